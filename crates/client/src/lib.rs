@@ -1,0 +1,1 @@
+//! The verifying client and its local proxy, as a library.

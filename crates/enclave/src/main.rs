@@ -1,0 +1,3 @@
+//! The enclave program.
+
+fn main() {}

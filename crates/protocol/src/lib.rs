@@ -1,0 +1,1 @@
+//! What crosses the wire: the agreement, requests, replies, the receipt, and stable error codes.

@@ -1,0 +1,2 @@
+//! The synthesizers, the fitted model, and the quality report.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! For tests only: a made-up Nitro authority, seeded noise, small tables.
