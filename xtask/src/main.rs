@@ -1,3 +1,30 @@
-//! Tasks of the repository.
+//! Tasks of the repository: `cargo xtask ci` is the whole check, the same for a person and for CI.
 
-fn main() {}
+mod bench;
+mod ci;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of the synclave repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every check: format, lints, docs, tests, slow tests, spelling, licences, the demo and the workshop's steps
+    Ci(ci::Options),
+    /// Measure speed, memory and quality, and print them as a table
+    Bench(bench::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Ci(options) => ci::run(&options),
+        Task::Bench(options) => bench::run(&options),
+    }
+}

@@ -1,0 +1,65 @@
+//! The whole check, step by step.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::run;
+
+/// What to leave out.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Leave out what takes minutes: statistics over many seeds, the demo, the workshop's steps from outside
+    #[arg(long)]
+    skip_slow: bool,
+}
+
+struct Step {
+    name: &'static str,
+    command: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+    slow: bool,
+}
+
+const fn step(name: &'static str, command: &'static [&'static str]) -> Step {
+    Step { name, command, environment: &[], slow: false }
+}
+
+const fn slow(name: &'static str, command: &'static [&'static str]) -> Step {
+    Step { name, command, environment: &[], slow: true }
+}
+
+const STEPS: &[Step] = &[
+    step("format", &["cargo", "fmt", "--all", "--check"]),
+    step("spelling", &["typos"]),
+    step("licences, bans, sources", &["cargo-deny", "--all-features", "check", "bans", "licenses", "sources"]),
+    step("tests", &["cargo", "test", "--workspace"]),
+    step("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    Step {
+        name: "documentation",
+        command: &["cargo", "doc", "--workspace", "--no-deps", "--document-private-items"],
+        environment: &[("RUSTDOCFLAGS", "-D warnings")],
+        slow: false,
+    },
+    slow("slow tests", &["cargo", "test", "--workspace", "--", "--ignored"]),
+    slow("release build", &["cargo", "build", "--release", "--package", "cli", "--package", "enclave"]),
+    slow("the demo", &["cargo", "run", "--release", "--", "demo", "--output", "target/demo"]),
+    slow("the workshop from outside", &["python3", "scripts/workshop.py", "target/release"]),
+];
+
+/// Runs the steps in order and stops at the first that fails.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    for step in STEPS.iter().filter(|step| !(step.slow && options.skip_slow)) {
+        eprintln!("\n=== {} ===", step.name);
+        let start = Instant::now();
+        run::program(step.command, step.environment).with_context(|| format!("the step \"{}\" failed", step.name))?;
+        times.push((step.name, start.elapsed()));
+    }
+    eprintln!("\nAll steps passed:");
+    for (name, time) in times {
+        eprintln!("  {:>5} s  {name}", time.as_secs());
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! Running other programs from the repository's root.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// The repository's root folder.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("xtask lies in the repository's root").to_path_buf()
+}
+
+/// Where `scripts/install-tools` puts what the checks need besides Rust.
+pub(crate) fn tools() -> PathBuf {
+    if let Some(named) = std::env::var_os("SYNCLAVE_TOOLS") {
+        return named.into();
+    }
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    home.join(".cache/synclave/tools")
+}
+
+/// Runs a program of the tools folder or of the PATH in the repository's root; its output goes straight through.
+pub(crate) fn program(command: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
+    let (name, arguments) = command.split_first().context("an empty command")?;
+    let installed = tools().join("bin").join(name);
+    let program = if installed.exists() { installed } else { PathBuf::from(name) };
+    let status = Command::new(&program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("could not start `{name}`; `scripts/install-tools` installs what the checks need"))?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", command.join(" "));
+    }
+    Ok(())
+}
