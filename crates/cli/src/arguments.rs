@@ -1,0 +1,328 @@
+//! What a person can type.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Synthetic data from several parties' private tables, made inside a secure enclave.
+///
+/// Two or more organisations hold private tables about the same people. A room in a secure enclave proves to each of them what it will
+/// do, joins their tables on `id`, fits one differentially private model, and lets them download synthetic rows.
+#[derive(Parser)]
+#[command(name = "synclave", version, propagate_version = true, after_help = "Start with `synclave demo`: two parties, one room, real tables, in under a minute.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+#[derive(Args, Clone, Copy)]
+pub(crate) struct OutputOptions {
+    /// Print one JSON document on standard output, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Say nothing but errors and results
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more about what is being done
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Demo(DemoOptions),
+    Keygen(KeygenOptions),
+    Validate(ValidateOptions),
+    Connect(ConnectOptions),
+    Inspect(InspectOptions),
+    VerifyReceipt(VerifyReceiptOptions),
+    Synth(SynthOptions),
+    Sample(SampleOptions),
+    Evaluate(EvaluateOptions),
+    Completions(CompletionsOptions),
+}
+
+/// See the whole of it: two parties, one room, real tables
+///
+/// An insurer and a clinic hold tables about the same 5,912 people (the RAND Health Insurance Experiment, public domain). They make
+/// keys, connect to a room on this machine, check its evidence, upload, confirm, and download joint synthetic rows; then their
+/// relations in the real, the joint and the separately synthesised data are set side by side.
+#[derive(Args)]
+pub(crate) struct DemoOptions {
+    /// The folder for keys, configuration, samples and receipt
+    #[arg(long, value_name = "DIR", default_value = "synclave-demo")]
+    pub(crate) output: PathBuf,
+
+    /// The privacy budget of the room
+    #[arg(long, value_name = "EPSILON", default_value_t = 3.0)]
+    pub(crate) epsilon: f64,
+}
+
+/// Make a key pair for a party
+#[derive(Args)]
+#[command(after_help = "Example: synclave keygen --key-name alice --output keys\n\nThe text it prints goes into service.yaml as the party's public_key.")]
+pub(crate) struct KeygenOptions {
+    /// The files are NAME_private.der (readable by you alone) and NAME_public.der
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key_name: String,
+
+    /// The folder to write them to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+
+    /// The kind of key
+    #[arg(long, value_enum, default_value_t = KeyAlgorithm::Rsa2048)]
+    pub(crate) algorithm: KeyAlgorithm,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum KeyAlgorithm {
+    #[value(name = "rsa-2048")]
+    Rsa2048,
+    #[value(name = "rsa-3072")]
+    Rsa3072,
+    #[value(name = "p256")]
+    P256,
+    #[value(name = "ed25519")]
+    Ed25519,
+}
+
+/// Check service.yaml and runtime.yaml together, and print the agreement's hash
+///
+/// It is the very check that the enclave makes before it starts.
+#[derive(Args)]
+#[command(after_help = "Example: synclave validate room")]
+pub(crate) struct ValidateOptions {
+    /// The folder that holds service.yaml and runtime.yaml
+    #[arg(value_name = "DIR")]
+    pub(crate) room: PathBuf,
+}
+
+/// Check an enclave's evidence, then open a local port to it
+///
+/// Before a byte of yours leaves this machine it checks that the hardware vouches for exactly this program, this agreement and this
+/// connection. Then http://localhost:LPORT is the room, for curl, a notebook or a browser.
+#[derive(Args)]
+#[command(after_help = "Example: synclave connect --url https://room.example.org --port 443 --lport 3030 \\
+           --private-key keys/alice_private.der --public-key keys/alice_public.der --measurements measurements.json")]
+pub(crate) struct ConnectOptions {
+    /// Where the enclave is reached
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: String,
+
+    /// Its port, where the URL does not say
+    #[arg(long, value_name = "N", default_value_t = 443)]
+    pub(crate) port: u16,
+
+    /// The local port to open, on the loopback address only
+    #[arg(long, value_name = "N", default_value_t = 3030)]
+    pub(crate) lport: u16,
+
+    /// Your private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) private_key: PathBuf,
+
+    /// Your public key, as it stands in the agreement
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) measurements: MeasurementOptions,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustOptions,
+
+    /// The room's id, as another party sees it: both are then in the same room
+    #[arg(long, value_name = "HEX")]
+    pub(crate) room: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct MeasurementOptions {
+    /// A measurements file, as `nitro-cli build-enclave` prints it
+    #[arg(long, value_name = "FILE", required_unless_present_all = ["pcr0", "pcr1", "pcr2"], conflicts_with_all = ["pcr0", "pcr1", "pcr2"])]
+    pub(crate) measurements: Option<PathBuf>,
+
+    /// The measurement of the image
+    #[arg(long, value_name = "HEX", requires_all = ["pcr1", "pcr2"])]
+    pub(crate) pcr0: Option<String>,
+
+    /// The measurement of the kernel and the bootstrap
+    #[arg(long, value_name = "HEX", requires_all = ["pcr0", "pcr2"])]
+    pub(crate) pcr1: Option<String>,
+
+    /// The measurement of the application
+    #[arg(long, value_name = "HEX", requires_all = ["pcr0", "pcr1"])]
+    pub(crate) pcr2: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct TrustOptions {
+    /// The hash of the agreement you accept (from `synclave validate`); without it you are shown the agreement and asked
+    #[arg(long, value_name = "SHA384")]
+    pub(crate) agreement: Option<String>,
+
+    /// Trust this root certificate in place of AWS's: whoever holds its key can forge any evidence. For simulated rooms only
+    #[arg(long, value_name = "PEM")]
+    pub(crate) dangerous_root: Option<PathBuf>,
+}
+
+/// Tell what a file is, and what holds of it: an attestation document, a receipt, a model
+///
+/// Exits 0 for an attestation document only if its chain leads to AWS's root (or the named one), signature and time hold, and it is
+/// no debug document. Every step is printed either way.
+#[derive(Args)]
+#[command(after_help = "Example: synclave inspect document.bin --at 2022-10-13T09:00:00Z")]
+pub(crate) struct InspectOptions {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// The time at which to judge certificates and freshness (RFC 3339); by default now
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+
+    /// Trust this root certificate in place of AWS's
+    #[arg(long, value_name = "PEM")]
+    pub(crate) dangerous_root: Option<PathBuf>,
+}
+
+/// Check a receipt: the evidence over it, the program, the agreement, and the sums of the privacy ledger
+#[derive(Args)]
+#[command(after_help = "Example: synclave verify-receipt receipt.json --measurements measurements.json")]
+pub(crate) struct VerifyReceiptOptions {
+    /// The receipt, as /receipt gave it
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) measurements: OptionalMeasurementOptions,
+
+    /// The hash of the agreement that it must be about
+    #[arg(long, value_name = "SHA384")]
+    pub(crate) agreement: Option<String>,
+
+    /// Trust this root certificate in place of AWS's: whoever holds its key can forge any evidence. For simulated rooms only
+    #[arg(long, value_name = "PEM")]
+    pub(crate) dangerous_root: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct OptionalMeasurementOptions {
+    /// The measurements the program must have; without it they are only printed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) measurements: Option<PathBuf>,
+}
+
+/// Make private synthetic rows from one table of your own, without any enclave
+#[derive(Args)]
+#[command(after_help = "Examples:
+  synclave synth people.csv --epsilon 1 --output synthetic.csv
+  synclave synth people.csv --epsilon 1 --schema people.yaml --model people.model --output synthetic.csv")]
+pub(crate) struct SynthOptions {
+    /// The table: CSV, or Parquet by its ending; one row a person
+    #[arg(value_name = "DATA")]
+    pub(crate) data: PathBuf,
+
+    /// The privacy budget
+    #[arg(long)]
+    pub(crate) epsilon: f64,
+
+    /// The chance with which the bound of epsilon may fail; far below one over the number of people
+    #[arg(long, default_value_t = 1e-9)]
+    pub(crate) delta: f64,
+
+    /// The method: MST or INDEPENDENT
+    #[arg(long, default_value = "MST")]
+    pub(crate) method: String,
+
+    /// The declared columns (YAML); without it they are discovered under the budget
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
+
+    /// Take the columns' domain from the data itself. This is not private: values and ranges show through
+    #[arg(long, conflicts_with = "schema")]
+    pub(crate) dangerous_domain_from_data: bool,
+
+    /// The column that names the person: checked for repeats, never synthesised
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+
+    /// How many rows; by default the private estimate of how many the table has
+    #[arg(long)]
+    pub(crate) rows: Option<u64>,
+
+    /// Makes the drawing of rows repeatable; it never drives the noise
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+
+    /// The synthetic rows: CSV, or JSON by its ending
+    #[arg(long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+
+    /// Keep the fitted model, for `synclave sample`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+
+    /// Keep the report of errors and the ledger (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// Draw rows from a fitted model, at no further privacy cost
+#[derive(Args)]
+#[command(after_help = "Example: synclave sample people.model --rows 100000 --output more.csv")]
+pub(crate) struct SampleOptions {
+    /// The model, as `synth --model` or /model gave it
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+
+    /// How many rows; by default the model's own estimate
+    #[arg(long)]
+    pub(crate) rows: Option<u64>,
+
+    /// Makes the drawing of rows repeatable
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+
+    /// The synthetic rows: CSV, or JSON by its ending
+    #[arg(long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+}
+
+/// Compare a synthetic table with a real one that you own
+///
+/// What it prints is computed from the real rows without noise: it is for you, not for publication.
+#[derive(Args)]
+#[command(after_help = "Example: synclave evaluate people.csv synthetic.csv --schema people.yaml")]
+pub(crate) struct EvaluateOptions {
+    /// The real table
+    #[arg(value_name = "REAL")]
+    pub(crate) real: PathBuf,
+
+    /// The synthetic table
+    #[arg(value_name = "SYNTHETIC")]
+    pub(crate) synthetic: PathBuf,
+
+    /// The declared columns (YAML); without it they are taken from both tables
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
+
+    /// The column that names the person, left out of the comparison
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+}
+
+/// Print completions for a shell
+#[derive(Args)]
+#[command(after_help = "Example: synclave completions bash > ~/.local/share/bash-completion/completions/synclave")]
+pub(crate) struct CompletionsOptions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
