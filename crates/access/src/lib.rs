@@ -1,2 +1,19 @@
 //! Users, roles and paths: who may do what, as one decision.
+//!
+//! [`ServicePolicy`] is `service.yaml`, read once and checked. [`ServicePolicy::authorize`] is the only
+//! place where the room asks who may do what; it leaves an [`Authorized`] behind, which nothing else can make.
+//!
+//! The crate is pure: it reads no file, no clock and no environment.
 #![forbid(unsafe_code)]
+
+mod der;
+mod endpoint;
+mod policy;
+mod public_key;
+mod service_file;
+mod yaml;
+
+pub use endpoint::{Audience, Endpoint};
+pub use policy::{Authorized, Denied, PolicyError, ServicePolicy, User};
+pub use public_key::{KeyAlgorithm, PublicKey, WeakOrUnreadableKey};
+pub use yaml::{YamlError, from_yaml, nearest};
