@@ -1,2 +1,43 @@
 //! Epsilon, delta, rho; the ledger; exact integer noise; private selection.
+//!
+//! Private counts are born in types that only this crate can open ([`Counts`], [`KeyCounts`],
+//! [`Score`]), and the only way from them to something publishable is a method of [`Ledger`], which
+//! writes the spend down before it draws noise. What such a method returns may be shown to anyone.
+//!
+//! # What is promised
+//!
+//! Two data sets are *neighbours* when one is the other with everything about one id added or
+//! removed. A closed ledger promises (epsilon, delta)-differential privacy for that relation, whatever
+//! the adaptive order of its spends, provided that
+//!
+//! - adding or removing one id changes one cell of each [`Counts`] (one key of each [`KeyCounts`]) by
+//!   at most 1, which is what whoever builds them vouches for, and
+//! - cells, models, labels, weights and candidates come from public facts or from what this ledger
+//!   has released.
+//!
+//! Accounting is zero-concentrated differential privacy (Bun and Steinke 2016, arXiv:1605.02065),
+//! with exact sums in fixed point; conversion and noise are those of Canonne, Kamath and Steinke 2020
+//! (arXiv:2004.00010), called CKS20 below. All rounding is against us. The guarantee for *changing*
+//! one id's values is weaker and is stated beside it in every [`LedgerRecord`].
+//!
+//! # What is not promised
+//!
+//! The samplers do not run in constant time: how long a spend takes depends on the noise, and in
+//! [`Ledger::select`] on the scores. Who can time them learns something that no ledger accounts for.
 #![forbid(unsafe_code)]
+
+mod budget;
+mod conversion;
+mod counts;
+mod ledger;
+mod record;
+mod rng;
+mod sampler;
+mod selection;
+mod threshold;
+
+pub use budget::{Delta, Epsilon, InvalidParameter, Rho};
+pub use counts::{Counts, KeyCounts, NoisyCounts, Score};
+pub use ledger::{Ledger, LedgerError};
+pub use record::{Entry, Guarantee, LedgerRecord, Mechanism, Neighbours, RecordError};
+pub use rng::{EntropyError, NoiseRng};

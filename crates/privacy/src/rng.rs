@@ -1,0 +1,65 @@
+use std::fmt;
+use std::hint::black_box;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+use thiserror::Error;
+
+/// The operating system gave no entropy.
+#[derive(Debug, Error)]
+#[error("the operating system gave no entropy, without which noise cannot be drawn: {0}")]
+pub struct EntropyError(getrandom::Error);
+
+/// The source of all noise: ChaCha20, seeded with 256 bits from the operating system.
+///
+/// It can neither be cloned nor printed, and is overwritten on drop: who knows its state can subtract the noise.
+pub struct NoiseRng(ChaCha20Rng);
+
+impl NoiseRng {
+    /// Seeds from the operating system.
+    pub fn from_os() -> Result<Self, EntropyError> {
+        let mut seed = zeroize::Zeroizing::new([0; 32]);
+        getrandom::fill(seed.as_mut()).map_err(EntropyError)?;
+        Ok(Self(ChaCha20Rng::from_seed(*seed)))
+    }
+
+    /// Noise that anyone can reproduce, and therefore subtract: for tests and benchmarks only.
+    #[cfg(any(test, feature = "dangerous-seeded-noise"))]
+    pub fn dangerous_from_seed(seed: u64) -> Self {
+        Self(ChaCha20Rng::seed_from_u64(seed))
+    }
+
+    /// So many uniform bits, at most 64, as an integer below 2^count.
+    pub(crate) fn bits(&mut self, count: u32) -> u64 {
+        debug_assert!(count <= 64, "a word has 64 bits");
+        match count {
+            0 => 0,
+            1..=32 => u64::from(self.0.next_u32() >> (32 - count)),
+            _ => self.0.next_u64() >> (64 - count),
+        }
+    }
+
+    /// A uniform integer below the bound, which is at least 1. Without bias: what a power of two has too much is rejected.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        let width = u64::BITS - (bound - 1).leading_zeros();
+        loop {
+            let candidate = self.bits(width);
+            if candidate < bound {
+                return candidate;
+            }
+        }
+    }
+}
+
+impl Drop for NoiseRng {
+    fn drop(&mut self) {
+        self.0 = ChaCha20Rng::from_seed([0; 32]);
+        black_box(&mut self.0);
+    }
+}
+
+impl fmt::Debug for NoiseRng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoiseRng(..)")
+    }
+}

@@ -1,0 +1,66 @@
+//! The exponential mechanism, exactly: candidate i with probability proportional to
+//! exp(epsilon q_i / 2), where one id moves each score q_i by at most 1.
+//!
+//! That is epsilon-bounded-range, and so costs epsilon^2 / 8 in rho (Cesar and Rogers 2021,
+//! arXiv:2004.07223; Rogers and Steinke 2021): half the exponent's factor for general scores, and the
+//! constant 1/8 instead of the 1/2 of pure epsilon-DP.
+
+use crate::Rho;
+use crate::counts::Score;
+use crate::rng::NoiseRng;
+use crate::sampler::bernoulli_exp;
+
+/// An epsilon in units of 2^-32, so that exponents are exact.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct SelectionEpsilon {
+    units: u64,
+}
+
+impl SelectionEpsilon {
+    const BITS: u32 = 32;
+
+    /// The largest epsilon with epsilon^2 / 8 <= rho.
+    pub(crate) fn affordable(rho: Rho) -> Self {
+        // (units 2^-32)^2 <= 8 rho.units 2^-48 = rho.units 2^-45; the product is below 2^72.
+        let square = u128::from(rho.units()) << (2 * Self::BITS - (Rho::UNIT_BITS - 3));
+        Self {
+            units: u64::try_from(square.isqrt())
+                .expect("the root of a number below 2^72 is below 2^36"),
+        }
+    }
+
+    /// Exact: fewer than 53 bits.
+    #[expect(clippy::cast_precision_loss, reason = "below 2^36")]
+    pub(crate) fn get(self) -> f64 {
+        self.units as f64 / (1_u64 << Self::BITS) as f64
+    }
+}
+
+/// One of the candidates, of which there is at least one.
+///
+/// A candidate drawn uniformly is accepted with probability exp(-epsilon (max - q) / 2). Of n candidates
+/// the best is always accepted, so that n tries are expected at most; a hopeless one fails early.
+pub(crate) fn exponential_mechanism(
+    rng: &mut NoiseRng,
+    scores: &[Score],
+    epsilon: SelectionEpsilon,
+) -> usize {
+    let best = scores
+        .iter()
+        .map(Score::units)
+        .max()
+        .expect("there is a candidate");
+    loop {
+        let candidate = usize::try_from(rng.below(scores.len() as u64)).expect("an index");
+        // |score| <= 2^62 and epsilon < 2^36 units: the product is below 2^99.
+        let gap = best.abs_diff(scores[candidate].units());
+        let exponent = u128::from(gap) * u128::from(epsilon.units);
+        if bernoulli_exp(
+            rng,
+            exponent,
+            Score::FRACTION_BITS + SelectionEpsilon::BITS + 1,
+        ) {
+            return candidate;
+        }
+    }
+}
