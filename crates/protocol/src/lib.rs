@@ -1,1 +1,17 @@
 //! What crosses the wire: the agreement, requests, replies, the receipt, and stable error codes.
+//!
+//! Everything here is either a plain record of a reply or a name (a hash) that both sides compute for themselves.
+#![forbid(unsafe_code)]
+
+mod agreement;
+mod names;
+mod problem;
+mod replies;
+
+pub use agreement::{Agreement, AgreementError, MAX_FILE_BYTES};
+pub use names::{AgreementHash, Digest, KeyFingerprint, NotHex, RoomId, Salt};
+pub use problem::{Code, Problem};
+pub use replies::{
+    AgreementReply, ColumnsReply, Commitment, Details, DetailsLimits, Message, PartyStatus, Phase,
+    Status, TrainingProgress, UploadReply, Yourself,
+};

@@ -1,0 +1,187 @@
+//! Names that are hashes, and the salts that go into some: hexadecimal to people, bytes to programs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest::{self, digest};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Why a text is not such a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {} hexadecimal digits", 2 * bytes)]
+pub struct NotHex {
+    bytes: usize,
+}
+
+macro_rules! hex_name {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $bytes]);
+
+        impl $name {
+            /// From its bytes.
+            pub const fn from_bytes(bytes: [u8; $bytes]) -> Self {
+                $name(bytes)
+            }
+
+            /// Its bytes.
+            pub const fn to_bytes(self) -> [u8; $bytes] {
+                self.0
+            }
+
+            /// Its bytes, borrowed.
+            pub const fn as_bytes(&self) -> &[u8; $bytes] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotHex;
+
+            fn from_str(text: &str) -> Result<Self, NotHex> {
+                let mut bytes = [0; $bytes];
+                hex::decode_to_slice(text, &mut bytes).map_err(|_| NotHex { bytes: $bytes })?;
+                Ok($name(bytes))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+hex_name! {
+    /// The name of an agreement: SHA-384 of its two files (see [`crate::Agreement::sha384`]).
+    AgreementHash, 48
+}
+hex_name! {
+    /// The name of one very room: of its agreement, its parties' keys, and the enclave's boot.
+    RoomId, 32
+}
+hex_name! {
+    /// SHA-256 of a public key's SPKI.
+    KeyFingerprint, 32
+}
+hex_name! {
+    /// A SHA-384 value.
+    Digest, 48
+}
+hex_name! {
+    /// What hides a party's table behind its commitment, known to that party alone.
+    Salt, 32
+}
+
+impl RoomId {
+    /// SHA-256("synclave room v1" || agreement || boot nonce || SHA-256 of each party's SPKI, sorted).
+    ///
+    /// `boot` is 32 random bytes that the enclave draws once, when it starts: two rooms with equal
+    /// agreements differ. The parties are the data providers.
+    pub fn derive<'a>(
+        agreement: AgreementHash,
+        boot: &[u8; 32],
+        party_spkis: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
+        let mut keys: Vec<KeyFingerprint> =
+            party_spkis.into_iter().map(KeyFingerprint::of).collect();
+        keys.sort_unstable();
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(b"synclave room v1");
+        hash.update(&agreement.0);
+        hash.update(boot);
+        for key in &keys {
+            hash.update(&key.0);
+        }
+        RoomId(fixed(hash.finish()))
+    }
+}
+
+impl KeyFingerprint {
+    /// Of a key's SPKI in DER.
+    pub fn of(spki: &[u8]) -> Self {
+        KeyFingerprint(fixed(digest(&digest::SHA256, spki)))
+    }
+}
+
+impl Digest {
+    /// Of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Digest(fixed(digest(&digest::SHA384, bytes)))
+    }
+}
+
+/// The digest as an array of the length its algorithm has.
+pub(crate) fn fixed<const N: usize>(digest: digest::Digest) -> [u8; N] {
+    digest
+        .as_ref()
+        .try_into()
+        .expect("the caller asks for the algorithm's own length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_from_their_text() {
+        let name = Digest::of(b"abc");
+        assert!(
+            name.to_string()
+                .starts_with("cb00753f45a35e8bb5a03d699ac65007272c32ab0eded163")
+        );
+        assert_eq!(name.to_string().parse(), Ok(name));
+        assert_eq!(
+            serde_json::from_str::<Digest>(&serde_json::to_string(&name).unwrap()).unwrap(),
+            name
+        );
+    }
+
+    #[test]
+    fn texts_of_another_length_or_alphabet_are_refused() {
+        for text in ["", "00", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64)] {
+            assert_eq!(
+                text.parse::<RoomId>(),
+                Err(NotHex { bytes: 32 }),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_room_depends_on_agreement_boot_and_keys_but_not_on_their_order() {
+        let agreement = AgreementHash::from_bytes([1; 48]);
+        let room = |agreement, boot: u8, keys: [&'static [u8]; 2]| {
+            RoomId::derive(agreement, &[boot; 32], keys)
+        };
+        let this = room(agreement, 1, [b"alice", b"bob"]);
+        assert_eq!(room(agreement, 1, [b"bob", b"alice"]), this);
+        assert_ne!(room(agreement, 2, [b"alice", b"bob"]), this);
+        assert_ne!(room(agreement, 1, [b"alice", b"carol"]), this);
+        assert_ne!(
+            room(AgreementHash::from_bytes([2; 48]), 1, [b"alice", b"bob"]),
+            this
+        );
+    }
+}

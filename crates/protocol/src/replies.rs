@@ -1,0 +1,210 @@
+//! The bodies of replies, as JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::agreement::Agreement;
+use crate::names::{AgreementHash, Digest, RoomId, Salt};
+
+/// `{"message": ...}`, as to `/confirm_data`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// One sentence.
+    pub message: String,
+}
+
+/// The reply to `/upload_data`, to the owner only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadReply {
+    /// `Upload completed`.
+    pub message: String,
+    /// Rows read.
+    pub rows: u64,
+    /// What the owner should know about the table, such as values outside the declared domain.
+    pub warnings: Vec<String>,
+    /// What the receipt will say about this file.
+    pub commitment: Commitment,
+}
+
+/// `digest` = SHA-384(`salt` || the bytes of the file). The receipt shows the digest; only the owner is told the salt, so that
+/// nobody else can try out guesses of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commitment {
+    /// Drawn afresh for every upload.
+    pub salt: Salt,
+    /// The commitment itself.
+    pub digest: Digest,
+}
+
+/// The reply to `/columns`: one party's columns, as a table to show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnsReply {
+    /// The party.
+    pub user: String,
+    /// Names of its columns in the joined table, such as `Alice_buying`.
+    pub columns: Vec<String>,
+    /// The k-th row holds the k-th category (or bin) of each column, `""` where a column has fewer. These come from the
+    /// agreement or were discovered under the budget; they are not rows of anybody's table.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The reply to `/details`: what was agreed, and what it promises.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// Name of the method.
+    pub method: String,
+    /// The whole budget.
+    pub epsilon: f64,
+    /// Parameters of the method.
+    pub params: Map<String, Value>,
+    /// The data providers, in the order of the agreement.
+    pub party_names: Vec<String>,
+    /// The whole budget.
+    pub delta: f64,
+    /// Name of the column that says whose a row is.
+    pub key: String,
+    /// Rows that one id may have in one table.
+    pub max_rows_per_id: u32,
+    /// The declared columns of each party; no entry for a party whose columns are discovered.
+    pub columns: Map<String, Value>,
+    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be found out.
+    pub discovery_share: Option<f64>,
+    /// For whom the guarantee holds, in words.
+    pub neighbouring_relation: String,
+    /// What requests may ask for.
+    pub limits: DetailsLimits,
+    /// The name of this room.
+    pub room: RoomId,
+    /// The name of the agreement.
+    pub agreement_sha384: AgreementHash,
+}
+
+/// Limits that a caller can run into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetailsLimits {
+    /// Bytes of one uploaded file.
+    pub max_upload_bytes: u64,
+    /// Rows of one uploaded file.
+    pub max_rows: u64,
+    /// Columns of one uploaded file.
+    pub max_columns: u64,
+    /// Rows of one request for samples.
+    pub max_samples: u64,
+}
+
+/// How far the room has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// At least one party has not uploaded.
+    AwaitingData,
+    /// All have uploaded, at least one has not confirmed.
+    AwaitingConfirmation,
+    /// The model is being fitted.
+    Training,
+    /// There is a model.
+    Trained,
+    /// Training ended without a model.
+    Failed,
+}
+
+impl Phase {
+    /// The words of `/model_status`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Phase::AwaitingData => "awaiting data",
+            Phase::AwaitingConfirmation => "awaiting confirmation",
+            Phase::Training => "training",
+            Phase::Trained => "trained",
+            Phase::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more will change.
+    pub fn is_final(self) -> bool {
+        matches!(self, Phase::Trained | Phase::Failed)
+    }
+}
+
+/// The reply to `/status`, and each event of `/events` (there without `you`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// How far the room has come.
+    pub status: Phase,
+    /// The parties, in the order of the agreement.
+    pub parties: Vec<PartyStatus>,
+    /// While training: how far.
+    pub progress: Option<TrainingProgress>,
+    /// About the one who asks, if that is a data provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub you: Option<Yourself>,
+}
+
+/// What everybody may know about a party's part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyStatus {
+    /// The party.
+    pub name: String,
+    /// Whether it has uploaded a table.
+    pub uploaded: bool,
+    /// Whether it has confirmed it.
+    pub confirmed: bool,
+}
+
+/// How far training is. Coarse, as what takes long can depend on the data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainingProgress {
+    /// What is being done.
+    pub stage: String,
+    /// How much of this stage is done, in tenths.
+    pub tenths: u8,
+}
+
+/// What only the owner is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Yourself {
+    /// The party.
+    pub name: String,
+    /// The commitment to the table that the room holds or has held, if there is one.
+    pub commitment: Option<Commitment>,
+}
+
+/// The reply to `/agreement`: the two files byte for byte. Whoever relies on the name computes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementReply {
+    /// The two files.
+    #[serde(flatten)]
+    pub agreement: Agreement,
+    /// What the room says the name is.
+    pub agreement_sha384: AgreementHash,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agreement_is_read_back_from_its_reply() {
+        let agreement = Agreement::new("a: 1\n", "b: 2\n").unwrap();
+        let reply = AgreementReply {
+            agreement_sha384: agreement.sha384(),
+            agreement,
+        };
+        let json = serde_json::to_value(&reply).unwrap();
+        assert_eq!(json["service_yaml"], "a: 1\n");
+        assert_eq!(json["runtime_yaml"], "b: 2\n");
+        assert_eq!(
+            serde_json::from_value::<AgreementReply>(json).unwrap(),
+            reply
+        );
+    }
+
+    #[test]
+    fn phases_are_told_in_the_workshops_words() {
+        assert_eq!(Phase::AwaitingData.words(), "awaiting data");
+        assert_eq!(
+            serde_json::to_value(Phase::AwaitingConfirmation).unwrap(),
+            "awaiting_confirmation"
+        );
+    }
+}
