@@ -1,0 +1,160 @@
+//! Why evidence is not accepted.
+
+/// The first check that a document failed. The sentence is for the person who wanted to connect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// More bytes than [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES); nothing was decoded.
+    #[error("the evidence is too large: {bytes} bytes, where at most {limit} are read", limit = crate::MAX_DOCUMENT_BYTES)]
+    TooLarge {
+        /// Its length, or the length that was announced.
+        bytes: usize,
+    },
+    /// Not strict CBOR.
+    #[error("the evidence is malformed: {part}, byte {at}: {problem}")]
+    Malformed {
+        /// Which of the nested encodings: the envelope, its signed header, or the document.
+        part: &'static str,
+        /// What is wrong there.
+        problem: &'static str,
+        /// The byte within that part.
+        at: usize,
+    },
+    /// CBOR, but not of the shape or within the limits of an attestation document.
+    #[error("the evidence is malformed: {field} {problem}")]
+    Field {
+        /// The field's name in the format.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The chain starts elsewhere than at the pinned root.
+    #[error(
+        "the evidence is vouched for by an unknown root: its SHA-256 is {found}, expected {expected}"
+    )]
+    UnknownRoot {
+        /// The fingerprint of the document's own root, in hex.
+        found: String,
+        /// The pinned one.
+        expected: String,
+    },
+    /// A certificate of the chain had run out at the time of checking.
+    #[error(
+        "the evidence's {certificate} certificate expired at {not_after}; it was checked at {at}"
+    )]
+    Expired {
+        /// Which certificate.
+        certificate: String,
+        /// When it ran out.
+        not_after: String,
+        /// The time of checking.
+        at: String,
+    },
+    /// A certificate of the chain was not valid yet at the time of checking.
+    #[error(
+        "the evidence's {certificate} certificate is not valid before {not_before}; it was checked at {at}: \
+         is the clock of this machine right?"
+    )]
+    NotYetValid {
+        /// Which certificate.
+        certificate: String,
+        /// When it becomes valid.
+        not_before: String,
+        /// The time of checking.
+        at: String,
+    },
+    /// A certificate may not play the part it plays in the chain.
+    #[error("the evidence's chain does not hold: the {certificate} certificate {problem}")]
+    Chain {
+        /// Which certificate.
+        certificate: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Another algorithm than ES384, or one named outside the signed header.
+    #[error("the evidence is not signed with ES384 as its signed header must say: {problem}")]
+    Algorithm {
+        /// What was found instead.
+        problem: String,
+    },
+    /// The signature is not the leaf certificate's over these bytes.
+    #[error("the evidence's signature is wrong: {problem}")]
+    Signature {
+        /// Whether its form or its value is wrong.
+        problem: &'static str,
+    },
+    /// Made too long ago to speak about this connection.
+    #[error(
+        "the evidence is stale: made at {made}, {seconds} s before it was checked; at most 300 s are allowed"
+    )]
+    Stale {
+        /// When it says it was made.
+        made: String,
+        /// Its age in seconds.
+        seconds: u64,
+    },
+    /// Made later than now.
+    #[error(
+        "the evidence comes from the future: made at {made}, {seconds} s after it was checked; at most 300 s \
+         are allowed: is the clock of this machine right?"
+    )]
+    FromTheFuture {
+        /// When it says it was made.
+        made: String,
+        /// How far ahead, in seconds.
+        seconds: u64,
+    },
+    /// The document's own time lies outside the life of the certificate that signed it.
+    #[error(
+        "the evidence says it was made at {made}, when the certificate that signed it was not valid"
+    )]
+    OutsideLeafLife {
+        /// When it says it was made.
+        made: String,
+    },
+    /// PCR0, PCR1 or PCR2 is zero: the host can read everything in such an enclave.
+    #[error(
+        "the enclave runs in debug mode (PCR{index} is all zero): its host can look inside, so it protects nothing"
+    )]
+    DebugMode {
+        /// The first register that is zero.
+        index: usize,
+    },
+    /// PCR0, PCR1 or PCR2 is not in the document as a SHA-384 value.
+    #[error("the evidence does not report PCR{index}")]
+    MissingPcr {
+        /// Which register.
+        index: usize,
+    },
+    /// Another program than the one asked for.
+    #[error("the enclave runs another program: its PCR{index} is {found}, expected {expected}")]
+    WrongMeasurement {
+        /// Which register.
+        index: usize,
+        /// What the evidence reports, in hex.
+        found: String,
+        /// What was asked for, in hex.
+        expected: String,
+    },
+}
+
+impl Refusal {
+    /// A short name that does not change between releases, for programs.
+    pub fn slug(&self) -> &'static str {
+        match self {
+            Refusal::TooLarge { .. } => "evidence-too-large",
+            Refusal::Malformed { .. } | Refusal::Field { .. } => "evidence-malformed",
+            Refusal::UnknownRoot { .. } => "unknown-root",
+            Refusal::Expired { .. } => "chain-expired",
+            Refusal::NotYetValid { .. } => "chain-not-yet-valid",
+            Refusal::Chain { .. } => "chain-invalid",
+            Refusal::Algorithm { .. } => "wrong-algorithm",
+            Refusal::Signature { .. } => "bad-signature",
+            Refusal::Stale { .. } => "evidence-stale",
+            Refusal::FromTheFuture { .. } => "evidence-from-the-future",
+            Refusal::OutsideLeafLife { .. } => "evidence-time-inconsistent",
+            Refusal::DebugMode { .. } => "debug-mode",
+            Refusal::MissingPcr { .. } => "missing-measurement",
+            Refusal::WrongMeasurement { .. } => "wrong-measurement",
+        }
+    }
+}
