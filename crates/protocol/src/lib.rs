@@ -6,11 +6,16 @@
 mod agreement;
 mod names;
 mod problem;
+mod receipt;
 mod replies;
 
 pub use agreement::{Agreement, AgreementError, MAX_FILE_BYTES};
 pub use names::{AgreementHash, Digest, KeyFingerprint, NotHex, RoomId, Salt};
 pub use problem::{Code, Problem};
+pub use receipt::{
+    CheckedReceipt, RECEIPT_VERSION, Receipt, ReceiptError, ReceiptParty, ReceiptSamples,
+    SignedReceipt, receipt_user_data,
+};
 pub use replies::{
     AgreementReply, ColumnsReply, Commitment, Details, DetailsLimits, Message, PartyStatus, Phase,
     Status, TrainingProgress, UploadReply, Yourself,
