@@ -29,10 +29,7 @@ pub fn from_yaml<T: DeserializeOwned>(text: &[u8]) -> Result<T, YamlError> {
         line: None,
         message: "the file is not UTF-8 text".to_owned(),
     })?;
-    // YAML 1.1 spellings such as `no` for false would make a category or a name into something else.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| describe(error.without_snippet()))
+    serde_saphyr::from_str(text).map_err(|error| describe(error.without_snippet()))
 }
 
 /// The known name that was probably meant: the closest by edit distance, if it is close at all.

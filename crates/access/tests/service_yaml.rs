@@ -11,7 +11,7 @@ const BOB: &str = "MIIBCgKCAQEAwJ5+Lx51TgvQ+1vUyYpTQoSJKRyTiDN45DAeJWPk4QiCXnKmS
 const CAROL: &str = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 fn key(text: &str) -> PublicKey {
-    PublicKey::parse(text).unwrap()
+    PublicKey::parse(text).expect("a key to register")
 }
 
 /// The file of the design, with an analyst besides the two parties.
@@ -53,7 +53,7 @@ users:
 }
 
 fn policy(text: &str) -> ServicePolicy {
-    ServicePolicy::from_yaml(text.as_bytes()).unwrap()
+    ServicePolicy::from_yaml(text.as_bytes()).expect("a file that holds")
 }
 
 /// The sentence for the good file after one replacement, which must change something.
