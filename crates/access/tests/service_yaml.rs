@@ -410,7 +410,7 @@ fn keys_that_are_weak_or_unreadable_are_refused_with_their_owner() {
         CAROL,
         &weak,
         expect![
-            "line 30: the public key of `Carol`: the key is not valid base64 (copy the whole text that `synclave keygen` printed)"
+            "line 30: the public key of `Carol`: the RSA key has 1024 bits; it must have 2048 to 8192"
         ],
     );
     check(

@@ -78,7 +78,7 @@ hex_name! {
     AgreementHash, 48
 }
 hex_name! {
-    /// The name of one very room: of its agreement, its parties' keys, and the enclave's boot.
+    /// The name of one very room: the enclave derives it from the agreement (and so from its parties' keys) and its boot.
     RoomId, 32
 }
 hex_name! {
@@ -92,30 +92,6 @@ hex_name! {
 hex_name! {
     /// What hides a party's table behind its commitment, known to that party alone.
     Salt, 32
-}
-
-impl RoomId {
-    /// SHA-256("synclave room v1" || agreement || boot nonce || SHA-256 of each party's SPKI, sorted).
-    ///
-    /// `boot` is 32 random bytes that the enclave draws once, when it starts: two rooms with equal
-    /// agreements differ. The parties are the data providers.
-    pub fn derive<'a>(
-        agreement: AgreementHash,
-        boot: &[u8; 32],
-        party_spkis: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Self {
-        let mut keys: Vec<KeyFingerprint> =
-            party_spkis.into_iter().map(KeyFingerprint::of).collect();
-        keys.sort_unstable();
-        let mut hash = digest::Context::new(&digest::SHA256);
-        hash.update(b"synclave room v1");
-        hash.update(&agreement.0);
-        hash.update(boot);
-        for key in &keys {
-            hash.update(&key.0);
-        }
-        RoomId(fixed(hash.finish()))
-    }
 }
 
 impl KeyFingerprint {
@@ -167,21 +143,5 @@ mod tests {
                 "{text:?}"
             );
         }
-    }
-
-    #[test]
-    fn a_room_depends_on_agreement_boot_and_keys_but_not_on_their_order() {
-        let agreement = AgreementHash::from_bytes([1; 48]);
-        let room = |agreement, boot: u8, keys: [&'static [u8]; 2]| {
-            RoomId::derive(agreement, &[boot; 32], keys)
-        };
-        let this = room(agreement, 1, [b"alice", b"bob"]);
-        assert_eq!(room(agreement, 1, [b"bob", b"alice"]), this);
-        assert_ne!(room(agreement, 2, [b"alice", b"bob"]), this);
-        assert_ne!(room(agreement, 1, [b"alice", b"carol"]), this);
-        assert_ne!(
-            room(AgreementHash::from_bytes([2; 48]), 1, [b"alice", b"bob"]),
-            this
-        );
     }
 }
