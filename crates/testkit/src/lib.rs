@@ -1,1 +1,12 @@
 //! For tests only: a made-up Nitro authority, seeded noise, small tables.
+#![forbid(unsafe_code)]
+
+mod table;
+
+pub use attestation::authority;
+pub use table::{Table, table};
+
+/// Noise that is the same in every run. It protects nothing.
+pub fn noise(seed: u64) -> privacy::NoiseRng {
+    privacy::NoiseRng::dangerous_from_seed(seed)
+}

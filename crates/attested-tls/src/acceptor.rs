@@ -1,0 +1,305 @@
+//! The enclave's side.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use attestation::ChannelBinding;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
+    SignatureScheme,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::handshake::{self, NONCE_BYTES, RawKeySignatures};
+use crate::{ALPN, AcceptError};
+
+/// Documents asked for at once. The hardware answers one after the other, so more would only fill the thread pool.
+const ATTESTATIONS_AT_ONCE: usize = 4;
+
+/// How much of what a refused client still sends is read, so that it gets to see the alert (see `linger`).
+const LINGER_BYTES: u64 = 64 * 1024;
+
+/// What makes evidence: the hardware, or the simulated platform.
+pub trait Attester: Send + Sync + 'static {
+    /// A document with these fields. May block; it is called off the async threads.
+    ///
+    /// # Errors
+    /// When the platform gives none.
+    fn attest(
+        &self,
+        nonce: Option<&[u8]>,
+        public_key: Option<&[u8]>,
+        user_data: &[u8],
+    ) -> Result<Vec<u8>, AttestError>;
+}
+
+/// Why a platform gave no evidence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AttestError(String);
+
+impl AttestError {
+    /// With a sentence for the enclave's own log.
+    pub fn new(sentence: impl Into<String>) -> AttestError {
+        AttestError(sentence.into())
+    }
+}
+
+/// The enclave's TLS key, P-256. It lives as long as the enclave and is in no file.
+#[derive(Clone)]
+pub struct ServerKey {
+    certified: Arc<CertifiedKey>,
+}
+
+impl ServerKey {
+    /// A key that exists nowhere else.
+    ///
+    /// # Panics
+    /// When the operating system gives no randomness.
+    pub fn generate() -> ServerKey {
+        const RANDOM: &str = "making a P-256 key fails only without system randomness";
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect(RANDOM);
+        let pkcs8 = key.to_pkcs8v1().expect("a fresh key can be written");
+        let pkcs8 = PrivatePkcs8KeyDer::from(pkcs8.as_ref());
+        let key = any_ecdsa_type(&pkcs8.into()).expect("a key that was just written can be read");
+        let spki = key.public_key().expect("P-256 keys have an SPKI").to_vec();
+        let certified = CertifiedKey::new(vec![CertificateDer::from(spki)], key);
+        ServerKey {
+            certified: Arc::new(certified),
+        }
+    }
+
+    /// The public key (SPKI, DER), as evidence names it.
+    pub fn spki(&self) -> &[u8] {
+        &self.certified.cert[0]
+    }
+}
+
+impl fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerKey({})", handshake::fingerprint(self.spki()))
+    }
+}
+
+/// Accepts connections for one room.
+pub struct Acceptor {
+    tls: TlsAcceptor,
+    key: ServerKey,
+    attester: Arc<dyn Attester>,
+    attestations: Arc<Semaphore>,
+    agreement: [u8; 48],
+    boot: [u8; 32],
+}
+
+impl Acceptor {
+    /// For a room that was started with `agreement` (SHA-384) and drew the random `boot` nonce.
+    ///
+    /// Only holders of a key in `registered` (SPKI, DER) finish the handshake.
+    pub fn new(
+        key: ServerKey,
+        registered: impl IntoIterator<Item = Vec<u8>>,
+        attester: Arc<dyn Attester>,
+        agreement: [u8; 48],
+        boot: [u8; 32],
+    ) -> Acceptor {
+        let provider = handshake::provider();
+        let clients = RegisteredKeys::new(&provider, registered.into_iter().collect());
+        let resolver = AlwaysResolvesServerRawPublicKeys::new(Arc::clone(&key.certified));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(handshake::VERSIONS)
+            .expect("the provider has suites of TLS 1.3")
+            .with_client_cert_verifier(Arc::new(clients))
+            .with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Acceptor {
+            tls: TlsAcceptor::from(Arc::new(config)),
+            key,
+            attester,
+            attestations: Arc::new(Semaphore::new(ATTESTATIONS_AT_ONCE)),
+            agreement,
+            boot,
+        }
+    }
+
+    /// Handshake and evidence exchange with one client. The caller applies a deadline.
+    ///
+    /// # Errors
+    /// When either fails; the connection is then closed.
+    pub async fn accept<IO>(&self, io: IO) -> Result<Accepted<IO>, AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut stream = match self.tls.accept(io).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, io)) => {
+                linger(io).await;
+                return Err(AcceptError::of_handshake(error));
+            }
+        };
+        let connection = stream.get_ref().1;
+        // A client that offers no protocol at all gets this far.
+        if connection.alpn_protocol() != Some(ALPN) {
+            // The answer is the same however the closing goes.
+            let _ = stream.shutdown().await;
+            return Err(AcceptError::WrongProtocol);
+        }
+        let client_spki = match connection.peer_certificates() {
+            Some([spki]) => spki.to_vec(),
+            _ => return Err(AcceptError::NotRegistered),
+        };
+        self.show_evidence(&mut stream).await?;
+        Ok(Accepted {
+            stream,
+            client_spki,
+        })
+    }
+
+    async fn show_evidence<IO>(&self, stream: &mut TlsStream<IO>) -> Result<(), AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut nonce = [0; NONCE_BYTES];
+        stream
+            .read_exact(&mut nonce)
+            .await
+            .map_err(AcceptError::Io)?;
+        // Only a value of this very connection is ever attested: no caller can bring one along.
+        let exporter = handshake::exporter(stream.get_ref().1, &nonce)
+            .map_err(|error| AcceptError::Handshake(error.to_string()))?;
+        let binding = ChannelBinding::new(exporter, self.agreement, self.boot);
+        let document = self.attest(nonce, binding).await?;
+        let length = u32::try_from(document.len())
+            .map_err(|_| AcceptError::Attest(AttestError::new("the document is too long")))?;
+        let mut reply = length.to_be_bytes().to_vec();
+        reply.extend_from_slice(&document);
+        stream.write_all(&reply).await.map_err(AcceptError::Io)?;
+        stream.flush().await.map_err(AcceptError::Io)
+    }
+
+    async fn attest(
+        &self,
+        nonce: [u8; NONCE_BYTES],
+        binding: ChannelBinding,
+    ) -> Result<Vec<u8>, AcceptError> {
+        let permit = Arc::clone(&self.attestations).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let (attester, key) = (Arc::clone(&self.attester), self.key.clone());
+        let call = tokio::task::spawn_blocking(move || {
+            // Held until the call ends, even if the connection is given up meanwhile.
+            let _permit = permit;
+            attester.attest(Some(&nonce), Some(key.spki()), &binding.encode())
+        });
+        call.await
+            .unwrap_or_else(|_| Err(AttestError::new("the platform's driver panicked")))
+            .map_err(AcceptError::Attest)
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let agreement = hex::encode(self.agreement);
+        f.debug_struct("Acceptor")
+            .field("key", &self.key)
+            .field("agreement", &agreement)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection on which the client proved its key and was shown evidence.
+#[derive(Debug)]
+pub struct Accepted<IO> {
+    /// The stream, for whatever is spoken next.
+    pub stream: TlsStream<IO>,
+    /// The client's registered key (SPKI, DER).
+    pub client_spki: Vec<u8>,
+}
+
+/// Lets a refused client see the alert. Closing at once, with what the client has sent by then unread, would make
+/// TCP throw the alert away on its way.
+async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
+    if io.shutdown().await.is_ok() {
+        let mut rest = io.take(LINGER_BYTES);
+        // Whether it ends well or badly, the connection is over.
+        let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
+    }
+}
+
+/// Lets exactly the registered keys in.
+#[derive(Debug)]
+struct RegisteredKeys {
+    keys: HashSet<Vec<u8>>,
+    signatures: RawKeySignatures,
+}
+
+impl RegisteredKeys {
+    fn new(provider: &CryptoProvider, keys: HashSet<Vec<u8>>) -> RegisteredKeys {
+        let schemes = [
+            SignatureScheme::ED25519,
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::RSA_PSS_SHA384,
+            SignatureScheme::RSA_PSS_SHA512,
+        ];
+        let signatures = RawKeySignatures::new(provider, &schemes);
+        RegisteredKeys { keys, signatures }
+    }
+}
+
+impl ClientCertVerifier for RegisteredKeys {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        spki: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        if intermediates.is_empty() && self.keys.contains(spki.as_ref()) {
+            return Ok(ClientCertVerified::assertion());
+        }
+        // The client sees this as the alert `access_denied`.
+        Err(CertificateError::ApplicationVerificationFailure.into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _spki: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(handshake::no_tls12())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        spki: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signatures.verify(message, spki, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signatures.schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}

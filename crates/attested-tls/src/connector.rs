@@ -1,0 +1,328 @@
+//! The client's side.
+
+use std::fmt;
+use std::sync::Arc;
+
+use attestation::{
+    Attested, ChannelBinding, Freshness, MAX_DOCUMENT_BYTES, Measurements, Refusal, Root, Step,
+    UnixTime, agreement_pcr, authenticate,
+};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::handshake::{self, NONCE_BYTES, RawKeySignatures};
+use crate::{ALPN, ClientKey, Refused};
+
+/// The register that holds the agreement.
+const AGREEMENT_PCR: u8 = 16;
+
+/// What an enclave must show.
+#[derive(Debug, Clone)]
+pub struct Expectations {
+    /// The root that vouches for the hardware.
+    pub root: Root,
+    /// The program it must run.
+    pub measurements: Measurements,
+    /// SHA-384 of the agreement. `None` takes the room's own, which [`VerifiedChannel::agreement`] then tells: a person, or
+    /// a hash given by one, has to accept it before anything confidential is sent.
+    pub agreement: Option<[u8; 48]>,
+    /// The room, once it is known: every further connection must lead to the same one. `None` on the first.
+    pub room: Option<[u8; 32]>,
+}
+
+/// Opens connections to enclaves that meet the expectations.
+pub struct Connector {
+    tls: TlsConnector,
+    expectations: Expectations,
+}
+
+impl Connector {
+    /// Connections on which the client shows `key`.
+    pub fn new(key: &ClientKey, expectations: Expectations) -> Connector {
+        let provider = handshake::provider();
+        let signatures =
+            RawKeySignatures::new(&provider, &[SignatureScheme::ECDSA_NISTP256_SHA256]);
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(handshake::VERSIONS)
+            .expect("the provider has suites of TLS 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(KeyOfEvidence { signatures }))
+            .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
+                key.certified(),
+            )));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.resumption = Resumption::disabled();
+        // The host on the way need not learn a name, and there is none to check.
+        config.enable_sni = false;
+        Connector {
+            tls: TlsConnector::from(Arc::new(config)),
+            expectations,
+        }
+    }
+
+    /// Handshake, evidence exchange, and every check; `now` is the client's own time. The caller applies a deadline.
+    ///
+    /// Until all checks have passed nothing is sent but the handshake and 32 random bytes.
+    ///
+    /// # Errors
+    /// The first check that failed; the connection is then closed.
+    pub async fn connect<IO>(&self, io: IO, now: UnixTime) -> Result<Channel<IO>, Refused>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name = ServerName::try_from("enclave").expect("it is a name");
+        let connecting = self.tls.connect(name, io).await;
+        let mut stream = connecting.map_err(Refused::of_io)?;
+        if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+            return Err(Refused::WrongProtocol);
+        }
+        let mut nonce = [0; NONCE_BYTES];
+        aws_lc_rs::rand::fill(&mut nonce)
+            .map_err(|_| Refused::Tls("the operating system gives no randomness".to_owned()))?;
+        let document = exchange(&mut stream, &nonce).await?;
+        let connection = stream.get_ref().1;
+        let exporter = handshake::exporter(connection, &nonce)
+            .map_err(|error| Refused::Tls(error.to_string()))?;
+        let session = Session {
+            nonce,
+            exporter,
+            server_spki: connection.peer_certificates().and_then(|keys| keys.first()),
+        };
+        let verified = self.verify(&document, &session, now)?;
+        Ok(Channel { stream, verified })
+    }
+
+    /// The checks in the order in which the design lists them.
+    fn verify(
+        &self,
+        document: &[u8],
+        session: &Session<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedChannel, Refused> {
+        let expected = &self.expectations;
+        let evidence = authenticate(document, &expected.root, now, Freshness::Live)?;
+        let evidence = evidence.matching(&expected.measurements)?;
+        let mut steps = evidence.steps().to_vec();
+        let mut passed = |check, found: String| steps.push(Step::passed(check, found));
+
+        let binding = ChannelBinding::decode(evidence.user_data().unwrap_or_default());
+        let agreement = match (expected.agreement, &binding) {
+            (Some(agreement), _) => agreement,
+            (None, Ok(binding)) => *binding.agreement(),
+            (None, Err(error)) => return Err(Refused::Binding(*error)),
+        };
+        passed("PCR16", check_register(&evidence, &agreement)?);
+
+        let (Some(attested), Some(shown)) = (evidence.public_key(), session.server_spki) else {
+            return Err(Refused::WrongServerKey);
+        };
+        if attested != shown.as_ref() {
+            return Err(Refused::WrongServerKey);
+        }
+        passed("server key", handshake::fingerprint(attested));
+
+        if evidence.nonce() != Some(&session.nonce) {
+            return Err(Refused::WrongNonce);
+        }
+        passed("nonce", "the evidence answers this challenge".to_owned());
+
+        let binding = binding?;
+        if *binding.exporter() != session.exporter {
+            return Err(Refused::Relayed);
+        }
+        passed(
+            "connection",
+            "the evidence was made for this one".to_owned(),
+        );
+
+        if *binding.agreement() != agreement {
+            return Err(Refused::WrongAgreement {
+                found: hex::encode(binding.agreement()),
+                expected: hex::encode(agreement),
+            });
+        }
+        passed("agreement", hex::encode(agreement));
+
+        if expected.room.is_some_and(|room| room != *binding.room()) {
+            return Err(Refused::WrongRoom {
+                found: hex::encode(binding.room()),
+                expected: expected.room.map(hex::encode).unwrap_or_default(),
+            });
+        }
+        passed("room", hex::encode(binding.room()));
+
+        Ok(VerifiedChannel {
+            evidence,
+            document: document.to_vec(),
+            binding,
+            steps,
+        })
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("expectations", &self.expectations)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection that leads into the enclave that was asked for.
+#[derive(Debug)]
+pub struct Channel<IO> {
+    /// The stream, for whatever is spoken next.
+    pub stream: TlsStream<IO>,
+    /// What was verified.
+    pub verified: VerifiedChannel,
+}
+
+/// What is known about the other end of a channel. Only [`Connector::connect`] makes one, after every check passed.
+#[derive(Debug, Clone)]
+pub struct VerifiedChannel {
+    evidence: Attested,
+    document: Vec<u8>,
+    binding: ChannelBinding,
+    steps: Vec<Step>,
+}
+
+impl VerifiedChannel {
+    /// The evidence, decoded.
+    pub fn evidence(&self) -> &Attested {
+        &self.evidence
+    }
+
+    /// The evidence as it came, to keep.
+    pub fn document(&self) -> &[u8] {
+        &self.document
+    }
+
+    /// SHA-384 of the agreement the room works under.
+    pub fn agreement(&self) -> &[u8; 48] {
+        self.binding.agreement()
+    }
+
+    /// The room's id.
+    pub fn room(&self) -> &[u8; 32] {
+        self.binding.room()
+    }
+
+    /// The random value that sets this room apart from others of the same agreement.
+    pub fn boot(&self) -> &[u8; 32] {
+        self.binding.boot()
+    }
+
+    /// What was checked, in order, for a person to read.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+}
+
+/// What this end knows about the connection itself.
+struct Session<'a> {
+    nonce: [u8; NONCE_BYTES],
+    exporter: [u8; 32],
+    server_spki: Option<&'a CertificateDer<'a>>,
+}
+
+/// Sends the nonce and reads the document.
+async fn exchange<IO>(
+    stream: &mut TlsStream<IO>,
+    nonce: &[u8; NONCE_BYTES],
+) -> Result<Vec<u8>, Refused>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let sent = async {
+        stream.write_all(nonce).await?;
+        stream.flush().await
+    };
+    let sent = sent.await;
+    // In TLS 1.3 a refusal of the client's key arrives after the handshake is over on this side. It may be there to
+    // read although the writing failed.
+    let mut length = [0; 4];
+    let read = stream.read_exact(&mut length).await;
+    match (sent, read) {
+        (Ok(()), Ok(_)) => {}
+        (Ok(()), Err(error)) => return Err(Refused::of_io(error)),
+        (Err(error), Ok(_)) => return Err(Refused::Io(error)),
+        (Err(sending), Err(reading)) => {
+            return Err(match Refused::of_io(reading) {
+                Refused::Closed | Refused::Io(_) => Refused::of_io(sending),
+                told => told,
+            });
+        }
+    }
+    let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if length > MAX_DOCUMENT_BYTES {
+        return Err(Refusal::TooLarge { bytes: length }.into());
+    }
+    let mut document = vec![0; length];
+    let read = stream.read_exact(&mut document).await;
+    read.map_err(Refused::of_io)?;
+    Ok(document)
+}
+
+/// A platform that does not report PCR16 leaves the agreement to the enclave's own word in `user_data`, which is as good as
+/// the program that the measurements name.
+fn check_register(evidence: &Attested, agreement: &[u8; 48]) -> Result<String, Refused> {
+    let expected = agreement_pcr(agreement);
+    match evidence.pcr(AGREEMENT_PCR) {
+        None => Ok("not reported by this platform".to_owned()),
+        Some(found) if found == expected => Ok("extended with the agreement".to_owned()),
+        Some(found) => Err(Refused::AgreementRegister {
+            found: hex::encode(found),
+            expected: hex::encode(expected),
+        }),
+    }
+}
+
+/// Takes any key of the server in the handshake, once it proved to hold it: the evidence says which key is right.
+#[derive(Debug)]
+struct KeyOfEvidence {
+    signatures: RawKeySignatures,
+}
+
+impl ServerCertVerifier for KeyOfEvidence {
+    fn verify_server_cert(
+        &self,
+        _spki: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _spki: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(handshake::no_tls12())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        spki: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signatures.verify(message, spki, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signatures.schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
