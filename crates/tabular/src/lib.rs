@@ -1,2 +1,36 @@
 //! Schemas, coded tables, CSV and Parquet, the join, contingency counts, private domain discovery.
 #![forbid(unsafe_code)]
+
+mod coder;
+mod codes;
+mod column;
+mod counts;
+mod day;
+mod declaration;
+mod dictionary;
+mod error;
+mod grid;
+mod ids;
+mod join;
+mod limits;
+mod names;
+mod number;
+mod probe;
+mod read_csv;
+mod schema;
+mod source;
+mod table;
+mod upload;
+
+pub use column::{Column, Kind};
+pub use day::{Day, NotADay};
+pub use declaration::{Declaration, Declared, DeclaredKind};
+pub use error::{ColumnRef, TableError};
+pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Range};
+pub use ids::KeyHasher;
+pub use join::Joined;
+pub use limits::Limits;
+pub use read_csv::read_csv;
+pub use schema::{MAX_CODES, OTHER, Schema, SchemaError};
+pub use table::{CodedTable, CodesError};
+pub use upload::Upload;

@@ -1,0 +1,192 @@
+//! Columns of codes in the narrowest integers that hold them, overwritten when dropped.
+
+use zeroize::Zeroize;
+
+/// A growable buffer that leaves nothing behind: its contents are overwritten on drop, and the old
+/// place is overwritten when it has to move to a larger one.
+#[derive(Default)]
+pub(crate) struct Wiped<T: Copy + Zeroize>(Vec<T>);
+
+impl<T: Copy + Zeroize> Wiped<T> {
+    pub(crate) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, value: T) {
+        if self.0.len() == self.0.capacity() {
+            self.grow(1);
+        }
+        self.0.push(value);
+    }
+
+    pub(crate) fn extend_from_slice(&mut self, values: &[T]) {
+        if self.0.capacity() - self.0.len() < values.len() {
+            self.grow(values.len());
+        }
+        self.0.extend_from_slice(values);
+    }
+
+    pub(crate) fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[cold]
+    fn grow(&mut self, by: usize) {
+        let capacity = (self.0.len() + by).max(self.0.capacity() * 2).max(256);
+        let mut larger = Vec::with_capacity(capacity);
+        larger.extend_from_slice(&self.0);
+        self.0.zeroize();
+        self.0 = larger;
+    }
+}
+
+impl<T: Copy + Zeroize> From<Vec<T>> for Wiped<T> {
+    fn from(values: Vec<T>) -> Self {
+        Self(values)
+    }
+}
+
+impl<T: Copy + Zeroize> Drop for Wiped<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// One column of codes, one per row.
+pub(crate) enum Codes {
+    U8(Wiped<u8>),
+    U16(Wiped<u16>),
+    U32(Wiped<u32>),
+}
+
+/// Runs the same expression on the typed slice inside a [`Codes`].
+macro_rules! with_codes {
+    ($codes:expr, $slice:ident => $body:expr) => {
+        match $codes {
+            $crate::codes::Codes::U8(wiped) => {
+                let $slice = wiped.as_slice();
+                $body
+            }
+            $crate::codes::Codes::U16(wiped) => {
+                let $slice = wiped.as_slice();
+                $body
+            }
+            $crate::codes::Codes::U32(wiped) => {
+                let $slice = wiped.as_slice();
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_codes;
+
+impl Codes {
+    /// An empty column for codes `0..size`.
+    pub(crate) fn for_size(size: usize) -> Self {
+        if size <= 1 << 8 {
+            Self::U8(Wiped::new())
+        } else if size <= 1 << 16 {
+            Self::U16(Wiped::new())
+        } else {
+            Self::U32(Wiped::new())
+        }
+    }
+
+    /// The column with these codes, each below `size`.
+    pub(crate) fn collect(size: usize, codes: impl Iterator<Item = u32>) -> Self {
+        match Self::for_size(size) {
+            Self::U8(_) => Self::U8(codes.map(to_u8).collect::<Vec<_>>().into()),
+            Self::U16(_) => Self::U16(codes.map(to_u16).collect::<Vec<_>>().into()),
+            Self::U32(_) => Self::U32(codes.collect::<Vec<_>>().into()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, code: u32) {
+        match self {
+            Self::U8(codes) => codes.push(to_u8(code)),
+            Self::U16(codes) => codes.push(to_u16(code)),
+            Self::U32(codes) => codes.push(code),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        with_codes!(self, codes => codes.len())
+    }
+
+    /// The codes of the given rows, in the given order.
+    pub(crate) fn gather(&self, rows: &[u32]) -> Self {
+        fn pick<T: Copy + Zeroize>(codes: &Wiped<T>, rows: &[u32]) -> Wiped<T> {
+            let codes = codes.as_slice();
+            rows.iter()
+                .map(|&row| codes[row as usize])
+                .collect::<Vec<_>>()
+                .into()
+        }
+        match self {
+            Self::U8(codes) => Self::U8(pick(codes, rows)),
+            Self::U16(codes) => Self::U16(pick(codes, rows)),
+            Self::U32(codes) => Self::U32(pick(codes, rows)),
+        }
+    }
+
+    /// Every code replaced by what `map` says, as codes below `size`.
+    pub(crate) fn recoded(&self, map: &[u32], size: usize) -> Self {
+        with_codes!(self, codes => Self::collect(
+            size,
+            codes.iter().map(|&code| map[usize::try_from(code).expect("a code fits in usize")]),
+        ))
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "codes are below a size that chose this width"
+)]
+#[inline]
+fn to_u8(code: u32) -> u8 {
+    debug_assert!(code <= u32::from(u8::MAX));
+    code as u8
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "codes are below a size that chose this width"
+)]
+#[inline]
+fn to_u16(code: u32) -> u16 {
+    debug_assert!(code <= u32::from(u16::MAX));
+    code as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn width_follows_the_number_of_codes() {
+        assert!(matches!(Codes::for_size(256), Codes::U8(_)));
+        assert!(matches!(Codes::for_size(257), Codes::U16(_)));
+        assert!(matches!(Codes::for_size(65_536), Codes::U16(_)));
+        assert!(matches!(Codes::for_size(65_537), Codes::U32(_)));
+    }
+
+    #[test]
+    fn growing_keeps_what_was_pushed() {
+        let mut codes = Codes::for_size(70_000);
+        for code in 0..5_000 {
+            codes.push(code * 13);
+        }
+        let picked = codes.gather(&[4_999, 0, 257]);
+        with_codes!(&picked, values => {
+            let values: Vec<u32> = values.iter().map(|&v| u32::try_from(v).unwrap()).collect();
+            assert_eq!(values, [4_999 * 13, 0, 257 * 13]);
+        });
+        assert_eq!(codes.len(), 5_000);
+    }
+}

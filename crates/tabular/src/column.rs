@@ -1,0 +1,204 @@
+//! One column: its name, its values, its codes.
+
+use std::borrow::Cow;
+
+use crate::day::Day;
+use crate::declaration::{Declared, DeclaredKind};
+use crate::grid::Grid;
+use crate::schema::OTHER;
+
+/// A checked column. Its codes are, in this order: one for each category or bin; one for `other`, if it has one; one
+/// for null, if it has one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    name: String,
+    kind: Kind,
+    nullable: bool,
+    other: bool,
+}
+
+/// The values of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// These texts, in their declared order.
+    Categories(Vec<String>),
+    /// Whole numbers.
+    Integer(Grid<i64>),
+    /// Numbers.
+    Number(Grid<f64>),
+    /// Days.
+    Date(Grid<Day>),
+}
+
+impl Kind {
+    /// Number of categories or bins.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Categories(texts) => texts.len(),
+            Self::Integer(grid) => grid.len(),
+            Self::Number(grid) => grid.len(),
+            Self::Date(grid) => grid.len(),
+        }
+    }
+
+    /// `categories`, `integer`, `number` or `date`, as in a declaration.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Categories(_) => "categories",
+            Self::Integer(_) => "integer",
+            Self::Number(_) => "number",
+            Self::Date(_) => "date",
+        }
+    }
+
+    /// How many equal-mass bins are still to be found.
+    pub(crate) fn wanted_quantiles(&self) -> Option<u32> {
+        match self {
+            Self::Categories(_) => None,
+            Self::Integer(grid) => grid.wanted_quantiles(),
+            Self::Number(grid) => grid.wanted_quantiles(),
+            Self::Date(grid) => grid.wanted_quantiles(),
+        }
+    }
+
+    /// The same values with bins that begin at these bins of the present grid.
+    pub(crate) fn merged(&self, first_bins: &[usize]) -> Self {
+        match self {
+            Self::Categories(texts) => Self::Categories(texts.clone()),
+            Self::Integer(grid) => Self::Integer(grid.merged(first_bins)),
+            Self::Number(grid) => Self::Number(grid.merged(first_bins)),
+            Self::Date(grid) => Self::Date(grid.merged(first_bins)),
+        }
+    }
+}
+
+impl Column {
+    pub(crate) fn new(name: String, kind: Kind, nullable: bool, other: bool) -> Self {
+        Self {
+            name,
+            kind,
+            nullable,
+            other,
+        }
+    }
+
+    /// The name; in a joined table with the party's name before it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The values.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Whether a field may be empty.
+    #[must_use]
+    pub fn is_nullable(&self) -> bool {
+        self.nullable
+    }
+
+    /// Whether there is a code for values that are not declared.
+    #[must_use]
+    pub fn has_other(&self) -> bool {
+        self.other
+    }
+
+    /// Number of codes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.kind.len() + usize::from(self.other) + usize::from(self.nullable)
+    }
+
+    /// The code of values that are not declared.
+    #[must_use]
+    pub fn other_code(&self) -> Option<usize> {
+        self.other.then(|| self.kind.len())
+    }
+
+    /// The code of an empty field.
+    #[must_use]
+    pub fn null_code(&self) -> Option<usize> {
+        self.nullable.then(|| self.size() - 1)
+    }
+
+    /// What a code stands for, to be shown to a person: a category, `17`, `10 to 19`, `0.5 to 1`, `other`, `null`.
+    ///
+    /// # Panics
+    /// If there is no such code.
+    #[must_use]
+    pub fn label(&self, code: usize) -> Cow<'_, str> {
+        assert!(
+            code < self.size(),
+            "column `{}` has no code {code}",
+            self.name
+        );
+        if Some(code) == self.null_code() {
+            return "null".into();
+        }
+        if Some(code) == self.other_code() {
+            return OTHER.into();
+        }
+        match &self.kind {
+            Kind::Categories(texts) => texts[code].as_str().into(),
+            Kind::Integer(grid) => span(grid.start(code), last_of(grid, code, |end| end - 1)),
+            Kind::Number(grid) => span(grid.start(code), grid.end(code)),
+            Kind::Date(grid) => span(grid.start(code), last_of(grid, code, day_before)),
+        }
+    }
+
+    pub(crate) fn renamed(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
+    pub(crate) fn with_kind(&self, kind: Kind) -> Self {
+        Self {
+            kind,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn into_declared(self) -> Declared {
+        Declared {
+            kind: match self.kind {
+                Kind::Categories(texts) => DeclaredKind::Categories(texts),
+                Kind::Integer(grid) => DeclaredKind::Integer(grid.range().clone()),
+                Kind::Number(grid) => DeclaredKind::Number(grid.range().clone()),
+                Kind::Date(grid) => DeclaredKind::Date(grid.range().clone()),
+            },
+            nullable: self.nullable,
+            other: self.other,
+        }
+    }
+}
+
+/// The last value of a bin of separate values.
+pub(crate) fn last_of<T: crate::grid::Ordered>(
+    grid: &Grid<T>,
+    bin: usize,
+    before: impl Fn(T) -> T,
+) -> T {
+    if bin + 1 == grid.len() {
+        grid.end(bin)
+    } else {
+        before(grid.end(bin))
+    }
+}
+
+pub(crate) fn day_before(day: Day) -> Day {
+    Day::from_number(i64::from(day.number()) - 1).expect("a bin's end is above its start")
+}
+
+fn span<T: PartialEq + std::fmt::Display>(first: T, last: T) -> Cow<'static, str> {
+    if first == last {
+        first.to_string().into()
+    } else {
+        format!("{first} to {last}").into()
+    }
+}

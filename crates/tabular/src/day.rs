@@ -1,0 +1,151 @@
+//! Calendar days.
+
+use std::fmt;
+use std::str::FromStr;
+
+use time::{Date, Month};
+
+/// A day of the proleptic Gregorian calendar between the years 1 and 9999, counted from 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i32);
+
+const EPOCH: i32 = 2_440_588; // Julian day of 1970-01-01
+
+impl Day {
+    pub(crate) const MIN: Self = Self(-719_162);
+    pub(crate) const MAX: Self = Self(2_932_896);
+
+    /// Days since 1970-01-01.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
+    /// The day that many days after 1970-01-01, if it is within the years 1 to 9999.
+    #[must_use]
+    pub fn from_number(days: i64) -> Option<Self> {
+        let day = Self(i32::try_from(days).ok()?);
+        (Self::MIN..=Self::MAX).contains(&day).then_some(day)
+    }
+
+    /// Reads `2015-01-31`, also with a time of day after a `T` or a space, which is dropped without being looked at
+    /// closely.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let (date, rest) = text.split_at_checked(10)?;
+        let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
+            return None;
+        };
+        if !rest.is_empty() && !is_time_of_day(rest) {
+            return None;
+        }
+        let mut wrong = false;
+        let mut digit = |byte: u8| {
+            wrong |= !byte.is_ascii_digit();
+            byte.wrapping_sub(b'0')
+        };
+        let year = [y1, y2, y3, y4]
+            .map(&mut digit)
+            .iter()
+            .fold(0, |year, &d| year * 10 + i32::from(d));
+        let month = digit(m1).wrapping_mul(10).wrapping_add(digit(m2));
+        let day = digit(d1).wrapping_mul(10).wrapping_add(digit(d2));
+        if wrong || year == 0 {
+            return None;
+        }
+        let date = Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()?;
+        Some(Self(date.to_julian_day() - EPOCH))
+    }
+
+    fn date(self) -> Date {
+        Date::from_julian_day(self.0 + EPOCH).expect("a Day lies in the years 1 to 9999")
+    }
+}
+
+/// `T10:30`, ` 10:30:00.5+01:00` and the like.
+fn is_time_of_day(rest: &[u8]) -> bool {
+    matches!(rest[0], b'T' | b't' | b' ')
+        && rest.len() >= 6
+        && rest[1..].iter().all(|byte| {
+            byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'+' | b'-' | b'Z' | b'z' | b' ')
+        })
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.date().to_calendar_date();
+        write!(f, "{year:04}-{:02}-{day:02}", u8::from(month))
+    }
+}
+
+impl FromStr for Day {
+    type Err = NotADay;
+
+    fn from_str(text: &str) -> Result<Self, NotADay> {
+        if text.len() == 10 {
+            Self::parse(text.as_bytes()).ok_or(NotADay)
+        } else {
+            Err(NotADay)
+        }
+    }
+}
+
+/// The text is no date of the form `2015-01-31`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a date; write it as 2015-01-31")]
+pub struct NotADay;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_count_from_1970_and_print_as_they_were_read() {
+        for (text, number) in [
+            ("1970-01-01", 0),
+            ("1969-12-31", -1),
+            ("2000-02-29", 11_016),
+            ("0001-01-01", Day::MIN.number()),
+            ("9999-12-31", Day::MAX.number()),
+        ] {
+            let day: Day = text.parse().unwrap();
+            assert_eq!(day.number(), number);
+            assert_eq!(day.to_string(), text);
+            assert_eq!(Day::from_number(i64::from(number)), Some(day));
+        }
+        assert_eq!(Day::from_number(i64::from(Day::MAX.number()) + 1), None);
+    }
+
+    #[test]
+    fn what_is_no_day_is_refused() {
+        for text in [
+            "",
+            "2015",
+            "2015-02-29",
+            "2015-13-01",
+            "2015-1-1",
+            "01-02-2015",
+            "2015/01/01",
+            "2015-01-0x",
+            "0000-01-01",
+            "2015-01-01x",
+            "2015-01-01T",
+            "2015-01-01 noon",
+            "2015-0:-01",
+        ] {
+            assert_eq!(Day::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_day_is_dropped() {
+        let day = Day::parse(b"2015-06-07").unwrap();
+        for text in [
+            "2015-06-07T10:30:00Z",
+            "2015-06-07 10:30",
+            "2015-06-07T10:30:00.123+01:00",
+        ] {
+            assert_eq!(Day::parse(text.as_bytes()), Some(day), "{text}");
+        }
+        assert!("2015-06-07T10:30:00Z".parse::<Day>().is_err());
+    }
+}

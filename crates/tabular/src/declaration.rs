@@ -1,0 +1,524 @@
+//! What a party says about its columns before any data is seen.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
+use crate::day::Day;
+use crate::grid::{Bins, DEFAULT_BINS, Range};
+use crate::names::{nearest, quoted_list};
+use crate::schema::SchemaError;
+
+/// The columns of one table in their declared order, as written in `runtime.yaml` under a party's name or in a schema
+/// file. It becomes a [`Schema`](crate::Schema) once checked.
+///
+/// ```yaml
+/// buying: {categories: [low, med, high, vhigh]}
+/// age:    {integer: {min: 0, max: 120, bins: 32}}
+/// income: {number: {min: 0, max: 1e6, bins: quantile}}   # or {quantile: 20}, or {cuts: [1e3, 1e4, 1e5]}
+/// joined: {date: {min: 2015-01-01, max: 2026-12-31}}
+/// note:   {categories: [yes, no], nullable: true, other: true}
+/// ```
+///
+/// Categories are the texts as written, whatever another reader of YAML would make of them. `bins` may be left out:
+/// then it is 32 bins of equal width, or one for each value where there are no more than 32 whole numbers or days.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Declaration {
+    /// Name and content of each column.
+    pub columns: Vec<(String, Declared)>,
+}
+
+/// What one column is declared to hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    /// The values.
+    pub kind: DeclaredKind,
+    /// Whether a field may be empty.
+    pub nullable: bool,
+    /// Whether what is not declared is kept as one more value, `other`.
+    pub other: bool,
+}
+
+/// The values of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeclaredKind {
+    /// These texts.
+    Categories(Vec<String>),
+    /// Whole numbers.
+    Integer(Range<i64>),
+    /// Numbers.
+    Number(Range<f64>),
+    /// Days.
+    Date(Range<Day>),
+}
+
+impl Declaration {
+    /// Reads a declaration from YAML, of which JSON is a part.
+    ///
+    /// # Errors
+    /// [`SchemaError::Yaml`] with the line, and for an unknown key the nearest known one.
+    pub fn from_yaml(yaml: &str) -> Result<Self, SchemaError> {
+        serde_saphyr::from_str(yaml).map_err(|error| {
+            let error = error.without_snippet();
+            let message = match error {
+                serde_saphyr::Error::Message { msg, .. } => msg.clone(),
+                other => other.render_with_options(serde_saphyr::render_options! {
+                    snippets: serde_saphyr::SnippetMode::Off,
+                }),
+            };
+            SchemaError::Yaml {
+                line: error
+                    .location()
+                    .map(|location| location.line())
+                    .filter(|line| *line > 0),
+                message,
+            }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Declaration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Columns;
+        impl<'de> Visitor<'de> for Columns {
+            type Value = Declaration;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str(
+                    "columns, each with what it holds, as in `age: {integer: {min: 0, max: 120}}`",
+                )
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Declaration, A::Error> {
+                let mut columns: Vec<(String, Declared)> = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if columns.iter().any(|(known, _)| *known == name) {
+                        return Err(de::Error::custom(format_args!(
+                            "column `{name}` is declared twice"
+                        )));
+                    }
+                    let declared = map.next_value_seed(DeclaredSeed { column: &name })?;
+                    columns.push((name, declared));
+                }
+                Ok(Declaration { columns })
+            }
+        }
+        deserializer.deserialize_map(Columns)
+    }
+}
+
+/// One of a fixed set of keys; anything else is refused with the nearest of them.
+struct Key(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = &'static str;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "one of {}", quoted_list(self.0))
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        if let Some(known) = self.0.iter().find(|known| **known == key) {
+            return Ok(known);
+        }
+        Err(match nearest(key, self.0.iter().copied()) {
+            Some(meant) => E::custom(format_args!("unknown key `{key}`; did you mean `{meant}`?")),
+            None => E::custom(format_args!(
+                "unknown key `{key}`; known here are {}",
+                quoted_list(self.0)
+            )),
+        })
+    }
+}
+
+struct DeclaredSeed<'a> {
+    column: &'a str,
+}
+
+impl<'de> DeserializeSeed<'de> for DeclaredSeed<'_> {
+    type Value = Declared;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Declared, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+const KINDS: &str = "`categories`, `integer`, `number` or `date`";
+
+impl<'de> Visitor<'de> for DeclaredSeed<'_> {
+    type Value = Declared;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "for column `{}` a mapping with {KINDS}", self.column)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Declared, A::Error> {
+        let mut kind: Option<DeclaredKind> = None;
+        let (mut nullable, mut other) = (None, None);
+        const KEYS: Key = Key(&[
+            "categories",
+            "integer",
+            "number",
+            "date",
+            "nullable",
+            "other",
+        ]);
+        while let Some(key) = map.next_key_seed(KEYS)? {
+            if matches!(key, "nullable" | "other") {
+                let flag = if key == "nullable" {
+                    &mut nullable
+                } else {
+                    &mut other
+                };
+                if flag.replace(map.next_value::<bool>()?).is_some() {
+                    return Err(twice(key));
+                }
+                continue;
+            }
+            let value = match key {
+                "categories" => DeclaredKind::Categories(map.next_value_seed(Texts)?),
+                "integer" => DeclaredKind::Integer(map.next_value_seed(RangeSeed::new())?),
+                "number" => DeclaredKind::Number(map.next_value_seed(RangeSeed::new())?),
+                _ => DeclaredKind::Date(map.next_value_seed(RangeSeed::new())?),
+            };
+            if kind.replace(value).is_some() {
+                return Err(de::Error::custom(format_args!(
+                    "column `{}` says more than once what it holds; keep one of {KINDS}",
+                    self.column
+                )));
+            }
+        }
+        let kind = kind.ok_or_else(|| {
+            de::Error::custom(format_args!(
+                "column `{}` does not say what it holds; add {KINDS}",
+                self.column
+            ))
+        })?;
+        Ok(Declared {
+            kind,
+            nullable: nullable.unwrap_or(false),
+            other: other.unwrap_or(false),
+        })
+    }
+}
+
+fn twice<E: de::Error>(key: &str) -> E {
+    E::custom(format_args!("`{key}` is given twice"))
+}
+
+/// A list of texts, each as written: `[yes, no]` and `[1, 2.0]` included.
+struct Texts;
+
+impl<'de> DeserializeSeed<'de> for Texts {
+    type Value = Vec<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a list of texts, as in `[low, med, high]`")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = seq.next_element::<String>()? {
+            texts.push(text);
+        }
+        Ok(texts)
+    }
+}
+
+/// A bound of a range as it stands in a file.
+trait Bound: Sized {
+    const EXPECTED: &'static str;
+    fn from_text(text: &str) -> Option<Self>;
+    fn from_whole(_: i64) -> Option<Self> {
+        None
+    }
+    fn from_decimal(_: f64) -> Option<Self> {
+        None
+    }
+}
+
+impl Bound for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_text(text: &str) -> Option<Self> {
+        crate::number::whole(text.as_bytes())
+    }
+
+    fn from_whole(value: i64) -> Option<Self> {
+        Some(value)
+    }
+
+    fn from_decimal(value: f64) -> Option<Self> {
+        Self::from_text(&value.to_string())
+    }
+}
+
+impl Bound for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn from_text(text: &str) -> Option<Self> {
+        crate::number::decimal(text.as_bytes())
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "as any reader of numbers does beyond 2^53"
+    )]
+    fn from_whole(value: i64) -> Option<Self> {
+        Some(value as f64)
+    }
+
+    fn from_decimal(value: f64) -> Option<Self> {
+        Some(value)
+    }
+}
+
+impl Bound for Day {
+    const EXPECTED: &'static str = "a date as 2015-01-31";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+struct BoundSeed<T>(PhantomData<T>);
+
+impl<'de, T: Bound> DeserializeSeed<'de> for BoundSeed<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<T: Bound> BoundSeed<T> {
+    fn refuse<E: de::Error>(shown: impl fmt::Display) -> E {
+        E::custom(format_args!("`{shown}` is not {}", T::EXPECTED))
+    }
+}
+
+impl<T: Bound> Visitor<'_> for BoundSeed<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<T, E> {
+        T::from_whole(value).ok_or_else(|| Self::refuse(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<T, E> {
+        T::from_text(&value.to_string()).ok_or_else(|| Self::refuse(value))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
+        T::from_decimal(value).ok_or_else(|| Self::refuse(value))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        T::from_text(text).ok_or_else(|| Self::refuse(text))
+    }
+}
+
+struct RangeSeed<T>(PhantomData<T>);
+
+impl<T> RangeSeed<T> {
+    fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<'de, T: Bound> DeserializeSeed<'de> for RangeSeed<T> {
+    type Value = Range<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: Bound> Visitor<'de> for RangeSeed<T> {
+    type Value = Range<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a mapping with `min`, `max` and perhaps `bins`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut min, mut max, mut bins) = (None, None, None);
+        while let Some(key) = map.next_key_seed(Key(&["min", "max", "bins"]))? {
+            let repeated = match key {
+                "min" => min
+                    .replace(map.next_value_seed(BoundSeed(PhantomData))?)
+                    .is_some(),
+                "max" => max
+                    .replace(map.next_value_seed(BoundSeed(PhantomData))?)
+                    .is_some(),
+                _ => bins
+                    .replace(map.next_value_seed(BinsSeed(PhantomData))?)
+                    .is_some(),
+            };
+            if repeated {
+                return Err(twice(key));
+            }
+        }
+        Ok(Range {
+            min: min.ok_or_else(|| de::Error::missing_field("min"))?,
+            max: max.ok_or_else(|| de::Error::missing_field("max"))?,
+            bins: bins.unwrap_or(Bins::Uniform(DEFAULT_BINS)),
+        })
+    }
+}
+
+struct BinsSeed<T>(PhantomData<T>);
+
+impl<'de, T: Bound> DeserializeSeed<'de> for BinsSeed<T> {
+    type Value = Bins<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Bound> Visitor<'de> for BinsSeed<T> {
+    type Value = Bins<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a number of bins, `quantile`, `{quantile: 20}` or `{cuts: [..]}`")
+    }
+
+    fn visit_u64<E: de::Error>(self, bins: u64) -> Result<Bins<T>, E> {
+        u32::try_from(bins)
+            .map(Bins::Uniform)
+            .map_err(|_| E::custom(format_args!("{bins} bins are too many")))
+    }
+
+    fn visit_i64<E: de::Error>(self, bins: i64) -> Result<Bins<T>, E> {
+        u64::try_from(bins)
+            .map_err(|_| E::custom(format_args!("`bins` must be at least 1, not {bins}")))
+            .and_then(|bins| self.visit_u64(bins))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Bins<T>, E> {
+        match text {
+            "quantile" => Ok(Bins::Quantile(DEFAULT_BINS)),
+            _ => Err(E::custom(format_args!(
+                "`bins` must be a number, `quantile`, `{{quantile: 20}}` or `{{cuts: [..]}}`, not `{text}`"
+            ))),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Bins<T>, A::Error> {
+        let mut bins = None;
+        while let Some(key) = map.next_key_seed(Key(&["quantile", "cuts"]))? {
+            let value = match key {
+                "quantile" => Bins::Quantile(map.next_value()?),
+                _ => Bins::Cuts(map.next_value_seed(BoundsSeed(PhantomData))?),
+            };
+            if bins.replace(value).is_some() {
+                return Err(de::Error::custom(
+                    "`bins` takes one of `quantile` and `cuts`",
+                ));
+            }
+        }
+        bins.ok_or_else(|| {
+            de::Error::custom("`bins` is empty; give a number, `quantile` or `cuts`")
+        })
+    }
+}
+
+struct BoundsSeed<T>(PhantomData<T>);
+
+impl<'de, T: Bound> DeserializeSeed<'de> for BoundsSeed<T> {
+    type Value = Vec<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Bound> Visitor<'de> for BoundsSeed<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the values at which bins begin")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut bounds = Vec::new();
+        while let Some(bound) = seq.next_element_seed(BoundSeed(PhantomData))? {
+            bounds.push(bound);
+        }
+        Ok(bounds)
+    }
+}
+
+impl Serialize for Declaration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.columns.iter().map(|(name, declared)| (name, declared)))
+    }
+}
+
+impl Serialize for Declared {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match &self.kind {
+            DeclaredKind::Categories(texts) => map.serialize_entry("categories", texts)?,
+            DeclaredKind::Integer(range) => map.serialize_entry("integer", range)?,
+            DeclaredKind::Number(range) => map.serialize_entry("number", range)?,
+            DeclaredKind::Date(range) => map.serialize_entry("date", range)?,
+        }
+        if self.nullable {
+            map.serialize_entry("nullable", &true)?;
+        }
+        if self.other {
+            map.serialize_entry("other", &true)?;
+        }
+        map.end()
+    }
+}
+
+impl<T: Serialize> Serialize for Range<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("min", &self.min)?;
+        map.serialize_entry("max", &self.max)?;
+        map.serialize_entry("bins", &self.bins)?;
+        map.end()
+    }
+}
+
+impl<T: Serialize> Serialize for Bins<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Uniform(bins) => serializer.serialize_u32(*bins),
+            Self::Quantile(bins) => serializer.collect_map([("quantile", bins)]),
+            Self::Cuts(cuts) => serializer.collect_map([("cuts", cuts)]),
+        }
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

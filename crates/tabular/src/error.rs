@@ -1,0 +1,245 @@
+//! What can be wrong with a table.
+
+use crate::names::quoted_list;
+
+/// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated ids, a few ids;
+/// other values of the table are never quoted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The source broke off.
+    #[error("the table could not be read to its end: {0}")]
+    Read(#[from] std::io::Error),
+    /// Nothing at all.
+    #[error("the file is empty; a table begins with a line of column names")]
+    EmptyFile,
+    /// A header and nothing below it.
+    #[error("the file has column names but no rows")]
+    NoRows,
+    /// Another kind of file.
+    #[error("this is {what}, not a CSV file; {advice}")]
+    NotCsv {
+        /// What it seems to be.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Fields that are not separated by commas.
+    #[error("the fields seem to be separated by {separator:?}; separate them by commas")]
+    OtherSeparator {
+        /// What separates them.
+        separator: char,
+    },
+    /// Bytes that are no UTF-8.
+    #[error("line {line}, {column}: not UTF-8 text; save the file with the encoding UTF-8")]
+    NotUtf8 {
+        /// Line on which the record starts, from 1.
+        line: u64,
+        /// The column, by name or number.
+        column: ColumnRef,
+    },
+    /// A zero byte.
+    #[error(
+        "line {line}, {column}: a NUL byte, which no text holds; is the file damaged or not text at all?"
+    )]
+    Nul {
+        /// Line on which the record starts, from 1.
+        line: u64,
+        /// The column, by name or number.
+        column: ColumnRef,
+    },
+    /// Two columns of the same name.
+    #[error("columns {first} and {second} are both named `{name}`; rename one of them")]
+    DuplicateHeader {
+        /// The name.
+        name: String,
+        /// Position of the first, from 1.
+        first: usize,
+        /// Position of the second, from 1.
+        second: usize,
+    },
+    /// A column name that cannot be used.
+    #[error(
+        "the name of column {number} cannot be used: a name has 1 to 256 characters, none of them a control character"
+    )]
+    BadHeader {
+        /// Position of the column, from 1.
+        number: usize,
+    },
+    /// A record with more or fewer fields than the header.
+    #[error(
+        "line {line} has {} where the header has {expected}; is a comma or a quote missing or too many?",
+        several(*.found as u64, "field")
+    )]
+    Ragged {
+        /// Line on which the record starts, from 1.
+        line: u64,
+        /// Fields of the record.
+        found: usize,
+        /// Fields of the header.
+        expected: usize,
+    },
+    /// A quote that is still open at the end of the file.
+    #[error(
+        "the file ends inside a quoted field of the record that starts on line {line}; close the quote, or was the file cut off?"
+    )]
+    UnclosedQuote {
+        /// Line on which the record starts, from 1.
+        line: u64,
+    },
+    /// A field beyond [`Limits::max_field_bytes`](crate::Limits::max_field_bytes).
+    #[error(
+        "line {line}, {column}: a field of more than {limit} bytes; shorten it, or leave the column out"
+    )]
+    FieldTooLong {
+        /// Line (of Parquet: row) on which the record starts, from 1.
+        line: u64,
+        /// The column, by name or number.
+        column: ColumnRef,
+        /// The limit.
+        limit: usize,
+    },
+    /// A record that runs on and on.
+    #[error(
+        "the record that starts on line {line} goes on for more than {limit} bytes; is a quote left open there?"
+    )]
+    RecordTooLong {
+        /// Line on which the record starts, from 1.
+        line: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// More columns than allowed.
+    #[error("the table has {found} columns; at most {limit} are allowed")]
+    TooManyColumns {
+        /// How many there are.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// More rows than allowed.
+    #[error("the table has more than {limit} rows, which is the most allowed")]
+    TooManyRows {
+        /// The limit.
+        limit: u32,
+    },
+    /// More bytes than allowed.
+    #[error("the file has more than {limit} bytes, which is the most allowed")]
+    TooManyBytes {
+        /// The limit.
+        limit: u64,
+    },
+    /// An undeclared column holds too many different values.
+    #[error(
+        "column `{column}` holds too many different values to be kept as they are; declare what it holds, or leave it out"
+    )]
+    TooManyDistinct {
+        /// The column.
+        column: String,
+    },
+    /// The key column is missing.
+    #[error("there is no column `{key}`, by which rows are matched{}; the columns are {}", meant(.nearest.as_deref()), listed(.present))]
+    NoKey {
+        /// Name of the key.
+        key: String,
+        /// A column with a similar name.
+        nearest: Option<String>,
+        /// The columns there are.
+        present: Vec<String>,
+    },
+    /// The key is declared as if it were data.
+    #[error(
+        "`{key}` is the key by which rows are matched and cannot be declared as a column too; take it out of the declaration"
+    )]
+    KeyDeclared {
+        /// Name of the key.
+        key: String,
+    },
+    /// A row without an id.
+    #[error("line {line}: the id in column `{key}` is empty; every row needs one")]
+    EmptyKey {
+        /// Line (of Parquet: row), from 1.
+        line: u64,
+        /// Name of the key.
+        key: String,
+    },
+    /// Ids that occur more than once.
+    #[error("{} repeating the id of an earlier row (for example {}); each id may have one row",
+        several(*.rows, "row"), quoted_list(.first))]
+    RepeatedIds {
+        /// Rows beyond the first of their id.
+        rows: u64,
+        /// The first few such ids.
+        first: Vec<String>,
+    },
+    /// Declared columns are missing.
+    #[error("declared but missing: {}; the columns are {}", missing_list(.missing), listed(.present))]
+    MissingColumns {
+        /// Each with a column of a similar name.
+        missing: Vec<(String, Option<String>)>,
+        /// The columns there are.
+        present: Vec<String>,
+    },
+    /// Nothing is left to work with.
+    #[error("the table has no column besides the key")]
+    NoColumns,
+    /// The Parquet file is damaged or uses something that is not supported.
+    #[error("the Parquet file cannot be read: {0}")]
+    Parquet(String),
+    /// A declared Parquet column is not flat or of no supported type.
+    #[error(
+        "column `{column}` is {what}, which is not supported; write it as text, numbers or dates"
+    )]
+    ParquetType {
+        /// The column.
+        column: String,
+        /// What it is.
+        what: String,
+    },
+}
+
+/// A column by its name or, where that is unknown, its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnRef {
+    /// Its name.
+    Name(String),
+    /// Its position, from 1.
+    Number(usize),
+}
+
+impl std::fmt::Display for ColumnRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "column `{name}`"),
+            Self::Number(number) => write!(f, "column {number}"),
+        }
+    }
+}
+
+fn several(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+fn missing_list(missing: &[(String, Option<String>)]) -> String {
+    let each: Vec<String> = missing
+        .iter()
+        .map(|(name, nearest)| format!("`{name}`{}", meant(nearest.as_deref())))
+        .collect();
+    each.join(", ")
+}
+
+/// Names as far as a person reads them.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    match names.get(..SHOWN) {
+        Some(first) if names.len() > SHOWN => {
+            let first: Vec<String> = first.iter().map(|name| format!("`{name}`")).collect();
+            format!("{} and {} more", first.join(", "), names.len() - SHOWN)
+        }
+        _ => quoted_list(names),
+    }
+}

@@ -1,0 +1,280 @@
+//! Ordered values cut into bins.
+
+use std::fmt;
+
+use crate::day::Day;
+
+/// Where an ordered column begins and ends, and how it is cut into bins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Range<T> {
+    /// The smallest value.
+    pub min: T,
+    /// The largest value, itself within the range.
+    pub max: T,
+    /// How the values between are put together.
+    pub bins: Bins<T>,
+}
+
+/// How many bins a range is cut into when the declaration does not say.
+pub const DEFAULT_BINS: u32 = 32;
+
+/// How an ordered column is cut into bins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Bins<T> {
+    /// So many bins of equal width. A range of no more whole numbers or days than that gets one bin for each value.
+    Uniform(u32),
+    /// So many bins of about equal mass, found under differential privacy after the join. Until then the column is
+    /// held on a uniform grid of [`FINE_CELLS`] cells.
+    Quantile(u32),
+    /// Bins that begin at these values, ascending and above `min`; the first begins at `min`.
+    Cuts(Vec<T>),
+}
+
+/// Cells of the uniform grid from which equal-mass bins are put together.
+pub const FINE_CELLS: u32 = 1024;
+
+/// The values an ordered column can hold.
+pub(crate) trait Ordered: Copy + PartialOrd + fmt::Display {
+    /// Starts of at most `bins` bins of equal width, ascending, the first at `min`.
+    fn uniform_starts(min: Self, max: Self, bins: u32) -> Vec<Self>;
+    /// False for what cannot bound a range.
+    fn is_finite(self) -> bool {
+        true
+    }
+    /// Whether a range may consist of a single value.
+    const SINGLE_VALUE: bool;
+}
+
+impl Ordered for i64 {
+    const SINGLE_VALUE: bool = true;
+
+    fn uniform_starts(min: i64, max: i64, bins: u32) -> Vec<i64> {
+        let values = i128::from(max) - i128::from(min) + 1;
+        let bins = values.min(i128::from(bins));
+        (0..bins)
+            .map(|i| {
+                let start = i128::from(min) + i * values / bins;
+                i64::try_from(start).expect("a start lies between min and max")
+            })
+            .collect()
+    }
+}
+
+impl Ordered for Day {
+    const SINGLE_VALUE: bool = true;
+
+    fn uniform_starts(min: Day, max: Day, bins: u32) -> Vec<Day> {
+        i64::uniform_starts(min.number().into(), max.number().into(), bins)
+            .into_iter()
+            .map(|day| Day::from_number(day).expect("a start lies between min and max"))
+            .collect()
+    }
+}
+
+impl Ordered for f64 {
+    const SINGLE_VALUE: bool = false;
+
+    fn uniform_starts(min: f64, max: f64, bins: u32) -> Vec<f64> {
+        let mut starts: Vec<f64> = (0..bins)
+            .map(|i| {
+                let t = f64::from(i) / f64::from(bins);
+                min * (1.0 - t) + max * t
+            })
+            .collect();
+        // A range of few representable numbers has fewer bins.
+        starts.dedup_by(|later, earlier| *later <= *earlier);
+        starts
+    }
+
+    fn is_finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+/// A checked range with the start of each bin worked out. Code `i` stands for the values from `start(i)` to just below
+/// `start(i + 1)`; the last bin includes `max`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid<T> {
+    range: Range<T>,
+    starts: Vec<T>,
+}
+
+/// What can be wrong with a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BadRange {
+    NotFinite,
+    Empty,
+    NoBins,
+    CutsNotAscending,
+}
+
+#[expect(private_bounds, reason = "the three ordered kinds are a closed set")]
+impl<T: Ordered> Grid<T> {
+    pub(crate) fn new(range: Range<T>) -> Result<Self, BadRange> {
+        let Range { min, max, .. } = range;
+        if !min.is_finite() || !max.is_finite() {
+            return Err(BadRange::NotFinite);
+        }
+        if !(min < max || T::SINGLE_VALUE && min == max) {
+            return Err(BadRange::Empty);
+        }
+        let starts = match &range.bins {
+            Bins::Uniform(0) | Bins::Quantile(0) => return Err(BadRange::NoBins),
+            Bins::Uniform(bins) => T::uniform_starts(min, max, *bins),
+            Bins::Quantile(bins) => T::uniform_starts(min, max, FINE_CELLS.max(*bins)),
+            Bins::Cuts(cuts) => {
+                let starts: Vec<T> = std::iter::once(min).chain(cuts.iter().copied()).collect();
+                let ascending = starts.windows(2).all(|pair| pair[0] < pair[1]);
+                if !ascending || starts.iter().any(|start| !(*start <= max)) {
+                    return Err(BadRange::CutsNotAscending);
+                }
+                starts
+            }
+        };
+        Ok(Self { range, starts })
+    }
+
+    /// The range as declared or discovered.
+    #[must_use]
+    pub fn range(&self) -> &Range<T> {
+        &self.range
+    }
+
+    /// Number of bins, which is the number of codes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a grid has at least one bin")]
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Where the bin begins; `bin` is below [`len`](Self::len).
+    #[must_use]
+    pub fn start(&self, bin: usize) -> T {
+        self.starts[bin]
+    }
+
+    /// Where the next bin begins, or `max` for the last one.
+    #[must_use]
+    pub fn end(&self, bin: usize) -> T {
+        self.starts.get(bin + 1).copied().unwrap_or(self.range.max)
+    }
+
+    /// The bin a value falls into, and whether it had to be moved to the nearest bound first.
+    #[inline]
+    pub(crate) fn bin(&self, value: T) -> (usize, bool) {
+        if value < self.range.min {
+            (0, true)
+        } else if value > self.range.max {
+            (self.starts.len() - 1, true)
+        } else {
+            (
+                self.starts[1..].partition_point(|start| *start <= value),
+                false,
+            )
+        }
+    }
+
+    /// How many equal-mass bins are still to be found, if they are.
+    pub(crate) fn wanted_quantiles(&self) -> Option<u32> {
+        match self.range.bins {
+            Bins::Quantile(bins) => Some(bins),
+            Bins::Uniform(_) | Bins::Cuts(_) => None,
+        }
+    }
+
+    /// The same range with bins that begin at these bins of the present grid (ascending, without 0).
+    pub(crate) fn merged(&self, first_bins: &[usize]) -> Self {
+        let cuts: Vec<T> = first_bins.iter().map(|&bin| self.starts[bin]).collect();
+        Self {
+            starts: std::iter::once(self.range.min)
+                .chain(cuts.iter().copied())
+                .collect(),
+            range: Range {
+                bins: Bins::Cuts(cuts),
+                ..self.range.clone()
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn uniform<T: Ordered>(min: T, max: T, bins: u32) -> Grid<T> {
+        Grid::new(Range {
+            min,
+            max,
+            bins: Bins::Uniform(bins),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn few_whole_numbers_get_one_bin_each() {
+        let grid = uniform(3, 7, 32);
+        assert_eq!(grid.starts, [3, 4, 5, 6, 7]);
+        assert_eq!(uniform(i64::MIN, i64::MAX, 2).starts, [i64::MIN, 0]);
+        assert_eq!(uniform(5, 5, 32).starts, [5]);
+    }
+
+    #[test]
+    fn values_outside_go_to_the_nearest_bound() {
+        let grid = uniform(0, 120, 32);
+        assert_eq!(grid.bin(-1), (0, true));
+        assert_eq!(grid.bin(0), (0, false));
+        assert_eq!(grid.bin(120), (31, false));
+        assert_eq!(grid.bin(121), (31, true));
+        let grid = uniform(0.0, 1.0, 4);
+        assert_eq!(grid.bin(1.0), (3, false));
+        assert_eq!(grid.bin(0.25), (1, false));
+        assert_eq!(grid.bin(1e9), (3, true));
+    }
+
+    #[test]
+    fn ranges_that_make_no_sense_are_refused() {
+        let check = |min: f64, max: f64, bins: Bins<f64>| Grid::new(Range { min, max, bins }).err();
+        assert_eq!(
+            check(0.0, f64::INFINITY, Bins::Uniform(2)),
+            Some(BadRange::NotFinite)
+        );
+        assert_eq!(
+            check(f64::NAN, 1.0, Bins::Uniform(2)),
+            Some(BadRange::NotFinite)
+        );
+        assert_eq!(check(1.0, 1.0, Bins::Uniform(2)), Some(BadRange::Empty));
+        assert_eq!(check(2.0, 1.0, Bins::Uniform(2)), Some(BadRange::Empty));
+        assert_eq!(check(0.0, 1.0, Bins::Uniform(0)), Some(BadRange::NoBins));
+        assert_eq!(
+            check(0.0, 1.0, Bins::Cuts(vec![0.5, 0.4])),
+            Some(BadRange::CutsNotAscending)
+        );
+        assert_eq!(
+            check(0.0, 1.0, Bins::Cuts(vec![0.0])),
+            Some(BadRange::CutsNotAscending)
+        );
+        assert_eq!(
+            check(0.0, 1.0, Bins::Cuts(vec![2.0])),
+            Some(BadRange::CutsNotAscending)
+        );
+        assert_eq!(
+            check(0.0, 1.0, Bins::Cuts(vec![f64::NAN])),
+            Some(BadRange::CutsNotAscending)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_whole_number_lies_in_its_bin(min: i64, width in 0i64..1_000_000, bins in 1u32..100, at in 0.0..=1.0) {
+            let max = min.saturating_add(width);
+            let grid = uniform(min, max, bins);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a value in the range")]
+            let value = min + ((max - min) as f64 * at) as i64;
+            let (bin, moved) = grid.bin(value);
+            prop_assert!(!moved);
+            prop_assert!(grid.start(bin) <= value);
+            prop_assert!(value < grid.end(bin) || bin + 1 == grid.len());
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How large a table may be.
+
+/// Bounds on one table while it is read. Reading stops at the first that is exceeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the file. Default: 4 GiB.
+    pub max_bytes: u64,
+    /// Rows without the header. Default: 50 million.
+    pub max_rows: u32,
+    /// Columns of the file, declared or not. Default: 2,000.
+    pub max_columns: usize,
+    /// Bytes of one field. Default: 64 KiB. A whole record may take 16 times as much, and at least 16 MiB.
+    pub max_field_bytes: usize,
+    /// Different texts in one undeclared column, all of which are held until the join. Default: 4 million.
+    /// Their bytes together may take 64 times as much.
+    pub max_distinct: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 4 << 30,
+            max_rows: 50_000_000,
+            max_columns: 2_000,
+            max_field_bytes: 64 << 10,
+            max_distinct: 4_000_000,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn max_record_bytes(&self) -> u64 {
+        (self.max_field_bytes as u64)
+            .saturating_mul(16)
+            .max(16 << 20)
+    }
+
+    pub(crate) fn max_dictionary_bytes(&self) -> usize {
+        self.max_distinct.saturating_mul(64)
+    }
+}

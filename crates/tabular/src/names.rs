@@ -1,0 +1,47 @@
+//! Names as people mistype them.
+
+/// The known name that was probably meant: a few edits away, letter case aside.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let allowed = (name.chars().count() / 3).max(2);
+    known
+        .into_iter()
+        .map(|known| {
+            (
+                strsim::damerau_levenshtein(&name, &known.to_lowercase()),
+                known,
+            )
+        })
+        .filter(|(distance, _)| *distance <= allowed && *distance < name.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// `` `a`, `b` and `c` ``
+pub(crate) fn quoted_list<S: AsRef<str>>(names: &[S]) -> String {
+    let mut list = String::new();
+    for (i, name) in names.iter().enumerate() {
+        if i > 0 {
+            list.push_str(if i + 1 == names.len() { " and " } else { ", " });
+        }
+        list.push('`');
+        list.push_str(name.as_ref());
+        list.push('`');
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_a_stranger_is_not() {
+        let known = ["categories", "integer", "number", "date"];
+        assert_eq!(nearest("catgories", known), Some("categories"));
+        assert_eq!(nearest("Integer", known), Some("integer"));
+        assert_eq!(nearest("dte", known), Some("date"));
+        assert_eq!(nearest("zip", known), None);
+        assert_eq!(nearest("", known), None);
+    }
+}

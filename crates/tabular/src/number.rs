@@ -1,0 +1,212 @@
+//! Reading whole and decimal numbers from bytes, fast for the usual forms.
+
+/// What a field holds, read as a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Numeral {
+    /// A whole number, also one written `3.0` or `3e2`.
+    Whole(i64),
+    /// Any other finite number.
+    Decimal(f64),
+    /// `NaN` in any letter case, which tools write for a missing number.
+    Nan,
+}
+
+/// Surrounding spaces and tabs taken away.
+#[inline]
+pub(crate) fn trim(field: &[u8]) -> &[u8] {
+    match field {
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => field.trim_ascii(),
+        _ => field,
+    }
+}
+
+/// A whole number of up to 18 digits with an optional sign, nothing else.
+#[inline]
+fn short_whole(field: &[u8]) -> Option<i64> {
+    let (negative, digits) = match field {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, field),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value: i64 = 0;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if negative { -value } else { value })
+}
+
+/// Powers of ten that an `f64` holds exactly.
+const EXACT_POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// `digits.digits` with at most 15 digits: both the digits and the power of ten are exact in `f64`, so one
+/// division rounds correctly (Clinger 1990, "How to read floating point numbers accurately", the fast path).
+#[inline]
+fn short_decimal(field: &[u8]) -> Option<f64> {
+    let (negative, rest) = match field {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, field),
+    };
+    if rest.len() > 16 {
+        return None;
+    }
+    let mut digits: u64 = 0;
+    let mut point = None;
+    for (i, &byte) in rest.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            digits = digits * 10 + u64::from(digit);
+        } else if byte == b'.' && point.is_none() {
+            point = Some(i);
+        } else {
+            return None;
+        }
+    }
+    let count = rest.len() - usize::from(point.is_some());
+    if count == 0 || count > 15 {
+        return None;
+    }
+    let after = point.map_or(0, |at| rest.len() - 1 - at);
+    #[expect(clippy::cast_precision_loss, reason = "15 digits are below 2^53")]
+    let value = digits as f64 / EXACT_POWERS[after];
+    Some(if negative { -value } else { value })
+}
+
+/// The field as a finite number, `NaN` included as `None` inside; outer `None` if it is no number.
+#[inline]
+pub(crate) fn decimal(field: &[u8]) -> Option<f64> {
+    short_decimal(field).or_else(|| slow_decimal(field))
+}
+
+#[cold]
+fn slow_decimal(field: &[u8]) -> Option<f64> {
+    let text = str::from_utf8(field).ok()?;
+    // `inf`, `infinity` and `nan` are numbers to the standard parser, and text to us.
+    if text
+        .bytes()
+        .any(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
+    {
+        return None;
+    }
+    text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// The field as a whole number: `17`, `-3`, also `3.0` and `3e2`.
+#[inline]
+pub(crate) fn whole(field: &[u8]) -> Option<i64> {
+    short_whole(field).or_else(|| slow_whole(field))
+}
+
+#[cold]
+fn slow_whole(field: &[u8]) -> Option<i64> {
+    let text = str::from_utf8(field).ok()?;
+    if let Ok(value) = text.parse() {
+        return Some(value);
+    }
+    let value = decimal(field)?;
+    // 2^53: beyond it not every whole number is an `f64`.
+    let exact = value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+    exact.then_some(value as i64)
+}
+
+pub(crate) fn is_nan(field: &[u8]) -> bool {
+    field.eq_ignore_ascii_case(b"nan")
+}
+
+/// Sorts a field into whole number, decimal number, NaN, or none of these.
+pub(crate) fn numeral(field: &[u8]) -> Option<Numeral> {
+    if let Some(value) = whole(field) {
+        Some(Numeral::Whole(value))
+    } else if let Some(value) = decimal(field) {
+        Some(Numeral::Decimal(value))
+    } else {
+        is_nan(field).then_some(Numeral::Nan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn whole_numbers_in_their_usual_dress() {
+        for (text, value) in [
+            ("0", Some(0)),
+            ("-17", Some(-17)),
+            ("+5", Some(5)),
+            ("007", Some(7)),
+            ("3.0", Some(3)),
+            ("3e2", Some(300)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("3.5", None),
+            ("", None),
+            ("-", None),
+            ("1 000", None),
+            ("1_000", None),
+            ("0x10", None),
+            ("nan", None),
+            ("inf", None),
+        ] {
+            assert_eq!(whole(text.as_bytes()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn decimals_in_their_usual_dress() {
+        for (text, value) in [
+            ("0.1", Some(0.1)),
+            (".5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("-1e-3", Some(-0.001)),
+            ("1E6", Some(1e6)),
+            (
+                "123456789012345678901234567890",
+                Some(1.234_567_890_123_456_8e29),
+            ),
+            ("1e999", None),
+            (".", None),
+            ("-", None),
+            ("1.2.3", None),
+            ("1,5", None),
+            ("NaN", None),
+            ("infinity", None),
+        ] {
+            assert_eq!(decimal(text.as_bytes()), value, "{text}");
+        }
+        assert_eq!(numeral(b"NaN"), Some(Numeral::Nan));
+        assert_eq!(numeral(b"n/a"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_path_rounds_as_the_standard_library_does(text in "-?[0-9]{0,9}\\.?[0-9]{0,9}") {
+            let ours = decimal(text.as_bytes());
+            let std = text.parse::<f64>().ok();
+            prop_assert_eq!(ours.map(f64::to_bits), std.map(f64::to_bits));
+        }
+
+        #[test]
+        fn any_printed_number_is_read_back(value in proptest::num::f64::NORMAL) {
+            prop_assert_eq!(decimal(format!("{value:e}").as_bytes()), Some(value));
+            prop_assert_eq!(decimal(value.to_string().as_bytes()), Some(value));
+        }
+
+        #[test]
+        fn any_whole_number_is_read_back(value: i64) {
+            prop_assert_eq!(whole(value.to_string().as_bytes()), Some(value));
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Checked columns.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::column::{Column, Kind};
+use crate::declaration::{Declaration, Declared, DeclaredKind};
+use crate::grid::{BadRange, Grid, Range};
+
+/// The most codes one column may have.
+pub const MAX_CODES: usize = 1 << 20;
+
+/// The text that stands for a value outside the declared or discovered categories.
+pub const OTHER: &str = "other";
+
+/// The checked columns of a table, in order: names differ, every range and every list of categories makes sense.
+///
+/// Public: it is declared, or was discovered under differential privacy. Its serialised form is that of a
+/// [`Declaration`], and is checked again when read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Declaration", into = "Declaration")]
+pub struct Schema {
+    columns: Vec<Column>,
+}
+
+/// What is wrong with a declaration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// The text is no declaration.
+    #[error("{}{message}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+    Yaml {
+        /// Line in the file, from 1.
+        line: Option<u64>,
+        /// What is wrong there.
+        message: String,
+    },
+    /// There is no column at all.
+    #[error("no columns are declared; declare at least one, or leave the declaration out")]
+    NoColumns,
+    /// A column has a name that no file should hold.
+    #[error(
+        "the column name {name:?} cannot be used: a name has 1 to 256 characters, none of them a control character"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// Two columns have the same name.
+    #[error("two columns are named `{name}`; rename one of them")]
+    DuplicateColumn {
+        /// The name.
+        name: String,
+    },
+    /// A list of categories is empty.
+    #[error("column `{column}` has no categories; list at least one")]
+    NoCategories {
+        /// The column.
+        column: String,
+    },
+    /// A category is listed twice.
+    #[error("column `{column}` lists the category {category:?} twice")]
+    DuplicateCategory {
+        /// The column.
+        column: String,
+        /// The category.
+        category: String,
+    },
+    /// A category could not be told from what the column writes for something else.
+    #[error("column `{column}` cannot have the category {category:?}: it stands for {stands_for}")]
+    ReservedCategory {
+        /// The column.
+        column: String,
+        /// The category.
+        category: String,
+        /// What the same text would mean.
+        stands_for: &'static str,
+    },
+    /// A bound is infinite or no number.
+    #[error("column `{column}`: `min` and `max` must be finite numbers")]
+    NotFinite {
+        /// The column.
+        column: String,
+    },
+    /// `min` is not below `max`.
+    #[error("column `{column}`: `min` ({min}) must be below `max` ({max})")]
+    EmptyRange {
+        /// The column.
+        column: String,
+        /// As declared.
+        min: String,
+        /// As declared.
+        max: String,
+    },
+    /// No bins.
+    #[error("column `{column}`: `bins` must be at least 1")]
+    NoBins {
+        /// The column.
+        column: String,
+    },
+    /// Cuts out of order or out of range.
+    #[error("column `{column}`: `cuts` must ascend, above `min` and not above `max`")]
+    BadCuts {
+        /// The column.
+        column: String,
+    },
+    /// More codes than [`MAX_CODES`].
+    #[error(
+        "column `{column}` would have {codes} different values; at most {MAX_CODES} are possible, so declare fewer categories or bins"
+    )]
+    TooManyCodes {
+        /// The column.
+        column: String,
+        /// How many it would have.
+        codes: usize,
+    },
+}
+
+impl Schema {
+    /// Checks a declaration.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the column's name.
+    pub fn new(declaration: Declaration) -> Result<Self, SchemaError> {
+        let columns = declaration
+            .columns
+            .into_iter()
+            .map(|(name, declared)| checked_column(name, declared))
+            .collect::<Result<_, _>>()?;
+        Self::from_columns(columns)
+    }
+
+    /// The columns in order.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Number of codes of each column.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<usize> {
+        self.columns.iter().map(Column::size).collect()
+    }
+
+    /// Position of the column of that name.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name() == name)
+    }
+
+    /// The same columns under the names they have in the joined table, `Party_column`.
+    #[must_use]
+    pub fn prefixed(&self, party: &str) -> Self {
+        Self {
+            columns: self
+                .columns
+                .iter()
+                .map(|column| column.clone().renamed(format!("{party}_{}", column.name())))
+                .collect(),
+        }
+    }
+
+    /// These columns followed by those.
+    ///
+    /// # Errors
+    /// [`SchemaError::DuplicateColumn`] if a name is in both.
+    pub fn concat(self, other: Self) -> Result<Self, SchemaError> {
+        Self::from_columns(self.columns.into_iter().chain(other.columns).collect())
+    }
+
+    /// The declaration that gives this schema.
+    #[must_use]
+    pub fn to_declaration(&self) -> Declaration {
+        self.clone().into()
+    }
+
+    pub(crate) fn from_columns(columns: Vec<Column>) -> Result<Self, SchemaError> {
+        if columns.is_empty() {
+            return Err(SchemaError::NoColumns);
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = columns.iter().find(|column| !names.insert(column.name())) {
+            return Err(SchemaError::DuplicateColumn {
+                name: twice.name().to_owned(),
+            });
+        }
+        Ok(Self { columns })
+    }
+}
+
+impl TryFrom<Declaration> for Schema {
+    type Error = SchemaError;
+
+    fn try_from(declaration: Declaration) -> Result<Self, SchemaError> {
+        Self::new(declaration)
+    }
+}
+
+impl From<Schema> for Declaration {
+    fn from(schema: Schema) -> Self {
+        let declared = |column: Column| (column.name().to_owned(), column.into_declared());
+        Self {
+            columns: schema.columns.into_iter().map(declared).collect(),
+        }
+    }
+}
+
+/// Whether a header or a declaration may hold this name.
+pub(crate) fn is_good_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 256 && !name.chars().any(char::is_control)
+}
+
+fn checked_column(name: String, declared: Declared) -> Result<Column, SchemaError> {
+    if !is_good_name(&name) {
+        return Err(SchemaError::BadName { name });
+    }
+    let Declared {
+        kind,
+        nullable,
+        other,
+    } = declared;
+    let kind = match kind {
+        DeclaredKind::Categories(texts) => {
+            check_categories(&name, &texts, nullable, other)?;
+            Kind::Categories(texts)
+        }
+        DeclaredKind::Integer(range) => Kind::Integer(checked_grid(&name, range)?),
+        DeclaredKind::Number(range) => Kind::Number(checked_grid(&name, range)?),
+        DeclaredKind::Date(range) => Kind::Date(checked_grid(&name, range)?),
+    };
+    let column = Column::new(name, kind, nullable, other);
+    if column.size() > MAX_CODES {
+        return Err(SchemaError::TooManyCodes {
+            codes: column.size(),
+            column: column.name().to_owned(),
+        });
+    }
+    Ok(column)
+}
+
+fn check_categories(
+    column: &str,
+    texts: &[String],
+    nullable: bool,
+    other: bool,
+) -> Result<(), SchemaError> {
+    if texts.is_empty() && !other {
+        return Err(SchemaError::NoCategories {
+            column: column.to_owned(),
+        });
+    }
+    let mut seen = HashSet::new();
+    for text in texts {
+        let reserved = |stands_for| SchemaError::ReservedCategory {
+            column: column.to_owned(),
+            category: text.clone(),
+            stands_for,
+        };
+        if !seen.insert(text) {
+            return Err(SchemaError::DuplicateCategory {
+                column: column.to_owned(),
+                category: text.clone(),
+            });
+        }
+        if other && text == OTHER {
+            return Err(reserved("whatever is not declared, as `other: true` asks"));
+        }
+        if nullable && text.is_empty() {
+            return Err(reserved("an empty field, as `nullable: true` asks"));
+        }
+        if text.contains('\0') {
+            return Err(reserved(
+                "nothing a table may hold (it has a NUL character)",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn checked_grid<T: crate::grid::Ordered>(
+    column: &str,
+    range: Range<T>,
+) -> Result<Grid<T>, SchemaError> {
+    let (min, max) = (range.min, range.max);
+    let bins = match &range.bins {
+        crate::grid::Bins::Uniform(bins) | crate::grid::Bins::Quantile(bins) => *bins as usize,
+        crate::grid::Bins::Cuts(cuts) => cuts.len() + 1,
+    };
+    let column = column.to_owned();
+    if bins > MAX_CODES {
+        return Err(SchemaError::TooManyCodes {
+            column,
+            codes: bins,
+        });
+    }
+    Grid::new(range).map_err(|bad| match bad {
+        BadRange::NotFinite => SchemaError::NotFinite { column },
+        BadRange::Empty => SchemaError::EmptyRange {
+            column,
+            min: min.to_string(),
+            max: max.to_string(),
+        },
+        BadRange::NoBins => SchemaError::NoBins { column },
+        BadRange::CutsNotAscending => SchemaError::BadCuts { column },
+    })
+}

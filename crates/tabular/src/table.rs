@@ -1,0 +1,98 @@
+//! A fully coded table.
+
+use crate::codes::{Codes, with_codes};
+use crate::schema::Schema;
+
+/// A table whose every column is coded under a public [`Schema`]. What is in it comes out only as
+/// [`privacy::Counts`], and the number of rows not at all. Overwritten on drop.
+pub struct CodedTable {
+    schema: Schema,
+    pub(crate) rows: usize,
+    pub(crate) columns: Vec<Codes>,
+}
+
+/// The codes given do not fit the schema.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodesError {
+    /// Another number of columns.
+    #[error("there are {found} columns of codes for a schema of {expected} columns")]
+    Columns {
+        /// Columns given.
+        found: usize,
+        /// Columns of the schema.
+        expected: usize,
+    },
+    /// Columns of different lengths.
+    #[error("column `{column}` has another number of rows than the first column")]
+    Rows {
+        /// The column.
+        column: String,
+    },
+    /// A code beyond the last.
+    #[error("column `{column}` holds a code that its schema does not have")]
+    Code {
+        /// The column.
+        column: String,
+    },
+}
+
+impl CodedTable {
+    /// A table from codes, column by column.
+    ///
+    /// # Errors
+    /// When the codes do not fit the schema.
+    pub fn from_codes(schema: Schema, columns: &[Vec<u32>]) -> Result<Self, CodesError> {
+        let expected = schema.columns().len();
+        if columns.len() != expected {
+            return Err(CodesError::Columns {
+                found: columns.len(),
+                expected,
+            });
+        }
+        let rows = columns.first().map_or(0, Vec::len);
+        let mut coded = Vec::with_capacity(expected);
+        for (column, codes) in schema.columns().iter().zip(columns) {
+            let name = || column.name().to_owned();
+            if codes.len() != rows {
+                return Err(CodesError::Rows { column: name() });
+            }
+            if codes.iter().any(|&code| code as usize >= column.size()) {
+                return Err(CodesError::Code { column: name() });
+            }
+            coded.push(Codes::collect(column.size(), codes.iter().copied()));
+        }
+        Ok(Self::new(schema, rows, coded))
+    }
+
+    pub(crate) fn new(schema: Schema, rows: usize, columns: Vec<Codes>) -> Self {
+        debug_assert!(columns.iter().all(|column| column.len() == rows));
+        Self {
+            schema,
+            rows,
+            columns,
+        }
+    }
+
+    /// The columns, which are public.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The codes themselves, column by column. For a person's own evaluation of data they own.
+    #[must_use]
+    pub fn dangerous_codes(&self) -> Vec<Vec<u32>> {
+        self.columns
+            .iter()
+            .map(|codes| with_codes!(codes, codes => codes.iter().map(|&code| u32::from(code)).collect()))
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for CodedTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodedTable")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,307 @@
+//! The table of one party, as codes.
+
+use std::collections::HashMap;
+
+use crate::coder::Coder;
+use crate::codes::Codes;
+use crate::column::Column;
+use crate::dictionary::{Dictionary, RawColumn};
+use crate::error::TableError;
+use crate::ids::{IdCollector, Ids, KeyHasher};
+use crate::limits::Limits;
+use crate::names::{nearest, quoted_list};
+use crate::number::trim;
+use crate::schema::{Schema, is_good_name};
+
+/// The table of one party as codes. No text of a declared column is in it, and no id, only keyed hashes of ids; the
+/// texts of undeclared columns are kept until the join. Overwritten on drop.
+pub struct Upload {
+    pub(crate) rows: usize,
+    pub(crate) ids: Option<Ids>,
+    pub(crate) columns: Vec<UploadColumn>,
+    warnings: Vec<String>,
+}
+
+pub(crate) enum UploadColumn {
+    Coded(Column, Codes),
+    Raw(RawColumn),
+}
+
+impl Upload {
+    /// Number of rows. Only for the owner of the table.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What the owner of the table, and nobody else, should know: values outside the declared domain counted for each
+    /// column, columns that were left out.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Names of the columns, without the key.
+    pub fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| match column {
+            UploadColumn::Coded(column, _) => column.name(),
+            UploadColumn::Raw(column) => column.name.as_str(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Upload(..)")
+    }
+}
+
+/// Where a column of the file goes.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Target {
+    Key,
+    Column(usize),
+    Nowhere,
+}
+
+/// A table while it is read, from whatever format.
+pub(crate) struct Intake {
+    pub(crate) targets: Vec<Target>,
+    key: String,
+    ids: Option<IdCollector>,
+    columns: Vec<Filling>,
+    warnings: Vec<String>,
+}
+
+enum Filling {
+    Declared(Coder),
+    Undeclared(Dictionary),
+}
+
+impl Intake {
+    /// Matches the names of the file's columns with the key and the schema.
+    pub(crate) fn new(
+        header: &[String],
+        key: Option<&str>,
+        schema: Option<&Schema>,
+        hasher: &KeyHasher,
+        limits: &Limits,
+    ) -> Result<Self, TableError> {
+        if header.len() > limits.max_columns {
+            return Err(TableError::TooManyColumns {
+                found: header.len(),
+                limit: limits.max_columns,
+            });
+        }
+        let positions = positions(header)?;
+        let present = || {
+            header
+                .iter()
+                .filter(|name| !name.is_empty())
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let mut targets = vec![Target::Nowhere; header.len()];
+        if let Some(key) = key {
+            if schema.is_some_and(|schema| schema.position(key).is_some()) {
+                return Err(TableError::KeyDeclared {
+                    key: key.to_owned(),
+                });
+            }
+            let position = positions.get(key).ok_or_else(|| TableError::NoKey {
+                key: key.to_owned(),
+                nearest: nearest(key, header.iter().map(String::as_str)).map(str::to_owned),
+                present: present(),
+            })?;
+            targets[*position] = Target::Key;
+        }
+        let mut intake = Self {
+            targets,
+            key: key.unwrap_or_default().to_owned(),
+            ids: key.map(|_| IdCollector::new(hasher)),
+            columns: Vec::new(),
+            warnings: Vec::new(),
+        };
+        match schema {
+            Some(schema) => intake.take_declared(schema, header, &positions, present)?,
+            None => intake.take_all(header, hasher, limits)?,
+        }
+        Ok(intake)
+    }
+
+    fn take_declared(
+        &mut self,
+        schema: &Schema,
+        header: &[String],
+        positions: &HashMap<&str, usize>,
+        present: impl Fn() -> Vec<String>,
+    ) -> Result<(), TableError> {
+        let mut missing = Vec::new();
+        for column in schema.columns() {
+            let Some(&position) = positions.get(column.name()) else {
+                let undeclared = header
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| schema.position(name).is_none());
+                missing.push((
+                    column.name().to_owned(),
+                    nearest(column.name(), undeclared).map(str::to_owned),
+                ));
+                continue;
+            };
+            self.targets[position] = Target::Column(self.columns.len());
+            self.columns.push(Filling::Declared(Coder::new(column)));
+        }
+        if !missing.is_empty() {
+            return Err(TableError::MissingColumns {
+                missing,
+                present: present(),
+            });
+        }
+        let ignored: Vec<&String> = self
+            .targets
+            .iter()
+            .zip(header)
+            .filter(|(target, name)| **target == Target::Nowhere && !name.is_empty())
+            .map(|(_, name)| name)
+            .collect();
+        if !ignored.is_empty() {
+            let (columns, are) = if ignored.len() == 1 {
+                ("column", "is")
+            } else {
+                ("columns", "are")
+            };
+            self.warnings.push(format!(
+                "{columns} {} {are} not declared and left out",
+                quoted_list(&ignored)
+            ));
+        }
+        self.warn_of_nameless(header);
+        Ok(())
+    }
+
+    fn take_all(
+        &mut self,
+        header: &[String],
+        hasher: &KeyHasher,
+        limits: &Limits,
+    ) -> Result<(), TableError> {
+        for (target, name) in self.targets.iter_mut().zip(header) {
+            if *target == Target::Nowhere && !name.is_empty() {
+                *target = Target::Column(self.columns.len());
+                self.columns.push(Filling::Undeclared(Dictionary::new(
+                    name.clone(),
+                    hasher,
+                    limits,
+                )));
+            }
+        }
+        self.warn_of_nameless(header);
+        if self.columns.is_empty() {
+            return Err(TableError::NoColumns);
+        }
+        Ok(())
+    }
+
+    fn warn_of_nameless(&mut self, header: &[String]) {
+        for (i, _) in header
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| name.is_empty())
+        {
+            self.warnings
+                .push(format!("column {} has no name and is left out", i + 1));
+        }
+    }
+
+    /// Takes in one field of a column of the file; an absent value is an empty field. `row` is the number of complete
+    /// rows before it, `at` the line or row a person would look at.
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        target: Target,
+        field: &[u8],
+        row: u32,
+        at: u64,
+    ) -> Result<(), TableError> {
+        match target {
+            Target::Nowhere => Ok(()),
+            Target::Column(column) => match &mut self.columns[column] {
+                Filling::Declared(coder) => {
+                    coder.push(field, at);
+                    Ok(())
+                }
+                Filling::Undeclared(dictionary) => {
+                    dictionary
+                        .push(field)
+                        .map_err(|_| TableError::TooManyDistinct {
+                            column: dictionary.name().to_owned(),
+                        })
+                }
+            },
+            Target::Key => {
+                let id = trim(field);
+                if id.is_empty() {
+                    return Err(TableError::EmptyKey {
+                        line: at,
+                        key: self.key.clone(),
+                    });
+                }
+                if let Some(ids) = &mut self.ids {
+                    ids.push(id, row);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The finished table; `unit` is what `at` counted, `line` or `row`.
+    pub(crate) fn finish(mut self, rows: u32, unit: &str) -> Result<Upload, TableError> {
+        if rows == 0 {
+            return Err(TableError::NoRows);
+        }
+        let ids = self
+            .ids
+            .map(IdCollector::finish)
+            .transpose()
+            .map_err(|(rows, first)| TableError::RepeatedIds { rows, first })?;
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for filling in self.columns {
+            columns.push(match filling {
+                Filling::Declared(coder) => {
+                    let (column, codes, warnings) = coder.finish(unit);
+                    self.warnings.extend(warnings);
+                    UploadColumn::Coded(column, codes)
+                }
+                Filling::Undeclared(dictionary) => UploadColumn::Raw(dictionary.finish()),
+            });
+        }
+        Ok(Upload {
+            rows: rows as usize,
+            ids,
+            columns,
+            warnings: self.warnings,
+        })
+    }
+}
+
+/// Position of each name; a name may be missing, not bad or given twice.
+fn positions(header: &[String]) -> Result<HashMap<&str, usize>, TableError> {
+    let mut positions = HashMap::new();
+    for (i, name) in header.iter().enumerate() {
+        if name.is_empty() {
+            continue;
+        }
+        if !is_good_name(name) {
+            return Err(TableError::BadHeader { number: i + 1 });
+        }
+        if let Some(first) = positions.insert(name.as_str(), i) {
+            return Err(TableError::DuplicateHeader {
+                name: name.clone(),
+                first: first + 1,
+                second: i + 1,
+            });
+        }
+    }
+    Ok(positions)
+}
