@@ -42,7 +42,7 @@ pub(crate) fn verify(
         });
     }
     let authorities = bundle.len();
-    let mut certificates = Vec::with_capacity(authorities + 1);
+    let mut certificates: Vec<Link<'_>> = Vec::with_capacity(authorities + 1);
     for (position, der) in bundle.iter().map(Vec::as_slice).chain([leaf]).enumerate() {
         let link = Link {
             certificate: parse(der).ok_or_else(|| Refusal::Chain {
@@ -52,13 +52,12 @@ pub(crate) fn verify(
             position,
             authorities,
         };
+        // The root issued itself.
+        link.check_issuer(certificates.last().unwrap_or(&link))?;
         link.check_time(at)?;
         link.check_algorithms()?;
         link.check_part()?;
         certificates.push(link);
-    }
-    for (position, link) in certificates.iter().enumerate() {
-        link.check_issuer(&certificates[position.saturating_sub(1)])?;
     }
     verify_signatures(bundle, leaf, at)?;
     let leaf = &certificates[authorities].certificate;

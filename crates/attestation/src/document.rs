@@ -200,3 +200,203 @@ fn optional(
 fn refused<T>(field: &'static str, problem: &'static str) -> Result<T, Refusal> {
     Err(Refusal::Field { field, problem })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cbor::Writer;
+
+    type Write = fn(Writer) -> Writer;
+
+    /// A document in which the field `replaced` has the value that `write` gives it; `None` leaves it out.
+    fn with(replaced: &str, write: Option<Write>) -> Vec<u8> {
+        let honest: [(&str, Write); 9] = [
+            ("module_id", |w| w.text("i-1")),
+            ("digest", |w| w.text("SHA384")),
+            ("timestamp", |w| w.unsigned(1)),
+            ("pcrs", |w| w.map(1).unsigned(0).bytes(&[1; 48])),
+            ("certificate", |w| w.bytes(&[1])),
+            ("cabundle", |w| w.array(1).bytes(&[1])),
+            ("public_key", |w| w.bytes(&[1])),
+            ("user_data", |w| w.bytes(&[1])),
+            ("nonce", |w| w.bytes(&[1])),
+        ];
+        let known = honest.iter().any(|(name, _)| *name == replaced);
+        let left_out = known && write.is_none();
+        let entries = honest.len() + usize::from(!known) - usize::from(left_out);
+        let mut writer = Writer::new().map(entries);
+        for (name, value) in honest {
+            match write {
+                _ if name != replaced => writer = value(writer.text(name)),
+                Some(write) => writer = write(writer.text(name)),
+                None => {}
+            }
+        }
+        match write {
+            Some(write) if !known => write(writer.text(replaced)).finish(),
+            _ => writer.finish(),
+        }
+    }
+
+    fn repeated(writer: Writer, entries: usize, entry: &[u8]) -> Writer {
+        (0..entries).fold(writer.array(entries), |writer, _| writer.bytes(entry))
+    }
+
+    fn registers(writer: Writer, last: u64) -> Writer {
+        let entries = usize::try_from(last).expect("a small number") + 1;
+        (0..=last).fold(writer.map(entries), |writer, index| {
+            writer.unsigned(index).bytes(&[1; 64])
+        })
+    }
+
+    #[test]
+    fn every_field_is_accepted_up_to_its_limit() {
+        let accepted: [(&str, Write); 12] = [
+            ("module_id", |w| w.text(&"i".repeat(256))),
+            ("timestamp", |w| w.unsigned(MAX_TIMESTAMP)),
+            ("pcrs", |w| registers(w, 31)),
+            ("pcrs", |w| w.map(1).unsigned(31).bytes(&[1; 32])),
+            ("certificate", |w| w.bytes(&[1; 1024])),
+            ("cabundle", |w| repeated(w, 8, &[1; 1024])),
+            ("public_key", |w| w.bytes(&[1; 1024])),
+            ("public_key", |w| w.null()),
+            ("user_data", |w| w.bytes(&[1; 512])),
+            ("user_data", |w| w.bytes(&[])),
+            ("nonce", |w| w.bytes(&[1; 512])),
+            ("nonce", |w| w.null()),
+        ];
+        for (field, write) in accepted {
+            let decoded = Document::decode(&with(field, Some(write)));
+            assert!(decoded.is_ok(), "{field}: {decoded:?}");
+        }
+    }
+
+    #[test]
+    fn optional_fields_may_be_left_out_and_others_not() {
+        for field in ["public_key", "user_data", "nonce"] {
+            assert!(Document::decode(&with(field, None)).is_ok(), "{field}");
+        }
+        for field in [
+            "module_id",
+            "digest",
+            "timestamp",
+            "pcrs",
+            "certificate",
+            "cabundle",
+        ] {
+            let problem = "is missing";
+            let refusal = Document::decode(&with(field, None)).expect_err(field);
+            assert_eq!(refusal, Refusal::Field { field, problem });
+        }
+    }
+
+    #[test]
+    fn every_breach_of_the_format_is_refused_by_its_name() {
+        let breaches: [(&str, Write, &str); 27] = [
+            ("module_id", |w| w.text(""), "is empty"),
+            (
+                "module_id",
+                |w| w.text(&"i".repeat(257)),
+                "is longer than 256 bytes",
+            ),
+            (
+                "module_id",
+                |w| w.text("i-\u{1b}[2J"),
+                "has a character that does not print",
+            ),
+            ("module_id", |w| w.bytes(b"i-1"), "is not a text"),
+            ("digest", |w| w.text("SHA256"), "is not \"SHA384\""),
+            ("digest", |w| w.bytes(b"SHA384"), "is not \"SHA384\""),
+            ("timestamp", |w| w.unsigned(0), "is zero"),
+            (
+                "timestamp",
+                |w| w.unsigned(MAX_TIMESTAMP + 1),
+                "is later than the year 9999",
+            ),
+            ("timestamp", |w| w.negative(5), "is not an unsigned integer"),
+            ("pcrs", |w| w.map(0), "is empty"),
+            ("pcrs", |w| w.array(1).bytes(&[1; 48]), "is not a map"),
+            (
+                "pcrs",
+                |w| registers(w, 32),
+                "has an index that is not from 0 to 31",
+            ),
+            (
+                "pcrs",
+                |w| w.map(1).unsigned(256).bytes(&[1; 48]),
+                "has an index that is not from 0 to 31",
+            ),
+            (
+                "pcrs",
+                |w| w.map(1).text("0").bytes(&[1; 48]),
+                "has an index that is not from 0 to 31",
+            ),
+            (
+                "pcrs",
+                |w| w.map(1).unsigned(0).bytes(&[1; 33]),
+                "has a value that is not 32, 48 or 64 bytes",
+            ),
+            (
+                "pcrs",
+                |w| w.map(1).unsigned(0).null(),
+                "has a value that is not 32, 48 or 64 bytes",
+            ),
+            (
+                "certificate",
+                |w| w.bytes(&[]),
+                "has a certificate that is not 1 to 1024 bytes",
+            ),
+            (
+                "certificate",
+                |w| w.bytes(&[1; 1025]),
+                "has a certificate that is not 1 to 1024 bytes",
+            ),
+            (
+                "certificate",
+                |w| w.null(),
+                "has a certificate that is not a byte string",
+            ),
+            ("cabundle", |w| w.array(0), "is empty"),
+            (
+                "cabundle",
+                |w| repeated(w, 9, &[1]),
+                "has more than 8 certificates",
+            ),
+            (
+                "cabundle",
+                |w| repeated(w, 2, &[1; 1025]),
+                "has a certificate that is not 1 to 1024 bytes",
+            ),
+            ("public_key", |w| w.bytes(&[]), "is empty"),
+            ("public_key", |w| w.bytes(&[1; 1025]), "is too long"),
+            ("user_data", |w| w.bytes(&[1; 513]), "is too long"),
+            ("nonce", |w| w.bytes(&[1; 513]), "is too long"),
+            ("nonce", |w| w.text("nonce"), "is not a byte string"),
+        ];
+        for (field, write, problem) in breaches {
+            let refusal = Document::decode(&with(field, Some(write))).expect_err(problem);
+            assert_eq!(refusal, Refusal::Field { field, problem });
+        }
+        let unknown = Document::decode(&with("debug", Some(|w| w.null()))).expect_err("unknown");
+        let problem = "has a field that is not of the format";
+        let field = "the document";
+        assert_eq!(unknown, Refusal::Field { field, problem });
+    }
+
+    #[test]
+    fn a_document_is_a_map_with_texts_for_keys() {
+        let problem = |payload: Vec<u8>| Document::decode(&payload).expect_err("no document");
+        let field = "the document";
+        let not_a_map = Refusal::Field {
+            field,
+            problem: "is not a map",
+        };
+        assert_eq!(problem(Writer::new().array(0).finish()), not_a_map);
+        let number = Writer::new().map(1).unsigned(1).null().finish();
+        let not_a_text = Refusal::Field {
+            field,
+            problem: "has a key that is not a text",
+        };
+        assert_eq!(problem(number), not_a_text);
+    }
+}

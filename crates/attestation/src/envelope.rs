@@ -114,3 +114,82 @@ fn decode<'a>(part: &'static str, bytes: &'a [u8]) -> Result<Value<'a>, Refusal>
         at: malformed.at,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(parts: Writer) -> &'static str {
+        match Envelope::open(&parts.finish()) {
+            Err(Refusal::Field {
+                field: "the envelope",
+                problem,
+            }) => problem,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_envelope_has_four_parts_of_their_kinds() {
+        let start = || Writer::new().array(4);
+        let honest = start().bytes(&[0xa0]).map(0).bytes(&[]).bytes(&[]);
+        assert!(Envelope::open(&honest.finish()).is_ok());
+        assert_eq!(problem(Writer::new().map(0)), "is not an array");
+        assert_eq!(problem(Writer::new().array(0)), "does not have four parts");
+        let five = Writer::new().array(5).bytes(&[]).map(0).bytes(&[]);
+        assert_eq!(problem(five.bytes(&[]).null()), "does not have four parts");
+        // A detached payload, a header that is not wrapped, a signature that is a text.
+        for parts in [
+            start().bytes(&[]).map(0).null().bytes(&[]),
+            start().map(0).map(0).bytes(&[]).bytes(&[]),
+            start().bytes(&[]).bytes(&[]).bytes(&[]).bytes(&[]),
+            start().bytes(&[]).map(0).bytes(&[]).text(""),
+        ] {
+            assert_eq!(problem(parts), "has a part of the wrong kind");
+        }
+    }
+
+    #[test]
+    fn the_signed_header_names_es384_and_nothing_else() {
+        let refusal = |header: &[u8]| {
+            let parts = Writer::new().array(4).bytes(header).map(0);
+            let bytes = parts.bytes(&[]).bytes(&[1; 96]).finish();
+            let envelope = Envelope::open(&bytes).expect("it has four parts");
+            envelope.verify(&[]).expect_err("no key signed it")
+        };
+        let problem = |header: Writer| match refusal(&header.finish()) {
+            Refusal::Algorithm { problem } => problem,
+            other => panic!("{other:?}"),
+        };
+        let map = |entries| Writer::new().map(entries);
+        assert_eq!(problem(map(1).unsigned(1).negative(6)), "it names -7");
+        assert_eq!(problem(map(1).unsigned(1).negative(35)), "it names -36");
+        assert_eq!(problem(map(1).unsigned(1).unsigned(34)), "it names 34");
+        assert_eq!(problem(map(0)), "the signed header names none");
+        assert_eq!(problem(Writer::new()), "the signed header names none");
+        assert_eq!(
+            problem(Writer::new().array(0)),
+            "the signed header is not a map"
+        );
+        let more = "the signed header says something else or more";
+        assert_eq!(problem(map(1).unsigned(1).text("ES384")), more);
+        assert_eq!(problem(map(1).text("alg").negative(34)), more);
+        assert_eq!(
+            problem(map(2).unsigned(1).negative(34).unsigned(4).bytes(&[1])),
+            more
+        );
+        let rest = refusal(&[0xa1, 0x01, 0x38, 0x22, 0x00]);
+        assert!(
+            matches!(
+                rest,
+                Refusal::Malformed {
+                    part: "signed header",
+                    ..
+                }
+            ),
+            "{rest}"
+        );
+        let honest = refusal(&map(1).unsigned(1).negative(34).finish());
+        assert!(matches!(honest, Refusal::Signature { .. }), "{honest}");
+    }
+}

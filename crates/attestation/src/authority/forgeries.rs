@@ -29,11 +29,11 @@ pub enum Forgery {
     LeafIsAuthority,
     /// The leaf's key usage lacks signing.
     LeafMayNotSign,
-    /// No certificate of the leaf says what its key is for.
+    /// The leaf does not say what its key is for.
     LeafWithoutKeyUsage,
     /// The leaf was made for web servers.
     LeafForWebServers,
-    /// The leaf's key is on P-256.
+    /// The leaf's key is on P-256 (and its signature, therefore, not ES384).
     LeafOnP256,
     /// The leaf has the right issuer's name, but a stranger's signature.
     LeafSignedByStranger,
@@ -41,6 +41,8 @@ pub enum Forgery {
     BundleOutOfOrder,
     /// One authority is listed twice.
     BundleRepeats,
+    /// An authority with the root's name stands below the root, and signed nothing.
+    BundleWithNamesake,
     /// The chain lacks the instance's certificate.
     BundleIncomplete,
 
@@ -156,6 +158,11 @@ impl Authority {
         match forgery {
             Forgery::BundleOutOfOrder => issued.bundle.swap(1, 2),
             Forgery::BundleRepeats => issued.bundle.insert(2, issued.bundle[1].clone()),
+            Forgery::BundleWithNamesake => {
+                let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect(RANDOM);
+                let namesake = chain.namesake_of_root(&self.root, &key);
+                issued.bundle.insert(1, namesake);
+            }
             Forgery::BundleIncomplete => issued.bundle.truncate(3),
             _ => {}
         }
@@ -202,7 +209,7 @@ fn forge_envelope(issued: &Issued, payload: &[u8], forgery: Forgery) -> Vec<u8> 
             let parts = parts.unsigned(1).negative(34).bytes(payload);
             parts.bytes(&issued.sign(&header, payload)).finish()
         }
-        Forgery::DerSignature => {
+        Forgery::DerSignature | Forgery::LeafOnP256 => {
             let message = crate::envelope::to_be_signed(&honest, payload);
             let signature = rcgen::SigningKey::sign(&issued.key, &message).expect(RANDOM);
             envelope(&honest, payload, &signature)

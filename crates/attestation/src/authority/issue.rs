@@ -102,6 +102,16 @@ impl Chain {
             certificate.expect(RANDOM).der().to_vec()
         })
     }
+
+    /// An authority that has the root's name and its signature, but another key.
+    #[cfg(feature = "forgeries")]
+    pub(super) fn namesake_of_root(&self, root: &KeyPair, key: &KeyPair) -> Vec<u8> {
+        let mut params = self.plans[0].params();
+        params.distinguished_name = named(ROOT).distinguished_name;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.signed_by(key, &Issuer::new(named(ROOT), root));
+        certificate.expect(RANDOM).der().to_vec()
+    }
 }
 
 impl Plan {
