@@ -31,7 +31,10 @@ pub(crate) fn delta(rho: f64, epsilon: f64, slack: Slack) -> f64 {
     let order = best_order(rho, epsilon);
     let (value, magnitude) = ln_delta_at(rho, epsilon, order);
     let ulps = slack.0 * f64::EPSILON;
-    ((value + ulps * magnitude).exp() * (1.0 + ulps)).clamp(f64::MIN_POSITIVE, 1.0)
+    // The step up also covers the absolute rounding of numbers too small to be normal.
+    ((value + ulps * magnitude).exp() * (1.0 + ulps))
+        .next_up()
+        .min(1.0)
 }
 
 /// The least epsilon >= 0 with `delta(rho, epsilon) <= delta`, rounded up.
@@ -92,4 +95,102 @@ fn ln_delta_at(rho: f64, epsilon: f64, a: f64) -> (f64, f64) {
         terms.iter().sum(),
         terms.iter().map(|term| term.abs()).sum(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// rho and epsilon from tiny to large, in steps of a factor.
+    fn grid() -> impl Iterator<Item = (f64, f64)> {
+        let rhos = (0..30).map(|i| 1e-8 * 2.1_f64.powi(i));
+        rhos.flat_map(|rho| (0..24).map(move |i| (rho, 1e-4 * 2.0_f64.powi(i))))
+    }
+
+    #[test]
+    fn no_order_of_a_fine_grid_gives_a_smaller_delta() {
+        for (rho, epsilon) in grid() {
+            let stated = delta(rho, epsilon, STATED);
+            let best = (0..40_000)
+                .map(|i| {
+                    ln_delta_at(rho, epsilon, (-20.0 + f64::from(i) * 1.5e-3).exp())
+                        .0
+                        .exp()
+                })
+                .fold(1.0, f64::min);
+            assert!(
+                stated <= best * (1.0 + 1e-9) || best < 1e-300,
+                "rho {rho}, epsilon {epsilon}"
+            );
+            // ... and ours is an evaluation of the same bound, so it cannot be far below the grid's.
+            assert!(
+                stated >= best * (1.0 - 2e-3) || best < 1e-300,
+                "rho {rho}, epsilon {epsilon}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_bound_is_the_textbook_expression() {
+        let (rho, epsilon) = (0.3_f64, 2.0_f64);
+        for alpha in [1.01_f64, 1.5, 2.0, 7.0, 40.0] {
+            let textbook = ((alpha - 1.0) * (alpha * rho - epsilon)).exp() / (alpha - 1.0)
+                * (1.0 - 1.0 / alpha).powf(alpha);
+            let (ours, _) = ln_delta_at(rho, epsilon, alpha - 1.0);
+            assert!((ours.exp() / textbook - 1.0).abs() < 1e-12, "alpha {alpha}");
+        }
+    }
+
+    #[test]
+    fn delta_falls_with_epsilon_and_grows_with_rho() {
+        for (rho, epsilon) in grid() {
+            let here = delta(rho, epsilon, STATED);
+            assert!(
+                delta(rho, epsilon * 1.01, STATED) <= here,
+                "rho {rho}, epsilon {epsilon}"
+            );
+            assert!(
+                delta(rho * 1.01, epsilon, STATED) >= here,
+                "rho {rho}, epsilon {epsilon}"
+            );
+        }
+    }
+
+    #[test]
+    fn epsilon_inverts_delta() {
+        for (rho, _) in grid() {
+            for wanted in [0.3, 1e-3, 1e-9, 1e-20, 1e-100] {
+                let found = epsilon(rho, wanted, STATED);
+                assert!(
+                    delta(rho, found, STATED) <= wanted,
+                    "rho {rho}, delta {wanted}"
+                );
+                let less = found * (1.0 - 1e-9);
+                assert!(
+                    found == 0.0 || delta(rho, less, STATED) > wanted,
+                    "rho {rho}, delta {wanted}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_stated_passes_a_check_with_less_slack() {
+        for (rho, epsilon) in grid() {
+            assert!(delta(rho, epsilon, CHECKED) <= delta(rho, epsilon, STATED));
+        }
+    }
+
+    #[test]
+    fn extremes_are_numbers() {
+        assert_eq!(delta(0.0, 0.0, STATED), 0.0);
+        assert_eq!(delta(128.0, 0.0, STATED), 1.0);
+        assert_eq!(
+            delta(2.0_f64.powi(-48), f64::MAX, STATED),
+            0.0_f64.next_up()
+        );
+        assert_eq!(epsilon(0.0, 1e-9, STATED), 0.0);
+        assert_eq!(epsilon(1e-6, 0.5, STATED), 0.0);
+        assert!(epsilon(128.0, 5e-324, STATED).is_finite());
+    }
 }

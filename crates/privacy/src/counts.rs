@@ -180,3 +180,105 @@ impl NoisyCounts {
         self.rho
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ONE: i64 = 1 << Score::FRACTION_BITS;
+
+    #[test]
+    fn a_distance_is_the_sum_of_absolute_differences() {
+        let counts = Counts::from_exact(vec![3, 0, 10]);
+        assert_eq!(counts.l1_distance(&[3.0, 0.0, 10.0]).units(), 0);
+        assert_eq!(counts.l1_distance(&[1.5, 0.25, 12.0]).units(), ONE * 15 / 4);
+        assert_eq!(counts.l1_distance(&[4.0, -1.0, 10.0]).units(), ONE * 2);
+    }
+
+    #[test]
+    fn a_model_that_is_no_number_counts_as_0_and_a_huge_one_is_clamped() {
+        let counts = Counts::from_exact(vec![3, 5]);
+        assert_eq!(counts.l1_distance(&[f64::NAN, 5.0]).units(), 3 * ONE);
+        let largest = (1_i64 << 40) * ONE;
+        assert_eq!(
+            counts.l1_distance(&[f64::INFINITY, 5.0]).units(),
+            largest - 3 * ONE
+        );
+        assert_eq!(
+            counts.l1_distance(&[-f64::MAX, 5.0]).units(),
+            largest + 3 * ONE
+        );
+        let many = Counts::from_exact(vec![0; 8]);
+        assert_eq!(
+            many.l1_distance(&[f64::INFINITY; 8]).units(),
+            Score::LARGEST
+        );
+    }
+
+    #[test]
+    fn private_values_are_not_printed() {
+        let counts = Counts::from_exact(vec![4711, 4712]);
+        assert_eq!(format!("{counts:?}"), "Counts(2 cells)");
+        assert_eq!(
+            format!("{:?}", counts.l1_distance(&[0.0, 0.0])),
+            "Score(..)"
+        );
+        assert_eq!(
+            format!("{:?}", KeyCounts::from_exact(vec![4711])),
+            "KeyCounts(..)"
+        );
+    }
+
+    #[test]
+    fn merging_adds_up_cells() {
+        let merged = Counts::from_exact(vec![1, 2, 3, u32::MAX]).merge_cells(&[2, 0, 2, 0], 3);
+        assert_eq!(merged.dangerous_reveal(), [u32::MAX, 0, 4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "as many cells")]
+    fn a_model_of_another_shape_is_a_bug() {
+        Counts::from_exact(vec![1]).l1_distance(&[1.0, 2.0]);
+    }
+
+    fn any_model() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            any::<f64>(),
+            -10.0..50.0,
+            Just(f64::NAN),
+            Just(f64::INFINITY),
+            1e11..1e13
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn one_id_moves_a_score_by_at_most_exactly_1(
+            cells in prop::collection::vec((0..40_u32, any_model()), 1..12),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let (mut counts, model): (Vec<u32>, Vec<f64>) = cells.into_iter().unzip();
+            let before = Counts::from_exact(counts.clone()).l1_distance(&model).units();
+            let at = at.index(counts.len());
+            counts[at] += 1;
+            let after = Counts::from_exact(counts).l1_distance(&model).units();
+            prop_assert!(before.abs_diff(after) <= ONE as u64);
+        }
+
+        #[test]
+        fn one_id_changes_one_merged_cell_by_at_most_1(
+            cells in prop::collection::vec((prop_oneof![0..40_u32, Just(u32::MAX - 1)], 0..4_u32), 1..12),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let (mut counts, map): (Vec<u32>, Vec<u32>) = cells.into_iter().unzip();
+            let before = Counts::from_exact(counts.clone()).merge_cells(&map, 4).dangerous_reveal();
+            let at = at.index(counts.len());
+            counts[at] += 1;
+            let after = Counts::from_exact(counts).merge_cells(&map, 4).dangerous_reveal();
+            let differences: Vec<u32> = before.iter().zip(&after).map(|(a, b)| b - a).collect();
+            prop_assert!(differences.iter().sum::<u32>() <= 1, "{:?}", differences);
+        }
+    }
+}

@@ -1,8 +1,10 @@
 use thiserror::Error;
 
-use crate::budget::{Delta, Epsilon, InvalidParameter, Rho};
 use crate::counts::{Counts, KeyCounts, NoisyCounts, Score};
+use crate::guarantee::Promise;
+use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::record::{Entry, LedgerRecord, Mechanism};
+use crate::rho::Rho;
 use crate::rng::NoiseRng;
 use crate::sampler::{DiscreteGaussian, DiscreteLaplace};
 use crate::selection::{SelectionEpsilon, exponential_mechanism};
@@ -68,15 +70,8 @@ pub struct Ledger {
 impl Ledger {
     /// All of delta goes into the conversion: nothing can be released by thresholding.
     pub fn open(epsilon: Epsilon, delta: Delta) -> Self {
-        let total = Rho::from_epsilon_delta(epsilon, delta);
-        Self {
-            epsilon,
-            delta,
-            threshold_delta: None,
-            total,
-            spent: Rho::ZERO,
-            entries: Vec::new(),
-        }
+        let promise = Promise::new(epsilon, delta, None).expect("all of delta is left");
+        Self::of(epsilon, delta, None, promise)
     }
 
     /// Keeps the given share of delta (between 0 and 1, rounded down) for [`Ledger::release_keys`].
@@ -93,16 +88,25 @@ impl Ledger {
             return Err(refused);
         }
         let kept = Delta::new(delta.get() * threshold_share).map_err(|_| refused.clone())?;
-        let conversion = conversion_delta(delta, Some(kept)).ok_or(refused)?;
-        let total = Rho::from_epsilon_delta(epsilon, conversion);
-        Ok(Self {
+        let promise = Promise::new(epsilon, delta, Some(kept)).ok_or(refused)?;
+        Ok(Self::of(epsilon, delta, Some(kept), promise))
+    }
+
+    fn of(
+        epsilon: Epsilon,
+        delta: Delta,
+        threshold_delta: Option<Delta>,
+        promise: Promise,
+    ) -> Self {
+        let (total, spent, entries) = (promise.total(), Rho::ZERO, Vec::new());
+        Self {
             epsilon,
             delta,
-            threshold_delta: Some(kept),
+            threshold_delta,
             total,
-            spent: Rho::ZERO,
-            entries: Vec::new(),
-        })
+            spent,
+            entries,
+        }
     }
 
     /// What there was to spend.
@@ -313,13 +317,5 @@ impl Ledger {
             .map(Delta::units_up)
             .sum();
         self.threshold_delta.map_or(0, Delta::units_down) - spent
-    }
-}
-
-/// What of delta is left for the conversion; none if all of it is kept for thresholding.
-pub(crate) fn conversion_delta(delta: Delta, threshold_delta: Option<Delta>) -> Option<Delta> {
-    match threshold_delta {
-        None => Some(delta),
-        Some(kept) => Delta::from_units_down(delta.units_down().checked_sub(kept.units_up())?),
     }
 }

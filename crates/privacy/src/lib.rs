@@ -26,18 +26,22 @@
 //! [`Ledger::select`] on the scores. Who can time them learns something that no ledger accounts for.
 #![forbid(unsafe_code)]
 
-mod budget;
 mod conversion;
 mod counts;
+mod guarantee;
 mod ledger;
+mod parameters;
 mod record;
+mod rho;
 mod rng;
 mod sampler;
 mod selection;
 mod threshold;
 
-pub use budget::{Delta, Epsilon, InvalidParameter, Rho};
 pub use counts::{Counts, KeyCounts, NoisyCounts, Score};
+pub use guarantee::{Guarantee, Neighbours};
 pub use ledger::{Ledger, LedgerError};
-pub use record::{Entry, Guarantee, LedgerRecord, Mechanism, Neighbours, RecordError};
+pub use parameters::{Delta, Epsilon, InvalidParameter};
+pub use record::{Entry, LedgerRecord, Mechanism, RecordError};
+pub use rho::Rho;
 pub use rng::{EntropyError, NoiseRng};

@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::budget::{Delta, Epsilon, Rho};
-use crate::conversion::{self, CHECKED, STATED, Slack};
-use crate::ledger::conversion_delta;
+use crate::conversion::{CHECKED, STATED};
+use crate::guarantee::{Guarantee, Promise};
+use crate::parameters::{Delta, Epsilon};
+use crate::rho::Rho;
 use crate::sampler::DiscreteLaplace;
 use crate::selection::SelectionEpsilon;
 use crate::threshold::tail_bound;
@@ -108,27 +109,6 @@ pub enum Mechanism {
     },
 }
 
-/// Which two data sets count as neighbours.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Neighbours {
-    /// One is the other with everything about one id added or removed. What epsilon and delta of the ledger speak of.
-    AddRemove,
-    /// One is the other with the values of one id changed.
-    ReplaceOne,
-}
-
-/// What the entries of a ledger guarantee together, for one kind of neighbours.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Guarantee {
-    neighbours: Neighbours,
-    rho: f64,
-    epsilon: f64,
-    delta: f64,
-    sentence: String,
-}
-
 impl LedgerRecord {
     /// What was spent and remains follows from the entries, which the ledger has kept within the total.
     pub(crate) fn new(
@@ -142,10 +122,9 @@ impl LedgerRecord {
         let remaining = total
             .checked_sub(spent)
             .expect("a ledger's entries add up to at most its total");
-        let conversion = conversion_delta(delta, threshold_delta)
-            .expect("a ledger leaves some delta to the conversion");
-        let guarantees = [Neighbours::AddRemove, Neighbours::ReplaceOne]
-            .map(|neighbours| Guarantee::of(neighbours, &entries, conversion, STATED))
+        let guarantees = Promise::new(epsilon, delta, threshold_delta)
+            .expect("a ledger leaves some delta to the conversion")
+            .guarantees(&entries, STATED)
             .into();
         Self {
             epsilon,
@@ -225,17 +204,16 @@ impl LedgerRecord {
             .filter_map(Entry::delta)
             .try_fold(kept, |left, delta| left.checked_sub(delta.units_up()))
             .ok_or(RecordError::ThresholdDelta)?;
-        let conversion = conversion_delta(self.delta, self.threshold_delta)
+        let promise = Promise::new(self.epsilon, self.delta, self.threshold_delta)
             .ok_or(RecordError::ThresholdDelta)?;
-        if conversion::delta(self.total.get(), self.epsilon.get(), CHECKED) > conversion.get() {
+        if !promise.allows(self.total) {
             return Err(RecordError::Total {
                 total: self.total,
                 epsilon: self.epsilon,
                 delta: self.delta,
             });
         }
-        let expected = [Neighbours::AddRemove, Neighbours::ReplaceOne]
-            .map(|neighbours| Guarantee::of(neighbours, &self.entries, conversion, CHECKED));
+        let expected = promise.guarantees(&self.entries, CHECKED);
         let holds = self.guarantees.len() == expected.len()
             && self
                 .guarantees
@@ -302,112 +280,6 @@ impl Entry {
         let delta_belongs =
             self.delta.is_some() == matches!(self.mechanism, Mechanism::Threshold { .. });
         self.rho > Rho::ZERO && costs && delta_belongs
-    }
-
-    /// Cost for such neighbours, in units of rho and in delta.
-    ///
-    /// Changing one id takes a count from one cell to another. Gaussian noise: squared L2 distance 2, so 2 rho; with a
-    /// threshold, two keys in two independent parts, so twice both. Laplace: L1 distance 2, so 2
-    /// epsilon and 4 rho. Selection: scores move by up to 2, so 2 epsilon and 4 rho.
-    fn cost(&self, neighbours: Neighbours) -> (u128, f64) {
-        let (rho, delta) = (
-            u128::from(self.rho.units()),
-            self.delta.map_or(0.0, Delta::get),
-        );
-        match (neighbours, &self.mechanism) {
-            (Neighbours::AddRemove, _) => (rho, delta),
-            (
-                Neighbours::ReplaceOne,
-                Mechanism::DiscreteGaussian { .. } | Mechanism::Threshold { .. },
-            ) => (2 * rho, 2.0 * delta),
-            (
-                Neighbours::ReplaceOne,
-                Mechanism::DiscreteLaplace { .. } | Mechanism::Exponential { .. },
-            ) => (4 * rho, 4.0 * delta),
-        }
-    }
-}
-
-impl Guarantee {
-    fn of(neighbours: Neighbours, entries: &[Entry], conversion: Delta, slack: Slack) -> Self {
-        let mut units = 0_u128;
-        let mut delta = conversion.get();
-        for entry in entries {
-            let (entry_units, entry_delta) = entry.cost(neighbours);
-            units += entry_units;
-            delta = (delta + entry_delta).next_up(); // at least the exact sum
-        }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "the conversion allows for many roundings"
-        )]
-        let rho = units as f64 / (1_u64 << Rho::UNIT_BITS) as f64;
-        let epsilon = conversion::epsilon(rho, conversion.get(), slack);
-        let sentence = sentence(neighbours, epsilon, delta);
-        Self {
-            neighbours,
-            rho,
-            epsilon,
-            delta,
-            sentence,
-        }
-    }
-
-    /// Which neighbours it speaks of.
-    pub fn neighbours(&self) -> Neighbours {
-        self.neighbours
-    }
-
-    /// What the entries cost together for these neighbours.
-    pub fn rho(&self) -> f64 {
-        self.rho
-    }
-
-    /// Rounded up; 0 if nothing was spent.
-    pub fn epsilon(&self) -> f64 {
-        self.epsilon
-    }
-
-    /// Rounded up.
-    pub fn delta(&self) -> f64 {
-        self.delta
-    }
-
-    /// The same in words.
-    pub fn sentence(&self) -> &str {
-        &self.sentence
-    }
-
-    /// Stated elsewhere, with an epsilon that is the recomputed one or, by rounding, a trifle more.
-    fn follows_from(&self, expected: &Self) -> bool {
-        self.neighbours == expected.neighbours
-            && self.rho == expected.rho
-            && self.delta == expected.delta
-            && (expected.epsilon..=expected.epsilon * (1.0 + 1e-9)).contains(&self.epsilon)
-            && self.sentence == sentence(self.neighbours, self.epsilon, self.delta)
-    }
-}
-
-fn sentence(neighbours: Neighbours, epsilon: f64, delta: f64) -> String {
-    let change = match neighbours {
-        Neighbours::AddRemove => "Adding or removing everything about one id",
-        Neighbours::ReplaceOne => "Changing everything about one id",
-    };
-    let (epsilon, delta) = (rounded_up(epsilon), rounded_up(delta));
-    format!(
-        "{change} changes the probability of any outcome by at most a factor of e^{epsilon}, \
-         and by {delta} beyond that (epsilon {epsilon}, delta {delta})."
-    )
-}
-
-/// To four significant digits.
-fn rounded_up(value: f64) -> f64 {
-    let parsed = |text: String| text.parse::<f64>().expect("a number that was just printed");
-    let nearest = parsed(format!("{value:.3e}"));
-    if nearest >= value {
-        nearest
-    } else {
-        parsed(format!("{:.3e}", value * 1.0005))
     }
 }
 

@@ -63,3 +63,60 @@ impl fmt::Debug for NoiseRng {
         f.write_str("NoiseRng(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_generators_from_the_operating_system_differ() {
+        let mut first = NoiseRng::from_os().unwrap();
+        let mut second = NoiseRng::from_os().unwrap();
+        assert_ne!(first.bits(64), second.bits(64));
+    }
+
+    #[test]
+    fn printing_reveals_nothing() {
+        assert_eq!(
+            format!("{:?}", NoiseRng::dangerous_from_seed(1)),
+            "NoiseRng(..)"
+        );
+    }
+
+    #[test]
+    fn bits_fill_their_width_and_no_more() {
+        let mut rng = NoiseRng::dangerous_from_seed(2);
+        for width in 0..=64 {
+            let seen = (0..200).fold(0, |seen, _| seen | rng.bits(width));
+            let all = if width == 0 {
+                0
+            } else {
+                u64::MAX >> (64 - width)
+            };
+            assert_eq!(seen, all, "width {width}");
+        }
+    }
+
+    #[test]
+    fn integers_below_a_bound_are_uniform() {
+        const DRAWS: u32 = 60_000;
+        let mut rng = NoiseRng::dangerous_from_seed(3);
+        for bound in [1, 2, 3, 5, 6, 7, 64, 65, 100] {
+            let mut seen = vec![0_u32; bound];
+            for _ in 0..DRAWS {
+                seen[usize::try_from(rng.below(bound as u64)).unwrap()] += 1;
+            }
+            let probability = 1.0 / bound as f64;
+            let expected = f64::from(DRAWS) * probability;
+            let deviation = (expected * (1.0 - probability)).sqrt();
+            for (value, &seen) in seen.iter().enumerate() {
+                assert!(
+                    (f64::from(seen) - expected).abs() <= 4.5 * deviation,
+                    "{value} below {bound}: {seen}"
+                );
+            }
+        }
+        let large = (1 << 63) + 1;
+        assert!((0..1000).all(|_| rng.below(large) < large));
+    }
+}

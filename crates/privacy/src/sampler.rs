@@ -191,3 +191,157 @@ fn signed(magnitude: u128, negative: bool) -> i64 {
     let magnitude = i64::try_from(magnitude).unwrap_or(i64::MAX).min(1 << 62);
     if negative { -magnitude } else { magnitude }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// That so many successes have this probability, within 4.5 standard deviations.
+    fn check_frequency(what: &str, draws: u32, probability: f64, mut draw: impl FnMut() -> bool) {
+        let successes = (0..draws).filter(|_| draw()).count() as f64;
+        let expected = f64::from(draws) * probability;
+        let deviation = (expected * (1.0 - probability)).sqrt();
+        assert!(
+            (successes - expected).abs() <= 4.5 * deviation,
+            "{what}: {successes}, not {expected}"
+        );
+    }
+
+    #[test]
+    fn bernoulli_exp_has_its_probability() {
+        let mut rng = NoiseRng::dangerous_from_seed(11);
+        let cases: [(u128, u32); 12] = [
+            (0, 0),
+            (0, 48),
+            (1, 0),
+            (1, 1),
+            (1, 10),
+            (1023, 10),
+            (1 << 48, 48),
+            (3 << 47, 48),
+            ((1 << 63) + 12_345, 64),
+            (u128::from(u64::MAX), 64),
+            (5 << 62, 64),
+            (77 << 28, 32),
+        ];
+        for (numerator, bits) in cases {
+            let gamma = numerator as f64 / 2.0_f64.powi(i32::try_from(bits).unwrap());
+            let what = format!("exp(-{gamma})");
+            check_frequency(&what, 200_000, (-gamma).exp(), || {
+                bernoulli_exp(&mut rng, numerator, bits)
+            });
+        }
+    }
+
+    #[test]
+    fn a_hopeless_bernoulli_leaves_early() {
+        let mut rng = NoiseRng::dangerous_from_seed(12);
+        assert!((0..1000).all(|_| !bernoulli_exp(&mut rng, u128::MAX, 53)));
+    }
+
+    #[test]
+    fn geometric_draws_have_their_probabilities() {
+        let mut rng = NoiseRng::dangerous_from_seed(13);
+        let failure = 1.0 - (-1.0_f64).exp();
+        for successes in 0..6_u64 {
+            let probability = failure * (-(successes as f64)).exp();
+            check_frequency("geometric", 100_000, probability, || {
+                geometric(&mut rng) == successes
+            });
+        }
+        for (x, bits) in [(0, 0), (3, 0), (0, 3), (7, 3), (8, 3), (23, 3)] {
+            let scale = f64::from(1 << bits);
+            let probability = (1.0 - (-1.0 / scale).exp()) * (-(x as f64) / scale).exp();
+            check_frequency("dyadic", 100_000, probability, || {
+                dyadic_geometric(&mut rng, bits) == x
+            });
+        }
+    }
+
+    fn any_units() -> impl Strategy<Value = u64> {
+        (0_u32..53, any::<u64>()).prop_map(|(bits, units)| units & ((1 << bits) - 1) | 1 << bits)
+    }
+
+    fn gaussian(units: u64) -> DiscreteGaussian {
+        DiscreteGaussian::costing(Rho::from_units(u128::from(units)).unwrap())
+    }
+
+    proptest! {
+        /// In integers: the envelope's exponent and that of the acceptance add up to that of the Gaussian, but
+        /// for a constant; and the acceptance is a probability that gets to within exp(-2^-47) of 1.
+        #[test]
+        fn envelope_times_acceptance_is_the_gaussian(
+            units in any_units(),
+            successes in 0_u64..=1 << 32,
+            low in any::<u64>(),
+        ) {
+            let noise = gaussian(units);
+            let scale = 1_u128 << noise.scale_bits;
+            let magnitude = u128::from(successes) * scale + u128::from(low) % scale;
+            let envelope = magnitude << (48 - noise.scale_bits);
+            prop_assert_eq!(
+                envelope + noise.exponent(magnitude) - noise.constant,
+                magnitude * magnitude * u128::from(units)
+            );
+            // The exponent is least at sigma^2 / t = 2^(47 - m) / units. Between integers it may stay above 0.
+            let vertex = (1_u128 << (47 - noise.scale_bits)) / u128::from(units);
+            let least = noise.exponent(vertex).min(noise.exponent(vertex + 1));
+            prop_assert!(least <= u128::from(units) / 4 + 1);
+        }
+
+        #[test]
+        fn the_envelope_is_about_as_wide_as_the_gaussian(units in any_units()) {
+            let noise = gaussian(units);
+            let (scale, sigma) = (f64::from(1 << noise.scale_bits), Rho::from_units(units.into()).unwrap().sigma());
+            if sigma >= 1.0 {
+                prop_assert!((0.7..=1.42).contains(&(scale / sigma)), "scale {}, sigma {}", scale, sigma);
+            } else {
+                prop_assert_eq!(scale, 1.0);
+            }
+        }
+
+        #[test]
+        fn laplace_noise_costs_at_least_half_its_epsilon_squared(epsilon in 1e-9..8.0_f64) {
+            let noise = DiscreteLaplace::at_most(Epsilon::new(epsilon).unwrap()).unwrap();
+            prop_assert!(noise.epsilon() <= epsilon && noise.epsilon() > epsilon - 2.4e-10);
+            let units = u128::from(noise.units);
+            let rho = u128::from(noise.rho().unwrap().units());
+            // rho 2^-48 >= (units 2^-32)^2 / 2, and one unit less would not do.
+            prop_assert!(rho << 17 >= units * units);
+            prop_assert!((rho - 1) << 17 < units * units);
+        }
+    }
+
+    #[test]
+    fn draws_exist_at_both_ends_of_rho() {
+        let mut rng = NoiseRng::dangerous_from_seed(14);
+        let widest = gaussian(1);
+        let sigma = 2.0_f64.powf(23.5);
+        let mean_square = (0..20_000)
+            .map(|_| (widest.sample(&mut rng) as f64 / sigma).powi(2))
+            .sum::<f64>()
+            / 20_000.0;
+        assert!((mean_square - 1.0).abs() < 0.05, "{mean_square}");
+        let narrowest = gaussian((1 << 53) - 1);
+        assert!((0..20_000).all(|_| narrowest.sample(&mut rng) == 0));
+    }
+
+    #[test]
+    fn an_epsilon_below_one_unit_pays_for_no_noise_and_a_huge_one_costs_more_than_there_is() {
+        assert!(DiscreteLaplace::at_most(Epsilon::new(2.0_f64.powi(-33)).unwrap()).is_none());
+        assert_eq!(
+            DiscreteLaplace::at_most(Epsilon::new(f64::MAX).unwrap())
+                .unwrap()
+                .rho(),
+            None
+        );
+        assert_eq!(
+            DiscreteLaplace::at_most(Epsilon::new(8.0).unwrap())
+                .unwrap()
+                .rho(),
+            None
+        );
+    }
+}

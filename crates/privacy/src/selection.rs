@@ -64,3 +64,21 @@ pub(crate) fn exponential_mechanism(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn epsilon_is_the_largest_that_rho_affords(bits in 0_u32..53, units in any::<u64>()) {
+            let units = u128::from(units & ((1 << bits) - 1) | 1 << bits);
+            let epsilon = u128::from(SelectionEpsilon::affordable(Rho::from_units(units).unwrap()).units);
+            // (epsilon 2^-32)^2 / 8 <= units 2^-48
+            prop_assert!(epsilon * epsilon <= units << 19);
+            prop_assert!((epsilon + 1) * (epsilon + 1) > units << 19);
+        }
+    }
+}

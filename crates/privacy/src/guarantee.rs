@@ -1,0 +1,226 @@
+use serde::{Deserialize, Serialize};
+
+use crate::conversion::{self, CHECKED, Slack};
+use crate::parameters::{Delta, Epsilon};
+use crate::record::{Entry, Mechanism};
+use crate::rho::Rho;
+
+/// Which two data sets count as neighbours.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Neighbours {
+    /// One is the other with everything about one id added or removed. What epsilon and delta of the
+    /// ledger speak of.
+    AddRemove,
+    /// One is the other with the values of one id changed.
+    ReplaceOne,
+}
+
+/// What the entries of a ledger guarantee together, for one kind of neighbours.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guarantee {
+    neighbours: Neighbours,
+    rho: f64,
+    epsilon: f64,
+    delta: f64,
+    sentence: String,
+}
+
+impl Guarantee {
+    fn new(neighbours: Neighbours, rho: f64, epsilon: f64, delta: f64) -> Self {
+        let sentence = sentence(neighbours, epsilon, delta);
+        Self {
+            neighbours,
+            rho,
+            epsilon,
+            delta,
+            sentence,
+        }
+    }
+
+    /// Which neighbours it speaks of.
+    pub fn neighbours(&self) -> Neighbours {
+        self.neighbours
+    }
+
+    /// What the entries cost together for these neighbours.
+    pub fn rho(&self) -> f64 {
+        self.rho
+    }
+
+    /// Rounded up; 0 if nothing was spent.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
+    /// Rounded up.
+    pub fn delta(&self) -> f64 {
+        self.delta
+    }
+
+    /// The same in words.
+    pub fn sentence(&self) -> &str {
+        &self.sentence
+    }
+
+    /// Whether this, stated elsewhere, where the last digits of epsilon may differ, is what was
+    /// computed here: not less, and hardly more.
+    pub(crate) fn follows_from(&self, computed: &Self) -> bool {
+        let largest = computed.epsilon + 1e-6 * computed.epsilon.max(1.0);
+        self.neighbours == computed.neighbours
+            && self.rho == computed.rho
+            && self.delta == computed.delta
+            && (computed.epsilon..=largest).contains(&self.epsilon)
+            && self.sentence == sentence(self.neighbours, self.epsilon, self.delta)
+    }
+}
+
+/// What a ledger was opened with, and how much of delta is left for its conversion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Promise {
+    epsilon: Epsilon,
+    delta: Delta,
+    conversion: Delta,
+}
+
+impl Promise {
+    /// None if all of delta is kept for thresholding.
+    pub(crate) fn new(
+        epsilon: Epsilon,
+        delta: Delta,
+        threshold_delta: Option<Delta>,
+    ) -> Option<Self> {
+        let conversion = match threshold_delta {
+            None => delta,
+            Some(kept) => Delta::from_units_down(delta.units_down().checked_sub(kept.units_up())?)?,
+        };
+        Some(Self {
+            epsilon,
+            delta,
+            conversion,
+        })
+    }
+
+    /// The most that it allows to spend.
+    pub(crate) fn total(self) -> Rho {
+        Rho::from_epsilon_delta(self.epsilon, self.conversion)
+    }
+
+    /// Whether it allows to spend so much, which another machine may have computed.
+    pub(crate) fn allows(self, total: Rho) -> bool {
+        conversion::delta(total.get(), self.epsilon.get(), CHECKED) <= self.conversion.get()
+    }
+
+    /// For adding or removing one id, and for changing one.
+    pub(crate) fn guarantees(self, entries: &[Entry], slack: Slack) -> [Guarantee; 2] {
+        let epsilon = |rho| conversion::epsilon(rho, self.conversion.get(), slack);
+        let (rho, delta) = self.cost(entries, Neighbours::AddRemove);
+        // Spends stay within what was promised: rounding must not say otherwise.
+        let (kept_epsilon, kept_delta) = (
+            epsilon(rho).min(self.epsilon.get()),
+            delta.min(self.delta.get()),
+        );
+        let add_remove = Guarantee::new(Neighbours::AddRemove, rho, kept_epsilon, kept_delta);
+        let (rho, delta) = self.cost(entries, Neighbours::ReplaceOne);
+        [
+            add_remove,
+            Guarantee::new(Neighbours::ReplaceOne, rho, epsilon(rho), delta),
+        ]
+    }
+
+    /// What the entries cost together: rho, and delta including that of the conversion.
+    fn cost(self, entries: &[Entry], neighbours: Neighbours) -> (f64, f64) {
+        let mut units = 0_u128;
+        let mut delta = self.conversion.get();
+        for entry in entries {
+            let factors = factors(neighbours, entry.mechanism());
+            units += u128::from(entry.rho().units()) * u128::from(factors.rho);
+            if let Some(spent) = entry.delta() {
+                delta = (delta + spent.get() * factors.delta).next_up(); // at least the exact sum
+            }
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the conversion allows for many roundings"
+        )]
+        let rho = units as f64 / (1_u64 << Rho::UNIT_BITS) as f64;
+        (rho, delta.min(1.0))
+    }
+}
+
+/// By how much a cost stated for adding or removing one id grows.
+struct Factors {
+    rho: u32,
+    delta: f64,
+}
+
+/// Changing the values of one id takes a count from one cell to another, or from one key to another.
+fn factors(neighbours: Neighbours, mechanism: &Mechanism) -> Factors {
+    match (neighbours, mechanism) {
+        (Neighbours::AddRemove, _) => Factors { rho: 1, delta: 1.0 },
+        // The squared L2 distance is 2.
+        (Neighbours::ReplaceOne, Mechanism::DiscreteGaussian { .. }) => {
+            Factors { rho: 2, delta: 1.0 }
+        }
+        // Two keys change by 1, and their parts of the outcome are independent.
+        (Neighbours::ReplaceOne, Mechanism::Threshold { .. }) => Factors { rho: 2, delta: 2.0 },
+        // The L1 distance is 2, or scores move by 2: twice the epsilon, whose square is the cost.
+        (
+            Neighbours::ReplaceOne,
+            Mechanism::DiscreteLaplace { .. } | Mechanism::Exponential { .. },
+        ) => Factors { rho: 4, delta: 1.0 },
+    }
+}
+
+fn sentence(neighbours: Neighbours, epsilon: f64, delta: f64) -> String {
+    let change = match neighbours {
+        Neighbours::AddRemove => "Adding or removing everything about one id",
+        Neighbours::ReplaceOne => "Changing everything about one id",
+    };
+    let (epsilon, delta) = (rounded_up(epsilon), rounded_up(delta));
+    format!(
+        "{change} multiplies the probability of any outcome by at most e^{epsilon}, \
+         give or take {delta:e} (epsilon {epsilon}, delta {delta:e})."
+    )
+}
+
+/// To four significant digits.
+fn rounded_up(value: f64) -> f64 {
+    let nearest = format!("{value:.3e}");
+    let (_, exponent) = nearest
+        .split_once('e')
+        .expect("scientific notation has an exponent");
+    let last_digit = 10.0_f64.powi(exponent.parse::<i32>().expect("an exponent is an integer") - 3);
+    let parsed = |text: String| text.parse::<f64>().expect("a number that was just printed");
+    let nearest = parsed(nearest);
+    if nearest >= value {
+        nearest
+    } else {
+        parsed(format!("{:.3e}", nearest + last_digit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_numbers_are_never_below_the_truth() {
+        let cases = [
+            (0.0, 0.0),
+            (1.0, 1.0),
+            (1.0001, 1.001),
+            (1.0006, 1.001),
+            (9.9991, 10.0),
+            (0.999_999, 1.0),
+            (1e-9, 1e-9),
+            (1.000_000_000_1e-9, 1.001e-9),
+            (123_456.0, 123_500.0),
+            (123_401.0, 123_500.0),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(rounded_up(value), expected, "{value}");
+        }
+    }
+}
