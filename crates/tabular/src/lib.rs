@@ -17,10 +17,12 @@ mod names;
 mod number;
 mod probe;
 mod read_csv;
+mod render;
 mod schema;
 mod source;
 mod table;
 mod upload;
+mod write;
 
 pub use column::{Column, Kind};
 pub use day::{Day, NotADay};
@@ -34,3 +36,4 @@ pub use read_csv::read_csv;
 pub use schema::{MAX_CODES, OTHER, Schema, SchemaError};
 pub use table::{CodedTable, CodesError};
 pub use upload::Upload;
+pub use write::{Format, RowWriter, UnknownFormat, write_csv, write_json};

@@ -1,0 +1,200 @@
+//! A value out of a bin, as text.
+
+use std::io::Write;
+
+use rand_core::Rng;
+
+use crate::column::{day_before, last_of};
+use crate::day::Day;
+use crate::grid::Grid;
+
+/// What a code becomes when it is written.
+pub(crate) enum Piece {
+    /// Always the same.
+    Text(Vec<u8>),
+    /// One of `count` whole numbers from `first` on (`count` 0 stands for 2^64).
+    Whole { first: i64, count: u64 },
+    /// One of the days from `first` on.
+    Day { first: Day, count: u64 },
+    /// A multiple of 10^-decimals, at least `start` and below `end`.
+    Decimal { start: f64, end: f64, decimals: u8 },
+    /// The same for very large and very small numbers, written with an exponent.
+    Scientific { start: f64, end: f64, digits: usize },
+}
+
+impl Piece {
+    /// Appends a value; `quote` goes around what is no number.
+    #[inline]
+    pub(crate) fn push(&self, buffer: &mut Vec<u8>, rng: &mut impl Rng, quote: &[u8]) {
+        match self {
+            Self::Text(text) => buffer.extend_from_slice(text),
+            Self::Whole { first, count } => {
+                push_whole(buffer, first.wrapping_add_unsigned(below(rng, *count)))
+            }
+            Self::Day { first, count } => {
+                let day = i64::from(first.number()).saturating_add_unsigned(below(rng, *count));
+                let day = Day::from_number(day).expect("a bin of days ends at a day");
+                buffer.extend_from_slice(quote);
+                write!(buffer, "{day}").expect("writing to memory does not fail");
+                buffer.extend_from_slice(quote);
+            }
+            Self::Decimal {
+                start,
+                end,
+                decimals,
+            } => push_decimal(buffer, *start, *end, between(rng, *start, *end), *decimals),
+            Self::Scientific { start, end, digits } => {
+                push_scientific(buffer, *start, *end, between(rng, *start, *end), *digits);
+            }
+        }
+    }
+}
+
+/// Values that can be drawn uniformly from a bin.
+pub(crate) trait Uniform: Sized {
+    /// What each bin becomes.
+    fn pieces(grid: &Grid<Self>) -> Vec<Piece>;
+}
+
+impl Uniform for i64 {
+    fn pieces(grid: &Grid<i64>) -> Vec<Piece> {
+        (0..grid.len())
+            .map(|bin| {
+                let (first, last) = (grid.start(bin), last_of(grid, bin, |end| end - 1));
+                let count = last.abs_diff(first).wrapping_add(1);
+                Piece::Whole { first, count }
+            })
+            .collect()
+    }
+}
+
+impl Uniform for Day {
+    fn pieces(grid: &Grid<Day>) -> Vec<Piece> {
+        (0..grid.len())
+            .map(|bin| {
+                let (first, last) = (grid.start(bin), last_of(grid, bin, day_before));
+                let count = u64::from(last.number().abs_diff(first.number())) + 1;
+                Piece::Day { first, count }
+            })
+            .collect()
+    }
+}
+
+impl Uniform for f64 {
+    fn pieces(grid: &Grid<f64>) -> Vec<Piece> {
+        (0..grid.len())
+            .map(|bin| {
+                let (start, end) = (grid.start(bin), grid.end(bin));
+                let largest = start.abs().max(end.abs());
+                let width = end - start;
+                // A hundredth of the width needs so many decimals.
+                let decimals = 2.0 - width.log10().floor();
+                let decimals = if decimals > 0.0 { decimals } else { 0.0 };
+                if decimals <= 15.0 && largest * 10f64.powf(decimals) < 9e15 {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "whole, 0 to 15"
+                    )]
+                    let decimals = decimals as u8;
+                    Piece::Decimal {
+                        start,
+                        end,
+                        decimals,
+                    }
+                } else {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "clamped to 2 to 17"
+                    )]
+                    let digits = ((largest / width).log10().ceil() + 2.0).clamp(2.0, 17.0) as usize;
+                    Piece::Scientific { start, end, digits }
+                }
+            })
+            .collect()
+    }
+}
+
+/// Uniform below `count`, or any number for 0. The bias of at most `count` in 2^64 is of no account: the value is
+/// drawn within a bin for which only the bin is known.
+fn below(rng: &mut impl Rng, count: u64) -> u64 {
+    match count {
+        0 => rng.next_u64(),
+        1 => 0,
+        count => {
+            let product = u128::from(rng.next_u64()) * u128::from(count);
+            u64::try_from(product >> 64).expect("the upper half of 128 bits")
+        }
+    }
+}
+
+/// Uniform, at least `start` and below `end`.
+fn between(rng: &mut impl Rng, start: f64, end: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+    let t = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    let value = start * (1.0 - t) + end * t;
+    if value >= start && value < end {
+        value
+    } else {
+        start
+    }
+}
+
+/// The multiple of 10^-decimals just below the value, kept between `start` and `end`.
+fn push_decimal(buffer: &mut Vec<u8>, start: f64, end: f64, value: f64, decimals: u8) {
+    let scale = 10f64.powi(decimals.into());
+    let mut multiple = (value * scale).floor();
+    // Both are exact, so the quotient is what a reader of the text will see.
+    if multiple / scale < start {
+        multiple += 1.0;
+    } else if multiple / scale >= end {
+        multiple -= 1.0;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole and below 2^53, as the bin was checked for"
+    )]
+    let multiple = multiple as i64;
+    if decimals == 0 {
+        return push_whole(buffer, multiple);
+    }
+    if multiple < 0 {
+        buffer.push(b'-');
+    }
+    let unit = 10u64.pow(decimals.into());
+    let multiple = multiple.unsigned_abs();
+    push_digits(buffer, multiple / unit, 1);
+    buffer.push(b'.');
+    push_digits(buffer, multiple % unit, decimals.into());
+}
+
+fn push_scientific(buffer: &mut Vec<u8>, start: f64, end: f64, value: f64, digits: usize) {
+    let text = format!("{value:.digits$e}");
+    let rounded: f64 = text.parse().expect("a printed number is a number");
+    if rounded >= start && rounded < end {
+        buffer.extend_from_slice(text.as_bytes());
+    } else {
+        write!(buffer, "{value:e}").expect("writing to memory does not fail");
+    }
+}
+
+fn push_whole(buffer: &mut Vec<u8>, value: i64) {
+    if value < 0 {
+        buffer.push(b'-');
+    }
+    push_digits(buffer, value.unsigned_abs(), 1);
+}
+
+/// The digits of a number, with zeros before them up to `at_least` digits.
+fn push_digits(buffer: &mut Vec<u8>, mut value: u64, at_least: usize) {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    while value > 0 {
+        start -= 1;
+        digits[start] = b'0' + u8::try_from(value % 10).expect("a digit");
+        value /= 10;
+    }
+    let start = start.min(digits.len() - at_least);
+    buffer.extend_from_slice(&digits[start..]);
+}
