@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alignment::Alignment;
+use crate::elimination::marginal_across_nodes;
+use crate::propagation::{Layout, Tables, axes};
+use crate::{Clique, Domain, Error, Factor, JunctionTree};
+
+/// Most cells that the tables of one model may have together (1 GiB of memory a copy).
+pub const MAX_TREE_CELLS: u128 = 1 << 27;
+
+/// A distribution over a domain, as a product of factors, scaled to a total number of records.
+///
+/// The marginals of its junction tree are computed once, when it is made. Serialised, it is its domain, total
+/// and factors; deserialising checks them and computes the rest anew, with the same result to the last bit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct MarkovRandomField {
+    domain: Domain,
+    total: f64,
+    potentials: Arc<Vec<Factor>>,
+    tree: JunctionTree,
+    layout: Layout,
+    /// Probabilities of the cells of each tree node, in the layout's order.
+    marginals: Tables,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    domain: Domain,
+    total: f64,
+    potentials: Vec<(Clique, Vec<f64>)>,
+}
+
+impl MarkovRandomField {
+    /// The normalised product of the factors; a uniform distribution over attributes in no factor.
+    ///
+    /// # Errors
+    /// If a factor does not fit the domain, the total is not positive, the junction tree has more than
+    /// [`MAX_TREE_CELLS`] cells, or no combination of codes is possible.
+    pub fn new(
+        domain: Domain,
+        potentials: Vec<Factor>,
+        total: f64,
+    ) -> Result<MarkovRandomField, Error> {
+        if !(total > 0.0 && total.is_finite()) {
+            return Err(Error::BadTotal);
+        }
+        for factor in &potentials {
+            domain.check(factor.clique())?;
+            if factor.axes() != axes(&domain, factor.clique()) {
+                return Err(Error::OtherDomain);
+            }
+        }
+        let cliques: Vec<Clique> = potentials.iter().map(|f| f.clique().clone()).collect();
+        let tree = JunctionTree::new(&domain, &cliques);
+        let layout = Layout::new(&domain, &tree, MAX_TREE_CELLS)?;
+        let (mut logs, mut marginals) = (layout.zeros(), layout.zeros());
+        for factor in &potentials {
+            let node = tree
+                .smallest_containing(&domain, factor.clique())
+                .expect("the tree holds every given clique");
+            Alignment::new(&layout.nodes[node].axes, &factor.axes()).add(
+                &mut logs[node],
+                1.0,
+                factor.logs(),
+            );
+        }
+        layout.calibrate(&mut logs, &mut marginals)?;
+        Ok(MarkovRandomField {
+            domain,
+            total,
+            potentials: Arc::new(potentials),
+            tree,
+            layout,
+            marginals,
+        })
+    }
+
+    /// All combinations of codes equally likely.
+    ///
+    /// # Errors
+    /// As [`MarkovRandomField::new`].
+    pub fn uniform(domain: Domain, total: f64) -> Result<MarkovRandomField, Error> {
+        MarkovRandomField::new(domain, Vec::new(), total)
+    }
+
+    /// The attributes and their sizes.
+    #[must_use]
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The number of records that the marginals add up to.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.total
+    }
+
+    /// The factors whose product this is.
+    #[must_use]
+    pub fn potentials(&self) -> &[Factor] {
+        &self.potentials
+    }
+
+    /// The junction tree of the factors' cliques.
+    #[must_use]
+    pub fn tree(&self) -> &JunctionTree {
+        &self.tree
+    }
+
+    /// Expected number of records in each cell of a clique, row-major, adding up to the total. The clique may
+    /// be any set of attributes: outside the tree, the tables between are multiplied and summed out.
+    ///
+    /// # Errors
+    /// If the clique names an attribute outside the domain, or a table on the way has more than
+    /// [`MAX_TREE_CELLS`] cells.
+    pub fn marginal(&self, clique: &Clique) -> Result<Vec<f64>, Error> {
+        let cells = self.domain.table_cells(clique, MAX_TREE_CELLS)?;
+        let mut counts = match self.tree.smallest_containing(&self.domain, clique) {
+            Some(node) => {
+                let mut sums = vec![0.0; cells];
+                let small = axes(&self.domain, clique);
+                Alignment::new(&self.layout.nodes[node].axes, &small)
+                    .sum(&self.marginals[node], &mut sums);
+                sums
+            }
+            None if clique.is_empty() => vec![1.0],
+            None => marginal_across_nodes(self, clique)?,
+        };
+        counts.iter_mut().for_each(|p| *p *= self.total);
+        Ok(counts)
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Probabilities of a node's cells, in the layout's order.
+    pub(crate) fn node_marginal(&self, node: usize) -> &[f64] {
+        &self.marginals[node]
+    }
+}
+
+impl TryFrom<Stored> for MarkovRandomField {
+    type Error = Error;
+
+    fn try_from(stored: Stored) -> Result<MarkovRandomField, Error> {
+        let Stored {
+            domain,
+            total,
+            potentials,
+        } = stored;
+        let factors = potentials
+            .into_iter()
+            .map(|(clique, logs)| Factor::new(&domain, clique, logs));
+        let factors = factors.collect::<Result<Vec<Factor>, Error>>()?;
+        MarkovRandomField::new(domain, factors, total)
+    }
+}
+
+impl From<MarkovRandomField> for Stored {
+    fn from(model: MarkovRandomField) -> Stored {
+        let potentials = model
+            .potentials
+            .iter()
+            .map(|f| (f.clique().clone(), f.logs().to_vec()));
+        Stored {
+            potentials: potentials.collect(),
+            domain: model.domain,
+            total: model.total,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Belief propagation and variable elimination against brute force, over one list of clique sets.
+
+use marginals::{Clique, Domain, Error, Factor, MarkovRandomField};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+const SIZES: [usize; 6] = [2, 3, 4, 1, 3, 2];
+
+const CLIQUE_SETS: [(&str, &[&[usize]]); 12] = [
+    ("nothing", &[]),
+    ("only the empty clique", &[&[]]),
+    ("singletons", &[&[0], &[2], &[5]]),
+    ("a chain", &[&[0, 1], &[1, 2], &[2, 3], &[3, 4], &[4, 5]]),
+    ("a star", &[&[0, 1], &[0, 2], &[0, 3], &[0, 4], &[0, 5]]),
+    ("two components", &[&[0, 1], &[1, 2], &[3, 4]]),
+    ("a triangle", &[&[0, 1], &[1, 2], &[0, 2]]),
+    ("a cycle", &[&[0, 1], &[1, 2], &[2, 4], &[4, 5], &[0, 5]]),
+    (
+        "two cycles apart",
+        &[&[0, 1], &[1, 3], &[0, 3], &[2, 4], &[4, 5], &[2, 5]],
+    ),
+    (
+        "large cliques that overlap",
+        &[&[0, 1, 2], &[1, 2, 4], &[2, 4, 5]],
+    ),
+    (
+        "cliques inside others",
+        &[&[0, 1, 2], &[0, 1], &[1], &[1, 5], &[5], &[]],
+    ),
+    ("everything", &[&[0, 1, 2, 3, 4, 5]]),
+];
+
+fn clique(attributes: &[usize]) -> Clique {
+    Clique::new(attributes.iter().copied())
+}
+
+fn domain() -> Domain {
+    Domain::new(SIZES.to_vec()).unwrap()
+}
+
+/// Random logarithms of the given spread; one in ten cells is impossible, but never the first.
+fn potentials(cliques: &[&[usize]], spread: f64, seed: u64) -> Vec<Factor> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || f64::from(rng.next_u32()) / f64::from(u32::MAX);
+    let factor = |attributes: &&[usize]| {
+        let clique = clique(attributes);
+        let cells = usize::try_from(domain().cells(&clique)).unwrap();
+        let mut logs: Vec<f64> = (0..cells)
+            .map(|_| {
+                if uniform() < 0.1 {
+                    f64::NEG_INFINITY
+                } else {
+                    spread * (uniform() - 0.5)
+                }
+            })
+            .collect();
+        logs[0] = 0.0;
+        Factor::new(&domain(), clique, logs).unwrap()
+    };
+    cliques.iter().map(factor).collect()
+}
+
+/// The product of all factors over all attributes, as probabilities, summed cell by cell.
+fn brute_force(factors: &[Factor], wanted: &Clique) -> Vec<f64> {
+    let cells: usize = SIZES.iter().product();
+    let joint: Vec<(Vec<usize>, f64)> = (0..cells)
+        .map(|mut rest| {
+            let mut codes = vec![0; SIZES.len()];
+            for (code, size) in codes.iter_mut().zip(SIZES).rev() {
+                (*code, rest) = (rest % size, rest / size);
+            }
+            let log = factors
+                .iter()
+                .map(|f| f.logs()[index(f.clique(), &codes)])
+                .sum();
+            (codes, log)
+        })
+        .collect();
+    let largest = joint
+        .iter()
+        .map(|(_, log)| *log)
+        .fold(f64::NEG_INFINITY, f64::max);
+    let mut sums = vec![0.0; usize::try_from(domain().cells(wanted)).unwrap()];
+    let mut mass = 0.0;
+    for (codes, log) in joint {
+        let p = (log - largest).exp();
+        sums[index(wanted, &codes)] += p;
+        mass += p;
+    }
+    sums.iter().map(|p| p / mass).collect()
+}
+
+fn index(clique: &Clique, codes: &[usize]) -> usize {
+    clique
+        .iter()
+        .fold(0, |index, a| index * SIZES[a] + codes[a])
+}
+
+fn assert_close(found: &[f64], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (a, b) in found.iter().zip(expected) {
+        assert!(
+            (a - b).abs() < 1e-9 * (1.0 + b.abs()),
+            "{what}: {a} instead of {b}"
+        );
+    }
+}
+
+#[test]
+fn every_marginal_in_and_out_of_the_tree_agrees_with_brute_force() {
+    for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
+        for spread in [2.0, 60.0] {
+            let factors = potentials(cliques, spread, seed);
+            let model = MarkovRandomField::new(domain(), factors.clone(), 1.0).unwrap();
+            for subset in 0..1_usize << SIZES.len() {
+                let wanted = Clique::new((0..SIZES.len()).filter(|a| subset >> a & 1 == 1));
+                let found = model.marginal(&wanted).unwrap();
+                assert_close(
+                    &found,
+                    &brute_force(&factors, &wanted),
+                    &format!("{name}, spread {spread}, marginal {wanted}"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn factors_multiplied_and_summed_out_agree_with_brute_force() {
+    for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
+        let factors = potentials(cliques, 5.0, seed);
+        let one = Factor::one(&domain(), Clique::new(0..SIZES.len())).unwrap();
+        let joint = factors
+            .iter()
+            .fold(one, |product, factor| product.multiply(factor));
+        for wanted in [
+            clique(&[]),
+            clique(&[1]),
+            clique(&[0, 4]),
+            clique(&[1, 2, 5]),
+        ] {
+            let found = joint.marginalize(&wanted).probabilities().unwrap();
+            assert_close(
+                &found,
+                &brute_force(&factors, &wanted),
+                &format!("{name}, marginal {wanted}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn marginals_scale_with_the_total_and_stay_numbers_at_ten_million_records() {
+    for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
+        let factors = potentials(cliques, 1400.0, seed);
+        let model = MarkovRandomField::new(domain(), factors, 1e7).unwrap();
+        for attribute in 0..SIZES.len() {
+            let counts = model.marginal(&clique(&[attribute])).unwrap();
+            assert!(
+                counts.iter().all(|c| c.is_finite() && *c >= 0.0),
+                "{name}: {counts:?}"
+            );
+            assert!(
+                (counts.iter().sum::<f64>() / 1e7 - 1.0).abs() < 1e-12,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn factors_that_contradict_each_other_are_refused() {
+    let never = f64::NEG_INFINITY;
+    let first = Factor::new(&domain(), clique(&[0]), vec![0.0, never]).unwrap();
+    let second = Factor::new(&domain(), clique(&[0]), vec![never, 0.0]).unwrap();
+    assert_eq!(
+        MarkovRandomField::new(domain(), vec![first, second], 1.0).unwrap_err(),
+        Error::NoMass
+    );
+}
+
+#[test]
+fn a_factor_of_another_domain_and_an_unusable_total_are_refused() {
+    let other = Domain::new(vec![5, 5]).unwrap();
+    let factor = Factor::one(&other, clique(&[0, 1])).unwrap();
+    assert_eq!(
+        MarkovRandomField::new(domain(), vec![factor], 1.0).unwrap_err(),
+        Error::OtherDomain
+    );
+    for total in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(
+            MarkovRandomField::uniform(domain(), total).unwrap_err(),
+            Error::BadTotal
+        );
+    }
+}
+
+#[test]
+fn a_model_too_large_for_memory_is_refused_before_memory_is_taken() {
+    let wide = Domain::new(vec![1000; 40]).unwrap();
+    let model = MarkovRandomField::uniform(wide.clone(), 1.0).unwrap();
+    assert!(matches!(
+        model.marginal(&Clique::new(0..4)),
+        Err(Error::TooLarge {
+            cells: 1_000_000_000_000,
+            ..
+        })
+    ));
+    // A grid of small factors whose triangulation has a huge clique.
+    let at = |i: usize, j: usize| i * 6 + j;
+    let grid = (0..6).flat_map(|i| (0..6).map(move |j| (i, j)));
+    let pairs = grid.flat_map(|(i, j)| {
+        [(i + 1, j), (i, j + 1)]
+            .map(|(k, l)| (k < 6 && l < 6).then(|| Clique::new([at(i, j), at(k, l)])))
+    });
+    let domain = Domain::new(vec![40; 36]).unwrap();
+    let factors: Vec<Factor> = pairs
+        .flatten()
+        .map(|c| Factor::one(&domain, c).unwrap())
+        .collect();
+    assert!(matches!(
+        MarkovRandomField::new(domain, factors, 1.0),
+        Err(Error::TooLarge { .. })
+    ));
+}

@@ -1,0 +1,245 @@
+//! Rows drawn from models.
+
+use marginals::{Clique, Domain, Factor, MarkovRandomField, Sampling};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+const SIZES: [usize; 6] = [4, 30, 2, 17, 8, 50];
+
+const CLIQUE_SETS: [(&str, &[&[usize]]); 10] = [
+    ("nothing", &[]),
+    ("singletons", &[&[0], &[1], &[5]]),
+    ("a chain", &[&[0, 1], &[1, 5], &[3, 5], &[3, 4], &[2, 4]]),
+    ("a star", &[&[1, 0], &[1, 2], &[1, 3], &[1, 4], &[1, 5]]),
+    ("a tree", &[&[1, 5], &[0, 1], &[3, 5], &[2, 5], &[1, 4]]),
+    ("two components", &[&[1, 5], &[0, 5], &[3, 4]]),
+    ("a cycle", &[&[0, 1], &[1, 3], &[3, 4], &[0, 4]]),
+    (
+        "a large cycle",
+        &[&[0, 1], &[1, 2], &[2, 3], &[3, 4], &[4, 5], &[0, 5]],
+    ),
+    (
+        "large cliques that overlap",
+        &[&[0, 1, 2], &[1, 2, 3], &[2, 3, 4], &[0, 5]],
+    ),
+    (
+        "a clique with three different separators",
+        &[&[0, 1, 4], &[0, 3], &[1, 5], &[2, 4]],
+    ),
+];
+
+fn model(cliques: &[&[usize]], seed: u64) -> MarkovRandomField {
+    let domain = Domain::new(SIZES.to_vec()).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let factor = |attributes: &&[usize]| {
+        let clique = Clique::new(attributes.iter().copied());
+        let cells = usize::try_from(domain.cells(&clique)).unwrap();
+        let mut log = || {
+            if rng.next_u32() % 8 == 0 {
+                f64::NEG_INFINITY
+            } else {
+                f64::from(rng.next_u32() % 1000) / 120.0
+            }
+        };
+        let mut logs: Vec<f64> = (0..cells).map(|_| log()).collect();
+        logs[0] = 0.0;
+        Factor::new(&domain, clique, logs).unwrap()
+    };
+    let factors = cliques.iter().map(factor).collect();
+    MarkovRandomField::new(domain, factors, 1000.0).unwrap()
+}
+
+fn draw(
+    model: &MarkovRandomField,
+    rows: u64,
+    sampling: Sampling,
+    chunk: usize,
+    seed: u64,
+) -> Vec<Vec<u32>> {
+    let mut stream = model.rows(rows, sampling, &mut ChaCha8Rng::seed_from_u64(seed));
+    let mut columns = vec![Vec::new(); SIZES.len()];
+    while let Some(chunk) = stream.next_chunk(chunk) {
+        columns
+            .iter_mut()
+            .zip(chunk)
+            .for_each(|(column, codes)| column.extend(codes));
+    }
+    assert_eq!(stream.left(), 0);
+    columns
+}
+
+fn counts(columns: &[Vec<u32>], clique: &Clique) -> Vec<f64> {
+    let mut counts = vec![0.0; clique.iter().map(|a| SIZES[a]).product()];
+    for row in 0..columns[0].len() {
+        counts[clique
+            .iter()
+            .fold(0, |cell, a| cell * SIZES[a] + columns[a][row] as usize)] += 1.0;
+    }
+    counts
+}
+
+fn expected(model: &MarkovRandomField, clique: &Clique, rows: u64) -> Vec<f64> {
+    let scale = rows as f64 / model.total();
+    model
+        .marginal(clique)
+        .unwrap()
+        .iter()
+        .map(|count| count * scale)
+        .collect()
+}
+
+#[test]
+fn rounded_rows_have_the_clique_marginals_within_two() {
+    for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
+        let model = model(cliques, seed);
+        for rows in [1, 2, 37, 1000, 50_000] {
+            let columns = draw(&model, rows, Sampling::Rounded, 9999, seed);
+            for node in model.tree().nodes() {
+                let pairs = counts(&columns, node.clique()).into_iter().zip(expected(
+                    &model,
+                    node.clique(),
+                    rows,
+                ));
+                let worst = pairs
+                    .map(|(found, expected)| (found - expected).abs())
+                    .fold(0.0, f64::max);
+                assert!(
+                    worst <= 2.0,
+                    "{name}, {rows} rows, clique {}: off by {worst}",
+                    node.clique()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn rounded_rows_of_pair_models_have_the_column_marginals_within_one_and_a_half() {
+    for (seed, (name, cliques)) in (0..).zip(&CLIQUE_SETS[..6]) {
+        let model = model(cliques, seed);
+        let columns = draw(&model, 10_007, Sampling::Rounded, 5000, seed);
+        for attribute in 0..SIZES.len() {
+            let clique = Clique::new([attribute]);
+            let pairs = counts(&columns, &clique)
+                .into_iter()
+                .zip(expected(&model, &clique, 10_007));
+            let worst = pairs
+                .map(|(found, expected)| (found - expected).abs())
+                .fold(0.0, f64::max);
+            assert!(
+                worst <= 1.5,
+                "{name}, attribute {attribute}: off by {worst}"
+            );
+        }
+    }
+}
+
+#[test]
+fn independent_rows_follow_every_pair_of_columns() {
+    const ROWS: u64 = 40_000;
+    for (seed, (name, cliques)) in (100..).zip(CLIQUE_SETS) {
+        let model = model(cliques, seed);
+        let columns = draw(&model, ROWS, Sampling::Independent, 4096, seed);
+        for pair in (0..6).flat_map(|a| (a + 1..6).map(move |b| Clique::new([a, b]))) {
+            assert_plausible(
+                &counts(&columns, &pair),
+                &expected(&model, &pair, ROWS),
+                &format!("{name} {pair}"),
+            );
+        }
+    }
+}
+
+/// Conditioned on their cliques, rounded rows are as random as any: pairs outside the tree follow the model too.
+#[test]
+fn rounded_rows_are_shuffled_within_their_parents() {
+    const ROWS: u64 = 40_000;
+    for (seed, (name, cliques)) in (200..).zip(CLIQUE_SETS) {
+        let model = model(cliques, seed);
+        let columns = draw(&model, ROWS, Sampling::Rounded, 4096, seed);
+        for pair in (0..6).flat_map(|a| (a + 1..6).map(move |b| Clique::new([a, b]))) {
+            assert_plausible(
+                &counts(&columns, &pair),
+                &expected(&model, &pair, ROWS),
+                &format!("{name} {pair}"),
+            );
+        }
+    }
+}
+
+/// Chi-square over the cells with at least 5 expected, at five standard deviations.
+fn assert_plausible(found: &[f64], expected: &[f64], what: &str) {
+    let (mut chi_square, mut cells, mut rest_found, mut rest_expected) = (0.0, 0.0, 0.0, 0.0);
+    for (&found, &expected) in found.iter().zip(expected) {
+        assert!(
+            expected > 0.0 || found == 0.0,
+            "{what}: an impossible cell was drawn"
+        );
+        if expected >= 5.0 {
+            chi_square += (found - expected).powi(2) / expected;
+            cells += 1.0;
+        } else {
+            rest_found += found;
+            rest_expected += expected;
+        }
+    }
+    let limit = cells + 5.0 * (2.0 * cells + 1.0_f64).sqrt();
+    assert!(
+        chi_square <= limit,
+        "{what}: chi-square {chi_square} over {cells} cells"
+    );
+    assert!(
+        (rest_found - rest_expected).abs() <= 5.0 * (rest_expected + 1.0).sqrt(),
+        "{what}: {rest_found} rare rows for {rest_expected}"
+    );
+}
+
+#[test]
+fn rows_of_a_model_come_in_random_order() {
+    let model = model(CLIQUE_SETS[2].1, 1);
+    let columns = draw(&model, 20_000, Sampling::Rounded, 1000, 3);
+    for column in columns {
+        let (first, second) = column.split_at(10_000);
+        let mean = |half: &[u32]| half.iter().map(|&c| f64::from(c)).sum::<f64>() / 10_000.0;
+        assert!(
+            (mean(first) - mean(second)).abs() < 0.06 * 50.0 / 4.0,
+            "{} and {}",
+            mean(first),
+            mean(second)
+        );
+    }
+}
+
+#[test]
+fn the_size_of_the_chunks_does_not_change_the_rows() {
+    for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
+        let model = model(cliques, seed);
+        for sampling in [Sampling::Independent, Sampling::Rounded] {
+            let whole = draw(&model, 20_000, sampling, usize::MAX, 5);
+            assert_eq!(whole[0].len(), 20_000);
+            assert!(whole == draw(&model, 20_000, sampling, 777, 5), "{name}");
+            assert!(
+                whole != draw(&model, 20_000, sampling, 777, 6),
+                "{name}: another seed, the same rows"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_rows_and_no_attributes_are_possible() {
+    let model = model(CLIQUE_SETS[2].1, 1);
+    assert_eq!(
+        model
+            .rows(0, Sampling::Rounded, &mut ChaCha8Rng::seed_from_u64(0))
+            .next_chunk(10),
+        None
+    );
+    let empty = MarkovRandomField::uniform(Domain::new(vec![]).unwrap(), 1.0).unwrap();
+    assert_eq!(
+        empty
+            .rows(3, Sampling::Rounded, &mut ChaCha8Rng::seed_from_u64(0))
+            .next_chunk(10),
+        Some(vec![])
+    );
+}
