@@ -185,7 +185,7 @@ fn sentence(neighbours: Neighbours, epsilon: f64, delta: f64) -> String {
     )
 }
 
-/// To four significant digits.
+/// To four significant digits, up, unless the digits lost begin at the thirteenth: the trace of a sum.
 fn rounded_up(value: f64) -> f64 {
     let nearest = format!("{value:.3e}");
     let (_, exponent) = nearest
@@ -194,7 +194,7 @@ fn rounded_up(value: f64) -> f64 {
     let last_digit = 10.0_f64.powi(exponent.parse::<i32>().expect("an exponent is an integer") - 3);
     let parsed = |text: String| text.parse::<f64>().expect("a number that was just printed");
     let nearest = parsed(nearest);
-    if nearest >= value {
+    if nearest >= value * (1.0 - 1e-12) {
         nearest
     } else {
         parsed(format!("{:.3e}", nearest + last_digit))
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn printed_numbers_are_never_below_the_truth() {
+    fn numbers_are_printed_rounded_up() {
         let cases = [
             (0.0, 0.0),
             (1.0, 1.0),
@@ -215,6 +215,7 @@ mod tests {
             (9.9991, 10.0),
             (0.999_999, 1.0),
             (1e-9, 1e-9),
+            (1e-9 + 1e-24, 1e-9),
             (1.000_000_000_1e-9, 1.001e-9),
             (123_456.0, 123_500.0),
             (123_401.0, 123_500.0),

@@ -1,5 +1,7 @@
 //! Noise against its exact probabilities, with fixed seeds, and against the samplers of OpenDP.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod gaussian;
 mod keys;
 mod laplace;

@@ -1,0 +1,259 @@
+use privacy::{
+    Counts, KeyCounts, Ledger, LedgerRecord, Mechanism, Neighbours, NoiseRng, RecordError,
+};
+use serde_json::{Value, json};
+
+use crate::{delta, epsilon, rho};
+
+/// One spend of each kind.
+fn record() -> LedgerRecord {
+    let mut ledger = Ledger::open_with_threshold_delta(epsilon(3.0), delta(1e-9), 0.25).unwrap();
+    let mut rng = NoiseRng::dangerous_from_seed(51);
+    let counts = Counts::from_exact(vec![10, 20, 30]);
+    let keys = KeyCounts::from_exact(vec![1, 100, 1000]);
+    ledger
+        .release_keys(
+            "categories of `city`",
+            keys,
+            rho(0.01),
+            delta(1e-10),
+            &mut rng,
+        )
+        .unwrap();
+    ledger
+        .measure("marginal of `age`", &counts, rho(0.02), &mut rng)
+        .unwrap();
+    ledger
+        .measure_laplace("total", &counts, epsilon(0.1), &mut rng)
+        .unwrap();
+    let scores = [10.0, 20.0]
+        .map(|model| counts.l1_distance(&[model; 3]))
+        .into();
+    ledger
+        .select("an edge", scores, rho(0.005), &mut rng)
+        .unwrap();
+    ledger.close()
+}
+
+#[test]
+fn it_lists_every_spend_with_what_fixes_its_cost() {
+    let record = record();
+    let costs: Vec<f64> = record
+        .entries()
+        .iter()
+        .map(|entry| entry.rho().get())
+        .collect();
+    for (cost, expected) in costs.iter().zip([0.01, 0.02, 0.005, 0.005]) {
+        assert!((cost - expected).abs() < 1e-9, "{cost}");
+    }
+    let mechanisms: Vec<&Mechanism> = record
+        .entries()
+        .iter()
+        .map(|entry| entry.mechanism())
+        .collect();
+    let Mechanism::Threshold { sigma, threshold } = mechanisms[0] else {
+        panic!("{mechanisms:?}")
+    };
+    assert!((sigma - 50.0_f64.sqrt()).abs() < 1e-6);
+    // 1 + about 6.36 standard deviations, where the tail of a Gaussian is 1e-10.
+    assert!((44..=47).contains(threshold), "{threshold}");
+    assert_eq!(record.entries()[0].delta(), Some(delta(1e-10)));
+    assert!(
+        matches!(mechanisms[1], Mechanism::DiscreteGaussian { sigma, cells: 3 } if (sigma - 5.0).abs() < 1e-6)
+    );
+    assert!(
+        matches!(mechanisms[2], Mechanism::DiscreteLaplace { epsilon, cells: 3 } if (epsilon - 0.1).abs() < 1e-6)
+    );
+    assert!(
+        matches!(mechanisms[3], Mechanism::Exponential { epsilon, candidates: 2 } if (epsilon - 0.2).abs() < 1e-6)
+    );
+    assert_eq!(record.check(), Ok(()));
+}
+
+#[test]
+fn changing_one_id_costs_twice_for_gaussian_noise_and_four_times_for_the_rest() {
+    let record = record();
+    let [add_remove, replace_one] = record.guarantees() else {
+        panic!("there are two guarantees")
+    };
+    assert_eq!(add_remove.neighbours(), Neighbours::AddRemove);
+    assert_eq!(replace_one.neighbours(), Neighbours::ReplaceOne);
+    let costs: Vec<f64> = record
+        .entries()
+        .iter()
+        .map(|entry| entry.rho().get())
+        .collect();
+    assert_eq!(add_remove.rho(), record.spent().get());
+    assert_eq!(
+        replace_one.rho(),
+        2.0 * (costs[0] + costs[1]) + 4.0 * (costs[2] + costs[3])
+    );
+    // 7.5e-10 for the conversion, and the threshold's once or twice.
+    assert!((add_remove.delta() - 8.5e-10).abs() < 1e-20);
+    assert!((replace_one.delta() - 9.5e-10).abs() < 1e-20);
+    let converted = record.spent().epsilon_at(delta(7.5e-10)).get();
+    assert!((add_remove.epsilon() - converted).abs() < 1e-9);
+    assert!(add_remove.epsilon() < 3.0 && replace_one.epsilon() > 1.4 * add_remove.epsilon());
+    assert!(
+        replace_one
+            .sentence()
+            .starts_with("Changing everything about one id multiplies")
+    );
+    assert!(
+        replace_one.sentence().contains("9.5e-10"),
+        "{}",
+        replace_one.sentence()
+    );
+}
+
+#[test]
+fn a_ledger_spent_in_full_guarantees_what_it_promised() {
+    let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
+    let mut rng = NoiseRng::dangerous_from_seed(52);
+    let total = ledger.total();
+    ledger
+        .measure("all", &Counts::from_exact(vec![1]), total, &mut rng)
+        .unwrap();
+    let record = ledger.close();
+    let promised = &record.guarantees()[0];
+    assert!(
+        promised.epsilon() <= 1.0 && promised.epsilon() > 1.0 - 1e-9,
+        "{}",
+        promised.epsilon()
+    );
+    assert_eq!(promised.delta(), 1e-9);
+    assert_eq!(
+        promised.sentence(),
+        "Adding or removing everything about one id multiplies the probability of any outcome by at \
+         most e^1, give or take 1e-9 (epsilon 1, delta 1e-9)."
+    );
+}
+
+#[test]
+fn an_unused_ledger_reveals_nothing() {
+    let record = Ledger::open(epsilon(1.0), delta(1e-9)).record();
+    assert_eq!(record.check(), Ok(()));
+    assert_eq!(record.guarantees()[0].epsilon(), 0.0);
+    assert_eq!(record.remaining(), record.total());
+}
+
+#[test]
+fn it_survives_the_wire() {
+    let text = serde_json::to_string(&record()).unwrap();
+    assert_eq!(
+        serde_json::from_str::<LedgerRecord>(&text).unwrap(),
+        record()
+    );
+}
+
+/// Every number and text of a JSON value, as a path.
+fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .for_each(|(name, value)| leaves(value, &format!("{path}/{name}"), found)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(i, value)| leaves(value, &format!("{path}/{i}"), found)),
+        _ => found.push(path.to_owned()),
+    }
+}
+
+/// What a changed record is refused with: by the reader, or by the check.
+fn refusal(changed: &Value) -> Option<String> {
+    match serde_json::from_value::<LedgerRecord>(changed.clone()) {
+        Err(unreadable) => Some(unreadable.to_string()),
+        Ok(record) => record.check().err().map(|error| error.to_string()),
+    }
+}
+
+#[test]
+fn whatever_number_is_changed_is_noticed() {
+    let original = serde_json::to_value(record()).unwrap();
+    let mut paths = Vec::new();
+    leaves(&original, "", &mut paths);
+    assert!(paths.len() == 33, "{paths:?}");
+    for path in paths {
+        // These say what was done and to how much, and fix no cost.
+        let free = ["/label", "/cells", "/candidates"]
+            .iter()
+            .any(|end| path.ends_with(end));
+        for factor in [0.5, 1.0 - 1e-5, 1.0 + 1e-5, 2.0] {
+            let mut changed = original.clone();
+            let leaf = changed.pointer_mut(&path).unwrap();
+            *leaf = match (&*leaf, leaf.as_i64(), leaf.as_f64()) {
+                (_, Some(whole), _) if factor > 1.0 => json!(whole + 1),
+                (_, Some(whole), _) => json!(whole - 1),
+                (_, _, Some(number)) => json!(number * factor),
+                (Value::String(text), ..) => json!(format!("{text}!")),
+                (other, ..) => panic!("{path}: {other}"),
+            };
+            // More epsilon than needed is a weaker claim, and a true one.
+            let weaker = path == "/epsilon" && factor > 1.0;
+            // A higher threshold hides more for the same cost.
+            let weaker = weaker || path.ends_with("/threshold") && factor > 1.0;
+            if !free && !weaker {
+                assert!(
+                    refusal(&changed).is_some(),
+                    "{path} times {factor} is accepted"
+                );
+            } else {
+                assert_eq!(refusal(&changed), None, "{path} times {factor}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_spend_that_is_left_out_or_added_is_noticed() {
+    let original = serde_json::to_value(record()).unwrap();
+    for i in 0..4 {
+        let mut changed = original.clone();
+        changed["entries"].as_array_mut().unwrap().remove(i);
+        assert!(refusal(&changed).is_some(), "without entry {i}");
+        let mut changed = original.clone();
+        let twice = changed["entries"][i].clone();
+        changed["entries"].as_array_mut().unwrap().push(twice);
+        assert!(refusal(&changed).is_some(), "entry {i} twice");
+    }
+    let mut changed = original.clone();
+    changed["guarantees"].as_array_mut().unwrap().pop();
+    assert_eq!(refusal(&changed), Some(RecordError::Guarantee.to_string()));
+    let mut changed = original;
+    changed["note"] = json!("unknown");
+    assert!(refusal(&changed).unwrap().contains("unknown field"));
+}
+
+#[test]
+fn more_rho_than_epsilon_and_delta_allow_is_noticed() {
+    let record = Ledger::open(epsilon(1.0), delta(1e-9)).record();
+    let mut changed = serde_json::to_value(&record).unwrap();
+    let more = json!(rho(record.total().get() * (1.0 + 1e-9)).get());
+    changed["total"] = more.clone();
+    changed["remaining"] = more;
+    let refused = serde_json::from_value::<LedgerRecord>(changed)
+        .unwrap()
+        .check();
+    assert!(
+        matches!(refused, Err(RecordError::Total { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_hostile_record_is_refused_and_does_not_overflow() {
+    let mut changed = serde_json::to_value(record()).unwrap();
+    let entry = json!({
+        "label": "x", "rho": 31.0,
+        "mechanism": {"threshold": {"sigma": (1.0_f64 / 62.0).sqrt(), "threshold": i64::MAX}}, "delta": 0.999
+    });
+    changed["entries"] = Value::Array(vec![entry; 300]);
+    assert!(refusal(&changed).is_some());
+    changed["entries"][0]["mechanism"]["threshold"]["threshold"] = json!(i64::MIN);
+    assert!(refusal(&changed).is_some());
+    for i in 0..300 {
+        changed["entries"][i]["mechanism"]["threshold"]["threshold"] = json!(1000);
+    }
+    assert_eq!(refusal(&changed), Some(RecordError::Overspent.to_string()));
+}

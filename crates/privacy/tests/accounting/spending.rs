@@ -1,0 +1,198 @@
+use privacy::{Counts, Delta, KeyCounts, Ledger, LedgerError, NoiseRng, Rho, Score};
+use proptest::prelude::*;
+
+use crate::{delta, epsilon, rho};
+
+fn counts() -> Counts {
+    Counts::from_exact(vec![5, 0, 17])
+}
+
+fn scores() -> Vec<Score> {
+    [1.0, 2.0, 3.0]
+        .map(|model| counts().l1_distance(&[model; 3]))
+        .into()
+}
+
+/// One of the four ways to spend.
+#[derive(Clone, Debug)]
+enum Spend {
+    Measure(f64),
+    Laplace(f64),
+    Select(f64),
+    Keys(f64, f64),
+}
+
+impl Spend {
+    fn from(&self, ledger: &mut Ledger, rng: &mut NoiseRng) -> Result<(), LedgerError> {
+        match *self {
+            Self::Measure(cost) => ledger
+                .measure("measure", &counts(), rho(cost), rng)
+                .map(drop),
+            Self::Laplace(cost) => ledger
+                .measure_laplace("laplace", &counts(), epsilon(cost), rng)
+                .map(drop),
+            Self::Select(cost) => ledger.select("select", scores(), rho(cost), rng).map(drop),
+            Self::Keys(cost, lost) => {
+                let keys = KeyCounts::from_exact(vec![1, 1, 9]);
+                ledger
+                    .release_keys("keys", keys, rho(cost), delta(lost), rng)
+                    .map(drop)
+            }
+        }
+    }
+}
+
+fn any_spend() -> impl Strategy<Value = Spend> {
+    // Around the total of 0.0149 and the threshold's delta of 1e-10, and across the edges.
+    let cost = || prop_oneof![Just(0.0), 1e-15..0.02_f64, 1e-6..1e-3_f64, Just(31.9)];
+    prop_oneof![
+        cost().prop_map(Spend::Measure),
+        prop_oneof![1e-12..0.2_f64, Just(1e9)].prop_map(Spend::Laplace),
+        cost().prop_map(Spend::Select),
+        (
+            cost(),
+            prop_oneof![1e-12..2e-10_f64, Just(0.5), Just(5e-324)]
+        )
+            .prop_map(|(cost, lost)| Spend::Keys(cost, lost)),
+    ]
+}
+
+/// What the generator gives next, seen through a ledger of its own.
+fn next_noise(rng: &mut NoiseRng) -> Vec<i64> {
+    let mut other = Ledger::open(epsilon(1.0), delta(1e-9));
+    other
+        .measure(
+            "to look at the generator",
+            &Counts::from_exact(vec![0; 8]),
+            rho(1e-3),
+            rng,
+        )
+        .unwrap()
+        .values()
+        .to_vec()
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_spends_exceeds_the_budget(
+        spends in prop::collection::vec(any_spend(), 1..25),
+        seed in any::<u64>(),
+    ) {
+        let mut ledger = Ledger::open_with_threshold_delta(epsilon(1.0), delta(1e-9), 0.1).unwrap();
+        let mut rng = NoiseRng::dangerous_from_seed(seed);
+        for spend in spends {
+            let before = ledger.record();
+            let outcome = spend.from(&mut ledger, &mut rng);
+            let after = ledger.record();
+            prop_assert!(after.spent() <= after.total());
+            let lost: f64 = after.entries().iter().filter_map(privacy::Entry::delta).map(Delta::get).sum();
+            prop_assert!(lost <= 1e-10 * (1.0 + 1e-15));
+            prop_assert_eq!(after.check(), Ok(()));
+            if outcome.is_ok() {
+                prop_assert_eq!(after.entries().len(), before.entries().len() + 1);
+                let entry = after.entries().last().unwrap();
+                prop_assert_eq!(before.spent().checked_add(entry.rho()), Some(after.spent()));
+            } else {
+                prop_assert_eq!(after, before);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_spend_draws_nothing(spend in any_spend(), seed in any::<u64>()) {
+        let mut ledger = Ledger::open_with_threshold_delta(epsilon(1e-3), delta(1e-15), 0.1).unwrap();
+        let mut used = NoiseRng::dangerous_from_seed(seed);
+        let mut untouched = NoiseRng::dangerous_from_seed(seed);
+        let refused = spend.from(&mut ledger, &mut used).is_err();
+        prop_assert_eq!(refused, next_noise(&mut used) == next_noise(&mut untouched));
+    }
+}
+
+#[test]
+fn the_whole_budget_can_be_spent_to_the_last_unit_and_no_further() {
+    let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
+    let mut rng = NoiseRng::dangerous_from_seed(1);
+    let (total, unit) = (ledger.total(), rho(2.0_f64.powi(-48)));
+    for part in total.split(&[0.1, 0.2, 0.7]).unwrap() {
+        ledger.measure("a part", &counts(), part, &mut rng).unwrap();
+    }
+    assert_eq!((ledger.spent(), ledger.remaining()), (total, Rho::ZERO));
+    let refused = ledger.measure("one more", &counts(), unit, &mut rng);
+    let expected = LedgerError::OverBudget {
+        label: "one more".to_owned(),
+        asked: unit.get(),
+        remaining: Rho::ZERO,
+    };
+    assert_eq!(refused, Err(expected));
+}
+
+#[test]
+fn shares_of_the_threshold_delta_can_all_be_spent() {
+    let mut ledger =
+        Ledger::open_with_threshold_delta(epsilon(1.0), delta(1e-9), 1.0 / 3.0).unwrap();
+    let mut rng = NoiseRng::dangerous_from_seed(2);
+    let kept = ledger.remaining_threshold_delta().unwrap();
+    assert!(kept.get() <= 1e-9 / 3.0 && kept.get() > 0.99e-9 / 3.0);
+    for _ in 0..7 {
+        let keys = KeyCounts::from_exact(vec![50, 1]);
+        ledger
+            .release_keys(
+                "one of 7 columns",
+                keys,
+                rho(1e-3),
+                kept.share(1, 7).unwrap(),
+                &mut rng,
+            )
+            .unwrap();
+    }
+    assert!(
+        ledger
+            .remaining_threshold_delta()
+            .is_none_or(|left| left.get() < 1e-20)
+    );
+    let refused = ledger.release_keys(
+        "one more",
+        KeyCounts::from_exact(vec![50]),
+        rho(1e-3),
+        delta(1e-11),
+        &mut rng,
+    );
+    assert!(
+        matches!(refused, Err(LedgerError::OverThresholdDelta { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn without_delta_kept_for_it_no_key_is_released() {
+    let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
+    let mut rng = NoiseRng::dangerous_from_seed(3);
+    let keys = KeyCounts::from_exact(vec![1_000_000]);
+    let refused = ledger.release_keys("keys", keys, rho(1e-3), delta(1e-12), &mut rng);
+    assert!(
+        matches!(refused, Err(LedgerError::OverThresholdDelta { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(ledger.record().entries(), []);
+}
+
+#[test]
+fn a_share_of_delta_must_leave_some_for_both_sides() {
+    for share in [0.0, 1.0, -0.5, f64::NAN] {
+        assert!(
+            Ledger::open_with_threshold_delta(epsilon(1.0), delta(1e-9), share).is_err(),
+            "{share}"
+        );
+    }
+    assert!(Ledger::open_with_threshold_delta(epsilon(1.0), delta(5e-324), 0.5).is_err());
+}
+
+#[test]
+fn keeping_delta_for_thresholding_costs_rho() {
+    let whole = Ledger::open(epsilon(1.0), delta(1e-9)).total();
+    let half = Ledger::open_with_threshold_delta(epsilon(1.0), delta(1e-9), 0.5)
+        .unwrap()
+        .total();
+    assert!(half < whole);
+    assert_eq!(half, Rho::from_epsilon_delta(epsilon(1.0), delta(5e-10)));
+}
