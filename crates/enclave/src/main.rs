@@ -1,3 +1,176 @@
-//! The enclave program.
+//! `synclave-enclave`: serves one room.
 
-fn main() {}
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use enclave::{
+    Config, Enclave, Event, Events, Limits, Platform, Running, read_agreement, to_stderr,
+    write_whole,
+};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serves one room: checks its agreement, shows evidence on every connection, and answers the parties.
+///
+/// The evidence of a simulated platform proves nothing to anyone who does not trust this machine: it is for trying things out.
+#[derive(Parser)]
+#[command(name = "synclave-enclave", version)]
+#[command(
+    after_help = "Example: synclave-enclave --simulated --room room --listen 127.0.0.1:7000 --root-out root.pem --measurements-out measurements.json"
+)]
+struct Options {
+    /// Make evidence in this process, under a root of its own
+    #[arg(long)]
+    simulated: bool,
+
+    /// The folder with service.yaml and runtime.yaml: together they are the agreement, byte for byte
+    #[arg(long, value_name = "DIR")]
+    room: PathBuf,
+
+    /// The address and port where parties connect
+    #[arg(long, value_name = "ADDR")]
+    listen: SocketAddr,
+
+    /// Where to write the certificate of the simulated platform's root
+    #[arg(long, value_name = "PEM")]
+    root_out: Option<PathBuf>,
+
+    /// Where to write the measurements, in the form that `nitro-cli build-enclave` prints
+    #[arg(long, value_name = "FILE")]
+    measurements_out: Option<PathBuf>,
+}
+
+/// How the program ends when it does not end well. 2 is a command line that makes no sense.
+#[derive(Clone, Copy)]
+enum Exit {
+    /// The platform, or what it needs, is not there.
+    Platform = 3,
+    /// The agreement does not hold.
+    Agreement = 4,
+    /// The address cannot be listened on.
+    Address = 5,
+    /// A file cannot be written.
+    File = 6,
+}
+
+struct Failure {
+    exit: Exit,
+    sentence: String,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("synclave-enclave: {}", failure.sentence);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    if !options.simulated {
+        let sentence = "the Nitro platform comes with the enclave image; on a machine like this one, add --simulated.";
+        return Err(Failure {
+            exit: Exit::Platform,
+            sentence: sentence.to_owned(),
+        });
+    }
+    let agreement = read_agreement(&options.room).map_err(failed)?;
+    let platform = Platform::simulated().map_err(failed)?;
+    let events = to_stderr();
+    tell_panics_as_events(&events);
+    let runtime = Runtime::new().map_err(|error| Failure {
+        exit: Exit::Platform,
+        sentence: format!("no threads can be started: {error}."),
+    })?;
+    let outcome = runtime.block_on(async {
+        // First the address: where another enclave has it, that one's files stay as they are.
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .map_err(|error| unavailable(options.listen, &error))?;
+        let config = Config {
+            agreement,
+            platform,
+            listener,
+            limits: Limits::default(),
+            events,
+        };
+        let running = Enclave::start(config).map_err(failed)?;
+        publish(&running, options)?;
+        told_to_stop().await;
+        running.shutdown().await;
+        Ok(())
+    });
+    // A training under way does not keep the program from ending.
+    runtime.shutdown_timeout(Duration::ZERO);
+    outcome
+}
+
+/// The message of a panic could hold anything, a value of a table included.
+fn tell_panics_as_events(events: &Events) {
+    let events = Arc::clone(events);
+    service::tell_panics_as_events(Arc::new(move |event| events(Event::Room(event))));
+}
+
+/// The measurements come last: where they are, everything is ready.
+fn publish(running: &Running, options: &Options) -> Result<(), Failure> {
+    let files = [
+        (&options.root_out, running.root_pem()),
+        (&options.measurements_out, running.measurements().to_json()),
+    ];
+    for (path, content) in files {
+        if let Some(path) = path {
+            write_whole(path, content.as_bytes()).map_err(|error| unwritable(path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+async fn told_to_stop() {
+    let mut terminate = signal(SignalKind::terminate()).expect("the runtime handles signals");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("the runtime handles signals");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn failed(error: enclave::Error) -> Failure {
+    let exit = match error {
+        enclave::Error::RoomFile { .. }
+        | enclave::Error::Files(_)
+        | enclave::Error::Agreement(_) => Exit::Agreement,
+        enclave::Error::Listener(_) => Exit::Address,
+        enclave::Error::Executable(_) | enclave::Error::Entropy => Exit::Platform,
+    };
+    Failure {
+        exit,
+        sentence: format!("{error}."),
+    }
+}
+
+fn unavailable(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let sentence = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("{address} is in use by another program; choose another port.")
+        }
+        _ => format!("{address} cannot be listened on: {error}."),
+    };
+    Failure {
+        exit: Exit::Address,
+        sentence,
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure {
+        exit: Exit::File,
+        sentence: format!("{} cannot be written: {error}.", path.display()),
+    }
+}

@@ -1,0 +1,125 @@
+use std::io;
+use std::path::PathBuf;
+
+use access::WeakOrUnreadableKey;
+use attested_tls::{Refused, UnreadableKey};
+
+use crate::Endpoint;
+
+/// What can go wrong on this side. Each message is a sentence for the person who runs it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A key's name that is no plain file name.
+    #[error("`{name}` cannot name a key: use letters, digits, `-`, `_` and `.`")]
+    KeyName {
+        /// What was given.
+        name: String,
+    },
+    /// A key file that would be overwritten.
+    #[error("{} exists already and is not overwritten; choose another name or folder", path.display())]
+    KeyFileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key file that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A private key that cannot be used.
+    #[error("the private key in {}: {source}", path.display())]
+    PrivateKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: UnreadableKey,
+    },
+    /// A public key that cannot be used.
+    #[error("the public key in {}: {source}", path.display())]
+    PublicKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: WeakOrUnreadableKey,
+    },
+    /// A private and a public key of different pairs.
+    #[error("{} is not the public key that belongs to {}", public_file.display(), private_file.display())]
+    KeyMismatch {
+        /// The private key's file.
+        private_file: PathBuf,
+        /// The public key's file.
+        public_file: PathBuf,
+    },
+    /// An address that cannot be one.
+    #[error(
+        "`{text}` is no address of an enclave: {why}; write it like https://room.example.org or 127.0.0.1:7000"
+    )]
+    Address {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nothing answers at the enclave's address.
+    #[error("no connection to the enclave at {endpoint}: {source}")]
+    Unreachable {
+        /// The address.
+        endpoint: Endpoint,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The enclave's address does not answer in time.
+    #[error(
+        "the enclave at {endpoint} did not answer in time; is the address right, and does a firewall stand between?"
+    )]
+    ConnectDeadline {
+        /// The address.
+        endpoint: Endpoint,
+    },
+    /// What answered is not what was asked for: nothing was sent to it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The agreement that was served is not the one that the evidence speaks of.
+    #[error(
+        "the room serves an agreement whose hash is not the one in its evidence; do not send it anything"
+    )]
+    ServedAgreement,
+    /// A reply that the room's protocol does not have.
+    #[error("the room's reply to {request} makes no sense: {why}")]
+    Reply {
+        /// What was asked.
+        request: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The connection ended before the room answered.
+    #[error(
+        "the connection to the room was lost before it answered; see /status for what has come through, then try again"
+    )]
+    Lost,
+    /// The room did not answer in time.
+    #[error(
+        "the room has been silent for two minutes and is given up; see /status for what has come through, then try again"
+    )]
+    Silent,
+    /// Too many requests at once.
+    #[error("too many requests are under way at once; try again when some have ended")]
+    Busy,
+    /// The local port is taken.
+    #[error("port {port} on this machine is in use by another program; choose another one")]
+    PortInUse {
+        /// The port.
+        port: u16,
+    },
+    /// The local port cannot be opened.
+    #[error("port {port} on this machine cannot be opened: {source}")]
+    Bind {
+        /// The port.
+        port: u16,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}

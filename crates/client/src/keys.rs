@@ -1,0 +1,217 @@
+//! Key files of a party.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use access::PublicKey;
+use attested_tls::{ClientKey, KeyAlgorithm};
+
+use crate::Error;
+
+/// No key file is longer.
+const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
+
+/// A key pair that was just made and written.
+#[derive(Debug)]
+pub struct NewKey {
+    /// The private key's file, in DER, which its owner alone may read.
+    pub private_file: PathBuf,
+    /// The public key's file, in DER: RSA as PKCS#1, others as SPKI.
+    pub public_file: PathBuf,
+    /// The pair; [`ClientKey::public_text`] is what stands as `public_key` in `service.yaml`.
+    pub key: ClientKey,
+}
+
+/// Makes a key pair and writes it to `NAME_private.der` and `NAME_public.der` in `folder`, which is made where it is missing.
+///
+/// Files that exist are never overwritten. Either both files are written, or neither is.
+///
+/// # Errors
+/// [`Error::KeyName`], [`Error::KeyFileExists`], [`Error::KeyFile`].
+pub fn keygen(name: &str, folder: &Path, algorithm: KeyAlgorithm) -> Result<NewKey, Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
+        return Err(Error::KeyName {
+            name: name.to_owned(),
+        });
+    }
+    let key = ClientKey::generate(algorithm);
+    fs::create_dir_all(folder).map_err(|source| Error::KeyFile {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let private_file = folder.join(format!("{name}_private.der"));
+    let public_file = folder.join(format!("{name}_public.der"));
+    write_new(&private_file, key.private_der(), 0o600)?;
+    write_new(&public_file, key.public_der(), 0o644)
+        .inspect_err(|_| drop(fs::remove_file(&private_file)))?;
+    Ok(NewKey {
+        private_file,
+        public_file,
+        key,
+    })
+}
+
+/// Reads a private key, and checks that the public one belongs to it. Both may be DER, PEM or base64, whatever the files are called.
+///
+/// # Errors
+/// [`Error::KeyFile`], [`Error::PrivateKey`], [`Error::PublicKey`]; [`Error::KeyMismatch`] where they are of different pairs.
+pub fn read_keys(private_file: &Path, public_file: &Path) -> Result<ClientKey, Error> {
+    let private_key =
+        ClientKey::read(&read_file(private_file)?).map_err(|source| Error::PrivateKey {
+            path: private_file.to_owned(),
+            source,
+        })?;
+    let public_key =
+        PublicKey::read(&read_file(public_file)?).map_err(|source| Error::PublicKey {
+            path: public_file.to_owned(),
+            source,
+        })?;
+    if private_key.spki() != public_key.spki() {
+        return Err(Error::KeyMismatch {
+            private_file: private_file.to_owned(),
+            public_file: public_file.to_owned(),
+        });
+    }
+    Ok(private_key)
+}
+
+fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => Error::KeyFileExists {
+            path: path.to_owned(),
+        },
+        _ => Error::KeyFile {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(|source| {
+            drop(fs::remove_file(path));
+            Error::KeyFile {
+                path: path.to_owned(),
+                source,
+            }
+        })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut content = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut content))
+        .map_err(|source| Error::KeyFile {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use attested_tls::KeyAlgorithm;
+
+    use super::{keygen, read_keys};
+    use crate::Error;
+
+    #[test]
+    fn keys_of_every_kind_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        for algorithm in KeyAlgorithm::ALL {
+            let made = keygen(algorithm.name(), &folder.path().join("keys"), algorithm).unwrap();
+            let read = read_keys(&made.private_file, &made.public_file).unwrap();
+            assert_eq!(read.spki(), made.key.spki());
+            assert_eq!(
+                access::PublicKey::parse(&made.key.public_text())
+                    .unwrap()
+                    .spki(),
+                made.key.spki()
+            );
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_is_written_as_the_workshops_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = keygen("alice", folder.path(), KeyAlgorithm::Rsa2048).unwrap();
+        assert!(made.key.public_text().starts_with("MIIBCgKCAQEA"));
+        assert_eq!(fs::read(made.public_file).unwrap().len(), 270);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_private_key_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let made = keygen("alice", folder.path(), KeyAlgorithm::P256).unwrap();
+        assert_eq!(
+            fs::metadata(made.private_file)
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
+    }
+
+    #[test]
+    fn nothing_is_overwritten_and_no_half_pair_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = keygen("alice", folder.path(), KeyAlgorithm::P256).unwrap();
+        let before = fs::read(&made.private_file).unwrap();
+        assert!(matches!(
+            keygen("alice", folder.path(), KeyAlgorithm::P256),
+            Err(Error::KeyFileExists { .. })
+        ));
+        assert_eq!(fs::read(&made.private_file).unwrap(), before);
+
+        fs::remove_file(&made.private_file).unwrap();
+        assert!(
+            matches!(keygen("alice", folder.path(), KeyAlgorithm::P256), Err(Error::KeyFileExists { path }) if path == made.public_file)
+        );
+        assert!(!made.private_file.exists());
+    }
+
+    #[test]
+    fn keys_of_different_pairs_do_not_go_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let alice = keygen("alice", folder.path(), KeyAlgorithm::P256).unwrap();
+        let bob = keygen("bob", folder.path(), KeyAlgorithm::Ed25519).unwrap();
+        assert!(matches!(
+            read_keys(&alice.private_file, &bob.public_file),
+            Err(Error::KeyMismatch { .. })
+        ));
+        assert!(matches!(
+            read_keys(&alice.public_file, &alice.public_file),
+            Err(Error::PrivateKey { .. })
+        ));
+        assert!(matches!(
+            read_keys(&alice.private_file, &folder.path().join("none")),
+            Err(Error::KeyFile { .. })
+        ));
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["", "../alice", "a/b", ".hidden", "alice bob"] {
+            assert!(
+                matches!(
+                    keygen(name, folder.path(), KeyAlgorithm::P256),
+                    Err(Error::KeyName { .. })
+                ),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The local port through which ordinary HTTP programs speak to the room.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{Either, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::relay::{Relayed, relay};
+use crate::stage::Stage;
+use crate::upstream::Upstream;
+use crate::{Error, Session, connection, local_only};
+
+/// Connections of local programs at once; more wait to be accepted.
+const MAX_LOCAL_CONNECTIONS: usize = 128;
+/// How long requests under way may take to end once the proxy is told to stop.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// After a failed `accept` (too many open files, most likely).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound local port: 127.0.0.1, and ::1 where the machine has it, so that `localhost` means this proxy and nothing else.
+///
+/// Each connection it makes to the room is verified like the first and must show the same room. When that fails it answers 502 with
+/// a sentence and goes on serving: the next request tries again.
+pub struct Proxy {
+    listeners: Vec<TcpListener>,
+    port: u16,
+    upstream: Arc<Upstream>,
+}
+
+impl Proxy {
+    /// Binds `port` (0 for any free one) for requests to the room of `session`.
+    ///
+    /// # Errors
+    /// [`Error::PortInUse`], [`Error::Bind`].
+    pub async fn bind(session: Session, port: u16) -> Result<Self, Error> {
+        Self::to(session.into_upstream(), port).await
+    }
+
+    /// The same, to a plain HTTP server: nothing is verified, nothing is encrypted. It serves as the yardstick of a measurement.
+    ///
+    /// # Errors
+    /// As [`Proxy::bind`].
+    #[cfg(feature = "dangerous-plain-upstream")]
+    pub async fn bind_to_plain_http(server: SocketAddr, port: u16) -> Result<Self, Error> {
+        Self::to(
+            Arc::new(Upstream::new(crate::dial::Dial::Plain(server))),
+            port,
+        )
+        .await
+    }
+
+    async fn to(upstream: Arc<Upstream>, port: u16) -> Result<Self, Error> {
+        let first = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        let port = first
+            .local_addr()
+            .map_err(|source| Error::Bind { port, source })?
+            .port();
+        let mut listeners = vec![first];
+        match listen(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
+            Ok(second) => listeners.push(second),
+            Err(Error::Bind { source, .. })
+                if source.kind() == io::ErrorKind::AddrNotAvailable
+                    || source.kind() == io::ErrorKind::Unsupported => {}
+            Err(Error::Bind { source, .. })
+                if source.raw_os_error() == Some(NO_SUCH_ADDRESS_FAMILY) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Self {
+            listeners,
+            port,
+            upstream,
+        })
+    }
+
+    /// The port it is bound to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Serves until `stop` completes; then requests under way have 5 seconds to end.
+    ///
+    /// `report` is told each error between here and the room; the local program gets it as a problem in JSON.
+    pub async fn serve(
+        self,
+        stop: impl Future<Output = ()>,
+        report: impl Fn(&Error) + Send + Sync + 'static,
+    ) {
+        let Self {
+            listeners,
+            port,
+            upstream,
+        } = self;
+        let (stage, watched) = watch::channel(Stage::Serving);
+        let slots = Arc::new(Semaphore::new(MAX_LOCAL_CONNECTIONS));
+        let front = Front {
+            port,
+            upstream,
+            report: Arc::new(report),
+            slots: Arc::clone(&slots),
+            stage: watched,
+        };
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(front.clone().accept_all(listener));
+        }
+        stop.await;
+        accepting.shutdown().await;
+        stage.send_replace(Stage::Ending);
+        let all = u32::try_from(MAX_LOCAL_CONNECTIONS).expect("a small number");
+        drop(tokio::time::timeout(STOP_DEADLINE, slots.acquire_many(all)).await);
+        stage.send_replace(Stage::Over);
+    }
+}
+
+/// EAFNOSUPPORT: a kernel without IPv6.
+const NO_SUCH_ADDRESS_FAMILY: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => Error::PortInUse {
+                port: address.port(),
+            },
+            _ => Error::Bind {
+                port: address.port(),
+                source,
+            },
+        })
+}
+
+/// What every local connection needs.
+#[derive(Clone)]
+struct Front {
+    port: u16,
+    upstream: Arc<Upstream>,
+    report: Arc<dyn Fn(&Error) + Send + Sync>,
+    slots: Arc<Semaphore>,
+    stage: watch::Receiver<Stage>,
+}
+
+type Reply = Response<Either<Relayed, Full<Bytes>>>;
+
+impl Front {
+    async fn accept_all(self, listener: TcpListener) {
+        loop {
+            let slot = Arc::clone(&self.slots)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let front = self.clone();
+                    tokio::spawn(async move {
+                        front.serve(stream).await;
+                        drop(slot);
+                    });
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    async fn serve(self, stream: TcpStream) {
+        // Without it small replies wait for acknowledgements; a stream that cannot be told so still works.
+        drop(stream.set_nodelay(true));
+        let (stage, over) = (self.stage.clone(), self.stage.clone());
+        let front = Arc::new(self);
+        let service = service_fn(move |request| {
+            let front = Arc::clone(&front);
+            Box::pin(async move { Ok::<_, Infallible>(front.answer(request).await) }) as Answering
+        });
+        tokio::select! {
+            () = connection::serve(stream, service, stage) => {}
+            () = Stage::Over.reached(over) => {}
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
+        if let Err(refusal) = local_only::check(&head, self.port) {
+            return refusal.into_response().map(Either::Right);
+        }
+        match relay(&self.upstream, Request::from_parts(head, body)).await {
+            Ok(response) => response.map(Either::Left),
+            Err(error) => {
+                (self.report)(&error);
+                crate::refusal::Refusal::from(&error)
+                    .into_response()
+                    .map(Either::Right)
+            }
+        }
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;

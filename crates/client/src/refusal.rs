@@ -1,0 +1,62 @@
+//! What the proxy itself answers, in the room's own form.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use crate::Error;
+
+/// A status, a stable code for programs, and a sentence for a person: `{"detail": .., "code": ..}`.
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+        let body = serde_json::json!({ "detail": self.detail, "code": self.code }).to_string();
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = self.status;
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+impl From<&Error> for Refusal {
+    fn from(error: &Error) -> Self {
+        let (status, code) = match error {
+            Error::Refused(_) | Error::ServedAgreement | Error::Reply { .. } => {
+                (StatusCode::BAD_GATEWAY, "room-refused")
+            }
+            Error::ConnectDeadline { .. } | Error::Silent => {
+                (StatusCode::GATEWAY_TIMEOUT, "room-silent")
+            }
+            Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too-busy"),
+            Error::Lost => (StatusCode::BAD_GATEWAY, "room-lost"),
+            _ => (StatusCode::BAD_GATEWAY, "room-unreachable"),
+        };
+        let detail = match error {
+            Error::Refused(refused) => format!(
+                "What answers at the enclave's address is not the room that was verified, so nothing was sent to it: {refused}. If the \
+                 enclave was restarted, its old room and the data in it are gone; connect again."
+            ),
+            other => format!("{other}."),
+        };
+        Self::new(status, code, detail)
+    }
+}

@@ -1,0 +1,226 @@
+//! A request of the local side on its way to the room, and the response on its way back.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{HOST, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, Uri, Version};
+use tokio::time::{Sleep, sleep};
+
+use crate::upstream::{self, Connection, Failed, Upstream};
+use crate::{Error, headers};
+
+/// How long the room may be silent when it is its turn: after a request, between two parts of a response, or not taking in a body.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// Sends `request` to the room and gives its response, whose body streams.
+///
+/// Only what was not sent at all, or asks for nothing but a look (GET without a body) over a connection that may have been closed in
+/// the meantime, is sent again.
+pub(crate) async fn relay(
+    upstream: &Arc<Upstream>,
+    request: Request<Incoming>,
+) -> Result<Response<Relayed>, Error> {
+    let (mut head, body) = request.into_parts();
+    head.uri = origin_form(&head.uri);
+    head.version = Version::HTTP_11;
+    headers::strip(&mut head.headers);
+    head.headers.insert(HOST, HeaderValue::from_static("room"));
+
+    let pulse = Arc::new(Pulse::new());
+    let again = (head.method.is_safe() && body.is_end_stream()).then(|| head.clone());
+    let mut request = with_body(
+        head,
+        Outbound {
+            body,
+            pulse: Arc::clone(&pulse),
+        },
+    );
+    loop {
+        let mut connection = upstream.connection().await?;
+        pulse.beat();
+        let sent = tokio::select! {
+            sent = connection.send(request) => sent,
+            () = pulse.stops() => {
+                connection.end();
+                return Err(Error::Silent);
+            }
+        };
+        request = match sent {
+            Ok(response) => return Ok(inbound(response, connection, upstream)),
+            Err(Failed::Unsent(unsent)) if connection.reused() => *unsent,
+            Err(Failed::Lost) if connection.reused() => match &again {
+                Some(head) => Request::from_parts(head.clone(), upstream::empty()),
+                None => return Err(Error::Lost),
+            },
+            Err(_) => return Err(Error::Lost),
+        };
+    }
+}
+
+fn origin_form(uri: &Uri) -> Uri {
+    uri.path_and_query()
+        .cloned()
+        .map_or_else(|| Uri::from_static("/"), Uri::from)
+}
+
+fn with_body(head: Parts, body: Outbound) -> Request<upstream::Body> {
+    Request::from_parts(head, body.boxed_unsync())
+}
+
+fn inbound(
+    response: Response<Incoming>,
+    connection: Connection,
+    upstream: &Arc<Upstream>,
+) -> Response<Relayed> {
+    let (mut head, body) = response.into_parts();
+    headers::strip(&mut head.headers);
+    head.version = Version::HTTP_11;
+    let body = Relayed {
+        ended: body.is_end_stream(),
+        body,
+        lease: Some((connection, Arc::clone(upstream))),
+        patience: Box::pin(sleep(SILENCE)),
+    };
+    Response::from_parts(head, body)
+}
+
+/// When something last moved towards the room.
+struct Pulse {
+    start: Instant,
+    /// Milliseconds since `start`, or [`Pulse::HELD`] while it is the local side that has nothing to send.
+    last: AtomicU64,
+}
+
+impl Pulse {
+    const HELD: u64 = u64::MAX;
+
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    fn beat(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(Self::HELD - 1);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    fn hold(&self) {
+        self.last.store(Self::HELD, Ordering::Relaxed);
+    }
+
+    /// Returns once nothing has moved for [`SILENCE`] while the room could have taken or answered something.
+    async fn stops(&self) {
+        loop {
+            let quiet = match self.last.load(Ordering::Relaxed) {
+                Self::HELD => Duration::ZERO,
+                last => self
+                    .start
+                    .elapsed()
+                    .saturating_sub(Duration::from_millis(last)),
+            };
+            if quiet >= SILENCE {
+                return;
+            }
+            sleep(SILENCE - quiet).await;
+        }
+    }
+}
+
+/// The request's body on its way to the room: data only, trailers are dropped.
+struct Outbound {
+    body: Incoming,
+    pulse: Arc<Pulse>,
+}
+
+impl Body for Outbound {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            let polled = Pin::new(&mut self.body).poll_frame(context);
+            if polled.is_pending() {
+                self.pulse.hold();
+            } else {
+                self.pulse.beat();
+            }
+            match ready!(polled) {
+                Some(Ok(frame)) if frame.is_trailers() => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The response's body on its way back: data only. Its connection serves the next request once it has ended, and is closed when it is
+/// dropped before.
+pub(crate) struct Relayed {
+    body: Incoming,
+    ended: bool,
+    lease: Option<(Connection, Arc<Upstream>)>,
+    patience: Pin<Box<Sleep>>,
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+                ready!(self.patience.as_mut().poll(context));
+                return Poll::Ready(Some(Err(Error::Silent.into())));
+            };
+            let deadline = tokio::time::Instant::now() + SILENCE;
+            self.patience.as_mut().reset(deadline);
+            self.ended = frame.is_none() || self.body.is_end_stream();
+            match frame {
+                Some(Ok(frame)) if frame.is_trailers() => {}
+                other => return Poll::Ready(other.map(|frame| frame.map_err(Into::into))),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if let Some((connection, upstream)) = self.lease.take() {
+            if self.ended {
+                upstream.give_back(connection);
+            } else {
+                connection.end();
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A room that was verified.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use attested_tls::{ClientKey, Connector, Expectations, VerifiedChannel};
+use http_body_util::{BodyExt, Limited};
+use hyper::header::HOST;
+use hyper::{Request, StatusCode};
+use protocol::{Agreement, AgreementReply, MAX_FILE_BYTES};
+
+use crate::dial::{Dial, attested};
+use crate::upstream::{self, Upstream};
+use crate::{Endpoint, Error};
+
+/// How long the room may take to show its agreement.
+const AGREEMENT_DEADLINE: Duration = Duration::from_secs(20);
+/// Two files in JSON, where a character can take six bytes.
+const MAX_REPLY_BYTES: usize = 12 * MAX_FILE_BYTES + 4096;
+
+/// That an enclave was asked for evidence, and gave it: the program, the room and its agreement are what they were expected to be.
+///
+/// Every further connection must show the same room.
+pub struct Session {
+    verified: VerifiedChannel,
+    agreement: Agreement,
+    upstream: Arc<Upstream>,
+}
+
+impl Session {
+    /// Connects to `endpoint` as the holder of `key`, and checks everything in `expectations`. Then asks for the agreement and checks
+    /// that it is the one the evidence speaks of.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::ServedAgreement`] and those of an enclave that does not answer, or not in its protocol.
+    pub async fn open(
+        endpoint: Endpoint,
+        key: ClientKey,
+        expectations: Expectations,
+    ) -> Result<Self, Error> {
+        let first = Connector::new(&key, expectations.clone());
+        let ((mut sender, driver), verified) = attested(&endpoint, &first).await?;
+        let agreement = tokio::time::timeout(AGREEMENT_DEADLINE, fetch_agreement(&mut sender))
+            .await
+            .map_err(|_| Error::Silent)??;
+        driver.abort();
+        if agreement.sha384().as_bytes() != verified.agreement() {
+            return Err(Error::ServedAgreement);
+        }
+        let same = Expectations {
+            agreement: Some(*verified.agreement()),
+            room: Some(*verified.room()),
+            ..expectations
+        };
+        let connector = Connector::new(&key, same);
+        Ok(Self {
+            verified,
+            agreement,
+            upstream: Arc::new(Upstream::new(Dial::Attested {
+                endpoint,
+                connector,
+            })),
+        })
+    }
+
+    /// What was verified, step by step.
+    pub fn verified(&self) -> &VerifiedChannel {
+        &self.verified
+    }
+
+    /// What the room will do and who takes part, byte for byte as its evidence names it.
+    pub fn agreement(&self) -> &Agreement {
+        &self.agreement
+    }
+
+    pub(crate) fn into_upstream(self) -> Arc<Upstream> {
+        self.upstream
+    }
+}
+
+async fn fetch_agreement(
+    sender: &mut hyper::client::conn::http1::SendRequest<upstream::Body>,
+) -> Result<Agreement, Error> {
+    let nonsense = |why: String| Error::Reply {
+        request: "GET /agreement",
+        why,
+    };
+    let request = Request::get("/agreement")
+        .header(HOST, "room")
+        .body(upstream::empty())
+        .expect("a constant request");
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|_| Error::Lost)?;
+    if response.status() != StatusCode::OK {
+        return Err(nonsense(format!(
+            "its status is {}",
+            response.status().as_u16()
+        )));
+    }
+    let body = Limited::new(response.into_body(), MAX_REPLY_BYTES);
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| nonsense(error.to_string()))?
+        .to_bytes();
+    let reply: AgreementReply =
+        serde_json::from_slice(&body).map_err(|error| nonsense(error.to_string()))?;
+    Ok(reply.agreement)
+}

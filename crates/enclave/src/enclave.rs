@@ -1,0 +1,282 @@
+//! A room behind its attested channel.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::ServicePolicy;
+use attestation::Measurements;
+use attested_tls::{AcceptError, Accepted, Acceptor, Attester, ServerKey};
+use axum::Router;
+use privacy::NoiseRng;
+use protocol::{Agreement, AgreementHash, RoomId};
+use service::{CheckedAgreement, NoEvidence, Room, RoomSetup};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, TryAcquireError, watch};
+use tokio::task::JoinHandle;
+
+use crate::event::{Event, Events, Reason};
+use crate::stage::Stage;
+use crate::{Error, Limits, Platform, connection};
+
+/// How long requests under way may take to end once the enclave is told to stop.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// After a failed `accept` (too many open files, most likely).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What an enclave is started with.
+pub struct Config {
+    /// `service.yaml` and `runtime.yaml`.
+    pub agreement: Agreement,
+    /// Where evidence comes from.
+    pub platform: Platform,
+    /// Where parties connect.
+    pub listener: TcpListener,
+    /// What connections may take.
+    pub limits: Limits,
+    /// Where events go.
+    pub events: Events,
+}
+
+/// The program that runs in the enclave.
+pub struct Enclave;
+
+/// An enclave that serves its room. When this is dropped without [`Running::shutdown`] it goes on until the runtime ends.
+pub struct Running {
+    address: SocketAddr,
+    room: RoomId,
+    agreement: AgreementHash,
+    platform: Platform,
+    events: Events,
+    stage: watch::Sender<Stage>,
+    accepting: JoinHandle<()>,
+    connections: Arc<Semaphore>,
+    limits: Limits,
+}
+
+impl Enclave {
+    /// Checks the agreement, fixes PCR16 to it, draws the key and the boot nonce of this room, and serves it on the listener, in tasks
+    /// of the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Agreement`], [`Error::Listener`], [`Error::Entropy`].
+    pub fn start(config: Config) -> Result<Running, Error> {
+        let Config {
+            agreement,
+            platform,
+            listener,
+            limits,
+            events,
+        } = config;
+        let agreement = CheckedAgreement::parse(agreement)?;
+        let name = agreement.sha384();
+        let address = listener.local_addr().map_err(Error::Listener)?;
+        let mut boot = [0; 32];
+        getrandom::fill(&mut boot).map_err(|_| Error::Entropy)?;
+        let room_id = RoomId::from_bytes(attestation::room_id(name.as_bytes(), &boot));
+
+        let rng = NoiseRng::from_os().map_err(|_| Error::Entropy)?;
+        let attester: Arc<dyn Attester> = Arc::new(platform.measure(name.as_bytes()));
+        let keys: Vec<Vec<u8>> = registered(agreement.policy());
+        let slots_of_key = keys
+            .iter()
+            .map(|key| (key.clone(), slots(limits.connections_per_key)))
+            .collect();
+        let acceptor = Acceptor::new(
+            ServerKey::generate(),
+            keys,
+            Arc::clone(&attester),
+            name.to_bytes(),
+            boot,
+        );
+        let room = Room::open(RoomSetup {
+            agreement,
+            id: room_id,
+            attest: Arc::new(move |user_data| {
+                attester
+                    .attest(None, None, user_data)
+                    .map_err(|_| NoEvidence)
+            }),
+            events: room_events(&events),
+            rng,
+            announce_every: service::ANNOUNCE_EVERY,
+        });
+        let router = service::router(room.map_err(|_| Error::Entropy)?);
+
+        let (stage, watched) = watch::channel(Stage::Serving);
+        let connections = slots(limits.connections);
+        let door = Door {
+            acceptor,
+            router,
+            limits,
+            events: Arc::clone(&events),
+            handshakes: slots(limits.handshakes),
+            connections: Arc::clone(&connections),
+            slots_of_key,
+            stage: watched,
+        };
+        let accepting = tokio::spawn(Arc::new(door).accept_all(listener));
+        events(Event::Ready {
+            address,
+            agreement: name,
+            room: room_id,
+        });
+        Ok(Running {
+            address,
+            room: room_id,
+            agreement: name,
+            platform,
+            events,
+            stage,
+            accepting,
+            connections,
+            limits,
+        })
+    }
+}
+
+impl Running {
+    /// Where parties connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The room's id.
+    pub fn room(&self) -> RoomId {
+        self.room
+    }
+
+    /// The agreement's name.
+    pub fn agreement(&self) -> AgreementHash {
+        self.agreement
+    }
+
+    /// The certificate of the platform's root.
+    pub fn root_pem(&self) -> String {
+        self.platform.root_pem()
+    }
+
+    /// What the platform says of this program.
+    pub fn measurements(&self) -> &Measurements {
+        self.platform.measurements()
+    }
+
+    /// Accepts nothing more, lets requests under way end for 5 seconds, and closes every connection. The room and all that it holds are
+    /// dropped with the last of them, or with the end of a training under way.
+    pub async fn shutdown(self) {
+        (self.events)(Event::Stopping);
+        self.accepting.abort();
+        drop(self.accepting.await);
+        self.stage.send_replace(Stage::Ending);
+        let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
+        drop(tokio::time::timeout(STOP_DEADLINE, self.connections.acquire_many(all)).await);
+        self.stage.send_replace(Stage::Over);
+        (self.events)(Event::Stopped);
+    }
+}
+
+fn room_events(events: &Events) -> service::Events {
+    let events = Arc::clone(events);
+    Arc::new(move |event| events(Event::Room(event)))
+}
+
+fn registered(policy: &ServicePolicy) -> Vec<Vec<u8>> {
+    policy
+        .users()
+        .iter()
+        .map(|user| user.key().spki().to_vec())
+        .collect()
+}
+
+fn slots(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count))
+}
+
+/// Where connections come in.
+struct Door {
+    acceptor: Acceptor,
+    router: Router,
+    limits: Limits,
+    events: Events,
+    handshakes: Arc<Semaphore>,
+    connections: Arc<Semaphore>,
+    slots_of_key: HashMap<Vec<u8>, Arc<Semaphore>>,
+    stage: watch::Receiver<Stage>,
+}
+
+impl Door {
+    async fn accept_all(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(Arc::clone(&self).receive(stream));
+                }
+                Err(_) => {
+                    (self.events)(Event::AcceptFailed);
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn receive(self: Arc<Self>, stream: TcpStream) {
+        let over = Stage::Over.reached(self.stage.clone());
+        tokio::select! {
+            served = self.serve(stream) => if let Err(reason) = served {
+                (self.events)(Event::ConnectionRefused { reason });
+            },
+            () = over => {}
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream) -> Result<(), Reason> {
+        // Without it small replies wait for acknowledgements; a stream that cannot be told so still works.
+        drop(stream.set_nodelay(true));
+        let handshake = take(&self.handshakes, Reason::TooManyHandshakes)?;
+        let accepted =
+            tokio::time::timeout(self.limits.handshake_deadline, self.acceptor.accept(stream))
+                .await;
+        let Accepted {
+            stream,
+            client_spki,
+        } = accepted
+            .map_err(|_| Reason::Deadline)?
+            .map_err(|error| reason(&error))?;
+        drop(handshake);
+        let _connection = take(&self.connections, Reason::TooManyConnections)?;
+        let of_key = self
+            .slots_of_key
+            .get(&client_spki)
+            .ok_or(Reason::NotRegistered)?;
+        let _connection_of_key = take(of_key, Reason::TooManyConnectionsOfKey)?;
+        connection::serve(
+            stream,
+            client_spki,
+            self.router.clone(),
+            self.limits,
+            self.stage.clone(),
+        )
+        .await;
+        Ok(())
+    }
+}
+
+fn take(
+    slots: &Arc<Semaphore>,
+    reason: Reason,
+) -> Result<tokio::sync::OwnedSemaphorePermit, Reason> {
+    Arc::clone(slots)
+        .try_acquire_owned()
+        .map_err(|_: TryAcquireError| reason)
+}
+
+fn reason(error: &AcceptError) -> Reason {
+    match error {
+        AcceptError::NotRegistered => Reason::NotRegistered,
+        AcceptError::WrongProtocol => Reason::WrongProtocol,
+        AcceptError::Handshake(_) => Reason::Handshake,
+        AcceptError::Io(_) => Reason::Lost,
+        AcceptError::Attest(_) => Reason::NoEvidence,
+    }
+}

@@ -1,0 +1,30 @@
+use std::io;
+use std::path::PathBuf;
+
+/// Why an enclave does not start. Each message is a sentence for the person who starts it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the room's folder that cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    RoomFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Files that are no agreement at all.
+    #[error("{0}")]
+    Files(#[from] protocol::AgreementError),
+    /// An agreement that makes no sense.
+    #[error("{0}")]
+    Agreement(#[from] service::AgreementError),
+    /// The running program cannot be measured.
+    #[error("the running program cannot be read to measure it: {0}")]
+    Executable(#[source] io::Error),
+    /// The listener has no address.
+    #[error("the listening socket is unusable: {0}")]
+    Listener(#[source] io::Error),
+    /// No room id could be drawn.
+    #[error("the operating system gives no randomness")]
+    Entropy,
+}

@@ -1,0 +1,109 @@
+//! What the enclave tells the machine it runs on: a closed list of facts, none of which depends on the tables' content.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use protocol::{AgreementHash, RoomId};
+use serde::Serialize;
+
+/// One line of the log. The machine outside is not trusted: no query, no size and no text of a party appears here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Connections are accepted from now on.
+    Ready {
+        /// Where.
+        address: SocketAddr,
+        /// The agreement's name.
+        agreement: AgreementHash,
+        /// The room's id.
+        room: RoomId,
+    },
+    /// A connection was closed before it could carry a request.
+    ConnectionRefused {
+        /// Why.
+        reason: Reason,
+    },
+    /// The operating system could not accept a connection; it is tried again.
+    AcceptFailed,
+    /// No more connections are accepted; requests under way are answered.
+    Stopping,
+    /// All connections are closed.
+    Stopped,
+    /// Something happened in the room.
+    #[serde(untagged)]
+    Room(service::Event),
+}
+
+/// Why a connection was closed before it could carry a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Too many connections in their handshake.
+    TooManyHandshakes,
+    /// Too many connections past their handshake.
+    TooManyConnections,
+    /// Too many connections with this key.
+    TooManyConnectionsOfKey,
+    /// Handshake and evidence were not complete in time.
+    Deadline,
+    /// The client's key is not in the agreement.
+    NotRegistered,
+    /// The client does not name this protocol.
+    WrongProtocol,
+    /// The handshake failed in another way.
+    Handshake,
+    /// The client went away.
+    Lost,
+    /// The platform gave no evidence.
+    NoEvidence,
+}
+
+/// Where events go.
+pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Events as lines of JSON on the standard error stream.
+pub fn to_stderr() -> Events {
+    Arc::new(|event| {
+        let line = serde_json::to_string(&event).expect("an event has a JSON form");
+        // Where nobody listens there is nobody to tell.
+        drop(writeln!(std::io::stderr(), "{line}"));
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{AgreementHash, RoomId};
+
+    use super::{Event, Reason};
+
+    #[test]
+    fn an_event_is_one_flat_json_object() {
+        let ready = Event::Ready {
+            address: ([127, 0, 0, 1], 7000).into(),
+            agreement: AgreementHash::from_bytes([0xab; 48]),
+            room: RoomId::from_bytes([1; 32]),
+        };
+        assert_eq!(
+            serde_json::to_string(&ready).unwrap(),
+            format!(
+                r#"{{"event":"ready","address":"127.0.0.1:7000","agreement":"{}","room":"{}"}}"#,
+                "ab".repeat(48),
+                "01".repeat(32)
+            )
+        );
+        let refused = Event::ConnectionRefused {
+            reason: Reason::TooManyConnectionsOfKey,
+        };
+        assert_eq!(
+            serde_json::to_string(&refused).unwrap(),
+            r#"{"event":"connection_refused","reason":"too_many_connections_of_key"}"#
+        );
+        let confirmed = Event::Room(service::Event::Confirmed { party: 1 });
+        assert_eq!(
+            serde_json::to_string(&confirmed).unwrap(),
+            r#"{"event":"confirmed","party":1}"#
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! How much one connection may take of time, and all of them of room.
+
+use std::time::Duration;
+
+/// Bounds on connections. The sizes of requests and uploads are the room's own limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections whose handshake or evidence is not complete.
+    pub handshakes: usize,
+    /// Connections past their handshake, of all keys together.
+    pub connections: usize,
+    /// Connections past their handshake with one key.
+    pub connections_per_key: usize,
+    /// From TCP accept to the end of the evidence exchange.
+    pub handshake_deadline: Duration,
+    /// From the end of one request (or of the evidence) to the end of the next request's header; so it ends idle connections as well.
+    pub header_deadline: Duration,
+    /// How long a request's body may be waited for. What comes of it earns that time back, at `body_rate`.
+    pub body_grace: Duration,
+    /// In bytes a second: the slowest average that a body may keep up for ever.
+    pub body_rate: u32,
+    /// How long the other side may refuse to take what is written to it.
+    pub write_deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshakes: 64,
+            connections: 256,
+            connections_per_key: 32,
+            handshake_deadline: Duration::from_secs(10),
+            header_deadline: Duration::from_secs(30),
+            body_grace: Duration::from_secs(30),
+            body_rate: 1024,
+            write_deadline: Duration::from_secs(60),
+        }
+    }
+}
