@@ -18,8 +18,8 @@ pub(crate) const STATED: Slack = Slack(32.0);
 /// the difference of the two slacks.
 pub(crate) const CHECKED: Slack = Slack(16.0);
 
-/// Beyond this epsilon the conversion is not evaluated: a smaller epsilon gives a larger delta, so the result
-/// stays valid. It keeps products finite.
+/// Beyond this epsilon the conversion is not evaluated, which keeps products finite: a smaller epsilon
+/// gives a larger delta, so the result stays valid.
 const LARGEST_EPSILON: f64 = 1e6;
 
 /// The least delta of CKS20 for rho >= 0 and epsilon >= 0, rounded up; within [0, 1].

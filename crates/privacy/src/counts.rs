@@ -60,7 +60,8 @@ impl Counts {
         Score(i64::try_from(sum).unwrap_or(i64::MAX).min(Score::LARGEST))
     }
 
-    /// Counts over fewer cells: cell `i` is added to cell `map[i]`. One id still changes one cell by at most 1.
+    /// Counts over fewer cells: cell `i` is added to cell `map[i]`. One id still changes one cell by at
+    /// most 1. The map must come from public facts or from what was released.
     ///
     /// # Panics
     ///
@@ -77,7 +78,8 @@ impl Counts {
         Self { cells }
     }
 
-    /// The exact counts. For a person's evaluation of data that they own; never for something to publish.
+    /// The exact counts. For a person's evaluation of data that they own; never for something to
+    /// publish.
     pub fn dangerous_reveal(mut self) -> Vec<u32> {
         std::mem::take(&mut self.cells)
     }
@@ -93,7 +95,8 @@ impl fmt::Debug for Counts {
     }
 }
 
-/// Exact, unreleased counts of keys that were *observed*: which keys there are, and how many, is itself private.
+/// Exact, unreleased counts of keys that were *observed*: which keys there are, and how many, is
+/// itself private.
 ///
 /// Whoever makes one vouches that adding or removing everything of one id changes the count of one
 /// key by at most 1, that key appearing or disappearing with its first or last id. Only
@@ -121,7 +124,7 @@ impl fmt::Debug for KeyCounts {
 }
 
 /// The unreleased score of a candidate, in fixed point: one id more or less moves it by at most 1.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Score(i64);
 
 impl Score {
@@ -130,6 +133,15 @@ impl Score {
     /// Scores are clamped here, which never moves two of them apart.
     pub(crate) const LARGEST: i64 = 1 << 62;
     const LARGEST_MODEL: f64 = (1_u64 << 40) as f64;
+
+    /// The score less a public amount, such as what noise alone is expected to contribute. The amount
+    /// is rounded and clamped as the models of [`Counts::l1_distance`] are, so that one id still moves
+    /// the score by at most exactly 1.
+    #[must_use]
+    pub fn less(self, amount: f64) -> Self {
+        // Clamping moves scores together, never apart; |score| <= 2^62 and |amount| <= 2^60.
+        Self((self.0 - Self::fixed_point(amount)).clamp(-Self::LARGEST, Self::LARGEST))
+    }
 
     #[expect(
         clippy::cast_possible_truncation,
@@ -164,7 +176,7 @@ impl NoisyCounts {
         Self { values, sigma, rho }
     }
 
-    /// One value per cell, each the exact count plus independent integer noise of mean 0; may be negative.
+    /// One value per cell: the exact count plus independent integer noise of mean 0. May be negative.
     pub fn values(&self) -> &[i64] {
         &self.values
     }
@@ -218,6 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn a_public_amount_lowers_a_score_and_never_beyond_its_bounds() {
+        let score = Counts::from_exact(vec![3]).l1_distance(&[0.0]);
+        assert_eq!(score.clone().less(0.75).units(), ONE * 9 / 4);
+        assert_eq!(score.clone().less(5.0).units(), -2 * ONE);
+        assert_eq!(score.clone().less(f64::NAN).units(), 3 * ONE);
+        assert_eq!(
+            score.clone().less(f64::INFINITY).units(),
+            3 * ONE - (1 << 60)
+        );
+        let lowest = (0..9).fold(score, |score, _| score.less(f64::MAX));
+        assert_eq!(lowest.units(), -Score::LARGEST);
+    }
+
+    #[test]
     fn private_values_are_not_printed() {
         let counts = Counts::from_exact(vec![4711, 4712]);
         assert_eq!(format!("{counts:?}"), "Counts(2 cells)");
@@ -258,12 +284,13 @@ mod tests {
         fn one_id_moves_a_score_by_at_most_exactly_1(
             cells in prop::collection::vec((0..40_u32, any_model()), 1..12),
             at in any::<prop::sample::Index>(),
+            amount in any_model(),
         ) {
             let (mut counts, model): (Vec<u32>, Vec<f64>) = cells.into_iter().unzip();
-            let before = Counts::from_exact(counts.clone()).l1_distance(&model).units();
+            let before = Counts::from_exact(counts.clone()).l1_distance(&model).less(amount).units();
             let at = at.index(counts.len());
             counts[at] += 1;
-            let after = Counts::from_exact(counts).l1_distance(&model).units();
+            let after = Counts::from_exact(counts).l1_distance(&model).less(amount).units();
             prop_assert!(before.abs_diff(after) <= ONE as u64);
         }
 

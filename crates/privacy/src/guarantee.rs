@@ -17,6 +17,10 @@ pub enum Neighbours {
 }
 
 /// What the entries of a ledger guarantee together, for one kind of neighbours.
+///
+/// It counts what was spent, and so takes for granted that how much to spend, and on which kinds of
+/// mechanism, was planned beforehand. Where that was decided in view of earlier results, the epsilon
+/// and delta of the ledger still hold for adding or removing one id.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guarantee {
@@ -185,7 +189,7 @@ fn sentence(neighbours: Neighbours, epsilon: f64, delta: f64) -> String {
     )
 }
 
-/// To four significant digits, up, unless the digits lost begin at the thirteenth: the trace of a sum.
+/// To four significant digits, up, but for a trace of rounding in the thirteenth.
 fn rounded_up(value: f64) -> f64 {
     let nearest = format!("{value:.3e}");
     let (_, exponent) = nearest

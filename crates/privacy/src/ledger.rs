@@ -4,7 +4,7 @@ use crate::counts::{Counts, KeyCounts, NoisyCounts, Score};
 use crate::guarantee::Promise;
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::record::{Entry, LedgerRecord, Mechanism};
-use crate::rho::Rho;
+use crate::rho::{Rho, readable};
 use crate::rng::NoiseRng;
 use crate::sampler::{DiscreteGaussian, DiscreteLaplace};
 use crate::selection::{SelectionEpsilon, exponential_mechanism};
@@ -14,7 +14,7 @@ use crate::threshold::threshold;
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum LedgerError {
     /// It costs more than what remains.
-    #[error("`{label}` asks for rho {asked}, but the ledger has only {remaining} left")]
+    #[error("`{label}` asks for rho {}, but the ledger has only {remaining} left", readable(*asked))]
     OverBudget {
         /// What the spend was for.
         label: String,
@@ -52,10 +52,13 @@ pub enum LedgerError {
 /// A privacy budget and what became of it, for one data set.
 ///
 /// It is promised that everything its methods return, together, is (epsilon, delta)-differentially
-/// private when everything about one id is added or removed. Each spend is written down before its
-/// noise is drawn, and a spend that the budget does not cover draws nothing. A ledger cannot be cloned.
+/// private when everything about one id is added or removed. Each spend may depend on what the ones
+/// before returned: a ledger is a privacy filter (Whitehouse, Ramdas, Rogers and Wu 2023,
+/// arXiv:2203.05481). Each is written down before its noise is drawn, and one that the budget does not
+/// cover draws nothing. A ledger cannot be cloned.
 ///
-/// The promise is per ledger: two ledgers opened for the same data add up, which nothing here can notice.
+/// The promise is per ledger: two ledgers opened for the same data add up, which nothing here can
+/// notice.
 #[derive(Debug)]
 pub struct Ledger {
     epsilon: Epsilon,
@@ -159,8 +162,8 @@ impl Ledger {
     /// Adds independent discrete Laplace noise of scale 1 / epsilon to each cell, epsilon rounded down
     /// to a multiple of 2^-32.
     ///
-    /// This alone is epsilon-differentially private. It costs epsilon^2 / 2 in rho, rounded up; changing one id's
-    /// values costs 2 epsilon, that is four times the rho.
+    /// This alone is epsilon-differentially private. It costs epsilon^2 / 2 in rho, rounded up;
+    /// changing one id's values costs 2 epsilon, that is four times the rho.
     pub fn measure_laplace(
         &mut self,
         label: &str,
@@ -196,9 +199,9 @@ impl Ledger {
     /// Selects a candidate of high score: i with probability proportional to exp(epsilon q_i / 2), with
     /// epsilon = sqrt(8 rho) rounded down to a multiple of 2^-32. Returns its index.
     ///
-    /// Costs rho: the mechanism is epsilon-bounded-range, and so satisfies epsilon^2 / 8 zCDP (Cesar and Rogers
-    /// 2021, arXiv:2004.07223). Changing one id's values moves scores by 2 and costs four times the rho.
-    /// The candidates must come from public facts or from what was released.
+    /// Costs rho: the mechanism is epsilon-bounded-range, and so satisfies epsilon^2 / 8 zCDP (Cesar
+    /// and Rogers 2021, arXiv:2004.07223). Changing one id's values moves scores by up to 2 and costs
+    /// four times the rho. The candidates must come from public facts or from what was released.
     pub fn select(
         &mut self,
         label: &str,
@@ -220,7 +223,7 @@ impl Ledger {
         Ok(exponential_mechanism(rng, &scores, epsilon))
     }
 
-    /// Releases the keys that enough ids have, each with its noisy count: `(index of the key, noisy count)`.
+    /// Releases the keys that enough ids have, as (index of the key, noisy count).
     ///
     /// Noise is that of [`Ledger::measure`], and a key is released if its noisy count exceeds 1 + T, where
     /// noise exceeds T with probability at most delta. Costs (rho, delta), and

@@ -20,6 +20,25 @@
 //! (arXiv:2004.00010), called CKS20 below. All rounding is against us. The guarantee for *changing*
 //! one id's values is weaker and is stated beside it in every [`LedgerRecord`].
 //!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use privacy::{Counts, Delta, Epsilon, Ledger, NoiseRng};
+//!
+//! let mut rng = NoiseRng::from_os()?;
+//! let mut ledger = Ledger::open(Epsilon::new(1.0)?, Delta::new(1e-9)?);
+//! let ages = Counts::from_exact(vec![120, 340, 95]);
+//! let half = ledger.total().share(1, 2);
+//! let noisy = ledger.measure("marginal of `age`", &ages, half, &mut rng)?;
+//! assert_eq!(noisy.values().len(), 3);
+//!
+//! let everything = ledger.total();
+//! let refused = ledger.measure("marginal of `age`, again", &ages, everything, &mut rng);
+//! assert!(refused.is_err());
+//! assert_eq!(ledger.close().spent(), half);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is not promised
 //!
 //! The samplers do not run in constant time: how long a spend takes depends on the noise, and in

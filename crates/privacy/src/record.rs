@@ -48,7 +48,8 @@ pub enum RecordError {
     Guarantee,
 }
 
-/// What a ledger promised and spent: everything that is needed to check the sums, and nothing private.
+/// What a ledger promised and spent: everything that is needed to check the sums, and nothing
+/// private.
 ///
 /// A record that was read from somewhere claims, no more; [`LedgerRecord::check`] recomputes it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -110,7 +111,8 @@ pub enum Mechanism {
 }
 
 impl LedgerRecord {
-    /// What was spent and remains follows from the entries, which the ledger has kept within the total.
+    /// What was spent and remains follows from the entries, which the ledger has kept within the
+    /// total.
     pub(crate) fn new(
         epsilon: Epsilon,
         delta: Delta,
@@ -181,7 +183,8 @@ impl LedgerRecord {
     /// Recomputes everything: each entry's cost from its mechanism, the sums, that the total converts
     /// to at most the stated epsilon and delta, and the guarantees.
     ///
-    /// It cannot know whether the entries are all that happened: that is what evidence over the record is for.
+    /// It cannot know whether the entries are all that happened: that is what evidence over the record
+    /// is for.
     pub fn check(&self) -> Result<(), RecordError> {
         for (i, entry) in self.entries.iter().enumerate() {
             if !entry.holds() {

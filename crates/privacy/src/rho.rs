@@ -70,8 +70,9 @@ impl Rho {
         Self(u64::try_from(units).expect("a share is at most the whole"))
     }
 
-    /// Parts in proportion to the weights that add up to exactly the whole. Each is its exact share
-    /// (of weights rounded to a relative 2^-32) rounded down, and the heaviest takes what remains; a part may be zero.
+    /// Parts in proportion to the weights, adding up to exactly the whole. Each is its exact share
+    /// (by weights that are rounded to 2^-32 of the heaviest) rounded down, and the heaviest takes what
+    /// remains. A part may be zero.
     pub fn split(self, weights: &[f64]) -> Result<Vec<Self>, InvalidParameter> {
         let heaviest = weights.iter().copied().fold(0.0, f64::max);
         if !(heaviest > 0.0
@@ -167,7 +168,16 @@ impl From<Rho> for f64 {
 
 impl fmt::Display for Rho {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.6}", self.get())
+        f.write_str(&readable(self.get()))
+    }
+}
+
+/// For a person: six places, or four digits of a small number.
+pub(crate) fn readable(rho: f64) -> String {
+    if rho == 0.0 || rho >= 1e-3 {
+        format!("{rho:.6}")
+    } else {
+        format!("{rho:.3e}")
     }
 }
 
@@ -223,6 +233,12 @@ mod tests {
         }
         assert_eq!(Rho::try_from(32.0 - unit), Ok(Rho::MAX));
         assert_eq!(Rho::try_from(-0.0), Ok(Rho::ZERO));
+    }
+
+    #[test]
+    fn even_a_small_rho_can_be_read() {
+        let printed = [0, 1, 1 << 40, Rho::MAX.0].map(|units| rho(units).to_string());
+        assert_eq!(printed, ["0.000000", "3.553e-15", "0.003906", "32.000000"]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub struct EntropyError(getrandom::Error);
 
 /// The source of all noise: ChaCha20, seeded with 256 bits from the operating system.
 ///
-/// It can neither be cloned nor printed, and is overwritten on drop: who knows its state can subtract the noise.
+/// It can neither be cloned nor printed, and is overwritten on drop: who knows its state can
+/// subtract the noise.
 pub struct NoiseRng(ChaCha20Rng);
 
 impl NoiseRng {
@@ -39,7 +40,8 @@ impl NoiseRng {
         }
     }
 
-    /// A uniform integer below the bound, which is at least 1. Without bias: what a power of two has too much is rejected.
+    /// A uniform integer below the bound, which is at least 1. Without bias: of the integers below the
+    /// next power of two, those beyond the bound are drawn again.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         let width = u64::BITS - (bound - 1).leading_zeros();
         loop {

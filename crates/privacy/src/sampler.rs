@@ -25,8 +25,8 @@ pub(crate) fn bernoulli_exp(rng: &mut NoiseRng, numerator: u128, bits: u32) -> b
     bernoulli_exp_fraction(rng, fraction, bits)
 }
 
-/// For gamma below 1. The number of rounds k before the first failure of Bernoulli(gamma / k) is even
-/// (counting as CKS20 does: odd) with probability exp(-gamma).
+/// For gamma below 1. The first k = 1, 2, ... at which Bernoulli(gamma / k) fails is odd with
+/// probability exp(-gamma).
 ///
 /// Departure: Bernoulli(gamma / k) is drawn as the conjunction of the independent Bernoulli(gamma)
 /// and Bernoulli(1 / k), which needs no product of k and the denominator. k cannot overflow: it
@@ -129,10 +129,10 @@ impl DiscreteLaplace {
 /// `exp(-(|y| - sigma^2 / t)^2 / (2 sigma^2))`, whose exponent expands to
 /// `|y|^2 / (2 sigma^2) - |y| / t + sigma^2 / (2 t^2)`.
 ///
-/// Departures: t is the power of two 2^m nearest to sigma on a log scale, instead of floor(sigma) + 1,
-/// and the constant, which is the same for all y, is rounded up to a multiple of 2^-48. Any t >= 1 and any constant
-/// that keeps the exponent from going below 0 give the same distribution; acceptance stays between 0.65
-/// and 0.76 for sigma >= 1, against at most 0.76.
+/// Departures: t is the power of two 2^m nearest to sigma on a log scale, instead of
+/// floor(sigma) + 1, and the constant, which is the same for all y, is rounded up to a multiple of
+/// 2^-48. Any t >= 1 and any constant that keeps the exponent from going below 0 give the same
+/// distribution; for sigma >= 1 a draw is accepted with probability 0.65 to 0.76.
 ///
 /// In units of 2^-48 the exponent is the integer `y^2 units - |y| 2^(48 - m) + constant`.
 ///
@@ -269,8 +269,8 @@ mod tests {
     }
 
     proptest! {
-        /// In integers: the envelope's exponent and that of the acceptance add up to that of the Gaussian, but
-        /// for a constant; and the acceptance is a probability that gets to within exp(-2^-47) of 1.
+        /// In integers: the envelope's exponent and that of the acceptance add up to that of the
+        /// Gaussian, but for a constant; and there is a draw that is all but surely accepted.
         #[test]
         fn envelope_times_acceptance_is_the_gaussian(
             units in any_units(),
@@ -285,7 +285,8 @@ mod tests {
                 envelope + noise.exponent(magnitude) - noise.constant,
                 magnitude * magnitude * u128::from(units)
             );
-            // The exponent is least at sigma^2 / t = 2^(47 - m) / units. Between integers it may stay above 0.
+            // The exponent is least, 0 in real numbers, at sigma^2 / t = 2^(47 - m) / units. At the
+            // nearest integer it is at most (1/2)^2 units more, and the constant was rounded up.
             let vertex = (1_u128 << (47 - noise.scale_bits)) / u128::from(units);
             let least = noise.exponent(vertex).min(noise.exponent(vertex + 1));
             prop_assert!(least <= u128::from(units) / 4 + 1);

@@ -2,9 +2,10 @@
 
 use crate::{Delta, Rho};
 
-/// The least T for which our bound on P[X > T] is at most delta, X being discrete Gaussian noise of cost rho.
+/// The least T for which our bound on P[X > T] is at most delta, X being discrete Gaussian noise of
+/// cost rho.
 ///
-/// None when there is no such T below 2^40, which happens only for rho = 0.
+/// None when there is no such T up to 2^40: for rho = 0 and for a delta below 1e-300.
 pub(crate) fn threshold(rho: Rho, delta: Delta) -> Option<i64> {
     let enough = |t: i64| tail_bound(rho, t, 1e-12) <= delta.get();
     let (mut low, mut high) = (-1, 1_i64 << 40);
@@ -23,12 +24,13 @@ pub(crate) fn threshold(rho: Rho, delta: Delta) -> Option<i64> {
     Some(high)
 }
 
-/// An upper bound on P[X > t] for t >= 0 and P[X = x] proportional to exp(-rho x^2), raised by a relative `slack`.
+/// An upper bound on P[X > t] for t >= 0 and P[X = x] proportional to exp(-rho x^2), raised by a
+/// relative `slack`.
 ///
-/// With m = t + 1, terms from x = m on fall by the factor exp(-rho (2x + 1)) <= exp(-rho (2m + 1)) each, so that their sum is at most
-/// exp(-rho m^2) / (1 - exp(-rho (2m + 1))). The normaliser is at least its three middle terms, and, by
-/// Poisson summation, at least sqrt(pi / rho). Rounding errs by less than 1e-12 relatively wherever
-/// the exponent is below 700, beyond which the result is 1e-300 for all purposes.
+/// With m = t + 1, terms from x = m on fall by the factor exp(-rho (2x + 1)) <= exp(-rho (2m + 1))
+/// each, so that their sum is at most exp(-rho m^2) / (1 - exp(-rho (2m + 1))). The normaliser is at
+/// least its three middle terms and, by Poisson summation, at least sqrt(pi / rho). Rounding errs by
+/// less than 1e-12 relatively where the exponent is below 700; beyond that, 1e-300 is taken.
 pub(crate) fn tail_bound(rho: Rho, t: i64, slack: f64) -> f64 {
     let rho = rho.get();
     #[expect(clippy::cast_precision_loss, reason = "t is at most 2^40")]
