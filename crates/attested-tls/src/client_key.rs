@@ -11,22 +11,13 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use crate::der::{BIT_STRING, Der, INTEGER, OBJECT, OCTET_STRING, SEQUENCE};
 use crate::handshake;
+use crate::key_form::{Form, UnreadableKey, check_rsa_strength, unwrap_text};
 
-/// Longer than any private key of the kinds that are read.
-const MAX_FILE_BYTES: usize = 64 * 1024;
-/// What the TLS library signs with.
-const MAX_RSA_BITS: usize = 8192;
-
-const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 const RANDOM: &str = "making a key fails only without system randomness";
 
 /// The kinds of keys that can be made.
@@ -83,42 +74,6 @@ impl FromStr for KeyAlgorithm {
 #[error("there is no key algorithm {0:?}: take rsa-2048, rsa-3072, p256 or ed25519")]
 pub struct UnknownAlgorithm(String);
 
-/// Why a file holds no private key that can be used. No part of the file is in it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnreadableKey {
-    /// None of the known forms.
-    #[error("it is not a private key in PKCS#1, PKCS#8 or SEC1 form (DER, PEM or base64)")]
-    NotAKey,
-    /// The other half of the pair.
-    #[error("it is a public key, where the private one is needed")]
-    Public,
-    /// Protected by a passphrase.
-    #[error(
-        "it is encrypted: write it out without a passphrase, with `openssl pkey -in FILE -out FILE`"
-    )]
-    Encrypted,
-    /// OpenSSH's own form.
-    #[error("it is in OpenSSH's form: convert a copy with `ssh-keygen -p -m PEM -f FILE`")]
-    OpenSsh,
-    /// A kind of key that rooms do not accept.
-    #[error("it is of a kind that is not accepted: use RSA of 2048 bits or more, P-256 or Ed25519")]
-    Kind,
-    /// An RSA key that is too short.
-    #[error(
-        "its RSA modulus has {bits} bits, which is too weak: 2048 are the least, 8192 the most"
-    )]
-    Modulus {
-        /// The length of the modulus.
-        bits: usize,
-    },
-    /// An RSA key with an unsafe exponent.
-    #[error("its RSA exponent is weak: it must be odd, and 65537 at least")]
-    Exponent,
-    /// The right form, but numbers that make no key.
-    #[error("it has the form of a private key, but its numbers do not belong together")]
-    Inconsistent,
-}
-
 /// A private key of a party: RSA of 2048 bits or more, P-256, or Ed25519.
 ///
 /// `Debug` shows a fingerprint of the public half only; what is written out is overwritten when dropped.
@@ -135,28 +90,21 @@ impl ClientKey {
     /// # Errors
     /// When the bytes are no such key, or a weak one.
     pub fn read(file: &[u8]) -> Result<ClientKey, UnreadableKey> {
-        if file.len() > MAX_FILE_BYTES {
-            return Err(UnreadableKey::NotAKey);
-        }
         let der = unwrap_text(file)?;
         match Form::of(&der)? {
-            Form::Pkcs1 => ClientKey::rsa(&der),
-            Form::Sec1 => {
+            Form::Rsa(pkcs1) => ClientKey::rsa(pkcs1),
+            Form::P256Sec1 => {
                 let key = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, &der);
-                ClientKey::p256(&key.map_err(|_| UnreadableKey::Kind)?)
+                ClientKey::p256(&key.map_err(|_| UnreadableKey::Inconsistent)?)
             }
-            Form::Pkcs8 { algorithm, key } => match algorithm {
-                RSA_ENCRYPTION => ClientKey::rsa(key),
-                EC_PUBLIC_KEY => {
-                    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der);
-                    ClientKey::p256(&key.map_err(|_| UnreadableKey::Kind)?)
-                }
-                ED25519 => {
-                    let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der);
-                    ClientKey::ed25519(&key.map_err(|_| UnreadableKey::Inconsistent)?)
-                }
-                _ => Err(UnreadableKey::Kind),
-            },
+            Form::P256Pkcs8 => {
+                let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der);
+                ClientKey::p256(&key.map_err(|_| UnreadableKey::Inconsistent)?)
+            }
+            Form::Ed25519Pkcs8 => {
+                let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der);
+                ClientKey::ed25519(&key.map_err(|_| UnreadableKey::Inconsistent)?)
+            }
         }
     }
 
@@ -171,7 +119,7 @@ impl ClientKey {
                 aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&key);
             let pkcs8 = pkcs8.expect("a fresh key can be written");
             match Form::of(pkcs8.as_ref()) {
-                Ok(Form::Pkcs8 { key, .. }) => ClientKey::rsa(key),
+                Ok(Form::Rsa(pkcs1)) => ClientKey::rsa(pkcs1),
                 _ => Err(UnreadableKey::NotAKey),
             }
         };
@@ -250,116 +198,174 @@ impl fmt::Debug for ClientKey {
     }
 }
 
-/// Which of the known structures a DER private key has.
-enum Form<'a> {
-    Pkcs1,
-    Sec1,
-    Pkcs8 { algorithm: &'a [u8], key: &'a [u8] },
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::der::{Der, INTEGER};
+    use crate::key_form::{MAX_FILE_BYTES, bit_length};
 
-impl<'a> Form<'a> {
-    fn of(der: &'a [u8]) -> Result<Form<'a>, UnreadableKey> {
-        let outer = Der::only_sequence(der).ok_or(UnreadableKey::NotAKey)?;
-        Form::of_private(outer).ok_or_else(|| Form::explain(outer))
+    const RSA_2048_PKCS8: &[u8] = include_bytes!("../tests/keys/rsa-2048.pkcs8.der");
+    const RSA_2048_PKCS1: &[u8] = include_bytes!("../tests/keys/rsa-2048.pkcs1.der");
+    const RSA_2048_PUBLIC: &[u8] = include_bytes!("../tests/keys/rsa-2048.public.pkcs1.der");
+    const RSA_2048_SPKI: &[u8] = include_bytes!("../tests/keys/rsa-2048.spki.der");
+    const RSA_1024: &[u8] = include_bytes!("../tests/keys/rsa-1024.pkcs1.der");
+    const RSA_E3: &[u8] = include_bytes!("../tests/keys/rsa-2048-e3.pkcs1.der");
+    const P256_SEC1: &[u8] = include_bytes!("../tests/keys/p256.sec1.der");
+    const P256_PKCS8: &[u8] = include_bytes!("../tests/keys/p256.pkcs8.der");
+    const P256_SPKI: &[u8] = include_bytes!("../tests/keys/p256.spki.der");
+    const P384_SEC1: &[u8] = include_bytes!("../tests/keys/p384.sec1.der");
+    const P384_PKCS8: &[u8] = include_bytes!("../tests/keys/p384.pkcs8.der");
+    const X25519: &[u8] = include_bytes!("../tests/keys/x25519.pkcs8.der");
+    const ED25519_PKCS8: &[u8] = include_bytes!("../tests/keys/ed25519.pkcs8.der");
+    const ED25519_SPKI: &[u8] = include_bytes!("../tests/keys/ed25519.spki.der");
+    const ENCRYPTED: &[u8] = include_bytes!("../tests/keys/encrypted.pkcs8.der");
+
+    fn pem(label: &str, der: &[u8]) -> String {
+        let base64 = STANDARD.encode(der);
+        let lines = base64.as_bytes().chunks(64).map(String::from_utf8_lossy);
+        let lines: Vec<_> = lines.collect();
+        format!(
+            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+            lines.join("\n")
+        )
     }
 
-    fn of_private(mut outer: Der<'a>) -> Option<Form<'a>> {
-        let version = outer.expect(INTEGER)?;
-        match (version, outer.peek()?) {
-            ([0], INTEGER) => {
-                // A public key of PKCS#1 ends after its second integer.
-                outer.expect(INTEGER)?;
-                outer.expect(INTEGER)?;
-                Some(Form::Pkcs1)
+    fn refusal(file: &[u8]) -> UnreadableKey {
+        ClientKey::read(file).expect_err("it is not acceptable")
+    }
+
+    #[test]
+    fn every_form_is_read_as_der_pem_and_base64() {
+        for (label, der, spki) in [
+            ("RSA PRIVATE KEY", RSA_2048_PKCS1, RSA_2048_SPKI),
+            ("PRIVATE KEY", RSA_2048_PKCS8, RSA_2048_SPKI),
+            ("EC PRIVATE KEY", P256_SEC1, P256_SPKI),
+            ("PRIVATE KEY", P256_PKCS8, P256_SPKI),
+            ("PRIVATE KEY", ED25519_PKCS8, ED25519_SPKI),
+        ] {
+            let base64 = STANDARD.encode(der);
+            let wrapped = format!(" {}\r\n{}\n", &base64[..20], &base64[20..]);
+            let pem = pem(label, der);
+            let commented = format!("Bag Attributes\n  friendlyName: x\n{pem}");
+            for file in [
+                der,
+                base64.as_bytes(),
+                wrapped.as_bytes(),
+                pem.as_bytes(),
+                commented.as_bytes(),
+            ] {
+                let key = ClientKey::read(file).expect(label);
+                assert_eq!(key.spki(), spki, "{label}");
             }
-            ([1], OCTET_STRING) => Some(Form::Sec1),
-            ([0 | 1], SEQUENCE) => {
-                let mut algorithm = Der::new(outer.expect(SEQUENCE)?);
-                let algorithm = algorithm.expect(OBJECT)?;
-                let key = outer.expect(OCTET_STRING)?;
-                Some(Form::Pkcs8 { algorithm, key })
-            }
-            _ => None,
         }
     }
 
-    /// What else it may be.
-    fn explain(outer: Der<'_>) -> UnreadableKey {
-        let mut elements = outer;
-        match (
-            elements.peek(),
-            elements.expect(SEQUENCE).is_some(),
-            elements.peek(),
-        ) {
-            (Some(SEQUENCE), true, Some(BIT_STRING)) => UnreadableKey::Public,
-            (Some(SEQUENCE), true, Some(OCTET_STRING)) => UnreadableKey::Encrypted,
-            _ => {
-                let mut elements = outer;
-                let pair = (elements.expect(INTEGER), elements.expect(INTEGER));
-                match (pair, elements.peek()) {
-                    ((Some(_), Some(_)), None) => UnreadableKey::Public,
-                    _ => UnreadableKey::NotAKey,
-                }
-            }
+    /// What OpenSSL and the workshop's tools write for the same key.
+    #[test]
+    fn rsa_is_written_as_pkcs1_and_others_as_pkcs8_and_spki() {
+        let rsa = ClientKey::read(RSA_2048_PKCS8).expect("a good key");
+        assert_eq!(rsa.private_der(), RSA_2048_PKCS1);
+        assert_eq!(rsa.public_der(), RSA_2048_PUBLIC);
+        assert!(rsa.public_text().starts_with("MIIBCgKCAQEA"));
+        for (file, spki) in [(P256_SEC1, P256_SPKI), (ED25519_PKCS8, ED25519_SPKI)] {
+            let key = ClientKey::read(file).expect("a good key");
+            assert_eq!(key.public_der(), spki);
+            assert!(matches!(
+                Form::of(key.private_der()),
+                Ok(Form::P256Pkcs8 | Form::Ed25519Pkcs8)
+            ));
         }
     }
-}
 
-/// DER out of PEM or base64, or as it is.
-fn unwrap_text(file: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
-    if file.first() == Some(&SEQUENCE) {
-        return Ok(Zeroizing::new(file.to_vec()));
+    #[test]
+    fn a_new_key_is_read_back() {
+        for algorithm in KeyAlgorithm::ALL {
+            let key = ClientKey::generate(algorithm);
+            let again = ClientKey::read(key.private_der()).expect("it was just written");
+            assert_eq!(again.spki(), key.spki(), "{algorithm}");
+            assert_eq!(again.private_der(), key.private_der(), "{algorithm}");
+            assert_eq!(algorithm.name().parse(), Ok(algorithm));
+        }
+        let sizes = [KeyAlgorithm::Rsa2048, KeyAlgorithm::Rsa3072].map(|algorithm| {
+            let key = ClientKey::generate(algorithm);
+            let mut numbers = Der::only_sequence(key.public_der()).expect("PKCS#1");
+            bit_length(numbers.expect(INTEGER).expect("the modulus"))
+        });
+        assert_eq!(sizes, [2048, 3072]);
+        assert_eq!(
+            "dsa"
+                .parse::<KeyAlgorithm>()
+                .expect_err("unknown")
+                .to_string(),
+            "there is no key algorithm \"dsa\": take rsa-2048, rsa-3072, p256 or ed25519"
+        );
     }
-    let text = std::str::from_utf8(file).map_err(|_| UnreadableKey::NotAKey)?;
-    if text.contains("-----BEGIN ") {
-        return unwrap_pem(text);
-    }
-    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(
-        text.bytes()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect(),
-    );
-    let der = STANDARD.decode(compact.as_slice());
-    der.map(Zeroizing::new).map_err(|_| UnreadableKey::NotAKey)
-}
 
-fn unwrap_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
-    if text.contains("ENCRYPTED") {
-        return Err(UnreadableKey::Encrypted);
+    #[test]
+    fn weak_and_foreign_keys_are_refused_by_name() {
+        assert_eq!(refusal(RSA_1024), UnreadableKey::Modulus { bits: 1024 });
+        assert!(
+            refusal(RSA_1024)
+                .to_string()
+                .contains("1024 bits: fewer than 2048 are weak")
+        );
+        assert_eq!(refusal(RSA_E3), UnreadableKey::Exponent);
+        for other in [P384_SEC1, P384_PKCS8, X25519] {
+            assert_eq!(refusal(other), UnreadableKey::Kind);
+        }
+        for public in [RSA_2048_SPKI, RSA_2048_PUBLIC, P256_SPKI, ED25519_SPKI] {
+            assert_eq!(refusal(public), UnreadableKey::Public);
+            assert_eq!(
+                refusal(STANDARD.encode(public).as_bytes()),
+                UnreadableKey::Public
+            );
+        }
+        assert_eq!(
+            refusal(pem("PUBLIC KEY", P256_SPKI).as_bytes()),
+            UnreadableKey::Public
+        );
+        assert_eq!(refusal(ENCRYPTED), UnreadableKey::Encrypted);
+        let encrypted = pem("ENCRYPTED PRIVATE KEY", ENCRYPTED);
+        assert_eq!(refusal(encrypted.as_bytes()), UnreadableKey::Encrypted);
+        let open_ssh = pem("OPENSSH PRIVATE KEY", b"openssh-key-v1");
+        assert_eq!(refusal(open_ssh.as_bytes()), UnreadableKey::OpenSsh);
     }
-    if text.contains("BEGIN OPENSSH PRIVATE KEY") {
-        return Err(UnreadableKey::OpenSsh);
-    }
-    match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-        Ok(key) => Ok(Zeroizing::new(key.secret_der().to_vec())),
-        Err(_) if text.contains("PUBLIC KEY-----") => Err(UnreadableKey::Public),
-        Err(_) => Err(UnreadableKey::NotAKey),
-    }
-}
 
-fn check_rsa_strength(pkcs1: &[u8]) -> Result<(), UnreadableKey> {
-    let numbers = Der::only_sequence(pkcs1).and_then(|mut key| {
-        key.expect(INTEGER)?;
-        Some((key.expect(INTEGER)?, key.expect(INTEGER)?))
-    });
-    let (modulus, exponent) = numbers.ok_or(UnreadableKey::NotAKey)?;
-    let bits = bit_length(modulus);
-    if !(2048..=MAX_RSA_BITS).contains(&bits) {
-        return Err(UnreadableKey::Modulus { bits });
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let trailing = [RSA_2048_PKCS1, &[0]].concat();
+        let long = vec![b'A'; MAX_FILE_BYTES + 1];
+        let bad_pem = pem("PRIVATE KEY", b"nonsense");
+        for file in [
+            b"".as_slice(),
+            b"0",
+            b"hello",
+            b"\xff\xfe",
+            &RSA_2048_PKCS1[..600],
+            &trailing,
+            &long,
+            bad_pem.as_bytes(),
+        ] {
+            assert_eq!(refusal(file), UnreadableKey::NotAKey);
+        }
     }
-    let odd = exponent.last().is_some_and(|last| last % 2 == 1);
-    // 65537 is the smallest odd number of 17 bits.
-    if !odd || bit_length(exponent) < 17 {
-        return Err(UnreadableKey::Exponent);
-    }
-    Ok(())
-}
 
-/// Of an unsigned number, most significant byte first.
-fn bit_length(number: &[u8]) -> usize {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    match number[zeros..] {
-        [] => 0,
-        [first, ref rest @ ..] => 8 * rest.len() + (8 - first.leading_zeros() as usize),
+    #[test]
+    fn a_key_with_a_damaged_number_is_refused() {
+        let mut rsa = RSA_2048_PKCS1.to_vec();
+        rsa[400] ^= 4;
+        assert_eq!(refusal(&rsa), UnreadableKey::Inconsistent);
+        let mut p256 = P256_SEC1.to_vec();
+        p256[20] ^= 4;
+        assert_eq!(refusal(&p256), UnreadableKey::Inconsistent);
+    }
+
+    #[test]
+    fn debug_shows_nothing_private() {
+        let key = ClientKey::read(P256_SEC1).expect("a good key");
+        assert_eq!(
+            format!("{key:?}"),
+            format!("ClientKey({})", handshake::fingerprint(P256_SPKI))
+        );
     }
 }

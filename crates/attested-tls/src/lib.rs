@@ -25,12 +25,14 @@ mod client_key;
 mod connector;
 mod der;
 mod handshake;
+mod key_form;
 mod refused;
 
 pub use accept_error::AcceptError;
 pub use acceptor::{Accepted, Acceptor, AttestError, Attester, ServerKey};
-pub use client_key::{ClientKey, KeyAlgorithm, UnknownAlgorithm, UnreadableKey};
+pub use client_key::{ClientKey, KeyAlgorithm, UnknownAlgorithm};
 pub use connector::{Channel, Connector, Expectations, VerifiedChannel};
+pub use key_form::UnreadableKey;
 pub use refused::Refused;
 pub use tokio_rustls::{client, server};
 

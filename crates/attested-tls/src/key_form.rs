@@ -1,0 +1,186 @@
+//! Which kind of private key a file holds, and in which wrapping.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use zeroize::Zeroizing;
+
+use crate::der::{BIT_STRING, Der, INTEGER, OBJECT, OCTET_STRING, SEQUENCE};
+
+/// Longer than any private key of the kinds that are read.
+pub(crate) const MAX_FILE_BYTES: usize = 64 * 1024;
+/// What the TLS library signs with.
+const MAX_RSA_BITS: usize = 8192;
+
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+/// The optional name of the curve in SEC1.
+const SEC1_PARAMETERS: u8 = 0xa0;
+
+/// Why a file holds no private key that can be used. No part of the file is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableKey {
+    /// None of the known forms.
+    #[error("it is not a private key in PKCS#1, PKCS#8 or SEC1 form (DER, PEM or base64)")]
+    NotAKey,
+    /// The other half of the pair.
+    #[error("it is a public key, where the private one is needed")]
+    Public,
+    /// Protected by a passphrase.
+    #[error(
+        "it is encrypted: write it out without a passphrase, with `openssl pkey -in FILE -out FILE`"
+    )]
+    Encrypted,
+    /// OpenSSH's own form.
+    #[error("it is in OpenSSH's form: convert a copy with `ssh-keygen -p -m PEM -f FILE`")]
+    OpenSsh,
+    /// A kind of key that rooms do not accept.
+    #[error("it is of a kind that is not accepted: use RSA of 2048 bits or more, P-256 or Ed25519")]
+    Kind,
+    /// An RSA key that is too short, or too long.
+    #[error(
+        "its RSA modulus has {bits} bits: fewer than 2048 are weak, more than 8192 not supported"
+    )]
+    Modulus {
+        /// The length of the modulus.
+        bits: usize,
+    },
+    /// An RSA key with an unsafe exponent.
+    #[error("its RSA exponent is weak: it must be odd, and 65537 at least")]
+    Exponent,
+    /// The right form, but numbers that make no key.
+    #[error("it has the form of a private key, but its numbers do not belong together")]
+    Inconsistent,
+}
+
+/// Which of the known structures a DER private key has.
+pub(crate) enum Form<'a> {
+    /// PKCS#1, alone or inside PKCS#8.
+    Rsa(&'a [u8]),
+    P256Sec1,
+    P256Pkcs8,
+    Ed25519Pkcs8,
+}
+
+impl<'a> Form<'a> {
+    pub(crate) fn of(der: &'a [u8]) -> Result<Form<'a>, UnreadableKey> {
+        let outer = Der::only_sequence(der).ok_or(UnreadableKey::NotAKey)?;
+        let mut elements = outer;
+        match (elements.expect(INTEGER), elements.peek()) {
+            (Some([0]), Some(INTEGER)) => Ok(Form::Rsa(der)),
+            (Some([1]), Some(OCTET_STRING)) => {
+                let number = elements.expect(OCTET_STRING);
+                let curve = elements.expect(SEC1_PARAMETERS);
+                let curve = curve.and_then(|name| Der::new(name).expect(OBJECT));
+                match (number.map(<[u8]>::len), curve) {
+                    (Some(32), Some(P256) | None) => Ok(Form::P256Sec1),
+                    _ => Err(UnreadableKey::Kind),
+                }
+            }
+            (Some([0 | 1]), Some(SEQUENCE)) => {
+                Form::of_pkcs8(elements).unwrap_or(Err(UnreadableKey::NotAKey))
+            }
+            _ => Err(Form::explain(outer)),
+        }
+    }
+
+    /// From what follows the version; `None` if the structure is not PKCS#8's.
+    fn of_pkcs8(mut rest: Der<'a>) -> Option<Result<Form<'a>, UnreadableKey>> {
+        let mut algorithm = Der::new(rest.expect(SEQUENCE)?);
+        let kind = algorithm.expect(OBJECT)?;
+        let key = rest.expect(OCTET_STRING)?;
+        Some(match (kind, algorithm.expect(OBJECT)) {
+            (RSA_ENCRYPTION, None) => Ok(Form::Rsa(key)),
+            (EC_PUBLIC_KEY, Some(P256)) => Ok(Form::P256Pkcs8),
+            (ED25519, None) => Ok(Form::Ed25519Pkcs8),
+            _ => Err(UnreadableKey::Kind),
+        })
+    }
+
+    /// What else it may be.
+    fn explain(outer: Der<'_>) -> UnreadableKey {
+        let mut elements = outer;
+        match (
+            elements.peek(),
+            elements.expect(SEQUENCE).is_some(),
+            elements.peek(),
+        ) {
+            (Some(SEQUENCE), true, Some(BIT_STRING)) => UnreadableKey::Public,
+            (Some(SEQUENCE), true, Some(OCTET_STRING)) => UnreadableKey::Encrypted,
+            _ => {
+                let mut elements = outer;
+                let pair = (elements.expect(INTEGER), elements.expect(INTEGER));
+                match (pair, elements.peek()) {
+                    ((Some(_), Some(_)), None) => UnreadableKey::Public,
+                    _ => UnreadableKey::NotAKey,
+                }
+            }
+        }
+    }
+}
+
+/// DER out of PEM or base64, or as it is.
+pub(crate) fn unwrap_text(file: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
+    if file.len() > MAX_FILE_BYTES {
+        return Err(UnreadableKey::NotAKey);
+    }
+    if file.first() == Some(&SEQUENCE) {
+        return Ok(Zeroizing::new(file.to_vec()));
+    }
+    let text = std::str::from_utf8(file).map_err(|_| UnreadableKey::NotAKey)?;
+    if text.contains("-----BEGIN ") {
+        return unwrap_pem(text);
+    }
+    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(
+        text.bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect(),
+    );
+    let der = STANDARD.decode(compact.as_slice());
+    der.map(Zeroizing::new).map_err(|_| UnreadableKey::NotAKey)
+}
+
+fn unwrap_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
+    if text.contains("ENCRYPTED") {
+        return Err(UnreadableKey::Encrypted);
+    }
+    if text.contains("BEGIN OPENSSH PRIVATE KEY") {
+        return Err(UnreadableKey::OpenSsh);
+    }
+    match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
+        Ok(key) => Ok(Zeroizing::new(key.secret_der().to_vec())),
+        Err(_) if text.contains("PUBLIC KEY-----") => Err(UnreadableKey::Public),
+        Err(_) => Err(UnreadableKey::NotAKey),
+    }
+}
+
+/// Refuses an RSA private key (PKCS#1) that is short or has an unsafe exponent.
+pub(crate) fn check_rsa_strength(pkcs1: &[u8]) -> Result<(), UnreadableKey> {
+    let numbers = Der::only_sequence(pkcs1).and_then(|mut key| {
+        key.expect(INTEGER)?;
+        Some((key.expect(INTEGER)?, key.expect(INTEGER)?))
+    });
+    let (modulus, exponent) = numbers.ok_or(UnreadableKey::NotAKey)?;
+    let bits = bit_length(modulus);
+    if !(2048..=MAX_RSA_BITS).contains(&bits) {
+        return Err(UnreadableKey::Modulus { bits });
+    }
+    let odd = exponent.last().is_some_and(|last| last % 2 == 1);
+    // 65537 is the smallest odd number of 17 bits.
+    if !odd || bit_length(exponent) < 17 {
+        return Err(UnreadableKey::Exponent);
+    }
+    Ok(())
+}
+
+/// Of an unsigned number, most significant byte first.
+pub(crate) fn bit_length(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    match number[zeros..] {
+        [] => 0,
+        [first, ref rest @ ..] => 8 * rest.len() + (8 - first.leading_zeros() as usize),
+    }
+}

@@ -1,0 +1,9 @@
+//! The channel over real handshakes: what is accepted, and what is refused before anything is sent.
+
+mod accepted;
+mod lying_evidence;
+mod man_in_the_middle;
+mod other_clients;
+mod other_servers;
+mod raw_tls;
+mod stage;
