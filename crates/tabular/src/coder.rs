@@ -94,11 +94,6 @@ impl Coder {
         self.codes.push(code);
     }
 
-    /// Takes in an empty field.
-    pub(crate) fn push_null(&mut self, at: u64) {
-        self.push(b"", at);
-    }
-
     fn unusual(&mut self, field: &[u8], number: bool, at: u64) -> u32 {
         if field.is_empty() || number && is_nan(trim(field)) {
             if !self.column.is_nullable() {
@@ -236,7 +231,6 @@ fn mix(text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes::with_codes;
     use crate::declaration::Declaration;
     use crate::schema::Schema;
     use expect_test::{Expect, expect};
@@ -250,9 +244,9 @@ mod tests {
         }
         let (column, codes, warnings) = coder.finish("line");
         let mut shown = String::new();
-        with_codes!(&codes, codes => for (field, &code) in fields.iter().zip(codes) {
-            shown += &format!("{field:?} -> {}\n", column.label(usize::try_from(code).unwrap()));
-        });
+        for (field, code) in fields.iter().zip(codes.widened()) {
+            shown += &format!("{field:?} -> {}\n", column.label(code as usize));
+        }
         shown += &warnings.join("\n");
         expected.assert_eq(shown.trim_end());
     }

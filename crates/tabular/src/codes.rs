@@ -57,6 +57,37 @@ impl<T: Copy + Zeroize> Drop for Wiped<T> {
     }
 }
 
+/// An integer that holds codes.
+pub(crate) trait Code: Copy + Zeroize {
+    fn widen(self) -> u32;
+    /// As a position.
+    #[inline]
+    fn at(self) -> usize {
+        self.widen() as usize
+    }
+}
+
+impl Code for u8 {
+    #[inline]
+    fn widen(self) -> u32 {
+        self.into()
+    }
+}
+
+impl Code for u16 {
+    #[inline]
+    fn widen(self) -> u32 {
+        self.into()
+    }
+}
+
+impl Code for u32 {
+    #[inline]
+    fn widen(self) -> u32 {
+        self
+    }
+}
+
 /// One column of codes, one per row.
 pub(crate) enum Codes {
     U8(Wiped<u8>),
@@ -135,11 +166,16 @@ impl Codes {
         }
     }
 
+    /// The codes in the widest integers.
+    pub(crate) fn widened(&self) -> Vec<u32> {
+        with_codes!(self, codes => codes.iter().map(|code| code.widen()).collect())
+    }
+
     /// Every code replaced by what `map` says, as codes below `size`.
     pub(crate) fn recoded(&self, map: &[u32], size: usize) -> Self {
         with_codes!(self, codes => Self::collect(
             size,
-            codes.iter().map(|&code| map[usize::try_from(code).expect("a code fits in usize")]),
+            codes.iter().map(|&code| map[code.at()]),
         ))
     }
 }
@@ -183,10 +219,7 @@ mod tests {
             codes.push(code * 13);
         }
         let picked = codes.gather(&[4_999, 0, 257]);
-        with_codes!(&picked, values => {
-            let values: Vec<u32> = values.iter().map(|&v| u32::try_from(v).unwrap()).collect();
-            assert_eq!(values, [4_999 * 13, 0, 257 * 13]);
-        });
+        assert_eq!(picked.widened(), [4_999 * 13, 0, 257 * 13]);
         assert_eq!(codes.len(), 5_000);
     }
 }

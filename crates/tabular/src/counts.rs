@@ -5,7 +5,7 @@ use std::ops::Range;
 use privacy::Counts;
 use rayon::prelude::*;
 
-use crate::codes::{Codes, with_codes};
+use crate::codes::{Code, Codes, with_codes};
 use crate::table::CodedTable;
 
 /// Rows handled together: their codes and cell numbers stay in the nearest cache while all cliques are counted.
@@ -106,13 +106,13 @@ impl Plan<'_> {
             Some(((first, _), others)) => {
                 with_codes!(first, codes => {
                     for (cell, &code) in cells.iter_mut().zip(&codes[rows.clone()]) {
-                        *cell = u32::from(code);
+                        *cell = code.widen();
                     }
                 });
                 for (column, size) in others {
                     with_codes!(column, codes => {
                         for (cell, &code) in cells.iter_mut().zip(&codes[rows.clone()]) {
-                            *cell = *cell * size + u32::from(code);
+                            *cell = *cell * size + code.widen();
                         }
                     });
                 }
@@ -206,12 +206,10 @@ mod tests {
 
     fn naive(sizes: &[usize], columns: &[Vec<u32>], clique: &[usize]) -> Vec<u32> {
         let mut cells = vec![0; clique.iter().map(|&i| sizes[i]).product()];
-        for row in 0..columns[0].len() {
-            let cell = clique
-                .iter()
-                .fold(0, |cell, &i| cell * sizes[i] + columns[i][row] as usize);
-            cells[cell] += 1;
-        }
+        (0..columns[0].len()).for_each(|row| {
+            let code = |i: usize| columns[i][row] as usize;
+            cells[clique.iter().fold(0, |cell, &i| cell * sizes[i] + code(i))] += 1;
+        });
         cells
     }
 

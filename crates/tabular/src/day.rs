@@ -28,6 +28,13 @@ impl Day {
         (Self::MIN..=Self::MAX).contains(&day).then_some(day)
     }
 
+    /// The first of January of a year between 1 and 9999.
+    pub(crate) fn first_of(year: i32) -> Self {
+        let date =
+            Date::from_calendar_date(year, Month::January, 1).expect("a year between 1 and 9999");
+        Self(date.to_julian_day() - EPOCH)
+    }
+
     /// Reads `2015-01-31`, also with a time of day after a `T` or a space, which is dropped without being looked at
     /// closely.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {

@@ -125,7 +125,8 @@ impl<T: Ordered> Grid<T> {
             Bins::Cuts(cuts) => {
                 let starts: Vec<T> = std::iter::once(min).chain(cuts.iter().copied()).collect();
                 let ascending = starts.windows(2).all(|pair| pair[0] < pair[1]);
-                if !ascending || starts.iter().any(|start| !(*start <= max)) {
+                let within = starts.iter().all(|start| *start <= max);
+                if !(ascending && within) {
                     return Err(BadRange::CutsNotAscending);
                 }
                 starts

@@ -90,7 +90,7 @@ impl JoinedColumn {
         }
     }
 
-    fn is_declared(&self) -> bool {
+    pub(crate) fn is_declared(&self) -> bool {
         matches!(self, Self::Coded(..))
     }
 }

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn colliding_hashes_are_told_apart_by_their_keys() {
         let keys: Vec<u64> = (0..1_000).collect();
-        let hash = |key: u64| (key % 7) << 33 | key % 3;
+        let hash = |key: u64| ((key % 7) << 33) | (key % 3);
         let mut probe = Probe::with_capacity(0);
         for round in 0..2 {
             for &key in &keys {

@@ -80,13 +80,22 @@ impl Uniform for Day {
     }
 }
 
+/// A bin narrower than this part of the whole range stands for a single value, its start: a zero, say, that is much
+/// more frequent than anything near it.
+const POINT: f64 = 1e-9;
+
 impl Uniform for f64 {
     fn pieces(grid: &Grid<f64>) -> Vec<Piece> {
+        // Halves, since the width of a range may be beyond the largest number.
+        let half_range = grid.range().max / 2.0 - grid.range().min / 2.0;
         (0..grid.len())
             .map(|bin| {
                 let (start, end) = (grid.start(bin), grid.end(bin));
                 let largest = start.abs().max(end.abs());
                 let width = end - start;
+                if end / 2.0 - start / 2.0 < half_range * POINT {
+                    return Piece::Text(format!("{start:?}").into_bytes());
+                }
                 // A hundredth of the width needs so many decimals.
                 let decimals = 2.0 - width.log10().floor();
                 let decimals = if decimals > 0.0 { decimals } else { 0.0 };

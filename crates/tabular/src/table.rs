@@ -1,6 +1,6 @@
 //! A fully coded table.
 
-use crate::codes::{Codes, with_codes};
+use crate::codes::Codes;
 use crate::schema::Schema;
 
 /// A table whose every column is coded under a public [`Schema`]. What is in it comes out only as
@@ -82,10 +82,7 @@ impl CodedTable {
     /// The codes themselves, column by column. For a person's own evaluation of data they own.
     #[must_use]
     pub fn dangerous_codes(&self) -> Vec<Vec<u32>> {
-        self.columns
-            .iter()
-            .map(|codes| with_codes!(codes, codes => codes.iter().map(|&code| u32::from(code)).collect()))
-            .collect()
+        self.columns.iter().map(Codes::widened).collect()
     }
 }
 

@@ -1,0 +1,208 @@
+//! What the fields of an undeclared column look like.
+
+use crate::day::Day;
+use crate::dictionary::Texts;
+use crate::number::{Numeral, numeral, trim};
+
+/// The different texts of a column by what they look like, and how many rows have each.
+pub(super) struct Classes {
+    pub(super) rows: Vec<u32>,
+    cells: [u32; 5],
+}
+
+const EMPTY: usize = 0;
+const WHOLE: usize = 1;
+const DECIMAL: usize = 2;
+const DAY: usize = 3;
+const TEXT: usize = 4;
+
+impl Classes {
+    pub(super) fn of(texts: &Texts, rows: Vec<u32>) -> Self {
+        let mut cells = [0; 5];
+        for (text, rows) in texts.iter().zip(&rows) {
+            cells[class(text)] += rows;
+        }
+        Self { rows, cells }
+    }
+
+    /// Rows that are empty, whole numbers, decimal numbers, dates, other texts.
+    pub(super) fn cells(&self) -> Vec<u32> {
+        self.cells.to_vec()
+    }
+
+    /// The whole numbers, each with its rows.
+    pub(super) fn wholes<'a>(
+        &'a self,
+        texts: &'a Texts,
+    ) -> impl Iterator<Item = (i64, u32)> + Clone + 'a {
+        self.read(texts, |text| match numeral(trim(text)) {
+            Some(Numeral::Whole(value)) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// The numbers, whole or not, each with its rows.
+    pub(super) fn decimals<'a>(
+        &'a self,
+        texts: &'a Texts,
+    ) -> impl Iterator<Item = (f64, u32)> + Clone + 'a {
+        self.read(texts, |text| crate::number::decimal(trim(text)))
+    }
+
+    /// The days, each with its rows.
+    pub(super) fn days<'a>(
+        &'a self,
+        texts: &'a Texts,
+    ) -> impl Iterator<Item = (Day, u32)> + Clone + 'a {
+        self.read(texts, |text| Day::parse(trim(text)))
+    }
+
+    fn read<'a, T>(
+        &'a self,
+        texts: &'a Texts,
+        read: impl Fn(&[u8]) -> Option<T> + Clone + 'a,
+    ) -> impl Iterator<Item = (T, u32)> + Clone + 'a {
+        (0..texts.len()).filter_map(move |i| Some((read(texts.get(i))?, self.rows[i])))
+    }
+}
+
+fn class(text: &[u8]) -> usize {
+    if text.is_empty() {
+        return EMPTY;
+    }
+    let text = trim(text);
+    match numeral(text) {
+        Some(Numeral::Whole(_)) => WHOLE,
+        Some(Numeral::Decimal(_)) => DECIMAL,
+        Some(Numeral::Nan) => EMPTY,
+        None if Day::parse(text).is_some() => DAY,
+        None => TEXT,
+    }
+}
+
+/// What the noisy counts say that a column holds.
+#[derive(Debug, PartialEq)]
+pub(super) struct Finding {
+    pub(super) values: Values,
+    pub(super) nullable: bool,
+    /// Whether texts besides numbers or dates stand out.
+    pub(super) other: bool,
+    /// About how many rows hold something.
+    pub(super) filled: f64,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Values {
+    Whole,
+    Decimal,
+    Day,
+    Text,
+}
+
+impl Finding {
+    pub(super) fn from_counts(noisy: &[f64], sigma: f64) -> Self {
+        let count = |class: usize| noisy[class].max(0.0);
+        let stands_out = |count: f64| count > 3.0 * sigma;
+        let numbers = count(WHOLE) + count(DECIMAL);
+        let filled = numbers + count(DAY) + count(TEXT);
+        let most = 0.9 * filled;
+        let values = if filled <= 4.0 * sigma {
+            Values::Text
+        } else if numbers >= most && stands_out(count(DECIMAL)) {
+            Values::Decimal
+        } else if numbers >= most {
+            Values::Whole
+        } else if count(DAY) >= most {
+            Values::Day
+        } else {
+            Values::Text
+        };
+        let other = match values {
+            Values::Whole | Values::Decimal => stands_out(count(TEXT)) || stands_out(count(DAY)),
+            Values::Day => stands_out(count(TEXT)) || stands_out(numbers),
+            Values::Text => true,
+        };
+        Self {
+            values,
+            other,
+            nullable: stands_out(count(EMPTY)),
+            filled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(noisy: [f64; 5], sigma: f64) -> (Values, bool, bool) {
+        let finding = Finding::from_counts(&noisy, sigma);
+        (finding.values, finding.nullable, finding.other)
+    }
+
+    #[test]
+    fn most_of_the_fields_decide() {
+        assert_eq!(
+            finding([0.0, 900.0, 0.0, 0.0, 0.0], 0.0),
+            (Values::Whole, false, false)
+        );
+        assert_eq!(
+            finding([1.0, 900.0, 1.0, 0.0, 1.0], 0.0),
+            (Values::Decimal, true, true)
+        );
+        assert_eq!(
+            finding([0.0, 0.0, 0.0, 900.0, 50.0], 0.0),
+            (Values::Day, false, true)
+        );
+        assert_eq!(
+            finding([0.0, 500.0, 0.0, 0.0, 500.0], 0.0),
+            (Values::Text, false, true)
+        );
+        assert_eq!(
+            finding([9.0, 0.0, 0.0, 0.0, 0.0], 0.0),
+            (Values::Text, true, true)
+        );
+    }
+
+    #[test]
+    fn noise_is_not_taken_for_data() {
+        assert_eq!(
+            finding([25.0, 900.0, 25.0, -12.0, 9.0], 10.0),
+            (Values::Whole, false, false)
+        );
+        assert_eq!(
+            finding([35.0, 900.0, 35.0, -12.0, 31.0], 10.0),
+            (Values::Decimal, true, true)
+        );
+        assert_eq!(
+            finding([3.0, 12.0, -5.0, 8.0, 4.0], 10.0),
+            (Values::Text, false, true)
+        );
+    }
+
+    #[test]
+    fn texts_are_told_apart_by_their_looks() {
+        let classes: Vec<usize> = [
+            "",
+            "NaN",
+            "7",
+            " 7 ",
+            "7.0",
+            "7.5",
+            "1e-3",
+            "2020-02-29",
+            "2020-02-30",
+            "x",
+            "inf",
+        ]
+        .iter()
+        .map(|text| class(text.as_bytes()))
+        .collect();
+        assert_eq!(
+            classes,
+            [
+                EMPTY, EMPTY, WHOLE, WHOLE, WHOLE, DECIMAL, DECIMAL, DAY, TEXT, TEXT, TEXT
+            ]
+        );
+    }
+}

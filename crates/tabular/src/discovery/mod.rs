@@ -1,0 +1,454 @@
+//! Finding the domain of undeclared columns under differential privacy.
+
+mod kind;
+mod ladder;
+mod mass;
+
+use privacy::{Counts, Delta, KeyCounts, Ledger, LedgerError, NoiseRng, Rho};
+use rayon::prelude::*;
+
+use crate::coder::Coder;
+use crate::codes::{Code, Codes, with_codes};
+use crate::column::{Column, Kind};
+use crate::day::Day;
+use crate::dictionary::Texts;
+use crate::grid::{Bins, DEFAULT_BINS, Grid, Range};
+use crate::join::{Joined, JoinedColumn};
+use crate::schema::{OTHER, Schema};
+use crate::table::CodedTable;
+use kind::{Classes, Finding, Values};
+use ladder::Ladder;
+
+/// The most categories that are kept of an undeclared column: those with the highest noisy counts.
+pub const MAX_FOUND_CATEGORIES: usize = 1024;
+
+/// Why the domain could not be discovered. Depends on the budget and the number of columns, never on
+/// the data.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// The ledger refused a spend.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Nothing of delta is kept for finding categories.
+    #[error(
+        "undeclared columns need a share of delta for finding their categories, and the ledger keeps none"
+    )]
+    NoThresholdDelta,
+}
+
+impl Joined {
+    /// Finds what is still unknown of the domain, spending at most `discovery` from the ledger, and codes
+    /// the rows under the schema so found, which is public.
+    ///
+    /// The budget is split evenly over the columns that need it; declared columns cost nothing, except
+    /// those with `bins: quantile`.
+    ///
+    /// - *Kind*, a tenth of an undeclared column's share: a noisy histogram over empty, whole number, decimal
+    ///   number, date and text. Nine tenths of the filled fields decide for numbers or dates; anything else is
+    ///   text. The column is nullable if the empty ones stand out from the noise, and numbers and dates have an
+    ///   `other` if other texts do.
+    /// - *Bounds*, three tenths, for numbers and dates: a noisy histogram over fixed cells (sign and power of two; years),
+    ///   of which those that stand out mark the range.
+    /// - *Bins*, six tenths: a noisy histogram over a finer grid, denser where there is more mass. Its
+    ///   ends are trimmed where there is only noise; up to 32 whole numbers or days get a code each, more are cut into bins of
+    ///   about equal mass. A declared `bins: quantile` column spends its whole share here.
+    /// - *Categories*, nine tenths, for text: those texts whose noisy counts pass the threshold of
+    ///   [`Ledger::release_keys`], at most [`MAX_FOUND_CATEGORIES`]; everything else becomes `other`.
+    ///
+    /// Nothing here fails because of the data: a column of which nothing can be seen gets the single code `other`.
+    ///
+    /// # Errors
+    /// If the budget does not suffice, or there are undeclared columns and the ledger was opened without
+    /// [a share of delta](Ledger::open_with_threshold_delta).
+    pub fn into_coded(
+        self,
+        ledger: &mut Ledger,
+        discovery: Rho,
+        rng: &mut NoiseRng,
+    ) -> Result<CodedTable, DiscoveryError> {
+        let wanting = self
+            .columns
+            .iter()
+            .filter(|column| column.needs_discovery())
+            .count();
+        if wanting == 0 {
+            return Ok(self.coded(&mut Exact));
+        }
+        if discovery > ledger.remaining() {
+            return Err(LedgerError::OverBudget {
+                label: "discovery of the domain".to_owned(),
+                asked: discovery.get(),
+                remaining: ledger.remaining(),
+            }
+            .into());
+        }
+        let undeclared = self
+            .columns
+            .iter()
+            .filter(|column| !column.is_declared())
+            .count();
+        let delta = if undeclared == 0 {
+            None
+        } else {
+            let parts = u32::try_from(undeclared).expect("a table has fewer columns than 2^32");
+            let share = ledger
+                .remaining_threshold_delta()
+                .and_then(|delta| delta.share(1, parts));
+            Some(share.ok_or(DiscoveryError::NoThresholdDelta)?)
+        };
+        let parts = u32::try_from(wanting).expect("a table has fewer columns than 2^32");
+        let mut private = Private {
+            ledger,
+            rng,
+            share: discovery.share(1, parts),
+            delta,
+            refused: None,
+        };
+        let table = self.coded(&mut private);
+        match private.refused {
+            Some(refused) => Err(refused.into()),
+            None => Ok(table),
+        }
+    }
+
+    /// Takes the domain of undeclared columns, and the bins of `bins: quantile`, from the data as they
+    /// are. The schema then tells about the data whatever it contains: for data a person owns and keeps,
+    /// or knows to be public.
+    #[must_use]
+    pub fn dangerous_into_coded(self) -> CodedTable {
+        self.coded(&mut Exact)
+    }
+
+    fn coded(self, counting: &mut impl Counting) -> CodedTable {
+        let summaries: Vec<Option<Classes>> = self
+            .columns
+            .par_iter()
+            .map(|column| match column {
+                JoinedColumn::Coded(..) => None,
+                JoinedColumn::Raw { texts, codes, .. } => {
+                    Some(Classes::of(texts, rows_of_each(codes, texts.len())))
+                }
+            })
+            .collect();
+        let mut columns = Vec::with_capacity(self.columns.len());
+        let mut coded = Vec::with_capacity(self.columns.len());
+        for (column, classes) in self.columns.into_iter().zip(summaries) {
+            let (column, codes) = match (column, classes) {
+                (JoinedColumn::Raw { name, texts, codes }, Some(classes)) => {
+                    let column = discover(name, &texts, &classes, counting);
+                    let codes = recode(&column, &texts, &codes);
+                    (column, codes)
+                }
+                (JoinedColumn::Coded(column, codes), _) => settle(column, codes, counting),
+                (JoinedColumn::Raw { .. }, None) => {
+                    unreachable!("undeclared columns were summarised above")
+                }
+            };
+            columns.push(column);
+            coded.push(codes);
+        }
+        let schema = Schema::from_columns(columns)
+            .expect("joined columns have different names, and there is one");
+        CodedTable::new(schema, self.rows, coded)
+    }
+}
+
+/// How counts become known.
+trait Counting {
+    /// The counts with noise, for so many tenths of the column's share.
+    fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured;
+    /// Which of the observed keys become known, with their noisy counts.
+    fn release(&mut self, label: &str, counts: Vec<u32>, tenths: u32) -> Vec<(usize, i64)>;
+}
+
+/// Counts with noise of this standard deviation.
+struct Measured {
+    values: Vec<f64>,
+    sigma: f64,
+}
+
+struct Private<'a> {
+    ledger: &'a mut Ledger,
+    rng: &'a mut NoiseRng,
+    share: Rho,
+    delta: Option<Delta>,
+    /// The first refusal, after which nothing is looked at any more.
+    refused: Option<LedgerError>,
+}
+
+impl Private<'_> {
+    fn refuse<T>(&mut self, error: LedgerError, instead: T) -> T {
+        self.refused.get_or_insert(error);
+        instead
+    }
+}
+
+impl Counting for Private<'_> {
+    fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured {
+        let rho = self.share.share(tenths, 10);
+        let zeros = Measured {
+            values: vec![0.0; cells.len()],
+            sigma: 1.0,
+        };
+        if self.refused.is_some() {
+            return zeros;
+        }
+        match self
+            .ledger
+            .measure(label, &Counts::from_exact(cells), rho, self.rng)
+        {
+            #[expect(clippy::cast_precision_loss, reason = "noisy counts are rough already")]
+            Ok(noisy) => Measured {
+                values: noisy.values().iter().map(|&value| value as f64).collect(),
+                sigma: noisy.sigma(),
+            },
+            Err(error) => self.refuse(error, zeros),
+        }
+    }
+
+    fn release(&mut self, label: &str, counts: Vec<u32>, tenths: u32) -> Vec<(usize, i64)> {
+        let rho = self.share.share(tenths, 10);
+        let (None, Some(delta)) = (&self.refused, self.delta) else {
+            return Vec::new();
+        };
+        let keys = KeyCounts::from_exact(counts);
+        match self.ledger.release_keys(label, keys, rho, delta, self.rng) {
+            Ok(released) => released,
+            // So little budget that no threshold could be passed: then nothing passes it.
+            Err(LedgerError::NoBudget { .. }) => Vec::new(),
+            Err(error) => self.refuse(error, Vec::new()),
+        }
+    }
+}
+
+/// No noise, no budget.
+struct Exact;
+
+impl Counting for Exact {
+    fn measure(&mut self, _: &str, cells: Vec<u32>, _: u32) -> Measured {
+        Measured {
+            values: cells.into_iter().map(f64::from).collect(),
+            sigma: 0.0,
+        }
+    }
+
+    fn release(&mut self, _: &str, counts: Vec<u32>, _: u32) -> Vec<(usize, i64)> {
+        counts.into_iter().map(i64::from).enumerate().collect()
+    }
+}
+
+const KIND_TENTHS: u32 = 1;
+const BOUNDS_TENTHS: u32 = 3;
+const BINS_TENTHS: u32 = 6;
+const CATEGORIES_TENTHS: u32 = 9;
+const ALL_TENTHS: u32 = 10;
+
+/// Finds what an undeclared column holds.
+fn discover(
+    name: String,
+    texts: &Texts,
+    classes: &Classes,
+    counting: &mut impl Counting,
+) -> Column {
+    let finding = {
+        let measured = counting.measure(&format!("kind of `{name}`"), classes.cells(), KIND_TENTHS);
+        Finding::from_counts(&measured.values, measured.sigma)
+    };
+    let kind = match finding.values {
+        Values::Whole => {
+            range_of(&name, &finding, classes.wholes(texts), counting).map(Kind::Integer)
+        }
+        Values::Decimal => {
+            range_of(&name, &finding, classes.decimals(texts), counting).map(Kind::Number)
+        }
+        Values::Day => range_of(&name, &finding, classes.days(texts), counting).map(Kind::Date),
+        Values::Text => Ok(Kind::Categories(categories(
+            &name, texts, classes, counting,
+        ))),
+    };
+    let kind = kind.unwrap_or_else(|NoRange| Kind::Categories(Vec::new()));
+    let other = finding.other || matches!(kind, Kind::Categories(_));
+    Column::new(name, kind, finding.nullable, other)
+}
+
+/// The noisy counts left no range to speak of.
+struct NoRange;
+
+/// Finds bounds and bins for values and how many rows have each.
+fn range_of<T: Ladder>(
+    name: &str,
+    finding: &Finding,
+    values: impl Iterator<Item = (T, u32)> + Clone,
+    counting: &mut impl Counting,
+) -> Result<Grid<T>, NoRange> {
+    let rungs = T::rungs();
+    let counts = count_by_start(&rungs, values.clone());
+    let coarse = counting.measure(&format!("bounds of `{name}`"), counts, BOUNDS_TENTHS);
+    let fine = ladder::fine_starts(&rungs, &coarse, finding.filled);
+    let counts = count_by_start(&fine.starts, values);
+    let measured = counting.measure(&format!("bins of `{name}`"), counts, BINS_TENTHS);
+    let kept = mass::trimmed(&measured.values, measured.sigma);
+    let (min, max) = (fine.starts[kept.start], fine.last_of(kept.end - 1));
+    let bins = if T::values_between(min, max) <= u64::from(DEFAULT_BINS) {
+        Bins::Uniform(DEFAULT_BINS)
+    } else {
+        let wanted = mass::affordable_bins(finding.filled, measured.sigma);
+        let firsts = mass::equal(&measured.values[kept.clone()], wanted);
+        Bins::Cuts(
+            firsts
+                .into_iter()
+                .map(|bin| fine.starts[kept.start + bin])
+                .collect(),
+        )
+    };
+    Grid::new(Range { min, max, bins }).map_err(|_| NoRange)
+}
+
+/// Rows in each cell, cells given by their ascending starts; what lies before the first counts to it.
+fn count_by_start<T: Ladder>(starts: &[T], values: impl Iterator<Item = (T, u32)>) -> Vec<u32> {
+    let mut counts = vec![0; starts.len()];
+    for (value, rows) in values {
+        counts[starts[1..].partition_point(|start| *start <= value)] += rows;
+    }
+    counts
+}
+
+/// Finds the categories that enough rows have, in order of their texts.
+fn categories(
+    name: &str,
+    texts: &Texts,
+    classes: &Classes,
+    counting: &mut impl Counting,
+) -> Vec<String> {
+    let keys: Vec<usize> = (0..texts.len())
+        .filter(|&i| {
+            let text = texts.get(i);
+            classes.rows[i] > 0 && !text.is_empty() && text != OTHER.as_bytes()
+        })
+        .collect();
+    let counts = keys.iter().map(|&i| classes.rows[i]).collect();
+    let mut released = counting.release(
+        &format!("categories of `{name}`"),
+        counts,
+        CATEGORIES_TENTHS,
+    );
+    released.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    released.truncate(MAX_FOUND_CATEGORIES);
+    let mut found: Vec<String> = released
+        .into_iter()
+        .map(|(key, _)| String::from_utf8_lossy(texts.get(keys[key])).into_owned())
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// Puts equal-mass bins in place of the fine grid of a declared column that asks for them.
+fn settle(column: Column, codes: Codes, counting: &mut impl Counting) -> (Column, Codes) {
+    let Some(wanted) = column.kind().wanted_quantiles() else {
+        return (column, codes);
+    };
+    let cells = column.kind().len();
+    let mut counts = rows_of_each(&codes, column.size());
+    counts.truncate(cells);
+    let measured = counting.measure(&format!("bins of `{}`", column.name()), counts, ALL_TENTHS);
+    let firsts = mass::equal(&measured.values, wanted as usize);
+    let settled = column.with_kind(column.kind().merged(&firsts));
+    let bins = settled.kind().len();
+    let map: Vec<u32> = (0..column.size())
+        .map(|code| {
+            let code = if code < cells {
+                firsts.partition_point(|&first| first <= code)
+            } else {
+                code - cells + bins
+            };
+            u32::try_from(code).expect("codes are below 2^32")
+        })
+        .collect();
+    let codes = codes.recoded(&map, settled.size());
+    (settled, codes)
+}
+
+/// Codes every text as a declared column would, then every row.
+fn recode(column: &Column, texts: &Texts, codes: &Codes) -> Codes {
+    let mut coder = Coder::new(column);
+    for text in texts.iter() {
+        coder.push(text, 0);
+    }
+    let (_, map, _) = coder.finish("row");
+    codes.recoded(&map.widened(), column.size())
+}
+
+/// How many rows have each code.
+fn rows_of_each(codes: &Codes, size: usize) -> Vec<u32> {
+    let mut rows = vec![0; size];
+    with_codes!(codes, codes => for &code in codes {
+        rows[code.at()] += 1;
+    });
+    rows
+}
+
+impl Ladder for i64 {
+    fn rungs() -> Vec<i64> {
+        // .., -7..=-4, -3..=-2, -1, 0, 1, 2..=3, 4..=7, ..
+        let below = (0..62).rev().map(|k| 1 - (2 << k));
+        let above = (0..63).map(|k| 1 << k);
+        std::iter::once(i64::MIN)
+            .chain(below)
+            .chain([0])
+            .chain(above)
+            .collect()
+    }
+
+    fn last_before(next: i64) -> i64 {
+        next - 1
+    }
+
+    const LARGEST: i64 = i64::MAX;
+
+    fn values_between(min: i64, max: i64) -> u64 {
+        max.abs_diff(min).saturating_add(1)
+    }
+}
+
+impl Ladder for Day {
+    fn rungs() -> Vec<Day> {
+        let years = (1850..=2150).map(Day::first_of);
+        std::iter::once(Day::MIN).chain(years).collect()
+    }
+
+    fn last_before(next: Day) -> Day {
+        crate::column::day_before(next)
+    }
+
+    const LARGEST: Day = Day::MAX;
+
+    fn values_between(min: Day, max: Day) -> u64 {
+        u64::from(max.number().abs_diff(min.number())) + 1
+    }
+}
+
+impl Ladder for f64 {
+    fn rungs() -> Vec<f64> {
+        let powers = || (-40..=80).map(|k| 2f64.powi(k));
+        let below = powers().rev().map(|power| -power);
+        std::iter::once(f64::MIN)
+            .chain(below)
+            .chain([0.0])
+            .chain(powers())
+            .collect()
+    }
+
+    fn last_before(next: f64) -> f64 {
+        next
+    }
+
+    const LARGEST: f64 = f64::MAX;
+
+    fn values_between(_: f64, _: f64) -> u64 {
+        u64::MAX
+    }
+
+    fn is_speck(cell: (f64, f64), range: (f64, f64)) -> bool {
+        cell.1 / 2.0 - cell.0 / 2.0 < (range.1 / 2.0 - range.0 / 2.0) * 1e-6
+    }
+}

@@ -1,0 +1,415 @@
+//! Domains found under differential privacy, and taken from the data as they are.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fmt::Write;
+
+use expect_test::{Expect, expect};
+use privacy::{Delta, Epsilon, Ledger, NoiseRng, Rho};
+use tabular::{
+    CodedTable, DiscoveryError, Joined, KeyHasher, Kind, Limits, Schema, Upload, read_csv,
+};
+
+fn hasher() -> KeyHasher {
+    KeyHasher::new([5; 16])
+}
+
+fn upload(csv: &str, schema: Option<&Schema>) -> Upload {
+    read_csv(
+        csv.as_bytes(),
+        Some("id"),
+        schema,
+        &hasher(),
+        &Limits::default(),
+    )
+    .unwrap()
+}
+
+fn ledger(epsilon: f64) -> Ledger {
+    let (epsilon, delta) = (Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap());
+    Ledger::open_with_threshold_delta(epsilon, delta, 0.5).unwrap()
+}
+
+fn tenth(ledger: &Ledger) -> Rho {
+    ledger.total().share(1, 10)
+}
+
+/// A small generator for made-up people; no noise comes from it.
+struct Dice(u64);
+
+impl Dice {
+    fn unit(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        f64::from(u32::try_from(self.0 >> 32).unwrap()) / 4_294_967_296.0
+    }
+
+    /// One of several, the first most often.
+    fn pick<const N: usize>(&mut self, from: [&'static str; N]) -> &'static str {
+        let mut left = self.unit().sqrt();
+        let each = |_: &&&str| {
+            left *= 1.6;
+            left > 1.0
+        };
+        from.iter().find(each).unwrap_or(&from[N - 1])
+    }
+
+    fn bell(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
+    }
+}
+
+/// People with an age, an income, a group, a day, a flag, a note that is mostly unique, and nothing in one column.
+fn people(rows: usize) -> String {
+    let mut dice = Dice(1);
+    let mut csv = String::from("id,age,income,group,joined,flag,note,void\n");
+    for id in 0..rows {
+        let age = (45.0 + 14.0 * dice.bell()).clamp(17.0, 90.0).floor();
+        let income = if dice.unit() < 0.3 {
+            0.0
+        } else {
+            (9.0 + 0.8 * dice.bell()).exp()
+        };
+        let group = dice.pick(["red", "green", "blue", "other", "rare"]);
+        let joined = format!(
+            "20{:02}-{:02}-{:02}",
+            10 + id % 10,
+            1 + id % 12,
+            1 + id % 28
+        );
+        let flag = if dice.unit() < 0.2 {
+            String::new()
+        } else {
+            format!("{}", u8::from(dice.unit() < 0.5))
+        };
+        writeln!(
+            csv,
+            "{id},{age},{income:.2},{group},{joined},{flag},note {id},"
+        )
+        .unwrap();
+    }
+    csv
+}
+
+fn describe(table: &CodedTable) -> String {
+    let mut text = String::new();
+    for column in table.schema().columns() {
+        let kind = match column.kind() {
+            Kind::Categories(texts) if texts.len() > 8 => format!("{} categories", texts.len()),
+            Kind::Categories(texts) => format!("categories {}", texts.join(" ")),
+            Kind::Integer(grid) => format!(
+                "integer {} to {} in {} bins",
+                grid.range().min,
+                grid.range().max,
+                grid.len()
+            ),
+            Kind::Number(grid) => format!(
+                "number {:.0} to {:.0} in {} bins",
+                grid.range().min,
+                grid.range().max,
+                grid.len()
+            ),
+            Kind::Date(grid) => format!(
+                "date {} to {} in {} bins",
+                grid.range().min,
+                grid.range().max,
+                grid.len()
+            ),
+        };
+        let nullable = if column.is_nullable() { ", null" } else { "" };
+        let other = if column.has_other() { ", other" } else { "" };
+        writeln!(text, "{}: {kind}{nullable}{other}", column.name()).unwrap();
+    }
+    text
+}
+
+fn check_private(rows: usize, epsilon: f64, expected: Expect) {
+    let joined = Joined::single(upload(&people(rows), None));
+    let mut ledger = ledger(epsilon);
+    let discovery = tenth(&ledger);
+    let table = joined
+        .into_coded(
+            &mut ledger,
+            discovery,
+            &mut NoiseRng::dangerous_from_seed(1),
+        )
+        .unwrap();
+    assert!(ledger.spent() <= discovery);
+    expected.assert_eq(&describe(&table));
+}
+
+#[test]
+fn with_budget_the_domain_comes_out_close_to_what_it_is() {
+    check_private(
+        20_000,
+        5.0,
+        expect![[r#"
+            age: integer 17 to 83 in 32 bins
+            income: number 0 to 65536 in 32 bins
+            group: categories blue green rare red, other
+            joined: date 2010-01-01 to 2019-12-31 in 32 bins
+            flag: integer 0 to 1 in 2 bins, null
+            note: categories , other
+            void: categories , null, other
+        "#]],
+    );
+}
+
+#[test]
+fn with_little_budget_it_comes_out_coarse() {
+    check_private(
+        20_000,
+        0.5,
+        expect![[r#"
+            age: integer 16 to 116 in 32 bins
+            income: number 0 to 32768 in 31 bins
+            group: categories blue green red, other
+            joined: date 2010-01-01 to 2019-12-31 in 32 bins
+            flag: integer 0 to 1 in 2 bins, null
+            note: categories , other
+            void: categories , null, other
+        "#]],
+    );
+}
+
+#[test]
+fn with_hardly_any_rows_nothing_comes_out() {
+    check_private(
+        20,
+        1.0,
+        expect![[r#"
+        age: categories , other
+        income: categories , other
+        group: categories , other
+        joined: categories , other
+        flag: categories , other
+        note: categories , other
+        void: categories , other
+    "#]],
+    );
+}
+
+#[test]
+fn from_the_data_as_they_are_everything_comes_out() {
+    let table = Joined::single(upload(&people(2_000), None)).dangerous_into_coded();
+    expect![[r#"
+        age: integer 17 to 85 in 32 bins
+        income: number 0 to 91750 in 32 bins
+        group: categories blue green rare red, other
+        joined: date 2010-01-01 to 2019-12-31 in 32 bins
+        flag: integer 0 to 1 in 2 bins, null
+        note: 1024 categories, other
+        void: categories , null, other
+    "#]]
+    .assert_eq(&describe(&table));
+}
+
+#[test]
+fn every_row_keeps_a_code() {
+    for seed in 0..5 {
+        let joined = Joined::single(upload(&people(3_000), None));
+        let mut ledger = ledger(1.0);
+        let discovery = tenth(&ledger);
+        let table = joined
+            .into_coded(
+                &mut ledger,
+                discovery,
+                &mut NoiseRng::dangerous_from_seed(seed),
+            )
+            .unwrap();
+        for (i, size) in table.schema().sizes().into_iter().enumerate() {
+            let counts = table.counts(&[i]).dangerous_reveal();
+            assert_eq!(counts.len(), size);
+            assert_eq!(counts.iter().sum::<u32>(), 3_000);
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_domain() {
+    let schema = |seed| {
+        let mut ledger = ledger(1.0);
+        let discovery = tenth(&ledger);
+        let table = Joined::single(upload(&people(3_000), None))
+            .into_coded(
+                &mut ledger,
+                discovery,
+                &mut NoiseRng::dangerous_from_seed(seed),
+            )
+            .unwrap();
+        (table.schema().clone(), ledger.close())
+    };
+    assert_eq!(schema(7), schema(7));
+}
+
+/// A row that matches nobody in the other table must change nothing at all: not what is found, not what is spent.
+#[test]
+fn rows_outside_the_join_have_no_influence() {
+    let found = |left: &str| {
+        let mut ledger = ledger(3.0);
+        let discovery = tenth(&ledger);
+        let right = "id,b\n".to_owned()
+            + &(0..4_000)
+                .map(|id| format!("{id},{}\n", id % 3))
+                .collect::<String>();
+        let joined = Joined::join(vec![
+            ("A".into(), upload(left, None)),
+            ("B".into(), upload(&right, None)),
+        ]);
+        let table = joined
+            .into_coded(
+                &mut ledger,
+                discovery,
+                &mut NoiseRng::dangerous_from_seed(3),
+            )
+            .unwrap();
+        (describe(&table), ledger.close())
+    };
+    let left = people(4_000);
+    let with_strangers =
+        left.clone() + "x1,999999,1e12,new,1900-01-01,7,canary,full\nx2,-5,x,,,,,\n";
+    assert_eq!(found(&left), found(&with_strangers));
+}
+
+#[test]
+fn an_empty_join_is_discovered_and_coded_like_any_other() {
+    let joined = Joined::join(vec![
+        ("A".into(), upload("id,a,n\n1,x,7\n2,y,8\n", None)),
+        ("B".into(), upload("id,b\n3,2020-01-01\n", None)),
+    ]);
+    let mut ledger = ledger(1.0);
+    let discovery = tenth(&ledger);
+    let table = joined
+        .into_coded(
+            &mut ledger,
+            discovery,
+            &mut NoiseRng::dangerous_from_seed(1),
+        )
+        .unwrap();
+    assert_eq!(table.schema().columns().len(), 3);
+    assert_eq!(table.counts(&[]).dangerous_reveal(), [0]);
+}
+
+const WITH_QUANTILES: &str = "
+age: {integer: {min: 0, max: 120, bins: quantile}}
+income: {number: {min: 0, max: 1e6, bins: {quantile: 8}}, nullable: true}
+group: {categories: [red, green, blue], other: true}";
+
+fn declared(yaml: &str) -> Schema {
+    Schema::new(tabular::Declaration::from_yaml(yaml).unwrap()).unwrap()
+}
+
+#[test]
+fn declared_quantiles_are_paid_for_and_the_rest_is_free() {
+    let joined = Joined::single(upload(&people(20_000), Some(&declared(WITH_QUANTILES))));
+    assert!(joined.needs_discovery());
+    let (epsilon, delta) = (Epsilon::new(2.0).unwrap(), Delta::new(1e-9).unwrap());
+    let mut ledger = Ledger::open(epsilon, delta);
+    let discovery = tenth(&ledger);
+    let table = joined
+        .into_coded(
+            &mut ledger,
+            discovery,
+            &mut NoiseRng::dangerous_from_seed(1),
+        )
+        .unwrap();
+    let record = ledger.close();
+    let spent: Vec<(&str, Rho)> = record
+        .entries()
+        .iter()
+        .map(|entry| (entry.label(), entry.rho()))
+        .collect();
+    assert_eq!(
+        spent,
+        [
+            ("bins of `age`", discovery.share(1, 2)),
+            ("bins of `income`", discovery.share(1, 2))
+        ]
+    );
+    expect![[r#"
+        age: integer 0 to 120 in 32 bins
+        income: number 0 to 1000000 in 8 bins, null
+        group: categories red green blue, other
+    "#]]
+    .assert_eq(&describe(&table));
+    let masses = table.counts(&[1]).dangerous_reveal();
+    expect![[r#"
+        [6114, 2569, 2299, 1906, 2026, 2126, 1846, 1114, 0]
+    "#]]
+    .assert_eq(&format!("{masses:?}\n"));
+}
+
+#[test]
+fn a_declared_domain_costs_nothing() {
+    let schema = declared("age: {integer: {min: 0, max: 120}}");
+    let joined = Joined::single(upload(&people(100), Some(&schema)));
+    assert!(!joined.needs_discovery());
+    let mut ledger = ledger(1.0);
+    let discovery = tenth(&ledger);
+    let table = joined
+        .into_coded(
+            &mut ledger,
+            discovery,
+            &mut NoiseRng::dangerous_from_seed(1),
+        )
+        .unwrap();
+    assert_eq!(ledger.spent(), Rho::ZERO);
+    assert_eq!(*table.schema(), schema);
+}
+
+#[test]
+fn refusals_come_before_anything_is_spent() {
+    let joined = || Joined::single(upload(&people(100), None));
+    let rng = &mut NoiseRng::dangerous_from_seed(1);
+    let (epsilon, delta) = (Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
+
+    let mut without_delta = Ledger::open(epsilon, delta);
+    let discovery = tenth(&without_delta);
+    let refused = joined()
+        .into_coded(&mut without_delta, discovery, rng)
+        .unwrap_err();
+    assert_eq!(refused, DiscoveryError::NoThresholdDelta);
+    assert_eq!(without_delta.spent(), Rho::ZERO);
+
+    let mut poor = ledger(0.1);
+    let refused = joined()
+        .into_coded(&mut poor, ledger(1.0).total(), rng)
+        .unwrap_err();
+    expect!["`discovery of the domain` asks for rho 0.01"].assert_eq(&refused.to_string()[..43]);
+    assert_eq!(poor.spent(), Rho::ZERO);
+
+    let mut none = ledger(1.0);
+    let refused = joined().into_coded(&mut none, Rho::ZERO, rng).unwrap_err();
+    expect!["`kind of `age`` was given no budget: raise epsilon, or give it a larger share"]
+        .assert_eq(&refused.to_string());
+    assert_eq!(none.spent(), Rho::ZERO);
+}
+
+#[test]
+fn a_found_schema_is_stored_and_read_again() {
+    let mut ledger = ledger(3.0);
+    let discovery = tenth(&ledger);
+    let table = Joined::single(upload(&people(5_000), None))
+        .into_coded(
+            &mut ledger,
+            discovery,
+            &mut NoiseRng::dangerous_from_seed(1),
+        )
+        .unwrap();
+    let stored = serde_json::to_string(table.schema()).unwrap();
+    let read: Schema = serde_json::from_str(&stored).unwrap();
+    assert_eq!(read, *table.schema());
+    assert_eq!(declared(&stored), read);
+}
+
+/// What a person does to compare synthetic with real data: the domain is taken from the real table, and both are coded under it.
+#[test]
+fn two_tables_are_coded_under_the_schema_of_one() {
+    let real = Joined::single(upload("id,a,n\n1,x,1\n2,y,2\n3,x,9\n", None)).dangerous_into_coded();
+    let other = upload("id,a,n\n1,x,1\n2,z,9\n", Some(real.schema()));
+    let other = Joined::single(other).dangerous_into_coded();
+    assert_eq!(other.schema(), real.schema());
+    assert_eq!(real.counts(&[0]).dangerous_reveal(), [2, 1, 0]);
+    assert_eq!(other.counts(&[0]).dangerous_reveal(), [1, 0, 1]);
+}
