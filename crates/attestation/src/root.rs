@@ -87,3 +87,41 @@ pub enum InvalidRoot {
     #[error("the root file holds several certificates: leave only the root in it")]
     Several,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_root_has_the_published_fingerprint() {
+        let text = "AWS Nitro (641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b)";
+        assert_eq!(Root::aws_nitro().to_string(), text);
+    }
+
+    #[cfg(feature = "authority")]
+    #[test]
+    fn a_root_is_exactly_one_certificate() {
+        let pem = crate::authority::Authority::generate().root_pem();
+        let root = Root::dangerous_from_pem(&pem).expect("one certificate");
+        let with_text = format!("the root of our test platform\n{pem}\n");
+        assert_eq!(Root::dangerous_from_pem(&with_text), Ok(root));
+        let twice = Root::dangerous_from_pem(&format!("{pem}{pem}"));
+        assert_eq!(twice, Err(InvalidRoot::Several));
+        for text in [
+            "",
+            "root.pem",
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+        ] {
+            assert_eq!(
+                Root::dangerous_from_pem(text),
+                Err(InvalidRoot::Empty),
+                "{text}"
+            );
+        }
+        let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(
+            Root::dangerous_from_pem(garbage),
+            Err(InvalidRoot::NotACertificate)
+        );
+    }
+}

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::der::{BIT_STRING, Der, INTEGER, OBJECT, OCTET_STRING, SEQUENCE};
 
@@ -151,7 +151,11 @@ fn unwrap_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
         return Err(UnreadableKey::OpenSsh);
     }
     match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-        Ok(key) => Ok(Zeroizing::new(key.secret_der().to_vec())),
+        Ok(mut key) => {
+            let der = Zeroizing::new(key.secret_der().to_vec());
+            key.zeroize();
+            Ok(der)
+        }
         Err(_) if text.contains("PUBLIC KEY-----") => Err(UnreadableKey::Public),
         Err(_) => Err(UnreadableKey::NotAKey),
     }
