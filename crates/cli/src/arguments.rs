@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use client::KeyAlgorithm;
 
 /// Synthetic data from several parties' private tables, made inside a secure enclave.
 ///
@@ -75,21 +76,9 @@ pub(crate) struct KeygenOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) output: PathBuf,
 
-    /// The kind of key
-    #[arg(long, value_enum, default_value_t = KeyAlgorithm::Rsa2048)]
+    /// The kind of key: rsa-2048, rsa-3072, p256 or ed25519
+    #[arg(long, default_value = "rsa-2048")]
     pub(crate) algorithm: KeyAlgorithm,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum KeyAlgorithm {
-    #[value(name = "rsa-2048")]
-    Rsa2048,
-    #[value(name = "rsa-3072")]
-    Rsa3072,
-    #[value(name = "p256")]
-    P256,
-    #[value(name = "ed25519")]
-    Ed25519,
 }
 
 /// Check service.yaml and runtime.yaml together, and print the agreement's hash
@@ -108,7 +97,7 @@ pub(crate) struct ValidateOptions {
 /// Before a byte of yours leaves this machine it checks that the hardware vouches for exactly this program, this agreement and this
 /// connection. Then http://localhost:LPORT is the room, for curl, a notebook or a browser.
 #[derive(Args)]
-#[command(after_help = "Example: synclave connect --url https://room.example.org --port 443 --lport 3030 \\
+#[command(after_long_help = crate::exit::CODES_OF_CONNECT, after_help = "Example: synclave connect --url https://room.example.org --port 443 --lport 3030 \\
            --private-key keys/alice_private.der --public-key keys/alice_public.der --measurements measurements.json")]
 pub(crate) struct ConnectOptions {
     /// Where the enclave is reached

@@ -1,3 +1,59 @@
-//! The command line of synclave.
+//! The command line of synclave: everything a person runs.
 
-fn main() {}
+mod arguments;
+mod connect;
+mod demo;
+mod evaluate;
+mod exit;
+mod inspect;
+mod keygen;
+mod printer;
+mod receipt;
+mod synth;
+mod table_file;
+mod validate;
+mod whole_file;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::arguments::{Arguments, Command};
+use crate::exit::Exit;
+use crate::printer::Printer;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let printer = Printer::new(arguments.output);
+    match run(&arguments.command, printer) {
+        Ok(()) => Exit::Success.into(),
+        Err(error) => {
+            printer.error(&error);
+            exit::of(&error).into()
+        }
+    }
+}
+
+fn run(command: &Command, printer: Printer) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(options) => demo::run(options, printer),
+        Command::Keygen(options) => keygen::run(options, printer),
+        Command::Validate(options) => validate::run(options, printer),
+        Command::Connect(options) => connect::run(options, printer),
+        Command::Inspect(options) => inspect::run(options, printer),
+        Command::VerifyReceipt(options) => receipt::run(options, printer),
+        Command::Synth(options) => synth::run(options, printer),
+        Command::Sample(options) => synth::sample(options, printer),
+        Command::Evaluate(options) => evaluate::run(options, printer),
+        Command::Completions(options) => {
+            let mut command = Arguments::command();
+            clap_complete::generate(
+                options.shell,
+                &mut command,
+                "synclave",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+    }
+}

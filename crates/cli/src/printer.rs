@@ -15,9 +15,9 @@ impl Printer {
         Self { options }
     }
 
-    /// Whether a program reads along.
-    pub(crate) fn json(self) -> bool {
-        self.options.json
+    /// For steps whose talk nobody needs.
+    pub(crate) fn silent() -> Self {
+        Self { options: OutputOptions { json: false, quiet: true, verbose: false } }
     }
 
     /// Whether a person watches: progress may be drawn and questions asked.
@@ -50,6 +50,22 @@ impl Printer {
     pub(crate) fn detail(self, text: impl std::fmt::Display) {
         if self.options.verbose {
             write_line(std::io::stderr(), &text);
+        }
+    }
+
+    /// Why a command failed: each cause on a line of its own.
+    pub(crate) fn error(self, error: &anyhow::Error) {
+        if self.options.json {
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            let exit_code = crate::exit::of(error).code();
+            let document = serde_json::json!({"error": causes.join(": "), "exit_code": exit_code});
+            write_line(std::io::stdout(), &format_args!("{document:#}"));
+        }
+        let mut lines = error.chain().map(ToString::to_string);
+        let first = lines.next().unwrap_or_default();
+        write_line(std::io::stderr(), &format_args!("error: {first}"));
+        for cause in lines {
+            write_line(std::io::stderr(), &format_args!("  because: {cause}"));
         }
     }
 }

@@ -1,0 +1,154 @@
+//! `synclave connect`: evidence first, then a local port.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use attestation::{Measurements, Root};
+use client::{Endpoint, Expectations, Proxy, Session};
+use protocol::{AgreementHash, RoomId};
+use serde_json::json;
+
+use crate::arguments::{ConnectOptions, MeasurementOptions};
+use crate::exit::{BadInput, Declined};
+use crate::printer::Printer;
+
+pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<()> {
+    let endpoint = Endpoint::parse(&options.url, options.port)?;
+    let key = client::read_keys(&options.private_key, &options.public_key)?;
+    let expectations = Expectations {
+        root: root(options.trust.dangerous_root.as_deref(), printer)?,
+        measurements: measurements(&options.measurements)?,
+        agreement: options.trust.agreement.as_deref().map(agreement).transpose()?,
+        room: options.room.as_deref().map(room).transpose()?,
+    };
+    if expectations.agreement.is_none() && !std::io::stdin().is_terminal() {
+        return Err(BadInput(
+            "nobody is there to accept the agreement: give its hash with --agreement (`synclave validate` prints it)".to_owned(),
+        )
+        .into());
+    }
+    let runtime = tokio::runtime::Runtime::new().context("could not start")?;
+    runtime.block_on(async {
+        let session = Session::open(endpoint, key, expectations).await?;
+        show(&session, printer);
+        if options.trust.agreement.is_none() {
+            ask(&session)?;
+        }
+        let room = hex::encode(session.verified().room());
+        let proxy = Proxy::bind(session, options.lport).await?;
+        printer.say(format_args!("the room is at http://localhost:{} (Ctrl-C ends it)", proxy.port()));
+        printer.document(&json!({"url": format!("http://localhost:{}", proxy.port()), "room": room}));
+        proxy
+            .serve(ended(), move |error| printer.say(format_args!("warning: {error}")))
+            .await;
+        Ok(())
+    })
+}
+
+/// Every check that passed, a line each.
+pub(crate) fn show(session: &Session, printer: Printer) {
+    for step in session.verified().steps() {
+        printer.say(format_args!("  ok  {step}"));
+    }
+}
+
+pub(crate) fn root(file: Option<&Path>, printer: Printer) -> anyhow::Result<Root> {
+    let Some(file) = file else {
+        return Ok(Root::aws_nitro());
+    };
+    printer.say(format_args!(
+        "warning: trusting the root in {}; no hardware vouches for what it signs",
+        file.display()
+    ));
+    let problem = || BadInput(format!("could not use the root in {}", file.display()));
+    let pem = std::fs::read_to_string(file).with_context(problem)?;
+    Root::dangerous_from_pem(&pem).with_context(problem)
+}
+
+pub(crate) fn measurements_file(file: &Path) -> anyhow::Result<Measurements> {
+    let problem = || BadInput(format!("could not use the measurements in {}", file.display()));
+    let text = std::fs::read_to_string(file).with_context(problem)?;
+    Measurements::from_json(&text).with_context(problem)
+}
+
+pub(crate) fn agreement(text: &str) -> anyhow::Result<[u8; 48]> {
+    let hash: AgreementHash = text
+        .trim()
+        .parse()
+        .with_context(|| BadInput(format!("`{text}` is no hash of an agreement")))?;
+    Ok(hash.to_bytes())
+}
+
+fn room(text: &str) -> anyhow::Result<[u8; 32]> {
+    let room: RoomId = text
+        .trim()
+        .parse()
+        .with_context(|| BadInput(format!("`{text}` is no id of a room")))?;
+    Ok(room.to_bytes())
+}
+
+fn measurements(options: &MeasurementOptions) -> anyhow::Result<Measurements> {
+    match options {
+        MeasurementOptions { measurements: Some(file), .. } => measurements_file(file),
+        MeasurementOptions { pcr0: Some(pcr0), pcr1: Some(pcr1), pcr2: Some(pcr2), .. } => {
+            Measurements::from_hex(pcr0, pcr1, pcr2)
+                .with_context(|| BadInput("could not use the measurements".to_owned()))
+        }
+        _ => unreachable!("clap asks for a file or for all three"),
+    }
+}
+
+/// Shows the agreement to the person, and goes on only after a yes.
+fn ask(session: &Session) -> anyhow::Result<()> {
+    let agreement = session.agreement();
+    let mut stderr = std::io::stderr();
+    writeln!(
+        stderr,
+        "\n--- service.yaml ---\n{}\n--- runtime.yaml ---\n{}\n---\nhash: {}",
+        printable(agreement.service_yaml()),
+        printable(agreement.runtime_yaml()),
+        agreement.sha384()
+    )?;
+    write!(stderr, "Do you accept this agreement? Type yes to go on: ")?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim().eq_ignore_ascii_case("yes") {
+        Ok(())
+    } else {
+        Err(Declined.into())
+    }
+}
+
+/// Without characters that could move the cursor, and so hide a line from the person who reads it.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// Completes when the person or the system ends the program.
+async fn ended() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    drop(tokio::signal::ctrl_c().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn nothing_in_an_agreement_can_move_the_cursor() {
+        assert_eq!(printable("epsilon: 30\r\u{1b}[Aepsilon: 3\n"), "epsilon: 30\u{fffd}\u{fffd}[Aepsilon: 3\n");
+    }
+}

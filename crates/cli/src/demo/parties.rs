@@ -1,0 +1,146 @@
+//! The room of the demo, and what each party does.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use attestation::{Measurements, Root};
+use client::{Endpoint, Expectations, KeyAlgorithm, Proxy, Session};
+use enclave::{Config, Enclave, Limits, Platform, Running};
+use indicatif::{ProgressBar, ProgressStyle};
+use protocol::{Agreement, Phase, RoomId, Status};
+use tokio::net::TcpListener;
+
+use crate::connect;
+use crate::demo::Party;
+use crate::demo::http::LocalPort;
+use crate::printer::Printer;
+use crate::whole_file;
+
+const SERVICE: &str = include_str!("../../assets/demo/service.yaml");
+const RUNTIME: &str = include_str!("../../assets/demo/runtime.yaml");
+
+/// New keys for both parties, and the two files they agree on, in `folder`.
+pub(super) fn agree(folder: &Path, epsilon: f64) -> anyhow::Result<Agreement> {
+    let keys = folder.join("keys");
+    let mut service = SERVICE.to_owned();
+    for (party, place) in [("insurer", "INSURER_KEY"), ("clinic", "CLINIC_KEY")] {
+        // The keys of an earlier demo are of no use to anyone.
+        for half in ["private", "public"] {
+            drop(fs::remove_file(keys.join(format!("{party}_{half}.der"))));
+        }
+        let key = client::keygen(party, &keys, KeyAlgorithm::P256)?;
+        service = service.replace(place, &key.key.public_text());
+    }
+    let runtime = RUNTIME.replace("EPSILON", &epsilon.to_string());
+    let room = folder.join("room");
+    fs::create_dir_all(&room)?;
+    for (name, text) in [("service.yaml", &service), ("runtime.yaml", &runtime)] {
+        whole_file::write(&room.join(name), |out| Ok(out.write_all(text.as_bytes())?))?;
+    }
+    Ok(Agreement::new(service, runtime)?)
+}
+
+/// A running room, and what the parties know of it beforehand: its root and its measurements.
+pub(super) struct Stage {
+    running: Running,
+}
+
+impl Stage {
+    pub(super) async fn open(folder: &Path, agreement: Agreement) -> anyhow::Result<Self> {
+        let running = Enclave::start(Config {
+            agreement,
+            platform: Platform::simulated()?,
+            listener: TcpListener::bind("127.0.0.1:0").await?,
+            limits: Limits::default(),
+            events: std::sync::Arc::new(drop),
+        })?;
+        let measurements = running.measurements().to_json();
+        for (name, text) in [("root.pem", running.root_pem()), ("measurements.json", measurements)] {
+            whole_file::write(&folder.join(name), |out| Ok(out.write_all(text.as_bytes())?))?;
+        }
+        Ok(Self { running })
+    }
+
+    pub(super) fn room(&self) -> RoomId {
+        self.running.room()
+    }
+
+    pub(super) fn address(&self) -> std::net::SocketAddr {
+        self.running.address()
+    }
+
+    pub(super) fn agreement(&self) -> [u8; 48] {
+        self.running.agreement().to_bytes()
+    }
+
+    pub(super) fn measurements(&self) -> &Measurements {
+        self.running.measurements()
+    }
+
+    pub(super) fn root(&self) -> anyhow::Result<Root> {
+        Ok(Root::dangerous_from_pem(&self.running.root_pem())?)
+    }
+
+    /// What `synclave connect` does: verify, then open a local port.
+    pub(super) async fn connect(&self, folder: &Path, party: &Party, printer: Printer) -> anyhow::Result<LocalPort> {
+        let keys = folder.join("keys");
+        let key = client::read_keys(
+            &keys.join(format!("{}_private.der", party.name)),
+            &keys.join(format!("{}_public.der", party.name)),
+        )?;
+        let address = self.address();
+        let endpoint = Endpoint::parse(&address.ip().to_string(), address.port())?;
+        let expectations = Expectations {
+            root: self.root()?,
+            measurements: *self.measurements(),
+            agreement: Some(self.agreement()),
+            room: None,
+        };
+        let session = Session::open(endpoint, key, expectations).await?;
+        printer.say(format_args!("   {}:", party.name));
+        connect::show(&session, printer);
+        let proxy = Proxy::bind(session, 0).await?;
+        let port = proxy.port();
+        printer.say(format_args!("   the room is at http://localhost:{port} for the {}\n", party.name));
+        tokio::spawn(proxy.serve(std::future::pending(), move |error| {
+            printer.say(format_args!("warning: {error}"));
+        }));
+        Ok(LocalPort(port))
+    }
+
+    pub(super) async fn close(self) {
+        self.running.shutdown().await;
+    }
+}
+
+pub(super) async fn upload(party: &Party, local: LocalPort, printer: Printer) -> anyhow::Result<()> {
+    let file = format!("{}.csv", party.name);
+    let reply = local.upload("/upload_data", &file, party.table.as_bytes()).await?;
+    printer.say(format_args!("   {}: {} rows", party.name, reply["rows"]));
+    for warning in reply["warnings"].as_array().into_iter().flatten() {
+        printer.say(format_args!("     {}", warning.as_str().unwrap_or_default()));
+    }
+    Ok(())
+}
+
+/// Watches `/status`, and draws it for a person.
+pub(super) async fn wait_until_trained(local: LocalPort, printer: Printer) -> anyhow::Result<()> {
+    let bar = if printer.interactive() { ProgressBar::new(10) } else { ProgressBar::hidden() };
+    bar.set_style(ProgressStyle::with_template("   {bar:30} {msg}").context("a constant template")?);
+    loop {
+        let status: Status = serde_json::from_value(local.get_json("/status").await?)?;
+        if let Some(progress) = &status.progress {
+            bar.set_position(progress.tenths.into());
+            bar.set_message(progress.stage.clone());
+        }
+        match status.status {
+            Phase::Trained => break,
+            Phase::Failed => bail!("the room could not fit a model"),
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}

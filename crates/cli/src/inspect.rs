@@ -1,0 +1,110 @@
+//! `synclave inspect`: what a file is, and what holds of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use attestation::{Freshness, Root, UnixTime, examine};
+use serde_json::json;
+use synthesis::Model;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::arguments::InspectOptions;
+use crate::exit::BadInput;
+use crate::printer::Printer;
+use crate::{connect, receipt};
+
+/// No document, receipt or model that anyone would keep is longer.
+const MAX_BYTES: u64 = 1 << 30;
+
+pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<()> {
+    let root = connect::root(options.dangerous_root.as_deref(), printer)?;
+    let bytes = read(&options.file)?;
+    if Model::is_model(&bytes) {
+        return model(&bytes, printer);
+    }
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        let signed = receipt::read(&options.file)?;
+        let checked = receipt::verify(&signed, &root, None, None, printer)?;
+        receipt::describe(checked.receipt(), printer);
+        printer.result("a receipt; it holds");
+        printer.document(&json!({"kind": "receipt", "holds": true, "receipt": checked.receipt()}));
+        return Ok(());
+    }
+    let at = match &options.at {
+        Some(text) => moment(text)?,
+        None => UnixTime::now(),
+    };
+    document(&bytes, &root, at, printer)
+}
+
+fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow::Result<()> {
+    let examination = examine(bytes, root, at, Freshness::Live);
+    for step in examination.steps() {
+        printer.result(format_args!("  ok  {step}"));
+    }
+    let document = examination.into_outcome().context("not accepted as an attestation document")?;
+    for (index, pcr) in document.pcrs() {
+        printer.result(format_args!("      PCR{index} {}", hex::encode(pcr)));
+    }
+    for (name, bytes) in [
+        ("nonce", document.nonce()),
+        ("public key", document.public_key()),
+        ("user data", document.user_data()),
+    ] {
+        if let Some(bytes) = bytes {
+            printer.result(format_args!("      {name}: {} bytes, {}", bytes.len(), hex::encode(bytes)));
+        }
+    }
+    document.measurements()?;
+    printer.result("an attestation document; it holds");
+    let pcrs: serde_json::Map<_, _> = document
+        .pcrs()
+        .map(|(index, pcr)| (format!("PCR{index}"), hex::encode(pcr).into()))
+        .collect();
+    printer.document(&json!({
+        "kind": "attestation document",
+        "holds": true,
+        "module_id": document.module_id(),
+        "timestamp_ms": document.timestamp_millis(),
+        "pcrs": pcrs,
+        "steps": document.steps(),
+    }));
+    Ok(())
+}
+
+fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
+    let model = Model::load(bytes).context("a fitted model, but it cannot be read")?;
+    let columns: Vec<&str> = model.schema().columns().iter().map(|column| column.name()).collect();
+    printer.result(format_args!("a fitted model: {}, {} columns, some {} rows", model.method(), columns.len(), model.default_rows()));
+    printer.result(format_args!("columns    {}", columns.join(", ")));
+    for line in receipt::ledger_lines(model.ledger()) {
+        printer.result(line);
+    }
+    printer.document(&json!({
+        "kind": "model",
+        "method": model.method().to_string(),
+        "columns": columns,
+        "rows": model.default_rows(),
+        "ledger": model.ledger(),
+    }));
+    Ok(())
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let problem = || BadInput(format!("could not read {}", file.display()));
+    let length = std::fs::metadata(file).with_context(problem)?.len();
+    if length > MAX_BYTES {
+        bail!(BadInput(format!("{} is too large to be anything of ours: {length} bytes", file.display())));
+    }
+    std::fs::read(file).with_context(problem)
+}
+
+fn moment(text: &str) -> anyhow::Result<UnixTime> {
+    let seconds = OffsetDateTime::parse(text, &Rfc3339)
+        .ok()
+        .and_then(|time| u64::try_from(time.unix_timestamp()).ok())
+        .with_context(|| BadInput(format!("`{text}` is no time; write it like 2022-10-13T09:00:00Z")))?;
+    Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+}

@@ -1,0 +1,103 @@
+//! `synclave synth` and `synclave sample`: the engine alone.
+
+use std::ops::ControlFlow;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use privacy::{Delta, Epsilon, Ledger, NoiseRng, Rho};
+use serde_json::{Map, json};
+use synthesis::{Method, Model, Progress};
+use tabular::Joined;
+
+use crate::arguments::{SampleOptions, SynthOptions};
+use crate::exit::BadInput;
+use crate::printer::Printer;
+use crate::{receipt, table_file, whole_file};
+
+/// Of rho, for finding the domain out; and of delta, for finding categories out.
+const DISCOVERY_SHARE: (u32, u32) = (1, 10);
+const THRESHOLD_SHARE: f64 = 0.5;
+
+pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
+    let method: Method = options.method.parse().map_err(bad_input)?;
+    let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
+    let delta = Delta::new(options.delta).map_err(bad_input)?;
+    let schema = options.schema.as_deref().map(table_file::read_schema).transpose()?;
+    let upload = table_file::read(&options.data, options.key.as_deref(), schema.as_ref(), printer)?;
+    let joined = Joined::single(upload);
+    let mut ledger = if schema.is_none() && !options.dangerous_domain_from_data {
+        Ledger::open_with_threshold_delta(epsilon, delta, THRESHOLD_SHARE).map_err(bad_input)?
+    } else {
+        Ledger::open(epsilon, delta)
+    };
+    let mut rng = NoiseRng::from_os()?;
+    let table = if options.dangerous_domain_from_data {
+        printer.say("warning: the domain is taken from the data: its values and ranges show through, whatever epsilon says");
+        joined.dangerous_into_coded()
+    } else {
+        let discovery = if joined.needs_discovery() {
+            printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
+            ledger.total().share(DISCOVERY_SHARE.0, DISCOVERY_SHARE.1)
+        } else {
+            Rho::ZERO
+        };
+        joined.into_coded(&mut ledger, discovery, &mut rng)?
+    };
+    let bar = progress_bar(printer)?;
+    let fitted = synthesis::fit(&table, method, &Map::new(), &mut ledger, &mut rng, &mut |progress| {
+        show(&bar, progress);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let model = fitted?;
+    drop(table);
+    let rows = options.rows.unwrap_or_else(|| model.default_rows());
+    table_file::write_samples(&options.output, &model, rows, options.seed)?;
+    if let Some(path) = &options.model {
+        whole_file::write(path, |mut out| Ok(model.save(&mut out)?))?;
+    }
+    if let Some(path) = &options.report {
+        let report = json!({"report": model.report(), "ledger": model.ledger()});
+        whole_file::write(path, |out| Ok(writeln!(out, "{report:#}")?))?;
+    }
+    printer.say(format_args!("wrote {rows} synthetic rows to {}", options.output.display()));
+    for line in receipt::ledger_lines(model.ledger()) {
+        printer.say(line);
+    }
+    receipt::detail_entries(model.ledger(), printer);
+    printer.document(&json!({
+        "output": options.output,
+        "rows": rows,
+        "method": model.method().to_string(),
+        "ledger": model.ledger(),
+    }));
+    Ok(())
+}
+
+pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Result<()> {
+    let problem = || BadInput(format!("could not use the model in {}", options.model.display()));
+    let bytes = std::fs::read(&options.model).with_context(problem)?;
+    let model = Model::load(&bytes).with_context(problem)?;
+    let rows = options.rows.unwrap_or_else(|| model.default_rows());
+    table_file::write_samples(&options.output, &model, rows, options.seed)?;
+    printer.say(format_args!("wrote {rows} synthetic rows to {}", options.output.display()));
+    printer.document(&json!({"output": options.output, "rows": rows}));
+    Ok(())
+}
+
+/// A bar that a person sees, and nobody else.
+fn progress_bar(printer: Printer) -> anyhow::Result<ProgressBar> {
+    let bar = if printer.interactive() { ProgressBar::new(1) } else { ProgressBar::hidden() };
+    bar.set_style(ProgressStyle::with_template("{bar:30} {msg}").context("a constant template")?);
+    Ok(bar)
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.total);
+    bar.set_position(progress.done);
+    bar.set_message(progress.stage);
+}
+
+fn bad_input(error: impl std::fmt::Display) -> BadInput {
+    BadInput(error.to_string())
+}
