@@ -1,0 +1,116 @@
+//! What the room tells the machine it runs on: a closed list of facts, none of which depends on what the tables hold.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use access::Endpoint;
+use protocol::Code;
+use serde::{Serialize, Serializer};
+
+/// One line of the log. There is no field for a text of a party, a query, an id or a number of rows, and no time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A party's table was taken in.
+    UploadAccepted {
+        /// Its place in `party_names`, from 0.
+        party: usize,
+    },
+    /// A party confirmed its table.
+    Confirmed {
+        /// Its place in `party_names`, from 0.
+        party: usize,
+    },
+    /// All parties have confirmed.
+    TrainingStarted,
+    /// There is a model.
+    TrainingFinished,
+    /// Training ended without a model.
+    TrainingFailed,
+    /// Somebody has asked for samples.
+    SamplesRequested,
+    /// The platform vouched for the receipt as it now is.
+    ReceiptIssued,
+    /// A request was answered with an error.
+    Refused {
+        /// What was asked for, if there is such a thing.
+        #[serde(serialize_with = "serialize_path")]
+        path: Option<Endpoint>,
+        /// Why.
+        code: Code,
+    },
+    /// A part of the program gave up. Its message is not repeated, as it could hold anything.
+    Panicked {
+        /// File of the source.
+        file: String,
+        /// Line of the source.
+        line: u32,
+    },
+}
+
+/// Where events go.
+pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Events as lines of JSON on the standard error stream.
+pub fn to_stderr() -> Events {
+    Arc::new(|event| {
+        let line = serde_json::to_string(&event).expect("an event has a JSON form");
+        // Where nobody listens there is nobody to tell.
+        drop(writeln!(std::io::stderr(), "{line}"));
+    })
+}
+
+/// From now on panics in this process are told as [`Event::Panicked`] and in no other way: the message that Rust would
+/// print can hold anything, a value of a table included.
+pub fn tell_panics_as_events(events: Events) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let (file, line) = panic
+            .location()
+            .map_or(("unknown", 0), |place| (place.file(), place.line()));
+        events(Event::Panicked {
+            file: file.to_owned(),
+            line,
+        });
+    }));
+}
+
+#[expect(clippy::ref_option, reason = "the form that serde asks for")]
+fn serialize_path<S: Serializer>(
+    endpoint: &Option<Endpoint>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    endpoint.map(Endpoint::path).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(event: &Event) -> String {
+        serde_json::to_string(event).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_one_flat_json_object() {
+        assert_eq!(
+            line(&Event::Confirmed { party: 1 }),
+            r#"{"event":"confirmed","party":1}"#
+        );
+        let refused = Event::Refused {
+            path: Some(Endpoint::Samples),
+            code: Code::NotFitted,
+        };
+        assert_eq!(
+            line(&refused),
+            r#"{"event":"refused","path":"/samples","code":"not-fitted"}"#
+        );
+        let refused = Event::Refused {
+            path: None,
+            code: Code::NotFound,
+        };
+        assert_eq!(
+            line(&refused),
+            r#"{"event":"refused","path":null,"code":"not-found"}"#
+        );
+    }
+}

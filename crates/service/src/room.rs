@@ -1,0 +1,419 @@
+//! The room: its state machine and its use cases, without HTTP.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use privacy::NoiseRng;
+use protocol::{
+    Code, ColumnsReply, Details, Phase, Problem, ReceiptSamples, RoomId, SignedReceipt, Status,
+    TrainingProgress, Yourself,
+};
+use tabular::{KeyHasher, Schema, Upload};
+use tokio::sync::watch;
+
+use crate::agreement::CheckedAgreement;
+use crate::event::{Event, Events};
+use crate::seat::{Held, Seat};
+use crate::training::{Fitted, Unfitted, train};
+use crate::turnstile::Turnstile;
+
+/// How often a room that trains says how far it is. What it says changes at these times only, the end of training included,
+/// so that nobody learns more finely how long a step took: that can depend on the data.
+pub const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
+
+/// Asks the platform for an attestation document with this user data, and neither nonce nor key.
+pub type Attest = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, NoEvidence> + Send + Sync>;
+
+/// The platform gave no document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the platform gave no evidence")]
+pub struct NoEvidence;
+
+/// Why a room cannot open.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no entropy, without which no room can open")]
+pub struct NoEntropy(#[from] getrandom::Error);
+
+/// What a room is opened with.
+pub struct RoomSetup {
+    /// What will be done, by whom.
+    pub agreement: CheckedAgreement,
+    /// The name that the channel's evidence gives the room.
+    pub id: RoomId,
+    /// Where evidence for receipts comes from.
+    pub attest: Attest,
+    /// Where events go.
+    pub events: Events,
+    /// The source of all noise.
+    pub rng: NoiseRng,
+    /// [`ANNOUNCE_EVERY`], unless somebody waits for a test.
+    pub announce_every: Duration,
+}
+
+/// One collaboration: one agreement, its parties' tables until the model is fitted, and at most one model.
+///
+/// It is promised that training starts at most once, when the last party confirms; that tables are overwritten when it ends,
+/// however it ends; and that nothing about the tables leaves but what the ledger paid for, and to each owner what concerns its
+/// own file.
+pub struct Room {
+    agreement: CheckedAgreement,
+    id: RoomId,
+    hasher: KeyHasher,
+    events: Events,
+    announce_every: Duration,
+    state: Mutex<State>,
+    status: watch::Sender<Status>,
+    samples: Mutex<Vec<ReceiptSamples>>,
+    pub(crate) attest: Attest,
+    pub(crate) turnstile: Turnstile,
+    /// The last one that the platform vouched for.
+    pub(crate) receipt: tokio::sync::Mutex<Option<SignedReceipt>>,
+}
+
+struct State {
+    seats: Vec<Seat>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The generator waits here for the one training that there can be.
+    Gathering(Box<NoiseRng>),
+    Training,
+    Trained(Arc<Fitted>),
+    Failed,
+}
+
+impl Room {
+    /// Opens a room that awaits data.
+    ///
+    /// # Errors
+    /// If the operating system gives no entropy.
+    pub fn open(setup: RoomSetup) -> Result<Arc<Self>, NoEntropy> {
+        let mut key = zeroize::Zeroizing::new([0; 16]);
+        getrandom::fill(key.as_mut())?;
+        let seats = setup
+            .agreement
+            .parties()
+            .iter()
+            .map(|party| Seat::new(party.name().to_owned()))
+            .collect();
+        let state = State {
+            seats,
+            stage: Stage::Gathering(Box::new(setup.rng)),
+        };
+        Ok(Arc::new(Room {
+            status: watch::Sender::new(state.status(None)),
+            state: Mutex::new(state),
+            agreement: setup.agreement,
+            id: setup.id,
+            hasher: KeyHasher::new(*key),
+            events: setup.events,
+            announce_every: setup.announce_every,
+            samples: Mutex::default(),
+            attest: setup.attest,
+            turnstile: Turnstile::default(),
+            receipt: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// What was agreed.
+    pub fn agreement(&self) -> &CheckedAgreement {
+        &self.agreement
+    }
+
+    /// The room's name.
+    pub fn id(&self) -> RoomId {
+        self.id
+    }
+
+    /// How far the room has come, now and from now on.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// What `/details` says.
+    pub fn details(&self) -> Details {
+        self.agreement.details(self.id)
+    }
+
+    /// What `/status` says to this user.
+    pub fn status_for(&self, user: &str) -> Status {
+        let commitment = |seat: &Seat| seat.commitment().cloned();
+        let yourself = self
+            .lock()
+            .seats
+            .iter()
+            .find(|seat| seat.name() == user)
+            .map(|seat| Yourself {
+                name: user.to_owned(),
+                commitment: commitment(seat),
+            });
+        Status {
+            you: yourself,
+            ..self.status.borrow().clone()
+        }
+    }
+
+    /// The party stands by its table. When it is the last to say so, training starts.
+    pub(crate) fn confirm(self: &Arc<Self>, user: &str) -> Result<(), Problem> {
+        let party = self.party(user)?;
+        let mut state = self.lock();
+        let news = state.seats[party].confirm()?;
+        let start = state.begin_training();
+        if news {
+            self.announce(&state, None);
+        }
+        drop(state);
+        if news {
+            self.tell(Event::Confirmed { party });
+        }
+        if let Some((tables, rng)) = start {
+            self.tell(Event::TrainingStarted);
+            train(self, tables, rng);
+        }
+        Ok(())
+    }
+
+    /// The party begins to upload; nobody else can do so for it until the lease is gone.
+    pub(crate) fn begin_upload(self: &Arc<Self>, user: &str) -> Result<Lease, Problem> {
+        let party = self.party(user)?;
+        self.lock().seats[party].begin_upload()?;
+        Ok(Lease {
+            room: Arc::clone(self),
+            party,
+            table: None,
+        })
+    }
+
+    /// The model, once there is one.
+    pub(crate) fn fitted(&self) -> Result<Arc<Fitted>, Problem> {
+        match &self.lock().stage {
+            Stage::Trained(fitted) => Ok(Arc::clone(fitted)),
+            Stage::Failed => {
+                let detail = "Training ended without a model, and cannot be repeated in this room; open a new one.";
+                Err(Problem::new(Code::TrainingFailed, detail))
+            }
+            Stage::Gathering(_) | Stage::Training => {
+                let detail = "There is no model yet: every party must upload and confirm, and training must end.";
+                Err(Problem::new(Code::NotFitted, detail))
+            }
+        }
+    }
+
+    /// The columns of one party: `mine`, `theirs` or a party's name.
+    pub(crate) fn columns(&self, user: &str, which: &str) -> Result<ColumnsReply, Problem> {
+        let names: Vec<&str> = self
+            .agreement
+            .parties()
+            .iter()
+            .map(|party| party.name())
+            .collect();
+        let name = match which {
+            "mine" => names.iter().find(|name| **name == user),
+            "theirs" if names.len() == 2 && names.contains(&user) => {
+                names.iter().find(|name| **name != user)
+            }
+            name => names.iter().find(|party| **party == name),
+        };
+        let Some(name) = name else {
+            let detail = format!("`party` must name one party: {}.", names.join(", "));
+            return Err(Problem::new(Code::UnknownParty, detail));
+        };
+        let party = &self.agreement.parties()[self.party(name)?];
+        match party.schema().filter(|_| !party.needs_discovery()) {
+            Some(schema) => Ok(columns_reply(name, &schema.prefixed(name))),
+            None => Ok(columns_reply(name, self.fitted()?.model.schema())),
+        }
+    }
+
+    /// Notes for the receipt that this user asked for so many rows.
+    pub(crate) fn note_samples(&self, user: &str, rows: u64) {
+        self.tell(Event::SamplesRequested);
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = samples
+            .iter()
+            .position(|entry| entry.user == user)
+            .unwrap_or_else(|| {
+                samples.push(ReceiptSamples {
+                    user: user.to_owned(),
+                    requests: 0,
+                    rows: 0,
+                });
+                samples.len() - 1
+            });
+        samples[place].requests += 1;
+        samples[place].rows = samples[place].rows.saturating_add(rows);
+    }
+
+    /// Who has sampled how much so far.
+    pub(crate) fn samples(&self) -> Vec<ReceiptSamples> {
+        self.samples
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// What each party's file is committed to by, in the order of the parties.
+    pub(crate) fn commitments(&self) -> Vec<Option<protocol::Digest>> {
+        self.lock()
+            .seats
+            .iter()
+            .map(|seat| seat.commitment().map(|commitment| commitment.digest))
+            .collect()
+    }
+
+    pub(crate) fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
+    pub(crate) fn announce_every(&self) -> Duration {
+        self.announce_every
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        (self.events)(event);
+    }
+
+    /// How far training is; called at the announced times only.
+    pub(crate) fn training_is_at(&self, progress: Option<TrainingProgress>) {
+        self.announce(&self.lock(), progress);
+    }
+
+    /// Training is over; called once, at one of the announced times.
+    pub(crate) fn training_ended(&self, outcome: Result<Fitted, Unfitted>) {
+        let (stage, event) = match outcome {
+            Ok(fitted) => (Stage::Trained(Arc::new(fitted)), Event::TrainingFinished),
+            Err(Unfitted) => (Stage::Failed, Event::TrainingFailed),
+        };
+        self.tell(event);
+        let mut state = self.lock();
+        state.stage = stage;
+        self.announce(&state, None);
+    }
+
+    /// The place of this user among the parties.
+    pub(crate) fn party(&self, user: &str) -> Result<usize, Problem> {
+        self.agreement
+            .parties()
+            .iter()
+            .position(|party| party.name() == user)
+            .ok_or_else(|| Problem::new(Code::Forbidden, "Only a data provider can do this."))
+    }
+
+    /// Under the lock, so that what is announced comes in order.
+    fn announce(&self, state: &State, progress: Option<TrainingProgress>) {
+        let status = state.status(progress);
+        self.status.send_if_modified(|announced| {
+            let news = *announced != status;
+            *announced = status;
+            news
+        });
+    }
+
+    /// No code that holds the lock can leave the state half changed, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The tables and the generator, when all have confirmed; never twice, as the generator is gone then.
+    fn begin_training(&mut self) -> Option<(Vec<(String, Upload)>, NoiseRng)> {
+        if !self.seats.iter().all(Seat::is_confirmed) {
+            return None;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Training) {
+            Stage::Gathering(rng) => {
+                let table = |seat: &mut Seat| Some((seat.name().to_owned(), seat.take()?));
+                let tables = self.seats.iter_mut().filter_map(table).collect();
+                Some((tables, *rng))
+            }
+            later => {
+                self.stage = later;
+                None
+            }
+        }
+    }
+
+    fn status(&self, progress: Option<TrainingProgress>) -> Status {
+        let phase = match &self.stage {
+            Stage::Gathering(_) if self.seats.iter().all(Seat::has_uploaded) => {
+                Phase::AwaitingConfirmation
+            }
+            Stage::Gathering(_) => Phase::AwaitingData,
+            Stage::Training => Phase::Training,
+            Stage::Trained(_) => Phase::Trained,
+            Stage::Failed => Phase::Failed,
+        };
+        Status {
+            status: phase,
+            parties: self.seats.iter().map(Seat::status).collect(),
+            progress,
+            you: None,
+        }
+    }
+}
+
+/// The right to upload for one party, until it is dropped.
+pub(crate) struct Lease {
+    room: Arc<Room>,
+    party: usize,
+    table: Option<Held>,
+}
+
+impl Lease {
+    /// What was declared of the party's columns.
+    pub(crate) fn schema(&self) -> Option<&Schema> {
+        self.room.agreement.parties()[self.party].schema()
+    }
+
+    /// The upload is complete, and takes the place of an earlier one.
+    pub(crate) fn accept(mut self, table: Held) {
+        self.table = Some(table);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let accepted = self.table.is_some();
+        let mut state = self.room.lock();
+        state.seats[self.party].end_upload(self.table.take());
+        self.room.announce(&state, None);
+        drop(state);
+        if accepted {
+            self.room.tell(Event::UploadAccepted { party: self.party });
+        }
+    }
+}
+
+/// Those columns of the schema that are the party's, as a table to show.
+fn columns_reply(party: &str, schema: &Schema) -> ColumnsReply {
+    let prefix = format!("{party}_");
+    let columns: Vec<_> = schema
+        .columns()
+        .iter()
+        .filter(|column| column.name().starts_with(&prefix))
+        .collect();
+    let longest = columns
+        .iter()
+        .map(|column| column.size())
+        .max()
+        .unwrap_or(0);
+    let label = |column: &tabular::Column, code: usize| {
+        if code < column.size() {
+            column.label(code).into_owned()
+        } else {
+            String::new()
+        }
+    };
+    ColumnsReply {
+        user: party.to_owned(),
+        columns: columns
+            .iter()
+            .map(|column| column.name().to_owned())
+            .collect(),
+        rows: (0..longest)
+            .map(|code| columns.iter().map(|column| label(column, code)).collect())
+            .collect(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Training: from the tables to the model, on threads of its own.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use privacy::{LedgerRecord, NoiseRng};
+use protocol::{Digest, TrainingProgress};
+use synthesis::{Model, Progress, fit};
+use tabular::{Joined, Upload};
+
+use crate::agreement::CheckedAgreement;
+use crate::room::Room;
+
+/// What training leaves behind: nothing here is private any more.
+pub(crate) struct Fitted {
+    pub(crate) model: Model,
+    /// The model as a file, and its name.
+    pub(crate) model_file: Bytes,
+    pub(crate) model_digest: Digest,
+    /// The quality report as JSON.
+    pub(crate) report: Bytes,
+    pub(crate) ledger: LedgerRecord,
+}
+
+/// Training gave no model. Why is not told: it could depend on the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unfitted;
+
+/// What is being done, and how much of it.
+type Latest = Arc<Mutex<Option<(&'static str, u64, u64)>>>;
+
+/// Starts training and returns. One thread fits; another announces, at fixed times, how far it is.
+pub(crate) fn train(room: &Arc<Room>, tables: Vec<(String, Upload)>, rng: NoiseRng) {
+    let latest = Latest::default();
+    let (told, at_work) = (Arc::clone(&latest), Arc::clone(room));
+    let fitting = thread::Builder::new()
+        .name("training".to_owned())
+        .spawn(move || fit_model(at_work.agreement(), tables, rng, &told));
+    let Ok(fitting) = fitting else {
+        return room.training_ended(Err(Unfitted));
+    };
+    let announcing = Arc::clone(room);
+    let announcer = thread::Builder::new()
+        .name("announcing".to_owned())
+        .spawn(move || announce(&announcing, fitting, &latest));
+    if announcer.is_err() {
+        // The fit goes on, but nobody would ever learn of its end.
+        room.training_ended(Err(Unfitted));
+    }
+}
+
+/// Looks at each tick how far the fit is, until it has ended.
+fn announce(room: &Room, fitting: thread::JoinHandle<Result<Fitted, Unfitted>>, latest: &Latest) {
+    let every = room.announce_every().max(Duration::from_millis(1));
+    let started = Instant::now();
+    loop {
+        let passed = started.elapsed();
+        let rest = passed.as_nanos() % every.as_nanos();
+        thread::sleep(every - Duration::from_nanos(u64::try_from(rest).unwrap_or(0)));
+        if fitting.is_finished() {
+            // A panic has unwound, and so dropped the tables, like any other failure.
+            let outcome = fitting.join().unwrap_or(Err(Unfitted));
+            return room.training_ended(outcome);
+        }
+        let now = *latest.lock().unwrap_or_else(PoisonError::into_inner);
+        room.training_is_at(now.map(|(stage, done, total)| TrainingProgress {
+            stage: stage.to_owned(),
+            tenths: tenths(done, total),
+        }));
+    }
+}
+
+/// Joins, discovers, fits. The tables are overwritten when it returns.
+fn fit_model(
+    agreement: &CheckedAgreement,
+    tables: Vec<(String, Upload)>,
+    mut rng: NoiseRng,
+    latest: &Latest,
+) -> Result<Fitted, Unfitted> {
+    let tell = |stage, done, total| {
+        *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((stage, done, total));
+    };
+    tell("joining", 0, 1);
+    let joined = Joined::join(tables);
+    let (mut ledger, discovery) = agreement.open_ledger();
+    if joined.needs_discovery() {
+        tell("discovering columns", 0, 1);
+    }
+    let table = joined
+        .into_coded(&mut ledger, discovery, &mut rng)
+        .map_err(|_| Unfitted)?;
+    let mut progress = |progress: Progress| {
+        tell(progress.stage, progress.done, progress.total);
+        ControlFlow::Continue(())
+    };
+    let model = fit(
+        &table,
+        agreement.method(),
+        agreement.params(),
+        &mut ledger,
+        &mut rng,
+        &mut progress,
+    )
+    .map_err(|_| Unfitted)?;
+    drop(table);
+    let ledger = ledger.close();
+    let mut model_file = Vec::new();
+    model.save(&mut model_file).map_err(|_| Unfitted)?;
+    let report = serde_json::to_vec(&model.report()).map_err(|_| Unfitted)?;
+    Ok(Fitted {
+        model_digest: Digest::of(&model_file),
+        model_file: model_file.into(),
+        report: report.into(),
+        ledger,
+        model,
+    })
+}
+
+fn tenths(done: u64, total: u64) -> u8 {
+    let tenths = u128::from(done.min(total)) * 10 / u128::from(total.max(1));
+    u8::try_from(tenths).unwrap_or(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use access::PublicKey;
+    use protocol::{Agreement, Phase, RoomId};
+
+    use super::*;
+    use crate::event::Event;
+    use crate::room::RoomSetup;
+
+    fn key(byte: u8) -> String {
+        let prefix = [
+            0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+        ];
+        PublicKey::from_der(&[&prefix[..], &[byte; 32]].concat())
+            .unwrap()
+            .to_text()
+    }
+
+    fn room(told: &Arc<Mutex<Vec<Event>>>) -> Arc<Room> {
+        let service = format!(
+            "auth: [{{auth_name: a, auth_type: signed_headers}}]\n\
+             roles: [{{role_name: data_provider, role_cardinality: 2}}]\n\
+             users: {{data_provider: [{{user_name: A, public_key: {}}}, {{user_name: B, public_key: {}}}]}}\n",
+            key(1),
+            key(2)
+        );
+        let runtime = "method: INDEPENDENT\nepsilon: 1\nparty_names: [A, B]\n";
+        let told = Arc::clone(told);
+        Room::open(RoomSetup {
+            agreement: CheckedAgreement::parse(Agreement::new(service, runtime).unwrap()).unwrap(),
+            id: RoomId::from_bytes([0; 32]),
+            attest: Arc::new(|_| Err(crate::NoEvidence)),
+            events: Arc::new(move |event| told.lock().unwrap().push(event)),
+            rng: testkit::noise(1),
+            announce_every: Duration::from_millis(20),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_panic_in_training_is_a_failure_like_any_other() {
+        let told = Arc::default();
+        let room = room(&told);
+        let fitting = thread::spawn(|| panic!("what a panic says is not repeated"));
+        announce(&room, fitting, &Latest::default());
+        let status = room.watch().borrow().clone();
+        assert_eq!((status.status, status.progress), (Phase::Failed, None));
+        assert_eq!(*told.lock().unwrap(), [Event::TrainingFailed]);
+    }
+
+    #[test]
+    fn the_end_is_announced_on_the_grid_of_ticks_and_not_when_it_comes() {
+        let told = Arc::default();
+        let room = room(&told);
+        let started = Instant::now();
+        announce(&room, thread::spawn(|| Err(Unfitted)), &Latest::default());
+        assert!(started.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn progress_is_told_in_tenths() {
+        assert_eq!(tenths(0, 0), 0);
+        assert_eq!(tenths(0, 7), 0);
+        assert_eq!(tenths(3, 7), 4);
+        assert_eq!(tenths(7, 7), 10);
+        assert_eq!(tenths(9, 7), 10);
+        assert_eq!(tenths(u64::MAX, u64::MAX), 10);
+    }
+}

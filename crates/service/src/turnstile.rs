@@ -1,0 +1,89 @@
+//! How many long requests of one kind a user may have under way at a time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::{Code, Problem};
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// Samples and models on their way out: each takes a thread and some memory.
+    Download,
+    /// Streams of events.
+    Events,
+}
+
+impl Kind {
+    fn limit(self) -> usize {
+        match self {
+            Kind::Download => 4,
+            Kind::Events => 8,
+        }
+    }
+}
+
+/// Counts what is under way for each user.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turnstile(Arc<Mutex<HashMap<(String, Kind), usize>>>);
+
+/// A place that is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    turnstile: Turnstile,
+    key: (String, Kind),
+}
+
+impl Turnstile {
+    pub(crate) fn enter(&self, user: &str, kind: Kind) -> Result<Place, Problem> {
+        let key = (user.to_owned(), kind);
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(key.clone()).or_default();
+        if *count == kind.limit() {
+            let detail = format!(
+                "You have {} such requests under way; wait for one of them to end.",
+                kind.limit()
+            );
+            return Err(Problem::new(Code::TooManyRequests, detail));
+        }
+        *count += 1;
+        Ok(Place {
+            turnstile: self.clone(),
+            key,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self
+            .turnstile
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.key) {
+            *count -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_for_each_user_and_kind_and_given_back() {
+        let turnstile = Turnstile::default();
+        let mut places: Vec<_> = (0..4)
+            .map(|_| turnstile.enter("Alice", Kind::Download).unwrap())
+            .collect();
+        assert_eq!(
+            turnstile.enter("Alice", Kind::Download).unwrap_err().code,
+            Code::TooManyRequests
+        );
+        assert!(turnstile.enter("Bob", Kind::Download).is_ok());
+        assert!(turnstile.enter("Alice", Kind::Events).is_ok());
+        places.pop();
+        assert!(turnstile.enter("Alice", Kind::Download).is_ok());
+    }
+}

@@ -1,0 +1,380 @@
+//! Uploads: a multipart body, streamed through a channel into the reader of tables, which codes it as it comes.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use protocol::{Code, Commitment, Digest, Problem, Salt, UploadReply};
+use tabular::{TableError, Upload, read_csv, read_parquet};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::reply::{Reply, internal};
+use crate::room::{Lease, Room};
+use crate::seat::Held;
+
+/// Pieces between the network and the reader, each at most some tens of KiB: a slow reader slows the sender down.
+const PIECES_IN_FLIGHT: usize = 16;
+/// A Parquet file can only be read once all of it is there, so less of it is taken than of CSV.
+const MAX_PARQUET_BYTES: u64 = 512 << 20;
+
+/// What a file is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Csv,
+    Parquet,
+}
+
+/// From the network to the reader.
+enum Piece {
+    Bytes(Bytes),
+    /// The body was complete. Without this, what came before it is worth nothing.
+    End,
+}
+
+/// Takes in the table of this user. Until the body is complete and readable, the room is as before.
+pub(crate) async fn receive(
+    room: &Arc<Room>,
+    user: &str,
+    request: Request,
+) -> Reply<Json<UploadReply>> {
+    let max_bytes = room.agreement().limits().max_upload_bytes;
+    check_headers(request.headers(), max_bytes)?;
+    let mut body = Multipart::from_request(request, &()).await.map_err(|_| {
+        Problem::new(
+            Code::UnsupportedMediaType,
+            "The request must be multipart/form-data.",
+        )
+    })?;
+    let lease = room.begin_upload(user)?;
+    let field = body
+        .next_field()
+        .await
+        .map_err(broken_off)?
+        .ok_or_else(no_file)?;
+    if field.name() != Some("file") {
+        return Err(no_file().into());
+    }
+    let format = format_of(&field)?;
+    let (pieces, incoming) = mpsc::channel(PIECES_IN_FLIGHT);
+    let reading = {
+        let room = Arc::clone(room);
+        tokio::task::spawn_blocking(move || {
+            read_table(&room, lease, format, Incoming::new(incoming))
+        })
+    };
+    let forwarded = forward(field, &pieces, max_bytes).await;
+    let ended = match forwarded {
+        Ok(Reader::Listening) => end(&mut body, &pieces).await,
+        Ok(Reader::Refused) => Ok(()),
+        Err(problem) => Err(problem),
+    };
+    // Without an end the reader gives up, and the party's seat is free again before the reply is sent.
+    drop(pieces);
+    let read = reading.await.map_err(|_| internal())?;
+    ended?;
+    Ok(Json(read?))
+}
+
+fn check_headers(headers: &HeaderMap, max_bytes: u64) -> Result<(), Problem> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        let detail =
+            "Encoded bodies are not read; send the file as it is, without Content-Encoding.";
+        return Err(Problem::new(Code::UnsupportedEncoding, detail));
+    }
+    /// The multipart frame: boundaries and the part's headers.
+    const FRAME: u64 = 64 << 10;
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > max_bytes.saturating_add(FRAME) => Err(too_many_bytes(max_bytes)),
+        _ => Ok(()),
+    }
+}
+
+fn format_of(field: &Field<'_>) -> Result<Format, Problem> {
+    let encoded = |name: &str| {
+        let value = field
+            .headers()
+            .get(name)
+            .map(|value| value.as_bytes().to_ascii_lowercase());
+        value.is_some_and(|value| {
+            ![&b"binary"[..], b"8bit", b"7bit", b"identity"].contains(&value.as_slice())
+        })
+    };
+    if encoded("content-encoding") || encoded("content-transfer-encoding") {
+        let detail = "The file must be sent as it is, without an encoding.";
+        return Err(Problem::new(Code::UnsupportedEncoding, detail));
+    }
+    let kind = field.content_type().map(|kind| {
+        kind.split(';')
+            .next()
+            .unwrap_or(kind)
+            .trim()
+            .to_ascii_lowercase()
+    });
+    let named_parquet = field
+        .file_name()
+        .is_some_and(|name| name.to_ascii_lowercase().ends_with(".parquet"));
+    match kind.as_deref() {
+        None | Some("application/octet-stream") if named_parquet => Ok(Format::Parquet),
+        Some(
+            "application/vnd.apache.parquet" | "application/x-parquet" | "application/parquet",
+        ) => Ok(Format::Parquet),
+        // Some browsers on Windows take CSV for Excel's.
+        None
+        | Some(
+            "text/csv"
+            | "application/csv"
+            | "text/plain"
+            | "application/octet-stream"
+            | "application/vnd.ms-excel",
+        ) => Ok(Format::Csv),
+        Some(_) => {
+            let detail =
+                "The file must be CSV (text/csv) or Parquet (application/vnd.apache.parquet).";
+            Err(Problem::new(Code::UnsupportedMediaType, detail))
+        }
+    }
+}
+
+/// Whether the reader still wants more.
+enum Reader {
+    Listening,
+    Refused,
+}
+
+/// Passes the file on. When the reader has refused it, the rest, up to the limit, is read and thrown away, as most clients look
+/// at the reply only when they have sent everything.
+async fn forward(
+    mut field: Field<'_>,
+    pieces: &mpsc::Sender<Piece>,
+    max_bytes: u64,
+) -> Result<Reader, Problem> {
+    let mut reader = Reader::Listening;
+    let mut thrown_away = 0u64;
+    while let Some(piece) = field.chunk().await.map_err(broken_off)? {
+        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        match reader {
+            Reader::Listening if pieces.send(Piece::Bytes(piece)).await.is_err() => {
+                reader = Reader::Refused
+            }
+            Reader::Listening => {}
+            Reader::Refused => thrown_away = thrown_away.saturating_add(length),
+        }
+        if thrown_away > max_bytes {
+            break;
+        }
+    }
+    Ok(reader)
+}
+
+/// Tells the reader that the body was complete, if it was.
+async fn end(body: &mut Multipart, pieces: &mpsc::Sender<Piece>) -> Result<(), Problem> {
+    match body.next_field().await.map_err(broken_off)? {
+        Some(_) => Err(no_file()),
+        None => {
+            // The reader may have refused in the meantime; then its problem is the reply.
+            drop(pieces.send(Piece::End).await);
+            Ok(())
+        }
+    }
+}
+
+/// On a thread that may block: reads, commits, and hands the table to the room.
+fn read_table(
+    room: &Room,
+    lease: Lease,
+    format: Format,
+    mut incoming: Incoming,
+) -> Result<UploadReply, Problem> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(|_| internal())?;
+    incoming.hash.update(&salt);
+    let upload = code(room, &lease, format, &mut incoming)?;
+    let digest = incoming.finish()?;
+    let commitment = Commitment {
+        salt: Salt::from_bytes(salt),
+        digest,
+    };
+    let reply = UploadReply {
+        message: "Upload completed".to_owned(),
+        rows: u64::try_from(upload.rows()).unwrap_or(u64::MAX),
+        warnings: upload.warnings().to_vec(),
+        commitment: commitment.clone(),
+    };
+    lease.accept(Held { upload, commitment });
+    Ok(reply)
+}
+
+fn code(
+    room: &Room,
+    lease: &Lease,
+    format: Format,
+    incoming: &mut Incoming,
+) -> Result<Upload, Problem> {
+    let limits = room.agreement().limits();
+    let max_bytes = match format {
+        Format::Csv => limits.max_upload_bytes,
+        Format::Parquet => limits.max_upload_bytes.min(MAX_PARQUET_BYTES),
+    };
+    let limits = tabular::Limits {
+        max_bytes,
+        max_rows: limits.max_rows,
+        max_columns: usize::try_from(limits.max_columns).unwrap_or(usize::MAX),
+        ..tabular::Limits::default()
+    };
+    let (key, schema) = (Some(room.agreement().key()), lease.schema());
+    let upload = match format {
+        Format::Csv => read_csv(incoming, key, schema, room.hasher(), &limits),
+        Format::Parquet => {
+            let file = incoming.whole(max_bytes)?;
+            read_parquet(Bytes::from_owner(file), key, schema, room.hasher(), &limits)
+        }
+    };
+    upload.map_err(|error| refused(&error))
+}
+
+/// The bytes of the file as they come, hashed on the way.
+struct Incoming {
+    pieces: mpsc::Receiver<Piece>,
+    piece: Bytes,
+    complete: bool,
+    hash: digest::Context,
+}
+
+impl Incoming {
+    fn new(pieces: mpsc::Receiver<Piece>) -> Self {
+        let hash = digest::Context::new(&digest::SHA384);
+        Incoming {
+            pieces,
+            piece: Bytes::new(),
+            complete: false,
+            hash,
+        }
+    }
+
+    /// Waits until there is a piece or the end.
+    fn fill(&mut self) -> io::Result<()> {
+        while self.piece.is_empty() && !self.complete {
+            match self.pieces.blocking_recv() {
+                Some(Piece::Bytes(piece)) => {
+                    self.hash.update(&piece);
+                    self.piece = piece;
+                }
+                Some(Piece::End) => self.complete = true,
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole file in memory, in one place that is overwritten when dropped.
+    fn whole(&mut self, max_bytes: u64) -> Result<Zeroizing<Vec<u8>>, Problem> {
+        let mut pieces = Vec::new();
+        let mut length = 0;
+        loop {
+            self.fill().map_err(|_| incomplete())?;
+            if self.complete {
+                break;
+            }
+            length += self.piece.len();
+            if u64::try_from(length).unwrap_or(u64::MAX) > max_bytes {
+                return Err(too_many_bytes(max_bytes));
+            }
+            pieces.push(std::mem::take(&mut self.piece));
+        }
+        let mut file = Zeroizing::new(Vec::with_capacity(length));
+        for piece in pieces {
+            file.extend_from_slice(&piece);
+        }
+        Ok(file)
+    }
+
+    /// The commitment, once the file was complete.
+    fn finish(mut self) -> Result<Digest, Problem> {
+        self.fill().map_err(|_| incomplete())?;
+        if !self.complete {
+            return Err(internal());
+        }
+        let digest = self.hash.finish();
+        Ok(Digest::from_bytes(
+            digest.as_ref().try_into().expect("SHA-384 has 48 bytes"),
+        ))
+    }
+}
+
+impl Read for Incoming {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.fill()?;
+        let length = self.piece.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.piece.split_to(length));
+        Ok(length)
+    }
+}
+
+/// To the owner: tabular's sentences name lines, columns and a few ids of its own table.
+fn refused(error: &TableError) -> Problem {
+    let code = match error {
+        TableError::Read(_) => return incomplete(),
+        TableError::NoKey { .. } => Code::NoKeyColumn,
+        TableError::RepeatedIds { .. } => Code::RepeatedIds,
+        TableError::TooManyBytes { .. }
+        | TableError::TooManyRows { .. }
+        | TableError::TooManyColumns { .. }
+        | TableError::TooManyDistinct { .. } => Code::TooLarge,
+        _ => Code::UnreadableTable,
+    };
+    Problem::new(code, sentence(&error.to_string()))
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string())
+        .unwrap_or_default();
+    let stop = if text.ends_with(['.', '?', '!']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{first}{}{stop}", letters.as_str())
+}
+
+fn broken_off(error: MultipartError) -> Problem {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(
+            Code::TooLarge,
+            "The multipart body is larger than what may be uploaded.",
+        );
+    }
+    incomplete()
+}
+
+fn incomplete() -> Problem {
+    let detail =
+        "The upload ended before its end, or is not well-formed multipart; nothing of it was kept.";
+    Problem::new(Code::UploadIncomplete, detail)
+}
+
+fn no_file() -> Problem {
+    Problem::new(
+        Code::MissingFile,
+        "The form must have one field named `file`, with the table, and no other.",
+    )
+}
+
+fn too_many_bytes(max_bytes: u64) -> Problem {
+    Problem::new(
+        Code::TooLarge,
+        format!("The file is larger than {max_bytes} bytes, the most that may be uploaded."),
+    )
+}

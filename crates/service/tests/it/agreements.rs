@@ -1,0 +1,327 @@
+//! `runtime.yaml`, good and bad, and the two files against each other.
+
+use expect_test::{Expect, expect};
+use protocol::{Agreement, RoomId};
+use service::CheckedAgreement;
+
+use crate::test_room::{DECLARED, FOUR_LINES, agreement, service_yaml};
+
+fn refusal_of(providers: &[&str], runtime: &str) -> String {
+    let agreement = Agreement::new(service_yaml(providers), runtime).expect("two texts");
+    CheckedAgreement::parse(agreement)
+        .expect_err("must be refused")
+        .to_string()
+}
+
+/// The sentence for the declared agreement after one replacement, which must change something.
+fn check(from: &str, to: &str, expected: Expect) {
+    let runtime = DECLARED.replacen(from, to, 1);
+    assert_ne!(runtime, DECLARED, "`{from}` is not in the file");
+    expected.assert_eq(&refusal_of(&["Alice", "Bob"], &runtime));
+}
+
+#[test]
+fn the_workshops_four_lines_are_enough() {
+    let agreement = agreement(&["Alice", "Bob"], FOUR_LINES);
+    assert_eq!(agreement.method().to_string(), "MST");
+    assert_eq!(agreement.epsilon().get(), 3.0);
+    assert_eq!(agreement.delta().get(), 1e-9);
+    assert_eq!(agreement.key(), "id");
+    assert_eq!(agreement.discovery_share(), Some(0.1));
+    let names: Vec<_> = agreement
+        .parties()
+        .iter()
+        .map(|party| party.name())
+        .collect();
+    assert_eq!(names, ["Alice", "Bob"]);
+    assert!(
+        agreement
+            .parties()
+            .iter()
+            .all(|party| party.schema().is_none())
+    );
+}
+
+#[test]
+fn a_file_with_everything_says_everything_in_its_details() {
+    let runtime = format!(
+        "{DECLARED}delta: 1e-6\nkey: person\nmax_rows_per_id: 1\nparams: {{}}\n\
+         limits: {{max_upload_bytes: 1000, max_rows: 20, max_columns: 3, max_samples: 40}}\n"
+    );
+    let agreement = agreement(&["Alice", "Bob"], &runtime);
+    let room = RoomId::from_bytes([1; 32]);
+    let mut details = serde_json::to_value(agreement.details(room)).unwrap();
+    assert_eq!(details["agreement_sha384"], agreement.sha384().to_string());
+    details["agreement_sha384"] = "..".into();
+    expect![[r#"
+        {
+          "agreement_sha384": "..",
+          "columns": {
+            "Alice": {
+              "age": {
+                "integer": {
+                  "bins": 10,
+                  "max": 99,
+                  "min": 0
+                }
+              },
+              "buying": {
+                "categories": [
+                  "low",
+                  "high"
+                ]
+              }
+            },
+            "Bob": {
+              "ill": {
+                "categories": [
+                  "yes",
+                  "no"
+                ]
+              }
+            }
+          },
+          "delta": 1e-6,
+          "discovery_share": null,
+          "epsilon": 3.0,
+          "key": "person",
+          "limits": {
+            "max_columns": 3,
+            "max_rows": 20,
+            "max_samples": 40,
+            "max_upload_bytes": 1000
+          },
+          "max_rows_per_id": 1,
+          "method": "INDEPENDENT",
+          "neighbouring_relation": "Adding or removing everything about one id, in all parties' tables together. The receipt also states the weaker guarantee for changing one id's values.",
+          "params": {},
+          "party_names": [
+            "Alice",
+            "Bob"
+          ],
+          "room": "0101010101010101010101010101010101010101010101010101010101010101"
+        }"#]].assert_eq(&serde_json::to_string_pretty(&details).unwrap());
+}
+
+#[test]
+fn typos_are_refused_with_their_line_and_the_nearest_name() {
+    check(
+        "epsilon",
+        "epsilom",
+        expect!["runtime.yaml: line 2: unknown key `epsilom`; did you mean `epsilon`?"],
+    );
+    check(
+        "party_names",
+        "parties",
+        expect![
+            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `discovery_share`, `limits`"
+        ],
+    );
+    check(
+        "method: INDEPENDENT",
+        "method: INDEPENDANT",
+        expect![[
+            r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are INDEPENDENT and MST"#
+        ]],
+    );
+    check(
+        "buying: {categories",
+        "buying: {categorys",
+        expect!["runtime.yaml: line 6: unknown key `categorys`; did you mean `categories`?"],
+    );
+    check(
+        "[Alice, Bob]",
+        "[Alice, Bobb]",
+        expect![
+            "runtime.yaml: line 3: `Bobb` is no user who provides data in service.yaml; did you mean `Bob`?"
+        ],
+    );
+    check(
+        "  Alice:\n",
+        "  Alise:\n",
+        expect![
+            "runtime.yaml: columns are declared for `Alise`, who is no party; did you mean `Alice`?"
+        ],
+    );
+    check(
+        "method: INDEPENDENT\n",
+        "method: INDEPENDENT\nlimits: {max_sample: 3}\n",
+        expect!["runtime.yaml: line 2: unknown key `max_sample`; did you mean `max_samples`?"],
+    );
+}
+
+#[test]
+fn a_budget_that_is_none_is_refused() {
+    check(
+        "epsilon: 3",
+        "epsilon: 0",
+        expect![
+            "runtime.yaml: line 2: epsilon is 0, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: -1",
+        expect![
+            "runtime.yaml: line 2: epsilon is -1, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: .nan",
+        expect![
+            "runtime.yaml: line 2: epsilon is NaN, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: .inf",
+        expect![
+            "runtime.yaml: line 2: epsilon is inf, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 1e-12",
+        expect![
+            "runtime.yaml: line 2: an epsilon of 1e-12 with a delta of 1e-9 allows nothing to be measured"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: much",
+        expect!["runtime.yaml: line 2: expected a number here"],
+    );
+    check(
+        "epsilon: 3\n",
+        "",
+        expect!["runtime.yaml: line 3: the key `epsilon` is missing"],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\ndelta: 0",
+        expect![
+            "runtime.yaml: line 3: delta is 0, but it must lie between 0 and 1; choose far less than one over the number of people, such as 1e-9"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\ndelta: 1",
+        expect![
+            "runtime.yaml: line 3: delta is 1, but it must lie between 0 and 1; choose far less than one over the number of people, such as 1e-9"
+        ],
+    );
+}
+
+#[test]
+fn parties_must_be_the_users_who_provide_data() {
+    check(
+        "[Alice, Bob]",
+        "[Alice]",
+        expect![
+            "runtime.yaml: party_names lacks `Bob`, who provides data according to service.yaml"
+        ],
+    );
+    check(
+        "[Alice, Bob]",
+        "[Alice, Bob, Alice]",
+        expect!["runtime.yaml: line 3: party_names lists `Alice` twice"],
+    );
+    check(
+        "[Alice, Bob]",
+        "[Alice, Bob, Zoe]",
+        expect!["runtime.yaml: line 3: `Zoe` is no user who provides data in service.yaml"],
+    );
+    check(
+        "[Alice, Bob]",
+        "Alice",
+        expect!["runtime.yaml: line 3: expected a list here"],
+    );
+    let runtime = FOUR_LINES.replace("Alice", "Bob_2");
+    expect!["runtime.yaml: the parties `Bob` and `Bob_2` cannot be told apart in names of columns such as `Bob_2_age`; rename one"].assert_eq(&refusal_of(&["Bob", "Bob_2"], &runtime));
+}
+
+#[test]
+fn what_cannot_be_done_is_said_before_the_room_opens() {
+    check(
+        "epsilon: 3",
+        "epsilon: 3\nmax_rows_per_id: 4",
+        expect![
+            "runtime.yaml: line 3: max_rows_per_id is 4, but only 1 is supported: each id may have one row in each table"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\nparams: {rounds: 3}",
+        expect!["runtime.yaml: params: INDEPENDENT has no parameter `rounds`; it has none"],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\ndiscovery_share: 0.2",
+        expect![
+            "runtime.yaml: line 3: discovery_share is given, but all columns are declared and none has `bins: quantile`; remove it"
+        ],
+    );
+    check(
+        "bins: 10",
+        "bins: quantile}}\n    note: {integer: {min: 3, max: 2",
+        expect!["runtime.yaml: columns of Alice: column `note`: `min` (3) must be below `max` (2)"],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\nkey: buying",
+        expect![
+            "runtime.yaml: columns of Alice: `buying` is the key by which tables are joined; do not declare it"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\nkey: \"\"",
+        expect![
+            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 characters, no spaces around them"
+        ],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\nlimits: {max_samples: 0}",
+        expect!["runtime.yaml: line 3: max_samples must be at least 1"],
+    );
+    check(
+        "method: INDEPENDENT",
+        "method: CTGAN",
+        expect![[
+            r#"runtime.yaml: line 1: there is no method "CTGAN"; there are INDEPENDENT and MST"#
+        ]],
+    );
+}
+
+#[test]
+fn the_share_for_discovery_is_needed_for_quantiles_and_must_be_a_share() {
+    let quantile = DECLARED.replace("bins: 10", "bins: quantile");
+    assert_eq!(
+        agreement(&["Alice", "Bob"], &quantile).discovery_share(),
+        Some(0.1)
+    );
+    let with = |share: &str| format!("{quantile}discovery_share: {share}\n");
+    assert_eq!(
+        agreement(&["Alice", "Bob"], &with("0.25")).discovery_share(),
+        Some(0.25)
+    );
+    expect![
+        "runtime.yaml: line 10: discovery_share is 1, but it must lie between 0 and 1, such as 0.1"
+    ]
+    .assert_eq(&refusal_of(&["Alice", "Bob"], &with("1")));
+    expect![
+        "runtime.yaml: line 10: discovery_share is 0, but it must lie between 0 and 1, such as 0.1"
+    ]
+    .assert_eq(&refusal_of(&["Alice", "Bob"], &with("0")));
+}
+
+#[test]
+fn a_fault_in_service_yaml_is_told_as_one() {
+    let service = service_yaml(&["Alice", "Bob"]).replace("roles", "rolls");
+    let agreement = Agreement::new(service, FOUR_LINES).unwrap();
+    let sentence = CheckedAgreement::parse(agreement).unwrap_err().to_string();
+    expect!["service.yaml: line 2: unknown key `rolls`; did you mean `roles`?"]
+        .assert_eq(&sentence);
+}

@@ -1,0 +1,12 @@
+//! The room through its router, as the enclave serves it.
+
+mod agreements;
+mod canary;
+mod columns;
+mod interface;
+mod receipts;
+mod refusals;
+mod samples;
+mod states;
+mod test_room;
+mod uploads;

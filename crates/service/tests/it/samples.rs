@@ -1,0 +1,151 @@
+//! Samples and what else comes of the model.
+
+use protocol::{Code, Phase};
+
+use crate::test_room::{DECLARED, TestRoom, alice, bob};
+
+async fn trained(runtime: &str) -> TestRoom {
+    let room = TestRoom::open(runtime);
+    assert_eq!(
+        room.train(&[("Alice", &alice()), ("Bob", &bob())]).await,
+        Phase::Trained
+    );
+    room
+}
+
+#[tokio::test]
+async fn samples_come_as_an_attachment_in_the_workshops_format() {
+    let room = trained(DECLARED).await;
+    let answer = room
+        .get("Alice", "/samples?format=csv&num_samples=100")
+        .await;
+    assert_eq!(
+        answer.headers["content-disposition"],
+        "attachment; filename=synthetic_data.csv"
+    );
+    assert!(
+        answer.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/csv")
+    );
+    let csv = answer.ok();
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("Alice_buying,Alice_age,Bob_ill"));
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 100);
+    for row in &rows {
+        assert!(
+            ["low", "high"].contains(&row[0]) && ["yes", "no"].contains(&row[2]),
+            "{row:?}"
+        );
+        assert!(
+            (0..=99).contains(&row[1].parse::<i32>().unwrap()),
+            "{row:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn json_is_a_list_of_objects() {
+    let room = trained(DECLARED).await;
+    let answer = room.get("Bob", "/samples?format=json&num_samples=3").await;
+    assert_eq!(
+        answer.headers["content-disposition"],
+        "attachment; filename=synthetic_data.json"
+    );
+    let rows = answer.value();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    assert!(
+        rows.iter()
+            .all(|row| row["Alice_age"].is_i64() && row["Bob_ill"].is_string()),
+        "{rows:?}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_number_there_are_as_many_rows_as_the_noisy_total_says() {
+    let room = trained(DECLARED).await;
+    let csv = room.get("Alice", "/samples").await.ok();
+    let rows = csv.lines().count() - 1;
+    // 200 ids are in both tables.
+    assert!((150..250).contains(&rows), "{rows} rows");
+}
+
+#[tokio::test]
+async fn a_seed_repeats_the_rows_and_without_one_they_differ() {
+    let room = trained(DECLARED).await;
+    let rows = |path: &'static str| async { room.get("Alice", path).await.ok() };
+    let seeded = "/samples?num_samples=50&seed=7";
+    assert_eq!(rows(seeded).await, rows(seeded).await);
+    assert_ne!(
+        rows(seeded).await,
+        rows("/samples?num_samples=50&seed=8").await
+    );
+    assert_ne!(
+        rows("/samples?num_samples=50").await,
+        rows("/samples?num_samples=50").await
+    );
+}
+
+#[tokio::test]
+async fn requests_for_samples_that_make_no_sense_are_refused() {
+    let room = trained(&format!("{DECLARED}limits: {{max_samples: 1000}}\n")).await;
+    for number in ["0", "-1", "1001", "many", "1e3", ""] {
+        let path = format!("/samples?num_samples={number}");
+        let problem = room.get("Alice", &path).await.refused(Code::BadParameter);
+        assert_eq!(
+            problem.detail,
+            "`num_samples` must be a whole number from 1 to 1000."
+        );
+    }
+    room.get("Alice", "/samples?seed=-1")
+        .await
+        .refused(Code::BadParameter);
+    room.get("Alice", "/samples?format=xlsx")
+        .await
+        .refused(Code::UnknownFormat);
+    room.get("Alice", "/samples?num_samples=1&num_samples=2")
+        .await
+        .refused(Code::BadParameter);
+    let where_clause = room.get("Alice", "/samples?where=Alice_age%3E30").await;
+    let problem = where_clause.refused(Code::UnknownParameter);
+    assert_eq!(
+        problem.detail,
+        "There is an unknown parameter; known here are format, num_samples, seed."
+    );
+}
+
+#[tokio::test]
+async fn before_training_nothing_is_there() {
+    let room = TestRoom::open(DECLARED);
+    room.upload("Alice", &alice()).await.ok();
+    for path in ["/samples", "/model", "/report", "/receipt"] {
+        room.get("Alice", path).await.refused(Code::NotFitted);
+    }
+}
+
+#[tokio::test]
+async fn the_formats_are_those_that_samples_take() {
+    let room = trained(DECLARED).await;
+    let formats: Vec<String> = room.get("Zoe", "/formats").await.json();
+    assert_eq!(formats, ["csv", "json"]);
+    for format in formats {
+        room.get("Alice", &format!("/samples?num_samples=1&format={format}"))
+            .await
+            .ok();
+    }
+}
+
+#[tokio::test]
+async fn the_report_is_json_and_the_model_a_file() {
+    let room = trained(DECLARED).await;
+    assert!(room.get("Alice", "/report").await.value().is_object());
+    let model = room.get("Alice", "/model").await;
+    assert_eq!(
+        model.headers["content-disposition"],
+        "attachment; filename=model.synclave"
+    );
+    assert_eq!(model.status, 200);
+}

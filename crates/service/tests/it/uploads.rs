@@ -1,0 +1,298 @@
+//! Uploads, good, bad and broken off. After a bad one the room is as before.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use expect_test::{Expect, expect};
+use futures_util::{StreamExt as _, stream};
+use protocol::{Code, Status, UploadReply};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::test_room::{
+    Answer, BOUNDARY, DECLARED, FOUR_LINES, TestRoom, alice, form, form_with, upload_request,
+};
+
+const FILE: &str = "Content-Disposition: form-data; name=\"file\"";
+
+/// Alice has a good table there; after the bad upload she still has it, and no other.
+async fn check(csv: &str, code: Code, expected: Expect) {
+    let room = TestRoom::open(DECLARED);
+    let good: UploadReply = room.upload("Alice", &alice()).await.json();
+    let problem = room.upload("Alice", csv).await.refused(code);
+    expected.assert_eq(&problem.detail);
+    let status: Status = room.get("Alice", "/status").await.json();
+    let you = status.you.expect("Alice is a party");
+    assert_eq!(you.commitment, Some(good.commitment));
+    room.confirm("Alice").await.ok();
+}
+
+#[tokio::test]
+async fn the_owner_is_told_what_was_read() {
+    let room = TestRoom::open(DECLARED);
+    let csv = "id,buying,age,extra\n1,low,3,x\n2,medium,200,y\n";
+    let reply: UploadReply = room.upload("Alice", csv).await.json();
+    assert_eq!(
+        (reply.message.as_str(), reply.rows),
+        ("Upload completed", 2)
+    );
+    assert!(!reply.warnings.is_empty());
+    let commitment = [&reply.commitment.salt.as_bytes()[..], csv.as_bytes()].concat();
+    assert_eq!(protocol::Digest::of(&commitment), reply.commitment.digest);
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
+    check("buying,age\nlow,3\n", Code::NoKeyColumn, expect!["There is no column `id`, by which rows are matched; the columns are `buying` and `age`."]).await;
+    check(
+        "id,buying,age\n1,low,3\n1,low,4\n",
+        Code::RepeatedIds,
+        expect![
+            "1 row repeats the id of an earlier row (for example `1`); each id may have one row."
+        ],
+    )
+    .await;
+    check(
+        "id,buying,age\n1,low\n",
+        Code::UnreadableTable,
+        expect![
+            "Line 2 has 2 fields where the header has 3; is a comma or a quote missing or too many?"
+        ],
+    )
+    .await;
+    check(
+        "id,buying,age\n1,\"low,3\n",
+        Code::UnreadableTable,
+        expect!["The file ends inside a quoted field of the record that starts on line 2; close the quote, or was the file cut off?"],
+    )
+    .await;
+    check(
+        "id,buying,age\n1,lo\0w,3\n",
+        Code::UnreadableTable,
+        expect!["Line 2, column `buying`: a NUL byte, which no text holds; is the file damaged or not text at all?"],
+    )
+    .await;
+    check(
+        "id,buying,age\n",
+        Code::UnreadableTable,
+        expect!["The file has column names but no rows."],
+    )
+    .await;
+    check(
+        "",
+        Code::UnreadableTable,
+        expect!["The file is empty; a table begins with a line of column names."],
+    )
+    .await;
+    check(
+        "id,buying\n1,low\n",
+        Code::UnreadableTable,
+        expect!["Declared but missing: `age`; the columns are `id` and `buying`."],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn limits_of_the_agreement_hold() {
+    let limits = "limits: {max_upload_bytes: 2000, max_rows: 50, max_columns: 4}\n";
+    let room = TestRoom::open(&format!("{DECLARED}{limits}"));
+    let rows = |count: usize| {
+        (0..count)
+            .map(|id| format!("{id},low,3\n"))
+            .collect::<String>()
+    };
+    room.upload("Alice", &format!("id,buying,age\n{}", rows(51)))
+        .await
+        .refused(Code::TooLarge);
+    room.upload("Alice", "id,buying,age,a,b\n1,low,3,4,5\n")
+        .await
+        .refused(Code::TooLarge);
+    let long = format!("id,buying,age,x\n1,low,3,{}\n", "y".repeat(2000));
+    let problem = room.upload("Alice", &long).await.refused(Code::TooLarge);
+    assert!(problem.detail.contains("2000 bytes"), "{}", problem.detail);
+    room.confirm("Alice").await.refused(Code::NothingUploaded);
+    room.upload("Alice", &format!("id,buying,age\n{}", rows(50)))
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn a_length_beyond_the_limit_is_refused_before_the_body() {
+    let room = TestRoom::open(&format!("{DECLARED}limits: {{max_upload_bytes: 2000}}\n"));
+    let mut request = upload_request(Body::from_stream(stream::pending::<
+        Result<Bytes, Infallible>,
+    >()));
+    request
+        .headers_mut()
+        .insert("content-length", 1_000_000.into());
+    Answer::read(room.send("Alice", request).await)
+        .await
+        .refused(Code::TooLarge);
+}
+
+#[tokio::test]
+async fn an_upload_broken_off_leaves_the_room_as_before() {
+    let whole = form(&alice());
+    let end = whole.len();
+    let cuts = [0, 10, end / 2, end - BOUNDARY.len() - 8, end - 4];
+    for cut in cuts {
+        let room = TestRoom::open(DECLARED);
+        let good: UploadReply = room
+            .upload("Alice", "id,buying,age\n1,low,3\n")
+            .await
+            .json();
+        let part = Bytes::from(whole.clone()).slice(..cut);
+        let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let broken = stream::iter([Ok(part.clone()), Err(error)]);
+        room.upload_body("Alice", Body::from_stream(broken))
+            .await
+            .refused(Code::UploadIncomplete);
+        room.upload_body("Alice", Body::from(part))
+            .await
+            .refused(Code::UploadIncomplete);
+        let status: Status = room.get("Alice", "/status").await.json();
+        assert_eq!(
+            status.you.unwrap().commitment,
+            Some(good.commitment),
+            "cut at {cut} of {end}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_frees_its_place() {
+    let room = TestRoom::open(DECLARED);
+    let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(4);
+    let body = Body::from_stream(ReceiverStream::new(receiver));
+    let mut uploading = Box::pin(room.send("Alice", upload_request(body)));
+    let start = form(&alice());
+    sender
+        .send(Ok(Bytes::from(start).slice(..500)))
+        .await
+        .unwrap();
+    tokio::select! {
+        _ = &mut uploading => panic!("the upload cannot be complete"),
+        () = tokio::time::sleep(std::time::Duration::from_millis(50)) => {}
+    }
+    room.upload("Alice", &alice())
+        .await
+        .refused(Code::UploadInProgress);
+    room.confirm("Alice").await.refused(Code::UploadInProgress);
+    drop(uploading);
+    // The thread that reads notices within moments.
+    for _ in 0..100 {
+        if room.upload("Alice", &alice()).await.status == 200 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the place was never given back");
+}
+
+#[tokio::test]
+async fn parties_upload_at_the_same_time() {
+    let room = TestRoom::open(DECLARED);
+    let (alice, bob) = (alice(), crate::test_room::bob());
+    let (first, second) = tokio::join!(room.upload("Alice", &alice), room.upload("Bob", &bob));
+    assert_eq!(
+        (
+            first.json::<UploadReply>().rows,
+            second.json::<UploadReply>().rows
+        ),
+        (300, 300)
+    );
+}
+
+#[tokio::test]
+async fn a_file_in_many_pieces_is_the_same_file() {
+    let room = TestRoom::open(DECLARED);
+    let body = form(&alice()).into_bytes();
+    let pieces: Vec<_> = body
+        .chunks(7)
+        .map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)))
+        .collect();
+    let body = Body::from_stream(stream::iter(pieces).boxed());
+    let reply: UploadReply = room.upload_body("Alice", body).await.json();
+    assert_eq!(reply.rows, 300);
+    let committed = [&reply.commitment.salt.as_bytes()[..], alice().as_bytes()].concat();
+    assert_eq!(protocol::Digest::of(&committed), reply.commitment.digest);
+}
+
+#[tokio::test]
+async fn content_types_and_encodings_that_are_not_read_are_refused() {
+    let room = TestRoom::open(DECLARED);
+    let upload = |headers: &str| Body::from(form_with(headers, &alice()));
+    for kind in ["image/png", "application/zip", "text/html"] {
+        let body = upload(&format!("{FILE}\r\nContent-Type: {kind}"));
+        room.upload_body("Alice", body)
+            .await
+            .refused(Code::UnsupportedMediaType);
+    }
+    for kind in [
+        "text/csv; charset=utf-8",
+        "application/octet-stream",
+        "TEXT/PLAIN",
+        "application/vnd.ms-excel",
+    ] {
+        let body = upload(&format!("{FILE}\r\nContent-Type: {kind}"));
+        room.upload_body("Alice", body).await.ok();
+    }
+    room.upload_body("Alice", upload(FILE)).await.ok();
+    for encoding in [
+        "Content-Encoding: gzip",
+        "Content-Transfer-Encoding: base64",
+    ] {
+        let body = upload(&format!("{FILE}\r\n{encoding}"));
+        room.upload_body("Alice", body)
+            .await
+            .refused(Code::UnsupportedEncoding);
+    }
+    let mut encoded = upload_request(Body::from(form(&alice())));
+    encoded
+        .headers_mut()
+        .insert("content-encoding", "gzip".parse().unwrap());
+    Answer::read(room.send("Alice", encoded).await)
+        .await
+        .refused(Code::UnsupportedEncoding);
+    let plain = Request::post("/upload_data")
+        .header("content-type", "text/csv")
+        .body(Body::from(alice()))
+        .unwrap();
+    Answer::read(room.send("Alice", plain).await)
+        .await
+        .refused(Code::UnsupportedMediaType);
+}
+
+#[tokio::test]
+async fn the_form_has_one_field_and_it_is_the_file() {
+    let room = TestRoom::open(DECLARED);
+    let other = form_with("Content-Disposition: form-data; name=\"table\"", &alice());
+    room.upload_body("Alice", Body::from(other))
+        .await
+        .refused(Code::MissingFile);
+    let empty = format!("--{BOUNDARY}--\r\n");
+    room.upload_body("Alice", Body::from(empty))
+        .await
+        .refused(Code::MissingFile);
+    let two = form(&alice()).replacen(&format!("--{BOUNDARY}--\r\n"), &form(&alice()), 1);
+    room.upload_body("Alice", Body::from(two))
+        .await
+        .refused(Code::MissingFile);
+    room.confirm("Alice").await.refused(Code::NothingUploaded);
+}
+
+#[tokio::test]
+async fn a_parquet_file_that_is_none_is_refused() {
+    let room = TestRoom::open(FOUR_LINES);
+    let parquet = format!("{FILE}\r\nContent-Type: application/vnd.apache.parquet");
+    let body = Body::from(form_with(&parquet, &alice()));
+    room.upload_body("Alice", body)
+        .await
+        .refused(Code::UnreadableTable);
+    let named = format!("{FILE}; filename=\"T.PARQUET\"\r\nContent-Type: application/octet-stream");
+    let body = Body::from(form_with(&named, &alice()));
+    room.upload_body("Alice", body)
+        .await
+        .refused(Code::UnreadableTable);
+}
