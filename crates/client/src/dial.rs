@@ -17,7 +17,7 @@ pub(crate) enum Dial {
     /// Over the attested channel. Once the room is known the connector expects that very room.
     Attested {
         endpoint: Endpoint,
-        connector: Connector,
+        connector: Box<Connector>,
     },
     /// To a plain HTTP server, for a measurement.
     #[cfg(feature = "dangerous-plain-upstream")]

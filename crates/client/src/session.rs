@@ -52,7 +52,7 @@ impl Session {
             room: Some(*verified.room()),
             ..expectations
         };
-        let connector = Connector::new(&key, same);
+        let connector = Box::new(Connector::new(&key, same));
         Ok(Self {
             verified,
             agreement,

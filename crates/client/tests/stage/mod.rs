@@ -1,6 +1,7 @@
 //! A room on loopback, its parties, and an HTTP client that writes its own bytes.
 
 #![allow(dead_code, reason = "each test program uses its own part of the stage")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 pub(crate) mod http;
 

@@ -1,0 +1,260 @@
+//! Connections that mean no good, or are merely broken: none of them ends the enclave or shuts others out.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use attestation::{Root, UnixTime};
+use attested_tls::client::TlsStream;
+use attested_tls::{ClientKey, Connector, Expectations, KeyAlgorithm};
+use enclave::{Config, Enclave, Event, Limits, Platform, Reason, Running};
+use protocol::Agreement;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+struct Stage {
+    running: Running,
+    alice: ClientKey,
+    bob: ClientKey,
+    log: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Stage {
+    async fn with(limits: Limits) -> Self {
+        let [alice, bob] = [(); 2].map(|()| ClientKey::generate(KeyAlgorithm::P256));
+        let service = format!(
+            "auth:\n- auth_name: default\n  auth_type: signed_headers\nroles:\n- role_name: data_provider\n  role_auth: default\n  \
+             role_cardinality: 2\nusers:\n  data_provider:\n  - user_name: Alice\n    public_key: {}\n  - user_name: Bob\n    public_key: {}\n",
+            alice.public_text(),
+            bob.public_text()
+        );
+        let agreement = Agreement::new(
+            service,
+            "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\n",
+        )
+        .unwrap();
+        let log: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let events = Arc::clone(&log);
+        let running = Enclave::start(Config {
+            agreement,
+            platform: Platform::simulated().unwrap(),
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            limits,
+            events: Arc::new(move |event| events.lock().unwrap().push(event)),
+        })
+        .unwrap();
+        Self {
+            running,
+            alice,
+            bob,
+            log,
+        }
+    }
+
+    async fn tcp(&self) -> TcpStream {
+        TcpStream::connect(self.running.address()).await.unwrap()
+    }
+
+    /// A connection past its evidence; `None` where the enclave closed it before.
+    async fn channel(&self, key: &ClientKey) -> Option<TlsStream<TcpStream>> {
+        let expectations = Expectations {
+            root: Root::dangerous_from_pem(&self.running.root_pem()).unwrap(),
+            measurements: *self.running.measurements(),
+            agreement: None,
+            room: None,
+        };
+        let connected = Connector::new(key, expectations)
+            .connect(self.tcp().await, UnixTime::now())
+            .await;
+        connected.ok().map(|channel| channel.stream)
+    }
+
+    /// Sends bytes as Alice over a connection of their own; gives everything that comes back.
+    async fn ask(&self, request: &str) -> String {
+        let mut stream = self.channel(&self.alice).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_all(&mut stream).await
+    }
+
+    async fn is_well(&self) {
+        let reply = self
+            .ask("GET /healthz HTTP/1.1\r\nhost: room\r\nconnection: close\r\n\r\n")
+            .await;
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    }
+
+    /// Waits until the log has `count` refusals for this reason.
+    async fn refused(&self, reason: Reason, count: usize) {
+        let logged = || {
+            self.log
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|event| **event == Event::ConnectionRefused { reason })
+                .count()
+        };
+        for _ in 0..200 {
+            if logged() == count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!(
+            "{} of {count} refusals for {reason:?}: {:?}",
+            logged(),
+            self.log.lock().unwrap()
+        );
+    }
+}
+
+/// An end without a farewell is an end as well.
+async fn read_all(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
+    let mut bytes = Vec::new();
+    drop(stream.read_to_end(&mut bytes).await);
+    String::from_utf8(bytes).unwrap()
+}
+
+const SHORT: Duration = Duration::from_millis(300);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_says_nothing_or_nonsense_is_closed_and_others_are_served() {
+    let stage = Stage::with(Limits {
+        handshake_deadline: SHORT,
+        ..Limits::default()
+    })
+    .await;
+    let mut silent = stage.tcp().await;
+    let mut nonsense = stage.tcp().await;
+    nonsense
+        .write_all(b"GET / HTTP/1.1\r\nHost: room\r\n\r\n")
+        .await
+        .unwrap();
+    stage.is_well().await;
+    assert_eq!(read_all(&mut silent).await, "");
+    drop(nonsense);
+    stage.refused(Reason::Deadline, 1).await;
+    stage.refused(Reason::Handshake, 1).await;
+    drop(stage.tcp().await);
+    stage.refused(Reason::Lost, 1).await;
+    assert!(
+        stage
+            .channel(&ClientKey::generate(KeyAlgorithm::Ed25519))
+            .await
+            .is_none()
+    );
+    stage.refused(Reason::NotRegistered, 1).await;
+    stage.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_cannot_take_all_connections() {
+    let stage = Stage::with(Limits {
+        connections_per_key: 2,
+        ..Limits::default()
+    })
+    .await;
+    let _held = [
+        stage.channel(&stage.bob).await.unwrap(),
+        stage.channel(&stage.bob).await.unwrap(),
+    ];
+    let mut third = stage.channel(&stage.bob).await.unwrap();
+    assert_eq!(read_all(&mut third).await, "");
+    stage.refused(Reason::TooManyConnectionsOfKey, 1).await;
+    stage.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handshakes_and_connections_are_counted_and_given_back() {
+    let stage = Stage::with(Limits {
+        handshakes: 1,
+        connections: 1,
+        handshake_deadline: SHORT,
+        ..Limits::default()
+    })
+    .await;
+    let first = stage.tcp().await;
+    let mut second = stage.tcp().await;
+    assert_eq!(read_all(&mut second).await, "");
+    stage.refused(Reason::TooManyHandshakes, 1).await;
+    drop(first);
+    stage.refused(Reason::Lost, 1).await;
+
+    let held = stage.channel(&stage.bob).await.unwrap();
+    let mut refused = stage.channel(&stage.alice).await.unwrap();
+    assert_eq!(read_all(&mut refused).await, "");
+    stage.refused(Reason::TooManyConnections, 1).await;
+    drop(held);
+    tokio::time::sleep(SHORT).await;
+    stage.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_header_or_a_body_that_never_ends_is_not_waited_for() {
+    let limits = Limits {
+        header_deadline: SHORT,
+        body_grace: SHORT,
+        body_rate: 1,
+        ..Limits::default()
+    };
+    let stage = Stage::with(limits).await;
+    assert_eq!(stage.ask("").await, "");
+    assert!(
+        !stage
+            .ask("GET /healthz HTTP/1.1\r\nhost: room\r\nx-slow: ")
+            .await
+            .contains("200")
+    );
+    let reply = stage
+        .ask("POST /upload_data HTTP/1.1\r\nhost: room\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 900\r\n\r\n--b\r\n")
+        .await;
+    assert!(reply.starts_with("HTTP/1.1 400"), "{reply}");
+    stage.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_with_two_meanings_is_not_served() {
+    let stage = Stage::with(Limits::default()).await;
+    for request in [
+        "GET /details HTTP/1.1\r\nhost: room\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!",
+        "GET /details HTTP/1.1\r\nhost: room\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "GET /details HTTP/1.1\r\nhost: room\r\n folded: yes\r\n\r\n",
+        "GET /details HTTP/1.1\r\nhost: room\r\ncontent-length: -1\r\n\r\n",
+    ] {
+        let reply = stage.ask(request).await;
+        assert!(reply.starts_with("HTTP/1.1 400"), "{request:?}: {reply}");
+    }
+    let long = format!(
+        "GET /details HTTP/1.1\r\nhost: room\r\nx-long: {}\r\n\r\n",
+        "x".repeat(100_000)
+    );
+    let reply = stage.ask(&long).await;
+    assert!(reply.starts_with("HTTP/1.1 431"), "{reply}");
+    stage.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_is_settled_by_the_key_alone() {
+    let stage = Stage::with(Limits::default()).await;
+    let mut stream = stage.channel(&stage.bob).await.unwrap();
+    let forged = "GET /status HTTP/1.1\r\nhost: room\r\nx-oblv-user-name: Alice\r\nx_synclave_user: Alice\r\nconnection: close\r\n\r\n";
+    stream.write_all(forged.as_bytes()).await.unwrap();
+    let reply = read_all(&mut stream).await;
+    let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+    let status: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(status["you"]["name"], "Bob");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_ends_in_time_although_connections_are_open() {
+    let stage = Stage::with(Limits::default()).await;
+    let mut idle = stage.channel(&stage.alice).await.unwrap();
+    let _silent = stage.tcp().await;
+    let address = stage.running.address();
+    tokio::time::timeout(Duration::from_secs(6), stage.running.shutdown())
+        .await
+        .unwrap();
+    assert_eq!(read_all(&mut idle).await, "");
+    assert!(TcpStream::connect(address).await.is_err());
+    assert_eq!(stage.log.lock().unwrap().last(), Some(&Event::Stopped));
+}
