@@ -3,6 +3,7 @@
 use crate::codes::Codes;
 use crate::column::{Column, Kind};
 use crate::day::Day;
+use crate::error::Place;
 use crate::grid::Grid;
 use crate::number::{decimal, is_nan, trim, whole};
 use crate::probe::Probe;
@@ -106,13 +107,13 @@ impl Coder {
         }
     }
 
-    /// The codes, and what the owner should know of them; `unit` is `line` or `row`.
-    pub(crate) fn finish(self, unit: &str) -> (Column, Codes, Vec<String>) {
-        let warnings = self.warnings(unit);
+    /// The codes, and what the owner should know of them; `place` says what was counted.
+    pub(crate) fn finish(self, place: fn(u64) -> Place) -> (Column, Codes, Vec<String>) {
+        let warnings = self.warnings(place);
         (self.column, self.codes, warnings)
     }
 
-    fn warnings(&self, unit: &str) -> Vec<String> {
+    fn warnings(&self, place: fn(u64) -> Place) -> Vec<String> {
         let name = self.column.name();
         let counts_as = if self.column.has_other() {
             "`other`".to_owned()
@@ -139,8 +140,9 @@ impl Coder {
                     ("fields", "are")
                 };
                 warnings.push(format!(
-                    "column `{name}`: {} {fields} {are} {text} (first on {unit} {})",
-                    tally.count, tally.first
+                    "column `{name}`: {} {fields} {are} {text} (first on {})",
+                    tally.count,
+                    place(tally.first)
                 ));
             }
         };
@@ -242,7 +244,7 @@ mod tests {
         for (row, field) in (1..).zip(fields) {
             coder.push(field.as_bytes(), row);
         }
-        let (column, codes, warnings) = coder.finish("line");
+        let (column, codes, warnings) = coder.finish(Place::Line);
         let mut shown = String::new();
         for (field, code) in fields.iter().zip(codes.widened()) {
             shown += &format!("{field:?} -> {}\n", column.label(code as usize));

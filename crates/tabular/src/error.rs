@@ -31,20 +31,20 @@ pub enum TableError {
         separator: char,
     },
     /// Bytes that are no UTF-8.
-    #[error("line {line}, {column}: not UTF-8 text; save the file with the encoding UTF-8")]
+    #[error("{at}, {column}: not UTF-8 text; save the file with the encoding UTF-8")]
     NotUtf8 {
-        /// Line on which the record starts, from 1.
-        line: u64,
+        /// The record.
+        at: Place,
         /// The column, by name or number.
         column: ColumnRef,
     },
     /// A zero byte.
     #[error(
-        "line {line}, {column}: a NUL byte, which no text holds; is the file damaged or not text at all?"
+        "{at}, {column}: a NUL byte, which no text holds; is the file damaged or not text at all?"
     )]
     Nul {
-        /// Line on which the record starts, from 1.
-        line: u64,
+        /// The record.
+        at: Place,
         /// The column, by name or number.
         column: ColumnRef,
     },
@@ -89,11 +89,11 @@ pub enum TableError {
     },
     /// A field beyond [`Limits::max_field_bytes`](crate::Limits::max_field_bytes).
     #[error(
-        "line {line}, {column}: a field of more than {limit} bytes; shorten it, or leave the column out"
+        "{at}, {column}: a field of more than {limit} bytes; shorten it, or leave the column out"
     )]
     FieldTooLong {
-        /// Line (of Parquet: row) on which the record starts, from 1.
-        line: u64,
+        /// The record.
+        at: Place,
         /// The column, by name or number.
         column: ColumnRef,
         /// The limit.
@@ -156,16 +156,16 @@ pub enum TableError {
         key: String,
     },
     /// A row without an id.
-    #[error("line {line}: the id in column `{key}` is empty; every row needs one")]
+    #[error("{at}: the id in column `{key}` is empty; every row needs one")]
     EmptyKey {
-        /// Line (of Parquet: row), from 1.
-        line: u64,
+        /// The record.
+        at: Place,
         /// Name of the key.
         key: String,
     },
     /// Ids that occur more than once.
-    #[error("{} repeating the id of an earlier row (for example {}); each id may have one row",
-        several(*.rows, "row"), quoted_list(.first))]
+    #[error("{} the id of an earlier row (for example {}); each id may have one row",
+        if *.rows == 1 { "1 row repeats".to_owned() } else { format!("{} rows repeat", .rows) }, quoted_list(.first))]
     RepeatedIds {
         /// Rows beyond the first of their id.
         rows: u64,
@@ -194,8 +194,26 @@ pub enum TableError {
         /// The column.
         column: String,
         /// What it is.
-        what: String,
+        what: &'static str,
     },
+}
+
+/// Where in a file a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The line it starts on, from 1.
+    Line(u64),
+    /// Its number, from 1, where there are no lines.
+    Row(u64),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Row(row) => write!(f, "row {row}"),
+        }
+    }
 }
 
 /// A column by its name or, where that is unknown, its number.

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use crate::error::{ColumnRef, TableError};
+use crate::error::{ColumnRef, Place, TableError};
 use crate::ids::KeyHasher;
 use crate::limits::Limits;
 use crate::schema::Schema;
@@ -46,9 +46,9 @@ pub fn read_csv(
         limits,
     };
     csv.read_header()?;
-    let mut intake = Intake::new(&csv.header, key, schema, hasher, limits)?;
+    let mut intake = Intake::new(&csv.header, Place::Line, key, schema, hasher, limits)?;
     let rows = csv.read_rows(&mut intake)?;
-    intake.finish(rows, "line")
+    intake.finish(rows)
 }
 
 struct Csv<'a, R: Read> {
@@ -151,27 +151,27 @@ impl<R: Read> Csv<'_, R> {
     #[cold]
     fn check_each_field(&self) -> Result<(), TableError> {
         for (i, field) in self.record.iter().enumerate() {
-            let line = self.line();
+            let at = Place::Line(self.line());
             let column = || match self.header.get(i) {
                 Some(name) if !name.is_empty() => ColumnRef::Name(name.clone()),
                 _ => ColumnRef::Number(i + 1),
             };
             if field.len() > self.limits.max_field_bytes {
                 return Err(TableError::FieldTooLong {
-                    line,
+                    at,
                     column: column(),
                     limit: self.limits.max_field_bytes,
                 });
             }
             if field.contains(&0) {
                 return Err(TableError::Nul {
-                    line,
+                    at,
                     column: column(),
                 });
             }
             if str::from_utf8(field).is_err() {
                 return Err(TableError::NotUtf8 {
-                    line,
+                    at,
                     column: column(),
                 });
             }
@@ -437,8 +437,8 @@ mod tests {
         check(
             "id,a\n1,x\n2,y\n 1,z\n2,z\n3,z\n",
             expect![[r#"
-            2 rows repeating the id of an earlier row (for example `1` and `2`); each id may have one row
-        "#]],
+                2 rows repeat the id of an earlier row (for example `1` and `2`); each id may have one row
+            "#]],
         );
         check(
             "id,a\n7,x\n07,y\n",

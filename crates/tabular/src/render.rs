@@ -188,7 +188,7 @@ fn push_scientific(buffer: &mut Vec<u8>, start: f64, end: f64, value: f64, digit
     }
 }
 
-fn push_whole(buffer: &mut Vec<u8>, value: i64) {
+pub(crate) fn push_whole(buffer: &mut Vec<u8>, value: i64) {
     if value < 0 {
         buffer.push(b'-');
     }
@@ -196,7 +196,7 @@ fn push_whole(buffer: &mut Vec<u8>, value: i64) {
 }
 
 /// The digits of a number, with zeros before them up to `at_least` digits.
-fn push_digits(buffer: &mut Vec<u8>, mut value: u64, at_least: usize) {
+pub(crate) fn push_digits(buffer: &mut Vec<u8>, mut value: u64, at_least: usize) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
     while value > 0 {

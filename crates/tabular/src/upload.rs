@@ -6,7 +6,7 @@ use crate::coder::Coder;
 use crate::codes::Codes;
 use crate::column::Column;
 use crate::dictionary::{Dictionary, RawColumn};
-use crate::error::TableError;
+use crate::error::{Place, TableError};
 use crate::ids::{IdCollector, Ids, KeyHasher};
 use crate::limits::Limits;
 use crate::names::{nearest, quoted_list};
@@ -67,6 +67,8 @@ pub(crate) enum Target {
 /// A table while it is read, from whatever format.
 pub(crate) struct Intake {
     pub(crate) targets: Vec<Target>,
+    /// What `at` counts.
+    place: fn(u64) -> Place,
     key: String,
     ids: Option<IdCollector>,
     columns: Vec<Filling>,
@@ -82,6 +84,7 @@ impl Intake {
     /// Matches the names of the file's columns with the key and the schema.
     pub(crate) fn new(
         header: &[String],
+        place: fn(u64) -> Place,
         key: Option<&str>,
         schema: Option<&Schema>,
         hasher: &KeyHasher,
@@ -117,6 +120,7 @@ impl Intake {
         }
         let mut intake = Self {
             targets,
+            place,
             key: key.unwrap_or_default().to_owned(),
             ids: key.map(|_| IdCollector::new(hasher)),
             columns: Vec::new(),
@@ -243,7 +247,7 @@ impl Intake {
                 let id = trim(field);
                 if id.is_empty() {
                     return Err(TableError::EmptyKey {
-                        line: at,
+                        at: (self.place)(at),
                         key: self.key.clone(),
                     });
                 }
@@ -255,8 +259,13 @@ impl Intake {
         }
     }
 
-    /// The finished table; `unit` is what `at` counted, `line` or `row`.
-    pub(crate) fn finish(mut self, rows: u32, unit: &str) -> Result<Upload, TableError> {
+    /// Something the owner should know.
+    pub(crate) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    /// The finished table.
+    pub(crate) fn finish(mut self, rows: u32) -> Result<Upload, TableError> {
         if rows == 0 {
             return Err(TableError::NoRows);
         }
@@ -269,7 +278,7 @@ impl Intake {
         for filling in self.columns {
             columns.push(match filling {
                 Filling::Declared(coder) => {
-                    let (column, codes, warnings) = coder.finish(unit);
+                    let (column, codes, warnings) = coder.finish(self.place);
                     self.warnings.extend(warnings);
                     UploadColumn::Coded(column, codes)
                 }

@@ -500,7 +500,7 @@ mod tests {
         for line in text.lines().skip(1) {
             coder.push(line.as_bytes(), 0);
         }
-        let (_, back, warnings) = coder.finish("line");
+        let (_, back, warnings) = coder.finish(crate::Place::Line);
         prop_assert_eq!(warnings, Vec::<String>::new());
         prop_assert_eq!(back.widened(), codes, "{}", text);
         Ok(())

@@ -12,6 +12,7 @@ use crate::codes::{Code, Codes, with_codes};
 use crate::column::{Column, Kind};
 use crate::day::Day;
 use crate::dictionary::Texts;
+use crate::error::Place;
 use crate::grid::{Bins, DEFAULT_BINS, Grid, Range};
 use crate::join::{Joined, JoinedColumn};
 use crate::schema::{OTHER, Schema};
@@ -374,7 +375,7 @@ fn recode(column: &Column, texts: &Texts, codes: &Codes) -> Codes {
     for text in texts.iter() {
         coder.push(text, 0);
     }
-    let (_, map, _) = coder.finish("row");
+    let (_, map, _) = coder.finish(Place::Row);
     codes.recoded(&map.widened(), column.size())
 }
 
