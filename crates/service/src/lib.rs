@@ -6,6 +6,7 @@
 
 mod agreement;
 mod event;
+mod metered;
 mod query;
 mod receipt;
 mod reply;

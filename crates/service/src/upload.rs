@@ -8,12 +8,13 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use protocol::{Code, Commitment, Digest, Problem, Salt, UploadReply};
 use tabular::{TableError, Upload, read_csv, read_parquet};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
+use crate::metered::{Meter, metered};
 use crate::reply::{Reply, internal};
 use crate::room::{Lease, Room};
 use crate::seat::Held;
@@ -22,6 +23,9 @@ use crate::seat::Held;
 const PIECES_IN_FLIGHT: usize = 16;
 /// A Parquet file can only be read once all of it is there, so less of it is taken than of CSV.
 const MAX_PARQUET_BYTES: u64 = 512 << 20;
+
+/// What the form may add to the file: boundaries and the headers of the part.
+const FRAME: u64 = 64 << 10;
 
 /// What a file is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,23 +48,46 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Reply<Json<UploadReply>> {
     let max_bytes = room.agreement().limits().max_upload_bytes;
-    check_headers(request.headers(), max_bytes)?;
-    let mut body = Multipart::from_request(request, &()).await.map_err(|_| {
-        Problem::new(
-            Code::UnsupportedMediaType,
-            "The request must be multipart/form-data.",
-        )
-    })?;
-    let lease = room.begin_upload(user)?;
-    let field = body
+    check_length(request.headers(), max_bytes)?;
+    let lease = check_encoding(request.headers()).and_then(|()| room.begin_upload(user));
+    let (parts, body) = request.into_parts();
+    let (body, meter) = metered(body, FRAME);
+    let mut form = Multipart::from_request(Request::from_parts(parts, body), &())
+        .await
+        .map_err(|_| not_multipart())?;
+    let taken = match lease {
+        Ok(lease) => take_in(room, lease, &mut form, &meter).await,
+        Err(problem) => Err(problem),
+    };
+    if taken
+        .as_ref()
+        .is_err_and(|problem| problem.code != Code::UploadIncomplete)
+    {
+        // Most clients look at the reply only when they have sent everything.
+        meter.allow(max_bytes);
+        while let Ok(Some(_)) = form.next_field().await {}
+    }
+    Ok(Json(taken?))
+}
+
+/// Reads the form and the table in it.
+async fn take_in(
+    room: &Arc<Room>,
+    lease: Lease,
+    form: &mut Multipart,
+    meter: &Meter,
+) -> Result<UploadReply, Problem> {
+    let field = form
         .next_field()
         .await
         .map_err(broken_off)?
         .ok_or_else(no_file)?;
     if field.name() != Some("file") {
-        return Err(no_file().into());
+        return Err(no_file());
     }
     let format = format_of(&field)?;
+    // From here on the reader says when it is too much.
+    meter.allow(u64::MAX);
     let (pieces, incoming) = mpsc::channel(PIECES_IN_FLIGHT);
     let reading = {
         let room = Arc::clone(room);
@@ -68,9 +95,11 @@ pub(crate) async fn receive(
             read_table(&room, lease, format, Incoming::new(incoming))
         })
     };
-    let forwarded = forward(field, &pieces, max_bytes).await;
-    let ended = match forwarded {
-        Ok(Reader::Listening) => end(&mut body, &pieces).await,
+    let ended = match forward(field, &pieces).await {
+        Ok(Reader::Listening) => {
+            meter.allow(FRAME);
+            end(form, &pieces).await
+        }
         Ok(Reader::Refused) => Ok(()),
         Err(problem) => Err(problem),
     };
@@ -78,17 +107,11 @@ pub(crate) async fn receive(
     drop(pieces);
     let read = reading.await.map_err(|_| internal())?;
     ended?;
-    Ok(Json(read?))
+    read
 }
 
-fn check_headers(headers: &HeaderMap, max_bytes: u64) -> Result<(), Problem> {
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        let detail =
-            "Encoded bodies are not read; send the file as it is, without Content-Encoding.";
-        return Err(Problem::new(Code::UnsupportedEncoding, detail));
-    }
-    /// The multipart frame: boundaries and the part's headers.
-    const FRAME: u64 = 64 << 10;
+/// A body that says it is too long is not listened to at all.
+fn check_length(headers: &HeaderMap, max_bytes: u64) -> Result<(), Problem> {
     let length = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -96,6 +119,15 @@ fn check_headers(headers: &HeaderMap, max_bytes: u64) -> Result<(), Problem> {
         Some(length) if length > max_bytes.saturating_add(FRAME) => Err(too_many_bytes(max_bytes)),
         _ => Ok(()),
     }
+}
+
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        let detail =
+            "Encoded bodies are not read; send the file as it is, without Content-Encoding.";
+        return Err(Problem::new(Code::UnsupportedEncoding, detail));
+    }
+    Ok(())
 }
 
 fn format_of(field: &Field<'_>) -> Result<Format, Problem> {
@@ -150,34 +182,19 @@ enum Reader {
     Refused,
 }
 
-/// Passes the file on. When the reader has refused it, the rest, up to the limit, is read and thrown away, as most clients look
-/// at the reply only when they have sent everything.
-async fn forward(
-    mut field: Field<'_>,
-    pieces: &mpsc::Sender<Piece>,
-    max_bytes: u64,
-) -> Result<Reader, Problem> {
-    let mut reader = Reader::Listening;
-    let mut thrown_away = 0u64;
+/// Passes the file on.
+async fn forward(mut field: Field<'_>, pieces: &mpsc::Sender<Piece>) -> Result<Reader, Problem> {
     while let Some(piece) = field.chunk().await.map_err(broken_off)? {
-        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        match reader {
-            Reader::Listening if pieces.send(Piece::Bytes(piece)).await.is_err() => {
-                reader = Reader::Refused
-            }
-            Reader::Listening => {}
-            Reader::Refused => thrown_away = thrown_away.saturating_add(length),
-        }
-        if thrown_away > max_bytes {
-            break;
+        if pieces.send(Piece::Bytes(piece)).await.is_err() {
+            return Ok(Reader::Refused);
         }
     }
-    Ok(reader)
+    Ok(Reader::Listening)
 }
 
 /// Tells the reader that the body was complete, if it was.
-async fn end(body: &mut Multipart, pieces: &mpsc::Sender<Piece>) -> Result<(), Problem> {
-    match body.next_field().await.map_err(broken_off)? {
+async fn end(form: &mut Multipart, pieces: &mpsc::Sender<Piece>) -> Result<(), Problem> {
+    match form.next_field().await.map_err(broken_off)? {
         Some(_) => Err(no_file()),
         None => {
             // The reader may have refused in the meantime; then its problem is the reply.
@@ -349,14 +366,13 @@ fn sentence(text: &str) -> String {
     format!("{first}{}{stop}", letters.as_str())
 }
 
-fn broken_off(error: MultipartError) -> Problem {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(
-            Code::TooLarge,
-            "The multipart body is larger than what may be uploaded.",
-        );
-    }
+fn broken_off(_: MultipartError) -> Problem {
     incomplete()
+}
+
+fn not_multipart() -> Problem {
+    let detail = "The request must be multipart/form-data with a boundary.";
+    Problem::new(Code::UnsupportedMediaType, detail)
 }
 
 fn incomplete() -> Problem {

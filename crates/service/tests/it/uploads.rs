@@ -1,6 +1,8 @@
 //! Uploads, good, bad and broken off. After a bad one the room is as before.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::http::Request;
@@ -295,4 +297,51 @@ async fn a_parquet_file_that_is_none_is_refused() {
     room.upload_body("Alice", body)
         .await
         .refused(Code::UnreadableTable);
+}
+
+#[tokio::test]
+async fn headers_of_a_part_cannot_go_on_for_ever() {
+    let room = TestRoom::open(DECLARED);
+    let piece = Bytes::from(vec![b'x'; 8 << 10]);
+    let start = Bytes::from(format!("--{BOUNDARY}\r\n{FILE}\r\nX-Long: "));
+    let endless = stream::once(async { start })
+        .chain(stream::repeat(piece))
+        .map(Ok::<_, Infallible>);
+    room.upload_body("Alice", Body::from_stream(endless))
+        .await
+        .refused(Code::UploadIncomplete);
+}
+
+#[tokio::test]
+async fn a_refused_upload_is_heard_to_its_end_but_not_beyond_the_limit() {
+    let limit = 1 << 20;
+    let room = TestRoom::open(&format!(
+        "{DECLARED}limits: {{max_upload_bytes: {limit}}}\n"
+    ));
+    let sent = Arc::new(AtomicUsize::new(0));
+    let send = |pieces: usize| {
+        let count = Arc::clone(&sent);
+        count.store(0, Ordering::SeqCst);
+        let head = format!("--{BOUNDARY}\r\n{FILE}\r\n\r\nname,other\n");
+        let row = Bytes::from("a,b\n".repeat(1 << 12));
+        let rows = stream::iter(0..pieces).map(move |_| {
+            count.fetch_add(row.len(), Ordering::SeqCst);
+            row.clone()
+        });
+        let end = Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"));
+        let whole = stream::once(async { Bytes::from(head) })
+            .chain(rows)
+            .chain(stream::once(async { end }));
+        Body::from_stream(whole.map(Ok::<_, Infallible>))
+    };
+    let modest = send(20);
+    room.upload_body("Alice", modest)
+        .await
+        .refused(Code::NoKeyColumn);
+    assert_eq!(sent.load(Ordering::SeqCst), 20 << 14);
+    let endless = send(usize::MAX);
+    room.upload_body("Alice", endless)
+        .await
+        .refused(Code::NoKeyColumn);
+    assert!(sent.load(Ordering::SeqCst) < 3 * limit);
 }
