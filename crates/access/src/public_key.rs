@@ -2,20 +2,17 @@
 
 use std::fmt;
 
-use aws_lc_rs::{digest, signature};
+use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::der::{self, Reader};
+use crate::key_strength::{MAX_BYTES, WeakOrUnreadableKey, check_ed25519, check_p256, check_rsa};
 
 const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
-
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-/// Longest text or DER accepted: an RSA-8192 key as PEM is under 2 KiB.
-const MAX_BYTES: usize = 16 * 1024;
 
 /// A public key that is strong enough to register: RSA of 2048 to 8192 bits with an odd exponent of at least
 /// 65537, P-256, or Ed25519. Two spellings of one key are equal.
@@ -37,48 +34,6 @@ pub enum KeyAlgorithm {
     P256,
     /// Ed25519.
     Ed25519,
-}
-
-/// Why a text or file is not a public key to register.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WeakOrUnreadableKey {
-    /// Nothing there.
-    #[error("the key is empty")]
-    Empty,
-    /// Longer than any key of a supported kind.
-    #[error("the key is longer than {MAX_BYTES} bytes, which no supported key is")]
-    TooLong,
-    /// The text is not base64.
-    #[error("the key is not valid base64 (copy the whole text that `synclave keygen` printed)")]
-    Base64,
-    /// A secret was about to be published.
-    #[error(
-        "this is a private key; an agreement is read by everyone, so give the public key (NAME_public.der)"
-    )]
-    PrivateKey,
-    /// Not a PKCS#1 or SPKI public key, or with bytes after it.
-    #[error("the key is neither a PKCS#1 nor an SPKI public key, or has bytes after its end")]
-    Structure,
-    /// A kind of key that the channel does not authenticate.
-    #[error(
-        "the key is of a kind that is not supported; use RSA of at least 2048 bits, P-256 or Ed25519"
-    )]
-    Algorithm,
-    /// Too short or too long a modulus.
-    #[error("the RSA key has {bits} bits; it must have {} to {}", RSA_BITS.start(), RSA_BITS.end())]
-    RsaSize {
-        /// Length of the modulus.
-        bits: usize,
-    },
-    /// An exponent that is known to be dangerous.
-    #[error("the RSA key's public exponent must be odd and at least 65537")]
-    RsaExponent,
-    /// An even modulus.
-    #[error("the RSA key's modulus is even, so it is no RSA key")]
-    RsaModulus,
-    /// Not a point of the curve, or one that anybody can sign for.
-    #[error("the key is not a usable point of its curve")]
-    Point,
 }
 
 impl PublicKey {
@@ -270,96 +225,6 @@ fn from_spki(content: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
     })
 }
 
-/// Bits of the modulus, once the PKCS#1 key is known to be sound.
-fn check_rsa(pkcs1: &[u8]) -> Result<usize, WeakOrUnreadableKey> {
-    let structure = WeakOrUnreadableKey::Structure;
-    let mut outer = Reader::new(pkcs1);
-    let content = outer
-        .value(der::SEQUENCE)
-        .filter(|_| outer.is_empty())
-        .ok_or(structure.clone())?;
-    let mut fields = Reader::new(content);
-    // Private keys (PKCS#1, PKCS#8, SEC1) begin with a version number, where a public key has its modulus.
-    if content.starts_with(&[der::INTEGER, 1]) {
-        return Err(WeakOrUnreadableKey::PrivateKey);
-    }
-    let modulus = fields.positive_integer().ok_or(structure.clone())?;
-    let exponent = fields
-        .positive_integer()
-        .filter(|_| fields.is_empty())
-        .ok_or(structure)?;
-    let bits = bit_length(modulus);
-    if !RSA_BITS.contains(&bits) {
-        return Err(WeakOrUnreadableKey::RsaSize { bits });
-    }
-    if modulus.last().is_none_or(|last| last & 1 == 0) {
-        return Err(WeakOrUnreadableKey::RsaModulus);
-    }
-    // Exponents beyond 33 bits are refused by every TLS library we know, so nobody could connect with one.
-    let odd = exponent.last().is_some_and(|last| last & 1 == 1);
-    if !odd || !(17..=33).contains(&bit_length(exponent)) {
-        return Err(WeakOrUnreadableKey::RsaExponent);
-    }
-    Ok(bits)
-}
-
-fn check_p256(point: &[u8]) -> Result<(), WeakOrUnreadableKey> {
-    // Only the uncompressed form, so that one key has one SPKI.
-    if point.len() != 65 || point[0] != 4 {
-        return Err(WeakOrUnreadableKey::Point);
-    }
-    signature::ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point)
-        .map(|_| ())
-        .map_err(|_| WeakOrUnreadableKey::Point)
-}
-
-/// The y coordinates (sign bit cleared, little-endian) of the points of order 1, 2, 4 and 8, in every encoding
-/// below 2^255: for such a key anybody can make a signature that verifies. p = 2^255 - 19.
-const ED25519_SMALL_ORDER: [[u8; 32]; 7] = {
-    const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
-        let mut y = [middle; 32];
-        y[0] = first;
-        y[31] = last;
-        y
-    }
-    [
-        ends(0, 0, 0),
-        ends(1, 0, 0),
-        [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
-            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
-            0x6d, 0x53, 0xfc, 0x05,
-        ],
-        [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
-            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
-            0x92, 0xac, 0x03, 0x7a,
-        ],
-        ends(0xec, 0xff, 0x7f),
-        ends(0xed, 0xff, 0x7f),
-        ends(0xee, 0xff, 0x7f),
-    ]
-};
-
-fn check_ed25519(point: &[u8]) -> Result<(), WeakOrUnreadableKey> {
-    let mut y: [u8; 32] = point.try_into().map_err(|_| WeakOrUnreadableKey::Point)?;
-    y[31] &= 0x7f;
-    if ED25519_SMALL_ORDER.contains(&y) {
-        return Err(WeakOrUnreadableKey::Point);
-    }
-    Ok(())
-}
-
-fn bit_length(magnitude: &[u8]) -> usize {
-    match magnitude.iter().position(|octet| *octet != 0) {
-        Some(first) => {
-            (magnitude.len() - first) * 8
-                - usize::try_from(magnitude[first].leading_zeros()).unwrap_or(0)
-        }
-        None => 0,
-    }
-}
-
 fn bit_string(content: &[u8]) -> Vec<u8> {
     let mut octets = vec![0];
     octets.extend_from_slice(content);
@@ -384,9 +249,10 @@ fn inner_key(spki: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::rsa::KeySize;
-    use aws_lc_rs::signature::KeyPair as _;
+    use aws_lc_rs::signature::{self, KeyPair as _};
 
     use super::*;
+    use crate::key_strength::ED25519_SMALL_ORDER;
 
     /// The two public keys that the workshop's text prints.
     pub(super) const ALICE: &str = "MIIBCgKCAQEAsNooqfUM3YYBVwfoXp8zTyqdc7EAshRLQQPXeBVSie2L5BAuqnnZS9GiQmg8CiJnz5e+LVLNl9Xm+n9HO/bvWcBbMIh+LucqTgjDjenTH55pAuWMEfCcGMlZg5Kwsrwm4BMrB0oJbNGecRfLRwciIh8M8BtaUZYlrq5xFmSY0Ew1M0hPQZJx0AOwXVQMhZ5iU12JItxcK+MbWiikcpC3R3QBwdWfXkbchd33savOgHyVMcV4PNjkxLjH7d7ui5zjadWMSRvyq+EvY34ycBju+N1DGRqpiuVqU7uUiDPKRIOdC80BpgeE2tPULRlHCJIiVAakQneM2PIBAp4hR4DLrQIDAQAB";

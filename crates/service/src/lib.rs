@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod agreement;
+mod agreement_check;
 mod event;
 mod metered;
 mod query;
