@@ -10,7 +10,12 @@ use client::KeyAlgorithm;
 /// Two or more organisations hold private tables about the same people. A room in a secure enclave proves to each of them what it will
 /// do, joins their tables on `id`, fits one differentially private model, and lets them download synthetic rows.
 #[derive(Parser)]
-#[command(name = "synclave", version, propagate_version = true, after_help = "Start with `synclave demo`: two parties, one room, real tables, in under a minute.")]
+#[command(
+    name = "synclave",
+    version,
+    propagate_version = true,
+    after_help = "Start with `synclave demo`: two parties, one room, real tables, in under a minute."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -60,13 +65,20 @@ pub(crate) struct DemoOptions {
     pub(crate) output: PathBuf,
 
     /// The privacy budget of the room
-    #[arg(long, value_name = "EPSILON", default_value_t = 3.0)]
+    #[arg(
+        long,
+        value_name = "EPSILON",
+        default_value_t = 3.0,
+        allow_negative_numbers = true
+    )]
     pub(crate) epsilon: f64,
 }
 
 /// Make a key pair for a party
 #[derive(Args)]
-#[command(after_help = "Example: synclave keygen --key-name alice --output keys\n\nThe text it prints goes into service.yaml as the party's public_key.")]
+#[command(
+    after_help = "Example: synclave keygen --key-name alice --output keys\n\nThe text it prints goes into service.yaml as the party's public_key."
+)]
 pub(crate) struct KeygenOptions {
     /// The files are NAME_private.der (readable by you alone) and NAME_public.der
     #[arg(long, value_name = "NAME")]
@@ -97,8 +109,7 @@ pub(crate) struct ValidateOptions {
 /// Before a byte of yours leaves this machine it checks that the hardware vouches for exactly this program, this agreement and this
 /// connection. Then http://localhost:LPORT is the room, for curl, a notebook or a browser.
 #[derive(Args)]
-#[command(after_long_help = crate::exit::CODES_OF_CONNECT, after_help = "Example: synclave connect --url https://room.example.org --port 443 --lport 3030 \\
-           --private-key keys/alice_private.der --public-key keys/alice_public.der --measurements measurements.json")]
+#[command(after_help = crate::exit::HELP_OF_CONNECT)]
 pub(crate) struct ConnectOptions {
     /// Where the enclave is reached
     #[arg(long, value_name = "URL")]
@@ -183,7 +194,9 @@ pub(crate) struct InspectOptions {
 
 /// Check a receipt: the evidence over it, the program, the agreement, and the sums of the privacy ledger
 #[derive(Args)]
-#[command(after_help = "Example: synclave verify-receipt receipt.json --measurements measurements.json")]
+#[command(
+    after_help = "Example: synclave verify-receipt receipt.json --measurements measurements.json"
+)]
 pub(crate) struct VerifyReceiptOptions {
     /// The receipt, as /receipt gave it
     #[arg(value_name = "FILE")]
@@ -219,11 +232,11 @@ pub(crate) struct SynthOptions {
     pub(crate) data: PathBuf,
 
     /// The privacy budget
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) epsilon: f64,
 
     /// The chance with which the bound of epsilon may fail; far below one over the number of people
-    #[arg(long, default_value_t = 1e-9)]
+    #[arg(long, default_value_t = 1e-9, allow_negative_numbers = true)]
     pub(crate) delta: f64,
 
     /// The method: MST or INDEPENDENT
@@ -309,7 +322,9 @@ pub(crate) struct EvaluateOptions {
 
 /// Print completions for a shell
 #[derive(Args)]
-#[command(after_help = "Example: synclave completions bash > ~/.local/share/bash-completion/completions/synclave")]
+#[command(
+    after_help = "Example: synclave completions bash > ~/.local/share/bash-completion/completions/synclave"
+)]
 pub(crate) struct CompletionsOptions {
     /// The shell
     #[arg(value_enum)]

@@ -19,7 +19,12 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     let expectations = Expectations {
         root: root(options.trust.dangerous_root.as_deref(), printer)?,
         measurements: measurements(&options.measurements)?,
-        agreement: options.trust.agreement.as_deref().map(agreement).transpose()?,
+        agreement: options
+            .trust
+            .agreement
+            .as_deref()
+            .map(agreement)
+            .transpose()?,
         room: options.room.as_deref().map(room).transpose()?,
     };
     if expectations.agreement.is_none() && !std::io::stdin().is_terminal() {
@@ -31,25 +36,31 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     let runtime = tokio::runtime::Runtime::new().context("could not start")?;
     runtime.block_on(async {
         let session = Session::open(endpoint, key, expectations).await?;
-        show(&session, printer);
+        show(&session, "  ", printer);
         if options.trust.agreement.is_none() {
             ask(&session)?;
         }
         let room = hex::encode(session.verified().room());
         let proxy = Proxy::bind(session, options.lport).await?;
-        printer.say(format_args!("the room is at http://localhost:{} (Ctrl-C ends it)", proxy.port()));
-        printer.document(&json!({"url": format!("http://localhost:{}", proxy.port()), "room": room}));
+        printer.say(format_args!(
+            "the room is at http://localhost:{} (Ctrl-C ends it)",
+            proxy.port()
+        ));
+        printer
+            .document(&json!({"url": format!("http://localhost:{}", proxy.port()), "room": room}));
         proxy
-            .serve(ended(), move |error| printer.say(format_args!("warning: {error}")))
+            .serve(ended(), move |error| {
+                printer.say(format_args!("warning: {error}"))
+            })
             .await;
         Ok(())
     })
 }
 
 /// Every check that passed, a line each.
-pub(crate) fn show(session: &Session, printer: Printer) {
+pub(crate) fn show(session: &Session, indent: &str, printer: Printer) {
     for step in session.verified().steps() {
-        printer.say(format_args!("  ok  {step}"));
+        printer.say(format_args!("{indent}ok  {step}"));
     }
 }
 
@@ -67,7 +78,12 @@ pub(crate) fn root(file: Option<&Path>, printer: Printer) -> anyhow::Result<Root
 }
 
 pub(crate) fn measurements_file(file: &Path) -> anyhow::Result<Measurements> {
-    let problem = || BadInput(format!("could not use the measurements in {}", file.display()));
+    let problem = || {
+        BadInput(format!(
+            "could not use the measurements in {}",
+            file.display()
+        ))
+    };
     let text = std::fs::read_to_string(file).with_context(problem)?;
     Measurements::from_json(&text).with_context(problem)
 }
@@ -90,11 +106,17 @@ fn room(text: &str) -> anyhow::Result<[u8; 32]> {
 
 fn measurements(options: &MeasurementOptions) -> anyhow::Result<Measurements> {
     match options {
-        MeasurementOptions { measurements: Some(file), .. } => measurements_file(file),
-        MeasurementOptions { pcr0: Some(pcr0), pcr1: Some(pcr1), pcr2: Some(pcr2), .. } => {
-            Measurements::from_hex(pcr0, pcr1, pcr2)
-                .with_context(|| BadInput("could not use the measurements".to_owned()))
-        }
+        MeasurementOptions {
+            measurements: Some(file),
+            ..
+        } => measurements_file(file),
+        MeasurementOptions {
+            pcr0: Some(pcr0),
+            pcr1: Some(pcr1),
+            pcr2: Some(pcr2),
+            ..
+        } => Measurements::from_hex(pcr0, pcr1, pcr2)
+            .with_context(|| BadInput("could not use the measurements".to_owned())),
         _ => unreachable!("clap asks for a file or for all three"),
     }
 }
@@ -123,7 +145,13 @@ fn ask(session: &Session) -> anyhow::Result<()> {
 /// Without characters that could move the cursor, and so hide a line from the person who reads it.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -149,6 +177,9 @@ mod tests {
 
     #[test]
     fn nothing_in_an_agreement_can_move_the_cursor() {
-        assert_eq!(printable("epsilon: 30\r\u{1b}[Aepsilon: 3\n"), "epsilon: 30\u{fffd}\u{fffd}[Aepsilon: 3\n");
+        assert_eq!(
+            printable("epsilon: 30\r\u{1b}[Aepsilon: 3\n"),
+            "epsilon: 30\u{fffd}\u{fffd}[Aepsilon: 3\n"
+        );
     }
 }

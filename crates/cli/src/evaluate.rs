@@ -11,8 +11,17 @@ use crate::printer::Printer;
 use crate::table_file;
 
 pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result<()> {
-    let declared = options.schema.as_deref().map(table_file::read_schema).transpose()?;
-    let real = table_file::read(&options.real, options.key.as_deref(), declared.as_ref(), printer)?;
+    let declared = options
+        .schema
+        .as_deref()
+        .map(table_file::read_schema)
+        .transpose()?;
+    let real = table_file::read(
+        &options.real,
+        options.key.as_deref(),
+        declared.as_ref(),
+        printer,
+    )?;
     let real = Joined::single(real).dangerous_into_coded();
     let synthetic = table_file::read(&options.synthetic, None, Some(real.schema()), printer)?;
     let synthetic = Joined::single(synthetic).dangerous_into_coded();
@@ -25,7 +34,10 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
 }
 
 fn describe(evaluation: &Evaluation, printer: Printer) {
-    printer.result(format_args!("rows: {} real, {} synthetic", evaluation.real_rows, evaluation.synthetic_rows));
+    printer.result(format_args!(
+        "rows: {} real, {} synthetic",
+        evaluation.real_rows, evaluation.synthetic_rows
+    ));
     printer.result("\ntotal variation distance of marginals (0: equal, 1: nothing shared)");
     printer.result("             marginals    mean     max");
     for (name, distances) in [
@@ -33,12 +45,23 @@ fn describe(evaluation: &Evaluation, printer: Printer) {
         ("pairs", &evaluation.two_way),
         ("triples", &evaluation.three_way),
     ] {
-        let Distances { marginals, mean, max, .. } = distances;
-        printer.result(format_args!("  {name:<9} {marginals:>10}  {mean:>6.4}  {max:>6.4}"));
+        let Distances {
+            marginals,
+            mean,
+            max,
+            ..
+        } = distances;
+        printer.result(format_args!(
+            "  {name:<9} {marginals:>10}  {mean:>6.4}  {max:>6.4}"
+        ));
     }
     printer.result("\nfarthest pairs");
     for worst in evaluation.two_way.worst.iter().take(5) {
-        printer.result(format_args!("  {:.4}  {}", worst.distance, worst.columns.join(" x ")));
+        printer.result(format_args!(
+            "  {:.4}  {}",
+            worst.distance,
+            worst.columns.join(" x ")
+        ));
     }
     let mut pairs: Vec<_> = evaluation.pairs.iter().collect();
     pairs.sort_by(|a, b| b.real_association.total_cmp(&a.real_association));

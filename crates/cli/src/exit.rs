@@ -38,8 +38,12 @@ pub(crate) enum Exit {
     Receipt = 50,
 }
 
-/// The codes of `connect`, for its help.
-pub(crate) const CODES_OF_CONNECT: &str = "\
+/// What stands below the options in the help of `connect`.
+pub(crate) const HELP_OF_CONNECT: &str = "\
+Example:
+  synclave connect --url https://room.example.org --port 443 --lport 3030 \\
+      --private-key keys/alice_private.der --public-key keys/alice_public.der --measurements measurements.json
+
 Exit codes (nothing of yours was sent in any of these cases):
   10  the enclave cannot be reached
   11  your key is not in the room's agreement
@@ -79,7 +83,9 @@ pub(crate) struct BadInput(pub(crate) String);
 
 /// The code for an error, by the cause or context in it that is known here.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
-    let declined = error.downcast_ref().map(|_: &Declined| Exit::AgreementDeclined);
+    let declined = error
+        .downcast_ref()
+        .map(|_: &Declined| Exit::AgreementDeclined);
     declined
         .or_else(|| error.downcast_ref().map(of_client))
         .or_else(|| error.downcast_ref().map(of_refused))
@@ -148,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_cause_deep_in_the_chain_decides() {
-        let error = anyhow::Error::new(Error::Refused(Refused::Relayed)).context("could not connect");
+        let error =
+            anyhow::Error::new(Error::Refused(Refused::Relayed)).context("could not connect");
         assert_eq!(of(&error), Exit::Relayed);
         let error = anyhow::Error::new(Refusal::DebugMode { index: 0 }).context("document.bin");
         assert_eq!(of(&error), Exit::DebugMode);
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn every_code_of_connect_is_in_its_help() {
         for code in (10..=12).chain(20..=36).chain([40, 3]) {
-            let listed = CODES_OF_CONNECT
+            let listed = HELP_OF_CONNECT
                 .split_whitespace()
                 .any(|word| word == code.to_string());
             assert!(listed, "{code}");

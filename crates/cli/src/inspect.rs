@@ -44,7 +44,9 @@ fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow
     for step in examination.steps() {
         printer.result(format_args!("  ok  {step}"));
     }
-    let document = examination.into_outcome().context("not accepted as an attestation document")?;
+    let document = examination
+        .into_outcome()
+        .context("not accepted as an attestation document")?;
     for (index, pcr) in document.pcrs() {
         printer.result(format_args!("      PCR{index} {}", hex::encode(pcr)));
     }
@@ -54,7 +56,11 @@ fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow
         ("user data", document.user_data()),
     ] {
         if let Some(bytes) = bytes {
-            printer.result(format_args!("      {name}: {} bytes, {}", bytes.len(), hex::encode(bytes)));
+            printer.result(format_args!(
+                "      {name}: {} bytes, {}",
+                bytes.len(),
+                hex::encode(bytes)
+            ));
         }
     }
     document.measurements()?;
@@ -76,8 +82,18 @@ fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow
 
 fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
     let model = Model::load(bytes).context("a fitted model, but it cannot be read")?;
-    let columns: Vec<&str> = model.schema().columns().iter().map(|column| column.name()).collect();
-    printer.result(format_args!("a fitted model: {}, {} columns, some {} rows", model.method(), columns.len(), model.default_rows()));
+    let columns: Vec<&str> = model
+        .schema()
+        .columns()
+        .iter()
+        .map(|column| column.name())
+        .collect();
+    printer.result(format_args!(
+        "a fitted model: {}, {} columns, some {} rows",
+        model.method(),
+        columns.len(),
+        model.default_rows()
+    ));
     printer.result(format_args!("columns    {}", columns.join(", ")));
     for line in receipt::ledger_lines(model.ledger()) {
         printer.result(line);
@@ -96,7 +112,10 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let problem = || BadInput(format!("could not read {}", file.display()));
     let length = std::fs::metadata(file).with_context(problem)?.len();
     if length > MAX_BYTES {
-        bail!(BadInput(format!("{} is too large to be anything of ours: {length} bytes", file.display())));
+        bail!(BadInput(format!(
+            "{} is too large to be anything of ours: {length} bytes",
+            file.display()
+        )));
     }
     std::fs::read(file).with_context(problem)
 }
@@ -105,6 +124,10 @@ fn moment(text: &str) -> anyhow::Result<UnixTime> {
     let seconds = OffsetDateTime::parse(text, &Rfc3339)
         .ok()
         .and_then(|time| u64::try_from(time.unix_timestamp()).ok())
-        .with_context(|| BadInput(format!("`{text}` is no time; write it like 2022-10-13T09:00:00Z")))?;
+        .with_context(|| {
+            BadInput(format!(
+                "`{text}` is no time; write it like 2022-10-13T09:00:00Z"
+            ))
+        })?;
     Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }

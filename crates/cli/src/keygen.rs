@@ -8,7 +8,10 @@ use crate::printer::Printer;
 pub(crate) fn run(options: &KeygenOptions, printer: Printer) -> anyhow::Result<()> {
     let key = client::keygen(&options.key_name, &options.output, options.algorithm)?;
     let text = key.key.public_text();
-    printer.say(format_args!("private key: {} (keep it; nobody else needs it)", key.private_file.display()));
+    printer.say(format_args!(
+        "private key: {} (keep it; nobody else needs it)",
+        key.private_file.display()
+    ));
     printer.say(format_args!("public key:  {}", key.public_file.display()));
     printer.say("public_key for service.yaml:");
     printer.result(&text);

@@ -17,7 +17,13 @@ impl Printer {
 
     /// For steps whose talk nobody needs.
     pub(crate) fn silent() -> Self {
-        Self { options: OutputOptions { json: false, quiet: true, verbose: false } }
+        Self {
+            options: OutputOptions {
+                json: false,
+                quiet: true,
+                verbose: false,
+            },
+        }
     }
 
     /// Whether a person watches: progress may be drawn and questions asked.

@@ -21,9 +21,19 @@ pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::R
         .as_deref()
         .map(connect::measurements_file)
         .transpose()?;
-    let agreement = options.agreement.as_deref().map(connect::agreement).transpose()?;
-    let checked = verify(&read(&options.file)?, &root, measurements, agreement, printer)
-        .with_context(|| format!("{} is not accepted", options.file.display()))?;
+    let agreement = options
+        .agreement
+        .as_deref()
+        .map(connect::agreement)
+        .transpose()?;
+    let checked = verify(
+        &read(&options.file)?,
+        &root,
+        measurements,
+        agreement,
+        printer,
+    )
+    .with_context(|| format!("{} is not accepted", options.file.display()))?;
     let receipt = checked.receipt();
     describe(receipt, printer);
     printer.result("the receipt holds");
@@ -47,7 +57,12 @@ pub(crate) fn verify(
     printer: Printer,
 ) -> anyhow::Result<CheckedReceipt> {
     let document = signed.evidence()?;
-    let evidence = authenticate(&document, root, claimed_time(&document)?, Freshness::Archived)?;
+    let evidence = authenticate(
+        &document,
+        root,
+        claimed_time(&document)?,
+        Freshness::Archived,
+    )?;
     let found = evidence.measurements()?;
     let evidence = match &measurements {
         Some(wanted) => AuthenticDocument::clone(&*evidence.matching(wanted)?),
@@ -60,13 +75,21 @@ pub(crate) fn verify(
     let receipt = checked.receipt();
     printer.say("  ok  text: it is what the evidence vouches for");
     printer.say("  ok  ledger: the spends add up, and stay within the budget");
-    if evidence.pcr(16).is_some_and(|pcr| *pcr != attestation::agreement_pcr(receipt.agreement_sha384.as_bytes())) {
-        return Err(ReceiptError::NotVouchedFor).context("PCR16 holds another agreement than the receipt names");
+    if evidence
+        .pcr(16)
+        .is_some_and(|pcr| *pcr != attestation::agreement_pcr(receipt.agreement_sha384.as_bytes()))
+    {
+        return Err(ReceiptError::NotVouchedFor)
+            .context("PCR16 holds another agreement than the receipt names");
     }
     match agreement {
         Some(wanted) if wanted != receipt.agreement_sha384.to_bytes() => {
-            return Err(ReceiptError::NotVouchedFor)
-                .with_context(|| format!("it is about another agreement: {}", receipt.agreement_sha384));
+            return Err(ReceiptError::NotVouchedFor).with_context(|| {
+                format!(
+                    "it is about another agreement: {}",
+                    receipt.agreement_sha384
+                )
+            });
         }
         Some(_) => printer.say("  ok  agreement: the one you named"),
         None => printer.say("  --  agreement: not compared (name one with --agreement)"),
@@ -85,7 +108,10 @@ pub(crate) fn describe(receipt: &Receipt, printer: Printer) {
     printer.say(format_args!("\nroom       {}", receipt.room));
     printer.say(format_args!("agreement  {}", receipt.agreement_sha384));
     for party in &receipt.parties {
-        printer.say(format_args!("party      {} (key {}), input {}", party.name, party.key, party.input));
+        printer.say(format_args!(
+            "party      {} (key {}), input {}",
+            party.name, party.key, party.input
+        ));
     }
     printer.say(format_args!("method     {}", receipt.method));
     for line in ledger_lines(&receipt.ledger) {
@@ -93,7 +119,10 @@ pub(crate) fn describe(receipt: &Receipt, printer: Printer) {
     }
     detail_entries(&receipt.ledger, printer);
     for samples in &receipt.samples {
-        printer.say(format_args!("samples    {}: {} requests, {} rows", samples.user, samples.requests, samples.rows));
+        printer.say(format_args!(
+            "samples    {}: {} requests, {} rows",
+            samples.user, samples.requests, samples.rows
+        ));
     }
 }
 
@@ -107,7 +136,12 @@ pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
         ledger.spent(),
         ledger.entries().len()
     )];
-    lines.extend(ledger.guarantees().iter().map(|guarantee| format!("guarantee  {}", guarantee.sentence())));
+    lines.extend(
+        ledger
+            .guarantees()
+            .iter()
+            .map(|guarantee| format!("guarantee  {}", guarantee.sentence())),
+    );
     lines
 }
 

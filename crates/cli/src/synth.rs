@@ -22,8 +22,17 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     let method: Method = options.method.parse().map_err(bad_input)?;
     let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
     let delta = Delta::new(options.delta).map_err(bad_input)?;
-    let schema = options.schema.as_deref().map(table_file::read_schema).transpose()?;
-    let upload = table_file::read(&options.data, options.key.as_deref(), schema.as_ref(), printer)?;
+    let schema = options
+        .schema
+        .as_deref()
+        .map(table_file::read_schema)
+        .transpose()?;
+    let upload = table_file::read(
+        &options.data,
+        options.key.as_deref(),
+        schema.as_ref(),
+        printer,
+    )?;
     let joined = Joined::single(upload);
     let mut ledger = if schema.is_none() && !options.dangerous_domain_from_data {
         Ledger::open_with_threshold_delta(epsilon, delta, THRESHOLD_SHARE).map_err(bad_input)?
@@ -44,10 +53,17 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         joined.into_coded(&mut ledger, discovery, &mut rng)?
     };
     let bar = progress_bar(printer)?;
-    let fitted = synthesis::fit(&table, method, &Map::new(), &mut ledger, &mut rng, &mut |progress| {
-        show(&bar, progress);
-        ControlFlow::Continue(())
-    });
+    let fitted = synthesis::fit(
+        &table,
+        method,
+        &Map::new(),
+        &mut ledger,
+        &mut rng,
+        &mut |progress| {
+            show(&bar, progress);
+            ControlFlow::Continue(())
+        },
+    );
     bar.finish_and_clear();
     let model = fitted?;
     drop(table);
@@ -60,7 +76,10 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         let report = json!({"report": model.report(), "ledger": model.ledger()});
         whole_file::write(path, |out| Ok(writeln!(out, "{report:#}")?))?;
     }
-    printer.say(format_args!("wrote {rows} synthetic rows to {}", options.output.display()));
+    printer.say(format_args!(
+        "wrote {rows} synthetic rows to {}",
+        options.output.display()
+    ));
     for line in receipt::ledger_lines(model.ledger()) {
         printer.say(line);
     }
@@ -75,19 +94,31 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
 }
 
 pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Result<()> {
-    let problem = || BadInput(format!("could not use the model in {}", options.model.display()));
+    let problem = || {
+        BadInput(format!(
+            "could not use the model in {}",
+            options.model.display()
+        ))
+    };
     let bytes = std::fs::read(&options.model).with_context(problem)?;
     let model = Model::load(&bytes).with_context(problem)?;
     let rows = options.rows.unwrap_or_else(|| model.default_rows());
     table_file::write_samples(&options.output, &model, rows, options.seed)?;
-    printer.say(format_args!("wrote {rows} synthetic rows to {}", options.output.display()));
+    printer.say(format_args!(
+        "wrote {rows} synthetic rows to {}",
+        options.output.display()
+    ));
     printer.document(&json!({"output": options.output, "rows": rows}));
     Ok(())
 }
 
 /// A bar that a person sees, and nobody else.
 fn progress_bar(printer: Printer) -> anyhow::Result<ProgressBar> {
-    let bar = if printer.interactive() { ProgressBar::new(1) } else { ProgressBar::hidden() };
+    let bar = if printer.interactive() {
+        ProgressBar::new(1)
+    } else {
+        ProgressBar::hidden()
+    };
     bar.set_style(ProgressStyle::with_template("{bar:30} {msg}").context("a constant template")?);
     Ok(bar)
 }

@@ -8,7 +8,10 @@ use tempfile::NamedTempFile;
 
 /// Writes a file through a temporary one in the same folder, which takes its place only once `write` has succeeded. What stood there before stays
 /// until then.
-pub(crate) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn write(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -29,7 +32,8 @@ pub(crate) fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::R
 #[cfg(unix)]
 fn readable_by_others(file: &NamedTempFile) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))
+    file.as_file()
+        .set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]

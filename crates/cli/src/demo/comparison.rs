@@ -47,7 +47,10 @@ pub(super) fn compare(
         .collect::<anyhow::Result<_>>()?;
     let uploads = || -> anyhow::Result<Vec<(String, Upload)>> {
         let read = |(party, schema): (&&Party, &&Schema)| {
-            Ok((party.name.to_owned(), read(party.table.as_bytes(), Some("id"), schema)?))
+            Ok((
+                party.name.to_owned(),
+                read(party.table.as_bytes(), Some("id"), schema)?,
+            ))
         };
         parties.iter().zip(&schemas).map(read).collect()
     };
@@ -85,7 +88,13 @@ pub(super) fn compare(
 fn read(csv: &[u8], key: Option<&str>, schema: &Schema) -> anyhow::Result<Upload> {
     // The tables are public and stay on this machine: the hash of their ids need not be secret.
     let hasher = KeyHasher::new([0; 16]);
-    Ok(tabular::read_csv(csv, key, Some(schema), &hasher, &Limits::default())?)
+    Ok(tabular::read_csv(
+        csv,
+        key,
+        Some(schema),
+        &hasher,
+        &Limits::default(),
+    )?)
 }
 
 /// As many synthetic rows as one party makes by itself, as codes.
@@ -127,9 +136,16 @@ impl Comparison {
 
     /// How many relations are clear in the real rows, and of these how many the joint and the separate rows keep.
     fn kept(&self) -> (usize, usize, usize) {
-        let clear: Vec<_> = self.relations.iter().filter(|relation| relation.real >= CLEAR).collect();
+        let clear: Vec<_> = self
+            .relations
+            .iter()
+            .filter(|relation| relation.real >= CLEAR)
+            .collect();
         let count = |of: fn(&Relation) -> f64| {
-            clear.iter().filter(|relation| of(relation) >= KEPT * relation.real).count()
+            clear
+                .iter()
+                .filter(|relation| of(relation) >= KEPT * relation.real)
+                .count()
         };
         (clear.len(), count(|it| it.joint), count(|it| it.separate))
     }
@@ -137,10 +153,21 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "   relation between the parties (Cramer's V)              real  joint  separate")?;
+        writeln!(
+            f,
+            "   relation between the parties (Cramer's V)              real  joint  separate"
+        )?;
         for relation in self.relations.iter().take(SHOWN) {
-            let Relation { columns, real, joint, separate } = relation;
-            writeln!(f, "   {columns:<52} {real:>8.2} {joint:>6.2} {separate:>9.2}")?;
+            let Relation {
+                columns,
+                real,
+                joint,
+                separate,
+            } = relation;
+            writeln!(
+                f,
+                "   {columns:<52} {real:>8.2} {joint:>6.2} {separate:>9.2}"
+            )?;
         }
         let (clear, joint, separate) = self.kept();
         write!(
@@ -156,9 +183,18 @@ mod tests {
 
     #[test]
     fn a_relation_is_kept_from_half_its_strength_on() {
-        let relation = |real, joint, separate| Relation { columns: String::new(), real, joint, separate };
+        let relation = |real, joint, separate| Relation {
+            columns: String::new(),
+            real,
+            joint,
+            separate,
+        };
         let comparison = Comparison {
-            relations: vec![relation(0.4, 0.2, 0.0), relation(0.1, 0.04, 0.06), relation(0.09, 0.09, 0.09)],
+            relations: vec![
+                relation(0.4, 0.2, 0.0),
+                relation(0.1, 0.04, 0.06),
+                relation(0.09, 0.09, 0.09),
+            ],
         };
         assert_eq!(comparison.kept(), (2, 1, 1));
     }

@@ -25,7 +25,12 @@ impl LocalPort {
     }
 
     /// As a form with one field, `file`.
-    pub(super) async fn upload(self, path: &str, name: &str, table: &[u8]) -> anyhow::Result<Value> {
+    pub(super) async fn upload(
+        self,
+        path: &str,
+        name: &str,
+        table: &[u8],
+    ) -> anyhow::Result<Value> {
         const BOUNDARY: &str = "synclave-demo-7f3a9c51e2";
         let head = format!(
             "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: text/csv\r\n\r\n"
@@ -33,11 +38,19 @@ impl LocalPort {
         let tail = format!("\r\n--{BOUNDARY}--\r\n");
         let body = [head.as_bytes(), table, tail.as_bytes()].concat();
         let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-        let reply = self.send(Method::POST, path, Some(&content_type), body.into()).await?;
+        let reply = self
+            .send(Method::POST, path, Some(&content_type), body.into())
+            .await?;
         serde_json::from_slice(&reply).with_context(|| format!("POST {path} gave no JSON"))
     }
 
-    async fn send(self, method: Method, path: &str, content_type: Option<&str>, body: Bytes) -> anyhow::Result<Bytes> {
+    async fn send(
+        self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: Bytes,
+    ) -> anyhow::Result<Bytes> {
         let stream = TcpStream::connect(("127.0.0.1", self.0)).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // How the connection ended shows in the request.
@@ -53,7 +66,10 @@ impl LocalPort {
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if !status.is_success() {
-            bail!("{method} {path}: {status}: {}", String::from_utf8_lossy(&body));
+            bail!(
+                "{method} {path}: {status}: {}",
+                String::from_utf8_lossy(&body)
+            );
         }
         Ok(body)
     }

@@ -37,7 +37,8 @@ const CLINIC: Party = Party {
 pub(crate) fn run(options: &DemoOptions, printer: Printer) -> anyhow::Result<()> {
     Epsilon::new(options.epsilon).map_err(|error| BadInput(error.to_string()))?;
     let folder = &options.output;
-    fs::create_dir_all(folder).with_context(|| BadInput(format!("could not make {}", folder.display())))?;
+    fs::create_dir_all(folder)
+        .with_context(|| BadInput(format!("could not make {}", folder.display())))?;
     let runtime = tokio::runtime::Runtime::new().context("could not start")?;
     runtime.block_on(play(folder, options.epsilon, printer))
 }
@@ -49,13 +50,23 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
 
     printer.say("1. They make keys, and agree on what will be computed.");
     let agreement = parties::agree(folder, epsilon)?;
-    printer.say(format_args!("   agreement {} ({}/room)\n", short(&agreement.sha384().to_string()), folder.display()));
+    printer.say(format_args!(
+        "   agreement {} ({}/room)\n",
+        short(&agreement.sha384().to_string()),
+        folder.display()
+    ));
 
     printer.say("2. A room is started with it. (Simulated: on this machine, no hardware vouches for it. All else is as it is in a real enclave.)");
     let stage = Stage::open(folder, agreement.clone()).await?;
-    printer.say(format_args!("   room {} at {}\n", short(&stage.room().to_string()), stage.address()));
+    printer.say(format_args!(
+        "   room {} at {}\n",
+        short(&stage.room().to_string()),
+        stage.address()
+    ));
 
-    printer.say("3. Each party connects, and checks the room's evidence before a byte of data leaves it.");
+    printer.say(
+        "3. Each party connects, and checks the room's evidence before a byte of data leaves it.",
+    );
     let insurer = stage.connect(folder, &INSURER, printer).await?;
     let clinic = stage.connect(folder, &CLINIC, printer).await?;
 
@@ -68,10 +79,14 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
     }
     printer.say("");
 
-    printer.say("5. The room joins the tables on `id`, fits one private model, and forgets the rows.");
+    printer
+        .say("5. The room joins the tables on `id`, fits one private model, and forgets the rows.");
     let trained = Instant::now();
     parties::wait_until_trained(clinic, printer).await?;
-    printer.say(format_args!("   trained in {:.1} s\n", trained.elapsed().as_secs_f64()));
+    printer.say(format_args!(
+        "   trained in {:.1} s\n",
+        trained.elapsed().as_secs_f64()
+    ));
 
     printer.say("6. Samples and a receipt are downloaded. Further samples cost no privacy.");
     let samples = clinic.get("/samples?format=csv").await?;
@@ -102,7 +117,10 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
     printer.result(&comparison);
 
     let seconds = start.elapsed().as_secs_f64();
-    printer.say(format_args!("\nDone in {seconds:.1} s. In {}:", folder.display()));
+    printer.say(format_args!(
+        "\nDone in {seconds:.1} s. In {}:",
+        folder.display()
+    ));
     printer.say("  synthetic_data.csv  the joint synthetic rows        model.synclave  the model they come from");
     printer.say("  receipt.json        what was done, with evidence    report.json     its errors against what was measured");
     printer.say("  room, keys          the agreement, and the keys     root.pem, measurements.json  what clients check against");

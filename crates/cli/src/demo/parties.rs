@@ -57,8 +57,14 @@ impl Stage {
             events: std::sync::Arc::new(drop),
         })?;
         let measurements = running.measurements().to_json();
-        for (name, text) in [("root.pem", running.root_pem()), ("measurements.json", measurements)] {
-            whole_file::write(&folder.join(name), |out| Ok(out.write_all(text.as_bytes())?))?;
+        for (name, text) in [
+            ("root.pem", running.root_pem()),
+            ("measurements.json", measurements),
+        ] {
+            whole_file::write(
+                &folder.join(name),
+                |out| Ok(out.write_all(text.as_bytes())?),
+            )?;
         }
         Ok(Self { running })
     }
@@ -84,7 +90,12 @@ impl Stage {
     }
 
     /// What `synclave connect` does: verify, then open a local port.
-    pub(super) async fn connect(&self, folder: &Path, party: &Party, printer: Printer) -> anyhow::Result<LocalPort> {
+    pub(super) async fn connect(
+        &self,
+        folder: &Path,
+        party: &Party,
+        printer: Printer,
+    ) -> anyhow::Result<LocalPort> {
         let keys = folder.join("keys");
         let key = client::read_keys(
             &keys.join(format!("{}_private.der", party.name)),
@@ -100,10 +111,13 @@ impl Stage {
         };
         let session = Session::open(endpoint, key, expectations).await?;
         printer.say(format_args!("   {}:", party.name));
-        connect::show(&session, printer);
+        connect::show(&session, "     ", printer);
         let proxy = Proxy::bind(session, 0).await?;
         let port = proxy.port();
-        printer.say(format_args!("   the room is at http://localhost:{port} for the {}\n", party.name));
+        printer.say(format_args!(
+            "   the room is at http://localhost:{port} for the {}\n",
+            party.name
+        ));
         tokio::spawn(proxy.serve(std::future::pending(), move |error| {
             printer.say(format_args!("warning: {error}"));
         }));
@@ -115,20 +129,35 @@ impl Stage {
     }
 }
 
-pub(super) async fn upload(party: &Party, local: LocalPort, printer: Printer) -> anyhow::Result<()> {
+pub(super) async fn upload(
+    party: &Party,
+    local: LocalPort,
+    printer: Printer,
+) -> anyhow::Result<()> {
     let file = format!("{}.csv", party.name);
-    let reply = local.upload("/upload_data", &file, party.table.as_bytes()).await?;
+    let reply = local
+        .upload("/upload_data", &file, party.table.as_bytes())
+        .await?;
     printer.say(format_args!("   {}: {} rows", party.name, reply["rows"]));
     for warning in reply["warnings"].as_array().into_iter().flatten() {
-        printer.say(format_args!("     {}", warning.as_str().unwrap_or_default()));
+        printer.say(format_args!(
+            "     {}",
+            warning.as_str().unwrap_or_default()
+        ));
     }
     Ok(())
 }
 
 /// Watches `/status`, and draws it for a person.
 pub(super) async fn wait_until_trained(local: LocalPort, printer: Printer) -> anyhow::Result<()> {
-    let bar = if printer.interactive() { ProgressBar::new(10) } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("   {bar:30} {msg}").context("a constant template")?);
+    let bar = if printer.interactive() {
+        ProgressBar::new(10)
+    } else {
+        ProgressBar::hidden()
+    };
+    bar.set_style(
+        ProgressStyle::with_template("   {bar:30} {msg}").context("a constant template")?,
+    );
     loop {
         let status: Status = serde_json::from_value(local.get_json("/status").await?)?;
         if let Some(progress) = &status.progress {
