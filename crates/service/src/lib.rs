@@ -7,6 +7,7 @@
 mod agreement;
 mod agreement_check;
 mod event;
+mod incoming;
 mod metered;
 mod query;
 mod receipt;

@@ -33,7 +33,7 @@ pub(crate) fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<R
     let rows = parameters.number("num_samples", 1, max_rows)?;
     let seed = parameters.number("seed", 0, u64::MAX)?;
     let fitted = room.fitted()?;
-    let place = room.turnstile.enter(user, Kind::Download)?;
+    let place = room.turnstile.enter(user, Kind::Samples)?;
     let rows = rows.unwrap_or_else(|| fitted.model.default_rows().min(max_rows));
     room.note_samples(user, rows);
 

@@ -8,8 +8,8 @@ use protocol::{Code, Problem};
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
-    /// Samples and models on their way out: each takes a thread and some memory.
-    Download,
+    /// Samples on their way out: each takes a thread and some memory.
+    Samples,
     /// Streams of events.
     Events,
 }
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
 impl Kind {
     fn limit(self) -> usize {
         match self {
-            Kind::Download => 4,
+            Kind::Samples => 4,
             Kind::Events => 8,
         }
     }
@@ -75,15 +75,15 @@ mod tests {
     fn places_are_counted_for_each_user_and_kind_and_given_back() {
         let turnstile = Turnstile::default();
         let mut places: Vec<_> = (0..4)
-            .map(|_| turnstile.enter("Alice", Kind::Download).unwrap())
+            .map(|_| turnstile.enter("Alice", Kind::Samples).unwrap())
             .collect();
         assert_eq!(
-            turnstile.enter("Alice", Kind::Download).unwrap_err().code,
+            turnstile.enter("Alice", Kind::Samples).unwrap_err().code,
             Code::TooManyRequests
         );
-        assert!(turnstile.enter("Bob", Kind::Download).is_ok());
+        assert!(turnstile.enter("Bob", Kind::Samples).is_ok());
         assert!(turnstile.enter("Alice", Kind::Events).is_ok());
         places.pop();
-        assert!(turnstile.enter("Alice", Kind::Download).is_ok());
+        assert!(turnstile.enter("Alice", Kind::Samples).is_ok());
     }
 }

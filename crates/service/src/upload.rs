@@ -1,26 +1,22 @@
 //! Uploads: a multipart body, streamed through a channel into the reader of tables, which codes it as it comes.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use protocol::{Code, Commitment, Digest, Problem, Salt, UploadReply};
+use protocol::{Code, Commitment, Problem, Salt, UploadReply};
 use tabular::{TableError, Upload, read_csv, read_parquet};
 use tokio::sync::mpsc;
-use zeroize::Zeroizing;
 
+use crate::incoming::{Incoming, Piece, incomplete, too_many_bytes};
 use crate::metered::{Meter, metered};
 use crate::reply::{Reply, internal};
 use crate::room::{Lease, Room};
 use crate::seat::Held;
 
-/// Pieces between the network and the reader, each at most some tens of KiB: a slow reader slows the sender down.
-const PIECES_IN_FLIGHT: usize = 16;
 /// A Parquet file can only be read once all of it is there, so less of it is taken than of CSV.
 const MAX_PARQUET_BYTES: u64 = 512 << 20;
 
@@ -32,13 +28,6 @@ const FRAME: u64 = 64 << 10;
 enum Format {
     Csv,
     Parquet,
-}
-
-/// From the network to the reader.
-enum Piece {
-    Bytes(Bytes),
-    /// The body was complete. Without this, what came before it is worth nothing.
-    End,
 }
 
 /// Takes in the table of this user. Until the body is complete and readable, the room is as before.
@@ -88,12 +77,13 @@ async fn take_in(
     let format = format_of(&field)?;
     // From here on the reader says when it is too much.
     meter.allow(u64::MAX);
-    let (pieces, incoming) = mpsc::channel(PIECES_IN_FLIGHT);
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(|_| internal())?;
+    let salt = Salt::from_bytes(salt);
+    let (pieces, incoming) = Incoming::channel(&salt);
     let reading = {
         let room = Arc::clone(room);
-        tokio::task::spawn_blocking(move || {
-            read_table(&room, lease, format, Incoming::new(incoming))
-        })
+        tokio::task::spawn_blocking(move || read_table(&room, lease, format, salt, incoming))
     };
     let ended = match forward(field, &pieces).await {
         Ok(Reader::Listening) => {
@@ -209,16 +199,13 @@ fn read_table(
     room: &Room,
     lease: Lease,
     format: Format,
+    salt: Salt,
     mut incoming: Incoming,
 ) -> Result<UploadReply, Problem> {
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|_| internal())?;
-    incoming.hash.update(&salt);
     let upload = code(room, &lease, format, &mut incoming)?;
-    let digest = incoming.finish()?;
     let commitment = Commitment {
-        salt: Salt::from_bytes(salt),
-        digest,
+        salt,
+        digest: incoming.finish()?,
     };
     let reply = UploadReply {
         message: "Upload completed".to_owned(),
@@ -256,84 +243,6 @@ fn code(
         }
     };
     upload.map_err(|error| refused(&error))
-}
-
-/// The bytes of the file as they come, hashed on the way.
-struct Incoming {
-    pieces: mpsc::Receiver<Piece>,
-    piece: Bytes,
-    complete: bool,
-    hash: digest::Context,
-}
-
-impl Incoming {
-    fn new(pieces: mpsc::Receiver<Piece>) -> Self {
-        let hash = digest::Context::new(&digest::SHA384);
-        Incoming {
-            pieces,
-            piece: Bytes::new(),
-            complete: false,
-            hash,
-        }
-    }
-
-    /// Waits until there is a piece or the end.
-    fn fill(&mut self) -> io::Result<()> {
-        while self.piece.is_empty() && !self.complete {
-            match self.pieces.blocking_recv() {
-                Some(Piece::Bytes(piece)) => {
-                    self.hash.update(&piece);
-                    self.piece = piece;
-                }
-                Some(Piece::End) => self.complete = true,
-                None => return Err(io::ErrorKind::UnexpectedEof.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// The whole file in memory, in one place that is overwritten when dropped.
-    fn whole(&mut self, max_bytes: u64) -> Result<Zeroizing<Vec<u8>>, Problem> {
-        let mut pieces = Vec::new();
-        let mut length = 0;
-        loop {
-            self.fill().map_err(|_| incomplete())?;
-            if self.complete {
-                break;
-            }
-            length += self.piece.len();
-            if u64::try_from(length).unwrap_or(u64::MAX) > max_bytes {
-                return Err(too_many_bytes(max_bytes));
-            }
-            pieces.push(std::mem::take(&mut self.piece));
-        }
-        let mut file = Zeroizing::new(Vec::with_capacity(length));
-        for piece in pieces {
-            file.extend_from_slice(&piece);
-        }
-        Ok(file)
-    }
-
-    /// The commitment, once the file was complete.
-    fn finish(mut self) -> Result<Digest, Problem> {
-        self.fill().map_err(|_| incomplete())?;
-        if !self.complete {
-            return Err(internal());
-        }
-        let digest = self.hash.finish();
-        Ok(Digest::from_bytes(
-            digest.as_ref().try_into().expect("SHA-384 has 48 bytes"),
-        ))
-    }
-}
-
-impl Read for Incoming {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.fill()?;
-        let length = self.piece.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.piece.split_to(length));
-        Ok(length)
-    }
 }
 
 /// To the owner: tabular's sentences name lines, columns and a few ids of its own table.
@@ -375,22 +284,9 @@ fn not_multipart() -> Problem {
     Problem::new(Code::UnsupportedMediaType, detail)
 }
 
-fn incomplete() -> Problem {
-    let detail =
-        "The upload ended before its end, or is not well-formed multipart; nothing of it was kept.";
-    Problem::new(Code::UploadIncomplete, detail)
-}
-
 fn no_file() -> Problem {
     Problem::new(
         Code::MissingFile,
         "The form must have one field named `file`, with the table, and no other.",
-    )
-}
-
-fn too_many_bytes(max_bytes: u64) -> Problem {
-    Problem::new(
-        Code::TooLarge,
-        format!("The file is larger than {max_bytes} bytes, the most that may be uploaded."),
     )
 }
