@@ -19,6 +19,9 @@ pub struct EstimationOptions<'a> {
     pub max_iterations: usize,
     /// Stop when 20 iterations together lower the loss by less than this fraction of it.
     pub tolerance: f64,
+    /// Stop at this loss. The true marginals have an expected loss of half the number of measured cells; fitting
+    /// much closer than that fits the noise.
+    pub target_loss: f64,
 }
 
 impl Default for EstimationOptions<'_> {
@@ -28,6 +31,7 @@ impl Default for EstimationOptions<'_> {
             warm_start: None,
             max_iterations: 2000,
             tolerance: 1e-4,
+            target_loss: 0.0,
         }
     }
 }
@@ -79,9 +83,13 @@ pub fn estimate_watched(
     let problem = Problem::new(domain, measurements, options.total)?;
     let mut descent = Descent::start(&problem, options.warm_start)?;
     let mut losses = vec![problem.loss(&descent.best.measured)];
-    while descent.passes < options.max_iterations && !settled(&losses, options.tolerance) {
+    let mut loss = losses[0];
+    while descent.passes < options.max_iterations
+        && loss > options.target_loss
+        && !settled(&losses, options.tolerance)
+    {
         descent.advance(&problem)?;
-        let loss = problem.loss(&descent.best.measured);
+        loss = problem.loss(&descent.best.measured);
         losses.push(loss);
         if watch(descent.passes, loss).is_break() {
             return Err(Error::Cancelled);
@@ -98,7 +106,7 @@ pub fn estimate_watched(
 fn settled(losses: &[f64], tolerance: f64) -> bool {
     const WINDOW: usize = 20;
     let Some(before) = losses.len().checked_sub(WINDOW + 1) else {
-        return losses.last() == Some(&0.0);
+        return false;
     };
     let last = losses[losses.len() - 1];
     losses[before] - last <= tolerance * last

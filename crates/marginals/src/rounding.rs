@@ -429,6 +429,7 @@ impl Graph {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small whole numbers")]
 mod tests {
     use proptest::prelude::*;
     use rand_chacha::ChaCha8Rng;

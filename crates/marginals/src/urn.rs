@@ -1,5 +1,7 @@
 use rand_core::Rng;
 
+use crate::rounding::{Partition, round_table};
+
 /// Balls of numbered colours, drawn without putting back.
 ///
 /// A draw takes time logarithmic in the number of colours.
@@ -24,6 +26,20 @@ impl Urn {
         let mut tree = counts.to_vec();
         build(&mut tree);
         Urn { tree, left }
+    }
+
+    /// An urn with so many balls, shared out in proportion to the weights: each colour gets its share rounded up or down
+    /// at random, so that the expectation is exact.
+    ///
+    /// # Panics
+    /// If there is no weight. Weights must be finite and not negative; if all are 0, they count as equal.
+    #[must_use]
+    pub fn shared_out<R: Rng>(weights: &[f64], balls: u64, rng: &mut R) -> Urn {
+        let whole = Partition {
+            class_of: vec![0; weights.len()],
+            classes: 1,
+        };
+        Urn::new(&round_table(weights.to_vec(), &[balls], &[whole], rng))
     }
 
     /// Balls left.
@@ -139,6 +155,23 @@ mod tests {
             chi_square < 13.8,
             "chi-square {chi_square} of 2 degrees of freedom has p < 0.001"
         );
+    }
+
+    #[test]
+    fn balls_are_shared_out_by_weight() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut counts = [0; 4];
+        let mut urn = Urn::shared_out(&[0.0, 2.5, 1.0, 0.5], 10, &mut rng);
+        while let Some(colour) = urn.draw(&mut rng) {
+            counts[colour] += 1;
+        }
+        assert!(
+            counts[0] == 0
+                && (6..=7).contains(&counts[1])
+                && (2..=3).contains(&counts[2])
+                && (1..=2).contains(&counts[3])
+        );
+        assert_eq!(Urn::shared_out(&[0.0, 0.0], 3, &mut rng).left(), 3);
     }
 
     #[test]

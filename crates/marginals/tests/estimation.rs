@@ -1,4 +1,5 @@
 //! Estimation of models from noisy marginals.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::ops::ControlFlow;
 

@@ -1,4 +1,5 @@
 //! Belief propagation and variable elimination against brute force, over one list of clique sets.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use marginals::{Clique, Domain, Error, Factor, MarkovRandomField};
 use rand_chacha::ChaCha8Rng;

@@ -1,4 +1,5 @@
 //! Rows drawn from models.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use marginals::{Clique, Domain, Factor, MarkovRandomField, Sampling};
 use rand_chacha::ChaCha8Rng;
@@ -114,9 +115,14 @@ fn rounded_rows_have_the_clique_marginals_within_two() {
 }
 
 #[test]
-fn rounded_rows_of_pair_models_have_the_column_marginals_within_one_and_a_half() {
-    for (seed, (name, cliques)) in (0..).zip(&CLIQUE_SETS[..6]) {
+fn rounded_rows_have_the_column_marginals_within_two() {
+    for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
         let model = model(cliques, seed);
+        let limit = if cliques.iter().all(|c| c.len() <= 2) && !name.contains("cycle") {
+            1.1
+        } else {
+            2.0
+        };
         let columns = draw(&model, 10_007, Sampling::Rounded, 5000, seed);
         for attribute in 0..SIZES.len() {
             let clique = Clique::new([attribute]);
@@ -127,7 +133,7 @@ fn rounded_rows_of_pair_models_have_the_column_marginals_within_one_and_a_half()
                 .map(|(found, expected)| (found - expected).abs())
                 .fold(0.0, f64::max);
             assert!(
-                worst <= 1.5,
+                worst <= limit,
                 "{name}, attribute {attribute}: off by {worst}"
             );
         }

@@ -1,2 +1,31 @@
 //! The synthesizers, the fitted model, and the quality report.
+//!
+//! [`fit`] spends what remains of a [`Ledger`](privacy::Ledger) on noisy marginals of a coded table and fits a Markov
+//! random field to them. Everything private passes through that ledger: what [`fit`] returns, and all that is
+//! done with it afterwards, may be shown to anyone. The one exception is [`evaluate`], which compares synthetic rows with
+//! real ones and is for the owner of the real ones.
+//!
+//! Neighbouring tables, here and throughout, differ by everything of one id.
 #![forbid(unsafe_code)]
+
+mod checksum;
+mod compression;
+mod evaluation;
+mod file;
+mod fit;
+mod measured;
+mod method;
+mod model;
+mod mst;
+mod report;
+mod sample;
+
+pub use evaluation::{
+    Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
+};
+pub use file::ModelFileError;
+pub use fit::{FitError, Progress, fit};
+pub use method::{Method, ParameterError, UnknownMethod};
+pub use model::Model;
+pub use report::{MarginalReport, Report};
+pub use sample::SampleStream;

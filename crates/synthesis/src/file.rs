@@ -1,0 +1,449 @@
+//! The file of a model: magic, version, length and checksum of the body, and the body in CBOR.
+
+use std::io::{self, Write};
+
+use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
+use privacy::LedgerRecord;
+use serde::{Deserialize, Serialize};
+use tabular::Schema;
+
+use crate::Model;
+use crate::checksum::crc64;
+use crate::compression::Compression;
+use crate::measured::Measured;
+use crate::method::Method;
+
+const MAGIC: &[u8] = b"synclave model\n";
+/// Raised whenever the body changes in a way that older programs would misread.
+const VERSION: u16 = 1;
+/// Magic, version, length of the body, checksum of the body; numbers are big-endian.
+const HEADER: usize = MAGIC.len() + 2 + 8 + 8;
+
+/// Why a file is no usable model.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFileError {
+    /// It begins with something else.
+    #[error("this is not a file of a synclave model")]
+    NotAModel,
+    /// It was written by a newer program.
+    #[error(
+        "the model is of format {found}, and this program reads up to format {VERSION}: use a newer program"
+    )]
+    Newer {
+        /// Its format.
+        found: u16,
+    },
+    /// It ends too early.
+    #[error("the model's file is cut off: it has {found} of {expected} bytes")]
+    Truncated {
+        /// Bytes there are.
+        found: u64,
+        /// Bytes there should be.
+        expected: u64,
+    },
+    /// Something in it is wrong.
+    #[error("the model's file is damaged: {0}")]
+    Damaged(String),
+}
+
+#[derive(Serialize)]
+struct BodyRef<'a> {
+    schema: &'a Schema,
+    method: Method,
+    compressions: &'a [Compression],
+    total: f64,
+    potentials: Vec<(&'a Clique, &'a [f64])>,
+    measured: &'a [Measured],
+    ledger: &'a LedgerRecord,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    schema: Schema,
+    method: Method,
+    compressions: Vec<Compression>,
+    total: f64,
+    potentials: Vec<(Clique, Vec<f64>)>,
+    measured: Vec<Measured>,
+    ledger: LedgerRecord,
+}
+
+impl Model {
+    /// Whether this begins as the file of a model does.
+    #[must_use]
+    pub fn is_model(bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn save(&self, mut out: impl Write) -> io::Result<()> {
+        let body = BodyRef {
+            schema: &self.schema,
+            method: self.method,
+            compressions: &self.compressions,
+            total: self.field.total(),
+            potentials: self
+                .field
+                .potentials()
+                .iter()
+                .map(|f| (f.clique(), f.logs()))
+                .collect(),
+            measured: &self.measured,
+            ledger: &self.ledger,
+        };
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&body, &mut bytes).map_err(io::Error::other)?;
+        out.write_all(MAGIC)?;
+        out.write_all(&VERSION.to_be_bytes())?;
+        out.write_all(&(bytes.len() as u64).to_be_bytes())?;
+        out.write_all(&crc64(&bytes).to_be_bytes())?;
+        out.write_all(&bytes)?;
+        out.flush()
+    }
+
+    /// Reads a file. The model is the one that was saved, to the last bit.
+    ///
+    /// The file may come from anyone: memory stays within a small multiple of its length, and what does not hold
+    /// together is refused. The ledger's sums are checked; that they are *true* is what a receipt with evidence is for.
+    ///
+    /// # Errors
+    /// If it is no model, of a newer format, cut off or damaged.
+    pub fn load(bytes: &[u8]) -> Result<Model, ModelFileError> {
+        let mut rest = body_of(bytes)?;
+        let body: Body = ciborium::from_reader(&mut rest)
+            .map_err(|error| ModelFileError::Damaged(reason(&error)))?;
+        if !rest.is_empty() {
+            return Err(ModelFileError::Damaged(
+                "something follows its body".to_owned(),
+            ));
+        }
+        body.into_model().map_err(ModelFileError::Damaged)
+    }
+}
+
+/// The body, of the stated length and checksum.
+fn body_of(bytes: &[u8]) -> Result<&[u8], ModelFileError> {
+    let start = &bytes[..bytes.len().min(MAGIC.len())];
+    if start.is_empty() || !MAGIC.starts_with(start) {
+        return Err(ModelFileError::NotAModel);
+    }
+    let cut_off = |expected: u64| ModelFileError::Truncated {
+        found: bytes.len() as u64,
+        expected,
+    };
+    let version = bytes[start.len()..]
+        .first_chunk::<2>()
+        .ok_or(cut_off(HEADER as u64))?;
+    let version = u16::from_be_bytes(*version);
+    if version > VERSION {
+        return Err(ModelFileError::Newer { found: version });
+    }
+    let (header, body) = bytes
+        .split_at_checked(HEADER)
+        .ok_or(cut_off(HEADER as u64))?;
+    let number = |at: usize| {
+        u64::from_be_bytes(
+            *header[at..]
+                .first_chunk::<8>()
+                .expect("the header has this many bytes"),
+        )
+    };
+    let (length, checksum) = (number(MAGIC.len() + 2), number(MAGIC.len() + 10));
+    if (body.len() as u64) < length {
+        return Err(cut_off((HEADER as u64).saturating_add(length)));
+    }
+    if version == 0 || body.len() as u64 > length || crc64(body) != checksum {
+        return Err(ModelFileError::Damaged("its checksum is wrong".to_owned()));
+    }
+    Ok(body)
+}
+
+fn reason(error: &ciborium::de::Error<io::Error>) -> String {
+    match error {
+        ciborium::de::Error::Semantic(_, message) => message.clone(),
+        _ => "its body is not CBOR".to_owned(),
+    }
+}
+
+impl Body {
+    fn into_model(self) -> Result<Model, String> {
+        let sizes = self.schema.sizes();
+        let sound = self.compressions.len() == sizes.len()
+            && self
+                .compressions
+                .iter()
+                .zip(&sizes)
+                .all(|(compression, &size)| compression.is_sound(size));
+        if !sound {
+            return Err("its compressed columns are not those of its schema".to_owned());
+        }
+        let sentence = |error: marginals::Error| error.to_string();
+        let domain = Domain::new(self.compressions.iter().map(Compression::size).collect())
+            .map_err(sentence)?;
+        for measured in &self.measured {
+            measured.check(&domain, &self.compressions)?;
+        }
+        // Models are saved with one table per clique of the junction tree: no larger tree can hide behind small tables.
+        let given: u128 = self
+            .potentials
+            .iter()
+            .map(|(_, logs)| logs.len() as u128)
+            .sum();
+        let potentials = self
+            .potentials
+            .into_iter()
+            .map(|(clique, logs)| Factor::new(&domain, clique, logs));
+        let potentials = potentials
+            .collect::<Result<Vec<Factor>, _>>()
+            .map_err(sentence)?;
+        let cliques: Vec<Clique> = potentials
+            .iter()
+            .map(|factor| factor.clique().clone())
+            .collect();
+        let tree = JunctionTree::new(&domain, &cliques);
+        if tree.cells(&domain) != given {
+            return Err("its tables are not those of a junction tree".to_owned());
+        }
+        if self.measured.iter().any(|measured| {
+            tree.smallest_containing(&domain, &measured.columns)
+                .is_none()
+        }) {
+            return Err("something was measured that is not in its tables".to_owned());
+        }
+        let field = MarkovRandomField::new(domain, potentials, self.total).map_err(sentence)?;
+        self.ledger.check().map_err(|error| error.to_string())?;
+        Ok(Model::new(
+            self.schema,
+            self.method,
+            self.compressions,
+            field,
+            self.measured,
+            self.ledger,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use ciborium::Value;
+    use privacy::{Delta, Epsilon, Ledger};
+    use serde_json::Map;
+    use tabular::{CodedTable, Declaration};
+
+    use super::*;
+    use crate::fit;
+
+    fn model(method: Method) -> Model {
+        let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 59}}\nc: {categories: [no, yes], nullable: true}\n";
+        let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
+        let columns: Vec<Vec<u32>> = [3, 20, 3]
+            .map(|size| (0..500_u32).map(|row| row * row % 97 % size).collect())
+            .into();
+        let table = CodedTable::from_codes(schema, &columns).unwrap();
+        let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap());
+        let mut go_on = |_| ControlFlow::Continue(());
+        fit(
+            &table,
+            method,
+            &Map::new(),
+            &mut ledger,
+            &mut testkit::noise(3),
+            &mut go_on,
+        )
+        .unwrap()
+    }
+
+    fn saved(model: &Model) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        model.save(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn rows(model: &Model) -> Vec<u8> {
+        let mut text = Vec::new();
+        model.sample(1000, Some(1)).write_csv(&mut text).unwrap();
+        text
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        Model::load(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_model_comes_back_to_the_last_bit() {
+        for method in [Method::Independent, Method::Mst] {
+            let model = model(method);
+            let bytes = saved(&model);
+            let back = Model::load(&bytes).unwrap();
+            assert_eq!(saved(&back), bytes);
+            assert!(
+                rows(&back) == rows(&model),
+                "the same seed gives the same rows"
+            );
+            assert_eq!(
+                (back.schema(), back.method(), back.ledger()),
+                (model.schema(), method, model.ledger())
+            );
+            assert_eq!(back.report(), model.report());
+            assert!(Model::is_model(&bytes));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_refused_at_every_length() {
+        let bytes = saved(&model(Method::Mst));
+        for length in 0..bytes.len() {
+            let error = Model::load(&bytes[..length]).unwrap_err();
+            match length {
+                0 => assert_eq!(error, ModelFileError::NotAModel),
+                _ => assert!(
+                    matches!(error, ModelFileError::Truncated { .. }),
+                    "{length}: {error}"
+                ),
+            }
+        }
+        let error = refusal(&bytes[..100]);
+        assert_eq!(
+            error,
+            format!(
+                "the model's file is cut off: it has 100 of {} bytes",
+                bytes.len()
+            )
+        );
+    }
+
+    #[test]
+    fn a_changed_or_added_byte_is_noticed() {
+        let bytes = saved(&model(Method::Independent));
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x10;
+            assert!(Model::load(&changed).is_err(), "byte {at}");
+        }
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(
+            refusal(&longer),
+            "the model's file is damaged: its checksum is wrong"
+        );
+    }
+
+    #[test]
+    fn other_files_and_newer_formats_are_told_apart() {
+        assert_eq!(
+            refusal(b"PK\x03\x04 something else"),
+            "this is not a file of a synclave model"
+        );
+        let mut bytes = saved(&model(Method::Independent));
+        bytes[MAGIC.len() + 1] = 9;
+        let newer =
+            "the model is of format 9, and this program reads up to format 1: use a newer program";
+        assert_eq!(refusal(&bytes), newer);
+    }
+
+    /// A file with a valid header around a changed body.
+    fn forged(change: impl FnOnce(&mut Vec<(Value, Value)>)) -> Vec<u8> {
+        let bytes = saved(&model(Method::Mst));
+        let mut body: Value = ciborium::from_reader(body_of(&bytes).unwrap()).unwrap();
+        change(body.as_map_mut().unwrap());
+        let mut changed = Vec::new();
+        ciborium::into_writer(&body, &mut changed).unwrap();
+        let header = [
+            MAGIC,
+            &VERSION.to_be_bytes(),
+            &(changed.len() as u64).to_be_bytes(),
+            &crc64(&changed).to_be_bytes(),
+        ];
+        [header.concat(), changed].concat()
+    }
+
+    fn field<'a>(body: &'a mut [(Value, Value)], name: &str) -> &'a mut Value {
+        &mut body
+            .iter_mut()
+            .find(|(key, _)| key.as_text() == Some(name))
+            .unwrap()
+            .1
+    }
+
+    #[test]
+    fn bodies_that_do_not_hold_together_are_refused() {
+        assert!(Model::load(&forged(|_| ())).is_ok());
+        type Change = fn(&mut Vec<(Value, Value)>);
+        let cases: [(&str, Change); 9] = [
+            ("missing field `total`", |body| {
+                body.retain(|(key, _)| key.as_text() != Some("total"))
+            }),
+            ("unknown field `extra`", |body| {
+                body.push((Value::from("extra"), Value::from(1)))
+            }),
+            ("the total must be positive", |body| {
+                *field(body, "total") = Value::from(-1.0)
+            }),
+            ("not those of a junction tree", |body| {
+                drop(field(body, "potentials").as_array_mut().unwrap().pop())
+            }),
+            ("compressed columns", |body| {
+                drop(field(body, "compressions").as_array_mut().unwrap().pop())
+            }),
+            ("cells, but", |body| {
+                let potentials = field(body, "potentials").as_array_mut().unwrap();
+                drop(
+                    potentials[0].as_array_mut().unwrap()[1]
+                        .as_array_mut()
+                        .unwrap()
+                        .pop(),
+                );
+            }),
+            ("does not fit its schema", |body| {
+                let measured = field(body, "measured").as_array_mut().unwrap();
+                *field(measured[0].as_map_mut().unwrap(), "sigma") = Value::from(0.0);
+            }),
+            ("not in its tables", |body| {
+                let size = |compression: &mut Value| {
+                    let compression = compression.as_map_mut().unwrap();
+                    let kept = field(compression, "kept").as_array().unwrap().len();
+                    kept + usize::from(!field(compression, "rare").as_array().unwrap().is_empty())
+                };
+                let cells: usize = field(body, "compressions")
+                    .as_array_mut()
+                    .unwrap()
+                    .iter_mut()
+                    .map(size)
+                    .product();
+                let measured = field(body, "measured").as_array_mut().unwrap();
+                let all = Value::Array([0, 1, 2].map(Value::from).into());
+                let last = measured.last_mut().unwrap().as_map_mut().unwrap();
+                *field(last, "columns") = all;
+                *field(last, "values") = Value::Array(vec![Value::from(0); cells]);
+            }),
+            ("ledger", |body| {
+                let ledger = field(body, "ledger").as_map_mut().unwrap();
+                *field(ledger, "spent") = Value::from(0.0);
+            }),
+        ];
+        for (expected, change) in cases {
+            let error = refusal(&forged(change));
+            assert!(
+                error.starts_with("the model's file is damaged: ") && error.contains(expected),
+                "{expected}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_small_file_cannot_ask_for_a_large_model() {
+        let error = refusal(&forged(|body| {
+            let huge =
+                "{\"a\": {\"integer\": {\"min\": 0, \"max\": 99999999, \"bins\": 100000000}}}";
+            let schema: serde_json::Value = serde_json::from_str(huge).unwrap();
+            *field(body, "schema") = Value::serialized(&schema).unwrap();
+        }));
+        assert!(error.contains("damaged"), "{error}");
+    }
+}

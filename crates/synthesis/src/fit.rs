@@ -1,0 +1,233 @@
+use std::ops::ControlFlow;
+
+use marginals::{
+    Clique, Domain, EstimationOptions, MarkovRandomField, Measurement, estimate_total,
+    estimate_watched,
+};
+use privacy::{Ledger, LedgerError, NoiseRng, Rho};
+use serde_json::{Map, Value};
+use tabular::CodedTable;
+
+use crate::compression::Compression;
+use crate::measured::Measured;
+use crate::method::{Method, ParameterError};
+use crate::model::Model;
+use crate::mst::{self, MstParameters};
+
+/// How far a fit is. Says nothing about the data: the number of steps depends on public facts and released noise only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, in two or three words.
+    pub stage: &'static str,
+    /// Steps done of this stage.
+    pub done: u64,
+    /// Steps of this stage, at most.
+    pub total: u64,
+}
+
+/// Told of progress; breaks to cancel.
+pub(crate) type Watcher<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+/// Why there is no model. What was spent until then is in the ledger's record.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// A parameter of the method is unknown or unusable. Nothing was spent.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The ledger refused a spend.
+    #[error("the fit could not be paid for: {0}")]
+    Ledger(#[from] LedgerError),
+    /// No model can be estimated from what was measured.
+    #[error("no model could be estimated from the measurements: {0}")]
+    Estimation(marginals::Error),
+    /// The caller asked to stop.
+    #[error("the fit was cancelled")]
+    Cancelled,
+}
+
+impl From<marginals::Error> for FitError {
+    fn from(error: marginals::Error) -> FitError {
+        match error {
+            marginals::Error::Cancelled => FitError::Cancelled,
+            other => FitError::Estimation(other),
+        }
+    }
+}
+
+/// Fits a model to a table, spending all that remains of the ledger.
+///
+/// # Errors
+/// If a parameter is unknown or unusable, the ledger has too little left to share out among the columns, or `progress`
+/// breaks. Whatever was spent before stays recorded and spent.
+pub fn fit(
+    table: &CodedTable,
+    method: Method,
+    params: &Map<String, Value>,
+    ledger: &mut Ledger,
+    rng: &mut NoiseRng,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Model, FitError> {
+    let mut run = Run {
+        table,
+        ledger,
+        rng,
+        progress,
+    };
+    match method {
+        Method::Independent => {
+            method.check_params(params)?;
+            let rho = run.ledger.remaining();
+            let columns = Columns::measure(&mut run, rho)?;
+            let field = columns.independent(&mut run)?;
+            Ok(columns.into_model(&run, method, field))
+        }
+        Method::Mst => mst::fit(&mut run, &MstParameters::new(params)?),
+    }
+}
+
+/// What a fit works with.
+pub(crate) struct Run<'a> {
+    pub(crate) table: &'a CodedTable,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) rng: &'a mut NoiseRng,
+    pub(crate) progress: &'a mut Watcher<'a>,
+}
+
+impl Run<'_> {
+    pub(crate) fn at(
+        &mut self,
+        stage: &'static str,
+        done: usize,
+        total: usize,
+    ) -> Result<(), FitError> {
+        let progress = Progress {
+            stage,
+            done: done as u64,
+            total: total as u64,
+        };
+        match (self.progress)(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(FitError::Cancelled),
+        }
+    }
+
+    /// Measures marginals for the given total, shared out by weight. `counts` are read one after the other.
+    pub(crate) fn measure(
+        &mut self,
+        stage: &'static str,
+        rho: Rho,
+        cliques: &[(Clique, f64)],
+        mut counts: impl FnMut(&CodedTable, &Clique) -> privacy::Counts,
+    ) -> Result<Vec<Measured>, FitError> {
+        let weights: Vec<f64> = cliques.iter().map(|&(_, weight)| weight).collect();
+        let shares = rho.split(&weights).expect("weights are positive");
+        let mut measured = Vec::with_capacity(cliques.len());
+        for (i, ((clique, _), rho)) in cliques.iter().zip(shares).enumerate() {
+            self.at(stage, i, cliques.len())?;
+            let counts = counts(self.table, clique);
+            let noisy = self
+                .ledger
+                .measure(&self.label(clique), &counts, rho, self.rng)?;
+            measured.push(Measured::new(clique.clone(), &noisy));
+        }
+        Ok(measured)
+    }
+
+    fn label(&self, clique: &Clique) -> String {
+        let columns = self.table.schema().columns();
+        let names: Vec<&str> = clique.iter().map(|a| columns[a].name()).collect();
+        names.join(" x ")
+    }
+}
+
+/// The columns' own marginals, and what follows from them.
+pub(crate) struct Columns {
+    pub(crate) measured: Vec<Measured>,
+    pub(crate) compressions: Vec<Compression>,
+    /// Over the model's codes.
+    pub(crate) domain: Domain,
+    pub(crate) total: f64,
+}
+
+impl Columns {
+    /// Measures every column. Shares of the budget are in proportion to size^(2/3), which minimises the sum of the expected
+    /// L1 errors, size * sigma.
+    pub(crate) fn measure(run: &mut Run<'_>, rho: Rho) -> Result<Columns, FitError> {
+        let sizes = run.table.schema().sizes();
+        let weight = |size: usize| (size as f64).powf(2.0 / 3.0);
+        let cliques: Vec<(Clique, f64)> = sizes
+            .iter()
+            .enumerate()
+            .map(|(i, &size)| (Clique::new([i]), weight(size)))
+            .collect();
+        let measured = run.measure("measuring columns", rho, &cliques, |table, clique| {
+            table.counts(clique.attributes())
+        })?;
+        let full = Domain::new(sizes).expect("a schema's sizes are those of a domain");
+        let raw = |m: &Measured| Measurement::new(&full, m.columns.clone(), m.values(), m.sigma);
+        let raw = measured
+            .iter()
+            .map(raw)
+            .collect::<Result<Vec<Measurement>, _>>()?;
+        let compressions: Vec<Compression> = measured
+            .iter()
+            .map(|m| Compression::of(&m.values(), m.sigma))
+            .collect();
+        let domain = Domain::new(compressions.iter().map(Compression::size).collect())
+            .expect("a compressed size is positive");
+        Ok(Columns {
+            total: estimate_total(&raw),
+            measured,
+            compressions,
+            domain,
+        })
+    }
+
+    /// The model in which the columns are independent.
+    pub(crate) fn independent(&self, run: &mut Run<'_>) -> Result<MarkovRandomField, FitError> {
+        let options = EstimationOptions {
+            total: Some(self.total),
+            ..EstimationOptions::default()
+        };
+        self.estimate(run, "fitting columns", &self.measured, &options)
+    }
+
+    pub(crate) fn estimate(
+        &self,
+        run: &mut Run<'_>,
+        stage: &'static str,
+        measured: &[Measured],
+        options: &EstimationOptions<'_>,
+    ) -> Result<MarkovRandomField, FitError> {
+        let for_model = measured
+            .iter()
+            .map(|m| m.for_model(&self.domain, &self.compressions));
+        let measurements = for_model.collect::<Result<Vec<Measurement>, _>>()?;
+        let mut watch = |passes: usize, _: f64| {
+            let stop = run.at(stage, passes, options.max_iterations).is_err();
+            if stop {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        Ok(estimate_watched(&self.domain, &measurements, options, &mut watch)?.model)
+    }
+
+    pub(crate) fn into_model(
+        self,
+        run: &Run<'_>,
+        method: Method,
+        field: MarkovRandomField,
+    ) -> Model {
+        Model::new(
+            run.table.schema().clone(),
+            method,
+            self.compressions,
+            field,
+            self.measured,
+            run.ledger.record(),
+        )
+    }
+}
