@@ -12,10 +12,11 @@ use crate::{Clique, MarkovRandomField};
 pub enum Sampling {
     /// Each row is an independent draw from the model.
     Independent,
-    /// The rows together have the model's marginals, rounded: in a junction-tree clique, and in a single attribute, a
-    /// cell's count is the expected one within 2. (That is what the tests find; where one clique has children on several
-    /// overlapping separators it is not proved.) Row by row the draws are without replacement from such
-    /// tables, so rows that share a separator's configuration are paired at random with everything beyond it.
+    /// The rows together have the model's marginals, rounded: in a junction-tree clique a cell's count is the expected one
+    /// within 2, and single attributes are about as close. (The tests find this for all kinds of cliques; where one
+    /// clique has children on several overlapping separators it is not proved.) Row by row the draws are
+    /// without replacement from such tables, so rows that share a separator's configuration are paired at
+    /// random with everything beyond it.
     Rounded,
 }
 
