@@ -193,7 +193,7 @@ impl Lookup {
         let texts: Vec<Box<[u8]>> = texts.iter().map(|text| text.as_bytes().into()).collect();
         let mut probe = Probe::with_capacity(texts.len());
         for (i, text) in (0u32..).zip(&texts) {
-            probe.find_or_insert(mix(text), i, |_| false, |i| mix(&texts[i as usize]));
+            probe.find_or_insert(mix(text), i, |_| false);
         }
         Self { probe, texts }
     }

@@ -27,6 +27,11 @@ impl<T: Copy + Zeroize> Wiped<T> {
         self.0.extend_from_slice(values);
     }
 
+    /// Empties the buffer to be filled again. The place is overwritten then, or on drop.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(crate) fn as_slice(&self) -> &[T] {
         &self.0
     }

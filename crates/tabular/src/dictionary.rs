@@ -3,13 +3,14 @@
 use crate::codes::{Codes, Wiped};
 use crate::ids::KeyHasher;
 use crate::limits::Limits;
-use crate::probe::Probe;
+use crate::probe::{Pending, Probe};
 
 /// An undeclared column while it streams in: each different text once, and for each row which one.
 pub(crate) struct Dictionary {
     name: String,
     hasher: KeyHasher,
     probe: Probe,
+    pending: Pending<u64>,
     texts: Texts,
     codes: Wiped<u32>,
     max_distinct: usize,
@@ -60,6 +61,7 @@ impl Dictionary {
             name,
             hasher: hasher.clone(),
             probe: Probe::with_capacity(16),
+            pending: Pending::new(),
             texts: Texts::default(),
             codes: Wiped::new(),
             max_distinct: limits.max_distinct,
@@ -73,14 +75,36 @@ impl Dictionary {
 
     #[inline]
     pub(crate) fn push(&mut self, field: &[u8]) -> Result<(), TooManyDistinct> {
+        let hash = self.hasher.short(field);
+        if self.probe.is_large() {
+            self.pending.push(hash, field);
+            if self.pending.is_full() {
+                self.look_up_pending()?;
+            }
+            Ok(())
+        } else {
+            self.look_up(hash, field)
+        }
+    }
+
+    fn look_up_pending(&mut self) -> Result<(), TooManyDistinct> {
+        let mut pending = std::mem::replace(&mut self.pending, Pending::new());
+        self.probe.prefetch(pending.hashes());
+        for (hash, field) in pending.iter() {
+            self.look_up(hash, field)?;
+        }
+        pending.clear();
+        self.pending = pending;
+        Ok(())
+    }
+
+    #[inline]
+    fn look_up(&mut self, hash: u64, field: &[u8]) -> Result<(), TooManyDistinct> {
         let next = u32::try_from(self.texts.len()).map_err(|_| TooManyDistinct)?;
-        let (texts, hasher) = (&self.texts, &self.hasher);
-        let known = self.probe.find_or_insert(
-            hasher.short(field),
-            next,
-            |i| texts.get(i as usize) == field,
-            |i| hasher.short(texts.get(i as usize)),
-        );
+        let texts = &self.texts;
+        let known = self
+            .probe
+            .find_or_insert(hash, next, |i| texts.get(i as usize) == field);
         if known.is_none() {
             self.texts.push(field);
             if self.texts.len() > self.max_distinct || self.texts.bytes.len() > self.max_bytes {
@@ -91,12 +115,13 @@ impl Dictionary {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> RawColumn {
-        RawColumn {
+    pub(crate) fn finish(mut self) -> Result<RawColumn, TooManyDistinct> {
+        self.look_up_pending()?;
+        Ok(RawColumn {
             name: self.name,
             texts: self.texts,
             codes: Codes::U32(self.codes),
-        }
+        })
     }
 }
 
@@ -116,12 +141,28 @@ mod tests {
             for row in &rows {
                 prop_assert!(dictionary.push(row.as_bytes()).is_ok());
             }
-            let column = dictionary.finish();
+            let Ok(column) = dictionary.finish() else { unreachable!() };
             let Codes::U32(codes) = &column.codes else { unreachable!() };
             let back: Vec<&[u8]> = codes.as_slice().iter().map(|&code| column.texts.get(code as usize)).collect();
             prop_assert_eq!(back, rows.iter().map(String::as_bytes).collect::<Vec<_>>());
             let distinct: std::collections::HashSet<&String> = rows.iter().collect();
             prop_assert_eq!(column.texts.len(), distinct.len());
+        }
+    }
+
+    #[test]
+    fn many_different_texts_read_back() {
+        let mut dictionary = dictionary(&Limits::default());
+        let text = |row: usize| format!("{}", row * 7 % 30_011);
+        for row in 0..60_000 {
+            assert!(dictionary.push(text(row).as_bytes()).is_ok());
+        }
+        let Ok(column) = dictionary.finish() else {
+            unreachable!()
+        };
+        assert_eq!(column.texts.len(), 30_011);
+        for (row, code) in column.codes.widened().into_iter().enumerate() {
+            assert_eq!(column.texts.get(code as usize), text(row).as_bytes());
         }
     }
 

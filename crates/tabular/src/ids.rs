@@ -1,33 +1,40 @@
 //! The key column: 128-bit keyed hashes in place of the ids themselves.
 
+use siphasher::sip::SipHasher13;
 use siphasher::sip128::SipHasher24;
 
 use crate::codes::Wiped;
-use crate::probe::Probe;
+use crate::probe::{Pending, Probe};
 
 /// Hashes ids with SipHash-2-4-128 under a secret key, one key per room: two tables whose ids were
 /// hashed under the same key can be joined, and nobody without the key can test a guess.
 ///
 /// Ids are compared byte for byte, after surrounding spaces are taken away: `7` and `07` are two ids.
 #[derive(Clone)]
-pub struct KeyHasher(SipHasher24);
+pub struct KeyHasher {
+    ids: SipHasher24,
+    texts: SipHasher13,
+}
 
 impl KeyHasher {
     /// A hasher under this key, which should come from a cryptographic generator.
     #[must_use]
     pub fn new(key: [u8; 16]) -> Self {
-        Self(SipHasher24::new_with_key(&key))
+        Self {
+            ids: SipHasher24::new_with_key(&key),
+            texts: SipHasher13::new_with_key(&key),
+        }
     }
 
     #[inline]
     pub(crate) fn hash(&self, id: &[u8]) -> u128 {
-        self.0.hash(id).as_u128()
+        self.ids.hash(id).as_u128()
     }
 
     /// A 64-bit hash for dictionaries: keyed, so that nobody can prepare texts that collide.
     #[inline]
     pub(crate) fn short(&self, text: &[u8]) -> u64 {
-        self.0.hash(text).h1
+        self.texts.hash(text)
     }
 }
 
@@ -52,12 +59,7 @@ impl Ids {
         let hashes = self.as_slice();
         let mut probe = Probe::with_capacity(hashes.len());
         for (row, &hash) in (0u32..).zip(hashes) {
-            probe.find_or_insert(
-                low(hash),
-                row,
-                |i| hashes[i as usize] == hash,
-                |i| low(hashes[i as usize]),
-            );
+            probe.find_or_insert(high(hash), row, |i| hashes[i as usize] == hash);
         }
         IdIndex { hashes, probe }
     }
@@ -73,7 +75,7 @@ impl IdIndex<'_> {
     #[inline]
     pub(crate) fn row(&self, hash: u128) -> Option<u32> {
         self.probe
-            .find(low(hash), |i| self.hashes[i as usize] == hash)
+            .find(high(hash), |i| self.hashes[i as usize] == hash)
     }
 }
 
@@ -85,6 +87,7 @@ pub(crate) struct IdCollector {
     hasher: KeyHasher,
     hashes: Wiped<u128>,
     probe: Probe,
+    pending: Pending<u128>,
     repeated: u64,
     first: Vec<String>,
 }
@@ -95,21 +98,43 @@ impl IdCollector {
             hasher: hasher.clone(),
             hashes: Wiped::new(),
             probe: Probe::with_capacity(1 << 10),
+            pending: Pending::new(),
             repeated: 0,
             first: Vec::new(),
         }
     }
 
+    /// Takes in the id of the next row.
     #[inline]
-    pub(crate) fn push(&mut self, id: &[u8], row: u32) {
+    pub(crate) fn push(&mut self, id: &[u8]) {
         let hash = self.hasher.hash(id);
+        if self.probe.is_large() {
+            self.pending.push(hash, id);
+            if self.pending.is_full() {
+                self.look_up_pending();
+            }
+        } else {
+            self.look_up(hash, id);
+        }
+    }
+
+    fn look_up_pending(&mut self) {
+        let mut pending = std::mem::replace(&mut self.pending, Pending::new());
+        self.probe.prefetch(pending.hashes().map(high));
+        for (hash, id) in pending.iter() {
+            self.look_up(hash, id);
+        }
+        pending.clear();
+        self.pending = pending;
+    }
+
+    #[inline]
+    fn look_up(&mut self, hash: u128, id: &[u8]) {
         let hashes = self.hashes.as_slice();
-        let seen = self.probe.find_or_insert(
-            low(hash),
-            row,
-            |i| hashes[i as usize] == hash,
-            |i| low(hashes[i as usize]),
-        );
+        let row = u32::try_from(hashes.len()).expect("a table has fewer than 2^32 rows");
+        let seen = self
+            .probe
+            .find_or_insert(high(hash), row, |i| hashes[i as usize] == hash);
         if seen.is_some() {
             self.note_repeated(id);
         }
@@ -128,7 +153,8 @@ impl IdCollector {
     }
 
     /// The ids; or how many rows repeat an earlier id, and the first few such ids.
-    pub(crate) fn finish(self) -> Result<Ids, (u64, Vec<String>)> {
+    pub(crate) fn finish(mut self) -> Result<Ids, (u64, Vec<String>)> {
+        self.look_up_pending();
         if self.repeated > 0 {
             return Err((self.repeated, self.first));
         }
@@ -138,10 +164,11 @@ impl IdCollector {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+/// Half of a hash is a hash.
+#[expect(clippy::cast_possible_truncation, reason = "the upper half")]
 #[inline]
-fn low(hash: u128) -> u64 {
-    hash as u64
+fn high(hash: u128) -> u64 {
+    (hash >> 64) as u64
 }
 
 #[cfg(test)]
@@ -150,8 +177,8 @@ mod tests {
 
     fn collect(ids: &[&str]) -> Result<Ids, (u64, Vec<String>)> {
         let mut collector = IdCollector::new(&KeyHasher::new([7; 16]));
-        for (row, id) in (0u32..).zip(ids) {
-            collector.push(id.as_bytes(), row);
+        for id in ids {
+            collector.push(id.as_bytes());
         }
         collector.finish()
     }
@@ -162,6 +189,15 @@ mod tests {
         let (count, first) = collect(&ids).err().unwrap();
         assert_eq!(count, 7);
         assert_eq!(first, ["a", "c", "d", "e", "f"]);
+    }
+
+    #[test]
+    fn repeated_ids_are_noticed_in_large_tables_too() {
+        let ids: Vec<String> = (0..50_000).map(|i| (i % 49_998).to_string()).collect();
+        let (count, first) = collect(&ids.iter().map(String::as_str).collect::<Vec<_>>())
+            .err()
+            .unwrap();
+        assert_eq!((count, first), (2, vec!["0".to_owned(), "1".to_owned()]));
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! Open addressing over indices: the table behind category lookup, dictionaries, ids and the join.
 
-/// Finds an index by a 64-bit hash. The keys themselves are elsewhere; a slot holds the upper half
-/// of the hash, so that most mismatches are settled without touching them.
+use crate::codes::Wiped;
+
+/// Finds an index by the upper half of a 64-bit hash. The keys themselves are elsewhere; a slot holds that
+/// half, so that most mismatches are settled without touching them.
+///
+/// A hash's first place is given by its highest bits. So a table grows from one end to the other, without asking
+/// for any key again.
 pub(crate) struct Probe {
-    /// `upper hash bits << 32 | index + 1`; 0 is a free slot.
+    /// `upper half of the hash << 32 | index + 1`; 0 is a free slot.
     slots: Vec<u64>,
+    /// 64 minus the number of bits that give a place.
+    shift: u32,
     used: usize,
 }
 
@@ -13,8 +20,10 @@ const UPPER: u64 = !0 << 32;
 impl Probe {
     /// Room for `capacity` indices before the first growth.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let slots = (capacity * 2).next_power_of_two().max(16);
         Self {
-            slots: vec![0; (capacity * 2).next_power_of_two().max(16)],
+            slots: vec![0; slots],
+            shift: 64 - slots.ilog2(),
             used: 0,
         }
     }
@@ -22,71 +31,84 @@ impl Probe {
     /// The index filed under this hash for which `is_it` holds.
     #[inline]
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let mask = self.slots.len() - 1;
-        let mut at = place(hash) & mask;
-        loop {
-            let slot = self.slots[at];
-            if slot == 0 {
-                return None;
-            }
-            let index = index(slot);
-            if (slot ^ hash) & UPPER == 0 && is_it(index) {
-                return Some(index);
-            }
-            at = (at + 1) & mask;
-        }
+        self.search(hash, is_it).ok()
     }
 
     /// Files `new`, unless an index for which `is_it` holds is there already: then that one.
-    /// `hash_of` must give the hash under which an earlier index was filed; it is asked when the
-    /// table grows.
     #[inline]
     pub(crate) fn find_or_insert(
         &mut self,
         hash: u64,
         new: u32,
         is_it: impl Fn(u32) -> bool,
-        hash_of: impl Fn(u32) -> u64,
     ) -> Option<u32> {
-        if let Some(found) = self.find(hash, is_it) {
-            return Some(found);
-        }
-        if (self.used + 1) * 3 > self.slots.len() * 2 {
-            self.grow(hash_of);
-        }
-        self.insert(hash, new);
-        self.used += 1;
-        None
-    }
-
-    fn insert(&mut self, hash: u64, index: u32) {
-        let mask = self.slots.len() - 1;
-        let mut at = place(hash) & mask;
-        while self.slots[at] != 0 {
-            at = (at + 1) & mask;
-        }
-        self.slots[at] = (hash & UPPER) | (u64::from(index) + 1);
-    }
-
-    #[cold]
-    fn grow(&mut self, hash_of: impl Fn(u32) -> u64) {
-        let larger = vec![0; self.slots.len() * 2];
-        for slot in std::mem::replace(&mut self.slots, larger) {
-            if slot != 0 {
-                let index = index(slot);
-                self.insert(hash_of(index), index);
+        match self.search(hash, is_it) {
+            Ok(found) => Some(found),
+            Err(free) => {
+                self.slots[free] = (hash & UPPER) | (u64::from(new) + 1);
+                self.used += 1;
+                if self.used * 3 > self.slots.len() * 2 {
+                    self.grow();
+                }
+                None
             }
         }
     }
-}
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "only the low bits place a slot"
-)]
-#[inline]
-fn place(hash: u64) -> usize {
-    hash as usize
+    /// Whether the table is larger than the nearest caches, so that looking keys up one by one means waiting for
+    /// memory each time.
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.slots.len() > 1 << 13
+    }
+
+    /// Brings the places of these hashes into the cache. The loads do not depend on each other, so that their
+    /// waiting times overlap.
+    pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
+        let touched = hashes.fold(0, |touched, hash| touched ^ self.slots[self.place(hash)]);
+        std::hint::black_box(touched);
+    }
+
+    /// The index, or the free slot where it would be.
+    #[inline]
+    fn search(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = self.place(hash);
+        loop {
+            let slot = self.slots[at & mask];
+            if slot == 0 {
+                return Err(at & mask);
+            }
+            let index = index(slot);
+            if (slot ^ hash) & UPPER == 0 && is_it(index) {
+                return Ok(index);
+            }
+            at += 1;
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of slots")]
+    #[inline]
+    fn place(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let larger = self.slots.len() * 2;
+        let old = std::mem::replace(&mut self.slots, vec![0; larger]);
+        self.shift -= 1;
+        let mask = larger - 1;
+        for slot in old {
+            if slot != 0 {
+                let mut at = self.place(slot);
+                while self.slots[at & mask] != 0 {
+                    at += 1;
+                }
+                self.slots[at & mask] = slot;
+            }
+        }
+    }
 }
 
 #[expect(
@@ -98,6 +120,55 @@ fn index(slot: u64) -> u32 {
     (slot as u32).wrapping_sub(1)
 }
 
+/// Keys waiting to be looked up together in a large table.
+pub(crate) struct Pending<H> {
+    bytes: Wiped<u8>,
+    keys: Vec<(H, usize)>,
+}
+
+/// Keys looked up together: enough for their memory accesses to overlap, few enough for the cache.
+const BATCH: usize = 64;
+
+impl<H: Copy> Pending<H> {
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: Wiped::new(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Adds a key with its hash.
+    #[inline]
+    pub(crate) fn push(&mut self, hash: H, key: &[u8]) {
+        self.bytes.extend_from_slice(key);
+        self.keys.push((hash, self.bytes.len()));
+    }
+
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.keys.len() == BATCH
+    }
+
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = H> + '_ {
+        self.keys.iter().map(|&(hash, _)| hash)
+    }
+
+    /// The keys in the order they came, each with its hash.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (H, &[u8])> {
+        let mut start = 0;
+        self.keys.iter().map(move |&(hash, end)| {
+            let key = &self.bytes.as_slice()[start..end];
+            start = end;
+            (hash, key)
+        })
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.keys.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,17 +176,12 @@ mod tests {
     #[test]
     fn colliding_hashes_are_told_apart_by_their_keys() {
         let keys: Vec<u64> = (0..1_000).collect();
-        let hash = |key: u64| ((key % 7) << 33) | (key % 3);
+        let hash = |key: u64| ((key % 7) << 61) | (key % 3);
         let mut probe = Probe::with_capacity(0);
         for round in 0..2 {
             for &key in &keys {
                 let index = u32::try_from(key).unwrap();
-                let found = probe.find_or_insert(
-                    hash(key),
-                    index,
-                    |i| keys[i as usize] == key,
-                    |i| hash(keys[i as usize]),
-                );
+                let found = probe.find_or_insert(hash(key), index, |i| keys[i as usize] == key);
                 assert_eq!(found, (round == 1).then_some(index));
             }
         }

@@ -104,7 +104,7 @@ impl<R: Read> Csv<'_, R> {
             self.check_text()?;
             let line = self.line();
             for (&target, field) in targets.iter().zip(self.record.iter()) {
-                intake.push(target, field, rows, line)?;
+                intake.push(target, field, line)?;
             }
             rows += 1;
         }

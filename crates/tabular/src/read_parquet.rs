@@ -281,7 +281,7 @@ impl Column<'_> {
         if self.leaf.form == Form::Text {
             self.check_text(Place::Row(at))?;
         }
-        self.intake.push(self.target, &self.text, self.row, at)?;
+        self.intake.push(self.target, &self.text, at)?;
         self.row += 1;
         Ok(())
     }

@@ -218,16 +218,10 @@ impl Intake {
         }
     }
 
-    /// Takes in one field of a column of the file; an absent value is an empty field. `row` is the number of complete
-    /// rows before it, `at` the line or row a person would look at.
+    /// Takes in one field of a column of the file; an absent value is an empty field. `at` is the
+    /// line or row a person would look at. The fields of one column come in the order of its rows.
     #[inline]
-    pub(crate) fn push(
-        &mut self,
-        target: Target,
-        field: &[u8],
-        row: u32,
-        at: u64,
-    ) -> Result<(), TableError> {
+    pub(crate) fn push(&mut self, target: Target, field: &[u8], at: u64) -> Result<(), TableError> {
         match target {
             Target::Nowhere => Ok(()),
             Target::Column(column) => match &mut self.columns[column] {
@@ -252,7 +246,7 @@ impl Intake {
                     });
                 }
                 if let Some(ids) = &mut self.ids {
-                    ids.push(id, row);
+                    ids.push(id);
                 }
                 Ok(())
             }
@@ -282,7 +276,14 @@ impl Intake {
                     self.warnings.extend(warnings);
                     UploadColumn::Coded(column, codes)
                 }
-                Filling::Undeclared(dictionary) => UploadColumn::Raw(dictionary.finish()),
+                Filling::Undeclared(dictionary) => {
+                    let name = dictionary.name().to_owned();
+                    UploadColumn::Raw(
+                        dictionary
+                            .finish()
+                            .map_err(|_| TableError::TooManyDistinct { column: name })?,
+                    )
+                }
             });
         }
         Ok(Upload {
