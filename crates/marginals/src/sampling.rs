@@ -13,7 +13,7 @@ pub enum Sampling {
     /// Each row is an independent draw from the model.
     Independent,
     /// The rows together have the model's marginals, rounded: in a junction-tree clique a cell's count is the expected one
-    /// within 2, and single attributes are about as close. (The tests find this for all kinds of cliques; where one
+    /// within 2, and in a tree of pairs single attributes are right within about 1. (The tests find this for all kinds of cliques; where one
     /// clique has children on several overlapping separators it is not proved.) Row by row the draws are
     /// without replacement from such tables, so rows that share a separator's configuration are paired at
     /// random with everything beyond it.

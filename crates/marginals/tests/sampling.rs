@@ -115,11 +115,9 @@ fn rounded_rows_have_the_clique_marginals_within_two() {
 }
 
 #[test]
-fn rounded_rows_have_nearly_exact_column_marginals() {
-    for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
+fn rounded_rows_of_trees_of_pairs_have_the_column_marginals_within_about_one() {
+    for (seed, (name, cliques)) in (0..).zip(&CLIQUE_SETS[..6]) {
         let model = model(cliques, seed);
-        let is_forest = cliques.iter().all(|c| c.len() <= 2) && !name.contains("cycle");
-        let limit = if is_forest { 1.1 } else { 4.0 };
         let columns = draw(&model, 10_007, Sampling::Rounded, 5000, seed);
         for attribute in 0..SIZES.len() {
             let clique = Clique::new([attribute]);
@@ -130,7 +128,7 @@ fn rounded_rows_have_nearly_exact_column_marginals() {
                 .map(|(found, expected)| (found - expected).abs())
                 .fold(0.0, f64::max);
             assert!(
-                worst <= limit,
+                worst <= 1.1,
                 "{name}, attribute {attribute}: off by {worst}"
             );
         }
