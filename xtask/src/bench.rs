@@ -21,7 +21,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         eprintln!("\n=== MST on Adult: CPU seconds, memory, distances ===");
         example("synthesis", "adult", &[&adult.display().to_string()])?;
     } else {
-        eprintln!("\n=== MST on Adult: skipped, no table at {} (give one with --adult) ===", adult.display());
+        eprintln!(
+            "\n=== MST on Adult: skipped, no table at {} (give one with --adult) ===",
+            adult.display()
+        );
     }
     eprintln!("\n=== Reading a CSV of 1 million rows and 10 columns into codes ===");
     example("tabular", "csv_speed", &[])?;
@@ -30,7 +33,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn example(package: &str, name: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    let mut command = vec!["cargo", "run", "--quiet", "--release", "--package", package, "--example", name, "--"];
+    let mut command = vec![
+        "cargo",
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        package,
+        "--example",
+        name,
+        "--",
+    ];
     command.extend(arguments);
     run::program(&command, &[])
 }

@@ -23,38 +23,107 @@ struct Step {
 }
 
 const fn step(name: &'static str, command: &'static [&'static str]) -> Step {
-    Step { name, command, environment: &[], slow: false }
+    Step {
+        name,
+        command,
+        environment: &[],
+        slow: false,
+    }
 }
 
 const fn slow(name: &'static str, command: &'static [&'static str]) -> Step {
-    Step { name, command, environment: &[], slow: true }
+    Step {
+        name,
+        command,
+        environment: &[],
+        slow: true,
+    }
 }
 
 const STEPS: &[Step] = &[
     step("format", &["cargo", "fmt", "--all", "--check"]),
     step("spelling", &["typos"]),
-    step("licences, bans, sources", &["cargo-deny", "--all-features", "check", "bans", "licenses", "sources"]),
+    step(
+        "licences, bans, sources",
+        &[
+            "cargo-deny",
+            "--all-features",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ],
+    ),
     step("tests", &["cargo", "test", "--workspace"]),
-    step("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    step(
+        "lints",
+        &[
+            "cargo",
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ),
     Step {
         name: "documentation",
-        command: &["cargo", "doc", "--workspace", "--no-deps", "--document-private-items"],
+        command: &[
+            "cargo",
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
         slow: false,
     },
-    slow("slow tests", &["cargo", "test", "--workspace", "--", "--ignored"]),
-    slow("release build", &["cargo", "build", "--release", "--package", "cli", "--package", "enclave"]),
-    slow("the demo", &["cargo", "run", "--release", "--", "demo", "--output", "target/demo"]),
-    slow("the workshop from outside", &["python3", "scripts/workshop.py", "target/release"]),
+    slow(
+        "slow tests",
+        &["cargo", "test", "--workspace", "--", "--ignored"],
+    ),
+    slow(
+        "release build",
+        &[
+            "cargo",
+            "build",
+            "--release",
+            "--package",
+            "cli",
+            "--package",
+            "enclave",
+        ],
+    ),
+    slow(
+        "the demo",
+        &[
+            "cargo",
+            "run",
+            "--release",
+            "--",
+            "demo",
+            "--output",
+            "target/demo",
+        ],
+    ),
+    slow(
+        "the workshop from outside",
+        &["python3", "scripts/workshop.py", "target/release"],
+    ),
 ];
 
 /// Runs the steps in order and stops at the first that fails.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut times: Vec<(&str, Duration)> = Vec::new();
-    for step in STEPS.iter().filter(|step| !(step.slow && options.skip_slow)) {
+    for step in STEPS
+        .iter()
+        .filter(|step| !(step.slow && options.skip_slow))
+    {
         eprintln!("\n=== {} ===", step.name);
         let start = Instant::now();
-        run::program(step.command, step.environment).with_context(|| format!("the step \"{}\" failed", step.name))?;
+        run::program(step.command, step.environment)
+            .with_context(|| format!("the step \"{}\" failed", step.name))?;
         times.push((step.name, start.elapsed()));
     }
     eprintln!("\nAll steps passed:");

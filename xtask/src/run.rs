@@ -8,7 +8,9 @@ use anyhow::{Context, bail};
 /// The repository's root folder.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("xtask lies in the repository's root").to_path_buf()
+    here.parent()
+        .expect("xtask lies in the repository's root")
+        .to_path_buf()
 }
 
 /// Where `scripts/install-tools` puts what the checks need besides Rust.
@@ -24,13 +26,21 @@ pub(crate) fn tools() -> PathBuf {
 pub(crate) fn program(command: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
     let (name, arguments) = command.split_first().context("an empty command")?;
     let installed = tools().join("bin").join(name);
-    let program = if installed.exists() { installed } else { PathBuf::from(name) };
+    let program = if installed.exists() {
+        installed
+    } else {
+        PathBuf::from(name)
+    };
     let status = Command::new(&program)
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(root())
         .status()
-        .with_context(|| format!("could not start `{name}`; `scripts/install-tools` installs what the checks need"))?;
+        .with_context(|| {
+            format!(
+                "could not start `{name}`; `scripts/install-tools` installs what the checks need"
+            )
+        })?;
     if !status.success() {
         bail!("`{}` ended with {status}", command.join(" "));
     }
