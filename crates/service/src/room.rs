@@ -377,9 +377,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let accepted = self.table.is_some();
         let mut state = self.room.lock();
-        state.seats[self.party].end_upload(self.table.take());
+        let replaced = state.seats[self.party].end_upload(self.table.take());
         self.room.announce(&state, None);
         drop(state);
+        drop(replaced);
         if accepted {
             self.room.tell(Event::UploadAccepted { party: self.party });
         }

@@ -54,11 +54,13 @@ impl Seat {
         Ok(())
     }
 
-    /// The upload is over; without a table, everything is as before it.
-    pub(crate) fn end_upload(&mut self, table: Option<Held>) {
+    /// The upload is over; without a table, everything is as before it. Gives back the table that was replaced: overwriting it
+    /// takes a while, which nobody should have to wait for.
+    pub(crate) fn end_upload(&mut self, table: Option<Held>) -> Option<Held> {
         self.receiving = false;
-        if let Some(held) = table {
-            self.table = Table::Uploaded(held);
+        match std::mem::replace(&mut self.table, Table::Uploaded(table?)) {
+            Table::Uploaded(replaced) => Some(replaced),
+            Table::None | Table::Confirmed(_) | Table::Taken(_) => None,
         }
     }
 
