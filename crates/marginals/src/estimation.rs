@@ -51,11 +51,11 @@ pub struct Estimate {
 /// `(mu - value)^2 / (2 sigma^2)`. Among equally good ones it tends to the one of largest entropy
 /// relative to the start (the warm start, or the uniform distribution).
 ///
-/// The method is accelerated Bregman proximal gradient descent with the entropy of the joint distribution as
-/// mirror map (Hanzely, Richtarik and Xiao 2021, algorithm 2), where the smoothness constant follows the
-/// curvature met on the way: it starts at its bound, total^2 times the sum of the measurements' largest weights,
-/// and shrinks from there. Because the loss is quadratic, the step along each segment is exact, and so the loss
-/// never grows. One pass of belief propagation an iteration, one more where the constant was too small.
+/// The method is an accelerated Bregman proximal gradient descent with the entropy of the joint distribution as mirror
+/// map (after Hanzely, Richtarik and Xiao, arXiv:1808.03045), where the smoothness constant follows the curvature met on the
+/// way: it starts at its bound, total^2 times the sum of the measurements' largest weights, and shrinks from there.
+/// Because the loss is quadratic, the step along each segment is exact, and so the loss never grows. One pass of
+/// belief propagation an iteration, one more where the constant was too small.
 ///
 /// # Errors
 /// If a measurement or the warm start is of another domain, the total is not positive, or the junction tree of

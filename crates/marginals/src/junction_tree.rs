@@ -100,7 +100,7 @@ impl JunctionTree {
 }
 
 /// The clique of step `i` is not maximal exactly if that of an earlier step hanging on it is larger by
-/// one attribute (Blair and Peyton 1993, lemma 4.3). Returns the node of each step, and the nodes.
+/// one attribute (Blair and Peyton 1993). Returns the node of each step, and the nodes.
 fn maximal_cliques(
     eliminated: &[(usize, Vec<usize>)],
     next: &[Option<usize>],

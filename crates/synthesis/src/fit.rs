@@ -57,6 +57,9 @@ impl From<marginals::Error> for FitError {
 
 /// Fits a model to a table, spending all that remains of the ledger.
 ///
+/// The model depends on the table only through what the ledger released, so that the guarantee is the ledger's:
+/// (epsilon, delta)-differential privacy when everything of one id is added or removed.
+///
 /// # Errors
 /// If a parameter is unknown or unusable, the ledger has too little left to share out among the columns, or `progress`
 /// breaks. Whatever was spent before stays recorded and spent.
@@ -229,5 +232,51 @@ impl Columns {
             self.measured,
             run.ledger.record(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use privacy::{Delta, Epsilon};
+    use tabular::{Declaration, Schema};
+
+    use super::*;
+
+    fn measured(rows: usize) -> Vec<Measured> {
+        let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 9}}\n";
+        let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
+        let columns = [3, 10].map(|size| {
+            (0..1000_u32)
+                .map(|row| row * row % 97 % size)
+                .take(rows)
+                .collect()
+        });
+        let table = CodedTable::from_codes(schema, &columns).unwrap();
+        let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap());
+        let mut rng = testkit::noise(5);
+        let mut go_on = |_| ControlFlow::Continue(());
+        fit(
+            &table,
+            Method::Independent,
+            &Map::new(),
+            &mut ledger,
+            &mut rng,
+            &mut go_on,
+        )
+        .unwrap()
+        .measured
+    }
+
+    #[test]
+    fn with_the_same_noise_one_row_less_changes_one_count_of_each_column_by_one() {
+        for (with, without) in measured(1000).iter().zip(measured(999)) {
+            let changes = with
+                .values
+                .iter()
+                .zip(without.values)
+                .map(|(a, b)| a - b)
+                .filter(|change| *change != 0);
+            assert_eq!(changes.collect::<Vec<i64>>(), [1]);
+        }
     }
 }

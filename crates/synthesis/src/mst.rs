@@ -1,12 +1,12 @@
-//! MST: McKenna, Miklau and Sheldon, "Winning the NIST contest" (2021), arXiv:2108.04978, algorithm 1 with the selection of
-//! its section 4.2 and the compression of its section 4.1.
+//! MST: McKenna, Miklau and Sheldon, "Winning the NIST contest" (2021), arXiv:2108.04978.
 //!
-//! A third of rho measures every column. A third chooses a spanning tree of pairs, Kruskal's way, each edge by an exponential
-//! mechanism; a pair's score is the L1 distance between its exact counts and those of the model of independent columns. The
-//! rest measures the tree's pairs. Three departures, each measured to be better on the Adult table at epsilon 0.1 to 3: columns
-//! get budget in proportion to size^(2/3) rather than equally; a pair's score is charged the L1 norm of the noise
-//! that its measurement would have (as in AIM), since large sparse pairs otherwise win by sampling error alone; and
-//! the fit starts from independent columns and stops before it fits the noise.
+//! A third of rho measures every column, whose rare codes are then merged. A third chooses a spanning tree of pairs,
+//! Kruskal's way, each edge by an exponential mechanism; a pair's score is the L1 distance between its exact counts and those
+//! of the model of independent columns. The rest measures the tree's pairs. Three departures, each measured to be better
+//! on the Adult table at epsilon 0.1 to 3: columns get budget in proportion to size^(2/3) rather than equally; a
+//! pair's score is charged the L1 norm of the noise that its measurement would have (as in AIM), since large
+//! sparse pairs otherwise win by sampling error alone; and the fit starts from independent columns and stops
+//! before it fits the noise.
 
 use marginals::{Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField};
 use privacy::{Counts, Rho, Score};
