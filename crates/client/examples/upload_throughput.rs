@@ -17,7 +17,7 @@ use attestation::Measurements;
 use attestation::authority::{Authority, DocumentFields};
 use attested_tls::{AttestError, Attester, ServerKey};
 use client::{ClientKey, Endpoint, Expectations, KeyAlgorithm, Proxy, Session};
-use enclave::{Config, Enclave, Limits, Platform};
+use enclave::{Config, Enclave, Limits, Platform, Running};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -51,12 +51,10 @@ async fn main() -> Outcome<()> {
     )
     .await?;
     attested.tell("proxy, attested channel, thrown away");
-    let room = best(
-        Proxy::bind(session(serve_room().await?).await?, 0).await?,
-        rows,
-    )
-    .await?;
-    room.tell("proxy, attested channel, read by a room");
+    let (room, there) = serve_room().await?;
+    let read = best(Proxy::bind(session(there).await?, 0).await?, rows).await?;
+    read.tell("proxy, attested channel, read by a room");
+    room.shutdown().await;
     eprintln!(
         "the attested channel gives {:.2} of plain TCP",
         attested.rate() / plain.rate()
@@ -219,7 +217,7 @@ fn agreement(alice: &ClientKey) -> Outcome<Agreement> {
     )?)
 }
 
-async fn serve_room() -> Outcome<Reachable> {
+async fn serve_room() -> Outcome<(Running, Reachable)> {
     let key = ClientKey::generate(KeyAlgorithm::Rsa2048);
     let running = Enclave::start(Config {
         agreement: agreement(&key)?,
@@ -228,13 +226,13 @@ async fn serve_room() -> Outcome<Reachable> {
         limits: Limits::default(),
         events: Arc::new(drop),
     })?;
-    let (root_pem, measurements) = (running.root_pem(), *running.measurements());
-    Ok(Reachable {
+    let there = Reachable {
         address: running.address(),
         key,
-        root_pem,
-        measurements,
-    })
+        root_pem: running.root_pem(),
+        measurements: *running.measurements(),
+    };
+    Ok((running, there))
 }
 
 async fn serve_attested() -> Outcome<Reachable> {

@@ -22,7 +22,9 @@ use crate::inbound::{Arriving, strip_reserved};
 use crate::stage::Stage;
 use crate::write_deadline::WriteDeadline;
 
-/// The longest header of a request, all lines together, and the buffer that bodies pass through.
+/// The longest header of a request, all lines together.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// The buffer that bodies pass through.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// How long what is still being sent is read and thrown away after an early response, in silence and in all.
 const LINGER_SILENCE: Duration = Duration::from_secs(1);
@@ -52,6 +54,7 @@ pub(crate) async fn serve<S>(
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_deadline)
+        .max_header_size(MAX_HEADER_BYTES)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(
             TokioIo::new(WriteDeadline::new(stream, limits.write_deadline)),

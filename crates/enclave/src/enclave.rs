@@ -42,7 +42,7 @@ pub struct Config {
 /// The program that runs in the enclave.
 pub struct Enclave;
 
-/// An enclave that serves its room. When this is dropped without [`Running::shutdown`] it goes on until the runtime ends.
+/// An enclave that serves its room. Dropped without [`Running::shutdown`], it breaks every connection off at once.
 pub struct Running {
     address: SocketAddr,
     room: RoomId,
@@ -164,15 +164,22 @@ impl Running {
 
     /// Accepts nothing more, lets requests under way end for 5 seconds, and closes every connection. The room and all that it holds are
     /// dropped with the last of them, or with the end of a training under way.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         (self.events)(Event::Stopping);
         self.accepting.abort();
-        drop(self.accepting.await);
+        drop((&mut self.accepting).await);
         self.stage.send_replace(Stage::Ending);
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         drop(tokio::time::timeout(STOP_DEADLINE, self.connections.acquire_many(all)).await);
         self.stage.send_replace(Stage::Over);
         (self.events)(Event::Stopped);
+    }
+}
+
+impl Drop for Running {
+    /// Connections see that there is nobody left to announce the end, and end.
+    fn drop(&mut self) {
+        self.accepting.abort();
     }
 }
 
