@@ -301,6 +301,24 @@ fn a_watcher_sees_each_iteration_and_can_stop_it() {
 }
 
 #[test]
+fn a_target_loss_ends_the_descent_early() {
+    let mut source = Source::new(1000.0, 4);
+    let measurements = source.measure(CLIQUE_SETS[3], 5.0);
+    let full = estimate(&domain(), &measurements, &exactly()).unwrap();
+    let target_loss = 2.0 * full.losses.last().unwrap();
+    let options = EstimationOptions {
+        target_loss,
+        ..exactly()
+    };
+    let early = estimate(&domain(), &measurements, &options).unwrap();
+    assert!(early.passes < full.passes);
+    assert!(
+        *early.losses.last().unwrap() <= target_loss
+            && early.losses[early.losses.len() - 2] > target_loss
+    );
+}
+
+#[test]
 fn measurements_of_another_domain_are_refused() {
     let other = Domain::new(vec![2, 2]).unwrap();
     let foreign = Measurement::new(&other, Clique::new([0]), vec![1.0, 1.0], 1.0).unwrap();
