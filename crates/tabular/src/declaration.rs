@@ -61,20 +61,23 @@ impl Declaration {
     /// # Errors
     /// [`SchemaError::Yaml`] with the line, and for an unknown key the nearest known one.
     pub fn from_yaml(yaml: &str) -> Result<Self, SchemaError> {
-        serde_saphyr::from_str(yaml).map_err(|error| {
+        // A column declared twice is noticed, and named, below.
+        let options = serde_saphyr::options! {
+            duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
+        };
+        serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
             let error = error.without_snippet();
-            let message = match error {
-                serde_saphyr::Error::Message { msg, .. } => msg.clone(),
-                other => other.render_with_options(serde_saphyr::render_options! {
-                    snippets: serde_saphyr::SnippetMode::Off,
-                }),
-            };
+            let rendered = error.render_with_options(serde_saphyr::render_options! {
+                snippets: serde_saphyr::SnippetMode::Off,
+            });
+            // The place is said once, in front.
+            let message = rendered.split(" at line ").next().unwrap_or_default();
             SchemaError::Yaml {
                 line: error
                     .location()
                     .map(|location| location.line())
                     .filter(|line| *line > 0),
-                message,
+                message: message.to_owned(),
             }
         })
     }
@@ -213,6 +216,12 @@ impl<'de> Visitor<'de> for DeclaredSeed<'_> {
     }
 }
 
+fn missing<E: de::Error>(bound: &str) -> E {
+    E::custom(format_args!(
+        "a range needs `min` and `max`; `{bound}` is missing"
+    ))
+}
+
 fn twice<E: de::Error>(key: &str) -> E {
     E::custom(format_args!("`{key}` is given twice"))
 }
@@ -237,8 +246,10 @@ impl<'de> Visitor<'de> for Texts {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut texts = Vec::new();
-        while let Some(text) = seq.next_element::<String>()? {
-            texts.push(text);
+        while let Some(text) = seq.next_element::<Option<String>>()? {
+            texts.push(text.ok_or_else(|| {
+                de::Error::custom("a category is a text; write \"null\" in quotes, or `nullable: true` for empty fields")
+            })?);
         }
         Ok(texts)
     }
@@ -382,8 +393,8 @@ impl<'de, T: Bound> Visitor<'de> for RangeSeed<T> {
             }
         }
         Ok(Range {
-            min: min.ok_or_else(|| de::Error::missing_field("min"))?,
-            max: max.ok_or_else(|| de::Error::missing_field("max"))?,
+            min: min.ok_or_else(|| missing("min"))?,
+            max: max.ok_or_else(|| missing("max"))?,
             bins: bins.unwrap_or(Bins::Uniform(DEFAULT_BINS)),
         })
     }

@@ -165,7 +165,6 @@ impl IdCollector {
 }
 
 /// Half of a hash is a hash.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half")]
 #[inline]
 fn high(hash: u128) -> u64 {
     (hash >> 64) as u64

@@ -1,4 +1,24 @@
-//! Schemas, coded tables, CSV and Parquet, the join, contingency counts, private domain discovery.
+//! Tables as codes: from files to contingency counts, and from codes back to files.
+//!
+//! A [`Declaration`] says what the columns of a table hold; once checked it is a [`Schema`]. [`read_csv`] and
+//! [`read_parquet`] turn a file into an [`Upload`], in which declared columns are codes already and ids are keyed hashes.
+//! [`Joined`] matches the tables of several parties on their ids; what was not declared is then found under
+//! differential privacy, paid from a ledger, and the result is a [`CodedTable`]. All that comes out of it is
+//! [`privacy::Counts`]. Rows of codes, which a model has sampled, are written by [`RowWriter`].
+//!
+//! # What is promised
+//!
+//! Neighbours differ in everything of one id. Ids are unique in each table, so the join has at most one
+//! row more or less, and each count at most one cell that changes by 1. After the join nothing fails because of the
+//! data, and the schema depends on the data only through what the ledger released. No text of a declared column
+//! outlives the reading of its record, save for small buffers of the parsers; codes, hashes and the texts of undeclared
+//! columns are overwritten on drop.
+//!
+//! # What is not promised
+//!
+//! Column names are public, those of undeclared columns included. How long reading, joining and counting take
+//! depends on the data. What is said about an upload ([`TableError`], [`Upload::warnings`], [`Upload::rows`]) is for
+//! its owner alone. Functions whose names begin with `dangerous` keep nothing private.
 #![forbid(unsafe_code)]
 
 mod coder;

@@ -333,7 +333,12 @@ fn categories(
         counts,
         CATEGORIES_TENTHS,
     );
-    released.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    // Ties are broken by the texts: the order of the keys is that of the rows, and private.
+    released.sort_by(|(a, count_a), (b, count_b)| {
+        count_b
+            .cmp(count_a)
+            .then_with(|| texts.get(keys[*a]).cmp(texts.get(keys[*b])))
+    });
     released.truncate(MAX_FOUND_CATEGORIES);
     let mut found: Vec<String> = released
         .into_iter()

@@ -1,0 +1,408 @@
+//! Declarations as people write them, with what is said when they slip.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use expect_test::{Expect, expect};
+use tabular::{Declaration, Kind, Schema, SchemaError};
+
+fn load(yaml: &str) -> Result<Schema, SchemaError> {
+    Schema::new(Declaration::from_yaml(yaml)?)
+}
+
+fn check_refused(yaml: &str, expected: Expect) {
+    expected.assert_eq(&format!("{}\n", load(yaml).unwrap_err()));
+}
+
+/// Each column with its kind and the labels of its codes.
+fn check(yaml: &str, expected: Expect) {
+    let schema = load(yaml).unwrap();
+    let mut text = String::new();
+    for column in schema.columns() {
+        let labels: Vec<_> = (0..column.size()).map(|code| column.label(code)).collect();
+        let labels = if labels.len() > 6 {
+            format!(
+                "{}, {}, .., {}",
+                labels[0],
+                labels[1],
+                labels[labels.len() - 1]
+            )
+        } else {
+            labels.join(", ")
+        };
+        text += &format!(
+            "{} ({}, {}): {labels}\n",
+            column.name(),
+            column.kind().name(),
+            column.size()
+        );
+    }
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn the_agreed_examples_load_as_they_stand() {
+    check(
+        "
+buying: {categories: [low, med, high, vhigh]}
+age: {integer: {min: 0, max: 120, bins: 32}}
+income: {number: {min: 0, max: 1e6, bins: quantile}}
+joined: {date: {min: 2015-01-01, max: 2026-12-31}}
+note: {categories: [yes, no], nullable: true, other: true}
+",
+        expect![[r#"
+            buying (categories, 4): low, med, high, vhigh
+            age (integer, 32): 0 to 2, 3 to 6, .., 117 to 120
+            income (number, 1024): 0 to 976.5625, 976.5625 to 1953.125, .., 999023.4375 to 1000000
+            joined (date, 32): 2015-01-01 to 2015-05-16, 2015-05-17 to 2015-09-30, .., 2026-08-17 to 2026-12-31
+            note (categories, 4): yes, no, other, null
+        "#]],
+    );
+}
+
+#[test]
+fn categories_are_the_texts_as_written() {
+    let texts = |list: &str| {
+        let schema = load(&format!("c: {{categories: {list}}}")).unwrap();
+        match schema.columns()[0].kind() {
+            Kind::Categories(texts) => texts.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        texts("[yes, no, on, off, true, False, y, n]"),
+        ["yes", "no", "on", "off", "true", "False", "y", "n"]
+    );
+    assert_eq!(
+        texts("[1, 2.0, 1e6, 007, 0x1F, 1_000, +5, .5]"),
+        ["1", "2.0", "1e6", "007", "0x1F", "1_000", "+5", ".5"]
+    );
+    assert_eq!(
+        texts("['1', \"2\", 'it''s', \"a\\tb\", '']"),
+        ["1", "2", "it's", "a\tb", ""]
+    );
+    assert_eq!(
+        texts("[2015-01-01, 12:30, a b, é]"),
+        ["2015-01-01", "12:30", "a b", "é"]
+    );
+    assert_eq!(texts("[\"null\", .nan, .inf]"), ["null", ".nan", ".inf"]);
+    let block = load(
+        "c:
+  categories:
+    - block
+    - 2
+",
+    )
+    .unwrap();
+    assert_eq!(block.columns()[0].label(1), "2");
+}
+
+#[test]
+fn bins_come_in_several_ways() {
+    check(
+        "
+few: {integer: {min: 1, max: 5}}
+many: {integer: {min: 0, max: 1e3}}
+cut: {integer: {min: 0, max: 120, bins: {cuts: [18, 65]}}}
+quantiles: {number: {min: -1, max: 1, bins: {quantile: 4}}}
+cuts: {number: {min: 0, max: 100, bins: {cuts: [0.5, 20]}}}
+days: {date: {min: 2020-02-27, max: 2020-03-01}}
+halves: {date: {min: 2020-01-01, max: 2020-12-31, bins: 2}, nullable: true}
+one: {integer: {min: 7, max: 7}}
+",
+        expect![[r#"
+            few (integer, 5): 1, 2, 3, 4, 5
+            many (integer, 32): 0 to 30, 31 to 61, .., 969 to 1000
+            cut (integer, 3): 0 to 17, 18 to 64, 65 to 120
+            quantiles (number, 1024): -1 to -0.998046875, -0.998046875 to -0.99609375, .., 0.998046875 to 1
+            cuts (number, 3): 0 to 0.5, 0.5 to 20, 20 to 100
+            days (date, 4): 2020-02-27, 2020-02-28, 2020-02-29, 2020-03-01
+            halves (date, 3): 2020-01-01 to 2020-07-01, 2020-07-02 to 2020-12-31, null
+            one (integer, 1): 7
+        "#]],
+    );
+}
+
+#[test]
+fn a_slip_is_answered_with_what_was_probably_meant() {
+    check_refused(
+        "age: {integr: {min: 0, max: 1}}",
+        expect![[r#"
+        line 1: unknown key `integr`; did you mean `integer`?
+    "#]],
+    );
+    check_refused(
+        "a: {categories: [x]}\nage:\n  integer:\n    min: 0\n    maxx: 1\n",
+        expect![[r#"
+            line 5: unknown key `maxx`; did you mean `max`?
+        "#]],
+    );
+    check_refused(
+        "note: {categories: [x], nulable: true}",
+        expect![[r#"
+        line 1: unknown key `nulable`; did you mean `nullable`?
+    "#]],
+    );
+    check_refused(
+        "note: {categories: [x], colour: red}",
+        expect![[r#"
+        line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `nullable` and `other`
+    "#]],
+    );
+    check_refused(
+        "n: {number: {min: 0, max: 1, bins: {quantiles: 3}}}",
+        expect![[r#"
+            line 1: unknown key `quantiles`; did you mean `quantile`?
+        "#]],
+    );
+    check_refused(
+        "n: {number: {min: 0, max: 1, bins: equal}}",
+        expect![[r#"
+        line 1: `bins` must be a number, `quantile`, `{quantile: 20}` or `{cuts: [..]}`, not `equal`
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_missing_or_too_much_is_said() {
+    check_refused(
+        "",
+        expect![[r#"
+        no columns are declared; declare at least one, or leave the declaration out
+    "#]],
+    );
+    check_refused(
+        "{}",
+        expect![[r#"
+        no columns are declared; declare at least one, or leave the declaration out
+    "#]],
+    );
+    check_refused(
+        "age: {}",
+        expect![[r#"
+        line 1: column `age` does not say what it holds; add `categories`, `integer`, `number` or `date`
+    "#]],
+    );
+    check_refused(
+        "age: {nullable: true}",
+        expect![[r#"
+        line 1: column `age` does not say what it holds; add `categories`, `integer`, `number` or `date`
+    "#]],
+    );
+    check_refused(
+        "age: {integer: {min: 0, max: 1}, categories: [x]}",
+        expect![[r#"
+            line 1: column `age` says more than once what it holds; keep one of `categories`, `integer`, `number` or `date`
+        "#]],
+    );
+    check_refused(
+        "age: {integer: {min: 0}}",
+        expect![[r#"
+            line 1: a range needs `min` and `max`; `max` is missing
+        "#]],
+    );
+    check_refused(
+        "a: {categories: [x]}\na: {categories: [y]}",
+        expect![[r#"
+            column `a` is declared twice
+        "#]],
+    );
+    check_refused(
+        "a: [x, y]",
+        expect![[r#"
+            line 1: expected mapping start
+        "#]],
+    );
+    check_refused(
+        "a: {categories: x}",
+        expect![[r#"
+            line 1: expected sequence start
+        "#]],
+    );
+    check_refused(
+        "a: {categories: []}",
+        expect![[r#"
+        column `a` has no categories; list at least one
+    "#]],
+    );
+    check_refused(
+        "a: {categories: [x, y, x]}",
+        expect![[r#"
+        column `a` lists the category "x" twice
+    "#]],
+    );
+    check_refused(
+        "a: {categories: [x, null]}",
+        expect![[r#"
+            line 1: a category is a text; write "null" in quotes, or `nullable: true` for empty fields
+        "#]],
+    );
+    check_refused(
+        "\"\": {categories: [x]}",
+        expect![[r#"
+        the column name "" cannot be used: a name has 1 to 256 characters, none of them a control character
+    "#]],
+    );
+    check_refused(
+        "a: {categories: [x]",
+        expect![[r#"
+            line 1: unclosed bracket '{'
+        "#]],
+    );
+}
+
+#[test]
+fn keys_given_twice_are_refused() {
+    check_refused(
+        "a: {categories: [x], other: true, other: false}",
+        expect![[r#"
+            line 1: `other` is given twice
+        "#]],
+    );
+    check_refused(
+        "a: {integer: {min: 0, min: 1, max: 2}}",
+        expect![[r#"
+        line 1: `min` is given twice
+    "#]],
+    );
+    check_refused(
+        "a: {number: {min: 0, max: 1, bins: {quantile: 3, cuts: [0.5]}}}",
+        expect![[r#"
+            line 1: `bins` takes one of `quantile` and `cuts`
+        "#]],
+    );
+}
+
+#[test]
+fn bounds_are_checked() {
+    check_refused(
+        "a: {integer: {min: 5, max: 4}}",
+        expect![[r#"
+        column `a`: `min` (5) must be below `max` (4)
+    "#]],
+    );
+    check_refused(
+        "a: {number: {min: 1, max: 1}}",
+        expect![[r#"
+        column `a`: `min` (1) must be below `max` (1)
+    "#]],
+    );
+    check_refused(
+        "a: {number: {min: 0, max: .inf}}",
+        expect![[r#"
+            line 1: non-finite float `.inf` rejected by the configured policy
+        "#]],
+    );
+    check_refused(
+        "a: {number: {min: zero, max: 1}}",
+        expect![[r#"
+        line 1: `zero` is not a number
+    "#]],
+    );
+    check_refused(
+        "a: {integer: {min: 0.5, max: 1}}",
+        expect![[r#"
+        line 1: `0.5` is not a whole number
+    "#]],
+    );
+    check_refused(
+        "a: {integer: {min: 0, max: 99999999999999999999}}",
+        expect![[r#"
+            line 1: `100000000000000000000` is not a whole number
+        "#]],
+    );
+    check_refused(
+        "a: {date: {min: 2015-02-30, max: 2016-01-01}}",
+        expect![[r#"
+            line 1: `2015-02-30` is not a date as 2015-01-31
+        "#]],
+    );
+    check_refused(
+        "a: {date: {min: 2015, max: 2016-01-01}}",
+        expect![[r#"
+        line 1: `2015` is not a date as 2015-01-31
+    "#]],
+    );
+    check_refused(
+        "a: {date: {min: 2017-01-01, max: 2016-01-01}}",
+        expect![[r#"
+            column `a`: `min` (2017-01-01) must be below `max` (2016-01-01)
+        "#]],
+    );
+    check_refused(
+        "a: {number: {min: 0, max: 1, bins: 0}}",
+        expect![[r#"
+        column `a`: `bins` must be at least 1
+    "#]],
+    );
+    check_refused(
+        "a: {number: {min: 0, max: 1, bins: -3}}",
+        expect![[r#"
+        line 1: `bins` must be at least 1, not -3
+    "#]],
+    );
+    check_refused(
+        "a: {number: {min: 0, max: 1, bins: 9999999}}",
+        expect![[r#"
+            column `a` would have 9999999 different values; at most 1048576 are possible, so declare fewer categories or bins
+        "#]],
+    );
+    check_refused(
+        "a: {integer: {min: 0, max: 9, bins: {cuts: [3, 3]}}}",
+        expect![[r#"
+            column `a`: `cuts` must ascend, above `min` and not above `max`
+        "#]],
+    );
+}
+
+#[test]
+fn texts_with_another_meaning_are_reserved() {
+    check_refused(
+        "a: {categories: [x, other], other: true}",
+        expect![[r#"
+        column `a` cannot have the category "other": it stands for whatever is not declared, as `other: true` asks
+    "#]],
+    );
+    check_refused(
+        "a: {categories: [x, ''], nullable: true}",
+        expect![[r#"
+        column `a` cannot have the category "": it stands for an empty field, as `nullable: true` asks
+    "#]],
+    );
+    assert!(load("a: {categories: [x, other]}").is_ok());
+    assert!(load("a: {categories: [x, '']}").is_ok());
+}
+
+#[test]
+fn parties_columns_are_put_side_by_side() {
+    let schema = |yaml: &str, party: &str| load(yaml).unwrap().prefixed(party);
+    let alice = schema(
+        "{age: {integer: {min: 0, max: 9}}, b_c: {categories: [x]}}",
+        "A",
+    );
+    let bob = schema("{age: {categories: [y, z]}}", "B");
+    let both = alice.clone().concat(bob).unwrap();
+    let names: Vec<&str> = both.columns().iter().map(|column| column.name()).collect();
+    assert_eq!(names, ["A_age", "A_b_c", "B_age"]);
+    assert_eq!(both.sizes(), [10, 1, 2]);
+    let clash = alice
+        .concat(schema("{c: {categories: [x]}}", "A_b"))
+        .unwrap_err();
+    expect!["two columns are named `A_b_c`; rename one of them"].assert_eq(&clash.to_string());
+}
+
+#[test]
+fn a_schema_survives_json_and_is_checked_again() {
+    let schema = load(
+        "{t: {categories: ['1', 'yes', 'é \"q\"'], other: true}, i: {integer: {min: -9007199254740993, max: 9223372036854775807}},
+          n: {number: {min: 0.1, max: 1e300, bins: {cuts: [0.30000000000000004]}}}, d: {date: {min: 0001-01-01, max: 9999-12-31, bins: quantile}, nullable: true}}",
+    )
+    .unwrap();
+    let json = serde_json::to_string(&schema).unwrap();
+    assert_eq!(serde_json::from_str::<Schema>(&json).unwrap(), schema);
+    assert_eq!(load(&json).unwrap(), schema);
+    let damaged = json.replace("\"yes\"", "\"1\"");
+    expect!["column `t` lists the category \"1\" twice"].assert_eq(
+        &serde_json::from_str::<Schema>(&damaged)
+            .unwrap_err()
+            .to_string(),
+    );
+}

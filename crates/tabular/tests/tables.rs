@@ -1,0 +1,173 @@
+//! Whole tables: read, join, write, read again.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use tabular::{
+    CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, Upload, read_csv, write_csv,
+};
+
+fn schema(yaml: &str) -> Schema {
+    Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap()
+}
+
+fn read(csv: &[u8], key: Option<&str>, schema: &Schema) -> Upload {
+    read_csv(
+        csv,
+        key,
+        Some(schema),
+        &KeyHasher::new([5; 16]),
+        &Limits::default(),
+    )
+    .unwrap()
+}
+
+const MIXED: &str = r#"{
+    plain: {categories: [a, "b c", "d,e", "say \"f\"", " g", "h\ni", "=1", ""]},
+    spare: {categories: [x, y], nullable: true, other: true},
+    whole: {integer: {min: -1000, max: 1000, bins: 7}},
+    number: {number: {min: -1, max: 1e6, bins: {cuts: [0, 0.001, 17, 5e5]}}, nullable: true},
+    day: {date: {min: 1999-12-30, max: 2020-03-01, bins: 5}}
+}"#;
+
+proptest! {
+    /// Whatever is written is read back as the same codes, without a word to the owner.
+    #[test]
+    fn written_rows_read_back(rows in proptest::collection::vec((0u32..8, 0u32..4, 0u32..7, 0u32..6, 0u32..5), 1..50), seed: u64) {
+        let schema = schema(MIXED);
+        let columns = vec![
+            rows.iter().map(|row| row.0).collect(),
+            rows.iter().map(|row| row.1).collect(),
+            rows.iter().map(|row| row.2).collect(),
+            rows.iter().map(|row| row.3).collect(),
+            rows.iter().map(|row| row.4).collect::<Vec<u32>>(),
+        ];
+        let mut csv = Vec::new();
+        write_csv(&schema, &columns, &mut ChaCha20Rng::seed_from_u64(seed), &mut csv, true).unwrap();
+        let upload = read(&csv, None, &schema);
+        prop_assert_eq!(upload.warnings(), &[] as &[String]);
+        let table = Joined::single(upload).dangerous_into_coded();
+        prop_assert_eq!(table.dangerous_codes(), columns);
+    }
+
+    /// The join of three tables is that of nested loops, up to the order of rows.
+    #[test]
+    fn the_join_is_that_of_nested_loops(
+        tables in proptest::collection::vec(proptest::collection::btree_map(0u32..40, 0u32..9, 1..40), 2..4),
+    ) {
+        let schema = schema("{v: {integer: {min: 0, max: 8}}}");
+        let uploads = tables.iter().enumerate().map(|(party, table)| {
+            let rows: String = table.iter().map(|(id, v)| format!("id{id},{v}\n")).collect();
+            (format!("P{party}"), read(format!("key,v\n{rows}").as_bytes(), Some("key"), &schema))
+        }).collect();
+        let joined = Joined::join(uploads).dangerous_into_coded();
+        let mut expected: Vec<Vec<u32>> = tables[0].iter()
+            .filter_map(|(id, first)| {
+                let others = tables[1..].iter().map(|table| table.get(id).copied()).collect::<Option<Vec<u32>>>()?;
+                Some([vec![*first], others].concat())
+            })
+            .collect();
+        expected.sort();
+        prop_assert_eq!(rows_of(&joined), expected);
+        let names: Vec<&str> = joined.schema().columns().iter().map(|column| column.name()).collect();
+        prop_assert_eq!(names, &["P0_v", "P1_v", "P2_v"][..tables.len()]);
+    }
+
+    /// Nothing that can be uploaded makes the reader panic.
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(prop_oneof![
+        Just(b','), Just(b'"'), Just(b'\n'), Just(b'\r'), Just(b'i'), Just(b'd'), Just(0u8), Just(0xffu8), any::<u8>(),
+    ], 0..60)) {
+        let bytes = [b"id,a\n".as_slice(), &bytes].concat();
+        let hasher = KeyHasher::new([1; 16]);
+        if let Ok(upload) = read_csv(bytes.as_slice(), Some("id"), None, &hasher, &Limits::default()) {
+            let rows = upload.rows();
+            let table = Joined::single(upload).dangerous_into_coded();
+            prop_assert_eq!(table.counts(&[]).dangerous_reveal(), [u32::try_from(rows).unwrap()]);
+        }
+    }
+}
+
+fn rows_of(table: &CodedTable) -> Vec<Vec<u32>> {
+    let columns = table.dangerous_codes();
+    let mut rows: Vec<Vec<u32>> = (0..columns[0].len())
+        .map(|row| columns.iter().map(|column| column[row]).collect())
+        .collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn undeclared_columns_that_clash_get_a_number() {
+    let upload = |csv: &str| {
+        read_csv(
+            csv.as_bytes(),
+            Some("id"),
+            None,
+            &KeyHasher::new([5; 16]),
+            &Limits::default(),
+        )
+        .unwrap()
+    };
+    let joined = Joined::join(vec![
+        ("A".into(), upload("id,b_c,b_c_2\n1,x,y\n")),
+        ("A_b".into(), upload("id,c\n1,z\n")),
+    ]);
+    let table = joined.dangerous_into_coded();
+    let names: Vec<&str> = table
+        .schema()
+        .columns()
+        .iter()
+        .map(|column| column.name())
+        .collect();
+    assert_eq!(names, ["A_b_c", "A_b_c_2", "A_b_c_3"]);
+}
+
+/// The real table that the project is measured on, where it is at hand.
+#[test]
+fn the_adult_table_is_read() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let Ok(csv) = std::fs::read(format!("{data}/adult.csv")) else {
+        println!("skipped: no ../shared/data/adult.csv");
+        return;
+    };
+    let domain = std::fs::read_to_string(format!("{data}/adult-domain.json")).unwrap();
+    let domain: BTreeMap<String, u32> = serde_json::from_str(&domain).unwrap();
+    let header = String::from_utf8_lossy(csv.split(|byte| *byte == b'\n').next().unwrap())
+        .trim()
+        .to_owned();
+    let yaml: String = header
+        .split(',')
+        .map(|name| {
+            format!(
+                "{name:?}: {{integer: {{min: 0, max: {}, bins: {}}}}}\n",
+                domain[name] - 1,
+                domain[name]
+            )
+        })
+        .collect();
+    let schema = schema(&yaml);
+    let upload = read(&csv, None, &schema);
+    assert_eq!(upload.rows(), 39_074);
+    assert_eq!(upload.warnings(), &[] as &[String]);
+    let table = Joined::single(upload).dangerous_into_coded();
+    for (i, size) in schema.sizes().into_iter().enumerate() {
+        let mut expected = vec![0u32; size];
+        for line in csv
+            .split(|byte| *byte == b'\n')
+            .skip(1)
+            .filter(|line| !line.is_empty())
+        {
+            let field = line.split(|byte| *byte == b',').nth(i).unwrap();
+            expected[str::from_utf8(field)
+                .unwrap()
+                .trim()
+                .parse::<usize>()
+                .unwrap()] += 1;
+        }
+        assert_eq!(table.counts(&[i]).dangerous_reveal(), expected);
+    }
+}
