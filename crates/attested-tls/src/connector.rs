@@ -116,7 +116,10 @@ impl Connector {
             (None, Ok(binding)) => *binding.agreement(),
             (None, Err(error)) => return Err(Refused::Binding(*error)),
         };
-        passed("PCR16", check_register(&evidence, &agreement)?);
+        passed(
+            "PCR16",
+            check_register(&evidence, &agreement, &expected.root)?,
+        );
 
         let (Some(attested), Some(shown)) = (evidence.public_key(), session.server_spki) else {
             return Err(Refused::WrongServerKey);
@@ -268,11 +271,19 @@ where
     Ok(document)
 }
 
-/// A platform that does not report PCR16 leaves the agreement to the enclave's own word in `user_data`, which is as good as
-/// the program that the measurements name.
-fn check_register(evidence: &Attested, agreement: &[u8; 48]) -> Result<String, Refused> {
+/// Nitro reports PCR16 once it is locked: under AWS's root it must be there. Another platform that does not have it leaves the
+/// agreement to the enclave's own word in `user_data`, which is as good as the program that the measurements name.
+fn check_register(
+    evidence: &Attested,
+    agreement: &[u8; 48],
+    root: &Root,
+) -> Result<String, Refused> {
     let expected = agreement_pcr(agreement);
     match evidence.pcr(AGREEMENT_PCR) {
+        None if *root == Root::aws_nitro() => Err(Refused::AgreementRegister {
+            found: "not locked".to_owned(),
+            expected: hex::encode(expected),
+        }),
         None => Ok("not reported by this platform".to_owned()),
         Some(found) if found == expected => Ok("extended with the agreement".to_owned()),
         Some(found) => Err(Refused::AgreementRegister {

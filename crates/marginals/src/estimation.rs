@@ -376,7 +376,8 @@ impl Descent {
                 f64::MIN_POSITIVE
             };
             let curvature = problem.excess(&self.current.measured, &measured) / divergence;
-            if curvature <= self.smoothness * 1.0001 || curvature == f64::INFINITY {
+            // What is not a number compares false: it must not keep this loop going.
+            if curvature <= self.smoothness * 1.0001 || !curvature.is_finite() {
                 self.travelled += step;
                 let lowest = self.smoothness * SHRINK;
                 self.smoothness = if curvature.is_finite() {

@@ -86,6 +86,8 @@ pub(crate) struct Promise {
     epsilon: Epsilon,
     delta: Delta,
     conversion: Delta,
+    /// Kept for thresholding. It counts whole, spent or not: whether it is spent can depend on what earlier spends showed.
+    threshold: f64,
 }
 
 impl Promise {
@@ -103,6 +105,7 @@ impl Promise {
             epsilon,
             delta,
             conversion,
+            threshold: threshold_delta.map_or(0.0, Delta::get),
         })
     }
 
@@ -135,14 +138,18 @@ impl Promise {
 
     /// What the entries cost together: rho, and delta including that of the conversion.
     fn cost(self, entries: &[Entry], neighbours: Neighbours) -> (f64, f64) {
-        let mut units = 0_u128;
+        let units: u128 = entries
+            .iter()
+            .map(|entry| u128::from(entry.rho().units()) * factor(neighbours, entry.mechanism()))
+            .sum();
+        // Changing one id changes two keys, each of which can pass the threshold by itself.
+        let keys = match neighbours {
+            Neighbours::AddRemove => 1.0,
+            Neighbours::ReplaceOne => 2.0,
+        };
         let mut delta = self.conversion.get();
-        for entry in entries {
-            let factors = factors(neighbours, entry.mechanism());
-            units += u128::from(entry.rho().units()) * u128::from(factors.rho);
-            if let Some(spent) = entry.delta() {
-                delta = (delta + spent.get() * factors.delta).next_up(); // at least the exact sum
-            }
+        if self.threshold > 0.0 {
+            delta = (delta + self.threshold * keys).next_up(); // at least the exact sum
         }
         #[expect(
             clippy::cast_precision_loss,
@@ -153,27 +160,21 @@ impl Promise {
     }
 }
 
-/// By how much a cost stated for adding or removing one id grows.
-struct Factors {
-    rho: u32,
-    delta: f64,
-}
-
-/// Changing the values of one id takes a count from one cell to another, or from one key to another.
-fn factors(neighbours: Neighbours, mechanism: &Mechanism) -> Factors {
+/// By how much a rho stated for adding or removing one id grows. Changing the values of one id takes a count from one cell
+/// to another, or from one key to another.
+fn factor(neighbours: Neighbours, mechanism: &Mechanism) -> u128 {
     match (neighbours, mechanism) {
-        (Neighbours::AddRemove, _) => Factors { rho: 1, delta: 1.0 },
-        // The squared L2 distance is 2.
-        (Neighbours::ReplaceOne, Mechanism::DiscreteGaussian { .. }) => {
-            Factors { rho: 2, delta: 1.0 }
-        }
-        // Two keys change by 1, and their parts of the outcome are independent.
-        (Neighbours::ReplaceOne, Mechanism::Threshold { .. }) => Factors { rho: 2, delta: 2.0 },
+        (Neighbours::AddRemove, _) => 1,
+        // The squared L2 distance is 2; of two keys that change by 1 the parts of the outcome are independent.
+        (
+            Neighbours::ReplaceOne,
+            Mechanism::DiscreteGaussian { .. } | Mechanism::Threshold { .. },
+        ) => 2,
         // The L1 distance is 2, or scores move by 2: twice the epsilon, whose square is the cost.
         (
             Neighbours::ReplaceOne,
             Mechanism::DiscreteLaplace { .. } | Mechanism::Exponential { .. },
-        ) => Factors { rho: 4, delta: 1.0 },
+        ) => 4,
     }
 }
 

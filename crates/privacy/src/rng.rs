@@ -14,20 +14,21 @@ pub struct EntropyError(getrandom::Error);
 ///
 /// It can neither be cloned nor printed, and is overwritten on drop: who knows its state can
 /// subtract the noise.
-pub struct NoiseRng(ChaCha20Rng);
+/// Moving it moves a pointer, so that no copy of the state is left behind.
+pub struct NoiseRng(Box<ChaCha20Rng>);
 
 impl NoiseRng {
     /// Seeds from the operating system.
     pub fn from_os() -> Result<Self, EntropyError> {
         let mut seed = zeroize::Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut()).map_err(EntropyError)?;
-        Ok(Self(ChaCha20Rng::from_seed(*seed)))
+        Ok(Self(Box::new(ChaCha20Rng::from_seed(*seed))))
     }
 
     /// Noise that anyone can reproduce, and therefore subtract: for tests and benchmarks only.
     #[cfg(any(test, feature = "dangerous-seeded-noise"))]
     pub fn dangerous_from_seed(seed: u64) -> Self {
-        Self(ChaCha20Rng::seed_from_u64(seed))
+        Self(Box::new(ChaCha20Rng::seed_from_u64(seed)))
     }
 
     /// So many uniform bits, at most 64, as an integer below 2^count.
@@ -55,7 +56,7 @@ impl NoiseRng {
 
 impl Drop for NoiseRng {
     fn drop(&mut self) {
-        self.0 = ChaCha20Rng::from_seed([0; 32]);
+        *self.0 = ChaCha20Rng::from_seed([0; 32]);
         black_box(&mut self.0);
     }
 }

@@ -44,7 +44,7 @@ pub struct ColumnsReply {
     /// Names of its columns in the joined table, such as `Alice_buying`.
     pub columns: Vec<String>,
     /// The k-th row holds the k-th category (or bin) of each column, `""` where a column has fewer. These come from the
-    /// agreement or were discovered under the budget; they are not rows of anybody's table.
+    /// agreement or were discovered under the budget; they are not rows of anybody's table. At most 1,000 are shown.
     pub rows: Vec<Vec<String>>,
 }
 

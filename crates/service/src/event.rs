@@ -1,4 +1,5 @@
-//! What the room tells the machine it runs on: a closed list of facts, none of which depends on what the tables hold.
+//! What the room tells the machine it runs on: a closed list of facts, none of which depends on what the tables hold
+//! (but the place in the source where a program error showed, should there be one).
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -36,8 +37,8 @@ pub enum Event {
         /// What was asked for, if there is such a thing.
         #[serde(serialize_with = "serialize_path")]
         path: Option<Endpoint>,
-        /// Why.
-        code: Code,
+        /// Why. Not told of uploads: what is wrong with a table is between the room and its owner.
+        code: Option<Code>,
     },
     /// A part of the program gave up. Its message is not repeated, as it could hold anything.
     Panicked {
@@ -98,7 +99,7 @@ mod tests {
         );
         let refused = Event::Refused {
             path: Some(Endpoint::Samples),
-            code: Code::NotFitted,
+            code: Some(Code::NotFitted),
         };
         assert_eq!(
             line(&refused),
@@ -106,7 +107,7 @@ mod tests {
         );
         let refused = Event::Refused {
             path: None,
-            code: Code::NotFound,
+            code: Some(Code::NotFound),
         };
         assert_eq!(
             line(&refused),

@@ -77,7 +77,7 @@ struct State {
 
 enum Stage {
     /// The generator waits here for the one training that there can be.
-    Gathering(Box<NoiseRng>),
+    Gathering(NoiseRng),
     Training,
     Trained(Arc<Fitted>),
     Failed,
@@ -99,7 +99,7 @@ impl Room {
             .collect();
         let state = State {
             seats,
-            stage: Stage::Gathering(Box::new(setup.rng)),
+            stage: Stage::Gathering(setup.rng),
         };
         Ok(Arc::new(Room {
             status: watch::Sender::new(state.status(None)),
@@ -326,7 +326,7 @@ impl State {
             Stage::Gathering(rng) => {
                 let table = |seat: &mut Seat| Some((seat.name().to_owned(), seat.take()?));
                 let tables = self.seats.iter_mut().filter_map(table).collect();
-                Some((tables, *rng))
+                Some((tables, rng))
             }
             later => {
                 self.stage = later;
@@ -387,6 +387,9 @@ impl Drop for Lease {
     }
 }
 
+/// Of a column with more categories than anyone would read, the first are shown; the model's file has all.
+const MAX_SHOWN: usize = 1000;
+
 /// Those columns of the schema that are the party's, as a table to show.
 fn columns_reply(party: &str, schema: &Schema) -> ColumnsReply {
     let prefix = format!("{party}_");
@@ -399,7 +402,8 @@ fn columns_reply(party: &str, schema: &Schema) -> ColumnsReply {
         .iter()
         .map(|column| column.size())
         .max()
-        .unwrap_or(0);
+        .unwrap_or(0)
+        .min(MAX_SHOWN);
     let label = |column: &tabular::Column, code: usize| {
         if code < column.size() {
             column.label(code).into_owned()

@@ -252,7 +252,8 @@ async fn oversee(State(room): Held, request: Request, next: Next) -> Response {
         Err(_) => Refusal::from(internal()).into_response(),
     };
     if let Some(code) = response.extensions().get::<Code>() {
-        room.tell(Event::Refused { path, code: *code });
+        let code = (path != Some(Endpoint::UploadData)).then_some(*code);
+        room.tell(Event::Refused { path, code });
     }
     private(response.headers_mut());
     response

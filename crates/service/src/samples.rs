@@ -33,7 +33,9 @@ pub(crate) fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<R
     let rows = parameters.number("num_samples", 1, max_rows)?;
     let seed = parameters.number("seed", 0, u64::MAX)?;
     let fitted = room.fitted()?;
-    let place = room.turnstile.enter(user, Kind::Samples)?;
+    // Held by the writing thread as well: the reader may be gone long before it notices.
+    let place = Arc::new(room.turnstile.enter(user, Kind::Samples)?);
+    let writing = Arc::clone(&place);
     let rows = rows.unwrap_or_else(|| fitted.model.default_rows().min(max_rows));
     room.note_samples(user, rows);
 
@@ -50,6 +52,7 @@ pub(crate) fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<R
         {
             drop(out.pieces.blocking_send(Piece::End));
         }
+        drop(writing);
     });
     let body = stream::unfold(Some((receiver, place)), |state| async {
         let (mut receiver, place) = state?;

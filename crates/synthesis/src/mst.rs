@@ -93,11 +93,12 @@ impl NoisePerCell {
     }
 }
 
-/// All pairs of columns whose tables are within bounds: a public fact.
+/// All pairs of columns whose tables are within bounds: a public fact. Whatever tree is chosen from them, it fits into memory.
 fn pairs_within(table: &CodedTable, max_cells: u64) -> Vec<Clique> {
     let sizes = table.schema().sizes();
-    let fits =
-        |a: usize, b: usize| (sizes[a] as u128) * (sizes[b] as u128) <= u128::from(max_cells);
+    let edges = sizes.len().saturating_sub(1).max(1) as u128;
+    let most = u128::from(max_cells).min(MAX_TREE_CELLS / edges);
+    let fits = |a: usize, b: usize| (sizes[a] as u128) * (sizes[b] as u128) <= most;
     let pairs = (0..sizes.len()).flat_map(|a| (a + 1..sizes.len()).map(move |b| (a, b)));
     pairs
         .filter(|&(a, b)| fits(a, b))

@@ -88,9 +88,10 @@ fn changing_one_id_costs_twice_for_gaussian_noise_and_four_times_for_the_rest() 
         replace_one.rho(),
         2.0 * (costs[0] + costs[1]) + 4.0 * (costs[2] + costs[3])
     );
-    // 7.5e-10 for the conversion, and the threshold's once or twice.
-    assert!((add_remove.delta() - 8.5e-10).abs() < 1e-20);
-    assert!((replace_one.delta() - 9.5e-10).abs() < 1e-20);
+    // 7.5e-10 for the conversion, and all that was kept for thresholds once or twice, though less was spent: how much
+    // can depend on what earlier spends showed.
+    assert!((add_remove.delta() - 1e-9).abs() < 1e-20);
+    assert!((replace_one.delta() - 1.25e-9).abs() < 1e-20);
     let converted = record.spent().epsilon_at(delta(7.5e-10)).get();
     assert!((add_remove.epsilon() - converted).abs() < 1e-9);
     assert!(add_remove.epsilon() < 3.0 && replace_one.epsilon() > 1.4 * add_remove.epsilon());
@@ -100,7 +101,7 @@ fn changing_one_id_costs_twice_for_gaussian_noise_and_four_times_for_the_rest() 
             .starts_with("Changing everything about one id multiplies")
     );
     assert!(
-        replace_one.sentence().contains("9.5e-10"),
+        replace_one.sentence().contains("1.25e-9"),
         "{}",
         replace_one.sentence()
     );
@@ -193,6 +194,11 @@ fn whatever_number_is_changed_is_noticed() {
             let weaker = path == "/epsilon" && factor > 1.0;
             // A higher threshold hides more for the same cost.
             let weaker = weaker || path.ends_with("/threshold") && factor > 1.0;
+            // Within what was kept for thresholds it changes no guarantee: all that was kept counts. Far too little for
+            // its threshold is noticed.
+            if path.ends_with("/delta") && path.starts_with("/entries") && factor != 0.5 {
+                continue;
+            }
             if !free && !weaker {
                 assert!(
                     refusal(&changed).is_some(),

@@ -116,11 +116,11 @@ async fn errors_are_told_by_path_and_code_alone() {
         [
             Event::Refused {
                 path: Some(Endpoint::Samples),
-                code: Code::UnknownParameter
+                code: Some(Code::UnknownParameter)
             },
             Event::Refused {
                 path: None,
-                code: Code::NotFound
+                code: Some(Code::NotFound)
             },
         ]
     );
