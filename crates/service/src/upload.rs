@@ -254,6 +254,7 @@ fn refused(error: &TableError) -> Problem {
         TableError::TooManyBytes { .. }
         | TableError::TooManyRows { .. }
         | TableError::TooManyColumns { .. }
+        | TableError::TooManyCodes { .. }
         | TableError::TooManyDistinct { .. } => Code::TooLarge,
         _ => Code::UnreadableTable,
     };
