@@ -73,6 +73,11 @@ impl Coder {
         }
     }
 
+    /// Bytes of one code.
+    pub(crate) fn width(&self) -> usize {
+        Codes::width_for_size(self.column.size())
+    }
+
     /// Takes in one field; `at` is its line or row.
     #[inline]
     pub(crate) fn push(&mut self, field: &[u8], at: u64) {

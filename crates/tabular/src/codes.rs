@@ -133,6 +133,15 @@ impl Codes {
         }
     }
 
+    /// Bytes of one code of a column with codes `0..size`.
+    pub(crate) fn width_for_size(size: usize) -> usize {
+        match Self::for_size(size) {
+            Self::U8(_) => 1,
+            Self::U16(_) => 2,
+            Self::U32(_) => 4,
+        }
+    }
+
     /// The column with these codes, each below `size`.
     pub(crate) fn collect(size: usize, codes: impl Iterator<Item = u32>) -> Self {
         match Self::for_size(size) {

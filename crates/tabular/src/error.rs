@@ -129,6 +129,14 @@ pub enum TableError {
         /// The limit.
         limit: u64,
     },
+    /// More rows times columns than [`Limits::max_code_bytes`](crate::Limits::max_code_bytes) hold.
+    #[error(
+        "the table has too many rows for its number of columns: coded it takes more than {limit} bytes; leave columns or rows out"
+    )]
+    TooManyCodes {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// An undeclared column holds too many different values.
     #[error(
         "column `{column}` holds too many different values to be kept as they are; declare what it holds, or leave it out"

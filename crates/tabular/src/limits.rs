@@ -14,6 +14,10 @@ pub struct Limits {
     /// Different texts in one undeclared column, all of which are held until the join. Default: 4 million.
     /// Their bytes together may take 64 times as much.
     pub max_distinct: usize,
+    /// Bytes of the codes and hashed ids of the whole table, that is rows times columns: 1, 2 or 4 bytes for each field of a
+    /// declared column, 4 for an undeclared one, 16 for an id. Default: 8 GiB. While a buffer grows, twice as much may
+    /// be held.
+    pub max_code_bytes: u64,
 }
 
 impl Default for Limits {
@@ -24,6 +28,7 @@ impl Default for Limits {
             max_columns: 2_000,
             max_field_bytes: 64 << 10,
             max_distinct: 4_000_000,
+            max_code_bytes: 8 << 30,
         }
     }
 }

@@ -91,12 +91,11 @@ impl<R: Read> Csv<'_, R> {
 
     fn read_rows(&mut self, intake: &mut Intake) -> Result<u32, TableError> {
         let targets = intake.targets.clone();
+        let (max_rows, too_many) = intake.room();
         let mut rows: u32 = 0;
         while self.next()? {
-            if rows == self.limits.max_rows {
-                return Err(TableError::TooManyRows {
-                    limit: self.limits.max_rows,
-                });
+            if rows == max_rows {
+                return Err(too_many);
             }
             if self.record.len() != targets.len() {
                 return Err(self.wrong_length(targets.len()));
@@ -649,6 +648,34 @@ mod tests {
                 column `age`: 1 field is not a whole number and counted as the lowest bin (first on line 5)
             "#]],
         );
+    }
+
+    #[test]
+    fn codes_take_no_more_bytes_than_allowed() {
+        // 16 for the id, 1 for each of the declared columns or 4 for each of the undeclared ones.
+        for (schema, bytes_of_two_rows) in [(Some(SCHEMA), 36), (None, 48)] {
+            let limited = |csv: &str, max_code_bytes| {
+                let limits = Limits {
+                    max_code_bytes,
+                    ..Limits::default()
+                };
+                read(csv.as_bytes(), Some("id"), schema, &limits)
+            };
+            let two = "id,age,buying\n1,7,low\n2,8,low\n";
+            let three = format!("{two}3,9,low\n");
+            assert_eq!(limited(two, bytes_of_two_rows).unwrap().rows(), 2);
+            let refused = limited(&three, bytes_of_two_rows).unwrap_err();
+            assert!(
+                matches!(refused, TableError::TooManyCodes { limit } if limit == bytes_of_two_rows)
+            );
+            assert_eq!(
+                refused.to_string(),
+                format!(
+                    "the table has too many rows for its number of columns: coded it takes more than {bytes_of_two_rows} bytes; leave columns or rows out"
+                )
+            );
+            assert!(limited(two, bytes_of_two_rows - 1).is_err());
+        }
     }
 
     #[test]

@@ -66,12 +66,6 @@ fn read(
     let rows: u64 = rows
         .map(|rows| u64::try_from(rows).unwrap_or(u64::MAX))
         .fold(0, u64::saturating_add);
-    let rows = u32::try_from(rows)
-        .ok()
-        .filter(|rows| *rows <= limits.max_rows);
-    let rows = rows.ok_or(TableError::TooManyRows {
-        limit: limits.max_rows,
-    })?;
 
     let Leaves {
         names,
@@ -83,6 +77,9 @@ fn read(
         schema,
     )?;
     let mut intake = Intake::new(&names, Place::Row, key, schema, hasher, limits)?;
+    let (max_rows, too_many) = intake.room();
+    let rows = u32::try_from(rows).ok().filter(|rows| *rows <= max_rows);
+    let rows = rows.ok_or(too_many)?;
     for column in left_out {
         intake.warn(format!(
             "column `{column}` is of a type that is not supported and is left out"

@@ -73,11 +73,23 @@ pub(crate) struct Intake {
     ids: Option<IdCollector>,
     columns: Vec<Filling>,
     warnings: Vec<String>,
+    max_rows: u32,
+    max_code_bytes: u64,
 }
 
 enum Filling {
     Declared(Coder),
     Undeclared(Dictionary),
+}
+
+impl Filling {
+    /// Bytes that one row takes.
+    fn width(&self) -> usize {
+        match self {
+            Self::Declared(coder) => coder.width(),
+            Self::Undeclared(_) => size_of::<u32>(),
+        }
+    }
 }
 
 impl Intake {
@@ -125,6 +137,8 @@ impl Intake {
             ids: key.map(|_| IdCollector::new(hasher)),
             columns: Vec::new(),
             warnings: Vec::new(),
+            max_rows: limits.max_rows,
+            max_code_bytes: limits.max_code_bytes,
         };
         match schema {
             Some(schema) => intake.take_declared(schema, header, &positions, present)?,
@@ -215,6 +229,23 @@ impl Intake {
         {
             self.warnings
                 .push(format!("column {} has no name and is left out", i + 1));
+        }
+    }
+
+    /// The most rows that the limits leave room for, and what is wrong with more.
+    pub(crate) fn room(&self) -> (u32, TableError) {
+        let id = self.ids.as_ref().map_or(0, |_| size_of::<u128>());
+        let row = id + self.columns.iter().map(Filling::width).sum::<usize>();
+        let coded = self.max_code_bytes / (row.max(1) as u64);
+        match u32::try_from(coded) {
+            Ok(rows) if rows < self.max_rows => {
+                let limit = self.max_code_bytes;
+                (rows, TableError::TooManyCodes { limit })
+            }
+            _ => {
+                let limit = self.max_rows;
+                (limit, TableError::TooManyRows { limit })
+            }
         }
     }
 

@@ -333,6 +333,15 @@ fn limits_and_empty_files_are_told() {
         "#]],
     );
     check_refused(
+        limited(Limits {
+            max_code_bytes: 100,
+            ..Limits::default()
+        }),
+        expect![[r#"
+            the table has too many rows for its number of columns: coded it takes more than 100 bytes; leave columns or rows out
+        "#]],
+    );
+    check_refused(
         read(tempfile::tempfile().unwrap(), None, None),
         expect![[r#"
             the file is empty; a table begins with a line of column names
