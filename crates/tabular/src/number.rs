@@ -13,11 +13,11 @@ pub(crate) enum Numeral {
 
 /// Surrounding spaces and tabs taken away.
 #[inline]
-pub(crate) fn trim(field: &[u8]) -> &[u8] {
-    match field {
-        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => field.trim_ascii(),
-        _ => field,
+pub(crate) fn trim(mut field: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = field {
+        field = rest;
     }
+    field
 }
 
 /// A whole number of up to 18 digits with an optional sign, nothing else.
@@ -138,6 +138,23 @@ pub(crate) fn numeral(field: &[u8]) -> Option<Numeral> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn spaces_and_tabs_around_a_field_are_taken_away_and_nothing_else() {
+        for (field, trimmed) in [
+            ("7", "7"),
+            (" 7", "7"),
+            ("7\t", "7"),
+            (" \t 7 8\t ", "7 8"),
+            (" \t", ""),
+            ("", ""),
+            ("\n7 ", "\n7"),
+            ("7\r", "7\r"),
+            (" \x0c7\u{a0} ", "\x0c7\u{a0}"),
+        ] {
+            assert_eq!(trim(field.as_bytes()), trimmed.as_bytes(), "{field:?}");
+        }
+    }
 
     #[test]
     fn whole_numbers_in_their_usual_dress() {
