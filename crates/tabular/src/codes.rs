@@ -36,8 +36,26 @@ impl<T: Copy + Zeroize> Wiped<T> {
         &self.0
     }
 
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Takes the first so many away.
+    pub(crate) fn forget_front(&mut self, count: usize) {
+        self.0.drain(..count);
+    }
+
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
+    /// The values, no longer overwritten on drop: for another buffer that is.
+    pub(crate) fn into_vec(mut self) -> Vec<T> {
+        std::mem::take(&mut self.0)
     }
 
     #[cold]

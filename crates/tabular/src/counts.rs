@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use privacy::Counts;
 use rayon::prelude::*;
+use zeroize::Zeroizing;
 
-use crate::codes::{Code, Codes, with_codes};
+use crate::codes::{Code, Codes, Wiped, with_codes};
 use crate::table::CodedTable;
 
 /// Rows handled together: their codes and cell numbers stay in the nearest cache while all cliques are counted.
@@ -13,6 +14,9 @@ const TILE: usize = 1 << 12;
 
 /// Rows that are worth a task of their own.
 const ROWS_PER_TASK: usize = 1 << 16;
+
+/// Bytes that the tables of all parts of the rows may take together, unless there is one part only.
+const PART_BYTES: usize = 64 << 20;
 
 impl CodedTable {
     /// The contingency table of these columns, the last one varying fastest. No column gives one cell: the number of
@@ -40,12 +44,14 @@ impl CodedTable {
         let per_task = plans.len().div_ceil(threads * 2).max(1);
         let parts = (threads * 2)
             .div_ceil(plans.len().max(1))
-            .clamp(1, self.rows / ROWS_PER_TASK + 1);
+            .min(self.rows / ROWS_PER_TASK + 1)
+            .min(affordable_parts(&plans))
+            .max(1);
         let rows_per_part = self.rows.div_ceil(parts).max(1);
         plans
             .par_chunks(per_task)
             .flat_map_iter(|plans| {
-                let partial: Vec<Vec<Vec<u32>>> = (0..parts)
+                let partial: Vec<Vec<Wiped<u32>>> = (0..parts)
                     .into_par_iter()
                     .map(|part| {
                         let start = (part * rows_per_part).min(self.rows);
@@ -53,7 +59,9 @@ impl CodedTable {
                         count_rows(plans, start..end)
                     })
                     .collect();
-                sum(partial).into_iter().map(Counts::from_exact)
+                sum(partial)
+                    .into_iter()
+                    .map(|table| Counts::from_exact(table.into_vec()))
             })
             .collect()
     }
@@ -82,6 +90,12 @@ impl CodedTable {
     }
 }
 
+/// Into how many parts the rows may be cut, each with tables of its own.
+fn affordable_parts(plans: &[Plan]) -> usize {
+    let bytes: usize = plans.iter().map(Plan::bytes).sum();
+    PART_BYTES / bytes.max(1)
+}
+
 /// A contingency table to count.
 struct Plan<'a> {
     columns: Vec<(&'a Codes, u32)>,
@@ -97,6 +111,11 @@ impl Plan<'_> {
             1025..=4096 => 2,
             _ => 1,
         }
+    }
+
+    /// Bytes of the table with its copies.
+    fn bytes(&self) -> usize {
+        self.cells * self.copies() * size_of::<u32>()
     }
 
     fn count_tile(&self, rows: Range<usize>, cells: &mut [u32; TILE], table: &mut [u32]) {
@@ -142,17 +161,17 @@ fn tally<const COPIES: usize>(rows: &[u32], table: &mut [u32], cells: usize) {
     }
 }
 
-fn count_rows(plans: &[Plan], rows: Range<usize>) -> Vec<Vec<u32>> {
-    let mut tables: Vec<Vec<u32>> = plans
+fn count_rows(plans: &[Plan], rows: Range<usize>) -> Vec<Wiped<u32>> {
+    let mut tables: Vec<Wiped<u32>> = plans
         .iter()
-        .map(|plan| vec![0; plan.cells * plan.copies()])
+        .map(|plan| vec![0; plan.cells * plan.copies()].into())
         .collect();
-    let mut cells = [0; TILE];
+    let mut cells = Zeroizing::new([0; TILE]);
     let mut start = rows.start;
     while start < rows.end {
         let end = (start + TILE).min(rows.end);
         for (plan, table) in plans.iter().zip(&mut tables) {
-            plan.count_tile(start..end, &mut cells, table);
+            plan.count_tile(start..end, &mut cells, table.as_mut_slice());
         }
         start = end;
     }
@@ -163,20 +182,20 @@ fn count_rows(plans: &[Plan], rows: Range<usize>) -> Vec<Vec<u32>> {
 }
 
 /// Adds the copies of a table together.
-fn fold_copies(table: &mut Vec<u32>, cells: usize) {
-    let (first, others) = table.split_at_mut(cells);
+fn fold_copies(table: &mut Wiped<u32>, cells: usize) {
+    let (first, others) = table.as_mut_slice().split_at_mut(cells);
     for copy in others.chunks_exact(cells) {
         add(first, copy);
     }
     table.truncate(cells);
 }
 
-fn sum(parts: Vec<Vec<Vec<u32>>>) -> Vec<Vec<u32>> {
+fn sum(parts: Vec<Vec<Wiped<u32>>>) -> Vec<Wiped<u32>> {
     parts
         .into_iter()
         .reduce(|mut total, part| {
             for (total, part) in total.iter_mut().zip(&part) {
-                add(total, part);
+                add(total.as_mut_slice(), part.as_slice());
             }
             total
         })
@@ -253,6 +272,17 @@ mod tests {
                 naive(&[3, 70_000], &columns, &clique)
             );
         }
+    }
+
+    #[test]
+    fn tables_of_many_cells_are_not_held_for_each_part_of_the_rows() {
+        let plan = |cells| Plan {
+            columns: Vec::new(),
+            cells,
+        };
+        assert_eq!(affordable_parts(&[plan(1 << 27)]), 0);
+        assert_eq!(affordable_parts(&[plan(1 << 20), plan(1 << 20)]), 8);
+        assert_eq!(affordable_parts(&[plan(1 << 10)]), 4 << 10);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) struct Dictionary {
 #[derive(Default)]
 pub(crate) struct Texts {
     bytes: Wiped<u8>,
-    ends: Vec<usize>,
+    ends: Wiped<usize>,
 }
 
 impl Texts {
@@ -31,8 +31,9 @@ impl Texts {
 
     #[inline]
     pub(crate) fn get(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.bytes.as_slice()[start..self.ends[index]]
+        let ends = self.ends.as_slice();
+        let start = if index == 0 { 0 } else { ends[index - 1] };
+        &self.bytes.as_slice()[start..ends[index]]
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {

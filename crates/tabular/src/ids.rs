@@ -2,6 +2,7 @@
 
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::SipHasher24;
+use zeroize::Zeroizing;
 
 use crate::codes::Wiped;
 use crate::probe::{Pending, Probe};
@@ -9,7 +10,7 @@ use crate::probe::{Pending, Probe};
 /// Hashes ids with SipHash-2-4-128 under a secret key, one key per room: two tables whose ids were
 /// hashed under the same key can be joined, and nobody without the key can test a guess.
 ///
-/// Ids are compared byte for byte, after surrounding spaces are taken away: `7` and `07` are two ids.
+/// Ids are compared byte for byte, after spaces and tabs around them are taken away: `7` and `07` are two ids.
 #[derive(Clone)]
 pub struct KeyHasher {
     ids: SipHasher24,
@@ -89,7 +90,7 @@ pub(crate) struct IdCollector {
     probe: Probe,
     pending: Pending<u128>,
     repeated: u64,
-    first: Vec<String>,
+    first: Zeroizing<Vec<String>>,
 }
 
 impl IdCollector {
@@ -100,7 +101,7 @@ impl IdCollector {
             probe: Probe::with_capacity(1 << 10),
             pending: Pending::new(),
             repeated: 0,
-            first: Vec::new(),
+            first: Zeroizing::default(),
         }
     }
 
@@ -156,7 +157,7 @@ impl IdCollector {
     pub(crate) fn finish(mut self) -> Result<Ids, (u64, Vec<String>)> {
         self.look_up_pending();
         if self.repeated > 0 {
-            return Err((self.repeated, self.first));
+            return Err((self.repeated, std::mem::take(&mut *self.first)));
         }
         Ok(Ids {
             hashes: self.hashes,

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::codes::Codes;
+use crate::codes::{Codes, Wiped};
 use crate::column::Column;
 use crate::dictionary::{RawColumn, Texts};
 use crate::upload::{Upload, UploadColumn};
@@ -41,7 +41,7 @@ impl Joined {
             let picked: Vec<JoinedColumn> = upload
                 .columns
                 .into_par_iter()
-                .map(|column| pick(&party, column, picks))
+                .map(|column| pick(&party, column, picks.as_slice()))
                 .collect();
             columns.extend(picked);
         }
@@ -102,7 +102,7 @@ impl std::fmt::Debug for Joined {
 }
 
 /// For each table its rows in the order of the joined table, which is that of the first.
-fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Vec<u32>> {
+fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Wiped<u32>> {
     let ids: Vec<_> = uploads
         .iter()
         .map(|(_, upload)| {
@@ -114,17 +114,17 @@ fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Vec<u32>> {
         .collect();
     let (first, others) = ids.split_first().expect("there is a table to join");
     let indices: Vec<_> = others.par_iter().map(|ids| ids.index()).collect();
-    let mut picks = vec![Vec::new(); uploads.len()];
-    let mut found = vec![0; others.len()];
+    let mut picks: Vec<Wiped<u32>> = uploads.iter().map(|_| Wiped::new()).collect();
+    let mut found = Wiped::from(vec![0; others.len()]);
     'rows: for (row, &hash) in (0u32..).zip(first.as_slice()) {
-        for (found, index) in found.iter_mut().zip(&indices) {
+        for (found, index) in found.as_mut_slice().iter_mut().zip(&indices) {
             match index.row(hash) {
                 Some(row) => *found = row,
                 None => continue 'rows,
             }
         }
         picks[0].push(row);
-        for (picks, &row) in picks[1..].iter_mut().zip(&found) {
+        for (picks, &row) in picks[1..].iter_mut().zip(found.as_slice()) {
             picks.push(row);
         }
     }

@@ -1,5 +1,7 @@
 //! Open addressing over indices: the table behind category lookup, dictionaries, ids and the join.
 
+use zeroize::Zeroize;
+
 use crate::codes::Wiped;
 
 /// Finds an index by the upper half of a 64-bit hash. The keys themselves are elsewhere; a slot holds that
@@ -9,7 +11,7 @@ use crate::codes::Wiped;
 /// for any key again.
 pub(crate) struct Probe {
     /// `upper half of the hash << 32 | index + 1`; 0 is a free slot.
-    slots: Vec<u64>,
+    slots: Wiped<u64>,
     /// 64 minus the number of bits that give a place.
     shift: u32,
     used: usize,
@@ -22,7 +24,7 @@ impl Probe {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let slots = (capacity * 2).next_power_of_two().max(16);
         Self {
-            slots: vec![0; slots],
+            slots: vec![0; slots].into(),
             shift: 64 - slots.ilog2(),
             used: 0,
         }
@@ -45,7 +47,7 @@ impl Probe {
         match self.search(hash, is_it) {
             Ok(found) => Some(found),
             Err(free) => {
-                self.slots[free] = (hash & UPPER) | (u64::from(new) + 1);
+                self.slots.as_mut_slice()[free] = (hash & UPPER) | (u64::from(new) + 1);
                 self.used += 1;
                 if self.used * 3 > self.slots.len() * 2 {
                     self.grow();
@@ -65,17 +67,19 @@ impl Probe {
     /// Brings the places of these hashes into the cache. The loads do not depend on each other, so that their
     /// waiting times overlap.
     pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
-        let touched = hashes.fold(0, |touched, hash| touched ^ self.slots[self.place(hash)]);
+        let slots = self.slots.as_slice();
+        let touched = hashes.fold(0, |touched, hash| touched ^ slots[self.place(hash)]);
         std::hint::black_box(touched);
     }
 
     /// The index, or the free slot where it would be.
     #[inline]
     fn search(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
-        let mask = self.slots.len() - 1;
+        let slots = self.slots.as_slice();
+        let mask = slots.len() - 1;
         let mut at = self.place(hash);
         loop {
-            let slot = self.slots[at & mask];
+            let slot = slots[at & mask];
             if slot == 0 {
                 return Err(at & mask);
             }
@@ -96,16 +100,17 @@ impl Probe {
     #[cold]
     fn grow(&mut self) {
         let larger = self.slots.len() * 2;
-        let old = std::mem::replace(&mut self.slots, vec![0; larger]);
+        let old = std::mem::replace(&mut self.slots, vec![0; larger].into());
         self.shift -= 1;
         let mask = larger - 1;
-        for slot in old {
+        for &slot in old.as_slice() {
             if slot != 0 {
                 let mut at = self.place(slot);
-                while self.slots[at & mask] != 0 {
+                let slots = self.slots.as_mut_slice();
+                while slots[at & mask] != 0 {
                     at += 1;
                 }
-                self.slots[at & mask] = slot;
+                slots[at & mask] = slot;
             }
         }
     }
@@ -121,19 +126,19 @@ fn index(slot: u64) -> u32 {
 }
 
 /// Keys waiting to be looked up together in a large table.
-pub(crate) struct Pending<H> {
+pub(crate) struct Pending<H: Copy + Zeroize> {
     bytes: Wiped<u8>,
-    keys: Vec<(H, usize)>,
+    keys: Wiped<(H, usize)>,
 }
 
 /// Keys looked up together: enough for their memory accesses to overlap, few enough for the cache.
 const BATCH: usize = 64;
 
-impl<H: Copy> Pending<H> {
+impl<H: Copy + Zeroize> Pending<H> {
     pub(crate) fn new() -> Self {
         Self {
             bytes: Wiped::new(),
-            keys: Vec::new(),
+            keys: Wiped::new(),
         }
     }
 
@@ -150,13 +155,13 @@ impl<H: Copy> Pending<H> {
     }
 
     pub(crate) fn hashes(&self) -> impl Iterator<Item = H> + '_ {
-        self.keys.iter().map(|&(hash, _)| hash)
+        self.keys.as_slice().iter().map(|&(hash, _)| hash)
     }
 
     /// The keys in the order they came, each with its hash.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (H, &[u8])> {
         let mut start = 0;
-        self.keys.iter().map(move |&(hash, end)| {
+        self.keys.as_slice().iter().map(move |&(hash, end)| {
             let key = &self.bytes.as_slice()[start..end];
             start = end;
             (hash, key)

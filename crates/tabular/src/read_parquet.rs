@@ -7,6 +7,7 @@ use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
+use zeroize::Zeroizing;
 
 use crate::error::{ColumnRef, Place, TableError};
 use crate::ids::KeyHasher;
@@ -17,6 +18,9 @@ use crate::upload::{Intake, Target, Upload};
 
 /// Records decoded at a time.
 const BATCH: usize = 1 << 12;
+
+/// Bytes of a text that need no growth of its buffer.
+const TEXT: usize = 1 << 10;
 
 /// Reads a Parquet file, from a [`File`](std::fs::File) or from bytes in memory, into the same codes that
 /// [`read_csv`](crate::read_csv) gives for the same values as text.
@@ -42,7 +46,8 @@ pub fn read_parquet(
             limit: limits.max_bytes,
         });
     }
-    // The decoder checks much, and still panics on some damaged files. Nothing of it outlives the panic.
+    // The decoder checks much, and still panics on some damaged files. Nothing of it outlives the panic, and its messages
+    // hold positions and lengths.
     catch_unwind(AssertUnwindSafe(|| {
         read(input, key, schema, hasher, limits)
     }))
@@ -108,7 +113,7 @@ fn read(
                     target,
                     intake: &mut intake,
                     row: before,
-                    text: Vec::new(),
+                    text: Zeroizing::new(Vec::with_capacity(TEXT)),
                     limits,
                 };
                 column.read(group.get_column_reader(leaf.index)?, in_group)?;
@@ -195,13 +200,24 @@ fn leaves(
     Ok(found)
 }
 
+/// Decoded values. Numbers are overwritten on drop; texts are views of the decoder's own pages.
+struct Values<T: Clone + Default>(Vec<T>);
+
+impl<T: Clone + Default> Drop for Values<T> {
+    fn drop(&mut self) {
+        self.0.fill(T::default());
+        // So that the writes are not left out.
+        std::hint::black_box(&self.0);
+    }
+}
+
 /// One column of one row group on its way into the table.
 struct Column<'a> {
     leaf: &'a Leaf,
     target: Target,
     intake: &'a mut Intake,
     row: u32,
-    text: Vec<u8>,
+    text: Zeroizing<Vec<u8>>,
     limits: &'a Limits,
 }
 
@@ -247,21 +263,21 @@ impl Column<'_> {
         rows: u32,
         write: impl Fn(&mut Vec<u8>, &T::T),
     ) -> Result<(), TableError> {
-        let (mut levels, mut values) = (Vec::new(), Vec::new());
+        let (mut levels, mut values) = (Zeroizing::new(Vec::new()), Values(Vec::new()));
         let mut left = rows as usize;
         while left > 0 {
             levels.clear();
-            values.clear();
+            values.0.clear();
             let (records, _, _) =
-                reader.read_records(left.min(BATCH), Some(&mut levels), None, &mut values)?;
+                reader.read_records(left.min(BATCH), Some(&mut levels), None, &mut values.0)?;
             if records == 0 {
                 return Err(damaged());
             }
             if self.leaf.max_level == 0 {
                 levels.resize(records, 0);
             }
-            let mut values = values.iter();
-            for &level in &levels {
+            let mut values = values.0.iter();
+            for &level in levels.iter() {
                 self.text.clear();
                 if level == self.leaf.max_level {
                     write(&mut self.text, values.next().ok_or_else(damaged)?);

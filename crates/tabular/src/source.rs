@@ -2,6 +2,9 @@
 
 use std::io::{self, Read};
 
+use zeroize::Zeroizing;
+
+use crate::codes::Wiped;
 use crate::error::TableError;
 use crate::limits::Limits;
 
@@ -10,12 +13,12 @@ use crate::limits::Limits;
 pub(crate) struct Source<R> {
     input: R,
     /// Bytes looked at beforehand and not yet handed on.
-    peeked: Vec<u8>,
+    peeked: Zeroizing<Vec<u8>>,
     read: u64,
     max_bytes: u64,
     max_record_bytes: u64,
     /// The bytes from `recent_start` on: the record being read and the one before it.
-    recent: Vec<u8>,
+    recent: Wiped<u8>,
     recent_start: u64,
     /// Where the record being read starts, and the one before it.
     record: u64,
@@ -36,7 +39,7 @@ pub(crate) enum Stop {
 impl<R: Read> Source<R> {
     /// Looks at the first bytes: drops a UTF-8 byte order mark, and refuses what is plainly no CSV.
     pub(crate) fn open(mut input: R, limits: &Limits) -> Result<Self, TableError> {
-        let mut peeked = Vec::with_capacity(4);
+        let mut peeked = Zeroizing::new(Vec::with_capacity(4));
         input.by_ref().take(4).read_to_end(&mut peeked)?;
         if let Some((what, advice)) = foreign(&peeked) {
             return Err(TableError::NotCsv { what, advice });
@@ -50,7 +53,7 @@ impl<R: Read> Source<R> {
             read: 0,
             max_bytes: limits.max_bytes,
             max_record_bytes: limits.max_record_bytes(),
-            recent: Vec::new(),
+            recent: Wiped::new(),
             recent_start: 0,
             record: 0,
             previous: 0,
@@ -85,7 +88,7 @@ impl<R> Source<R> {
         let mut line = self.lines_before + 1;
         let mut record_line = line;
         let mut state = State::RecordStart;
-        for &byte in &self.recent {
+        for &byte in self.recent.as_slice() {
             if state == State::RecordStart {
                 record_line = line;
             }
@@ -101,7 +104,7 @@ impl<R> Source<R> {
     pub(crate) fn blank_lines_at(&self, byte: u64) -> u64 {
         let recent = byte
             .checked_sub(self.recent_start)
-            .and_then(|at| self.recent.get(usize::try_from(at).ok()?..))
+            .and_then(|at| self.recent.as_slice().get(usize::try_from(at).ok()?..))
             .unwrap_or_default();
         let blank = recent
             .iter()
@@ -113,12 +116,12 @@ impl<R> Source<R> {
     fn remember(&mut self, bytes: &[u8]) {
         let forget = usize::try_from(self.previous - self.recent_start).unwrap_or(usize::MAX);
         let forget = forget.min(self.recent.len());
-        let lines = self.recent[..forget]
+        let lines = self.recent.as_slice()[..forget]
             .iter()
             .filter(|byte| **byte == b'\n')
             .count();
         self.lines_before += lines as u64;
-        self.recent.drain(..forget);
+        self.recent.forget_front(forget);
         self.recent_start += forget as u64;
         self.recent.extend_from_slice(bytes);
     }

@@ -1,13 +1,16 @@
 //! What the fields of an undeclared column look like.
 
+use zeroize::Zeroizing;
+
+use crate::codes::Wiped;
 use crate::day::Day;
 use crate::dictionary::Texts;
 use crate::number::{Numeral, numeral, trim};
 
-/// The different texts of a column by what they look like, and how many rows have each.
+/// The different texts of a column by what they look like, and how many rows have each. Overwritten on drop.
 pub(super) struct Classes {
-    pub(super) rows: Vec<u32>,
-    cells: [u32; 5],
+    rows: Wiped<u32>,
+    cells: Zeroizing<[u32; 5]>,
 }
 
 const EMPTY: usize = 0;
@@ -17,12 +20,17 @@ const DAY: usize = 3;
 const TEXT: usize = 4;
 
 impl Classes {
-    pub(super) fn of(texts: &Texts, rows: Vec<u32>) -> Self {
-        let mut cells = [0; 5];
-        for (text, rows) in texts.iter().zip(&rows) {
+    pub(super) fn of(texts: &Texts, rows: Wiped<u32>) -> Self {
+        let mut cells = Zeroizing::new([0; 5]);
+        for (text, rows) in texts.iter().zip(rows.as_slice()) {
             cells[class(text)] += rows;
         }
         Self { rows, cells }
+    }
+
+    /// How many rows have each text.
+    pub(super) fn rows(&self) -> &[u32] {
+        self.rows.as_slice()
     }
 
     /// Rows that are empty, whole numbers, decimal numbers, dates, other texts.
@@ -62,7 +70,7 @@ impl Classes {
         texts: &'a Texts,
         read: impl Fn(&[u8]) -> Option<T> + Clone + 'a,
     ) -> impl Iterator<Item = (T, u32)> + Clone + 'a {
-        (0..texts.len()).filter_map(move |i| Some((read(texts.get(i))?, self.rows[i])))
+        (0..texts.len()).filter_map(move |i| Some((read(texts.get(i))?, self.rows()[i])))
     }
 }
 

@@ -8,7 +8,7 @@ use privacy::{Counts, Delta, KeyCounts, Ledger, LedgerError, NoiseRng, Rho};
 use rayon::prelude::*;
 
 use crate::coder::Coder;
-use crate::codes::{Code, Codes, with_codes};
+use crate::codes::{Code, Codes, Wiped, with_codes};
 use crate::column::{Column, Kind};
 use crate::day::Day;
 use crate::dictionary::Texts;
@@ -73,7 +73,7 @@ impl Joined {
             .filter(|column| column.needs_discovery())
             .count();
         if wanting == 0 {
-            return Ok(self.coded(&mut Exact));
+            return Ok(self.coded(&mut Nothing));
         }
         if discovery > ledger.remaining() {
             return Err(LedgerError::OverBudget {
@@ -187,6 +187,7 @@ impl Private<'_> {
 impl Counting for Private<'_> {
     fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured {
         let rho = self.share.share(tenths, 10);
+        let cells = Counts::from_exact(cells);
         let zeros = Measured {
             values: vec![0.0; cells.len()],
             sigma: 1.0,
@@ -194,10 +195,7 @@ impl Counting for Private<'_> {
         if self.refused.is_some() {
             return zeros;
         }
-        match self
-            .ledger
-            .measure(label, &Counts::from_exact(cells), rho, self.rng)
-        {
+        match self.ledger.measure(label, &cells, rho, self.rng) {
             #[expect(clippy::cast_precision_loss, reason = "noisy counts are rough already")]
             Ok(noisy) => Measured {
                 values: noisy.values().iter().map(|&value| value as f64).collect(),
@@ -209,10 +207,10 @@ impl Counting for Private<'_> {
 
     fn release(&mut self, label: &str, counts: Vec<u32>, tenths: u32) -> Vec<(usize, i64)> {
         let rho = self.share.share(tenths, 10);
+        let keys = KeyCounts::from_exact(counts);
         let (None, Some(delta)) = (&self.refused, self.delta) else {
             return Vec::new();
         };
-        let keys = KeyCounts::from_exact(counts);
         match self.ledger.release_keys(label, keys, rho, delta, self.rng) {
             Ok(released) => released,
             // So little budget that no threshold could be passed: then nothing passes it.
@@ -222,7 +220,22 @@ impl Counting for Private<'_> {
     }
 }
 
-/// No noise, no budget.
+/// For tables all of whose columns are settled: nothing is counted, and no exact count can come to light.
+struct Nothing;
+
+const SETTLED: &str = "nothing was to be discovered";
+
+impl Counting for Nothing {
+    fn measure(&mut self, _: &str, _: Vec<u32>, _: u32) -> Measured {
+        unreachable!("{SETTLED}")
+    }
+
+    fn release(&mut self, _: &str, _: Vec<u32>, _: u32) -> Vec<(usize, i64)> {
+        unreachable!("{SETTLED}")
+    }
+}
+
+/// No noise, no budget: only for data that a person owns.
 struct Exact;
 
 impl Counting for Exact {
@@ -324,10 +337,10 @@ fn categories(
     let keys: Vec<usize> = (0..texts.len())
         .filter(|&i| {
             let text = texts.get(i);
-            classes.rows[i] > 0 && !text.is_empty() && text != OTHER.as_bytes()
+            classes.rows()[i] > 0 && !text.is_empty() && text != OTHER.as_bytes()
         })
         .collect();
-    let counts = keys.iter().map(|&i| classes.rows[i]).collect();
+    let counts = keys.iter().map(|&i| classes.rows()[i]).collect();
     let mut released = counting.release(
         &format!("categories of `{name}`"),
         counts,
@@ -354,8 +367,7 @@ fn settle(column: Column, codes: Codes, counting: &mut impl Counting) -> (Column
         return (column, codes);
     };
     let cells = column.kind().len();
-    let mut counts = rows_of_each(&codes, column.size());
-    counts.truncate(cells);
+    let counts = rows_of_each(&codes, column.size()).as_slice()[..cells].to_vec();
     let measured = counting.measure(&format!("bins of `{}`", column.name()), counts, ALL_TENTHS);
     let firsts = mass::equal(&measured.values, wanted as usize);
     let settled = column.with_kind(column.kind().merged(&firsts));
@@ -381,16 +393,17 @@ fn recode(column: &Column, texts: &Texts, codes: &Codes) -> Codes {
         coder.push(text, 0);
     }
     let (_, map, _) = coder.finish(Place::Row);
-    codes.recoded(&map.widened(), column.size())
+    codes.recoded(Wiped::from(map.widened()).as_slice(), column.size())
 }
 
 /// How many rows have each code.
-fn rows_of_each(codes: &Codes, size: usize) -> Vec<u32> {
-    let mut rows = vec![0; size];
+fn rows_of_each(codes: &Codes, size: usize) -> Wiped<u32> {
+    let mut counted = Wiped::from(vec![0; size]);
+    let rows = counted.as_mut_slice();
     with_codes!(codes, codes => for &code in codes {
         rows[code.at()] += 1;
     });
-    rows
+    counted
 }
 
 impl Ladder for i64 {
