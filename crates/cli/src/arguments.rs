@@ -202,23 +202,21 @@ pub(crate) struct VerifyReceiptOptions {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    #[command(flatten)]
-    pub(crate) measurements: OptionalMeasurementOptions,
+    /// The measurements that the program must have; without them it is not compared, and the verdict says so
+    #[arg(long, value_name = "FILE")]
+    pub(crate) measurements: Option<PathBuf>,
 
     /// The hash of the agreement that it must be about
     #[arg(long, value_name = "SHA384")]
     pub(crate) agreement: Option<String>,
 
+    /// The id of the room that it must be about
+    #[arg(long, value_name = "HEX")]
+    pub(crate) room: Option<String>,
+
     /// Trust this root certificate in place of AWS's: whoever holds its key can forge any evidence. For simulated rooms only
     #[arg(long, value_name = "PEM")]
     pub(crate) dangerous_root: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub(crate) struct OptionalMeasurementOptions {
-    /// The measurements the program must have; without it they are only printed
-    #[arg(long, value_name = "FILE")]
-    pub(crate) measurements: Option<PathBuf>,
 }
 
 /// Make private synthetic rows from one table of your own, without any enclave

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::arguments::{ConnectOptions, MeasurementOptions};
 use crate::exit::{BadInput, Declined};
-use crate::printer::Printer;
+use crate::printer::{Printer, printable};
 
 pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<()> {
     let endpoint = Endpoint::parse(&options.url, options.port)?;
@@ -27,7 +27,9 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
             .transpose()?,
         room: options.room.as_deref().map(room).transpose()?,
     };
-    if expectations.agreement.is_none() && !std::io::stdin().is_terminal() {
+    if expectations.agreement.is_none()
+        && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal())
+    {
         return Err(BadInput(
             "nobody is there to accept the agreement: give its hash with --agreement (`synclave validate` prints it)".to_owned(),
         )
@@ -48,11 +50,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
         ));
         printer
             .document(&json!({"url": format!("http://localhost:{}", proxy.port()), "room": room}));
-        proxy
-            .serve(ended(), move |error| {
-                printer.say(format_args!("warning: {error}"))
-            })
-            .await;
+        proxy.serve(ended(), move |error| printer.warn(error)).await;
         Ok(())
     })
 }
@@ -68,8 +66,8 @@ pub(crate) fn root(file: Option<&Path>, printer: Printer) -> anyhow::Result<Root
     let Some(file) = file else {
         return Ok(Root::aws_nitro());
     };
-    printer.say(format_args!(
-        "warning: trusting the root in {}; no hardware vouches for what it signs",
+    printer.warn(format_args!(
+        "trusting the root in {}; no hardware vouches for what it signs",
         file.display()
     ));
     let problem = || BadInput(format!("could not use the root in {}", file.display()));
@@ -96,7 +94,7 @@ pub(crate) fn agreement(text: &str) -> anyhow::Result<[u8; 48]> {
     Ok(hash.to_bytes())
 }
 
-fn room(text: &str) -> anyhow::Result<[u8; 32]> {
+pub(crate) fn room(text: &str) -> anyhow::Result<[u8; 32]> {
     let room: RoomId = text
         .trim()
         .parse()
@@ -142,19 +140,6 @@ fn ask(session: &Session) -> anyhow::Result<()> {
     }
 }
 
-/// Without characters that could move the cursor, and so hide a line from the person who reads it.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\n' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
 /// Completes when the person or the system ends the program.
 async fn ended() {
     #[cfg(unix)]
@@ -169,17 +154,4 @@ async fn ended() {
         }
     }
     drop(tokio::signal::ctrl_c().await);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn nothing_in_an_agreement_can_move_the_cursor() {
-        assert_eq!(
-            printable("epsilon: 30\r\u{1b}[Aepsilon: 3\n"),
-            "epsilon: 30\u{fffd}\u{fffd}[Aepsilon: 3\n"
-        );
-    }
 }

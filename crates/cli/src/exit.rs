@@ -57,7 +57,8 @@ Exit codes (nothing of yours was sent in any of these cases):
   31  the evidence is about another key   32  about another challenge (a replay)
   33  about another connection (a relay)  34  about another agreement
   35  about another room                  36  you did not accept the agreement
-  40  the local port is in use             3  a key or measurements file cannot be used";
+  40  the local port is in use             3  a key or measurements file cannot be used
+   1  anything else, such as a connection that was lost";
 
 impl Exit {
     pub(crate) fn code(self) -> u8 {

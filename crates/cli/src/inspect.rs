@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::arguments::InspectOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
+use crate::receipt::Wanted;
 use crate::{connect, receipt};
 
 /// No document, receipt or model that anyone would keep is longer.
@@ -26,10 +27,18 @@ pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<
     }
     if bytes.trim_ascii_start().first() == Some(&b'{') {
         let signed = receipt::read(&options.file)?;
-        let checked = receipt::verify(&signed, &root, None, None, printer)?;
+        let wanted = Wanted {
+            root,
+            measurements: None,
+            agreement: None,
+            room: None,
+        };
+        let checked = receipt::verify(&signed, &wanted, printer)?;
         receipt::describe(checked.receipt(), printer);
-        printer.result("a receipt; it holds");
-        printer.document(&json!({"kind": "receipt", "holds": true, "receipt": checked.receipt()}));
+        printer.result(format_args!("a receipt: {}", wanted.verdict()));
+        printer.document(
+            &json!({"kind": "receipt", "program_compared": false, "receipt": checked.receipt()}),
+        );
         return Ok(());
     }
     let at = match &options.at {

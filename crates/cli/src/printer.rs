@@ -34,7 +34,7 @@ impl Printer {
     /// The command's result, as text; not printed under `--json`.
     pub(crate) fn result(self, text: impl std::fmt::Display) {
         if !self.options.json {
-            write_line(std::io::stdout(), &text);
+            write_line(std::io::stdout(), &printable(&text.to_string()));
         }
     }
 
@@ -48,14 +48,20 @@ impl Printer {
     /// What a person may want to know while it runs.
     pub(crate) fn say(self, text: impl std::fmt::Display) {
         if !self.options.quiet {
-            write_line(std::io::stderr(), &text);
+            write_line(std::io::stderr(), &printable(&text.to_string()));
         }
+    }
+
+    /// What a person must know, however quiet it is to be.
+    pub(crate) fn warn(self, text: impl std::fmt::Display) {
+        let text = format!("warning: {text}");
+        write_line(std::io::stderr(), &printable(&text));
     }
 
     /// What only a curious person wants to know.
     pub(crate) fn detail(self, text: impl std::fmt::Display) {
         if self.options.verbose {
-            write_line(std::io::stderr(), &text);
+            write_line(std::io::stderr(), &printable(&text.to_string()));
         }
     }
 
@@ -67,7 +73,7 @@ impl Printer {
             let document = serde_json::json!({"error": causes.join(": "), "exit_code": exit_code});
             write_line(std::io::stdout(), &format_args!("{document:#}"));
         }
-        let mut lines = error.chain().map(ToString::to_string);
+        let mut lines = error.chain().map(|cause| printable(&cause.to_string()));
         let first = lines.next().unwrap_or_default();
         write_line(std::io::stderr(), &format_args!("error: {first}"));
         for cause in lines {
@@ -76,7 +82,37 @@ impl Printer {
     }
 }
 
+/// The text without characters that could move the cursor, turn the direction of writing, or hide: what others wrote (an
+/// agreement, a receipt, the header of a table) must not be able to change what stands around it.
+pub(crate) fn printable(text: &str) -> String {
+    let harmless = |c: char| {
+        let hidden = matches!(c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}');
+        c == '\n' || !(c.is_control() || hidden)
+    };
+    text.chars()
+        .map(|c| if harmless(c) { c } else { '\u{fffd}' })
+        .collect()
+}
+
 /// A reader that went away (`| head`) is no error of ours.
 fn write_line(mut to: impl Write, text: &dyn std::fmt::Display) {
     let _ = writeln!(to, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_others_wrote_cannot_move_the_cursor_or_turn_the_line() {
+        let hostile = "epsilon: 30\r\u{1b}[Aepsilon: 3\u{202e}\n";
+        assert_eq!(
+            printable(hostile),
+            "epsilon: 30\u{fffd}\u{fffd}[Aepsilon: 3\u{fffd}\n"
+        );
+        assert_eq!(printable("Größe, 身長"), "Größe, 身長");
+    }
 }

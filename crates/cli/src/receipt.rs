@@ -1,9 +1,12 @@
 //! `synclave verify-receipt`.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::Context;
-use attestation::{AuthenticDocument, Freshness, Root, authenticate, claimed_time};
+use attestation::{
+    AuthenticDocument, Freshness, Measurements, Root, agreement_pcr, authenticate, claimed_time,
+};
 use privacy::LedgerRecord;
 use protocol::{CheckedReceipt, Receipt, ReceiptError, SignedReceipt};
 use serde_json::json;
@@ -14,31 +17,53 @@ use crate::exit::BadInput;
 use crate::printer::Printer;
 
 pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::Result<()> {
-    let root = connect::root(options.dangerous_root.as_deref(), printer)?;
-    let measurements = options
-        .measurements
-        .measurements
-        .as_deref()
-        .map(connect::measurements_file)
-        .transpose()?;
-    let agreement = options
-        .agreement
-        .as_deref()
-        .map(connect::agreement)
-        .transpose()?;
-    let checked = verify(
-        &read(&options.file)?,
-        &root,
-        measurements,
-        agreement,
-        printer,
-    )
-    .with_context(|| format!("{} is not accepted", options.file.display()))?;
-    let receipt = checked.receipt();
-    describe(receipt, printer);
-    printer.result("the receipt holds");
-    printer.document(&json!({"holds": true, "receipt": receipt}));
+    let wanted = Wanted {
+        root: connect::root(options.dangerous_root.as_deref(), printer)?,
+        measurements: options
+            .measurements
+            .as_deref()
+            .map(connect::measurements_file)
+            .transpose()?,
+        agreement: options
+            .agreement
+            .as_deref()
+            .map(connect::agreement)
+            .transpose()?,
+        room: options.room.as_deref().map(connect::room).transpose()?,
+    };
+    let checked = verify(&read(&options.file)?, &wanted, printer)
+        .with_context(|| format!("{} is not accepted", options.file.display()))?;
+    describe(checked.receipt(), printer);
+    printer.result(wanted.verdict());
+    printer.document(&json!({
+        "holds": true,
+        "program_compared": wanted.measurements.is_some(),
+        "agreement_compared": wanted.agreement.is_some(),
+        "room_compared": wanted.room.is_some(),
+        "receipt": checked.receipt(),
+    }));
     Ok(())
+}
+
+/// What a receipt must be about. What is not named is not compared, and the verdict says so.
+pub(crate) struct Wanted {
+    pub(crate) root: Root,
+    pub(crate) measurements: Option<Measurements>,
+    pub(crate) agreement: Option<[u8; 48]>,
+    pub(crate) room: Option<[u8; 32]>,
+}
+
+impl Wanted {
+    /// Of a receipt that passed.
+    pub(crate) fn verdict(&self) -> &'static str {
+        match self.measurements {
+            Some(_) => "the receipt holds",
+            None => {
+                "the receipt is what some enclave vouches for; WHICH program that was is not compared \
+                 (name its measurements with --measurements)"
+            }
+        }
+    }
 }
 
 /// Reads a receipt as `/receipt` gave it.
@@ -51,56 +76,86 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<SignedReceipt> {
 /// The evidence at the time it says it was made, then what it vouches for.
 pub(crate) fn verify(
     signed: &SignedReceipt,
-    root: &Root,
-    measurements: Option<attestation::Measurements>,
-    agreement: Option<[u8; 48]>,
+    wanted: &Wanted,
     printer: Printer,
 ) -> anyhow::Result<CheckedReceipt> {
     let document = signed.evidence()?;
     let evidence = authenticate(
         &document,
-        root,
+        &wanted.root,
         claimed_time(&document)?,
         Freshness::Archived,
     )?;
     let found = evidence.measurements()?;
-    let evidence = match &measurements {
-        Some(wanted) => AuthenticDocument::clone(&*evidence.matching(wanted)?),
+    let evidence = match &wanted.measurements {
+        Some(measurements) => AuthenticDocument::clone(&*evidence.matching(measurements)?),
         None => evidence,
     };
     for step in evidence.steps() {
         printer.say(format_args!("  ok  {step}"));
     }
+    if wanted.measurements.is_none() {
+        for (index, pcr) in found.pcrs().iter().enumerate() {
+            printer.say(format_args!(
+                "  --  PCR{index}, not compared: {}",
+                hex::encode(pcr)
+            ));
+        }
+    }
     let checked = signed.check(evidence.user_data().unwrap_or_default())?;
     let receipt = checked.receipt();
     printer.say("  ok  text: it is what the evidence vouches for");
     printer.say("  ok  ledger: the spends add up, and stay within the budget");
-    if evidence
-        .pcr(16)
-        .is_some_and(|pcr| *pcr != attestation::agreement_pcr(receipt.agreement_sha384.as_bytes()))
-    {
-        return Err(ReceiptError::NotVouchedFor)
-            .context("PCR16 holds another agreement than the receipt names");
-    }
-    match agreement {
-        Some(wanted) if wanted != receipt.agreement_sha384.to_bytes() => {
-            return Err(ReceiptError::NotVouchedFor).with_context(|| {
-                format!(
-                    "it is about another agreement: {}",
-                    receipt.agreement_sha384
-                )
-            });
+
+    let about =
+        |sentence: String| anyhow::Error::new(ReceiptError::NotVouchedFor).context(sentence);
+    let named = receipt.agreement_sha384.to_bytes();
+    match evidence.pcr(AGREEMENT_PCR) {
+        Some(pcr) if *pcr == agreement_pcr(&named) => {
+            printer.say("  ok  PCR16: extended with the receipt's agreement")
         }
-        Some(_) => printer.say("  ok  agreement: the one you named"),
-        None => printer.say("  --  agreement: not compared (name one with --agreement)"),
-    }
-    if measurements.is_none() {
-        printer.say("  --  program: not compared (name its measurements with --measurements)");
-        for (index, pcr) in found.pcrs().iter().enumerate() {
-            printer.say(format_args!("        PCR{index} {}", hex::encode(pcr)));
+        None if wanted.root != Root::aws_nitro() => {
+            printer.say("  --  PCR16: not reported by this platform")
+        }
+        _ => {
+            return Err(about(
+                "PCR16 does not hold the agreement that the receipt names".to_owned(),
+            ));
         }
     }
+    compare(
+        "agreement",
+        wanted.agreement.map(|wanted| wanted == named),
+        &receipt.agreement_sha384,
+        printer,
+    )?;
+    compare(
+        "room",
+        wanted.room.map(|wanted| wanted == receipt.room.to_bytes()),
+        &receipt.room,
+        printer,
+    )?;
     Ok(checked)
+}
+
+/// The register that holds the agreement.
+const AGREEMENT_PCR: u8 = 16;
+
+fn compare(
+    what: &str,
+    equal: Option<bool>,
+    found: &dyn Display,
+    printer: Printer,
+) -> anyhow::Result<()> {
+    match equal {
+        Some(true) => printer.say(format_args!("  ok  {what}: the one you named")),
+        Some(false) => {
+            return Err(anyhow::Error::new(ReceiptError::NotVouchedFor)
+                .context(format!("the receipt is about another {what}: {found}")));
+        }
+        None => printer.say(format_args!("  --  {what}, not compared: {found}")),
+    }
+    Ok(())
 }
 
 /// The receipt for a person.

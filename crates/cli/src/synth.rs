@@ -41,7 +41,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     };
     let mut rng = NoiseRng::from_os()?;
     let table = if options.dangerous_domain_from_data {
-        printer.say("warning: the domain is taken from the data: its values and ranges show through, whatever epsilon says");
+        printer.warn("the domain is taken from the data: its values and ranges show through, whatever epsilon says");
         joined.dangerous_into_coded()
     } else {
         let discovery = if joined.needs_discovery() {
@@ -51,6 +51,11 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
             Rho::ZERO
         };
         joined.into_coded(&mut ledger, discovery, &mut rng)?
+    };
+    let domain = match &schema {
+        Some(_) => "declared",
+        None if options.dangerous_domain_from_data => "from data: no guarantee holds",
+        None => "discovered",
     };
     let bar = progress_bar(printer)?;
     let fitted = synthesis::fit(
@@ -70,24 +75,32 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     let rows = options.rows.unwrap_or_else(|| model.default_rows());
     table_file::write_samples(&options.output, &model, rows, options.seed)?;
     if let Some(path) = &options.model {
-        whole_file::write(path, |mut out| Ok(model.save(&mut out)?))?;
+        whole_file::write(path, |out| Ok(model.save(out)?))?;
     }
     if let Some(path) = &options.report {
-        let report = json!({"report": model.report(), "ledger": model.ledger()});
+        let report = json!({"domain": domain, "report": model.report(), "ledger": model.ledger()});
         whole_file::write(path, |out| Ok(writeln!(out, "{report:#}")?))?;
     }
     printer.say(format_args!(
         "wrote {rows} synthetic rows to {}",
         options.output.display()
     ));
-    for line in receipt::ledger_lines(model.ledger()) {
-        printer.say(line);
+    if options.dangerous_domain_from_data {
+        printer.warn("with the domain from the data no guarantee holds, whatever the ledger in model and report says");
+    } else {
+        if options.key.is_none() {
+            printer.say("each row counts as one person (with --key that is checked)");
+        }
+        for line in receipt::ledger_lines(model.ledger()) {
+            printer.say(line);
+        }
     }
     receipt::detail_entries(model.ledger(), printer);
     printer.document(&json!({
         "output": options.output,
         "rows": rows,
         "method": model.method().to_string(),
+        "domain": domain,
         "ledger": model.ledger(),
     }));
     Ok(())

@@ -30,7 +30,7 @@ pub(crate) fn read(
         tabular::read_csv(file, key, schema, &hasher, &limits).with_context(problem)?
     };
     for warning in upload.warnings() {
-        printer.say(format_args!("warning: {}: {warning}", path.display()));
+        printer.say(format_args!("note: {}: {warning}", path.display()));
     }
     Ok(upload)
 }

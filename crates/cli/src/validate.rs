@@ -14,7 +14,7 @@ use crate::printer::Printer;
 pub(crate) fn run(options: &ValidateOptions, printer: Printer) -> anyhow::Result<()> {
     let checked = read(&options.room)?;
     for warning in checked.warnings() {
-        printer.say(format_args!("warning: {warning}"));
+        printer.warn(warning);
     }
     let parties: Vec<&str> = checked.parties().iter().map(|party| party.name()).collect();
     printer.say(format_args!(

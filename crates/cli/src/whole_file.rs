@@ -17,28 +17,24 @@ pub(crate) fn write(
         _ => Path::new("."),
     };
     let problem = || format!("could not write {}", path.display());
-    let mut file = NamedTempFile::new_in(folder).with_context(problem)?;
+    let mut file = temporary(folder).with_context(problem)?;
     {
         let mut buffered = BufWriter::new(file.as_file_mut());
         write(&mut buffered)?;
         buffered.flush().with_context(problem)?;
     }
-    readable_by_others(&file).with_context(problem)?;
     file.persist(path).with_context(problem)?;
     Ok(())
 }
 
-/// A temporary file is private; what replaces a file a person asked for is as readable as any other file of theirs.
-#[cfg(unix)]
-fn readable_by_others(file: &NamedTempFile) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.as_file()
-        .set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable_by_others(_: &NamedTempFile) -> std::io::Result<()> {
-    Ok(())
+/// As any new file of the person's, under their umask; by itself a temporary file would be private.
+fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(everyone);
+    builder.tempfile_in(folder)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::arguments::DemoOptions;
 use crate::demo::parties::Stage;
 use crate::exit::BadInput;
 use crate::printer::Printer;
+use crate::receipt::Wanted;
 use crate::{receipt, whole_file};
 
 /// A party of the demo with its bundled table.
@@ -99,13 +100,13 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
         whole_file::write(&folder.join(name), |out| Ok(out.write_all(&content)?))?;
     }
     let signed: SignedReceipt = serde_json::from_slice(&fs::read(folder.join("receipt.json"))?)?;
-    let checked = receipt::verify(
-        &signed,
-        &stage.root()?,
-        Some(*stage.measurements()),
-        Some(stage.agreement()),
-        Printer::silent(),
-    )?;
+    let wanted = Wanted {
+        root: stage.root()?,
+        measurements: Some(*stage.measurements()),
+        agreement: Some(stage.agreement()),
+        room: Some(stage.room().to_bytes()),
+    };
+    let checked = receipt::verify(&signed, &wanted, Printer::silent())?;
     printer.say("   the receipt holds:");
     for line in receipt::ledger_lines(&checked.receipt().ledger) {
         printer.say(format_args!("   {line}"));

@@ -119,7 +119,7 @@ impl Stage {
             party.name
         ));
         tokio::spawn(proxy.serve(std::future::pending(), move |error| {
-            printer.say(format_args!("warning: {error}"));
+            printer.warn(error);
         }));
         Ok(LocalPort(port))
     }
