@@ -4,7 +4,7 @@ mod stage;
 
 use std::time::Duration;
 
-use enclave::Platform;
+use enclave::{Limits, Platform};
 use serde_json::json;
 use stage::http::{get, multipart, post, send, upload, wait_for_status};
 use stage::{FOUR_LINES, Serving, Stage, tables};
@@ -294,5 +294,87 @@ async fn an_upload_refused_half_way_gets_its_reply() {
     let reply = upload(alice.port, &tables(2_000_000).0).await;
     assert_eq!(reply.status, 413, "{reply:?}");
     assert_eq!(upload(alice.port, "id,a\n1,x\n").await.status, 200);
+    room.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_the_room_has_closed_in_the_meantime_is_replaced_unnoticed() {
+    let stage = Stage::new(FOUR_LINES);
+    let limits = Limits {
+        header_deadline: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let room = stage
+        .start_with(limits, &Platform::simulated().unwrap(), None)
+        .await;
+    let alice = Serving::connect(&room, &stage.alice).await;
+    for wait in [0, 400, 0, 600] {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        let reply = upload(alice.port, "id,a\n1,x\n2,y\n").await;
+        assert_eq!(reply.status, 200, "after {wait} ms: {reply:?}");
+    }
+    assert!(alice.reported.lock().unwrap().is_empty());
+    room.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_come_through_as_they_happen() {
+    let stage = Stage::new(FOUR_LINES);
+    let room = stage.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &stage.alice).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", alice.port)).await.unwrap();
+    let request = format!(
+        "GET /events HTTP/1.1\r\nHost: localhost:{}\r\n\r\n",
+        alice.port
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    let mut until = async |text: &str| {
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            let read =
+                tokio::time::timeout(Duration::from_secs(10), stream.read_buf(&mut seen)).await;
+            assert_ne!(
+                read.expect("an event in time").unwrap(),
+                0,
+                "{}",
+                String::from_utf8_lossy(&seen)
+            );
+        }
+    };
+    until("awaiting_data").await;
+    assert_eq!(upload(alice.port, "id,a\n1,x\n").await.status, 200);
+    until(r#""uploaded":true"#).await;
+    drop(stream);
+    alice.end().await;
+    room.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_under_way_is_answered_before_the_proxy_ends() {
+    let stage = Stage::new(FOUR_LINES);
+    let room = stage.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &stage.alice).await;
+    let port = alice.port;
+    let (head, body) = multipart(port, &tables(500).0, "");
+    let (first, second) = body.split_at(body.len() / 2);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream
+        .write_all(&[head.as_bytes(), first].concat())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let ending = tokio::spawn(alice.end());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(
+        TcpStream::connect(("127.0.0.1", port)).await.is_err(),
+        "nothing new is accepted"
+    );
+    stream.write_all(second).await.unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    drop(stream);
+    ending.await.unwrap();
     room.shutdown().await;
 }

@@ -59,6 +59,15 @@ impl Stage {
         platform: &Platform,
         listener: Option<TcpListener>,
     ) -> Running {
+        self.start_with(Limits::default(), platform, listener).await
+    }
+
+    pub(crate) async fn start_with(
+        &self,
+        limits: Limits,
+        platform: &Platform,
+        listener: Option<TcpListener>,
+    ) -> Running {
         let listener = match listener {
             Some(listener) => listener,
             None => TcpListener::bind("127.0.0.1:0").await.unwrap(),
@@ -68,7 +77,7 @@ impl Stage {
             agreement: self.agreement.clone(),
             platform: platform.clone(),
             listener,
-            limits: Limits::default(),
+            limits,
             events: Arc::new(move |event| log.lock().unwrap().push(event)),
         })
         .unwrap()
