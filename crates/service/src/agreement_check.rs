@@ -84,7 +84,7 @@ fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> 
     {
         return Err(value(
             key,
-            "the key must be the name of a column: 1 to 256 characters, no spaces around them",
+            "the key must be the name of a column: 1 to 256 bytes, no spaces around them",
         ));
     }
     Ok(name.to_owned())

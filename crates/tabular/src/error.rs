@@ -1,6 +1,7 @@
 //! What can be wrong with a table.
 
 use crate::names::quoted_list;
+use crate::schema::MAX_NAME_BYTES;
 
 /// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated ids, a few ids;
 /// other values of the table are never quoted.
@@ -60,7 +61,7 @@ pub enum TableError {
     },
     /// A column name that cannot be used.
     #[error(
-        "the name of column {number} cannot be used: a name has 1 to 256 characters, none of them a control character"
+        "the name of column {number} cannot be used: a name has 1 to {MAX_NAME_BYTES} bytes, and no control character"
     )]
     BadHeader {
         /// Position of the column, from 1.

@@ -394,7 +394,7 @@ mod tests {
         check(
             "id,\"a\nb\"\n1,x\n",
             expect![[r#"
-            the name of column 2 cannot be used: a name has 1 to 256 characters, none of them a control character
+            the name of column 2 cannot be used: a name has 1 to 256 bytes, and no control character
         "#]],
         );
         check(

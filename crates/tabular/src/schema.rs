@@ -11,13 +11,20 @@ use crate::grid::{BadRange, Grid, Range};
 /// The most codes one column may have.
 pub const MAX_CODES: usize = 1 << 20;
 
+/// Bytes of a column's name in a declaration or a header.
+pub(crate) const MAX_NAME_BYTES: usize = 256;
+
+/// Bytes of a column's name in a joined table, where the party's name stands before it.
+const MAX_JOINED_NAME_BYTES: usize = 1024;
+
 /// The text that stands for a value outside the declared or discovered categories.
 pub const OTHER: &str = "other";
 
 /// The checked columns of a table, in order: names differ, every range and every list of categories makes sense.
 ///
 /// Public: it is declared, or was discovered under differential privacy. Its serialised form is that of a
-/// [`Declaration`], and is checked again when read.
+/// [`Declaration`], and is checked again when read; names may be longer there than in a declaration, as those of a joined
+/// table are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Declaration", into = "Declaration")]
 pub struct Schema {
@@ -41,11 +48,13 @@ pub enum SchemaError {
     NoColumns,
     /// A column has a name that no file should hold.
     #[error(
-        "the column name {name:?} cannot be used: a name has 1 to 256 characters, none of them a control character"
+        "the column name {name:?} cannot be used: a name has 1 to {limit} bytes, and no control character"
     )]
     BadName {
         /// The name.
         name: String,
+        /// The most bytes it may have.
+        limit: usize,
     },
     /// Two columns have the same name.
     #[error("two columns are named `{name}`; rename one of them")]
@@ -123,10 +132,14 @@ impl Schema {
     /// # Errors
     /// The first thing that is wrong, with the column's name.
     pub fn new(declaration: Declaration) -> Result<Self, SchemaError> {
+        Self::with_names_within(MAX_NAME_BYTES, declaration)
+    }
+
+    fn with_names_within(limit: usize, declaration: Declaration) -> Result<Self, SchemaError> {
         let columns = declaration
             .columns
             .into_iter()
-            .map(|(name, declared)| checked_column(name, declared))
+            .map(|(name, declared)| checked_column(name, limit, declared))
             .collect::<Result<_, _>>()?;
         Self::from_columns(columns)
     }
@@ -193,7 +206,7 @@ impl TryFrom<Declaration> for Schema {
     type Error = SchemaError;
 
     fn try_from(declaration: Declaration) -> Result<Self, SchemaError> {
-        Self::new(declaration)
+        Self::with_names_within(MAX_JOINED_NAME_BYTES, declaration)
     }
 }
 
@@ -206,14 +219,14 @@ impl From<Schema> for Declaration {
     }
 }
 
-/// Whether a header or a declaration may hold this name.
-pub(crate) fn is_good_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 256 && !name.chars().any(char::is_control)
+/// Whether a column may have this name of at most so many bytes.
+pub(crate) fn is_good_name(name: &str, limit: usize) -> bool {
+    !name.is_empty() && name.len() <= limit && !name.chars().any(char::is_control)
 }
 
-fn checked_column(name: String, declared: Declared) -> Result<Column, SchemaError> {
-    if !is_good_name(&name) {
-        return Err(SchemaError::BadName { name });
+fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Column, SchemaError> {
+    if !is_good_name(&name, limit) {
+        return Err(SchemaError::BadName { name, limit });
     }
     let Declared {
         kind,

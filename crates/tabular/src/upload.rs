@@ -11,7 +11,7 @@ use crate::ids::{IdCollector, Ids, KeyHasher};
 use crate::limits::Limits;
 use crate::names::{nearest, quoted_list};
 use crate::number::trim;
-use crate::schema::{Schema, is_good_name};
+use crate::schema::{MAX_NAME_BYTES, Schema, is_good_name};
 
 /// The table of one party as codes. No text of a declared column is in it, and no id, only keyed hashes of ids; the
 /// texts of undeclared columns are kept until the join. Overwritten on drop.
@@ -108,7 +108,7 @@ impl Intake {
                 limit: limits.max_columns,
             });
         }
-        let positions = positions(header)?;
+        let positions = positions(header, schema)?;
         let present = || {
             header
                 .iter()
@@ -326,14 +326,19 @@ impl Intake {
     }
 }
 
-/// Position of each name; a name may be missing, not bad or given twice.
-fn positions(header: &[String]) -> Result<HashMap<&str, usize>, TableError> {
+/// Position of each name; a name may be missing, not bad or given twice. The longer names of a joined table are good
+/// where the schema has them.
+fn positions<'a>(
+    header: &'a [String],
+    schema: Option<&Schema>,
+) -> Result<HashMap<&'a str, usize>, TableError> {
+    let known = |name: &str| schema.is_some_and(|schema| schema.position(name).is_some());
     let mut positions = HashMap::new();
     for (i, name) in header.iter().enumerate() {
         if name.is_empty() {
             continue;
         }
-        if !is_good_name(name) {
+        if !is_good_name(name, MAX_NAME_BYTES) && !known(name) {
             return Err(TableError::BadHeader { number: i + 1 });
         }
         if let Some(first) = positions.insert(name.as_str(), i) {

@@ -238,7 +238,7 @@ fn what_is_missing_or_too_much_is_said() {
     check_refused(
         "\"\": {categories: [x]}",
         expect![[r#"
-        the column name "" cannot be used: a name has 1 to 256 characters, none of them a control character
+        the column name "" cannot be used: a name has 1 to 256 bytes, and no control character
     "#]],
     );
     check_refused(

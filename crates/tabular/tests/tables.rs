@@ -171,3 +171,54 @@ fn the_adult_table_is_read() {
         assert_eq!(table.counts(&[i]).dangerous_reveal(), expected);
     }
 }
+
+#[test]
+fn the_longest_names_of_a_joined_table_survive_being_stored() {
+    let name = "n".repeat(256);
+    let declared = schema(&format!("{name}: {{categories: [x, y]}}"));
+    let hasher = KeyHasher::new([5; 16]);
+    let csv = format!("id,{name}\n1,x\n2,y\n");
+    let party = |schema: Option<&Schema>| {
+        let upload = read_csv(
+            csv.as_bytes(),
+            Some("id"),
+            schema,
+            &hasher,
+            &Limits::default(),
+        );
+        ("p".repeat(64), upload.unwrap())
+    };
+    let table = Joined::join(vec![party(Some(&declared)), party(None)]).dangerous_into_coded();
+    let joined = table.schema();
+    assert_eq!(joined.columns()[1].name().len(), 64 + 1 + 256 + 2);
+    let stored = serde_json::to_string(joined).unwrap();
+    assert_eq!(&serde_json::from_str::<Schema>(&stored).unwrap(), joined);
+
+    let codes = table.dangerous_codes();
+    let mut written = Vec::new();
+    write_csv(
+        joined,
+        &codes,
+        &mut ChaCha20Rng::seed_from_u64(1),
+        &mut written,
+        true,
+    )
+    .unwrap();
+    let again = Joined::single(read(&written, None, joined)).dangerous_into_coded();
+    assert_eq!(again.dangerous_codes(), codes);
+}
+
+#[test]
+fn names_beyond_the_limits_are_refused() {
+    let name = "n".repeat(257);
+    let yaml = format!("{name}: {{categories: [x, y]}}");
+    assert!(Schema::new(Declaration::from_yaml(&yaml).unwrap()).is_err());
+    let csv = format!("{name}\nx\n");
+    let hasher = KeyHasher::new([5; 16]);
+    assert!(read_csv(csv.as_bytes(), None, None, &hasher, &Limits::default()).is_err());
+    let stored =
+        |length: usize| format!("{{\"{}\":{{\"categories\":[\"x\"]}}}}", "n".repeat(length));
+    assert!(serde_json::from_str::<Schema>(&stored(1024)).is_ok());
+    let refused = serde_json::from_str::<Schema>(&stored(1025)).unwrap_err();
+    assert!(refused.to_string().contains("a name has 1 to 1024 bytes"));
+}

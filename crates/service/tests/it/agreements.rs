@@ -278,7 +278,7 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "epsilon: 3",
         "epsilon: 3\nkey: \"\"",
         expect![
-            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 characters, no spaces around them"
+            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces around them"
         ],
     );
     check(
