@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use axum::body::Bytes;
 use protocol::{Code, Digest, Problem, Salt};
 use tokio::sync::mpsc;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::reply::internal;
 
@@ -24,6 +24,8 @@ pub(crate) enum Piece {
 pub(crate) struct Incoming {
     pieces: mpsc::Receiver<Piece>,
     piece: Bytes,
+    /// Bytes of the piece that were handed on.
+    taken: usize,
     complete: bool,
     hash: digest::Context,
 }
@@ -39,6 +41,7 @@ impl Incoming {
             Incoming {
                 pieces,
                 piece: Bytes::new(),
+                taken: 0,
                 complete: false,
                 hash,
             },
@@ -47,7 +50,9 @@ impl Incoming {
 
     /// Waits until there is a piece or the end.
     fn fill(&mut self) -> io::Result<()> {
-        while self.piece.is_empty() && !self.complete {
+        while self.taken == self.piece.len() && !self.complete {
+            wipe(std::mem::take(&mut self.piece));
+            self.taken = 0;
             match self.pieces.blocking_recv() {
                 Some(Piece::Bytes(piece)) => {
                     self.hash.update(&piece);
@@ -60,26 +65,28 @@ impl Incoming {
         Ok(())
     }
 
-    /// The whole file in memory, in one place that is overwritten when dropped.
+    /// What is left of the file, in one place in memory that is overwritten when dropped or left for a larger one. Each
+    /// piece is let go as soon as it is copied there.
     pub(crate) fn whole(&mut self, max_bytes: u64) -> Result<Zeroizing<Vec<u8>>, Problem> {
-        let mut pieces = Vec::new();
-        let mut length = 0;
+        let mut file = Zeroizing::new(Vec::new());
         loop {
             self.fill().map_err(|_| incomplete())?;
-            if self.complete {
-                break;
+            let rest = &self.piece[self.taken..];
+            if rest.is_empty() {
+                return Ok(file);
             }
-            length += self.piece.len();
+            let length = file.len() + rest.len();
             if u64::try_from(length).unwrap_or(u64::MAX) > max_bytes {
                 return Err(too_many_bytes(max_bytes));
             }
-            pieces.push(std::mem::take(&mut self.piece));
+            if length > file.capacity() {
+                let mut larger = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
+                larger.extend_from_slice(&file);
+                file = larger;
+            }
+            file.extend_from_slice(rest);
+            self.taken = self.piece.len();
         }
-        let mut file = Zeroizing::new(Vec::with_capacity(length));
-        for piece in pieces {
-            file.extend_from_slice(&piece);
-        }
-        Ok(file)
     }
 
     /// The commitment, once the file was complete.
@@ -98,9 +105,18 @@ impl Incoming {
 impl Read for Incoming {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.fill()?;
-        let length = self.piece.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.piece.split_to(length));
+        let rest = &self.piece[self.taken..];
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.taken += length;
         Ok(length)
+    }
+}
+
+/// Overwrites a piece, unless the connection still holds the buffer it is a part of.
+fn wipe(piece: Bytes) {
+    if let Ok(mut piece) = piece.try_into_mut() {
+        piece.as_mut().zeroize();
     }
 }
 
@@ -115,4 +131,55 @@ pub(crate) fn too_many_bytes(max_bytes: u64) -> Problem {
         Code::TooLarge,
         format!("The file is larger than {max_bytes} bytes, the most that may be uploaded."),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALT: [u8; 32] = [7; 32];
+
+    /// A file that came in these pieces and was complete.
+    fn incoming(pieces: &[&'static [u8]]) -> Incoming {
+        let (sender, incoming) = Incoming::channel(&Salt::from_bytes(SALT));
+        for piece in pieces {
+            sender
+                .try_send(Piece::Bytes(Bytes::from_static(piece)))
+                .unwrap();
+        }
+        sender.try_send(Piece::End).unwrap();
+        incoming
+    }
+
+    #[test]
+    fn pieces_make_the_whole_file_and_its_commitment() {
+        let mut in_memory = incoming(&[b"ab", b"", b"cde", b"f"]);
+        assert_eq!(*in_memory.whole(6).unwrap(), b"abcdef");
+        let expected = digest::digest(&digest::SHA384, &[&SALT[..], b"abcdef"].concat());
+        let expected = Digest::from_bytes(expected.as_ref().try_into().unwrap());
+        assert_eq!(in_memory.finish().unwrap(), expected);
+
+        let mut streamed = incoming(&[b"ab", b"", b"cde", b"f"]);
+        let (mut bytes, mut two) = (Vec::new(), [0; 2]);
+        loop {
+            match streamed.read(&mut two).unwrap() {
+                0 => break,
+                count => bytes.extend_from_slice(&two[..count]),
+            }
+        }
+        assert_eq!(bytes, b"abcdef");
+        assert_eq!(streamed.finish().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_file_of_too_many_bytes_or_without_its_end_is_refused() {
+        let refused = incoming(&[b"abc", b"def"]).whole(5).unwrap_err();
+        assert_eq!(refused.code, Code::TooLarge);
+        let (sender, mut cut_off) = Incoming::channel(&Salt::from_bytes(SALT));
+        sender
+            .try_send(Piece::Bytes(Bytes::from_static(b"abc")))
+            .unwrap();
+        drop(sender);
+        assert_eq!(cut_off.whole(5).unwrap_err().code, Code::UploadIncomplete);
+    }
 }
