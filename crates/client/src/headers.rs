@@ -17,6 +17,9 @@ const HOP_BY_HOP: [&str; 10] = [
     "upgrade",
 ];
 
+/// What a browser sends along for every server on `localhost`: it is not the room's business.
+const PERSONAL: [&str; 2] = ["authorization", "cookie"];
+
 /// Removes what concerns one hop, what `Connection` names, and every header in which the room's own front door would name a user.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     let named: Vec<String> = headers
@@ -30,6 +33,7 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
         .keys()
         .filter(|name| {
             HOP_BY_HOP.contains(&name.as_str())
+                || PERSONAL.contains(&name.as_str())
                 || is_reserved(name)
                 || named.iter().any(|it| it == name.as_str())
         })
@@ -80,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_concerns_one_hop_stays_there() {
+    fn what_concerns_one_hop_or_another_server_stays_there() {
         let lines = [
             ("Connection", "close, X-Private"),
             ("X-Private", "1"),
@@ -89,6 +93,8 @@ mod tests {
             ("Expect", "100-continue"),
             ("Accept", "*/*"),
             ("Content-Type", "text/csv"),
+            ("Cookie", "session-of-another-port=1"),
+            ("Authorization", "Basic x"),
         ];
         assert_eq!(stripped(&lines), ["accept", "content-type"]);
     }

@@ -1,6 +1,6 @@
 //! Who may speak to the local port: programs on this machine that mean to, and no web page.
 
-use hyper::header::{HOST, HeaderName, ORIGIN};
+use hyper::header::{HOST, HeaderName, ORIGIN, REFERER};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
@@ -52,7 +52,21 @@ pub(crate) fn check(head: &Parts, port: u16) -> Result<(), Refusal> {
             "A web page of another site asked for this; only programs and pages of this port may. Type the address yourself, or use curl or Python.",
         ));
     }
+    if head.method == Method::GET && head.uri.path() == "/confirm_data" && is_of_a_browser(head) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "confirm-by-visit",
+            "Confirming cannot be undone, so a visit with a browser (a link, a prefetch) does not do it: use curl or Python, or POST.",
+        ));
+    }
     Ok(())
+}
+
+/// What browsers, and hardly anyone else, say of a request: fetch metadata, a purpose, where it came from.
+fn is_of_a_browser(head: &Parts) -> bool {
+    head.headers
+        .keys()
+        .any(|name| name.as_str().starts_with("sec-") || name == "purpose" || name == REFERER)
 }
 
 fn is_here(host: &[u8], port: u16) -> bool {
@@ -160,6 +174,22 @@ mod tests {
                 "passes"
             );
         }
+    }
+
+    #[test]
+    fn a_visit_with_a_browser_does_not_confirm() {
+        let host = ("host", "localhost:3030");
+        for header in [
+            ("sec-fetch-site", "none"),
+            ("sec-purpose", "prefetch"),
+            ("purpose", "prefetch"),
+            ("referer", "http://localhost:3030/"),
+        ] {
+            let visit = answer("GET /confirm_data", &[host, header]);
+            assert_eq!(visit, "confirm-by-visit", "{header:?}");
+            assert_eq!(answer("POST /confirm_data", &[host, header]), "passes");
+        }
+        assert_eq!(answer("GET /confirm_data", &[host]), "passes");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use crate::Error;
+use crate::{Error, Refused};
 
 /// A status, a stable code for programs, and a sentence for a person: `{"detail": .., "code": ..}`.
 pub(crate) struct Refusal {
@@ -40,6 +40,9 @@ impl Refusal {
 impl From<&Error> for Refusal {
     fn from(error: &Error) -> Self {
         let (status, code) = match error {
+            Error::Refused(Refused::Closed | Refused::Io(_) | Refused::Tls(_)) => {
+                (StatusCode::BAD_GATEWAY, "room-unreachable")
+            }
             Error::Refused(_) | Error::ServedAgreement | Error::Reply { .. } => {
                 (StatusCode::BAD_GATEWAY, "room-refused")
             }
@@ -51,7 +54,7 @@ impl From<&Error> for Refusal {
             _ => (StatusCode::BAD_GATEWAY, "room-unreachable"),
         };
         let detail = match error {
-            Error::Refused(refused) => format!(
+            Error::Refused(refused) if code == "room-refused" => format!(
                 "What answers at the enclave's address is not the room that was verified, so nothing was sent to it: {refused}. If the \
                  enclave was restarted, its old room and the data in it are gone; connect again."
             ),

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 /// Those of the operating system; then nothing has changed.
 pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = beside(path)?;
-    let written = File::create(&beside).and_then(|mut file| {
+    // Never through a link that somebody else has put there.
+    drop(fs::remove_file(&beside));
+    let written = File::create_new(&beside).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()
     });
