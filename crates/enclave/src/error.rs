@@ -1,3 +1,5 @@
+//! Why an enclave does not start.
+
 use std::io;
 use std::path::PathBuf;
 

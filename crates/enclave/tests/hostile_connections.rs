@@ -170,7 +170,6 @@ async fn handshakes_and_connections_are_counted_and_given_back() {
     let stage = Stage::with(Limits {
         handshakes: 1,
         connections: 1,
-        handshake_deadline: SHORT,
         ..Limits::default()
     })
     .await;
