@@ -1,3 +1,5 @@
+//! What can go wrong on the client's side.
+
 use std::io;
 use std::path::PathBuf;
 

@@ -25,6 +25,8 @@ use crate::{Error, Session, connection, local_only};
 const MAX_LOCAL_CONNECTIONS: usize = 128;
 /// How long requests under way may take to end once the proxy is told to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// Ports to try when any free one will do.
+const FREE_PORT_ATTEMPTS: u32 = 8;
 /// After a failed `accept` (too many open files, most likely).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -61,26 +63,22 @@ impl Proxy {
     }
 
     async fn to(upstream: Arc<Upstream>, port: u16) -> Result<Self, Error> {
-        let first = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-        let port = first
-            .local_addr()
-            .map_err(|source| Error::Bind { port, source })?
-            .port();
-        let mut listeners = vec![first];
-        match listen(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
-            Ok(second) => listeners.push(second),
-            Err(Error::Bind { source, .. })
-                if source.kind() == io::ErrorKind::AddrNotAvailable
-                    || source.kind() == io::ErrorKind::Unsupported => {}
-            Err(Error::Bind { source, .. })
-                if source.raw_os_error() == Some(NO_SUCH_ADDRESS_FAMILY) => {}
-            Err(error) => return Err(error),
+        // A port that is free on one of the two addresses may be taken on the other; then any other port will do, if any was asked for.
+        let mut attempts_left = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
+        loop {
+            attempts_left -= 1;
+            match listen_on_loopback(port).await {
+                Ok((listeners, port)) => {
+                    return Ok(Self {
+                        listeners,
+                        port,
+                        upstream,
+                    });
+                }
+                Err(Error::PortInUse { .. }) if attempts_left > 0 => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Self {
-            listeners,
-            port,
-            upstream,
-        })
     }
 
     /// The port it is bound to.
@@ -125,6 +123,24 @@ impl Proxy {
 
 /// EAFNOSUPPORT: a kernel without IPv6.
 const NO_SUCH_ADDRESS_FAMILY: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
+
+async fn listen_on_loopback(port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
+    let first = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    let port = first
+        .local_addr()
+        .map_err(|source| Error::Bind { port, source })?
+        .port();
+    match listen(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
+        Ok(second) => Ok((vec![first, second], port)),
+        Err(Error::Bind { source, .. }) if has_no_such_address(&source) => Ok((vec![first], port)),
+        Err(error) => Err(error),
+    }
+}
+
+fn has_no_such_address(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(NO_SUCH_ADDRESS_FAMILY)
+}
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address)

@@ -2,10 +2,18 @@
 
 mod stage;
 
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use attestation::authority::{Authority, DocumentFields};
 use attestation::{Measurements, Refusal, Root};
+use attested_tls::{Acceptor, AttestError, Attester, ServerKey};
 use client::{Endpoint, Error, Expectations, Proxy, Refused, Session};
 use enclave::Platform;
+use protocol::{Agreement, AgreementReply};
 use stage::{FOUR_LINES, Serving, Stage, endpoint, expectations, key, open};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_not_in_the_agreement_gets_no_session() {
@@ -141,4 +149,132 @@ async fn a_local_port_in_use_is_said_so() {
     );
     assert!(second.to_string().contains("in use"));
     room.shutdown().await;
+}
+
+/// A platform whose evidence holds, for a program that then serves what it likes.
+struct Vouching {
+    authority: Authority,
+    agreement: [u8; 48],
+}
+
+impl Attester for Vouching {
+    fn attest(
+        &self,
+        nonce: Option<&[u8]>,
+        public_key: Option<&[u8]>,
+        user_data: &[u8],
+    ) -> Result<Vec<u8>, AttestError> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a time after 1970");
+        let program = (0..3).map(|index| (index, vec![1; 48]));
+        let agreement = (16, attestation::agreement_pcr(&self.agreement).to_vec());
+        Ok(self.authority.document(&DocumentFields {
+            module_id: "made-up".to_owned(),
+            timestamp_millis: u64::try_from(now.as_millis()).expect("a time in this age"),
+            pcrs: program.chain([agreement]).collect(),
+            public_key: public_key.map(<[u8]>::to_vec),
+            user_data: Some(user_data.to_vec()),
+            nonce: nonce.map(<[u8]>::to_vec),
+        }))
+    }
+}
+
+/// What opening a session comes to where the evidence holds, and `/agreement` is answered with these bytes.
+async fn opened_with(stage: &Stage, reply: Vec<u8>) -> Result<Session, Error> {
+    let (authority, agreement) = (Authority::generate(), stage.agreement.sha384().to_bytes());
+    let expectations = Expectations {
+        root: Root::dangerous_from_pem(&authority.root_pem()).expect("a certificate"),
+        measurements: Measurements::new([1; 48], [1; 48], [1; 48]).expect("none is zero"),
+        agreement: Some(agreement),
+        room: None,
+    };
+    let party = key(&stage.alice);
+    let attester = Arc::new(Vouching {
+        authority,
+        agreement,
+    });
+    let acceptor = Acceptor::new(
+        ServerKey::generate(),
+        [party.spki().to_vec()],
+        attester,
+        agreement,
+        [5; 32],
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let there = Endpoint::parse(&listener.local_addr().expect("an address").to_string(), 443)
+        .expect("an address");
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut stream = acceptor.accept(stream).await.expect("a handshake").stream;
+        let mut request = [0; 1024];
+        let read = stream.read(&mut request).await.expect("a request");
+        assert!(request[..read].starts_with(b"GET /agreement HTTP/1.1\r\n"));
+        // The client may have seen enough before it has read everything.
+        drop(stream.write_all(&reply).await);
+        drop(stream.shutdown().await);
+    });
+    let opened = Session::open(there, party, expectations).await;
+    serving.await.expect("it served");
+    opened
+}
+
+fn http(body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_serves_another_agreement_than_its_evidence_names_gets_no_session() {
+    let stage = Stage::new(FOUR_LINES);
+    let said = |agreement: &Agreement, name: &Agreement| {
+        let reply = AgreementReply {
+            agreement: agreement.clone(),
+            agreement_sha384: name.sha384(),
+        };
+        http(&serde_json::to_string(&reply).expect("a reply has a JSON form"))
+    };
+    opened_with(&stage, said(&stage.agreement, &stage.agreement))
+        .await
+        .expect("the very agreement");
+
+    let other = Agreement::new(stage.agreement.service_yaml(), FOUR_LINES.replace('3', "4"))
+        .expect("an agreement");
+    // Also when it says that its name is the right one.
+    for reply in [said(&other, &stage.agreement), said(&other, &other)] {
+        let refused = opened_with(&stage, reply).await.err().expect("a refusal");
+        assert!(matches!(refused, Error::ServedAgreement), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_makes_no_sense_gets_no_session() {
+    let stage = Stage::new(FOUR_LINES);
+    let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", " ".repeat(40 << 20)).into_bytes();
+    for reply in [
+        http("{}"),
+        http("[1, 2"),
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(),
+        endless,
+    ] {
+        let refused = opened_with(&stage, reply).await.err().expect("a refusal");
+        assert!(
+            matches!(
+                refused,
+                Error::Reply {
+                    request: "GET /agreement",
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    }
+    let refused = opened_with(&stage, Vec::new())
+        .await
+        .err()
+        .expect("a refusal");
+    assert!(matches!(refused, Error::Lost), "{refused}");
 }
