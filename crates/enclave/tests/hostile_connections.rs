@@ -174,6 +174,8 @@ async fn handshakes_and_connections_are_counted_and_given_back() {
     })
     .await;
     let first = stage.tcp().await;
+    // Each connection has a task of its own: the first must have taken its place before the second asks for one.
+    tokio::time::sleep(SHORT).await;
     let mut second = stage.tcp().await;
     assert_eq!(read_all(&mut second).await, "");
     stage.refused(Reason::TooManyHandshakes, 1).await;
