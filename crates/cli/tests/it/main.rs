@@ -1,4 +1,5 @@
 //! The command line as a person runs it: the real program, its output, its exit codes.
+#![expect(clippy::unwrap_used, reason = "what must not fail in a test fails the test")]
 
 mod connecting;
 mod demo;
