@@ -117,11 +117,6 @@ impl Enclave {
             stage: watched,
         };
         let accepting = tokio::spawn(Arc::new(door).accept_all(listener));
-        events(Event::Ready {
-            address,
-            agreement: name,
-            room: room_id,
-        });
         Ok(Running {
             address,
             room: room_id,
@@ -137,6 +132,15 @@ impl Enclave {
 }
 
 impl Running {
+    /// Says [`Event::Ready`], for whoever waits for it: after all that must be there by then is there.
+    pub fn announce(&self) {
+        (self.events)(Event::Ready {
+            address: self.address,
+            agreement: self.agreement,
+            room: self.room,
+        });
+    }
+
     /// Where parties connect.
     pub fn address(&self) -> SocketAddr {
         self.address

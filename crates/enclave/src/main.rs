@@ -13,7 +13,7 @@ use enclave::{
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Serves one room: checks its agreement, shows evidence on every connection, and answers the parties.
 ///
@@ -90,6 +90,8 @@ fn run(options: &Options) -> Result<(), Failure> {
         sentence: format!("no threads can be started: {error}."),
     })?;
     let outcome = runtime.block_on(async {
+        // From now on a signal is not lost; until now it ends the program by itself.
+        let mut signals = Signals::listen();
         // First the address: where another enclave has it, that one's files stay as they are.
         let listener = TcpListener::bind(options.listen)
             .await
@@ -103,7 +105,8 @@ fn run(options: &Options) -> Result<(), Failure> {
         };
         let running = Enclave::start(config).map_err(failed)?;
         publish(&running, options)?;
-        told_to_stop().await;
+        running.announce();
+        signals.told_to_stop().await;
         running.shutdown().await;
         Ok(())
     });
@@ -132,12 +135,26 @@ fn publish(running: &Running, options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn told_to_stop() {
-    let mut terminate = signal(SignalKind::terminate()).expect("the runtime handles signals");
-    let mut interrupt = signal(SignalKind::interrupt()).expect("the runtime handles signals");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The two ways of being told to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Self {
+        const HANDLED: &str = "the runtime handles signals";
+        Self {
+            terminate: signal(SignalKind::terminate()).expect(HANDLED),
+            interrupt: signal(SignalKind::interrupt()).expect(HANDLED),
+        }
+    }
+
+    async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
