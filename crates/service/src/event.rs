@@ -1,7 +1,6 @@
 //! What the room tells the machine it runs on: a closed list of facts, none of which depends on what the tables hold
 //! (but the place in the source where a program error showed, should there be one).
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use access::Endpoint;
@@ -51,15 +50,6 @@ pub enum Event {
 
 /// Where events go.
 pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// Events as lines of JSON on the standard error stream.
-pub fn to_stderr() -> Events {
-    Arc::new(|event| {
-        let line = serde_json::to_string(&event).expect("an event has a JSON form");
-        // Where nobody listens there is nobody to tell.
-        drop(writeln!(std::io::stderr(), "{line}"));
-    })
-}
 
 /// From now on panics in this process are told as [`Event::Panicked`] and in no other way: the message that Rust would
 /// print can hold anything, a value of a table included.

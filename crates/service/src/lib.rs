@@ -22,6 +22,6 @@ mod turnstile;
 mod upload;
 
 pub use agreement::{AgreementError, CheckedAgreement, Limits, Party};
-pub use event::{Event, Events, tell_panics_as_events, to_stderr};
+pub use event::{Event, Events, tell_panics_as_events};
 pub use room::{ANNOUNCE_EVERY, Attest, NoEntropy, NoEvidence, Room, RoomSetup};
 pub use router::{ClientIdentity, OPENAPI, router};

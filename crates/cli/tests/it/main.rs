@@ -1,5 +1,8 @@
 //! The command line as a person runs it: the real program, its output, its exit codes.
-#![expect(clippy::unwrap_used, reason = "what must not fail in a test fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what must not fail in a test fails the test"
+)]
 
 mod connecting;
 mod demo;
