@@ -19,7 +19,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let adult = run::root().join(&options.adult);
     if adult.exists() {
         eprintln!("\n=== MST on Adult: CPU seconds, memory, distances ===");
-        example("synthesis", "adult", &[&adult.display().to_string()])?;
+        let domain = adult.with_file_name("adult-domain.json");
+        let files = [adult, domain].map(|path| path.display().to_string());
+        example("synthesis", "adult", &[&files[0], &files[1]])?;
     } else {
         eprintln!(
             "\n=== MST on Adult: skipped, no table at {} (give one with --adult) ===",

@@ -69,13 +69,7 @@ const STEPS: &[Step] = &[
     ),
     Step {
         name: "documentation",
-        command: &[
-            "cargo",
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-        ],
+        command: &["cargo", "doc", "--workspace", "--no-deps"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
         slow: false,
     },

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use privacy::Epsilon;
 use protocol::SignedReceipt;
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::demo::parties::Stage;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::receipt::Wanted;
-use crate::{receipt, whole_file};
+use crate::{connect, receipt, whole_file};
 
 /// A party of the demo with its bundled table.
 struct Party {
@@ -68,8 +68,26 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
     printer.say(
         "3. Each party connects, and checks the room's evidence before a byte of data leaves it.",
     );
-    let insurer = stage.connect(folder, &INSURER, printer).await?;
-    let clinic = stage.connect(folder, &CLINIC, printer).await?;
+    printer.say("   The insurer's client:");
+    let insurer = stage.connect(folder, &INSURER).await?;
+    connect::show(&insurer, "     ", printer);
+    let clinic = stage.connect(folder, &CLINIC).await?;
+    let checks = clinic.verified().steps().len();
+    printer.say(format_args!(
+        "   The clinic's client: the same {checks} checks hold, and it is the same room."
+    ));
+    if insurer.verified().room() != clinic.verified().room() {
+        bail!("the two parties see different rooms");
+    }
+    let insurer = parties::open_port(insurer, printer).await?;
+    let clinic = parties::open_port(clinic, printer).await?;
+    for (party, local) in [(&INSURER, insurer), (&CLINIC, clinic)] {
+        printer.say(format_args!(
+            "   for the {} the room is at http://localhost:{}",
+            party.name, local.0
+        ));
+    }
+    printer.say("");
 
     printer.say("4. Each uploads its table, sees what the enclave read, and confirms.");
     for (party, local) in [(&INSURER, insurer), (&CLINIC, clinic)] {

@@ -12,7 +12,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use protocol::{Agreement, Phase, RoomId, Status};
 use tokio::net::TcpListener;
 
-use crate::connect;
 use crate::demo::Party;
 use crate::demo::http::LocalPort;
 use crate::printer::Printer;
@@ -89,13 +88,8 @@ impl Stage {
         Ok(Root::dangerous_from_pem(&self.running.root_pem())?)
     }
 
-    /// What `synclave connect` does: verify, then open a local port.
-    pub(super) async fn connect(
-        &self,
-        folder: &Path,
-        party: &Party,
-        printer: Printer,
-    ) -> anyhow::Result<LocalPort> {
+    /// The first half of what `synclave connect` does: to verify.
+    pub(super) async fn connect(&self, folder: &Path, party: &Party) -> anyhow::Result<Session> {
         let keys = folder.join("keys");
         let key = client::read_keys(
             &keys.join(format!("{}_private.der", party.name)),
@@ -109,24 +103,22 @@ impl Stage {
             agreement: Some(self.agreement()),
             room: None,
         };
-        let session = Session::open(endpoint, key, expectations).await?;
-        printer.say(format_args!("   {}:", party.name));
-        connect::show(&session, "     ", printer);
-        let proxy = Proxy::bind(session, 0).await?;
-        let port = proxy.port();
-        printer.say(format_args!(
-            "   the room is at http://localhost:{port} for the {}\n",
-            party.name
-        ));
-        tokio::spawn(proxy.serve(std::future::pending(), move |error| {
-            printer.warn(error);
-        }));
-        Ok(LocalPort(port))
+        Ok(Session::open(endpoint, key, expectations).await?)
     }
 
     pub(super) async fn close(self) {
         self.running.shutdown().await;
     }
+}
+
+/// The second half: a local port to a room that was verified.
+pub(super) async fn open_port(session: Session, printer: Printer) -> anyhow::Result<LocalPort> {
+    let proxy = Proxy::bind(session, 0).await?;
+    let port = LocalPort(proxy.port());
+    tokio::spawn(proxy.serve(std::future::pending(), move |error| {
+        printer.warn(error);
+    }));
+    Ok(port)
 }
 
 pub(super) async fn upload(
