@@ -55,21 +55,30 @@ fn a_file_with_everything_says_everything_in_its_details() {
     details["agreement_sha384"] = "..".into();
     expect![[r#"
         {
-          "agreement_sha384": "..",
+          "method": "INDEPENDENT",
+          "epsilon": 3.0,
+          "params": {},
+          "party_names": [
+            "Alice",
+            "Bob"
+          ],
+          "delta": 1e-6,
+          "key": "person",
+          "max_rows_per_id": 1,
           "columns": {
             "Alice": {
-              "age": {
-                "integer": {
-                  "bins": 10,
-                  "max": 99,
-                  "min": 0
-                }
-              },
               "buying": {
                 "categories": [
                   "low",
                   "high"
                 ]
+              },
+              "age": {
+                "integer": {
+                  "min": 0,
+                  "max": 99,
+                  "bins": 10
+                }
               }
             },
             "Bob": {
@@ -81,25 +90,16 @@ fn a_file_with_everything_says_everything_in_its_details() {
               }
             }
           },
-          "delta": 1e-6,
           "discovery_share": null,
-          "epsilon": 3.0,
-          "key": "person",
-          "limits": {
-            "max_columns": 3,
-            "max_rows": 20,
-            "max_samples": 40,
-            "max_upload_bytes": 1000
-          },
-          "max_rows_per_id": 1,
-          "method": "INDEPENDENT",
           "neighbouring_relation": "Adding or removing everything about one id, in all parties' tables together. The receipt also states the weaker guarantee for changing one id's values.",
-          "params": {},
-          "party_names": [
-            "Alice",
-            "Bob"
-          ],
-          "room": "0101010101010101010101010101010101010101010101010101010101010101"
+          "limits": {
+            "max_upload_bytes": 1000,
+            "max_rows": 20,
+            "max_columns": 3,
+            "max_samples": 40
+          },
+          "room": "0101010101010101010101010101010101010101010101010101010101010101",
+          "agreement_sha384": ".."
         }"#]].assert_eq(&serde_json::to_string_pretty(&details).unwrap());
 }
 
