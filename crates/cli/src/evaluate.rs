@@ -28,6 +28,9 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     let evaluation = synthesis::evaluate(&real, &synthetic)
         .context(BadInput("the two tables cannot be compared".to_owned()))?;
     printer.say("computed from the real rows without noise: for you, not for publication");
+    if options.schema.is_none() {
+        printer.say("numbers are compared on a grid taken from the real table; with --schema, in the declared bins");
+    }
     describe(&evaluation, printer);
     printer.document(&json!(evaluation));
     Ok(())

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use privacy::{Delta, Epsilon, Ledger, NoiseRng, Rho};
 use serde_json::{Map, json};
 use synthesis::{Method, Model, Progress};
-use tabular::Joined;
+use tabular::{CodedTable, Joined};
 
 use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
@@ -20,57 +20,8 @@ const THRESHOLD_SHARE: f64 = 0.5;
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     let method: Method = options.method.parse().map_err(bad_input)?;
-    let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
-    let delta = Delta::new(options.delta).map_err(bad_input)?;
-    let schema = options
-        .schema
-        .as_deref()
-        .map(table_file::read_schema)
-        .transpose()?;
-    let upload = table_file::read(
-        &options.data,
-        options.key.as_deref(),
-        schema.as_ref(),
-        printer,
-    )?;
-    let joined = Joined::single(upload);
-    let mut ledger = if schema.is_none() && !options.dangerous_domain_from_data {
-        Ledger::open_with_threshold_delta(epsilon, delta, THRESHOLD_SHARE).map_err(bad_input)?
-    } else {
-        Ledger::open(epsilon, delta)
-    };
-    let mut rng = NoiseRng::from_os()?;
-    let table = if options.dangerous_domain_from_data {
-        printer.warn("the domain is taken from the data: its values and ranges show through, whatever epsilon says");
-        joined.dangerous_into_coded()
-    } else {
-        let discovery = if joined.needs_discovery() {
-            printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
-            ledger.total().share(DISCOVERY_SHARE.0, DISCOVERY_SHARE.1)
-        } else {
-            Rho::ZERO
-        };
-        joined.into_coded(&mut ledger, discovery, &mut rng)?
-    };
-    let domain = match &schema {
-        Some(_) => "declared",
-        None if options.dangerous_domain_from_data => "from data: no guarantee holds",
-        None => "discovered",
-    };
-    let bar = progress_bar(printer)?;
-    let fitted = synthesis::fit(
-        &table,
-        method,
-        &Map::new(),
-        &mut ledger,
-        &mut rng,
-        &mut |progress| {
-            show(&bar, progress);
-            ControlFlow::Continue(())
-        },
-    );
-    bar.finish_and_clear();
-    let model = fitted?;
+    let (table, mut ledger, domain) = read_table(options, printer)?;
+    let model = fit(&table, method, &mut ledger, printer)?;
     drop(table);
     let rows = options.rows.unwrap_or_else(|| model.default_rows());
     table_file::write_samples(&options.output, &model, rows, options.seed)?;
@@ -85,17 +36,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "wrote {rows} synthetic rows to {}",
         options.output.display()
     ));
-    if options.dangerous_domain_from_data {
-        printer.warn("with the domain from the data no guarantee holds, whatever the ledger in model and report says");
-    } else {
-        if options.key.is_none() {
-            printer.say("each row counts as one person (with --key that is checked)");
-        }
-        for line in receipt::ledger_lines(model.ledger()) {
-            printer.say(line);
-        }
-    }
-    receipt::detail_entries(model.ledger(), printer);
+    tell_guarantee(options, &model, printer);
     printer.document(&json!({
         "output": options.output,
         "rows": rows,
@@ -104,6 +45,88 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "ledger": model.ledger(),
     }));
     Ok(())
+}
+
+/// The coded table, what is left of the budget, and where the domain came from.
+fn read_table(
+    options: &SynthOptions,
+    printer: Printer,
+) -> anyhow::Result<(CodedTable, Ledger, &'static str)> {
+    let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
+    let delta = Delta::new(options.delta).map_err(bad_input)?;
+    let schema = options
+        .schema
+        .as_deref()
+        .map(table_file::read_schema)
+        .transpose()?;
+    let upload = table_file::read(
+        &options.data,
+        options.key.as_deref(),
+        schema.as_ref(),
+        printer,
+    )?;
+    let joined = Joined::single(upload);
+    if options.dangerous_domain_from_data {
+        printer.warn("the domain is taken from the data: its values and ranges show through, whatever epsilon says");
+        let table = joined.dangerous_into_coded();
+        return Ok((
+            table,
+            Ledger::open(epsilon, delta),
+            "from data: no guarantee holds",
+        ));
+    }
+    let (mut ledger, domain) = match schema {
+        Some(_) => (Ledger::open(epsilon, delta), "declared"),
+        None => {
+            let ledger = Ledger::open_with_threshold_delta(epsilon, delta, THRESHOLD_SHARE);
+            (ledger.map_err(bad_input)?, "discovered")
+        }
+    };
+    let mut discovery = Rho::ZERO;
+    if joined.needs_discovery() {
+        printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
+        discovery = ledger.total().share(DISCOVERY_SHARE.0, DISCOVERY_SHARE.1);
+    }
+    let table = joined.into_coded(&mut ledger, discovery, &mut NoiseRng::from_os()?)?;
+    Ok((table, ledger, domain))
+}
+
+/// Fits while a person watches.
+fn fit(
+    table: &CodedTable,
+    method: Method,
+    ledger: &mut Ledger,
+    printer: Printer,
+) -> anyhow::Result<Model> {
+    let bar = progress_bar(printer)?;
+    let mut watch = |progress| {
+        show(&bar, progress);
+        ControlFlow::Continue(())
+    };
+    let fitted = synthesis::fit(
+        table,
+        method,
+        &Map::new(),
+        ledger,
+        &mut NoiseRng::from_os()?,
+        &mut watch,
+    );
+    bar.finish_and_clear();
+    Ok(fitted?)
+}
+
+fn tell_guarantee(options: &SynthOptions, model: &Model, printer: Printer) {
+    if options.dangerous_domain_from_data {
+        printer.warn("with the domain from the data no guarantee holds, whatever the ledger in model and report says");
+        return;
+    }
+    if options.key.is_none() {
+        printer.say("each row counts as one person (with --key that is checked)");
+    }
+    for line in receipt::ledger_lines(model.ledger()) {
+        printer.say(line);
+    }
+    receipt::detail_entries(model.ledger(), printer);
 }
 
 pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Result<()> {

@@ -35,7 +35,7 @@ struct Relation {
 /// Associations (Cramer's V) of each column of one party with each of the other: in the real rows, in the joint synthetic
 /// rows, and in two tables that the parties made apart, with the same method and budget, laid side by side.
 pub(super) fn compare(
-    parties: [&Party; 2],
+    parties: &[Party; 2],
     joint_csv: &[u8],
     agreement: &Agreement,
 ) -> anyhow::Result<Comparison> {
@@ -46,7 +46,7 @@ pub(super) fn compare(
         .map(|party| party.schema().context("the demo declares all columns"))
         .collect::<anyhow::Result<_>>()?;
     let uploads = || -> anyhow::Result<Vec<(String, Upload)>> {
-        let read = |(party, schema): (&&Party, &&Schema)| {
+        let read = |(party, schema): (&Party, &&Schema)| {
             Ok((
                 party.name.to_owned(),
                 read(party.table.as_bytes(), Some("id"), schema)?,
