@@ -337,3 +337,30 @@ impl ServerCertVerifier for KeyOfEvidence {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A document of 2022, whose enclave locked none of the registers from 16 on.
+    #[test]
+    fn under_awss_root_pcr16_must_be_there() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../shared/testdata/nitro/valid-2022-10-13.bin"
+        );
+        let Ok(document) = std::fs::read(file) else {
+            return eprintln!("skipped: the real documents are not beside the repository");
+        };
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(1_665_651_500));
+        let root = Root::aws_nitro();
+        let document = authenticate(&document, &root, at, Freshness::Archived).unwrap();
+        let measurements = document.measurements().unwrap();
+        let evidence = document.matching(&measurements).unwrap();
+        let refused = check_register(&evidence, &[7; 48], &root).unwrap_err();
+        assert_eq!(refused.slug(), "wrong-agreement-register");
+        assert!(refused.to_string().contains("not locked"), "{refused}");
+    }
+}
