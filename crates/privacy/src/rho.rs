@@ -317,7 +317,9 @@ mod tests {
             let (epsilon, delta) = (Epsilon::new(ln_epsilon.exp()).unwrap(), Delta::new(ln_delta.exp()).unwrap());
             let rho = Rho::from_epsilon_delta(epsilon, delta);
             prop_assert!(rho.delta_at(epsilon) <= delta);
-            prop_assert!(rho.epsilon_at(delta) <= epsilon);
+            // Delta falls with epsilon but for a trace of rounding, on which the search for epsilon can end.
+            let back = rho.epsilon_at(delta).get();
+            prop_assert!(back <= epsilon.get() * (1.0 + 1e-9), "{back}");
             if rho < Rho::MAX {
                 prop_assert!(Rho(rho.0 + 1).delta_at(epsilon) > delta);
             }
