@@ -173,7 +173,7 @@ pub enum TableError {
         key: String,
     },
     /// Ids that occur more than once.
-    #[error("{} the id of an earlier row (for example {}); each id may have one row",
+    #[error("{} the id of an earlier row (for example {}); each id may have one row, unless max_rows_per_id allows more",
         if *.rows == 1 { "1 row repeats".to_owned() } else { format!("{} rows repeat", .rows) }, quoted_list(.first))]
     RepeatedIds {
         /// Rows beyond the first of their id.

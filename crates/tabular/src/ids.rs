@@ -1,8 +1,10 @@
 //! The key column: 128-bit keyed hashes in place of the ids themselves.
 
+use std::num::NonZeroU32;
+
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::SipHasher24;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::codes::Wiped;
 use crate::probe::{Pending, Probe};
@@ -45,9 +47,14 @@ impl std::fmt::Debug for KeyHasher {
     }
 }
 
-/// The hashed ids of one table in row order, none twice.
+/// The hashed ids of one table in row order.
 pub(crate) struct Ids {
     hashes: Wiped<u128>,
+    /// For each row the first row of its id; none if no id is repeated.
+    firsts: Option<Wiped<u32>>,
+    /// How many rows of an id may stay.
+    most: NonZeroU32,
+    hasher: KeyHasher,
 }
 
 impl Ids {
@@ -55,28 +62,118 @@ impl Ids {
         self.hashes.as_slice()
     }
 
-    /// An index from hash to row.
-    pub(crate) fn index(&self) -> IdIndex<'_> {
-        let hashes = self.as_slice();
-        let mut probe = Probe::with_capacity(hashes.len());
-        for (row, &hash) in (0u32..).zip(hashes) {
-            probe.find_or_insert(high(hash), row, |i| hashes[i as usize] == hash);
+    pub(crate) fn most(&self) -> NonZeroU32 {
+        self.most
+    }
+
+    /// Rows beyond the most that an id may have.
+    fn surplus(&self) -> u64 {
+        let rows_of_each = self.rows_of_each();
+        let beyond = |rows: &u32| u64::from(rows.saturating_sub(self.most.get()));
+        rows_of_each.as_slice().iter().map(beyond).sum()
+    }
+
+    /// At the first row of each id how many rows it has, 0 elsewhere; empty if no id is repeated.
+    fn rows_of_each(&self) -> Wiped<u32> {
+        let Some(firsts) = &self.firsts else {
+            return Wiped::new();
+        };
+        let mut rows = Wiped::from(vec![0; firsts.len()]);
+        for &first in firsts.as_slice() {
+            rows.as_mut_slice()[first as usize] += 1;
         }
-        IdIndex { hashes, probe }
+        rows
+    }
+
+    /// The rows that stay, ascending: of each id a uniform choice of at most [`most`](Self::most). It is drawn by a keyed hash
+    /// of the table's name, the id, and the row's place among those of its id. So the rows of one id alone decide
+    /// which of them stay, and choices in two tables do not depend on each other. `None` if all rows stay.
+    pub(crate) fn kept_rows(&self, table: &str) -> Option<Wiped<u32>> {
+        let firsts = self.firsts.as_ref()?.as_slice();
+        let rows_of_each = self.rows_of_each();
+        let most = self.most.get();
+        let mut places = Wiped::from(vec![0_u32; firsts.len()]);
+        let mut drawn: Vec<(u32, u64, u32)> = Vec::new();
+        for (row, &first) in (0_u32..).zip(firsts) {
+            let place = &mut places.as_mut_slice()[first as usize];
+            if rows_of_each.as_slice()[first as usize] > most {
+                let lot = self.lot(table, self.as_slice()[row as usize], *place);
+                drawn.push((first, lot, row));
+            }
+            *place += 1;
+        }
+        drawn.sort_unstable();
+        let mut stays = Wiped::from(vec![1_u8; firsts.len()]);
+        for of_one_id in drawn.chunk_by(|a, b| a.0 == b.0) {
+            for &(_, _, row) in &of_one_id[most as usize..] {
+                stays.as_mut_slice()[row as usize] = 0;
+            }
+        }
+        drawn.zeroize();
+        let rows = (0..)
+            .zip(stays.as_slice())
+            .filter(|(_, stays)| **stays == 1);
+        Some(rows.map(|(row, _)| row).collect::<Vec<u32>>().into())
+    }
+
+    fn lot(&self, table: &str, id: u128, place: u32) -> u64 {
+        let mut text = Wiped::new();
+        text.extend_from_slice(&id.to_le_bytes());
+        text.extend_from_slice(&place.to_le_bytes());
+        text.extend_from_slice(table.as_bytes());
+        self.hasher.short(text.as_slice())
+    }
+
+    /// An index from hash to those of the given rows (all, for `None`) that have it.
+    pub(crate) fn index(&self, rows: Option<&[u32]>) -> IdIndex<'_> {
+        let hashes = self.as_slice();
+        let mut probe = Probe::with_capacity(rows.map_or(hashes.len(), <[u32]>::len));
+        let mut next = Wiped::from(vec![END; rows.map_or(0, |_| hashes.len())]);
+        let mut file = |row: u32| {
+            let hash = hashes[row as usize];
+            let known = probe.find_or_insert(high(hash), row, |i| hashes[i as usize] == hash);
+            if let Some(first) = known {
+                let next = next.as_mut_slice();
+                next[row as usize] = next[first as usize];
+                next[first as usize] = row;
+            }
+        };
+        match rows {
+            Some(rows) => rows.iter().copied().for_each(&mut file),
+            None => (0_u32..).zip(hashes).for_each(|(row, _)| file(row)),
+        }
+        IdIndex {
+            hashes,
+            probe,
+            next,
+        }
     }
 }
 
-/// Finds the row of an id.
+/// No further row.
+const END: u32 = u32::MAX;
+
+/// Finds the rows of an id.
 pub(crate) struct IdIndex<'a> {
     hashes: &'a [u128],
     probe: Probe,
+    /// For each row another one of its id; empty if ids are unique.
+    next: Wiped<u32>,
 }
 
 impl IdIndex<'_> {
+    /// One row of this id.
     #[inline]
     pub(crate) fn row(&self, hash: u128) -> Option<u32> {
         self.probe
             .find(high(hash), |i| self.hashes[i as usize] == hash)
+    }
+
+    /// The row of the same id that comes after this one, in a fixed order that begins at [`row`](Self::row).
+    #[inline]
+    pub(crate) fn next(&self, row: u32) -> Option<u32> {
+        let next = self.next.as_slice().get(row as usize).copied();
+        next.filter(|&next| next != END)
     }
 }
 
@@ -86,23 +183,34 @@ const QUOTED: usize = 5;
 /// Takes ids in while a table is read, and notices repeated ones at once.
 pub(crate) struct IdCollector {
     hasher: KeyHasher,
+    /// How many rows of an id may stay; `None` refuses the second.
+    most: Option<NonZeroU32>,
     hashes: Wiped<u128>,
+    /// For each row the first row of its id, if repeated ids are taken in.
+    firsts: Wiped<u32>,
     probe: Probe,
     pending: Pending<u128>,
     repeated: u64,
-    first: Zeroizing<Vec<String>>,
+    quoted: Zeroizing<Vec<String>>,
 }
 
 impl IdCollector {
-    pub(crate) fn new(hasher: &KeyHasher) -> Self {
+    pub(crate) fn new(hasher: &KeyHasher, most: Option<NonZeroU32>) -> Self {
         Self {
             hasher: hasher.clone(),
+            most,
             hashes: Wiped::new(),
+            firsts: Wiped::new(),
             probe: Probe::with_capacity(1 << 10),
             pending: Pending::new(),
             repeated: 0,
-            first: Zeroizing::default(),
+            quoted: Zeroizing::default(),
         }
+    }
+
+    /// Bytes that one row takes.
+    pub(crate) fn width(&self) -> usize {
+        size_of::<u128>() + self.most.map_or(0, |_| size_of::<u32>())
     }
 
     /// Takes in the id of the next row.
@@ -136,32 +244,43 @@ impl IdCollector {
         let seen = self
             .probe
             .find_or_insert(high(hash), row, |i| hashes[i as usize] == hash);
-        if seen.is_some() {
+        self.hashes.push(hash);
+        if self.most.is_some() {
+            self.firsts.push(seen.unwrap_or(row));
+            self.repeated += u64::from(seen.is_some());
+        } else if seen.is_some() {
             self.note_repeated(id);
         }
-        self.hashes.push(hash);
     }
 
     #[cold]
     fn note_repeated(&mut self, id: &[u8]) {
         self.repeated += 1;
-        if self.first.len() < QUOTED {
+        if self.quoted.len() < QUOTED {
             let id = String::from_utf8_lossy(id);
-            if self.first.iter().all(|known| *known != id) {
-                self.first.push(id.chars().take(64).collect());
+            if self.quoted.iter().all(|known| *known != id) {
+                self.quoted.push(id.chars().take(64).collect());
             }
         }
     }
 
-    /// The ids; or how many rows repeat an earlier id, and the first few such ids.
-    pub(crate) fn finish(mut self) -> Result<Ids, (u64, Vec<String>)> {
+    /// The ids, and how many rows will be left out because their id has too many.
+    ///
+    /// # Errors
+    /// Where ids may not be repeated: how many rows repeat an earlier id, and the first few such ids.
+    pub(crate) fn finish(mut self) -> Result<(Ids, u64), (u64, Vec<String>)> {
         self.look_up_pending();
-        if self.repeated > 0 {
-            return Err((self.repeated, std::mem::take(&mut *self.first)));
+        if self.most.is_none() && self.repeated > 0 {
+            return Err((self.repeated, std::mem::take(&mut *self.quoted)));
         }
-        Ok(Ids {
+        let ids = Ids {
             hashes: self.hashes,
-        })
+            firsts: (self.repeated > 0).then_some(self.firsts),
+            most: self.most.unwrap_or(NonZeroU32::MIN),
+            hasher: self.hasher,
+        };
+        let surplus = ids.surplus();
+        Ok((ids, surplus))
     }
 }
 
@@ -173,10 +292,23 @@ fn high(hash: u128) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn collect(ids: &[&str]) -> Result<Ids, (u64, Vec<String>)> {
-        let mut collector = IdCollector::new(&KeyHasher::new([7; 16]));
+    fn collect(ids: &[&str], most: Option<u32>) -> Result<(Ids, u64), (u64, Vec<String>)> {
+        collect_with([7; 16], ids, most)
+    }
+
+    fn collect_with(
+        key: [u8; 16],
+        ids: &[&str],
+        most: Option<u32>,
+    ) -> Result<(Ids, u64), (u64, Vec<String>)> {
+        let most = most.map(|most| NonZeroU32::new(most).unwrap());
+        let mut collector = IdCollector::new(&KeyHasher::new(key), most);
         for id in ids {
             collector.push(id.as_bytes());
         }
@@ -186,7 +318,7 @@ mod tests {
     #[test]
     fn repeated_ids_are_counted_and_the_first_few_quoted_once() {
         let ids = "a b a c c c d e f g d e f g".split(' ').collect::<Vec<_>>();
-        let (count, first) = collect(&ids).err().unwrap();
+        let (count, first) = collect(&ids, None).err().unwrap();
         assert_eq!(count, 7);
         assert_eq!(first, ["a", "c", "d", "e", "f"]);
     }
@@ -194,19 +326,82 @@ mod tests {
     #[test]
     fn repeated_ids_are_noticed_in_large_tables_too() {
         let ids: Vec<String> = (0..50_000).map(|i| (i % 49_998).to_string()).collect();
-        let (count, first) = collect(&ids.iter().map(String::as_str).collect::<Vec<_>>())
-            .err()
-            .unwrap();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let (count, first) = collect(&ids, None).err().unwrap();
         assert_eq!((count, first), (2, vec!["0".to_owned(), "1".to_owned()]));
+        let (_, surplus) = collect(&ids, Some(1)).ok().unwrap();
+        assert_eq!(surplus, 2);
     }
 
     #[test]
     fn the_index_finds_each_row_and_nothing_else() {
-        let ids = collect(&["x", "y", "z"]).ok().unwrap();
-        let index = ids.index();
+        let (ids, _) = collect(&["x", "y", "z"], None).ok().unwrap();
+        let index = ids.index(None);
         let hasher = KeyHasher::new([7; 16]);
         assert_eq!(index.row(hasher.hash(b"y")), Some(1));
+        assert_eq!(index.next(1), None);
         assert_eq!(index.row(hasher.hash(b"w")), None);
         assert_eq!(index.row(KeyHasher::new([8; 16]).hash(b"y")), None);
+    }
+
+    /// Chi-square with 9 degrees of freedom stays below 27.9 in 999 of 1,000 cases.
+    #[test]
+    fn each_choice_among_the_rows_of_an_id_is_equally_likely() {
+        let mut chosen: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
+        for key in 0..2_000_u32 {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&key.to_le_bytes());
+            let (ids, surplus) = collect_with(bytes, &["a"; 5], Some(2)).ok().unwrap();
+            assert_eq!(surplus, 3);
+            let rows = ids.kept_rows("t").unwrap().as_slice().to_vec();
+            *chosen.entry(rows).or_default() += 1;
+        }
+        assert_eq!(chosen.len(), 10);
+        let square = |seen: &u32| (f64::from(*seen) - 200.0).powi(2) / 200.0;
+        let chi_square: f64 = chosen.values().map(square).sum();
+        assert!(chi_square < 27.9, "{chi_square}");
+    }
+
+    #[test]
+    fn choices_in_two_tables_differ() {
+        let ids: Vec<String> = (0..200).map(|i| (i / 2).to_string()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let (ids, _) = collect(&ids, Some(1)).ok().unwrap();
+        let kept = |table| ids.kept_rows(table).unwrap().as_slice().to_vec();
+        let (first, second) = (kept("A"), kept("B"));
+        let alike = first.iter().zip(&second).filter(|(a, b)| a == b).count();
+        assert!((25..75).contains(&alike), "{alike} of 100");
+    }
+
+    proptest! {
+        /// What stays of an id depends on nothing but the rows of that id.
+        #[test]
+        fn rows_of_other_ids_do_not_change_the_choice(
+            ids in prop::collection::vec(0_u8..6, 1..60),
+            most in 1_u32..4,
+            gone in 0_u8..6,
+        ) {
+            let kept = |ids: &[u8]| -> BTreeSet<(u8, usize)> {
+                let texts: Vec<String> = ids.iter().map(u8::to_string).collect();
+                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                let (table, surplus) = collect(&texts, Some(most)).ok().unwrap();
+                let rows = table.kept_rows("t").map_or_else(
+                    || (0..ids.len()).collect(),
+                    |rows| rows.as_slice().iter().map(|&row| row as usize).collect::<Vec<_>>(),
+                );
+                assert_eq!(rows.len() as u64 + surplus, ids.len() as u64);
+                let place = |row: usize| ids[..row].iter().filter(|id| **id == ids[row]).count();
+                rows.iter().map(|&row| (ids[row], place(row))).collect()
+            };
+            let mut with = kept(&ids);
+            for id in 0..6 {
+                let rows = ids.iter().filter(|other| **other == id).count();
+                let stay = with.iter().filter(|(other, _)| *other == id).count();
+                prop_assert_eq!(stay, rows.min(most as usize));
+            }
+            let others: Vec<u8> = ids.iter().copied().filter(|id| *id != gone).collect();
+            with.retain(|(id, _)| *id != gone);
+            prop_assert_eq!(with, kept(&others));
+        }
     }
 }

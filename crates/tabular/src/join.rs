@@ -1,16 +1,20 @@
 //! The inner join of the parties' tables.
 
+use std::num::NonZeroU32;
+
 use rayon::prelude::*;
 
 use crate::codes::{Codes, Wiped};
 use crate::column::Column;
 use crate::dictionary::{RawColumn, Texts};
+use crate::ids::{IdIndex, Ids};
 use crate::upload::{Upload, UploadColumn};
 
 /// The joined rows of all parties (or the one table of a single owner), still with undeclared columns as they were read.
 /// Overwritten on drop.
 pub struct Joined {
     pub(crate) rows: usize,
+    rows_per_id: NonZeroU32,
     pub(crate) columns: Vec<JoinedColumn>,
 }
 
@@ -24,16 +28,20 @@ pub(crate) enum JoinedColumn {
 }
 
 impl Joined {
-    /// Joins the tables on their ids: a row for every id that all of them have, with the columns of each party in turn
-    /// under the names `Party_column`. Since ids are unique in each table, adding or removing everything of one id
-    /// changes at most one row. An empty join is as good as any other.
+    /// Joins the tables on their ids: for every id that all of them have, a row for each combination of its rows, with the
+    /// columns of each party in turn under the names `Party_column`. Of each id at most
+    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id) rows of a table take part, a uniform choice that depends on
+    /// the rows of that id alone. So adding or removing everything of one id adds or removes at most
+    /// [`rows_per_id`](Self::rows_per_id) rows and changes no other. An empty join is as good as any other.
     ///
     /// Should two undeclared columns come out with the same name, a number is added to the later one.
     ///
     /// # Panics
-    /// If there is no table, or one was read without a key.
+    /// If there is no table, one was read without a key, or [`rows_per_joined_id`] refuses their bounds.
     #[must_use]
     pub fn join(uploads: Vec<(String, Upload)>) -> Self {
+        let bounds = uploads.iter().map(|(_, upload)| upload.rows_per_id());
+        let rows_per_id = rows_per_joined_id(bounds).unwrap_or_else(|refused| panic!("{refused}"));
         let picks = matching_rows(&uploads);
         let rows = picks[0].len();
         let mut columns: Vec<JoinedColumn> = Vec::new();
@@ -46,26 +54,47 @@ impl Joined {
             columns.extend(picked);
         }
         tell_apart(&mut columns);
-        Self { rows, columns }
+        Self {
+            rows,
+            rows_per_id,
+            columns,
+        }
     }
 
-    /// A single table, with its own column names.
+    /// A single table, with its own column names. Of each id at most
+    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id) rows stay; without a key each row counts as an id of its own.
     #[must_use]
     pub fn single(upload: Upload) -> Self {
+        let rows_per_id = upload.rows_per_id();
+        let kept = upload.ids.as_ref().and_then(|ids| ids.kept_rows(""));
+        let settled = |codes: Codes| match &kept {
+            Some(rows) => codes.gather(rows.as_slice()),
+            None => codes,
+        };
         let columns = upload
             .columns
             .into_iter()
             .map(|column| match column {
-                UploadColumn::Coded(column, codes) => JoinedColumn::Coded(column, codes),
-                UploadColumn::Raw(RawColumn { name, texts, codes }) => {
-                    JoinedColumn::Raw { name, texts, codes }
-                }
+                UploadColumn::Coded(column, codes) => JoinedColumn::Coded(column, settled(codes)),
+                UploadColumn::Raw(RawColumn { name, texts, codes }) => JoinedColumn::Raw {
+                    name,
+                    texts,
+                    codes: settled(codes),
+                },
             })
             .collect();
         Self {
-            rows: upload.rows,
+            rows: kept.as_ref().map_or(upload.rows, Wiped::len),
+            rows_per_id,
             columns,
         }
+    }
+
+    /// How many rows everything of one id may add or remove, at most: the sensitivity of each count. The product of
+    /// the tables' bounds, whatever the data.
+    #[must_use]
+    pub fn rows_per_id(&self) -> NonZeroU32 {
+        self.rows_per_id
     }
 
     /// Whether part of the domain is still unknown: a column is undeclared, or its bins are to have equal mass.
@@ -101,34 +130,110 @@ impl std::fmt::Debug for Joined {
     }
 }
 
+/// The most rows that one id may have in a joined table. Noise grows with it: far below this bound nothing of the data is
+/// left to be seen.
+pub const MAX_ROWS_PER_ID: u32 = 10_000;
+
+/// Too many rows for one id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "with these bounds one id could have {rows} rows in the joined table, which are more than the {MAX_ROWS_PER_ID} that noise could hide; lower max_rows_per_id"
+)]
+pub struct TooManyRowsPerId {
+    rows: u128,
+}
+
+/// How many rows an id can have in the join of tables in which it has so many at most: their product.
+///
+/// # Errors
+/// If that is more than [`MAX_ROWS_PER_ID`].
+pub fn rows_per_joined_id(
+    bounds: impl IntoIterator<Item = NonZeroU32>,
+) -> Result<NonZeroU32, TooManyRowsPerId> {
+    let rows = bounds.into_iter().fold(1_u128, |rows, bound| {
+        rows.saturating_mul(bound.get().into())
+    });
+    u32::try_from(rows)
+        .ok()
+        .filter(|rows| *rows <= MAX_ROWS_PER_ID)
+        .and_then(NonZeroU32::new)
+        .ok_or(TooManyRowsPerId { rows })
+}
+
 /// For each table its rows in the order of the joined table, which is that of the first.
 fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Wiped<u32>> {
-    let ids: Vec<_> = uploads
-        .iter()
-        .map(|(_, upload)| {
-            upload
+    let tables: Vec<(&Ids, Option<Wiped<u32>>)> = uploads
+        .par_iter()
+        .map(|(party, upload)| {
+            let ids = upload
                 .ids
                 .as_ref()
-                .expect("tables to be joined are read with a key")
+                .expect("tables to be joined are read with a key");
+            (ids, ids.kept_rows(party))
         })
         .collect();
-    let (first, others) = ids.split_first().expect("there is a table to join");
-    let indices: Vec<_> = others.par_iter().map(|ids| ids.index()).collect();
-    let mut picks: Vec<Wiped<u32>> = uploads.iter().map(|_| Wiped::new()).collect();
-    let mut found = Wiped::from(vec![0; others.len()]);
-    'rows: for (row, &hash) in (0u32..).zip(first.as_slice()) {
-        for (found, index) in found.as_mut_slice().iter_mut().zip(&indices) {
-            match index.row(hash) {
-                Some(row) => *found = row,
-                None => continue 'rows,
+    let ((first, kept), others) = tables.split_first().expect("there is a table to join");
+    let indices: Vec<IdIndex<'_>> = others
+        .par_iter()
+        .map(|(ids, kept)| ids.index(kept.as_ref().map(Wiped::as_slice)))
+        .collect();
+    let mut matches = Matches {
+        begins: Wiped::from(vec![0; others.len()]),
+        found: Wiped::from(vec![0; others.len()]),
+        picks: uploads.iter().map(|_| Wiped::new()).collect(),
+        others: indices,
+    };
+    let ids = first.as_slice();
+    match kept {
+        Some(rows) => {
+            let rows = rows.as_slice().iter().copied();
+            rows.for_each(|row| matches.add(row, ids[row as usize]));
+        }
+        None => (0_u32..)
+            .zip(ids)
+            .for_each(|(row, &id)| matches.add(row, id)),
+    }
+    matches.picks
+}
+
+struct Matches<'a> {
+    /// The tables but the first.
+    others: Vec<IdIndex<'a>>,
+    /// Of each of them, the first row of the id at hand and the row in the combination at hand.
+    begins: Wiped<u32>,
+    found: Wiped<u32>,
+    /// For each table its rows in the order of the joined table.
+    picks: Vec<Wiped<u32>>,
+}
+
+impl Matches<'_> {
+    /// Adds a row of the first table with each combination of the other tables' rows of its id.
+    #[inline]
+    fn add(&mut self, row: u32, id: u128) {
+        let (begins, found) = (self.begins.as_mut_slice(), self.found.as_mut_slice());
+        for (begin, index) in begins.iter_mut().zip(&self.others) {
+            match index.row(id) {
+                Some(row) => *begin = row,
+                None => return,
             }
         }
-        picks[0].push(row);
-        for (picks, &row) in picks[1..].iter_mut().zip(found.as_slice()) {
-            picks.push(row);
+        found.copy_from_slice(begins);
+        loop {
+            self.picks[0].push(row);
+            for (picks, &row) in self.picks[1..].iter_mut().zip(&*found) {
+                picks.push(row);
+            }
+            // As an odometer goes on: the last table's next row, or its first and the next of the table before.
+            let moved = (0..found.len()).rev().find(|&i| {
+                let next = self.others[i].next(found[i]);
+                found[i] = next.unwrap_or(begins[i]);
+                next.is_some()
+            });
+            if moved.is_none() {
+                return;
+            }
         }
     }
-    picks
 }
 
 fn pick(party: &str, column: UploadColumn, rows: &[u32]) -> JoinedColumn {

@@ -8,9 +8,9 @@
 //!
 //! # What is promised
 //!
-//! Neighbours differ in everything of one id. Ids are unique in each table, so the join has at most one
-//! row more or less, and each count at most one cell that changes by 1. After the join nothing fails because of the
-//! data, and the schema depends on the data only through what the ledger released. No text of a declared column
+//! Neighbours differ in everything of one id. A table keeps at most [`Limits::max_rows_per_id`] rows of an id (1, where
+//! nothing is said), so the join has at most [`Joined::rows_per_id`] rows more or less, and all counts of one table change
+//! by that much together. After the join nothing fails because of the data, and the schema depends on the data only through what the ledger released. No text of a declared column
 //! outlives the reading of its record, save for small buffers of the parsers; codes, hashes and the texts of undeclared
 //! columns are overwritten on drop.
 //!
@@ -54,7 +54,7 @@ pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
 pub use error::{ColumnRef, Place, TableError};
 pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Range};
 pub use ids::KeyHasher;
-pub use join::Joined;
+pub use join::{Joined, MAX_ROWS_PER_ID, TooManyRowsPerId, rows_per_joined_id};
 pub use limits::Limits;
 pub use read_csv::read_csv;
 pub use read_parquet::read_parquet;

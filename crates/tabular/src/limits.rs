@@ -1,6 +1,9 @@
 //! How large a table may be.
 
-/// Bounds on one table while it is read. Reading stops at the first that is exceeded.
+use std::num::NonZeroU32;
+
+/// Bounds on one table. Reading stops at the first that is exceeded, but for
+/// [`max_rows_per_id`](Self::max_rows_per_id).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the file. Default: 4 GiB.
@@ -15,9 +18,13 @@ pub struct Limits {
     /// Their bytes together may take 64 times as much.
     pub max_distinct: usize,
     /// Bytes of the codes and hashed ids of the whole table, that is rows times columns: 1, 2 or 4 bytes for each field of a
-    /// declared column, 4 for an undeclared one, 16 for an id. Default: 8 GiB. While a buffer grows, twice as much may
+    /// declared column, 4 for an undeclared one, 16 for an id (20 with `max_rows_per_id`). Default: 8 GiB. While a buffer grows, twice as much may
     /// be held.
     pub max_code_bytes: u64,
+    /// How many rows of one id take part, at most. Of an id that has more, a uniform choice takes part, drawn by a keyed hash when
+    /// tables are [joined](crate::Joined); what stays depends on the rows of that id alone. Default: `None`, which
+    /// refuses a table that repeats an id.
+    pub max_rows_per_id: Option<NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -29,6 +36,7 @@ impl Default for Limits {
             max_field_bytes: 64 << 10,
             max_distinct: 4_000_000,
             max_code_bytes: 8 << 30,
+            max_rows_per_id: None,
         }
     }
 }

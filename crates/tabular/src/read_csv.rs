@@ -16,7 +16,8 @@ const BUFFER: usize = 1 << 16;
 /// Reads a CSV file (RFC 4180: commas, quotes doubled within quotes, a header; UTF-8 with or without a byte order mark; any
 /// line ends) into codes as it streams in. Memory holds the codes and one record.
 ///
-/// With a `key`, that column is hashed and every row must have an id of its own there. With a `schema`, its columns are
+/// With a `key`, that column is hashed and every row must have an id there: one of its own, unless
+/// [`Limits::max_rows_per_id`] takes repeated ones in. With a `schema`, its columns are
 /// taken and the others left out; without one every column is kept as it is until its domain is
 /// [discovered](crate::Joined::into_coded). Columns without a name are left out.
 ///
@@ -436,7 +437,7 @@ mod tests {
         check(
             "id,a\n1,x\n2,y\n 1,z\n2,z\n3,z\n",
             expect![[r#"
-                2 rows repeat the id of an earlier row (for example `1` and `2`); each id may have one row
+                2 rows repeat the id of an earlier row (for example `1` and `2`); each id may have one row, unless max_rows_per_id allows more
             "#]],
         );
         check(

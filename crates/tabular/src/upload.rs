@@ -1,6 +1,7 @@
 //! The table of one party, as codes.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use crate::coder::Coder;
 use crate::codes::Codes;
@@ -28,7 +29,7 @@ pub(crate) enum UploadColumn {
 }
 
 impl Upload {
-    /// Number of rows. Only for the owner of the table.
+    /// Number of rows read. Only for the owner of the table.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
@@ -39,6 +40,11 @@ impl Upload {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its own.
+    pub(crate) fn rows_per_id(&self) -> NonZeroU32 {
+        self.ids.as_ref().map_or(NonZeroU32::MIN, Ids::most)
     }
 
     /// Names of the columns, without the key.
@@ -134,7 +140,7 @@ impl Intake {
             targets,
             place,
             key: key.unwrap_or_default().to_owned(),
-            ids: key.map(|_| IdCollector::new(hasher)),
+            ids: key.map(|_| IdCollector::new(hasher, limits.max_rows_per_id)),
             columns: Vec::new(),
             warnings: Vec::new(),
             max_rows: limits.max_rows,
@@ -234,7 +240,7 @@ impl Intake {
 
     /// The most rows that the limits leave room for, and what is wrong with more.
     pub(crate) fn room(&self) -> (u32, TableError) {
-        let id = self.ids.as_ref().map_or(0, |_| size_of::<u128>());
+        let id = self.ids.as_ref().map_or(0, IdCollector::width);
         let row = id + self.columns.iter().map(Filling::width).sum::<usize>();
         let coded = self.max_code_bytes / (row.max(1) as u64);
         match u32::try_from(coded) {
@@ -294,11 +300,15 @@ impl Intake {
         if rows == 0 {
             return Err(TableError::NoRows);
         }
-        let ids = self
-            .ids
-            .map(IdCollector::finish)
-            .transpose()
-            .map_err(|(rows, first)| TableError::RepeatedIds { rows, first })?;
+        let ids = match self.ids.map(IdCollector::finish).transpose() {
+            Ok(Some((ids, surplus))) => {
+                self.warnings
+                    .extend(warning_of_surplus(surplus, ids.most()));
+                Some(ids)
+            }
+            Ok(None) => None,
+            Err((rows, first)) => return Err(TableError::RepeatedIds { rows, first }),
+        };
         let mut columns = Vec::with_capacity(self.columns.len());
         for filling in self.columns {
             columns.push(match filling {
@@ -324,6 +334,17 @@ impl Intake {
             warnings: self.warnings,
         })
     }
+}
+
+fn warning_of_surplus(surplus: u64, most: NonZeroU32) -> Option<String> {
+    let (rows, are) = match surplus {
+        0 => return None,
+        1 => ("row", "is"),
+        _ => ("rows", "are"),
+    };
+    Some(format!(
+        "{surplus} {rows} {are} left out: of each id a random choice of {most} at most takes part"
+    ))
 }
 
 /// Position of each name; a name may be missing, not bad or given twice. The longer names of a joined table are good

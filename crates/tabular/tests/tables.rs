@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tabular::{
-    CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, Upload, read_csv, write_csv,
+    CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, Upload, read_csv,
+    rows_per_joined_id, write_csv,
 };
 
 fn schema(yaml: &str) -> Schema {
@@ -76,6 +78,35 @@ proptest! {
         prop_assert_eq!(names, &["P0_v", "P1_v", "P2_v"][..tables.len()]);
     }
 
+    /// With repeated ids it is that of nested loops over at most so many rows of each id, and everything of one id, in all tables,
+    /// changes at most as many rows as the bounds' product, and no row of another id.
+    #[test]
+    fn one_id_changes_no_more_rows_than_the_product_of_the_bounds(
+        tables in proptest::collection::vec(proptest::collection::vec((0_u32..5, 0_u32..9), 1..25), 1..4),
+        bounds in proptest::collection::vec(1_u32..4, 3),
+        gone in 0_u32..5,
+    ) {
+        let without: Vec<Vec<(u32, u32)>> = tables.iter()
+            .map(|table| table.iter().copied().filter(|(id, _)| *id != gone).collect())
+            .collect();
+        let (with, rows_per_id) = join_bounded(&tables, &bounds);
+        let (without, _) = join_bounded(&without, &bounds);
+        let product: u32 = bounds[..tables.len()].iter().product();
+        prop_assert_eq!(rows_per_id, product);
+        let expected: u32 = (0..5).map(|id| tables.iter().zip(&bounds).map(|(table, bound)| {
+            let rows = u32::try_from(table.iter().filter(|(other, _)| *other == id).count()).unwrap();
+            rows.min(*bound)
+        }).product::<u32>()).sum();
+        prop_assert_eq!(with.values().sum::<u32>(), expected);
+        let mut change = 0;
+        for row in with.keys().chain(without.keys().filter(|row| !with.contains_key(*row))) {
+            let count = |rows: &Rows| rows.get(row).copied().unwrap_or(0);
+            prop_assert!(count(&with) >= count(&without));
+            change += count(&with) - count(&without);
+        }
+        prop_assert!(change <= product, "{change} rows of at most {product}");
+    }
+
     /// Nothing that can be uploaded makes the reader panic.
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(prop_oneof![
@@ -89,6 +120,82 @@ proptest! {
             prop_assert_eq!(table.counts(&[]).dangerous_reveal(), [u32::try_from(rows).unwrap()]);
         }
     }
+}
+
+/// How often each row occurs.
+type Rows = BTreeMap<Vec<u32>, u32>;
+
+/// Joins tables of ids and values that keep at most so many rows of an id.
+fn join_bounded(tables: &[Vec<(u32, u32)>], bounds: &[u32]) -> (Rows, u32) {
+    let schema = schema("{v: {integer: {min: 0, max: 8}}}");
+    let upload = |(table, bound): (&Vec<(u32, u32)>, &u32)| {
+        // A table has at least one row: an id that no other table has.
+        let own = tables.iter().position(|other| std::ptr::eq(other, table));
+        let rows: String = table.iter().map(|(id, v)| format!("{id},{v}\n")).collect();
+        let csv = format!("id,v\nonly {own:?},0\n{rows}");
+        let limits = Limits {
+            max_rows_per_id: NonZeroU32::new(*bound),
+            ..Limits::default()
+        };
+        let hasher = KeyHasher::new([5; 16]);
+        read_csv(csv.as_bytes(), Some("id"), Some(&schema), &hasher, &limits).unwrap()
+    };
+    let mut uploads: Vec<Upload> = tables.iter().zip(bounds).map(upload).collect();
+    let single = uploads.len() == 1;
+    let joined = if single {
+        Joined::single(uploads.pop().unwrap())
+    } else {
+        let named = uploads.into_iter().enumerate();
+        Joined::join(named.map(|(i, upload)| (format!("P{i}"), upload)).collect())
+    };
+    let rows_per_id = joined.rows_per_id().get();
+    let mut rows = Rows::new();
+    for row in rows_of(&joined.dangerous_into_coded()) {
+        *rows.entry(row).or_default() += 1;
+    }
+    if single {
+        *rows.get_mut(&vec![0]).unwrap() -= 1;
+        rows.retain(|_, count| *count > 0);
+    }
+    (rows, rows_per_id)
+}
+
+#[test]
+fn bounds_whose_product_is_too_large_are_refused() {
+    let bounds = |bounds: &[u32]| {
+        rows_per_joined_id(bounds.iter().map(|bound| NonZeroU32::new(*bound).unwrap()))
+    };
+    assert_eq!(bounds(&[]).unwrap().get(), 1);
+    assert_eq!(bounds(&[100, 100]).unwrap().get(), 10_000);
+    assert_eq!(
+        bounds(&[u32::MAX; 5]).unwrap_err().to_string(),
+        "with these bounds one id could have 340282366920938463463374607431768211455 rows in the joined table, which are more than the 10000 that noise could hide; lower max_rows_per_id"
+    );
+    assert!(bounds(&[100, 101]).is_err());
+}
+
+#[test]
+fn the_owner_is_told_how_many_rows_are_left_out() {
+    let limits = Limits {
+        max_rows_per_id: NonZeroU32::new(2),
+        ..Limits::default()
+    };
+    let csv = "id,a\n1,x\n1,y\n2,x\n1,z\n3,x\n";
+    let upload = read_csv(
+        csv.as_bytes(),
+        Some("id"),
+        None,
+        &KeyHasher::new([5; 16]),
+        &limits,
+    );
+    let upload = upload.unwrap();
+    assert_eq!(
+        upload.warnings(),
+        ["1 row is left out: of each id a random choice of 2 at most takes part"]
+    );
+    assert_eq!(upload.rows(), 5);
+    let table = Joined::single(upload).dangerous_into_coded();
+    assert_eq!(table.counts(&[]).dangerous_reveal(), [4]);
 }
 
 fn rows_of(table: &CodedTable) -> Vec<Vec<u32>> {

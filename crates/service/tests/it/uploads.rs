@@ -51,7 +51,7 @@ async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
         "id,buying,age\n1,low,3\n1,low,4\n",
         Code::RepeatedIds,
         expect![
-            "1 row repeats the id of an earlier row (for example `1`); each id may have one row."
+            "1 row repeats the id of an earlier row (for example `1`); each id may have one row, unless max_rows_per_id allows more."
         ],
     )
     .await;
