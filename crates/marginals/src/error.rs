@@ -60,6 +60,9 @@ pub enum Error {
     /// The potentials forbid every combination of codes.
     #[error("the potentials leave no combination of codes possible")]
     NoMass,
+    /// The evidence has probability zero.
+    #[error("the model gives the evidence probability 0")]
+    Impossible,
     /// The caller asked to stop.
     #[error("the estimation was cancelled")]
     Cancelled,

@@ -24,6 +24,8 @@ pub struct MarkovRandomField {
     layout: Layout,
     /// Probabilities of the cells of each tree node, in the layout's order.
     marginals: Tables,
+    /// Logarithm of the sum of the product over all combinations of codes.
+    log_mass: f64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -68,7 +70,7 @@ impl MarkovRandomField {
                 factor.logs(),
             );
         }
-        layout.calibrate(&mut logs, &mut marginals)?;
+        let log_mass = layout.calibrate(&mut logs, &mut marginals)?;
         Ok(MarkovRandomField {
             domain,
             total,
@@ -76,7 +78,46 @@ impl MarkovRandomField {
             tree,
             layout,
             marginals,
+            log_mass,
         })
+    }
+
+    /// The distribution given evidence: for some attributes, the likelihood of each code, from 0 (ruled out) to 1.
+    /// Likelihoods of one attribute given twice are multiplied. The total becomes the expected number of records that
+    /// satisfy the evidence, so that the evidence's probability is the quotient of both totals.
+    ///
+    /// One belief propagation; the junction tree stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Impossible`] if the evidence has probability zero; [`Error::WrongLength`] or [`Error::BadValue`] if
+    /// likelihoods do not fit their attribute.
+    pub fn condition(&self, evidence: &[(usize, Vec<f64>)]) -> Result<MarkovRandomField, Error> {
+        let mut potentials = self.potentials.to_vec();
+        for (attribute, likelihoods) in evidence {
+            let clique = Clique::new([*attribute]);
+            if !likelihoods.iter().all(|l| (0.0..=1.0).contains(l)) {
+                return Err(Error::BadValue {
+                    clique,
+                    reason: "a likelihood is from 0 to 1",
+                });
+            }
+            let logs = likelihoods
+                .iter()
+                .map(|likelihood| likelihood.ln())
+                .collect();
+            potentials.push(Factor::new(&self.domain, clique, logs)?);
+        }
+        let given = MarkovRandomField::new(self.domain.clone(), potentials, self.total);
+        let mut given = given.map_err(|error| match error {
+            Error::NoMass => Error::Impossible,
+            other => other,
+        })?;
+        given.total *= (given.log_mass - self.log_mass).exp().min(1.0);
+        if given.total > 0.0 {
+            Ok(given)
+        } else {
+            Err(Error::Impossible)
+        }
     }
 
     /// All combinations of codes equally likely.

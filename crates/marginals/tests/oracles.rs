@@ -65,11 +65,8 @@ fn potentials(cliques: &[&[usize]], spread: f64, seed: u64) -> Vec<Factor> {
 fn brute_force(factors: &[Factor], wanted: &Clique) -> Vec<f64> {
     let cells: usize = SIZES.iter().product();
     let joint: Vec<(Vec<usize>, f64)> = (0..cells)
-        .map(|mut rest| {
-            let mut codes = vec![0; SIZES.len()];
-            for (code, size) in codes.iter_mut().zip(SIZES).rev() {
-                (*code, rest) = (rest % size, rest / size);
-            }
+        .map(|cell| {
+            let codes = codes_of(cell);
             let log = factors
                 .iter()
                 .map(|f| f.logs()[index(f.clique(), &codes)])
@@ -89,6 +86,15 @@ fn brute_force(factors: &[Factor], wanted: &Clique) -> Vec<f64> {
         mass += p;
     }
     sums.iter().map(|p| p / mass).collect()
+}
+
+/// The codes of a cell of the table over all attributes.
+fn codes_of(mut cell: usize) -> Vec<usize> {
+    let mut codes = vec![0; SIZES.len()];
+    for (code, size) in codes.iter_mut().zip(SIZES).rev() {
+        (*code, cell) = (cell % size, cell / size);
+    }
+    codes
 }
 
 fn index(clique: &Clique, codes: &[usize]) -> usize {
@@ -223,4 +229,57 @@ fn a_model_too_large_for_memory_is_refused_before_memory_is_taken() {
         MarkovRandomField::new(domain, factors, 1.0),
         Err(Error::TooLarge { .. })
     ));
+}
+
+#[test]
+fn evidence_agrees_with_brute_force() {
+    let full = clique(&[0, 1, 2, 3, 4, 5]);
+    for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
+        let factors = potentials(cliques, 5.0, seed);
+        let model = MarkovRandomField::new(domain(), factors.clone(), 200.0).unwrap();
+        let evidence = [
+            (1, vec![0.3, 0.0, 1.0]),
+            (4, vec![1.0, 0.5, 0.0]),
+            (2, vec![1.0; 4]),
+        ];
+        let given = model.condition(&evidence).unwrap();
+        let joint = brute_force(&factors, &full);
+        let likelihood = |cell: usize| {
+            let codes = codes_of(cell);
+            evidence.iter().map(|(a, w)| w[codes[*a]]).product::<f64>()
+        };
+        let expected: Vec<f64> = joint
+            .iter()
+            .enumerate()
+            .map(|(cell, p)| p * likelihood(cell) * 200.0)
+            .collect();
+        let found = given.marginal(&full).unwrap();
+        assert_close(&found, &expected, name);
+        let sum: f64 = expected.iter().sum();
+        assert!((given.total() - sum).abs() < 1e-9 * sum, "{name}");
+        assert_eq!(given.tree().nodes().len(), model.tree().nodes().len());
+    }
+}
+
+#[test]
+fn impossible_evidence_and_likelihoods_that_do_not_fit_are_refused() {
+    let factor = Factor::new(
+        &domain(),
+        clique(&[0, 1]),
+        vec![0.0, f64::NEG_INFINITY, 0.0, 0.0, 0.0, 0.0],
+    );
+    let model = MarkovRandomField::new(domain(), vec![factor.unwrap()], 10.0).unwrap();
+    let never = [(0, vec![1.0, 0.0]), (1, vec![0.0, 1.0, 0.0])];
+    assert_eq!(model.condition(&never).unwrap_err(), Error::Impossible);
+    let nothing = [(5, vec![0.0, 0.0])];
+    assert_eq!(model.condition(&nothing).unwrap_err(), Error::Impossible);
+    for bad in [f64::NAN, -0.1, 1.1] {
+        let evidence = [(0, vec![1.0, bad])];
+        let error = model.condition(&evidence).unwrap_err();
+        assert!(matches!(error, Error::BadValue { .. }), "{bad}: {error}");
+    }
+    let short = model.condition(&[(0, vec![1.0])]).unwrap_err();
+    assert!(matches!(short, Error::WrongLength { .. }));
+    let outside = model.condition(&[(6, vec![1.0])]).unwrap_err();
+    assert!(matches!(outside, Error::UnknownAttribute { .. }));
 }

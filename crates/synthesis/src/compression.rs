@@ -109,6 +109,34 @@ impl Compression {
         full
     }
 
+    /// Given likelihoods of the column's codes: those of the model's codes, and how rows that satisfy them get their
+    /// rare codes.
+    pub(crate) fn given(&self, likelihoods: &[f64]) -> (Vec<f64>, Compression) {
+        let likelihood = |code: u32| likelihoods[code as usize];
+        let mut of_model: Vec<f64> = self.kept.iter().map(|&code| likelihood(code)).collect();
+        if self.rare.is_empty() {
+            return (of_model, self.clone());
+        }
+        let wanted = |&(code, share): &(u32, f64)| share * likelihood(code);
+        let sum: f64 = self.rare.iter().map(wanted).sum();
+        of_model.push(sum.min(1.0));
+        let given = |rare: &(u32, f64)| {
+            (
+                rare.0,
+                if sum > 0.0 {
+                    wanted(rare) / sum
+                } else {
+                    rare.1
+                },
+            )
+        };
+        let given = Compression {
+            kept: self.kept.clone(),
+            rare: self.rare.iter().map(given).collect(),
+        };
+        (of_model, given)
+    }
+
     /// Whether the codes are those of a column of this size, each once and in order, and the shares probabilities.
     pub(crate) fn is_sound(&self, size: usize) -> bool {
         let ascending = |codes: &[u32]| codes.windows(2).all(|pair| pair[0] < pair[1]);
@@ -157,6 +185,26 @@ mod tests {
             "{expanded:?}"
         );
         assert!((expanded.iter().sum::<f64>() - 107.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn evidence_weighs_rare_codes_by_their_shares() {
+        let compression = Compression {
+            kept: vec![1],
+            rare: vec![(0, 0.5), (2, 0.3), (3, 0.2)],
+        };
+        let (of_model, given) = compression.given(&[0.2, 0.7, 1.0, 0.0]);
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        assert!(
+            of_model[0] == 0.7 && close(of_model[1], 0.4),
+            "{of_model:?}"
+        );
+        let shares: Vec<f64> = given.rare.iter().map(|&(_, share)| share).collect();
+        assert!(
+            close(shares[0], 0.25) && close(shares[1], 0.75) && shares[2] == 0.0,
+            "{shares:?}"
+        );
+        assert_eq!(compression.given(&[0.0, 1.0, 0.0, 0.0]).0, [1.0, 0.0]);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod checksum;
 mod compression;
+mod conditional;
 mod evaluation;
 mod file;
 mod fit;
@@ -20,6 +21,7 @@ mod mst;
 mod report;
 mod sample;
 
+pub use conditional::{Conditional, Impossible};
 pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
 };

@@ -79,7 +79,7 @@ impl Model {
     /// If no seed is given and the operating system has no entropy.
     #[must_use]
     pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream<'_> {
-        SampleStream::new(self, rows, seed)
+        SampleStream::new(&self.schema, &self.field, &self.compressions, rows, seed)
     }
 
     /// How close the model is to what was measured. Costs nothing and reveals nothing more.

@@ -1,17 +1,18 @@
 use std::io::{self, Write};
 
-use marginals::{RowStream, Sampling, Urn};
+use marginals::{Clique, MarkovRandomField, RowStream, Sampling, Urn};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use tabular::{Format, RowWriter, Schema};
+use tabular::{Condition, Format, RowWriter, Schema};
 
-use crate::Model;
 use crate::compression::Compression;
 
 /// Synthetic rows, in chunks. Memory does not grow with their number.
 #[derive(Debug)]
 pub struct SampleStream<'a> {
     schema: &'a Schema,
+    /// What every row satisfies.
+    condition: Option<&'a Condition>,
     rows: RowStream<ChaCha8Rng>,
     /// For each column, how rows get their rare codes.
     rare: Vec<RareCodes<'a>>,
@@ -22,19 +23,24 @@ impl<'a> SampleStream<'a> {
     /// Rows of a chunk, but the last.
     const CHUNK: usize = 1 << 14;
 
-    pub(crate) fn new(model: &'a Model, rows: u64, seed: Option<u64>) -> SampleStream<'a> {
+    /// Rows of a field over compressed columns.
+    pub(crate) fn new(
+        schema: &'a Schema,
+        field: &MarkovRandomField,
+        compressions: &'a [Compression],
+        rows: u64,
+        seed: Option<u64>,
+    ) -> SampleStream<'a> {
         let mut rng = match seed {
             Some(seed) => ChaCha8Rng::seed_from_u64(seed),
             None => from_entropy(),
         };
         let rare_codes = |(column, compression): (usize, &'a Compression)| {
             let rare_share = compression.rare_code().map_or(0.0, |code| {
-                let clique = marginals::Clique::new([column]);
-                let counts = model
-                    .field
-                    .marginal(&clique)
+                let counts = field
+                    .marginal(&Clique::new([column]))
                     .expect("each column is in a table of the model");
-                counts[code as usize] / model.field.total()
+                counts[code as usize] / field.total()
             });
             RareCodes::new(
                 compression,
@@ -42,19 +48,23 @@ impl<'a> SampleStream<'a> {
                 ChaCha8Rng::from_rng(&mut rng),
             )
         };
-        let rare = model
-            .compressions
-            .iter()
-            .enumerate()
-            .map(rare_codes)
-            .collect();
+        let rare = compressions.iter().enumerate().map(rare_codes).collect();
         let values = ChaCha8Rng::from_rng(&mut rng);
-        let rows = model.field.rows(rows, Sampling::Rounded, &mut rng);
+        let rows = field.rows(rows, Sampling::Rounded, &mut rng);
         SampleStream {
-            schema: &model.schema,
+            schema,
+            condition: None,
             rows,
             rare,
             values,
+        }
+    }
+
+    /// The same rows, whose values are written within a condition that their codes satisfy.
+    pub(crate) fn within(self, condition: &'a Condition) -> SampleStream<'a> {
+        SampleStream {
+            condition: Some(condition),
+            ..self
         }
     }
 
@@ -78,7 +88,7 @@ impl<'a> SampleStream<'a> {
     /// # Errors
     /// Those of the output.
     pub fn write_csv(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.write(Format::Csv, out)
+        self.write(Format::Csv, out, &mut |_| ())
     }
 
     /// Writes the remaining rows as a JSON array of objects.
@@ -86,13 +96,30 @@ impl<'a> SampleStream<'a> {
     /// # Errors
     /// Those of the output.
     pub fn write_json(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.write(Format::Json, out)
+        self.write(Format::Json, out, &mut |_| ())
     }
 
-    fn write(&mut self, format: Format, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the remaining rows, and tells after each chunk how many rows it had.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn write(
+        &mut self,
+        format: Format,
+        out: &mut impl Write,
+        written: &mut dyn FnMut(u64),
+    ) -> io::Result<()> {
         let mut writer = RowWriter::new(format, self.schema);
-        while let Some(columns) = self.next_chunk() {
+        if let Some(condition) = self.condition {
+            writer = writer.within(condition);
+        }
+        loop {
+            let left = self.left();
+            let Some(columns) = self.next_chunk() else {
+                break;
+            };
             writer.write(&columns, &mut self.values, out)?;
+            written(left - self.left());
         }
         writer.finish(out)
     }

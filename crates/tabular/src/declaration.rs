@@ -256,7 +256,7 @@ impl<'de> Visitor<'de> for Texts {
 }
 
 /// A bound of a range as it stands in a file.
-trait Bound: Sized {
+pub(crate) trait Bound: Sized {
     const EXPECTED: &'static str;
     fn from_text(text: &str) -> Option<Self>;
     fn from_whole(_: i64) -> Option<Self> {

@@ -41,6 +41,10 @@ pub(crate) trait Ordered: Copy + PartialOrd + fmt::Display {
     fn is_finite(self) -> bool {
         true
     }
+    /// The next smaller value, if there is one.
+    fn before(self) -> Option<Self>;
+    /// The next larger value, if there is one.
+    fn after(self) -> Option<Self>;
     /// Whether a range may consist of a single value.
     const SINGLE_VALUE: bool;
 }
@@ -58,6 +62,14 @@ impl Ordered for i64 {
             })
             .collect()
     }
+
+    fn before(self) -> Option<i64> {
+        self.checked_sub(1)
+    }
+
+    fn after(self) -> Option<i64> {
+        self.checked_add(1)
+    }
 }
 
 impl Ordered for Day {
@@ -68,6 +80,14 @@ impl Ordered for Day {
             .into_iter()
             .map(|day| Day::from_number(day).expect("a start lies between min and max"))
             .collect()
+    }
+
+    fn before(self) -> Option<Day> {
+        Day::from_number(i64::from(self.number()) - 1)
+    }
+
+    fn after(self) -> Option<Day> {
+        Day::from_number(i64::from(self.number()) + 1)
     }
 }
 
@@ -88,6 +108,14 @@ impl Ordered for f64 {
 
     fn is_finite(self) -> bool {
         self.is_finite()
+    }
+
+    fn before(self) -> Option<f64> {
+        Some(self.next_down()).filter(|value| value.is_finite())
+    }
+
+    fn after(self) -> Option<f64> {
+        Some(self.next_up()).filter(|value| value.is_finite())
     }
 }
 

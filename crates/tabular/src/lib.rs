@@ -24,6 +24,7 @@
 mod coder;
 mod codes;
 mod column;
+mod condition;
 mod counts;
 mod day;
 mod declaration;
@@ -48,6 +49,7 @@ mod upload;
 mod write;
 
 pub use column::{Column, Kind};
+pub use condition::{Condition, ConditionError};
 pub use day::{Day, NotADay};
 pub use declaration::{Declaration, Declared, DeclaredKind};
 pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};

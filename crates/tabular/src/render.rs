@@ -5,10 +5,12 @@ use std::io::Write;
 use rand_core::Rng;
 
 use crate::column::{day_before, last_of};
+use crate::condition::Spans;
 use crate::day::Day;
-use crate::grid::Grid;
+use crate::grid::{Grid, Ordered};
 
 /// What a code becomes when it is written.
+#[derive(Debug, Clone)]
 pub(crate) enum Piece {
     /// Always the same.
     Text(Vec<u8>),
@@ -20,6 +22,24 @@ pub(crate) enum Piece {
     Decimal { start: f64, end: f64, decimals: u8 },
     /// The same for very large and very small numbers, written with an exponent.
     Scientific { start: f64, end: f64, digits: usize },
+    /// One of these, each with its running sum of probabilities; the last sum is 1.
+    AnyOf(Vec<(f64, Piece)>),
+}
+
+impl Piece {
+    /// One of the parts, in proportion to their shares.
+    pub(crate) fn any_of(mut parts: Vec<(f64, Piece)>) -> Piece {
+        if parts.len() == 1 {
+            return parts.remove(0).1;
+        }
+        let all: f64 = parts.iter().map(|(share, _)| share).sum();
+        let mut sum = 0.0;
+        for (share, _) in &mut parts {
+            sum += *share / all;
+            *share = sum;
+        }
+        Piece::AnyOf(parts)
+    }
 }
 
 impl Piece {
@@ -46,82 +66,162 @@ impl Piece {
             Self::Scientific { start, end, digits } => {
                 push_scientific(buffer, *start, *end, between(rng, *start, *end), *digits);
             }
+            Self::AnyOf(parts) => {
+                let mark = between(rng, 0.0, 1.0);
+                let chosen = parts.partition_point(|(sum, _)| *sum <= mark);
+                parts[chosen.min(parts.len() - 1)]
+                    .1
+                    .push(buffer, rng, quote);
+            }
         }
     }
 }
 
 /// Values that can be drawn uniformly from a bin.
-pub(crate) trait Uniform: Sized {
+pub(crate) trait Uniform: Ordered {
+    /// The first and the last value of a bin.
+    fn bounds(grid: &Grid<Self>, bin: usize) -> (Self, Self);
+
+    /// What a bin becomes.
+    fn piece(grid: &Grid<Self>, bin: usize) -> Piece;
+
+    /// What becomes of a bin of which only some values are allowed: the parts that are left, each with its share of the
+    /// bin's values.
+    fn parts(grid: &Grid<Self>, bin: usize, allowed: &Spans<Self>) -> Vec<(f64, Piece)>;
+
     /// What each bin becomes.
-    fn pieces(grid: &Grid<Self>) -> Vec<Piece>;
+    fn pieces(grid: &Grid<Self>) -> Vec<Piece> {
+        (0..grid.len()).map(|bin| Self::piece(grid, bin)).collect()
+    }
 }
 
 impl Uniform for i64 {
-    fn pieces(grid: &Grid<i64>) -> Vec<Piece> {
-        (0..grid.len())
-            .map(|bin| {
-                let (first, last) = (grid.start(bin), last_of(grid, bin, |end| end - 1));
-                let count = last.abs_diff(first).wrapping_add(1);
-                Piece::Whole { first, count }
-            })
+    fn bounds(grid: &Grid<i64>, bin: usize) -> (i64, i64) {
+        (grid.start(bin), last_of(grid, bin, |end| end - 1))
+    }
+
+    fn piece(grid: &Grid<i64>, bin: usize) -> Piece {
+        let (first, last) = i64::bounds(grid, bin);
+        whole(first, last)
+    }
+
+    fn parts(grid: &Grid<i64>, bin: usize, allowed: &Spans<i64>) -> Vec<(f64, Piece)> {
+        let (first, last) = i64::bounds(grid, bin);
+        let values = |first: i64, last: i64| last.abs_diff(first) as f64 + 1.0;
+        allowed
+            .within(first, last)
+            .map(|(a, b)| (values(a, b) / values(first, last), whole(a, b)))
             .collect()
     }
+}
+
+fn whole(first: i64, last: i64) -> Piece {
+    let count = last.abs_diff(first).wrapping_add(1);
+    Piece::Whole { first, count }
 }
 
 impl Uniform for Day {
-    fn pieces(grid: &Grid<Day>) -> Vec<Piece> {
-        (0..grid.len())
-            .map(|bin| {
-                let (first, last) = (grid.start(bin), last_of(grid, bin, day_before));
-                let count = u64::from(last.number().abs_diff(first.number())) + 1;
-                Piece::Day { first, count }
-            })
+    fn bounds(grid: &Grid<Day>, bin: usize) -> (Day, Day) {
+        (grid.start(bin), last_of(grid, bin, day_before))
+    }
+
+    fn piece(grid: &Grid<Day>, bin: usize) -> Piece {
+        let (first, last) = Day::bounds(grid, bin);
+        days(first, last)
+    }
+
+    fn parts(grid: &Grid<Day>, bin: usize, allowed: &Spans<Day>) -> Vec<(f64, Piece)> {
+        let (first, last) = Day::bounds(grid, bin);
+        let values = |first: Day, last: Day| f64::from(last.number() - first.number()) + 1.0;
+        allowed
+            .within(first, last)
+            .map(|(a, b)| (values(a, b) / values(first, last), days(a, b)))
             .collect()
     }
 }
 
+fn days(first: Day, last: Day) -> Piece {
+    let count = u64::from(last.number().abs_diff(first.number())) + 1;
+    Piece::Day { first, count }
+}
+
 /// A bin narrower than this part of the whole range stands for a single value, its start: a zero, say, that is much
-/// more frequent than anything near it.
+/// more frequent than anything near it. A part narrower than this of its bin stands for nothing.
 const POINT: f64 = 1e-9;
 
 impl Uniform for f64 {
-    fn pieces(grid: &Grid<f64>) -> Vec<Piece> {
-        // Halves, since the width of a range may be beyond the largest number.
-        let half_range = grid.range().max / 2.0 - grid.range().min / 2.0;
-        (0..grid.len())
-            .map(|bin| {
-                let (start, end) = (grid.start(bin), grid.end(bin));
-                let largest = start.abs().max(end.abs());
-                let width = end - start;
-                if end / 2.0 - start / 2.0 < half_range * POINT {
-                    return Piece::Text(format!("{start:?}").into_bytes());
-                }
-                // A hundredth of the width needs so many decimals.
-                let decimals = 2.0 - width.log10().floor();
-                let decimals = if decimals > 0.0 { decimals } else { 0.0 };
-                if decimals <= 15.0 && largest * 10f64.powf(decimals) < 9e15 {
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "whole, 0 to 15"
-                    )]
-                    let decimals = decimals as u8;
-                    Piece::Decimal {
-                        start,
-                        end,
-                        decimals,
-                    }
-                } else {
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "clamped to 2 to 17"
-                    )]
-                    let digits = ((largest / width).log10().ceil() + 2.0).clamp(2.0, 17.0) as usize;
-                    Piece::Scientific { start, end, digits }
-                }
-            })
-            .collect()
+    fn bounds(grid: &Grid<f64>, bin: usize) -> (f64, f64) {
+        let start = grid.start(bin);
+        (
+            start,
+            if is_point(grid, bin) {
+                start
+            } else {
+                grid.end(bin).next_down()
+            },
+        )
+    }
+
+    fn piece(grid: &Grid<f64>, bin: usize) -> Piece {
+        if is_point(grid, bin) {
+            Piece::Text(format!("{:?}", grid.start(bin)).into_bytes())
+        } else {
+            numbers(grid.start(bin), grid.end(bin))
+        }
+    }
+
+    fn parts(grid: &Grid<f64>, bin: usize, allowed: &Spans<f64>) -> Vec<(f64, Piece)> {
+        let (start, end) = (grid.start(bin), grid.end(bin));
+        let (first, last) = f64::bounds(grid, bin);
+        let part = |(first, last): (f64, f64)| match is_point(grid, bin) {
+            true => (1.0, f64::piece(grid, bin)),
+            false => {
+                let end_of_part = last.next_up();
+                let share = share(first, end_of_part, start, end);
+                (share, numbers(first, end_of_part))
+            }
+        };
+        let parts = allowed.within(first, last).map(part);
+        parts.filter(|&(share, _)| share > POINT).collect()
+    }
+}
+
+/// How much of a bin a part is. In halves, since a width may be beyond the largest number.
+fn share(first: f64, end_of_part: f64, start: f64, end: f64) -> f64 {
+    (end_of_part / 2.0 - first / 2.0) / (end / 2.0 - start / 2.0)
+}
+
+fn is_point(grid: &Grid<f64>, bin: usize) -> bool {
+    let range = grid.range();
+    share(grid.start(bin), grid.end(bin), range.min, range.max) < POINT
+}
+
+/// Numbers with about as many digits as a hundredth of the width needs.
+fn numbers(start: f64, end: f64) -> Piece {
+    let largest = start.abs().max(end.abs());
+    let width = end - start;
+    let decimals = 2.0 - width.log10().floor();
+    let decimals = if decimals > 0.0 { decimals } else { 0.0 };
+    if decimals <= 15.0 && largest * 10f64.powf(decimals) < 9e15 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole, 0 to 15"
+        )]
+        let decimals = decimals as u8;
+        Piece::Decimal {
+            start,
+            end,
+            decimals,
+        }
+    } else {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 2 to 17"
+        )]
+        let digits = ((largest / width).log10().ceil() + 2.0).clamp(2.0, 17.0) as usize;
+        Piece::Scientific { start, end, digits }
     }
 }
 

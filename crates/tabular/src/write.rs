@@ -7,6 +7,7 @@ use std::str::FromStr;
 use rand_core::Rng;
 
 use crate::column::{Column, Kind};
+use crate::condition::Condition;
 use crate::render::{Piece, Uniform};
 use crate::schema::{OTHER, Schema};
 
@@ -107,6 +108,20 @@ impl RowWriter {
     #[must_use]
     pub fn without_header(mut self) -> Self {
         self.opening.clear();
+        self
+    }
+
+    /// The same for rows that satisfy a condition: a bin that is wanted in part becomes a value of that part.
+    ///
+    /// # Panics
+    /// If the condition is on another schema.
+    #[must_use]
+    pub fn within(mut self, condition: &Condition) -> Self {
+        for (column, parts) in condition.parts() {
+            for (&code, part) in parts {
+                self.columns[column][code] = part.clone();
+            }
+        }
         self
     }
 

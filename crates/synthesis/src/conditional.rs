@@ -1,0 +1,92 @@
+use marginals::MarkovRandomField;
+use tabular::{Condition, Schema};
+
+use crate::Model;
+use crate::compression::Compression;
+use crate::sample::SampleStream;
+
+/// No row of a model satisfies a condition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no row of the model satisfies `{condition}`: it has probability 0")]
+pub struct Impossible {
+    /// The condition as it was written.
+    condition: String,
+}
+
+/// A model given a condition: the distribution of the rows that satisfy it. Post-processing, like the model itself.
+#[derive(Debug, Clone)]
+pub struct Conditional<'a> {
+    schema: &'a Schema,
+    condition: &'a Condition,
+    /// One for each column: how codes share a code of the model, given the condition.
+    compressions: Vec<Compression>,
+    /// Its total is the expected number of rows that satisfy the condition.
+    field: MarkovRandomField,
+    probability: f64,
+}
+
+impl Model {
+    /// The distribution of the rows that satisfy a condition on this model's schema.
+    ///
+    /// Exact, by evidence in the model: nothing is drawn and thrown away, so that rare conditions take no longer than frequent
+    /// ones. Values are taken to be uniform within a bin that satisfies the condition in part.
+    ///
+    /// # Errors
+    /// [`Impossible`] if the model gives the condition probability 0.
+    pub fn given<'a>(&'a self, condition: &'a Condition) -> Result<Conditional<'a>, Impossible> {
+        let mut compressions = self.compressions.clone();
+        let evidence: Vec<(usize, Vec<f64>)> = condition
+            .columns()
+            .map(|column| {
+                let weights = condition.weights(column).expect("it is about this column");
+                let (likelihoods, given) = self.compressions[column].given(weights);
+                compressions[column] = given;
+                (column, likelihoods)
+            })
+            .collect();
+        let field = match self.field.condition(&evidence) {
+            Ok(field) => field,
+            Err(marginals::Error::Impossible) => {
+                let condition = condition.text().to_owned();
+                return Err(Impossible { condition });
+            }
+            Err(other) => unreachable!("a condition on the schema fits the model: {other}"),
+        };
+        Ok(Conditional {
+            schema: &self.schema,
+            condition,
+            compressions,
+            probability: field.total() / self.field.total(),
+            field,
+        })
+    }
+}
+
+impl Conditional<'_> {
+    /// The probability with which a row of the model satisfies the condition, above 0 and at most 1.
+    #[must_use]
+    pub fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    /// About as many rows as satisfy the condition in the table, by the model, at least 1. Where this is small, the rows
+    /// rest on little of the data.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "positive, and a saturating cast is meant"
+    )]
+    pub fn default_rows(&self) -> u64 {
+        (self.field.total().round() as u64).max(1)
+    }
+
+    /// So many synthetic rows, every one of which satisfies the condition; otherwise as [`Model::sample`].
+    ///
+    /// # Panics
+    /// If no seed is given and the operating system has no entropy.
+    #[must_use]
+    pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream<'_> {
+        let (field, compressions) = (&self.field, &self.compressions);
+        SampleStream::new(self.schema, field, compressions, rows, seed).within(self.condition)
+    }
+}

@@ -1,0 +1,244 @@
+//! The values of one column that satisfy its tests.
+
+use crate::column::{Column, Kind};
+use crate::condition::error::{Fault, Problem};
+use crate::condition::parse::{Comparison, Test, Written};
+use crate::condition::spans::Spans;
+use crate::day::Day;
+use crate::declaration::Bound;
+use crate::grid::{Grid, Ordered};
+use crate::render::{Piece, Uniform};
+use crate::schema::OTHER;
+
+/// What is left of a column's values.
+#[derive(Debug, Clone)]
+pub(crate) struct Selected {
+    values: Values,
+    other: bool,
+    missing: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    /// For each category, whether it is in.
+    Categories(Vec<bool>),
+    Integer(Spans<i64>),
+    Number(Spans<f64>),
+    Date(Spans<Day>),
+}
+
+/// A share below one comes with what is written for that part of the code's values.
+type Share = (f64, Option<Piece>);
+
+impl Selected {
+    /// The values for which one test holds.
+    pub(crate) fn by(column: &Column, comparison: &Comparison) -> Result<Self, Fault> {
+        let selected = match &comparison.test {
+            Test::Missing(missing) => Self::by_missing(column, *missing),
+            test => {
+                let (values, other) = match column.kind() {
+                    Kind::Categories(texts) => {
+                        let (values, other) = categories(column, texts, comparison)?;
+                        (Values::Categories(values), other)
+                    }
+                    Kind::Integer(grid) => ordered(column, grid, test, Values::Integer)?,
+                    Kind::Number(grid) => ordered(column, grid, test, Values::Number)?,
+                    Kind::Date(grid) => ordered(column, grid, test, Values::Date)?,
+                };
+                Self {
+                    values,
+                    other,
+                    missing: false,
+                }
+            }
+        };
+        if selected.is_empty(column) {
+            let problem = match (&comparison.test, &selected.values) {
+                (Test::Missing(_), _) => Problem::NeverMissing(column.name().to_owned()),
+                (_, Values::Number(spans)) if *spans == Spans::none() => Problem::no_value(column),
+                _ => Problem::impossible(column),
+            };
+            return Err(Fault::new(comparison.place.clone(), problem));
+        }
+        Ok(selected)
+    }
+
+    fn by_missing(column: &Column, missing: bool) -> Self {
+        let values = match column.kind() {
+            Kind::Categories(texts) => Values::Categories(vec![!missing; texts.len()]),
+            Kind::Integer(grid) => Values::Integer(all_unless(missing, grid)),
+            Kind::Number(grid) => Values::Number(all_unless(missing, grid)),
+            Kind::Date(grid) => Values::Date(all_unless(missing, grid)),
+        };
+        Self {
+            values,
+            other: !missing && column.has_other(),
+            missing: missing && column.is_nullable(),
+        }
+    }
+
+    /// The values in both.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let values = match (&self.values, &other.values) {
+            (Values::Categories(a), Values::Categories(b)) => {
+                Values::Categories(a.iter().zip(b).map(|(a, b)| *a && *b).collect())
+            }
+            (Values::Integer(a), Values::Integer(b)) => Values::Integer(a.intersection(b)),
+            (Values::Number(a), Values::Number(b)) => Values::Number(a.intersection(b)),
+            (Values::Date(a), Values::Date(b)) => Values::Date(a.intersection(b)),
+            _ => unreachable!("both are of one column"),
+        };
+        Self {
+            values,
+            other: self.other && other.other,
+            missing: self.missing && other.missing,
+        }
+    }
+
+    pub(crate) fn is_empty(&self, column: &Column) -> bool {
+        self.shares(column).iter().all(|(share, _)| *share == 0.0)
+    }
+
+    /// How much of each code's values is in.
+    pub(crate) fn shares(&self, column: &Column) -> Vec<Share> {
+        let whole = |is_in: bool| (f64::from(u8::from(is_in)), None);
+        let mut shares: Vec<Share> = match (&self.values, column.kind()) {
+            (Values::Categories(is_in), _) => is_in.iter().map(|&is_in| whole(is_in)).collect(),
+            (Values::Integer(spans), Kind::Integer(grid)) => of_bins(grid, spans),
+            (Values::Number(spans), Kind::Number(grid)) => of_bins(grid, spans),
+            (Values::Date(spans), Kind::Date(grid)) => of_bins(grid, spans),
+            _ => unreachable!("the values are of this column"),
+        };
+        shares.extend(column.has_other().then(|| whole(self.other)));
+        shares.extend(column.is_nullable().then(|| whole(self.missing)));
+        shares
+    }
+}
+
+fn of_bins<T: Uniform>(grid: &Grid<T>, spans: &Spans<T>) -> Vec<Share> {
+    let of_bin = |bin: usize| {
+        let (first, last) = T::bounds(grid, bin);
+        if spans.within(first, last).eq([(first, last)]) {
+            return (1.0, None);
+        }
+        let parts = T::parts(grid, bin, spans);
+        if parts.is_empty() {
+            return (0.0, None);
+        }
+        let share: f64 = parts.iter().map(|(share, _)| share).sum();
+        (share.min(1.0), Some(Piece::any_of(parts)))
+    };
+    (0..grid.len()).map(of_bin).collect()
+}
+
+fn all_unless<T: Ordered>(none: bool, grid: &Grid<T>) -> Spans<T> {
+    if none {
+        Spans::none()
+    } else {
+        Spans::between(grid.range().min, grid.range().max)
+    }
+}
+
+/// Which categories pass, and whether `other` does.
+fn categories(
+    column: &Column,
+    texts: &[String],
+    comparison: &Comparison,
+) -> Result<(Vec<bool>, bool), Fault> {
+    let (values, negated) = match &comparison.test {
+        Test::Equal(value) => (std::slice::from_ref(value), false),
+        Test::NotEqual(value) => (std::slice::from_ref(value), true),
+        Test::OneOf(values) => (values.as_slice(), false),
+        _ => {
+            let problem = Problem::NoOrder(column.name().to_owned());
+            return Err(Fault::new(comparison.place.clone(), problem));
+        }
+    };
+    let mut is_in = vec![negated; texts.len()];
+    let mut other = negated && column.has_other();
+    for value in values {
+        if is_other(column, value) {
+            other = !negated;
+            continue;
+        }
+        let code = texts.iter().position(|text| *text == value.text);
+        let code = code.ok_or_else(|| {
+            let problem = Problem::unknown_value(&value.text, column, texts);
+            Fault::new(value.place.clone(), problem)
+        })?;
+        is_in[code] = !negated;
+    }
+    Ok((is_in, other))
+}
+
+/// Which ordered values pass, and whether `other` does.
+fn ordered<T: Uniform + Bound>(
+    column: &Column,
+    grid: &Grid<T>,
+    test: &Test,
+    values: impl Fn(Spans<T>) -> Values,
+) -> Result<(Values, bool), Fault> {
+    let (min, max) = (grid.range().min, grid.range().max);
+    let read = |value: &Written| {
+        T::from_text(value.text.trim())
+            .ok_or_else(|| Fault::new(value.place.clone(), Problem::wrong_type::<T>(column)))
+    };
+    let mut other = false;
+    let spans = match test {
+        Test::Equal(value) | Test::NotEqual(value) if is_other(column, value) => {
+            other = matches!(test, Test::Equal(_));
+            all_unless(other, grid)
+        }
+        Test::Equal(value) => Spans::of(vec![read(value)?]),
+        Test::NotEqual(value) => {
+            other = column.has_other();
+            let value = read(value)?;
+            Spans::below(value, min).then(Spans::above(value, max))
+        }
+        Test::Below { value, included } => match (read(value)?, included) {
+            (value, true) => Spans::between(min, value),
+            (value, false) => Spans::below(value, min),
+        },
+        Test::Above { value, included } => match (read(value)?, included) {
+            (value, true) => Spans::between(value, max),
+            (value, false) => Spans::above(value, max),
+        },
+        Test::Between(first, last) => {
+            let place = first.place.start..last.place.end;
+            let (first, last) = (read(first)?, read(last)?);
+            if first > last {
+                return Err(Fault::new(place, Problem::EmptyRange));
+            }
+            Spans::between(first, last)
+        }
+        Test::OneOf(listed) => {
+            let (others, listed): (Vec<&Written>, Vec<&Written>) =
+                listed.iter().partition(|value| is_other(column, value));
+            other = !others.is_empty();
+            let value = |written: &Written| {
+                let value = read(written)?;
+                if can_be(grid, value) {
+                    return Ok(value);
+                }
+                Err(Fault::new(
+                    written.place.clone(),
+                    Problem::impossible(column),
+                ))
+            };
+            Spans::of(listed.into_iter().map(value).collect::<Result<_, _>>()?)
+        }
+        Test::Missing(_) => unreachable!("missing values are told apart before"),
+    };
+    Ok((values(spans.intersection(&Spans::between(min, max))), other))
+}
+
+/// Whether a single value lies in the range and has a probability of its own.
+fn can_be<T: Uniform>(grid: &Grid<T>, value: T) -> bool {
+    let (bin, moved) = grid.bin(value);
+    !moved && !T::parts(grid, bin, &Spans::of(vec![value])).is_empty()
+}
+
+/// The text that is written for values that are not declared.
+fn is_other(column: &Column, value: &Written) -> bool {
+    column.has_other() && value.text == OTHER
+}
