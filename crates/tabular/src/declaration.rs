@@ -1,5 +1,6 @@
 //! What a party says about its columns before any data is seen.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -7,6 +8,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
+use crate::constraint::DeclaredConstraint;
 use crate::day::Day;
 use crate::grid::{Bins, DEFAULT_BINS, Range};
 use crate::names::{nearest, quoted_list};
@@ -23,12 +25,16 @@ use crate::schema::SchemaError;
 /// note:   {categories: [yes, no], nullable: true, other: true}
 /// ```
 ///
+/// A list under the key `constraints` is no column but says what no row can look like; see [`DeclaredConstraint`].
+///
 /// Categories are the texts as written, whatever another reader of YAML would make of them. `bins` may be left out:
 /// then it is 32 bins of equal width, or one for each value where there are no more than 32 whole numbers or days.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declaration {
     /// Name and content of each column.
     pub columns: Vec<(String, Declared)>,
+    /// What no row can look like.
+    pub constraints: Vec<DeclaredConstraint>,
 }
 
 /// What one column is declared to hold.
@@ -97,24 +103,84 @@ impl<'de> Deserialize<'de> for Declaration {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Declaration, A::Error> {
                 let mut columns: Vec<(String, Declared)> = Vec::new();
+                let mut names = HashSet::new();
+                let mut constraints = None;
                 while let Some(name) = map.next_key::<String>()? {
-                    if columns.iter().any(|(known, _)| *known == name) {
-                        return Err(de::Error::custom(format_args!(
-                            "column `{name}` is declared twice"
-                        )));
+                    let entry = map.next_value_seed(EntrySeed { name: &name })?;
+                    match entry {
+                        Entry::Column(declared) => {
+                            if !names.insert(name.clone()) {
+                                return Err(de::Error::custom(format_args!(
+                                    "column `{name}` is declared twice"
+                                )));
+                            }
+                            columns.push((name, declared));
+                        }
+                        Entry::Constraints(list) => {
+                            if constraints.replace(list).is_some() {
+                                return Err(twice(CONSTRAINTS));
+                            }
+                        }
                     }
-                    let declared = map.next_value_seed(DeclaredSeed { column: &name })?;
-                    columns.push((name, declared));
                 }
-                Ok(Declaration { columns })
+                Ok(Declaration {
+                    columns,
+                    constraints: constraints.unwrap_or_default(),
+                })
             }
         }
         deserializer.deserialize_map(Columns)
     }
 }
 
+/// The key of the constraints among those of the columns. A column may have the same name: it is a mapping, they are a list.
+pub(crate) const CONSTRAINTS: &str = "constraints";
+
+enum Entry {
+    Column(Declared),
+    Constraints(Vec<DeclaredConstraint>),
+}
+
+struct EntrySeed<'a> {
+    name: &'a str,
+}
+
+impl<'de> DeserializeSeed<'de> for EntrySeed<'_> {
+    type Value = Entry;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry, D::Error> {
+        if self.name == CONSTRAINTS {
+            deserializer.deserialize_any(self)
+        } else {
+            let seed = DeclaredSeed { column: self.name };
+            seed.deserialize(deserializer).map(Entry::Column)
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for EntrySeed<'_> {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a list of constraints")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
+        let seed = DeclaredSeed { column: self.name };
+        seed.visit_map(map).map(Entry::Column)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
+        let mut list = Vec::new();
+        while let Some(constraint) = seq.next_element()? {
+            list.push(constraint);
+        }
+        Ok(Entry::Constraints(list))
+    }
+}
+
 /// One of a fixed set of keys; anything else is refused with the nearest of them.
-struct Key(&'static [&'static str]);
+pub(crate) struct Key(pub(crate) &'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = &'static str;
@@ -222,7 +288,7 @@ fn missing<E: de::Error>(bound: &str) -> E {
     ))
 }
 
-fn twice<E: de::Error>(key: &str) -> E {
+pub(crate) fn twice<E: de::Error>(key: &str) -> E {
     E::custom(format_args!("`{key}` is given twice"))
 }
 
@@ -485,7 +551,14 @@ impl<'de, T: Bound> Visitor<'de> for BoundsSeed<T> {
 
 impl Serialize for Declaration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.columns.iter().map(|(name, declared)| (name, declared)))
+        let mut map = serializer.serialize_map(None)?;
+        for (name, declared) in &self.columns {
+            map.serialize_entry(name, declared)?;
+        }
+        if !self.constraints.is_empty() {
+            map.serialize_entry(CONSTRAINTS, &self.constraints)?;
+        }
+        map.end()
     }
 }
 

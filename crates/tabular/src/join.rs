@@ -6,8 +6,10 @@ use rayon::prelude::*;
 
 use crate::codes::{Codes, Wiped};
 use crate::column::Column;
+use crate::constraint::{Constraint, DeclaredConstraint};
 use crate::dictionary::{RawColumn, Texts};
 use crate::ids::{IdIndex, Ids};
+use crate::schema::{Schema, SchemaError};
 use crate::upload::{Upload, UploadColumn};
 
 /// The joined rows of all parties (or the one table of a single owner), still with undeclared columns as they were read.
@@ -16,6 +18,8 @@ pub struct Joined {
     pub(crate) rows: usize,
     rows_per_id: NonZeroU32,
     pub(crate) columns: Vec<JoinedColumn>,
+    /// About these columns, by their positions; each table's own were checked, and do not touch each other.
+    pub(crate) constraints: Vec<Constraint>,
 }
 
 pub(crate) enum JoinedColumn {
@@ -45,12 +49,15 @@ impl Joined {
         let picks = matching_rows(&uploads);
         let rows = picks[0].len();
         let mut columns: Vec<JoinedColumn> = Vec::new();
+        let mut constraints = Vec::new();
         for ((party, upload), picks) in uploads.into_iter().zip(&picks) {
             let picked: Vec<JoinedColumn> = upload
                 .columns
                 .into_par_iter()
                 .map(|column| pick(&party, column, picks.as_slice()))
                 .collect();
+            let own = upload.constraints.into_iter();
+            constraints.extend(own.map(|constraint| constraint.moved(|at| at + columns.len())));
             columns.extend(picked);
         }
         tell_apart(&mut columns);
@@ -58,6 +65,7 @@ impl Joined {
             rows,
             rows_per_id,
             columns,
+            constraints,
         }
     }
 
@@ -87,7 +95,39 @@ impl Joined {
             rows: kept.as_ref().map_or(upload.rows, Wiped::len),
             rows_per_id,
             columns,
+            constraints: upload.constraints,
         }
+    }
+
+    /// The same with more constraints, about declared columns under the names they have here.
+    ///
+    /// # Errors
+    /// As [`Schema::constrained`] on the declared columns alone, whatever the data.
+    pub fn constrained(mut self, constraints: &[DeclaredConstraint]) -> Result<Self, SchemaError> {
+        if constraints.is_empty() {
+            return Ok(self);
+        }
+        // Undeclared columns have no values to name; so constraints are checked without them, and then put in place.
+        let declared = (0..)
+            .zip(&self.columns)
+            .filter_map(|(at, column)| match column {
+                JoinedColumn::Coded(column, _) => Some((at, column.clone())),
+                JoinedColumn::Raw { .. } => None,
+            });
+        let (places, columns): (Vec<usize>, Vec<Column>) = declared.unzip();
+        let own = self.constraints.iter().map(|constraint| {
+            constraint
+                .clone()
+                .moved(|at| places.partition_point(|&place| place < at))
+        });
+        let schema = Schema::from_columns(columns)?
+            .with_constraints(own.collect())?
+            .constrained(constraints)?;
+        let all = schema.constraints().iter().cloned();
+        self.constraints = all
+            .map(|constraint| constraint.moved(|at| places[at]))
+            .collect();
+        Ok(self)
     }
 
     /// How many rows everything of one id may add or remove, at most: the sensitivity of each count. The product of

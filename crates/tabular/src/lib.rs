@@ -25,6 +25,7 @@ mod coder;
 mod codes;
 mod column;
 mod condition;
+mod constraint;
 mod counts;
 mod day;
 mod declaration;
@@ -50,6 +51,9 @@ mod write;
 
 pub use column::{Column, Kind};
 pub use condition::{Condition, ConditionError};
+pub use constraint::{
+    Constraint, DeclaredConstraint, DeclaredValue, MAX_CONSTRAINT_CELLS, MAX_CONSTRAINTS,
+};
 pub use day::{Day, NotADay};
 pub use declaration::{Declaration, Declared, DeclaredKind};
 pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};

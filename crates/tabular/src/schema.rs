@@ -5,8 +5,12 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Column, Kind};
-use crate::declaration::{Declaration, Declared, DeclaredKind};
+use crate::constraint::{
+    Constraint, DeclaredConstraint, MAX_CONSTRAINT_CELLS, MAX_CONSTRAINTS, check_together,
+};
+use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
 use crate::grid::{BadRange, Grid, Range};
+use crate::names::{nearest, quoted_list};
 
 /// The most codes one column may have.
 pub const MAX_CODES: usize = 1 << 20;
@@ -29,6 +33,7 @@ pub const OTHER: &str = "other";
 #[serde(try_from = "Declaration", into = "Declaration")]
 pub struct Schema {
     columns: Vec<Column>,
+    constraints: Vec<Constraint>,
 }
 
 /// What is wrong with a declaration.
@@ -124,6 +129,147 @@ pub enum SchemaError {
         /// How many it would have.
         codes: usize,
     },
+    /// A constraint names a column that is not declared.
+    #[error("a constraint names the column `{name}`, which is not declared{}", meant(.nearest.as_deref()))]
+    UnknownColumn {
+        /// As given.
+        name: String,
+        /// A column with a similar name.
+        nearest: Option<String>,
+    },
+    /// A constraint names a column whose bins are not known yet.
+    #[error(
+        "a constraint names the column `{column}`, whose bins are only found in the data; declare their number or `cuts`"
+    )]
+    UnknownBins {
+        /// The column.
+        column: String,
+    },
+    /// A constraint is about one column alone.
+    #[error(
+        "a constraint is about two or more different columns, and this one about `{column}` alone; a value that is impossible need not be declared"
+    )]
+    LoneColumn {
+        /// The column.
+        column: String,
+    },
+    /// A constraint lists no value of a column.
+    #[error("a constraint lists no value of the column `{column}`")]
+    NoValues {
+        /// The column.
+        column: String,
+    },
+    /// A constraint names a value that the column does not have.
+    #[error("a constraint names the value {value:?}, which the column `{column}` does not have{}", meant(.nearest.as_deref()))]
+    UnknownValue {
+        /// The column.
+        column: String,
+        /// As given.
+        value: String,
+        /// A similar value.
+        nearest: Option<String>,
+    },
+    /// A constraint names empty fields of a column that has none.
+    #[error(
+        "a constraint names `null` in the column `{column}`, which is not nullable; the text is \"null\" in quotes"
+    )]
+    NotNullable {
+        /// The column.
+        column: String,
+    },
+    /// A constraint names no range of an ordered column.
+    #[error(
+        "a constraint names {value:?} in the column `{column}`; give a range such as `0..14`, `..14` or `15..`"
+    )]
+    NotARange {
+        /// The column.
+        column: String,
+        /// As given.
+        value: String,
+    },
+    /// A range takes part of a bin.
+    #[error(
+        "a constraint names the range {value:?} of the column `{column}`, which cuts through the bin `{bin}` or leaves the declared range; let bins begin and end where it does (`bins: {{cuts: [..]}}`)"
+    )]
+    CutsBin {
+        /// The column.
+        column: String,
+        /// As given.
+        value: String,
+        /// The bin.
+        bin: String,
+    },
+    /// A map has two values for one.
+    #[error("a constraint determines two values for `{value}` of the column `{column}`")]
+    DeterminedTwice {
+        /// The column that determines.
+        column: String,
+        /// Its value.
+        value: String,
+    },
+    /// A map lacks a value.
+    #[error(
+        "a constraint does not say what `{value}` of the column `{column}` determines; its map must have every declared value"
+    )]
+    Undetermined {
+        /// The column that determines.
+        column: String,
+        /// Its value.
+        value: String,
+    },
+    /// A constraint is about too many combinations.
+    #[error(
+        "the columns {} of a constraint have more than {MAX_CONSTRAINT_CELLS} combinations of values; declare fewer values or bins", quoted_list(.columns)
+    )]
+    ConstraintTooLarge {
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Too many constraints.
+    #[error(
+        "{found} constraints are too many, or about too many values; at most {MAX_CONSTRAINTS} are possible"
+    )]
+    TooManyConstraints {
+        /// How many there are.
+        found: usize,
+    },
+    /// Constraints contradict a declared value.
+    #[error("no row could have `{value}` in the column `{column}`: {}; take the value out, or allow it",
+        culprits(.constraints))]
+    Contradiction {
+        /// The column.
+        column: String,
+        /// The value that is left impossible.
+        value: String,
+        /// Which constraints forbid it together, counted from 1.
+        constraints: Vec<usize>,
+    },
+    /// A column takes the name of what is written beside it.
+    #[error("a column is named `{CONSTRAINTS}` where there are constraints; rename it")]
+    NamedConstraints,
+    /// Too hard to check.
+    #[error(
+        "the constraints hang together in too many ways to be checked against each other; declare fewer of them"
+    )]
+    TooEntangled,
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+fn culprits(constraints: &[usize]) -> String {
+    let numbers: Vec<String> = constraints.iter().map(usize::to_string).collect();
+    match numbers.split_last() {
+        Some((only, [])) => format!("constraint {only} excludes it"),
+        Some((last, first)) => {
+            format!(
+                "constraints {} and {last} together exclude it",
+                first.join(", ")
+            )
+        }
+        None => "the constraints exclude it".to_owned(),
+    }
 }
 
 impl Schema {
@@ -141,7 +287,57 @@ impl Schema {
             .into_iter()
             .map(|(name, declared)| checked_column(name, limit, declared))
             .collect::<Result<_, _>>()?;
-        Self::from_columns(columns)
+        Self::from_columns(columns)?.constrained(&declaration.constraints)
+    }
+
+    /// The same columns with more constraints on them.
+    ///
+    /// # Errors
+    /// If a constraint names a column or value that there is not, takes part of a bin, is too large, or leaves a declared
+    /// value impossible together with the others.
+    pub fn constrained(self, constraints: &[DeclaredConstraint]) -> Result<Self, SchemaError> {
+        let find = |name: &str| self.constrainable(name);
+        let new = constraints
+            .iter()
+            .map(|declared| Constraint::new(declared, &find))
+            .collect::<Result<Vec<Constraint>, SchemaError>>()?;
+        self.with_constraints(new)
+    }
+
+    pub(crate) fn with_constraints(mut self, more: Vec<Constraint>) -> Result<Self, SchemaError> {
+        if more.is_empty() {
+            return Ok(self);
+        }
+        // In its stored form a declaration has its constraints under this key.
+        if self.position(CONSTRAINTS).is_some() {
+            return Err(SchemaError::NamedConstraints);
+        }
+        self.constraints.extend(more);
+        check_together(&self.columns, &self.constraints)?;
+        Ok(self)
+    }
+
+    fn constrainable(&self, name: &str) -> Result<(usize, &Column), SchemaError> {
+        let Some(position) = self.position(name) else {
+            let names = self.columns.iter().map(Column::name);
+            return Err(SchemaError::UnknownColumn {
+                name: name.to_owned(),
+                nearest: nearest(name, names).map(str::to_owned),
+            });
+        };
+        let column = &self.columns[position];
+        match column.kind().wanted_quantiles() {
+            Some(_) => Err(SchemaError::UnknownBins {
+                column: name.to_owned(),
+            }),
+            None => Ok((position, column)),
+        }
+    }
+
+    /// What no synthetic row looks like. Rows of the data may: they count as they are.
+    #[must_use]
+    pub fn constraints(&self) -> &[Constraint] {
+        &self.constraints
     }
 
     /// The columns in order.
@@ -171,6 +367,7 @@ impl Schema {
                 .iter()
                 .map(|column| column.clone().renamed(format!("{party}_{}", column.name())))
                 .collect(),
+            constraints: self.constraints.clone(),
         }
     }
 
@@ -179,7 +376,15 @@ impl Schema {
     /// # Errors
     /// [`SchemaError::DuplicateColumn`] if a name is in both.
     pub fn concat(self, other: Self) -> Result<Self, SchemaError> {
-        Self::from_columns(self.columns.into_iter().chain(other.columns).collect())
+        let before = self.columns.len();
+        let later = other.constraints.into_iter();
+        let constraints = self
+            .constraints
+            .into_iter()
+            .chain(later.map(|constraint| constraint.moved(|at| at + before)))
+            .collect();
+        Self::from_columns(self.columns.into_iter().chain(other.columns).collect())?
+            .with_constraints(constraints)
     }
 
     /// The declaration that gives this schema.
@@ -198,7 +403,10 @@ impl Schema {
                 name: twice.name().to_owned(),
             });
         }
-        Ok(Self { columns })
+        Ok(Self {
+            columns,
+            constraints: Vec::new(),
+        })
     }
 }
 
@@ -214,6 +422,11 @@ impl From<Schema> for Declaration {
     fn from(schema: Schema) -> Self {
         let declared = |column: Column| (column.name().to_owned(), column.into_declared());
         Self {
+            constraints: schema
+                .constraints
+                .iter()
+                .map(|constraint| constraint.declared(&schema.columns))
+                .collect(),
             columns: schema.columns.into_iter().map(declared).collect(),
         }
     }

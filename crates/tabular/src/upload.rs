@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use crate::coder::Coder;
 use crate::codes::Codes;
 use crate::column::Column;
+use crate::constraint::Constraint;
 use crate::dictionary::{Dictionary, RawColumn};
 use crate::error::{Place, TableError};
 use crate::ids::{IdCollector, Ids, KeyHasher};
@@ -20,6 +21,8 @@ pub struct Upload {
     pub(crate) rows: usize,
     pub(crate) ids: Option<Ids>,
     pub(crate) columns: Vec<UploadColumn>,
+    /// About these columns, by their positions.
+    pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
 }
 
@@ -78,6 +81,7 @@ pub(crate) struct Intake {
     key: String,
     ids: Option<IdCollector>,
     columns: Vec<Filling>,
+    constraints: Vec<Constraint>,
     warnings: Vec<String>,
     max_rows: u32,
     max_code_bytes: u64,
@@ -142,6 +146,7 @@ impl Intake {
             key: key.unwrap_or_default().to_owned(),
             ids: key.map(|_| IdCollector::new(hasher, limits.max_rows_per_id)),
             columns: Vec::new(),
+            constraints: schema.map_or_else(Vec::new, |schema| schema.constraints().to_vec()),
             warnings: Vec::new(),
             max_rows: limits.max_rows,
             max_code_bytes: limits.max_code_bytes,
@@ -331,6 +336,7 @@ impl Intake {
             rows: rows as usize,
             ids,
             columns,
+            constraints: self.constraints,
             warnings: self.warnings,
         })
     }

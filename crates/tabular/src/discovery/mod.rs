@@ -149,7 +149,8 @@ impl Joined {
             coded.push(codes);
         }
         let schema = Schema::from_columns(columns)
-            .expect("joined columns have different names, and there is one");
+            .and_then(|schema| schema.with_constraints(self.constraints))
+            .expect("joined columns have different names, and there is one; constraints are about declared columns and were checked");
         CodedTable::new(schema, self.rows, coded)
     }
 }

@@ -1,0 +1,356 @@
+//! What no row can look like: structural zeros and functional dependencies.
+
+mod consistency;
+mod declared;
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+pub use declared::{DeclaredConstraint, DeclaredValue};
+
+use crate::column::{Column, Kind, day_before, last_of};
+use crate::declaration::Bound;
+use crate::grid::{Grid, Ordered};
+use crate::names::nearest;
+use crate::schema::{OTHER, SchemaError};
+
+/// The most combinations of values that the columns of one constraint may have: a model holds a table of them.
+pub const MAX_CONSTRAINT_CELLS: usize = 1 << 22;
+
+/// The most constraints of one table.
+pub const MAX_CONSTRAINTS: usize = 1_000;
+
+/// The most codes that all constraints of a table may be about together.
+const MAX_CONSTRAINED_CODES: usize = 1 << 24;
+
+/// Codes of several columns that no synthetic row has together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Constraint {
+    columns: Vec<usize>,
+    rule: Rule,
+    as_written: AsWritten,
+}
+
+/// In codes.
+#[derive(Debug, Clone, PartialEq)]
+enum Rule {
+    /// For each of the columns, the codes that it does not have while all others have theirs.
+    Impossible(Vec<Vec<bool>>),
+    /// For each code of the first column those of the second that go with it, if not all do; whether the first
+    /// is the later one in the table.
+    Determines(Vec<Option<RangeInclusive<u32>>>, Swapped),
+}
+
+/// Whether `from` comes after `to` in the table.
+type Swapped = bool;
+
+/// The values, without the columns' names.
+#[derive(Debug, Clone, PartialEq)]
+enum AsWritten {
+    Impossible(Vec<Vec<DeclaredValue>>),
+    Determines(Vec<(String, String)>),
+}
+
+impl Constraint {
+    /// The columns, ascending.
+    #[must_use]
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// Whether these codes, one for each of [`columns`](Self::columns), may occur together.
+    ///
+    /// # Panics
+    /// If there are fewer codes than columns, or one that its column does not have.
+    #[must_use]
+    pub fn allows(&self, codes: &[u32]) -> bool {
+        match &self.rule {
+            Rule::Impossible(sets) => !sets
+                .iter()
+                .zip(codes)
+                .all(|(set, &code)| set[code as usize]),
+            Rule::Determines(images, swapped) => {
+                let (from, to) = ends(codes, *swapped);
+                let image = &images[*from as usize];
+                image.as_ref().is_none_or(|image| image.contains(to))
+            }
+        }
+    }
+
+    /// Whether one column follows from another.
+    #[must_use]
+    pub fn is_functional(&self) -> bool {
+        matches!(self.rule, Rule::Determines(..))
+    }
+
+    /// Checks a constraint on these columns, of which some may not be declared.
+    pub(crate) fn new<'a>(
+        declared: &DeclaredConstraint,
+        find: &impl Fn(&str) -> Result<(usize, &'a Column), SchemaError>,
+    ) -> Result<Self, SchemaError> {
+        match declared {
+            DeclaredConstraint::Impossible(values) => impossible(values, find),
+            DeclaredConstraint::Determines { from, to, map } => determines(from, to, map, find),
+        }
+    }
+
+    /// As it is written about these columns.
+    pub(crate) fn declared(&self, columns: &[Column]) -> DeclaredConstraint {
+        let name = |&i: &usize| columns[i].name().to_owned();
+        match &self.as_written {
+            AsWritten::Impossible(values) => DeclaredConstraint::Impossible(
+                self.columns
+                    .iter()
+                    .map(name)
+                    .zip(values.iter().cloned())
+                    .collect(),
+            ),
+            AsWritten::Determines(map) => {
+                let swapped = matches!(self.rule, Rule::Determines(_, true));
+                let (from, to) = ends(&self.columns, swapped);
+                DeclaredConstraint::Determines {
+                    from: name(from),
+                    to: name(to),
+                    map: map.clone(),
+                }
+            }
+        }
+    }
+
+    /// The same about columns that stand elsewhere, in the same order.
+    pub(crate) fn moved(mut self, to: impl Fn(usize) -> usize) -> Self {
+        self.columns
+            .iter_mut()
+            .for_each(|column| *column = to(*column));
+        self
+    }
+}
+
+/// The column that determines and the one determined.
+fn ends<T>(pair: &[T], swapped: Swapped) -> (&T, &T) {
+    if swapped {
+        (&pair[1], &pair[0])
+    } else {
+        (&pair[0], &pair[1])
+    }
+}
+
+/// That the constraints leave every declared value possible.
+pub(crate) fn check_together(
+    columns: &[Column],
+    constraints: &[Constraint],
+) -> Result<(), SchemaError> {
+    let about = constraints.iter().flat_map(Constraint::columns);
+    let codes: usize = about.map(|&column| columns[column].size()).sum();
+    if constraints.len() > MAX_CONSTRAINTS || codes > MAX_CONSTRAINED_CODES {
+        return Err(SchemaError::TooManyConstraints {
+            found: constraints.len(),
+        });
+    }
+    consistency::check(columns, constraints)
+}
+
+fn impossible<'a>(
+    values: &[(String, Vec<DeclaredValue>)],
+    find: &impl Fn(&str) -> Result<(usize, &'a Column), SchemaError>,
+) -> Result<Constraint, SchemaError> {
+    if values.len() < 2 {
+        let column = values.first().map_or("", |(name, _)| name).to_owned();
+        return Err(SchemaError::LoneColumn { column });
+    }
+    let mut parts = Vec::with_capacity(values.len());
+    for (name, values) in values {
+        let (position, column) = find(name)?;
+        let mut set = vec![false; column.size()];
+        for value in values {
+            for code in codes_of(column, value)? {
+                set[code as usize] = true;
+            }
+        }
+        if !set.contains(&true) {
+            return Err(SchemaError::NoValues {
+                column: name.clone(),
+            });
+        }
+        parts.push((position, set, values.clone()));
+    }
+    parts.sort_by_key(|(position, ..)| *position);
+    check_cells(parts.iter().map(|(_, set, _)| set.len()), || {
+        values.iter().map(|(name, _)| name.clone()).collect()
+    })?;
+    Ok(Constraint {
+        columns: parts.iter().map(|(position, ..)| *position).collect(),
+        as_written: AsWritten::Impossible(
+            parts.iter().map(|(.., values)| values.clone()).collect(),
+        ),
+        rule: Rule::Impossible(parts.into_iter().map(|(_, set, _)| set).collect()),
+    })
+}
+
+fn determines<'a>(
+    from: &str,
+    to: &str,
+    map: &[(String, String)],
+    find: &impl Fn(&str) -> Result<(usize, &'a Column), SchemaError>,
+) -> Result<Constraint, SchemaError> {
+    let (from_at, from_column) = find(from)?;
+    let (to_at, to_column) = find(to)?;
+    if from_at == to_at {
+        return Err(SchemaError::LoneColumn {
+            column: from.to_owned(),
+        });
+    }
+    check_cells([from_column.size(), to_column.size()].into_iter(), || {
+        vec![from.to_owned(), to.to_owned()]
+    })?;
+    let (from_codes, to_codes) = (Codes::of(from_column), Codes::of(to_column));
+    let mut images = vec![None; from_column.size()];
+    for (key, value) in map {
+        let image = to_codes.find(value)?;
+        for code in from_codes.find(key)? {
+            if images[code as usize].replace(image.clone()).is_some() {
+                return Err(SchemaError::DeterminedTwice {
+                    column: from.to_owned(),
+                    value: from_column.label(code as usize).into_owned(),
+                });
+            }
+        }
+    }
+    let lacking = (0..from_column.kind().len()).find(|&code| images[code].is_none());
+    if let Some(code) = lacking {
+        return Err(SchemaError::Undetermined {
+            column: from.to_owned(),
+            value: from_column.label(code).into_owned(),
+        });
+    }
+    Ok(Constraint {
+        columns: vec![from_at.min(to_at), from_at.max(to_at)],
+        rule: Rule::Determines(images, from_at > to_at),
+        as_written: AsWritten::Determines(map.to_vec()),
+    })
+}
+
+fn check_cells(
+    mut sizes: impl Iterator<Item = usize>,
+    columns: impl Fn() -> Vec<String>,
+) -> Result<(), SchemaError> {
+    let within = |cells: usize, size| {
+        cells
+            .checked_mul(size)
+            .filter(|cells| *cells <= MAX_CONSTRAINT_CELLS)
+    };
+    match sizes.try_fold(1, within) {
+        Some(_) => Ok(()),
+        None => Err(SchemaError::ConstraintTooLarge { columns: columns() }),
+    }
+}
+
+fn codes_of(column: &Column, value: &DeclaredValue) -> Result<RangeInclusive<u32>, SchemaError> {
+    match value {
+        Some(text) => Codes::of(column).find(text),
+        None => match column.null_code() {
+            Some(code) => Ok(one(code)),
+            None => Err(SchemaError::NotNullable {
+                column: column.name().to_owned(),
+            }),
+        },
+    }
+}
+
+/// Finds the codes of values as they are written.
+struct Codes<'a> {
+    column: &'a Column,
+    categories: HashMap<&'a str, usize>,
+}
+
+impl<'a> Codes<'a> {
+    fn of(column: &'a Column) -> Self {
+        let categories = match column.kind() {
+            Kind::Categories(texts) => texts.iter().map(String::as_str).zip(0..).collect(),
+            _ => HashMap::new(),
+        };
+        Self { column, categories }
+    }
+
+    fn find(&self, text: &str) -> Result<RangeInclusive<u32>, SchemaError> {
+        let column = self.column;
+        if let (OTHER, Some(code)) = (text, column.other_code()) {
+            return Ok(one(code));
+        }
+        match column.kind() {
+            Kind::Categories(texts) => match self.categories.get(text) {
+                Some(&code) => Ok(one(code)),
+                None => Err(SchemaError::UnknownValue {
+                    column: column.name().to_owned(),
+                    value: text.to_owned(),
+                    nearest: nearest(text, texts.iter().map(String::as_str)).map(str::to_owned),
+                }),
+            },
+            Kind::Integer(grid) => bins(
+                grid,
+                text,
+                |bin| last_of(grid, bin, |end| end - 1),
+                true,
+                column,
+            ),
+            Kind::Date(grid) => bins(
+                grid,
+                text,
+                |bin| last_of(grid, bin, day_before),
+                true,
+                column,
+            ),
+            Kind::Number(grid) => bins(grid, text, |bin| grid.end(bin), false, column),
+        }
+    }
+}
+
+/// The bins of a range, which has to begin and end where bins do.
+fn bins<T: Ordered + Bound>(
+    grid: &Grid<T>,
+    text: &str,
+    last: impl Fn(usize) -> T,
+    single_values: bool,
+    column: &Column,
+) -> Result<RangeInclusive<u32>, SchemaError> {
+    let unreadable = || SchemaError::NotARange {
+        column: column.name().to_owned(),
+        value: text.to_owned(),
+    };
+    let read = |text: &str| T::from_text(text.trim()).ok_or_else(unreadable);
+    let (first, end) = match text.split_once("..") {
+        Some((first, end)) => (first.trim(), end.trim()),
+        None if single_values => (text, text),
+        None => return Err(unreadable()),
+    };
+    let first = if first.is_empty() {
+        grid.start(0)
+    } else {
+        read(first)?
+    };
+    let end = if end.is_empty() {
+        grid.range().max
+    } else {
+        read(end)?
+    };
+    let begins = (0..grid.len()).find(|&bin| grid.start(bin) == first);
+    let ends = (0..grid.len()).find(|&bin| last(bin) == end);
+    match (begins, ends) {
+        (Some(begins), Some(ends)) if begins <= ends => {
+            Ok(one(begins).start().to_owned()..=one(ends).end().to_owned())
+        }
+        _ => {
+            let cut = if begins.is_none() { first } else { end };
+            Err(SchemaError::CutsBin {
+                column: column.name().to_owned(),
+                value: text.to_owned(),
+                bin: column.label(grid.bin(cut).0).into_owned(),
+            })
+        }
+    }
+}
+
+fn one(code: usize) -> RangeInclusive<u32> {
+    let code = u32::try_from(code).expect("a column has at most MAX_CODES codes");
+    code..=code
+}
