@@ -13,8 +13,11 @@ use crate::{
 pub struct EstimationOptions<'a> {
     /// Number of records; estimated from the measurements if not given.
     pub total: Option<f64>,
-    /// The model to start from. Combinations it holds impossible stay impossible.
+    /// The model to start from. Combinations it holds impossible stay impossible, as far as one node of the junction
+    /// tree holds their attributes.
     pub warm_start: Option<&'a MarkovRandomField>,
+    /// Cliques that the junction tree holds besides the measured ones.
+    pub structure: &'a [Clique],
     /// Most passes of belief propagation.
     pub max_iterations: usize,
     /// Stop when 20 iterations together lower the loss by less than this fraction of it.
@@ -29,6 +32,7 @@ impl Default for EstimationOptions<'_> {
         EstimationOptions {
             total: None,
             warm_start: None,
+            structure: &[],
             max_iterations: 2000,
             tolerance: 1e-4,
             target_loss: 0.0,
@@ -80,7 +84,7 @@ pub fn estimate_watched(
     options: &EstimationOptions<'_>,
     watch: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
 ) -> Result<Estimate, Error> {
-    let problem = Problem::new(domain, measurements, options.total)?;
+    let problem = Problem::new(domain, measurements, options)?;
     let mut descent = Descent::start(&problem, options.warm_start)?;
     let mut losses = vec![problem.loss(&descent.best.measured)];
     let mut loss = losses[0];
@@ -138,9 +142,14 @@ impl Problem {
     fn new(
         domain: &Domain,
         measurements: &[Measurement],
-        total: Option<f64>,
+        options: &EstimationOptions<'_>,
     ) -> Result<Problem, Error> {
-        let total = total.unwrap_or_else(|| estimate_total(measurements));
+        for clique in options.structure {
+            domain.check(clique)?;
+        }
+        let total = options
+            .total
+            .unwrap_or_else(|| estimate_total(measurements));
         if !(total > 0.0 && total.is_finite()) {
             return Err(Error::BadTotal);
         }
@@ -153,7 +162,8 @@ impl Problem {
                 None => drop(merged.insert(measurement.clique(), measurement.clone())),
             }
         }
-        let cliques: Vec<Clique> = merged.keys().map(|&clique| clique.clone()).collect();
+        let measured = merged.keys().copied();
+        let cliques: Vec<Clique> = measured.chain(options.structure).cloned().collect();
         let tree = JunctionTree::new(domain, &cliques);
         let layout = Layout::new(domain, &tree, MAX_TREE_CELLS)?;
         let term = |measurement: Measurement| {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tabular::CodedTable;
 
 use crate::compression::Compression;
+use crate::constraints::Constraints;
 use crate::measured::Measured;
 use crate::method::{Method, ParameterError};
 use crate::model::Model;
@@ -41,6 +42,11 @@ pub enum FitError {
     /// No model can be estimated from what was measured.
     #[error("no model could be estimated from the measurements: {0}")]
     Estimation(marginals::Error),
+    /// The constraints hang together in tables that are too large. Nothing was spent.
+    #[error(
+        "no model could hold the constraints: {0}; declare fewer of them, or columns of fewer values"
+    )]
+    Constraints(marginals::Error),
     /// The caller asked to stop.
     #[error("the fit was cancelled")]
     Cancelled,
@@ -77,6 +83,7 @@ pub fn fit(
         rng,
         progress,
     };
+    Constraints::check(table.schema()).map_err(FitError::Constraints)?;
     match method {
         Method::Independent => {
             method.check_params(params)?;
@@ -146,6 +153,7 @@ impl Run<'_> {
 
 /// The columns' own marginals, and what follows from them.
 pub(crate) struct Columns {
+    pub(crate) constraints: Constraints,
     pub(crate) measured: Vec<Measured>,
     pub(crate) compressions: Vec<Compression>,
     /// Over the model's codes.
@@ -173,14 +181,17 @@ impl Columns {
             .iter()
             .map(raw)
             .collect::<Result<Vec<Measurement>, _>>()?;
-        let compressions: Vec<Compression> = measured
-            .iter()
-            .map(|m| Compression::of(&m.values(), m.sigma))
-            .collect();
+        let constraints = Constraints::of(run.table.schema());
+        let compression = |(column, m): (usize, &Measured)| match constraints.touch(column) {
+            true => Compression::none(m.values.len()),
+            false => Compression::of(&m.values(), m.sigma),
+        };
+        let compressions: Vec<Compression> = measured.iter().enumerate().map(compression).collect();
         let domain = Domain::new(compressions.iter().map(Compression::size).collect())
             .expect("a compressed size is positive");
         Ok(Columns {
             total: estimate_total(&raw),
+            constraints,
             measured,
             compressions,
             domain,
@@ -196,6 +207,7 @@ impl Columns {
         self.estimate(run, "fitting columns", &self.measured, &options)
     }
 
+    /// A model of the measured marginals that holds the constraints.
     pub(crate) fn estimate(
         &self,
         run: &mut Run<'_>,
@@ -207,6 +219,21 @@ impl Columns {
             .iter()
             .map(|m| m.for_model(&self.domain, &self.compressions));
         let measurements = for_model.collect::<Result<Vec<Measurement>, _>>()?;
+        let structure = self.constraints.cliques();
+        let imposed = if self.constraints.is_empty() {
+            None
+        } else {
+            let start = options.warm_start;
+            Some(
+                self.constraints
+                    .imposed_on(&self.domain, start, self.total)?,
+            )
+        };
+        let options = &EstimationOptions {
+            warm_start: imposed.as_ref().or(options.warm_start),
+            structure: &structure,
+            ..*options
+        };
         let mut watch = |passes: usize, _: f64| {
             let stop = run.at(stage, passes, options.max_iterations).is_err();
             if stop {

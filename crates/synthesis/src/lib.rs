@@ -11,6 +11,7 @@
 mod checksum;
 mod compression;
 mod conditional;
+mod constraints;
 mod evaluation;
 mod file;
 mod fit;

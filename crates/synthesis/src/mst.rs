@@ -11,9 +11,10 @@
 use marginals::{Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField};
 use privacy::{Counts, Rho, Score};
 use serde_json::{Map, Value};
-use tabular::CodedTable;
+use tabular::{CodedTable, Schema};
 
 use crate::compression::Compression;
+use crate::constraints::Constraints;
 use crate::fit::{Columns, FitError, Run};
 use crate::method::{Method, ParameterError};
 use crate::model::Model;
@@ -55,8 +56,9 @@ impl MstParameters {
 
 pub(crate) fn fit(run: &mut Run<'_>, parameters: &MstParameters) -> Result<Model, FitError> {
     let whole = run.ledger.remaining();
-    let pairs = pairs_within(run.table, parameters.max_cells);
-    let edges = spanning_edges(&pairs, run.table.schema().columns().len());
+    let constraints = Constraints::of(run.table.schema());
+    let pairs = pairs_within(run.table, &constraints, parameters.max_cells);
+    let edges = spanning_edges(&pairs, Forest::new(run.table.schema(), &constraints));
     if edges == 0 {
         // No pair to choose from: all there is to know is the columns.
         let columns = Columns::measure(run, whole)?;
@@ -68,7 +70,8 @@ pub(crate) fn fit(run: &mut Run<'_>, parameters: &MstParameters) -> Result<Model
     let independent = columns.independent(run)?;
     let noise = NoisePerCell::of(whole, third, edges);
     let scores = scores(run, &columns, &independent, &pairs, noise)?;
-    let tree = choose_tree(run, third, &pairs, &scores, edges)?;
+    let forest = Forest::new(run.table.schema(), &constraints);
+    let tree = choose_tree(run, third, &pairs, &scores, edges, forest)?;
     let weighted: Vec<(Clique, f64)> = tree.into_iter().map(|pair| (pair, 1.0)).collect();
     let rest = run.ledger.remaining();
     let compressions = &columns.compressions;
@@ -93,23 +96,30 @@ impl NoisePerCell {
     }
 }
 
-/// All pairs of columns whose tables are within bounds: a public fact. Whatever tree is chosen from them, it fits into memory.
-fn pairs_within(table: &CodedTable, max_cells: u64) -> Vec<Clique> {
+/// All pairs of columns whose tables are within bounds, and neither of which follows from the other: public facts.
+/// Whatever tree is chosen from them, it fits into memory.
+fn pairs_within(table: &CodedTable, constraints: &Constraints, max_cells: u64) -> Vec<Clique> {
     let sizes = table.schema().sizes();
     let edges = sizes.len().saturating_sub(1).max(1) as u128;
-    let most = u128::from(max_cells).min(MAX_TREE_CELLS / edges);
+    // The other half is for the constraints.
+    let most = u128::from(max_cells).min(MAX_TREE_CELLS / 2 / edges);
     let fits = |a: usize, b: usize| (sizes[a] as u128) * (sizes[b] as u128) <= most;
     let pairs = (0..sizes.len()).flat_map(|a| (a + 1..sizes.len()).map(move |b| (a, b)));
     pairs
         .filter(|&(a, b)| fits(a, b))
         .map(|(a, b)| Clique::new([a, b]))
+        .filter(|pair| !constraints.hold(pair) || constraints.leave_open(pair))
         .collect()
 }
 
 /// Edges of a spanning forest of the pairs.
-fn spanning_edges(pairs: &[Clique], columns: usize) -> usize {
-    let mut components = Components::new(columns);
-    pairs.iter().filter(|pair| components.join(pair)).count()
+fn spanning_edges(pairs: &[Clique], mut forest: Forest<'_>) -> usize {
+    let taken = |pair: &&Clique| {
+        let open = forest.is_open(pair);
+        forest.take(pair);
+        open
+    };
+    pairs.iter().filter(taken).count()
 }
 
 /// How far each pair is from independent, beyond what its measurement's noise would hide.
@@ -143,7 +153,10 @@ fn scores(
             .collect();
         for (pair, counts) in batch.iter().zip(run.table.counts_of(&cliques)) {
             let counts = compressed(counts, pair, &columns.compressions);
-            let model = product(pair, &alone, columns.total);
+            let model = match columns.constraints.hold(pair) {
+                true => independent.marginal(pair)?,
+                false => product(pair, &alone, columns.total),
+            };
             scores.push(
                 counts
                     .l1_distance(&model)
@@ -191,23 +204,23 @@ fn choose_tree(
     pairs: &[Clique],
     scores: &[Score],
     edges: usize,
+    mut forest: Forest<'_>,
 ) -> Result<Vec<Clique>, FitError> {
     let shares = rho
         .split(&vec![1.0; edges])
         .expect("there is an edge to pay for");
-    let mut components = Components::new(run.table.schema().columns().len());
     let mut tree = Vec::with_capacity(edges);
     for (round, rho) in shares.into_iter().enumerate() {
         run.at("choosing pairs", round, edges)?;
         let open: Vec<usize> = (0..pairs.len())
-            .filter(|&i| !components.joined(&pairs[i]))
+            .filter(|&i| forest.is_open(&pairs[i]))
             .collect();
         let candidates = open.iter().map(|&i| scores[i].clone()).collect();
         let chosen = run
             .ledger
             .select("the next pair of columns", candidates, rho, run.rng)?;
         let pair = &pairs[open[chosen]];
-        components.join(pair);
+        forest.take(pair);
         tree.push(pair.clone());
     }
     Ok(tree)
@@ -235,6 +248,46 @@ fn fit_tree(
         ..EstimationOptions::default()
     };
     columns.estimate(run, "fitting pairs", &columns.measured, &options)
+}
+
+/// A growing forest of pairs over the constraints. Two columns that constraints connect are related already, and a second path
+/// between them would make larger cliques; so a pair is open if it connects what neither pairs nor constraints do, or
+/// lies within a constraint, whose table a model holds anyway, and connects what pairs alone do not.
+struct Forest<'a> {
+    constraints: &'a Constraints,
+    by_pairs: Components,
+    by_all: Components,
+}
+
+impl<'a> Forest<'a> {
+    fn new(schema: &Schema, constraints: &'a Constraints) -> Forest<'a> {
+        let columns = schema.columns().len();
+        let mut by_all = Components::new(columns);
+        for clique in constraints.cliques() {
+            for two in clique.attributes().windows(2) {
+                by_all.join(&Clique::new(two.iter().copied()));
+            }
+        }
+        Forest {
+            constraints,
+            by_pairs: Components::new(columns),
+            by_all,
+        }
+    }
+
+    fn is_open(&self, pair: &Clique) -> bool {
+        match self.constraints.hold(pair) {
+            true => !self.by_pairs.joined(pair),
+            false => !self.by_all.joined(pair),
+        }
+    }
+
+    fn take(&mut self, pair: &Clique) {
+        if self.is_open(pair) {
+            self.by_pairs.join(pair);
+            self.by_all.join(pair);
+        }
+    }
 }
 
 /// Which columns are connected.
@@ -273,20 +326,29 @@ impl Components {
 
 #[cfg(test)]
 mod tests {
+    use tabular::Declaration;
+
     use super::*;
 
     #[test]
     fn a_spanning_forest_has_one_edge_less_than_columns_for_each_component() {
-        let pairs = |list: &[[usize; 2]]| {
-            list.iter()
-                .map(|&pair| Clique::new(pair))
-                .collect::<Vec<_>>()
+        let edges = |list: &[[usize; 2]], constraints: &str| {
+            let columns: String = (0..6)
+                .map(|i| format!("c{i}: {{categories: [x, y]}}\n"))
+                .collect();
+            let yaml = format!("{columns}constraints: {constraints}");
+            let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap()).unwrap();
+            let pairs: Vec<Clique> = list.iter().map(|&pair| Clique::new(pair)).collect();
+            let constraints = Constraints::of(&schema);
+            spanning_edges(&pairs, Forest::new(&schema, &constraints))
         };
-        assert_eq!(
-            spanning_edges(&pairs(&[[0, 1], [1, 2], [0, 2], [3, 4]]), 6),
-            3
-        );
-        assert_eq!(spanning_edges(&[], 3), 0);
+        let pairs = [[0, 1], [1, 2], [0, 2], [3, 4]];
+        assert_eq!(edges(&pairs, "[]"), 3);
+        assert_eq!(edges(&[], "[]"), 0);
+        // 0 and 2 hang together already: of them and 1 one pair is left, besides the two themselves.
+        let within = "[{impossible: {c0: [x], c2: [x]}}]";
+        assert_eq!(edges(&pairs, within), 3);
+        assert_eq!(edges(&[[0, 1], [1, 2]], within), 1);
     }
 
     #[test]

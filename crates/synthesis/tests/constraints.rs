@@ -1,0 +1,275 @@
+//! No synthetic row is one that the schema declares impossible, whatever the data.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::ops::ControlFlow;
+
+use privacy::{Delta, Epsilon, Ledger};
+use proptest::prelude::*;
+use serde_json::Map;
+use synthesis::{Method, Model, fit};
+use tabular::{CodedTable, Declaration, Schema};
+
+const METHODS: [Method; 2] = [Method::Independent, Method::Mst];
+
+fn schema(yaml: &str) -> Schema {
+    Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap()
+}
+
+fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
+    let (epsilon, delta) = (Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap());
+    fit(
+        table,
+        method,
+        &Map::new(),
+        &mut Ledger::open(epsilon, delta),
+        &mut testkit::noise(1),
+        &mut |_| ControlFlow::Continue(()),
+    )
+    .unwrap()
+}
+
+fn drawn(model: &Model, rows: u64) -> Vec<Vec<u32>> {
+    let mut columns = vec![Vec::new(); model.schema().columns().len()];
+    let mut sample = model.sample(rows, Some(7));
+    while let Some(chunk) = sample.next_chunk() {
+        (columns.iter_mut().zip(chunk)).for_each(|(column, codes)| column.extend(codes));
+    }
+    columns
+}
+
+/// How many rows some constraint does not allow.
+fn violations(schema: &Schema, columns: &[Vec<u32>]) -> usize {
+    let violates = |row: &usize| {
+        schema.constraints().iter().any(|constraint| {
+            let codes = constraint
+                .columns()
+                .iter()
+                .map(|&column| columns[column][*row]);
+            !constraint.allows(&codes.collect::<Vec<u32>>())
+        })
+    };
+    (0..columns[0].len()).filter(violates).count()
+}
+
+/// Looks random, and is the same every time.
+fn scatter(a: u32, b: u32) -> u32 {
+    let mut x = a.wrapping_mul(0x9E37_79B9) ^ b.wrapping_mul(0x85EB_CA6B).rotate_left(13);
+    x = (x ^ x >> 16).wrapping_mul(0x7FEB_352D);
+    x = (x ^ x >> 15).wrapping_mul(0x846C_A68B);
+    x ^ x >> 16
+}
+
+/// Zips determine cities, cities determine states; men are not pregnant, nor is anyone before 15 or after 60. One row in ten
+/// of the data is made without regard to that.
+fn people(rows: u32) -> CodedTable {
+    let zips: Vec<String> = (0..60).map(|zip| format!("z{zip}")).collect();
+    let cities: Vec<String> = (0..12).map(|city| format!("c{city}")).collect();
+    let city_of: Vec<String> = (0..60).map(|zip| format!("z{zip}: c{}", zip / 5)).collect();
+    let state_of: Vec<String> = (0..12)
+        .map(|city| format!("c{city}: s{}", city / 4))
+        .collect();
+    let schema = schema(&format!(
+        "
+zip: {{categories: [{}]}}
+sex: {{categories: [male, female]}}
+city: {{categories: [{}], nullable: true}}
+age: {{integer: {{min: 0, max: 99, bins: {{cuts: [15, 30, 45, 61]}}}}}}
+pregnant: {{categories: [yes, no]}}
+state: {{categories: [s0, s1, s2]}}
+income: {{integer: {{min: 0, max: 9}}}}
+constraints:
+- impossible: {{sex: [male], pregnant: [yes]}}
+- impossible: {{pregnant: [yes], age: [..14, 61..]}}
+- determines: {{from: zip, to: city, map: {{{}}}}}
+- determines: {{from: city, to: state, map: {{{}}}}}
+",
+        zips.join(", "),
+        cities.join(", "),
+        city_of.join(", "),
+        state_of.join(", ")
+    ));
+    let row = |r: u32| {
+        let wrong = scatter(r, 0).is_multiple_of(10);
+        let zip = scatter(r, 1) % 7 * (scatter(r, 2) % 9);
+        let (sex, age) = (scatter(r, 3) % 2, scatter(r, 4) % 5);
+        let pregnant = sex == 1 && (1..4).contains(&age) && scatter(r, 5).is_multiple_of(4);
+        let income = (zip + scatter(r, 6) % 3) % 10;
+        match wrong {
+            true => [
+                zip,
+                sex,
+                scatter(r, 7) % 13,
+                age,
+                scatter(r, 8) % 2,
+                scatter(r, 9) % 3,
+                income,
+            ],
+            false => [
+                zip,
+                sex,
+                zip / 5,
+                age,
+                u32::from(!pregnant),
+                zip / 20,
+                income,
+            ],
+        }
+    };
+    let rows: Vec<[u32; 7]> = (0..rows).map(row).collect();
+    let columns: Vec<Vec<u32>> = (0..7)
+        .map(|i| rows.iter().map(|row| row[i]).collect())
+        .collect();
+    CodedTable::from_codes(schema, &columns).unwrap()
+}
+
+#[test]
+fn no_row_violates_what_is_declared_though_the_data_does() {
+    let real = people(5_000);
+    assert!(violations(real.schema(), &real.dangerous_codes()) > 100);
+    for method in METHODS {
+        for epsilon in [0.1, 10.0] {
+            let model = fitted(&real, method, epsilon);
+            let rows = drawn(&model, 20_000);
+            assert_eq!(
+                violations(model.schema(), &rows),
+                0,
+                "{method} at {epsilon}"
+            );
+            let mut file = Vec::new();
+            model.save(&mut file).unwrap();
+            let again = Model::load(&file).unwrap();
+            assert_eq!(drawn(&again, 20_000), rows);
+        }
+    }
+}
+
+/// The distance of a pair's joint distribution in two tables of codes.
+fn distance(a: &[Vec<u32>], b: &[Vec<u32>], pair: [usize; 2]) -> f64 {
+    let share = |columns: &[Vec<u32>]| {
+        let mut cells = std::collections::BTreeMap::new();
+        for (x, y) in columns[pair[0]].iter().zip(&columns[pair[1]]) {
+            *cells.entry((*x, *y)).or_insert(0.0) += 1.0 / columns[0].len() as f64;
+        }
+        cells
+    };
+    let (a, b) = (share(a), share(b));
+    let cells: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    let at = |of: &std::collections::BTreeMap<(u32, u32), f64>, cell| {
+        of.get(cell).copied().unwrap_or(0.0)
+    };
+    cells
+        .into_iter()
+        .map(|cell| (at(&a, cell) - at(&b, cell)).abs())
+        .sum::<f64>()
+        / 2.0
+}
+
+#[test]
+fn what_follows_from_another_column_is_right_without_being_measured() {
+    let schema = schema(
+        "
+a: {integer: {min: 0, max: 19}}
+b: {integer: {min: 0, max: 4}}
+c: {integer: {min: 0, max: 4}}
+constraints: [{determines: {from: a, to: b, map: {0..3: '0', 4..7: '1', 8..11: '2', 12..15: '3', 16..19: '4'}}}]
+",
+    );
+    let a: Vec<u32> = (0..20_000)
+        .map(|r| scatter(r, 1) % 20 * (scatter(r, 2) % 20) / 20)
+        .collect();
+    let b: Vec<u32> = a.iter().map(|a| a / 4).collect();
+    let c: Vec<u32> = a
+        .iter()
+        .zip(0..)
+        .map(|(a, r)| {
+            if scatter(r, 3).is_multiple_of(5) {
+                0
+            } else {
+                a % 5
+            }
+        })
+        .collect();
+    let real = CodedTable::from_codes(schema, &[a, b, c]).unwrap();
+    for method in METHODS {
+        let rows = drawn(&fitted(&real, method, 2.0), 20_000);
+        assert!(distance(&real.dangerous_codes(), &rows, [0, 1]) < 0.02);
+        // The tree still has room for the pair that the constraint says nothing about.
+        let related = distance(&real.dangerous_codes(), &rows, [0, 2]);
+        assert_eq!(related < 0.03, method == Method::Mst, "{method}: {related}");
+    }
+}
+
+#[test]
+fn constraints_that_no_model_could_hold_are_refused_before_anything_is_spent() {
+    let columns: String = (0..6)
+        .map(|i| format!("c{i}: {{integer: {{min: 0, max: 99, bins: 100}}}}\n"))
+        .collect();
+    let pairs: String = (0..6)
+        .flat_map(|i| (0..i).map(move |j| (i, j)))
+        .map(|(i, j)| format!("- impossible: {{c{i}: ['0'], c{j}: ['0']}}\n"))
+        .collect();
+    let schema = schema(&format!("{columns}constraints:\n{pairs}"));
+    let table = CodedTable::from_codes(schema, &vec![vec![1]; 6]).unwrap();
+    let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
+    let before = ledger.remaining();
+    let refused = fit(
+        &table,
+        Method::Mst,
+        &Map::new(),
+        &mut ledger,
+        &mut testkit::noise(1),
+        &mut |_| ControlFlow::Continue(()),
+    );
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("constraints"), "{refused}");
+    assert_eq!(ledger.remaining(), before);
+}
+
+fn declared_at_random() -> impl Strategy<Value = String> {
+    let set = prop::sample::subsequence(vec![0_u32, 1, 2], 1..3);
+    let columns = prop::sample::subsequence(vec![0_usize, 1, 2, 3, 4], 2..4);
+    let impossible = columns.prop_flat_map(move |columns| {
+        let sets = vec![set.clone(); columns.len()];
+        (Just(columns), sets).prop_map(|(columns, sets)| {
+            let parts = columns
+                .iter()
+                .zip(sets)
+                .map(|(column, set)| format!("c{column}: {set:?}"));
+            format!(
+                "- impossible: {{{}}}\n",
+                parts.collect::<Vec<String>>().join(", ")
+            )
+        })
+    });
+    let ends = prop::sample::subsequence(vec![0_usize, 1, 2, 3, 4], 2).prop_shuffle();
+    let map = Just(vec![0_u32, 1, 2]).prop_shuffle();
+    let determines = (ends, map).prop_map(|(ends, map)| {
+        let (from, to) = (ends[0], ends[1]);
+        let (x, y, z) = (map[0], map[1], map[2]);
+        format!("- determines: {{from: c{from}, to: c{to}, map: {{0: {x}, 1: {y}, 2: {z}}}}}\n")
+    });
+    prop::collection::vec(prop_oneof![3 => impossible, 1 => determines], 1..6)
+        .prop_map(|constraints| constraints.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_row_violates_random_constraints(constraints in declared_at_random(), seed: u32, rows in 1_u32..300) {
+        let columns: String = (0..5).map(|i| format!("c{i}: {{categories: [0, 1, 2]}}\n")).collect();
+        let yaml = format!("{columns}constraints:\n{constraints}");
+        // What contradicts itself is refused, which is looked at elsewhere.
+        let Ok(schema) = Schema::new(Declaration::from_yaml(&yaml).unwrap()) else {
+            return Ok(());
+        };
+        let columns: Vec<Vec<u32>> = (0..5)
+            .map(|i| (0..rows).map(|r| scatter(seed ^ r, i) % (1 + scatter(seed, i) % 3)).collect())
+            .collect();
+        let table = CodedTable::from_codes(schema, &columns).unwrap();
+        for method in METHODS {
+            let model = fitted(&table, method, 1.0);
+            prop_assert_eq!(violations(model.schema(), &drawn(&model, 500)), 0, "{}", method);
+        }
+    }
+}
