@@ -173,7 +173,7 @@ fn ids_of_a_parquet_file_match_those_of_a_csv_file() {
             None,
         ),
         expect![[r#"
-            3 rows repeat the id of an earlier row (for example `1`, `2` and `3`); each id may have one row
+            3 rows repeat the id of an earlier row (for example `1`, `2` and `3`); each id may have one row, unless max_rows_per_id allows more
         "#]],
     );
     check_refused(
