@@ -184,9 +184,10 @@ pub(crate) fn describe(receipt: &Receipt, printer: Printer) {
 /// The ledger, a line each.
 pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
     let mut lines = vec![format!(
-        "budget     epsilon {} with delta {}: rho {}, of which {} spent in {} measurements and selections",
+        "budget     epsilon {} with delta {} by {}: rho {}, of which {} spent in {} measurements and selections",
         ledger.epsilon(),
         ledger.delta(),
+        ledger.accounting(),
         ledger.total(),
         ledger.spent(),
         ledger.entries().len()

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use privacy::{Delta, Epsilon, Ledger, NoiseRng, Rho};
+use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use serde_json::{Map, json};
 use synthesis::{Method, Model, Progress};
 use tabular::{CodedTable, Joined};
@@ -20,7 +20,7 @@ const THRESHOLD_SHARE: f64 = 0.5;
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     let method: Method = options.method.parse().map_err(bad_input)?;
-    let (table, mut ledger, domain) = read_table(options, printer)?;
+    let (table, mut ledger, domain) = read_table(options, method, printer)?;
     let model = fit(&table, method, &mut ledger, printer)?;
     drop(table);
     let rows = options.rows.unwrap_or_else(|| model.default_rows());
@@ -50,10 +50,13 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
 /// The coded table, what is left of the budget, and where the domain came from.
 fn read_table(
     options: &SynthOptions,
+    method: Method,
     printer: Printer,
 ) -> anyhow::Result<(CodedTable, Ledger, &'static str)> {
     let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
     let delta = Delta::new(options.delta).map_err(bad_input)?;
+    let from_data = options.dangerous_domain_from_data;
+    let discovered = options.schema.is_none() && !from_data;
     let schema = options
         .schema
         .as_deref()
@@ -66,22 +69,19 @@ fn read_table(
         printer,
     )?;
     let joined = Joined::single(upload);
-    if options.dangerous_domain_from_data {
+    let mut ledger = Ledger::open_with(LedgerOptions {
+        accounting: method.accounting(),
+        threshold_share: discovered.then_some(THRESHOLD_SHARE),
+        rows_per_id: joined.rows_per_id(),
+        ..LedgerOptions::new(epsilon, delta)
+    })
+    .map_err(bad_input)?;
+    if from_data {
         printer.warn("the domain is taken from the data: its values and ranges show through, whatever epsilon says");
         let table = joined.dangerous_into_coded();
-        return Ok((
-            table,
-            Ledger::open(epsilon, delta),
-            "from data: no guarantee holds",
-        ));
+        return Ok((table, ledger, "from data: no guarantee holds"));
     }
-    let (mut ledger, domain) = match schema {
-        Some(_) => (Ledger::open(epsilon, delta), "declared"),
-        None => {
-            let ledger = Ledger::open_with_threshold_delta(epsilon, delta, THRESHOLD_SHARE);
-            (ledger.map_err(bad_input)?, "discovered")
-        }
-    };
+    let domain = if discovered { "discovered" } else { "declared" };
     let mut discovery = Rho::ZERO;
     if joined.needs_discovery() {
         printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");

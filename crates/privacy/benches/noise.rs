@@ -20,10 +20,7 @@ fn main() {
         let rho = Rho::try_from((0.5 / (sigma * sigma) / unit).round() * unit).unwrap();
         let mut ledger = ledger();
         let time = timed(|| ledger.measure("noise", &zeros, rho, &mut rng).unwrap());
-        println!(
-            "discrete Gaussian, sigma {sigma}: {:?} a draw",
-            time / CELLS
-        );
+        println!("rounded Gaussian, sigma {sigma}: {:?} a draw", time / CELLS);
     }
     for epsilon in [0.02, 1.0] {
         let epsilon = Epsilon::new(epsilon).unwrap();

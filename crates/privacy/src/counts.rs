@@ -7,9 +7,9 @@ use crate::Rho;
 
 /// Exact, unreleased counts over cells that do not depend on the data.
 ///
-/// Whoever makes one vouches that adding or removing everything of one id changes one cell by at
-/// most 1. Only a [`Ledger`](crate::Ledger) turns it into something to show; the values are
-/// overwritten on drop.
+/// Whoever makes one vouches that adding or removing one row changes one cell by at most 1, and that one
+/// id has at most as many rows as the [`Ledger`](crate::Ledger) was told. Only a ledger turns it into
+/// something to show; the values are overwritten on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Counts {
     cells: Vec<u32>,
@@ -35,7 +35,7 @@ impl Counts {
     /// How far the counts are from a public model of them: the sum over cells of |count - model|.
     ///
     /// The model is first rounded to multiples of 2^-20 and clamped to within 2^40 of 0 (what is not
-    /// a number counts as 0), and the sum is taken in integers and clamped at 2^42. One id more or
+    /// a number counts as 0), and the sum is taken in integers and clamped at 2^42. One row more or
     /// less therefore moves the score by at most exactly 1, whatever the model.
     ///
     /// # Panics
@@ -60,7 +60,7 @@ impl Counts {
         Score(i64::try_from(sum).unwrap_or(i64::MAX).min(Score::LARGEST))
     }
 
-    /// Counts over fewer cells: cell `i` is added to cell `map[i]`. One id still changes one cell by at
+    /// Counts over fewer cells: cell `i` is added to cell `map[i]`. One row still changes one cell by at
     /// most 1. The map must come from public facts or from what was released.
     ///
     /// # Panics
@@ -98,8 +98,9 @@ impl fmt::Debug for Counts {
 /// Exact, unreleased counts of keys that were *observed*: which keys there are, and how many, is
 /// itself private.
 ///
-/// Whoever makes one vouches that adding or removing everything of one id changes the count of one
-/// key by at most 1, that key appearing or disappearing with its first or last id. Only
+/// Whoever makes one vouches that adding or removing one row changes the count of one key by at most 1,
+/// that key appearing or disappearing with its first or last row, and that one id has at most as many
+/// rows as the ledger was told. Only
 /// [`Ledger::release_keys`](crate::Ledger::release_keys) turns it into something to show.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct KeyCounts {
@@ -123,7 +124,7 @@ impl fmt::Debug for KeyCounts {
     }
 }
 
-/// The unreleased score of a candidate, in fixed point: one id more or less moves it by at most 1.
+/// The unreleased score of a candidate, in fixed point: one row more or less moves it by at most 1.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Score(i64);
 
@@ -135,7 +136,7 @@ impl Score {
     const LARGEST_MODEL: f64 = (1_u64 << 40) as f64;
 
     /// The score less a public amount, such as what noise alone is expected to contribute. The amount
-    /// is rounded and clamped as the models of [`Counts::l1_distance`] are, so that one id still moves
+    /// is rounded and clamped as the models of [`Counts::l1_distance`] are, so that one row still moves
     /// the score by at most exactly 1.
     #[must_use]
     pub fn less(self, amount: f64) -> Self {
@@ -152,6 +153,7 @@ impl Score {
         (clamped * f64::from(1 << Self::FRACTION_BITS)).round() as i64
     }
 
+    /// In units of 2^-`FRACTION_BITS`.
     pub(crate) fn units(&self) -> i64 {
         self.0
     }
@@ -181,8 +183,8 @@ impl NoisyCounts {
         &self.values
     }
 
-    /// The standard deviation of the noise in each cell (for the discrete Gaussian its parameter
-    /// sigma, which from 1 on exceeds the standard deviation by less than 1e-6 of it).
+    /// The standard deviation of the noise in each cell; of Gaussian noise that before it is rounded, which
+    /// adds at most 1/12 to the variance.
     pub fn sigma(&self) -> f64 {
         self.sigma
     }
@@ -191,6 +193,16 @@ impl NoisyCounts {
     pub fn rho(&self) -> Rho {
         self.rho
     }
+}
+
+/// Scores with noise, paid for from a ledger: they may be shown to anyone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NoisyScores {
+    /// One per score, in their order: the exact score plus independent Gaussian noise of mean 0, rounded to a
+    /// multiple of 2^-20.
+    pub values: Vec<f64>,
+    /// The standard deviation of the noise.
+    pub sigma: f64,
 }
 
 #[cfg(test)]
@@ -281,7 +293,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_id_moves_a_score_by_at_most_exactly_1(
+        fn one_row_moves_a_score_by_at_most_exactly_1(
             cells in prop::collection::vec((0..40_u32, any_model()), 1..12),
             at in any::<prop::sample::Index>(),
             amount in any_model(),
@@ -295,7 +307,7 @@ mod tests {
         }
 
         #[test]
-        fn one_id_changes_one_merged_cell_by_at_most_1(
+        fn one_row_changes_one_merged_cell_by_at_most_1(
             cells in prop::collection::vec((prop_oneof![0..40_u32, Just(u32::MAX - 1)], 0..4_u32), 1..12),
             at in any::<prop::sample::Index>(),
         ) {

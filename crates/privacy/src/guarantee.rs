@@ -1,7 +1,9 @@
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
-use crate::conversion::{self, CHECKED, Slack};
-use crate::parameters::{Delta, Epsilon};
+use crate::accounting::{Accounting, CHECKED, Slack};
+use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::record::{Entry, Mechanism};
 use crate::rho::Rho;
 
@@ -32,8 +34,14 @@ pub struct Guarantee {
 }
 
 impl Guarantee {
-    fn new(neighbours: Neighbours, rho: f64, epsilon: f64, delta: f64) -> Self {
-        let sentence = sentence(neighbours, epsilon, delta);
+    fn new(
+        neighbours: Neighbours,
+        rows_per_id: NonZeroU32,
+        rho: f64,
+        epsilon: f64,
+        delta: f64,
+    ) -> Self {
+        let sentence = sentence(neighbours, rows_per_id, epsilon, delta);
         Self {
             neighbours,
             rho,
@@ -70,69 +78,92 @@ impl Guarantee {
 
     /// Whether this, stated elsewhere, where the last digits of epsilon may differ, is what was
     /// computed here: not less, and hardly more.
-    pub(crate) fn follows_from(&self, computed: &Self) -> bool {
+    pub(crate) fn follows_from(&self, computed: &Self, rows_per_id: NonZeroU32) -> bool {
         let largest = computed.epsilon + 1e-6 * computed.epsilon.max(1.0);
         self.neighbours == computed.neighbours
             && self.rho == computed.rho
             && self.delta == computed.delta
             && (computed.epsilon..=largest).contains(&self.epsilon)
-            && self.sentence == sentence(self.neighbours, self.epsilon, self.delta)
+            && self.sentence == sentence(self.neighbours, rows_per_id, self.epsilon, self.delta)
     }
 }
 
-/// What a ledger was opened with, and how much of delta is left for its conversion.
+/// What a ledger was opened with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Promise {
-    epsilon: Epsilon,
-    delta: Delta,
-    conversion: Delta,
+    pub(crate) epsilon: Epsilon,
+    pub(crate) delta: Delta,
+    pub(crate) accounting: Accounting,
+    pub(crate) rows_per_id: NonZeroU32,
     /// Kept for thresholding. It counts whole, spent or not: whether it is spent can depend on what earlier spends showed.
-    threshold: f64,
+    pub(crate) threshold_delta: Option<Delta>,
 }
 
 impl Promise {
-    /// None if all of delta is kept for thresholding.
-    pub(crate) fn new(
-        epsilon: Epsilon,
-        delta: Delta,
-        threshold_delta: Option<Delta>,
-    ) -> Option<Self> {
-        let conversion = match threshold_delta {
-            None => delta,
-            Some(kept) => Delta::from_units_down(delta.units_down().checked_sub(kept.units_up())?)?,
-        };
-        Some(Self {
-            epsilon,
-            delta,
-            conversion,
-            threshold: threshold_delta.map_or(0.0, Delta::get),
-        })
+    /// With sensitivities up to this, sums of squares stay in range.
+    const MAX_ROWS_PER_ID: u32 = 1 << 16;
+
+    /// Refuses more rows per id than there is room for, and a threshold delta that leaves nothing to the
+    /// conversion.
+    pub(crate) fn checked(self) -> Result<Self, InvalidParameter> {
+        if self.rows_per_id.get() > Self::MAX_ROWS_PER_ID {
+            return Err(InvalidParameter::RowsPerId(self.rows_per_id));
+        }
+        let kept = self.threshold_delta.map_or(0.0, Delta::get);
+        match self.left_of_delta() {
+            Some(_) => Ok(self),
+            None => Err(InvalidParameter::ThresholdShare(kept / self.delta.get())),
+        }
     }
 
     /// The most that it allows to spend.
     pub(crate) fn total(self) -> Rho {
-        Rho::from_epsilon_delta(self.epsilon, self.conversion)
+        self.accounting.total(self.epsilon, self.conversion())
     }
 
     /// Whether it allows to spend so much, which another machine may have computed.
     pub(crate) fn allows(self, total: Rho) -> bool {
-        conversion::delta(total.get(), self.epsilon.get(), CHECKED) <= self.conversion.get()
+        let delta = self
+            .accounting
+            .delta_of(total.get(), self.epsilon.get(), CHECKED);
+        delta <= self.conversion().get()
+    }
+
+    /// How much of delta is left for the conversion.
+    fn conversion(self) -> Delta {
+        self.left_of_delta()
+            .expect("a checked promise leaves some delta to the conversion")
+    }
+
+    fn left_of_delta(self) -> Option<Delta> {
+        match self.threshold_delta {
+            None => Some(self.delta),
+            Some(kept) => {
+                Delta::from_units_down(self.delta.units_down().checked_sub(kept.units_up())?)
+            }
+        }
     }
 
     /// For adding or removing one id, and for changing one.
     pub(crate) fn guarantees(self, entries: &[Entry], slack: Slack) -> [Guarantee; 2] {
-        let epsilon = |rho| conversion::epsilon(rho, self.conversion.get(), slack);
+        let epsilon = |rho| {
+            self.accounting
+                .epsilon_of(rho, self.conversion().get(), slack)
+        };
+        let guarantee = |neighbours, rho, epsilon, delta| {
+            Guarantee::new(neighbours, self.rows_per_id, rho, epsilon, delta)
+        };
         let (rho, delta) = self.cost(entries, Neighbours::AddRemove);
         // Spends stay within what was promised: rounding must not say otherwise.
         let (kept_epsilon, kept_delta) = (
             epsilon(rho).min(self.epsilon.get()),
             delta.min(self.delta.get()),
         );
-        let add_remove = Guarantee::new(Neighbours::AddRemove, rho, kept_epsilon, kept_delta);
+        let add_remove = guarantee(Neighbours::AddRemove, rho, kept_epsilon, kept_delta);
         let (rho, delta) = self.cost(entries, Neighbours::ReplaceOne);
         [
             add_remove,
-            Guarantee::new(Neighbours::ReplaceOne, rho, epsilon(rho), delta),
+            guarantee(Neighbours::ReplaceOne, rho, epsilon(rho), delta),
         ]
     }
 
@@ -142,14 +173,14 @@ impl Promise {
             .iter()
             .map(|entry| u128::from(entry.rho().units()) * factor(neighbours, entry.mechanism()))
             .sum();
-        // Changing one id changes two keys, each of which can pass the threshold by itself.
+        // Changing one id takes its rows from some keys and adds them to others, and either can pass the threshold.
         let keys = match neighbours {
             Neighbours::AddRemove => 1.0,
             Neighbours::ReplaceOne => 2.0,
         };
-        let mut delta = self.conversion.get();
-        if self.threshold > 0.0 {
-            delta = (delta + self.threshold * keys).next_up(); // at least the exact sum
+        let mut delta = self.conversion().get();
+        if let Some(kept) = self.threshold_delta {
+            delta = (delta + kept.get() * keys).next_up(); // at least the exact sum
         }
         #[expect(
             clippy::cast_precision_loss,
@@ -160,32 +191,36 @@ impl Promise {
     }
 }
 
-/// By how much a rho stated for adding or removing one id grows. Changing the values of one id takes a count from one cell
-/// to another, or from one key to another.
+/// By how much a rho stated for adding or removing one id grows. Changing the values of one id takes its rows, as many as
+/// the sensitivity is, from some cells or keys and adds as many to others.
 fn factor(neighbours: Neighbours, mechanism: &Mechanism) -> u128 {
     match (neighbours, mechanism) {
         (Neighbours::AddRemove, _) => 1,
-        // The squared L2 distance is 2; of two keys that change by 1 the parts of the outcome are independent.
+        // The squared L2 distance is at most twice the sensitivity's square.
+        (Neighbours::ReplaceOne, Mechanism::Gaussian { .. } | Mechanism::Threshold { .. }) => 2,
+        // The L1 distance is twice the sensitivity, or each score moves by as much: twice the mu or epsilon, whose
+        // square is the cost.
         (
             Neighbours::ReplaceOne,
-            Mechanism::DiscreteGaussian { .. } | Mechanism::Threshold { .. },
-        ) => 2,
-        // The L1 distance is 2, or scores move by 2: twice the epsilon, whose square is the cost.
-        (
-            Neighbours::ReplaceOne,
-            Mechanism::DiscreteLaplace { .. } | Mechanism::Exponential { .. },
+            Mechanism::GaussianScores { .. }
+            | Mechanism::DiscreteLaplace { .. }
+            | Mechanism::Exponential { .. },
         ) => 4,
     }
 }
 
-fn sentence(neighbours: Neighbours, epsilon: f64, delta: f64) -> String {
+fn sentence(neighbours: Neighbours, rows_per_id: NonZeroU32, epsilon: f64, delta: f64) -> String {
     let change = match neighbours {
         Neighbours::AddRemove => "Adding or removing everything about one id",
         Neighbours::ReplaceOne => "Changing everything about one id",
     };
+    let rows = match rows_per_id.get() {
+        1 => String::new(),
+        rows => format!(", up to {rows} rows,"),
+    };
     let (epsilon, delta) = (rounded_up(epsilon), rounded_up(delta));
     format!(
-        "{change} multiplies the probability of any outcome by at most e^{epsilon}, \
+        "{change}{rows} multiplies the probability of any outcome by at most e^{epsilon}, \
          give or take {delta:e} (epsilon {epsilon}, delta {delta:e})."
     )
 }

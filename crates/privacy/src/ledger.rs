@@ -1,12 +1,16 @@
+use std::num::NonZeroU32;
+
 use thiserror::Error;
 
-use crate::counts::{Counts, KeyCounts, NoisyCounts, Score};
+use crate::accounting::Accounting;
+use crate::counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
+use crate::gaussian::RoundedGaussian;
 use crate::guarantee::Promise;
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
-use crate::record::{Entry, LedgerRecord, Mechanism};
+use crate::record::{Entry, LedgerRecord, Mechanism, sigma_of_counts, sigma_of_scores};
 use crate::rho::{Rho, readable};
 use crate::rng::NoiseRng;
-use crate::sampler::{DiscreteGaussian, DiscreteLaplace};
+use crate::sampler::DiscreteLaplace;
 use crate::selection::{SelectionEpsilon, exponential_mechanism};
 use crate::threshold::threshold;
 
@@ -41,75 +45,121 @@ pub enum LedgerError {
         /// What the spend was for.
         label: String,
     },
-    /// There is nothing to select from.
+    /// There is no score to select by, or to measure.
     #[error("`{label}` has no candidate to select from")]
     NoCandidate {
         /// What the spend was for.
         label: String,
     },
+    /// The accounting covers Gaussian noise only.
+    #[error(
+        "`{label}` is not Gaussian noise, which is all that GDP accounts for: open the ledger with zCDP"
+    )]
+    NotGaussian {
+        /// What the spend was for.
+        label: String,
+    },
+}
+
+/// What a ledger is opened with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LedgerOptions {
+    /// What is promised for adding or removing one id.
+    pub epsilon: Epsilon,
+    /// What is promised for adding or removing one id.
+    pub delta: Delta,
+    /// How costs add up.
+    pub accounting: Accounting,
+    /// The share of delta, between 0 and 1 and rounded down, that is kept for [`Ledger::release_keys`]. The
+    /// rest is that of the conversion. Without it nothing can be released by thresholding.
+    pub threshold_share: Option<f64>,
+    /// How many rows of a joined table one id has at most: the product of the parties' bounds, at most
+    /// 65536. Sensitivities, and noise with them, are so many times larger.
+    pub rows_per_id: NonZeroU32,
+}
+
+impl LedgerOptions {
+    /// zCDP, nothing kept for thresholding, one row per id.
+    pub fn new(epsilon: Epsilon, delta: Delta) -> Self {
+        Self {
+            epsilon,
+            delta,
+            accounting: Accounting::Zcdp,
+            threshold_share: None,
+            rows_per_id: NonZeroU32::MIN,
+        }
+    }
 }
 
 /// A privacy budget and what became of it, for one data set.
 ///
 /// It is promised that everything its methods return, together, is (epsilon, delta)-differentially
-/// private when everything about one id is added or removed. Each spend may depend on what the ones
-/// before returned: a ledger is a privacy filter (Whitehouse, Ramdas, Rogers and Wu 2023,
-/// arXiv:2203.05481). Each is written down before its noise is drawn, and one that the budget does not
+/// private when everything about one id, at most `rows_per_id` rows, is added or removed. Each spend may
+/// depend on what the ones before returned: a ledger is a privacy filter (Whitehouse, Ramdas, Rogers and Wu 2023,
+/// arXiv:2203.05481, for zCDP; Smith and Thakurta 2022, arXiv:2210.17520, for GDP). Each is written down before its noise is drawn, and one that the budget does not
 /// cover draws nothing. A ledger cannot be cloned.
 ///
 /// The promise is per ledger: two ledgers opened for the same data add up, which nothing here can
 /// notice.
 #[derive(Debug)]
 pub struct Ledger {
-    epsilon: Epsilon,
-    delta: Delta,
-    /// Kept for thresholding; the rest of delta is that of the conversion.
-    threshold_delta: Option<Delta>,
+    promise: Promise,
     total: Rho,
     spent: Rho,
     entries: Vec<Entry>,
 }
 
 impl Ledger {
-    /// All of delta goes into the conversion: nothing can be released by thresholding.
+    /// With [`LedgerOptions::new`].
     pub fn open(epsilon: Epsilon, delta: Delta) -> Self {
-        let promise = Promise::new(epsilon, delta, None).expect("all of delta is left");
-        Self::of(epsilon, delta, None, promise)
+        Self::open_with(LedgerOptions::new(epsilon, delta))
+            .expect("one row per id, and all of delta for the conversion")
     }
 
-    /// Keeps the given share of delta (between 0 and 1, rounded down) for [`Ledger::release_keys`].
+    /// With a share of delta for thresholding, what is conditioned on no key of one id alone passing has the
+    /// rest: (rho, d1)-approximate zCDP, or GDP but for a probability of d1, and the conversion of rho with d2
+    /// give (epsilon, d1 + d2)-DP (Bun and Steinke 2016, section 8).
     ///
-    /// (rho, d1)-approximate zCDP and the conversion of rho with d2 give (epsilon, d1 + d2)-DP (Bun and
-    /// Steinke 2016, section 8).
-    pub fn open_with_threshold_delta(
-        epsilon: Epsilon,
-        delta: Delta,
-        threshold_share: f64,
-    ) -> Result<Self, InvalidParameter> {
-        let refused = InvalidParameter::ThresholdShare(threshold_share);
-        if !(threshold_share > 0.0 && threshold_share < 1.0) {
-            return Err(refused);
+    /// # Errors
+    /// If the share is not between 0 and 1, or leaves nothing on one side, or there are too many rows per id.
+    pub fn open_with(options: LedgerOptions) -> Result<Self, InvalidParameter> {
+        let kept = |share: f64| {
+            let refused = InvalidParameter::ThresholdShare(share);
+            if share > 0.0 && share < 1.0 {
+                Delta::new(options.delta.get() * share).map_err(|_| refused)
+            } else {
+                Err(refused)
+            }
+        };
+        let promise = Promise {
+            epsilon: options.epsilon,
+            delta: options.delta,
+            accounting: options.accounting,
+            rows_per_id: options.rows_per_id,
+            threshold_delta: options.threshold_share.map(kept).transpose()?,
         }
-        let kept = Delta::new(delta.get() * threshold_share).map_err(|_| refused.clone())?;
-        let promise = Promise::new(epsilon, delta, Some(kept)).ok_or(refused)?;
-        Ok(Self::of(epsilon, delta, Some(kept), promise))
+        .checked()?;
+        Ok(Self {
+            promise,
+            total: promise.total(),
+            spent: Rho::ZERO,
+            entries: Vec::new(),
+        })
     }
 
-    fn of(
-        epsilon: Epsilon,
-        delta: Delta,
-        threshold_delta: Option<Delta>,
-        promise: Promise,
-    ) -> Self {
-        let (total, spent, entries) = (promise.total(), Rho::ZERO, Vec::new());
-        Self {
-            epsilon,
-            delta,
-            threshold_delta,
-            total,
-            spent,
-            entries,
-        }
+    /// How costs add up.
+    pub fn accounting(&self) -> Accounting {
+        self.promise.accounting
+    }
+
+    /// How many rows one id has at most.
+    pub fn rows_per_id(&self) -> NonZeroU32 {
+        self.promise.rows_per_id
+    }
+
+    /// The sigma of a measurement that costs rho: `rows_per_id` times the square root of 1 / (2 rho).
+    pub fn sigma(&self, rho: Rho) -> f64 {
+        sigma_of_counts(rho, self.rows())
     }
 
     /// What there was to spend.
@@ -134,10 +184,12 @@ impl Ledger {
         Delta::from_units_down(self.remaining_threshold_units())
     }
 
-    /// Adds independent discrete Gaussian noise with 1 / (2 sigma^2) = rho to each cell.
+    /// Adds independent Gaussian noise with sigma = `rows_per_id` / sqrt(2 rho) to each cell, rounded to
+    /// integers.
     ///
-    /// Costs rho (CKS20, theorem 4: one id changes one cell by at most 1). Changing one id's values
-    /// costs 2 rho.
+    /// Counts are integers, so that this is the Gaussian mechanism, rounded afterwards: it costs rho, and is
+    /// mu-GDP with mu^2 = 2 rho (one id changes cells by at most `rows_per_id` in all, which is also the L2
+    /// sensitivity). Changing one id's values costs 2 rho.
     pub fn measure(
         &mut self,
         label: &str,
@@ -145,22 +197,60 @@ impl Ledger {
         rho: Rho,
         rng: &mut NoiseRng,
     ) -> Result<NoisyCounts, LedgerError> {
-        let mechanism = Mechanism::DiscreteGaussian {
-            sigma: rho.sigma(),
+        let sigma = self.sigma(rho);
+        let mechanism = Mechanism::Gaussian {
+            sigma,
             cells: counts.len() as u64,
         };
         self.charge(label, mechanism, rho, None)?;
-        let noise = DiscreteGaussian::costing(rho);
+        let noise = RoundedGaussian::costing(rho, self.rows());
         let values = counts
             .cells()
             .iter()
-            .map(|&count| i64::from(count) + noise.sample(rng))
+            .map(|&count| saturating_sum(count.into(), noise.sample(rng)))
             .collect();
-        Ok(NoisyCounts::new(values, rho.sigma(), rho))
+        Ok(NoisyCounts::new(values, sigma, rho))
     }
 
-    /// Adds independent discrete Laplace noise of scale 1 / epsilon to each cell, epsilon rounded down
-    /// to a multiple of 2^-32.
+    /// Adds independent Gaussian noise with sigma = `rows_per_id` sqrt(n / (2 rho)) to each of n scores,
+    /// rounded to multiples of 2^-20.
+    ///
+    /// Scores are such multiples, so that this is the Gaussian mechanism, rounded afterwards: it costs rho for
+    /// all of them together, and is mu-GDP with mu^2 = 2 rho (one id moves each score by at most
+    /// `rows_per_id`, and all by sqrt(n) times that in L2). Changing one id's values costs 4 rho. What is
+    /// scored must come from public facts or from what was released.
+    pub fn measure_scores(
+        &mut self,
+        label: &str,
+        scores: &[Score],
+        rho: Rho,
+        rng: &mut NoiseRng,
+    ) -> Result<NoisyScores, LedgerError> {
+        let count = u32::try_from(scores.len()).expect("there are fewer than 2^32 scores");
+        if count == 0 {
+            return Err(LedgerError::NoCandidate {
+                label: label.to_owned(),
+            });
+        }
+        let sigma = sigma_of_scores(rho, self.rows(), count.into());
+        let mechanism = Mechanism::GaussianScores {
+            sigma,
+            scores: count.into(),
+        };
+        self.charge(label, mechanism, rho, None)?;
+        let noise =
+            RoundedGaussian::costing_for_each(rho, self.rows(), count, Score::FRACTION_BITS);
+        #[expect(clippy::cast_precision_loss, reason = "what is noisy may be rounded")]
+        let value = |units: i64| units as f64 / f64::from(1 << Score::FRACTION_BITS);
+        let values = scores
+            .iter()
+            .map(|score| value(saturating_sum(score.units(), noise.sample(rng))))
+            .collect();
+        Ok(NoisyScores { values, sigma })
+    }
+
+    /// Adds independent discrete Laplace noise of scale `rows_per_id` / epsilon to each cell, the inverse of
+    /// the scale rounded down to a multiple of 2^-32.
     ///
     /// This alone is epsilon-differentially private. It costs epsilon^2 / 2 in rho, rounded up;
     /// changing one id's values costs 2 epsilon, that is four times the rho.
@@ -174,7 +264,7 @@ impl Ledger {
         let no_budget = || LedgerError::NoBudget {
             label: label.to_owned(),
         };
-        let noise = DiscreteLaplace::at_most(epsilon).ok_or_else(no_budget)?;
+        let noise = DiscreteLaplace::at_most(epsilon, self.rows()).ok_or_else(no_budget)?;
         let epsilon = noise.epsilon();
         let rho = noise.rho().ok_or_else(|| LedgerError::OverBudget {
             label: label.to_owned(),
@@ -191,17 +281,19 @@ impl Ledger {
             .iter()
             .map(|&count| i64::from(count) + noise.sample(rng))
             .collect();
-        // The variance is 2 e^epsilon / (e^epsilon - 1)^2 = 1 / (2 sinh^2(epsilon / 2)).
-        let sigma = (epsilon / 2.0).sinh().recip() / std::f64::consts::SQRT_2;
+        // For lambda the inverse of the scale, the variance is
+        // 2 e^lambda / (e^lambda - 1)^2 = 1 / (2 sinh^2(lambda / 2)).
+        let sigma = (noise.lambda() / 2.0).sinh().recip() / std::f64::consts::SQRT_2;
         Ok(NoisyCounts::new(values, sigma, rho))
     }
 
-    /// Selects a candidate of high score: i with probability proportional to exp(epsilon q_i / 2), with
-    /// epsilon = sqrt(8 rho) rounded down to a multiple of 2^-32. Returns its index.
+    /// Selects a candidate of high score: i with probability proportional to
+    /// exp(epsilon q_i / (2 `rows_per_id`)), with epsilon = sqrt(8 rho), its ratio to `rows_per_id` rounded
+    /// down to a multiple of 2^-32. Returns its index.
     ///
     /// Costs rho: the mechanism is epsilon-bounded-range, and so satisfies epsilon^2 / 8 zCDP (Cesar
-    /// and Rogers 2021, arXiv:2004.07223). Changing one id's values moves scores by up to 2 and costs
-    /// four times the rho. The candidates must come from public facts or from what was released.
+    /// and Rogers 2021, arXiv:2004.07223). Changing one id's values moves scores by up to twice as much and
+    /// costs four times the rho. The candidates must come from public facts or from what was released.
     pub fn select(
         &mut self,
         label: &str,
@@ -214,7 +306,7 @@ impl Ledger {
                 label: label.to_owned(),
             });
         }
-        let epsilon = SelectionEpsilon::affordable(rho);
+        let epsilon = SelectionEpsilon::affordable(rho, self.rows());
         let mechanism = Mechanism::Exponential {
             epsilon: epsilon.get(),
             candidates: scores.len() as u64,
@@ -225,9 +317,10 @@ impl Ledger {
 
     /// Releases the keys that enough ids have, as (index of the key, noisy count).
     ///
-    /// Noise is that of [`Ledger::measure`], and a key is released if its noisy count exceeds 1 + T, where
-    /// noise exceeds T with probability at most delta. Costs (rho, delta), and
-    /// changing one id's values twice that. Neither the number of keys nor that of the ids is recorded.
+    /// Noise is that of [`Ledger::measure`], and a key is released if its noisy count exceeds
+    /// `rows_per_id` + T, where noise exceeds T with probability at most delta / `rows_per_id`: one id alone
+    /// can have so many keys. Costs (rho, delta), and changing one id's values twice that. Neither the number
+    /// of keys nor that of the ids is recorded.
     ///
     /// The indices point into a private list, and so tell how many keys come before: put the keys in
     /// their place, in an order of their own (sorted, say), before showing anything.
@@ -242,17 +335,15 @@ impl Ledger {
         let no_budget = || LedgerError::NoBudget {
             label: label.to_owned(),
         };
-        let threshold = 1 + threshold(rho, delta).ok_or_else(no_budget)?;
-        let mechanism = Mechanism::Threshold {
-            sigma: rho.sigma(),
-            threshold,
-        };
+        let (sigma, rows) = (self.sigma(rho), self.rows());
+        let threshold = i64::from(rows) + threshold(sigma, rows, delta).ok_or_else(no_budget)?;
+        let mechanism = Mechanism::Threshold { sigma, threshold };
         self.charge(label, mechanism, rho, Some(delta))?;
-        let noise = DiscreteGaussian::costing(rho);
+        let noise = RoundedGaussian::costing(rho, rows);
         let noisy = counts
             .keys()
             .iter()
-            .map(|&count| i64::from(count) + noise.sample(rng));
+            .map(|&count| saturating_sum(count.into(), noise.sample(rng)));
         Ok(noisy
             .enumerate()
             .filter(|&(_, count)| count > threshold)
@@ -261,13 +352,7 @@ impl Ledger {
 
     /// What was promised and spent so far.
     pub fn record(&self) -> LedgerRecord {
-        LedgerRecord::new(
-            self.epsilon,
-            self.delta,
-            self.threshold_delta,
-            self.total,
-            self.entries.clone(),
-        )
+        LedgerRecord::new(self.promise, self.total, self.entries.clone())
     }
 
     /// Ends all spending.
@@ -285,6 +370,11 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         if rho == Rho::ZERO {
             return Err(LedgerError::NoBudget {
+                label: label.to_owned(),
+            });
+        }
+        if self.accounting() == Accounting::Gdp && !mechanism.is_gaussian() {
+            return Err(LedgerError::NotGaussian {
                 label: label.to_owned(),
             });
         }
@@ -319,6 +409,16 @@ impl Ledger {
             .filter_map(Entry::delta)
             .map(Delta::units_up)
             .sum();
-        self.threshold_delta.map_or(0, Delta::units_down) - spent
+        self.promise.threshold_delta.map_or(0, Delta::units_down) - spent
     }
+
+    fn rows(&self) -> u32 {
+        self.promise.rows_per_id.get()
+    }
+}
+
+/// Bounding the sum, unlike the noise, is post-processing.
+fn saturating_sum(exact: i64, noise: i128) -> i64 {
+    let sum = i128::from(exact) + noise;
+    i64::try_from(sum.clamp(i64::MIN.into(), i64::MAX.into())).expect("just clamped")
 }

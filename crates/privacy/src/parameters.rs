@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -20,8 +21,13 @@ pub enum InvalidParameter {
     #[error("rho is {0}, but it must be a multiple of 2^-48, at least 0 and below 32")]
     Rho(f64),
     /// The part of delta to keep for thresholding is not strictly between 0 and 1.
-    #[error("the share of delta kept for thresholding is {0}, but it must lie between 0 and 1")]
+    #[error(
+        "the share of delta kept for thresholding is {0}, but it must lie between 0 and 1 and leave some on both sides"
+    )]
     ThresholdShare(f64),
+    /// One id may have more rows than accounting is made for.
+    #[error("an id may have {0} rows, but the most is 65536; keep fewer rows of each id")]
+    RowsPerId(NonZeroU32),
     /// A weight is negative, not finite, or none is above zero.
     #[error(
         "a budget cannot be split by the weights given: each must be finite and at least 0, and one above 0"

@@ -1,9 +1,11 @@
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::conversion::{CHECKED, STATED};
+use crate::accounting::{Accounting, CHECKED, STATED};
 use crate::guarantee::{Guarantee, Promise};
-use crate::parameters::{Delta, Epsilon};
+use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::rho::Rho;
 use crate::sampler::DiscreteLaplace;
 use crate::selection::SelectionEpsilon;
@@ -28,9 +30,12 @@ pub enum RecordError {
     /// More rho was spent than there was.
     #[error("the ledger's entries add up to more than its total")]
     Overspent,
-    /// More delta was spent on thresholding, or kept for it, than there was.
+    /// More delta was spent on thresholding than was kept for it.
     #[error("the ledger spends more delta on thresholding than it keeps for that")]
     ThresholdDelta,
+    /// No ledger can be opened so.
+    #[error("the ledger cannot have been opened as it states: {0}")]
+    Parameter(#[from] InvalidParameter),
     /// The total is more than what the epsilon and delta stated allow.
     #[error(
         "the ledger's total of rho {total} is more than epsilon {epsilon} and delta {delta} allow"
@@ -55,9 +60,11 @@ pub enum RecordError {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerRecord {
+    accounting: Accounting,
     epsilon: Epsilon,
     delta: Delta,
     threshold_delta: Option<Delta>,
+    rows_per_id: NonZeroU32,
     total: Rho,
     spent: Rho,
     remaining: Rho,
@@ -81,15 +88,23 @@ pub struct Entry {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Mechanism {
     /// [`Ledger::measure`](crate::Ledger::measure)
-    DiscreteGaussian {
-        /// The square root of 1 / (2 rho).
+    Gaussian {
+        /// Of the noise before it is rounded to integers: the square root of 1 / (2 rho), times the rows per id.
         sigma: f64,
         /// How many counts got noise.
         cells: u64,
     },
+    /// [`Ledger::measure_scores`](crate::Ledger::measure_scores)
+    GaussianScores {
+        /// Of the noise before it is rounded to multiples of 2^-20: the square root of scores / (2 rho), times the
+        /// rows per id.
+        sigma: f64,
+        /// How many scores got noise.
+        scores: u64,
+    },
     /// [`Ledger::measure_laplace`](crate::Ledger::measure_laplace)
     DiscreteLaplace {
-        /// The inverse of the scale; alone, the measurement is epsilon-differentially private.
+        /// The rows per id divided by the scale; alone, the measurement is epsilon-differentially private.
         epsilon: f64,
         /// How many counts got noise.
         cells: u64,
@@ -103,7 +118,7 @@ pub enum Mechanism {
     },
     /// [`Ledger::release_keys`](crate::Ledger::release_keys)
     Threshold {
-        /// The square root of 1 / (2 rho).
+        /// Of the noise before it is rounded to integers: the square root of 1 / (2 rho), times the rows per id.
         sigma: f64,
         /// Keys whose noisy count is above it were released.
         threshold: i64,
@@ -113,31 +128,34 @@ pub enum Mechanism {
 impl LedgerRecord {
     /// What was spent and remains follows from the entries, which the ledger has kept within the
     /// total.
-    pub(crate) fn new(
-        epsilon: Epsilon,
-        delta: Delta,
-        threshold_delta: Option<Delta>,
-        total: Rho,
-        entries: Vec<Entry>,
-    ) -> Self {
+    pub(crate) fn new(promise: Promise, total: Rho, entries: Vec<Entry>) -> Self {
         let spent = sum(&entries).expect("a ledger's entries add up to at most its total");
         let remaining = total
             .checked_sub(spent)
             .expect("a ledger's entries add up to at most its total");
-        let guarantees = Promise::new(epsilon, delta, threshold_delta)
-            .expect("a ledger leaves some delta to the conversion")
-            .guarantees(&entries, STATED)
-            .into();
+        let guarantees = promise.guarantees(&entries, STATED).into();
         Self {
-            epsilon,
-            delta,
-            threshold_delta,
+            accounting: promise.accounting,
+            epsilon: promise.epsilon,
+            delta: promise.delta,
+            threshold_delta: promise.threshold_delta,
+            rows_per_id: promise.rows_per_id,
             total,
             spent,
             remaining,
             entries,
             guarantees,
         }
+    }
+
+    /// How costs add up, and how they become epsilon and delta.
+    pub fn accounting(&self) -> Accounting {
+        self.accounting
+    }
+
+    /// How many rows one id has at most: what the noise and the guarantees are made for.
+    pub fn rows_per_id(&self) -> NonZeroU32 {
+        self.rows_per_id
     }
 
     /// The epsilon promised for adding or removing one id.
@@ -186,8 +204,16 @@ impl LedgerRecord {
     /// It cannot know whether the entries are all that happened: that is what evidence over the record
     /// is for.
     pub fn check(&self) -> Result<(), RecordError> {
+        let promise = Promise {
+            epsilon: self.epsilon,
+            delta: self.delta,
+            accounting: self.accounting,
+            rows_per_id: self.rows_per_id,
+            threshold_delta: self.threshold_delta,
+        }
+        .checked()?;
         for (i, entry) in self.entries.iter().enumerate() {
-            if !entry.holds() {
+            if !entry.holds(promise) {
                 return Err(RecordError::Entry {
                     number: i + 1,
                     label: entry.label.clone(),
@@ -207,8 +233,6 @@ impl LedgerRecord {
             .filter_map(Entry::delta)
             .try_fold(kept, |left, delta| left.checked_sub(delta.units_up()))
             .ok_or(RecordError::ThresholdDelta)?;
-        let promise = Promise::new(self.epsilon, self.delta, self.threshold_delta)
-            .ok_or(RecordError::ThresholdDelta)?;
         if !promise.allows(self.total) {
             return Err(RecordError::Total {
                 total: self.total,
@@ -222,7 +246,7 @@ impl LedgerRecord {
                 .guarantees
                 .iter()
                 .zip(&expected)
-                .all(|(stated, expected)| stated.follows_from(expected));
+                .all(|(stated, expected)| stated.follows_from(expected, self.rows_per_id));
         if holds {
             Ok(())
         } else {
@@ -261,29 +285,60 @@ impl Entry {
         self.delta
     }
 
-    /// Whether the cost is that of the mechanism.
-    fn holds(&self) -> bool {
+    /// Whether the cost is that of the mechanism, and of one that the accounting covers.
+    fn holds(&self, promise: Promise) -> bool {
+        let rows = promise.rows_per_id.get();
+        let covered = self.mechanism.is_gaussian() || promise.accounting == Accounting::Zcdp;
         let costs = match self.mechanism {
-            Mechanism::DiscreteGaussian { sigma, .. } => sigma == self.rho.sigma(),
+            Mechanism::Gaussian { sigma, .. } => sigma == sigma_of_counts(self.rho, rows),
+            Mechanism::GaussianScores { sigma, scores } => {
+                scores > 0 && sigma == sigma_of_scores(self.rho, rows, scores)
+            }
             Mechanism::DiscreteLaplace { epsilon, .. } => Epsilon::new(epsilon)
                 .ok()
-                .and_then(DiscreteLaplace::at_most)
+                .and_then(|epsilon| DiscreteLaplace::at_most(epsilon, rows))
                 .is_some_and(|noise| noise.epsilon() == epsilon && noise.rho() == Some(self.rho)),
             Mechanism::Exponential { epsilon, .. } => {
-                epsilon == SelectionEpsilon::affordable(self.rho).get()
+                epsilon == SelectionEpsilon::affordable(self.rho, rows).get()
             }
             Mechanism::Threshold { sigma, threshold } => {
-                sigma == self.rho.sigma()
-                    && (1..=1 << 41).contains(&threshold)
+                let noise = threshold.checked_sub(i64::from(rows));
+                sigma == sigma_of_counts(self.rho, rows)
+                    && noise.is_some_and(|noise| (0..=1 << 60).contains(&noise))
                     && self.delta.is_some_and(|delta| {
-                        tail_bound(self.rho, threshold - 1, 0.0) <= delta.get()
+                        tail_bound(sigma, rows, threshold - i64::from(rows), CHECKED) <= delta.get()
                     })
             }
         };
         let delta_belongs =
             self.delta.is_some() == matches!(self.mechanism, Mechanism::Threshold { .. });
-        self.rho > Rho::ZERO && costs && delta_belongs
+        self.rho > Rho::ZERO && covered && costs && delta_belongs
     }
+}
+
+impl Mechanism {
+    /// Whether its noise is Gaussian.
+    pub fn is_gaussian(&self) -> bool {
+        match self {
+            Self::Gaussian { .. } | Self::GaussianScores { .. } | Self::Threshold { .. } => true,
+            Self::DiscreteLaplace { .. } | Self::Exponential { .. } => false,
+        }
+    }
+}
+
+/// The sigma of Gaussian noise on counts.
+pub(crate) fn sigma_of_counts(rho: Rho, rows_per_id: u32) -> f64 {
+    rho.sigma() * f64::from(rows_per_id)
+}
+
+/// The sigma of Gaussian noise on each of so many scores.
+pub(crate) fn sigma_of_scores(rho: Rho, rows_per_id: u32, scores: u64) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "there are fewer than 2^32 scores"
+    )]
+    let root = (scores as f64).sqrt();
+    sigma_of_counts(rho, rows_per_id) * root
 }
 
 fn sum(entries: &[Entry]) -> Option<Rho> {

@@ -2,10 +2,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::conversion;
-use crate::parameters::{Delta, Epsilon, InvalidParameter};
+use crate::parameters::InvalidParameter;
 
-/// A budget or cost in zero-concentrated differential privacy, as an exact multiple of 2^-48 below 32.
+/// A budget or cost, as an exact multiple of 2^-48 below 32: rho of zero-concentrated differential privacy,
+/// or mu^2 / 2 of Gaussian differential privacy (see [`Accounting`](crate::Accounting)).
 ///
 /// Sums and splits are exact, and so is every value as an `f64` (53 bits). A rho of 32 already allows
 /// measurements with noise of standard deviation 1/8, that is none: more would buy nothing.
@@ -21,40 +21,6 @@ impl Rho {
     /// `Rho` counts in units of 2^-`UNIT_BITS`.
     pub(crate) const UNIT_BITS: u32 = 48;
     const UNITS_PER_ONE: f64 = (1_u64 << Self::UNIT_BITS) as f64;
-
-    /// The largest rho whose conversion by CKS20 stays within (epsilon, delta), at most [`Rho::MAX`].
-    ///
-    /// It can be zero, when epsilon is so small (below some 1e-6) that a single unit is too much.
-    pub fn from_epsilon_delta(epsilon: Epsilon, delta: Delta) -> Self {
-        let within = |rho: Self| {
-            conversion::delta(rho.get(), epsilon.get(), conversion::STATED) <= delta.get()
-        };
-        // Invariant: `low` is within, `high` is not (or is one past the largest).
-        let (mut low, mut high) = (0, Self::MAX.0 + 1);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if within(Self(middle)) {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        Self(low)
-    }
-
-    /// The least epsilon (rounded up) such that rho-zCDP implies (epsilon, delta)-DP by CKS20.
-    pub fn epsilon_at(self, delta: Delta) -> Epsilon {
-        let epsilon = conversion::epsilon(self.get(), delta.get(), conversion::STATED);
-        Epsilon::new(epsilon.max(f64::MIN_POSITIVE)).expect("finite, and raised above 0")
-    }
-
-    /// The least delta (rounded up) such that rho-zCDP implies (epsilon, delta)-DP by CKS20. It
-    /// saturates just below 1, where nothing is promised.
-    pub fn delta_at(self, epsilon: Epsilon) -> Delta {
-        let delta = conversion::delta(self.get(), epsilon.get(), conversion::STATED);
-        let delta = delta.clamp(f64::MIN_POSITIVE, 1.0_f64.next_down());
-        Delta::new(delta).expect("clamped to within 0 and 1")
-    }
 
     /// `numerator / denominator` of it, rounded down.
     ///
@@ -114,8 +80,8 @@ impl Rho {
         self.0 as f64 / Self::UNITS_PER_ONE
     }
 
-    /// The standard deviation of the noise of a measurement that costs this: the square root of
-    /// 1 / (2 rho). Infinite at zero.
+    /// The square root of 1 / (2 rho): the standard deviation of Gaussian noise that costs this where one id
+    /// has one row (see [`Ledger::sigma`](crate::Ledger::sigma)). Infinite at zero.
     pub fn sigma(self) -> f64 {
         (1.0 / (2.0 * self.get())).sqrt()
     }
@@ -189,33 +155,6 @@ mod tests {
 
     fn rho(units: u64) -> Rho {
         Rho(units)
-    }
-
-    #[test]
-    fn epsilon_1_and_delta_1e_9_give_the_known_rho() {
-        let rho = Rho::from_epsilon_delta(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
-        assert!((rho.get() - 0.014_973).abs() < 5e-7, "{}", rho.get());
-    }
-
-    #[test]
-    fn an_epsilon_too_small_for_one_unit_gives_nothing_and_a_huge_one_the_maximum() {
-        let delta = Delta::new(1e-9).unwrap();
-        assert_eq!(
-            Rho::from_epsilon_delta(Epsilon::new(1e-9).unwrap(), delta),
-            Rho::ZERO
-        );
-        assert_eq!(
-            Rho::from_epsilon_delta(Epsilon::new(f64::MAX).unwrap(), delta),
-            Rho::MAX
-        );
-    }
-
-    #[test]
-    fn nothing_costs_nothing() {
-        let delta = Rho::ZERO.delta_at(Epsilon::new(f64::MIN_POSITIVE).unwrap());
-        assert_eq!(delta.get(), f64::MIN_POSITIVE);
-        let epsilon = Rho::ZERO.epsilon_at(Delta::new(f64::MIN_POSITIVE).unwrap());
-        assert_eq!(epsilon.get(), f64::MIN_POSITIVE);
     }
 
     #[test]
@@ -307,22 +246,6 @@ mod tests {
         fn a_number_on_the_wire_is_the_same_rho(rho in any_rho()) {
             let text = serde_json::to_string(&rho).unwrap();
             prop_assert_eq!(serde_json::from_str::<Rho>(&text).unwrap(), rho);
-        }
-
-        #[test]
-        fn the_largest_rho_is_within_and_one_unit_more_is_not(
-            ln_epsilon in -8.0..4.0_f64,
-            ln_delta in -60.0..-0.1_f64,
-        ) {
-            let (epsilon, delta) = (Epsilon::new(ln_epsilon.exp()).unwrap(), Delta::new(ln_delta.exp()).unwrap());
-            let rho = Rho::from_epsilon_delta(epsilon, delta);
-            prop_assert!(rho.delta_at(epsilon) <= delta);
-            // Delta falls with epsilon but for a trace of rounding, on which the search for epsilon can end.
-            let back = rho.epsilon_at(delta).get();
-            prop_assert!(back <= epsilon.get() * (1.0 + 1e-9), "{back}");
-            if rho < Rho::MAX {
-                prop_assert!(Rho(rho.0 + 1).delta_at(epsilon) > delta);
-            }
         }
     }
 }

@@ -68,42 +68,58 @@ fn dyadic_geometric(rng: &mut NoiseRng, bits: u32) -> u128 {
     }
 }
 
-/// The discrete Laplace distribution: y with probability proportional to exp(-epsilon |y|), for
-/// epsilon = units / 2^32 and units >= 1.
+/// The discrete Laplace distribution: y with probability proportional to exp(-lambda |y|), for
+/// lambda = units / 2^32 and units >= 1. Integers of which one id moves the sum by at most `sensitivity`
+/// get epsilon-differential privacy for epsilon = sensitivity lambda.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DiscreteLaplace {
     units: u64,
+    sensitivity: u32,
 }
 
 impl DiscreteLaplace {
-    const EPSILON_BITS: u32 = 32;
+    const LAMBDA_BITS: u32 = 32;
     /// An epsilon of 256, far beyond any ledger.
     const LARGEST_UNITS: f64 = (1_u64 << 40) as f64;
 
-    /// Epsilon is rounded down to whole units; none if nothing is left.
-    pub(crate) fn at_most(epsilon: Epsilon) -> Option<Self> {
-        let units = (epsilon.get() * (1_u64 << Self::EPSILON_BITS) as f64).min(Self::LARGEST_UNITS);
+    /// Lambda is epsilon / sensitivity, rounded down to whole units; none if nothing is left.
+    pub(crate) fn at_most(epsilon: Epsilon, sensitivity: u32) -> Option<Self> {
+        let units = (epsilon.get() * (1_u64 << Self::LAMBDA_BITS) as f64).min(Self::LARGEST_UNITS);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "above 0 and at most 2^40; the fraction is dropped"
         )]
-        let units = units as u64;
-        (units > 0).then_some(Self { units })
+        let units = units as u64 / u64::from(sensitivity);
+        (units > 0).then_some(Self { units, sensitivity })
     }
 
     /// Exact: at most 41 bits.
-    #[expect(clippy::cast_precision_loss, reason = "at most 41 bits")]
     pub(crate) fn epsilon(self) -> f64 {
-        self.units as f64 / (1_u64 << Self::EPSILON_BITS) as f64
+        self.in_numbers(self.epsilon_units())
+    }
+
+    /// The inverse of the scale; exact.
+    pub(crate) fn lambda(self) -> f64 {
+        self.in_numbers(self.units)
+    }
+
+    fn epsilon_units(self) -> u64 {
+        self.units * u64::from(self.sensitivity)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "at most 41 bits")]
+    fn in_numbers(self, units: u64) -> f64 {
+        units as f64 / (1_u64 << Self::LAMBDA_BITS) as f64
     }
 
     /// epsilon^2 / 2, rounded up to units; none if beyond [`Rho::MAX`].
     pub(crate) fn rho(self) -> Option<Rho> {
         // (units 2^-32)^2 / 2 in units of 2^-48.
         Rho::from_units(
-            (u128::from(self.units) * u128::from(self.units))
-                .div_ceil(1 << (2 * Self::EPSILON_BITS + 1 - Rho::UNIT_BITS)),
+            u128::from(self.epsilon_units())
+                .pow(2)
+                .div_ceil(1 << (2 * Self::LAMBDA_BITS + 1 - Rho::UNIT_BITS)),
         )
     }
 
@@ -111,79 +127,13 @@ impl DiscreteLaplace {
     /// beyond 2^62 only if units < 8 and the geometric part beyond 2^29: clamped there.
     pub(crate) fn sample(self, rng: &mut NoiseRng) -> i64 {
         loop {
-            let magnitude = dyadic_geometric(rng, Self::EPSILON_BITS) / u128::from(self.units);
+            let magnitude = dyadic_geometric(rng, Self::LAMBDA_BITS) / u128::from(self.units);
             let negative = rng.bits(1) == 1;
             if negative && magnitude == 0 {
                 continue; // 0 would otherwise be counted twice
             }
             return signed(magnitude, negative);
         }
-    }
-}
-
-/// The discrete Gaussian distribution: y with probability proportional to exp(-y^2 / (2 sigma^2)), for
-/// 1 / (2 sigma^2) = `units` / 2^48, so that with sensitivity 1 it costs exactly `units` of
-/// [`Rho`], without rounding.
-///
-/// CKS20, algorithm 3, accepts a discrete Laplace draw y of scale t with probability
-/// `exp(-(|y| - sigma^2 / t)^2 / (2 sigma^2))`, whose exponent expands to
-/// `|y|^2 / (2 sigma^2) - |y| / t + sigma^2 / (2 t^2)`.
-///
-/// Departures: t is the power of two 2^m nearest to sigma on a log scale, instead of
-/// floor(sigma) + 1, and the constant, which is the same for all y, is rounded up to a multiple of
-/// 2^-48. Any t >= 1 and any constant that keeps the exponent from going below 0 give the same
-/// distribution; for sigma >= 1 a draw is accepted with probability 0.65 to 0.76.
-///
-/// In units of 2^-48 the exponent is the integer `y^2 units - |y| 2^(48 - m) + constant`.
-///
-/// No overflow: 1 <= units < 2^53, thus 2^-6 <= sigma^2 <= 2^47 and 0 <= m <= 24. Either m = 0, or
-/// 2^(2m) <= 2 sigma^2 = 2^48 / units. A draw has |y| <= (2^32 + 1) 2^m < 2^33 2^m, so
-/// y^2 units < 2^66 2^53 = 2^119 in the first case and < 2^66 2^48 = 2^114 in the second;
-/// |y| 2^(48 - m) < 2^81; constant <= 2^94 + 1. Their sum stays below 2^120.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DiscreteGaussian {
-    units: u64,
-    scale_bits: u32,
-    constant: u128,
-}
-
-impl DiscreteGaussian {
-    const BITS: u32 = Rho::UNIT_BITS;
-
-    /// For a rho above 0.
-    pub(crate) fn costing(rho: Rho) -> Self {
-        let units = rho.units();
-        assert!(units >= 1, "noise that costs nothing is infinite");
-        // sigma^2 = 2^47 / units lies in [2^e, 2^(e+1)) for e = 47 - ceil(log2(units)).
-        let ceil_log2 = u64::BITS - (units - 1).leading_zeros();
-        let scale_bits = (Self::BITS - 1).saturating_sub(ceil_log2).div_ceil(2);
-        // sigma^2 / (2 t^2) = 2^46 / (units 2^(2m)), in units of 2^-48.
-        let constant =
-            (1_u128 << (2 * Self::BITS - 2 - 2 * scale_bits)).div_ceil(u128::from(units));
-        Self {
-            units,
-            scale_bits,
-            constant,
-        }
-    }
-
-    pub(crate) fn sample(self, rng: &mut NoiseRng) -> i64 {
-        loop {
-            let magnitude = dyadic_geometric(rng, self.scale_bits);
-            let negative = rng.bits(1) == 1;
-            if negative && magnitude == 0 {
-                continue; // 0 would otherwise be counted twice
-            }
-            if bernoulli_exp(rng, self.exponent(magnitude), Self::BITS) {
-                return signed(magnitude, negative);
-            }
-        }
-    }
-
-    /// Of the acceptance probability of |y|, negated, in units of 2^-48.
-    fn exponent(self, magnitude: u128) -> u128 {
-        magnitude * magnitude * u128::from(self.units) + self.constant
-            - (magnitude << (Self::BITS - self.scale_bits))
     }
 }
 
@@ -260,54 +210,18 @@ mod tests {
         }
     }
 
-    fn any_units() -> impl Strategy<Value = u64> {
-        (0_u32..53, any::<u64>()).prop_map(|(bits, units)| units & ((1 << bits) - 1) | 1 << bits)
-    }
-
-    fn gaussian(units: u64) -> DiscreteGaussian {
-        DiscreteGaussian::costing(Rho::from_units(u128::from(units)).unwrap())
-    }
-
     proptest! {
-        /// In integers: the envelope's exponent and that of the acceptance add up to that of the
-        /// Gaussian, but for a constant; and there is a draw that is all but surely accepted.
         #[test]
-        fn envelope_times_acceptance_is_the_gaussian(
-            units in any_units(),
-            successes in 0_u64..=1 << 32,
-            low in any::<u64>(),
+        fn laplace_noise_costs_at_least_half_its_epsilon_squared(
+            lambda in 1e-9..1e-4_f64,
+            sensitivity in prop_oneof![Just(1_u32), 1..=1_u32 << 16],
         ) {
-            let noise = gaussian(units);
-            let scale = 1_u128 << noise.scale_bits;
-            let magnitude = u128::from(successes) * scale + u128::from(low) % scale;
-            let envelope = magnitude << (48 - noise.scale_bits);
-            prop_assert_eq!(
-                envelope + noise.exponent(magnitude) - noise.constant,
-                magnitude * magnitude * u128::from(units)
-            );
-            // The exponent is least, 0 in real numbers, at sigma^2 / t = 2^(47 - m) / units. At the
-            // nearest integer it is at most (1/2)^2 units more, and the constant was rounded up.
-            let vertex = (1_u128 << (47 - noise.scale_bits)) / u128::from(units);
-            let least = noise.exponent(vertex).min(noise.exponent(vertex + 1));
-            prop_assert!(least <= u128::from(units) / 4 + 1);
-        }
-
-        #[test]
-        fn the_envelope_is_about_as_wide_as_the_gaussian(units in any_units()) {
-            let noise = gaussian(units);
-            let (scale, sigma) = (f64::from(1 << noise.scale_bits), Rho::from_units(units.into()).unwrap().sigma());
-            if sigma >= 1.0 {
-                prop_assert!((0.7..=1.42).contains(&(scale / sigma)), "scale {}, sigma {}", scale, sigma);
-            } else {
-                prop_assert_eq!(scale, 1.0);
-            }
-        }
-
-        #[test]
-        fn laplace_noise_costs_at_least_half_its_epsilon_squared(epsilon in 1e-9..8.0_f64) {
-            let noise = DiscreteLaplace::at_most(Epsilon::new(epsilon).unwrap()).unwrap();
-            prop_assert!(noise.epsilon() <= epsilon && noise.epsilon() > epsilon - 2.4e-10);
-            let units = u128::from(noise.units);
+            let epsilon = lambda * f64::from(sensitivity);
+            let noise = DiscreteLaplace::at_most(Epsilon::new(epsilon).unwrap(), sensitivity).unwrap();
+            let step = 2.4e-10 * f64::from(sensitivity);
+            prop_assert!(noise.epsilon() <= epsilon && noise.epsilon() > epsilon - step);
+            prop_assert!((noise.lambda() * f64::from(sensitivity) / noise.epsilon() - 1.0).abs() < 1e-15);
+            let units = u128::from(noise.units) * u128::from(sensitivity);
             let rho = u128::from(noise.rho().unwrap().units());
             // rho 2^-48 >= (units 2^-32)^2 / 2, and one unit less would not do.
             prop_assert!(rho << 17 >= units * units);
@@ -316,30 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn draws_exist_at_both_ends_of_rho() {
-        let mut rng = NoiseRng::dangerous_from_seed(14);
-        let widest = gaussian(1);
-        let sigma = 2.0_f64.powf(23.5);
-        let mean_square = (0..20_000)
-            .map(|_| (widest.sample(&mut rng) as f64 / sigma).powi(2))
-            .sum::<f64>()
-            / 20_000.0;
-        assert!((mean_square - 1.0).abs() < 0.05, "{mean_square}");
-        let narrowest = gaussian((1 << 53) - 1);
-        assert!((0..20_000).all(|_| narrowest.sample(&mut rng) == 0));
-    }
-
-    #[test]
     fn an_epsilon_below_one_unit_pays_for_no_noise_and_a_huge_one_costs_more_than_there_is() {
-        assert!(DiscreteLaplace::at_most(Epsilon::new(2.0_f64.powi(-33)).unwrap()).is_none());
+        assert!(DiscreteLaplace::at_most(Epsilon::new(2.0_f64.powi(-33)).unwrap(), 1).is_none());
         assert_eq!(
-            DiscreteLaplace::at_most(Epsilon::new(f64::MAX).unwrap())
+            DiscreteLaplace::at_most(Epsilon::new(f64::MAX).unwrap(), 1)
                 .unwrap()
                 .rho(),
             None
         );
         assert_eq!(
-            DiscreteLaplace::at_most(Epsilon::new(8.0).unwrap())
+            DiscreteLaplace::at_most(Epsilon::new(8.0).unwrap(), 1)
                 .unwrap()
                 .rho(),
             None

@@ -1,5 +1,5 @@
 //! The exponential mechanism, exactly: candidate i with probability proportional to
-//! exp(epsilon q_i / 2), where one id moves each score q_i by at most 1.
+//! exp(epsilon q_i / (2 sensitivity)), where one id moves each score q_i by at most the sensitivity.
 //!
 //! That is epsilon-bounded-range, and so costs epsilon^2 / 8 in rho (Cesar and Rogers 2021,
 //! arXiv:2004.07223; Rogers and Steinke 2021): half the exponent's factor for general scores, and the
@@ -10,35 +10,37 @@ use crate::counts::Score;
 use crate::rng::NoiseRng;
 use crate::sampler::bernoulli_exp;
 
-/// An epsilon in units of 2^-32, so that exponents are exact.
+/// What a score's unit is worth, epsilon / sensitivity, in units of 2^-32, so that exponents are exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SelectionEpsilon {
     units: u64,
+    sensitivity: u32,
 }
 
 impl SelectionEpsilon {
     const BITS: u32 = 32;
 
     /// The largest epsilon with epsilon^2 / 8 <= rho.
-    pub(crate) fn affordable(rho: Rho) -> Self {
-        // (units 2^-32)^2 <= 8 rho.units 2^-48 = rho.units 2^-45; the product is below 2^72.
+    pub(crate) fn affordable(rho: Rho, sensitivity: u32) -> Self {
+        // (sensitivity units 2^-32)^2 <= 8 rho.units 2^-48 = rho.units 2^-45; the product is below 2^72.
         let square = u128::from(rho.units()) << (2 * Self::BITS - (Rho::UNIT_BITS - 3));
+        let units = square.isqrt() / u128::from(sensitivity);
         Self {
-            units: u64::try_from(square.isqrt())
-                .expect("the root of a number below 2^72 is below 2^36"),
+            units: u64::try_from(units).expect("the root of a number below 2^72 is below 2^36"),
+            sensitivity,
         }
     }
 
     /// Exact: fewer than 53 bits.
     #[expect(clippy::cast_precision_loss, reason = "below 2^36")]
     pub(crate) fn get(self) -> f64 {
-        self.units as f64 / (1_u64 << Self::BITS) as f64
+        (self.units * u64::from(self.sensitivity)) as f64 / (1_u64 << Self::BITS) as f64
     }
 }
 
 /// One of the candidates, of which there is at least one.
 ///
-/// A candidate drawn uniformly is accepted with probability exp(-epsilon (max - q) / 2). Of n candidates
+/// A candidate drawn uniformly is accepted with probability exp(-epsilon (max - q) / (2 sensitivity)). Of n candidates
 /// the best is always accepted, so that n tries are expected at most; a hopeless one fails early.
 pub(crate) fn exponential_mechanism(
     rng: &mut NoiseRng,
@@ -73,12 +75,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn epsilon_is_the_largest_that_rho_affords(bits in 0_u32..53, units in any::<u64>()) {
+        fn epsilon_is_the_largest_that_rho_affords(
+            bits in 0_u32..53,
+            units in any::<u64>(),
+            sensitivity in prop_oneof![Just(1_u32), 1..=1_u32 << 16],
+        ) {
             let units = u128::from(units & ((1 << bits) - 1) | 1 << bits);
-            let epsilon = u128::from(SelectionEpsilon::affordable(Rho::from_units(units).unwrap()).units);
+            let epsilon = SelectionEpsilon::affordable(Rho::from_units(units).unwrap(), sensitivity);
+            let (steps, step) = (u128::from(epsilon.units), u128::from(sensitivity));
             // (epsilon 2^-32)^2 / 8 <= units 2^-48
-            prop_assert!(epsilon * epsilon <= units << 19);
-            prop_assert!((epsilon + 1) * (epsilon + 1) > units << 19);
+            prop_assert!((steps * step).pow(2) <= units << 19);
+            prop_assert!(((steps + 1) * step).pow(2) > units << 19);
         }
     }
 }

@@ -184,7 +184,7 @@ impl CheckedAgreement {
 
     /// A fresh ledger over the whole budget, and what of it is for discovery.
     pub(crate) fn open_ledger(&self) -> (Ledger, Rho) {
-        let ledger = open_ledger(self.epsilon, self.delta, &self.parties)
+        let ledger = open_ledger(self.epsilon, self.delta, self.method, &self.parties)
             .expect("it opened when it was checked");
         let share = self.discovery_share.unwrap_or(0.0);
         let parts = ledger

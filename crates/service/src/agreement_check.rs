@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use access::{ServicePolicy, from_yaml, nearest};
-use privacy::{Delta, Epsilon, InvalidParameter, Ledger, Rho};
+use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, Rho};
 use protocol::Agreement;
 use serde_saphyr::Spanned;
 use synthesis::Method;
@@ -44,7 +44,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     let names = checked_names(&file.party_names, &policy)?;
     let parties = checked_parties(names, &file.columns, &key)?;
     let needed = parties.iter().any(Party::needs_discovery);
-    check_budget(&file, epsilon, delta, &parties)?;
+    check_budget(&file, epsilon, delta, method, &parties)?;
     let discovery_share = checked_share(file.discovery_share.as_ref(), needed)?;
     Ok(CheckedAgreement {
         warnings: policy
@@ -223,23 +223,26 @@ fn checked_share(
 pub(crate) fn open_ledger(
     epsilon: Epsilon,
     delta: Delta,
+    method: Method,
     parties: &[Party],
 ) -> Result<Ledger, InvalidParameter> {
-    if parties.iter().any(|party| party.schema.is_none()) {
-        Ledger::open_with_threshold_delta(epsilon, delta, THRESHOLD_SHARE)
-    } else {
-        Ok(Ledger::open(epsilon, delta))
-    }
+    let undeclared = parties.iter().any(|party| party.schema.is_none());
+    Ledger::open_with(LedgerOptions {
+        accounting: method.accounting(),
+        threshold_share: undeclared.then_some(THRESHOLD_SHARE),
+        ..LedgerOptions::new(epsilon, delta)
+    })
 }
 
 fn check_budget(
     file: &RuntimeFile,
     epsilon: Epsilon,
     delta: Delta,
+    method: Method,
     parties: &[Party],
 ) -> Result<(), AgreementError> {
-    let ledger =
-        open_ledger(epsilon, delta, parties).map_err(|cause| value(&file.epsilon, cause))?;
+    let ledger = open_ledger(epsilon, delta, method, parties)
+        .map_err(|cause| value(&file.epsilon, cause))?;
     if ledger.total() == Rho::ZERO {
         let message = format_args!(
             "an epsilon of {:e} with a delta of {delta} allows nothing to be measured",

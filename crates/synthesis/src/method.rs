@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use privacy::Accounting;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -53,6 +54,14 @@ pub enum ParameterError {
 }
 
 impl Method {
+    /// How the costs of its measurements and selections add up: the tightest accounting that covers all of them.
+    pub fn accounting(self) -> Accounting {
+        match self {
+            Method::Independent => Accounting::Gdp,
+            Method::Mst => Accounting::Zcdp,
+        }
+    }
+
     /// Whether [`fit`](crate::fit) would accept these parameters.
     ///
     /// # Errors

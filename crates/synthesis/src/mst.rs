@@ -9,7 +9,7 @@
 //! before it fits the noise.
 
 use marginals::{Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField};
-use privacy::{Counts, Rho, Score};
+use privacy::{Counts, Ledger, Rho, Score};
 use serde_json::{Map, Value};
 use tabular::{CodedTable, Schema};
 
@@ -68,7 +68,7 @@ pub(crate) fn fit(run: &mut Run<'_>, parameters: &MstParameters) -> Result<Model
     let third = whole.share(1, 3);
     let mut columns = Columns::measure(run, third)?;
     let independent = columns.independent(run)?;
-    let noise = NoisePerCell::of(whole, third, edges);
+    let noise = NoisePerCell::of(run.ledger, whole, third, edges);
     let scores = scores(run, &columns, &independent, &pairs, noise)?;
     let forest = Forest::new(run.table.schema(), &constraints);
     let tree = choose_tree(run, third, &pairs, &scores, edges, forest)?;
@@ -89,9 +89,12 @@ pub(crate) fn fit(run: &mut Run<'_>, parameters: &MstParameters) -> Result<Model
 struct NoisePerCell(f64);
 
 impl NoisePerCell {
-    fn of(whole: Rho, third: Rho, edges: usize) -> NoisePerCell {
-        let rest = whole.get() - 2.0 * third.get();
-        let sigma = (edges as f64 / (2.0 * rest)).sqrt();
+    fn of(ledger: &Ledger, whole: Rho, third: Rho, edges: usize) -> NoisePerCell {
+        let rest = [third; 2]
+            .into_iter()
+            .try_fold(whole, Rho::checked_sub)
+            .expect("two thirds are at most the whole");
+        let sigma = ledger.sigma(rest) * (edges as f64).sqrt();
         NoisePerCell(sigma * std::f64::consts::FRAC_2_PI.sqrt())
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use expect_test::{Expect, expect};
-use privacy::{Delta, Epsilon, Ledger, NoiseRng, Rho};
+use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use tabular::{
     CodedTable, DiscoveryError, Joined, KeyHasher, Kind, Limits, Schema, Upload, read_csv,
 };
@@ -26,7 +26,12 @@ fn upload(csv: &str, schema: Option<&Schema>) -> Upload {
 
 fn ledger(epsilon: f64) -> Ledger {
     let (epsilon, delta) = (Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap());
-    Ledger::open_with_threshold_delta(epsilon, delta, 0.5).unwrap()
+    let threshold_share = Some(0.5);
+    Ledger::open_with(LedgerOptions {
+        threshold_share,
+        ..LedgerOptions::new(epsilon, delta)
+    })
+    .unwrap()
 }
 
 fn tenth(ledger: &Ledger) -> Rho {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
-use privacy::{Ledger, NoiseRng};
+use privacy::{Ledger, LedgerOptions, NoiseRng};
 use protocol::Agreement;
 use serde_json::{Value, json};
 use service::CheckedAgreement;
@@ -101,7 +101,10 @@ fn read(csv: &[u8], key: Option<&str>, schema: &Schema) -> anyhow::Result<Upload
 fn alone(upload: Upload, agreement: &CheckedAgreement) -> anyhow::Result<Vec<Vec<u32>>> {
     let rows = u64::try_from(upload.rows())?;
     let table = Joined::single(upload).dangerous_into_coded();
-    let mut ledger = Ledger::open(agreement.epsilon(), agreement.delta());
+    let mut ledger = Ledger::open_with(LedgerOptions {
+        accounting: agreement.method().accounting(),
+        ..LedgerOptions::new(agreement.epsilon(), agreement.delta())
+    })?;
     let mut rng = NoiseRng::from_os()?;
     let model = synthesis::fit(
         &table,

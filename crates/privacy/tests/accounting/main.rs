@@ -6,7 +6,7 @@ mod record;
 mod spending;
 mod truth;
 
-use privacy::{Delta, Epsilon, Rho};
+use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, Rho};
 
 fn epsilon(value: f64) -> Epsilon {
     Epsilon::new(value).unwrap()
@@ -20,4 +20,12 @@ fn delta(value: f64) -> Delta {
 fn rho(value: f64) -> Rho {
     let unit = 2.0_f64.powi(-48);
     Rho::try_from((value / unit).floor() * unit).unwrap()
+}
+
+/// A ledger that keeps a share of delta for thresholding.
+fn with_threshold(epsilon: Epsilon, delta: Delta, share: f64) -> Result<Ledger, InvalidParameter> {
+    Ledger::open_with(LedgerOptions {
+        threshold_share: Some(share),
+        ..LedgerOptions::new(epsilon, delta)
+    })
 }

@@ -3,6 +3,8 @@ use opendp::domains::AtomDomain;
 use opendp::measurements::make_gaussian;
 use opendp::metrics::AbsoluteDistance;
 
+use privacy::Accounting;
+
 use crate::{delta, epsilon, rho};
 
 #[test]
@@ -21,7 +23,7 @@ fn conversions_are_those_of_opendp() {
         let rho = rho(0.5 / (scale * scale));
         for wanted in [1e-3, 1e-6, 1e-9, 1e-15, 1e-50] {
             let (ours, theirs) = (
-                rho.epsilon_at(delta(wanted)).get(),
+                Accounting::Zcdp.epsilon(rho, delta(wanted)).get(),
                 profile.epsilon(wanted).unwrap(),
             );
             assert!(
@@ -29,7 +31,7 @@ fn conversions_are_those_of_opendp() {
                 "scale {scale}, delta {wanted}: {ours}, {theirs}"
             );
             let (ours, theirs) = (
-                rho.delta_at(epsilon(ours)).get(),
+                Accounting::Zcdp.delta(rho, epsilon(ours)).get(),
                 profile.delta(ours).unwrap(),
             );
             assert!(

@@ -1,13 +1,16 @@
+use std::num::NonZeroU32;
+
 use privacy::{
-    Counts, KeyCounts, Ledger, LedgerRecord, Mechanism, Neighbours, NoiseRng, RecordError,
+    Accounting, Counts, KeyCounts, Ledger, LedgerOptions, LedgerRecord, Mechanism, Neighbours,
+    NoiseRng, RecordError, Rho,
 };
 use serde_json::{Value, json};
 
-use crate::{delta, epsilon, rho};
+use crate::{delta, epsilon, rho, with_threshold};
 
 /// One spend of each kind.
 fn record() -> LedgerRecord {
-    let mut ledger = Ledger::open_with_threshold_delta(epsilon(3.0), delta(1e-9), 0.25).unwrap();
+    let mut ledger = with_threshold(epsilon(3.0), delta(1e-9), 0.25).unwrap();
     let mut rng = NoiseRng::dangerous_from_seed(51);
     let counts = Counts::from_exact(vec![10, 20, 30]);
     let keys = KeyCounts::from_exact(vec![1, 100, 1000]);
@@ -32,6 +35,10 @@ fn record() -> LedgerRecord {
     ledger
         .select("an edge", scores, rho(0.005), &mut rng)
         .unwrap();
+    let scores = [10.0, 20.0, 0.0, 5.0].map(|model| counts.l1_distance(&[model; 3]));
+    ledger
+        .measure_scores("errors", &scores, rho(0.02), &mut rng)
+        .unwrap();
     ledger.close()
 }
 
@@ -43,7 +50,7 @@ fn it_lists_every_spend_with_what_fixes_its_cost() {
         .iter()
         .map(|entry| entry.rho().get())
         .collect();
-    for (cost, expected) in costs.iter().zip([0.01, 0.02, 0.005, 0.005]) {
+    for (cost, expected) in costs.iter().zip([0.01, 0.02, 0.005, 0.005, 0.02]) {
         assert!((cost - expected).abs() < 1e-9, "{cost}");
     }
     let mechanisms: Vec<&Mechanism> = record
@@ -59,7 +66,7 @@ fn it_lists_every_spend_with_what_fixes_its_cost() {
     assert!((44..=47).contains(threshold), "{threshold}");
     assert_eq!(record.entries()[0].delta(), Some(delta(1e-10)));
     assert!(
-        matches!(mechanisms[1], Mechanism::DiscreteGaussian { sigma, cells: 3 } if (sigma - 5.0).abs() < 1e-6)
+        matches!(mechanisms[1], Mechanism::Gaussian { sigma, cells: 3 } if (sigma - 5.0).abs() < 1e-6)
     );
     assert!(
         matches!(mechanisms[2], Mechanism::DiscreteLaplace { epsilon, cells: 3 } if (epsilon - 0.1).abs() < 1e-6)
@@ -67,11 +74,14 @@ fn it_lists_every_spend_with_what_fixes_its_cost() {
     assert!(
         matches!(mechanisms[3], Mechanism::Exponential { epsilon, candidates: 2 } if (epsilon - 0.2).abs() < 1e-6)
     );
+    assert!(
+        matches!(mechanisms[4], Mechanism::GaussianScores { sigma, scores: 4 } if (sigma - 10.0).abs() < 1e-6)
+    );
     assert_eq!(record.check(), Ok(()));
 }
 
 #[test]
-fn changing_one_id_costs_twice_for_gaussian_noise_and_four_times_for_the_rest() {
+fn changing_one_id_costs_twice_for_gaussian_noise_on_counts_and_four_times_for_the_rest() {
     let record = record();
     let [add_remove, replace_one] = record.guarantees() else {
         panic!("there are two guarantees")
@@ -86,13 +96,15 @@ fn changing_one_id_costs_twice_for_gaussian_noise_and_four_times_for_the_rest() 
     assert_eq!(add_remove.rho(), record.spent().get());
     assert_eq!(
         replace_one.rho(),
-        2.0 * (costs[0] + costs[1]) + 4.0 * (costs[2] + costs[3])
+        2.0 * (costs[0] + costs[1]) + 4.0 * (costs[2] + costs[3] + costs[4])
     );
     // 7.5e-10 for the conversion, and all that was kept for thresholds once or twice, though less was spent: how much
     // can depend on what earlier spends showed.
     assert!((add_remove.delta() - 1e-9).abs() < 1e-20);
     assert!((replace_one.delta() - 1.25e-9).abs() < 1e-20);
-    let converted = record.spent().epsilon_at(delta(7.5e-10)).get();
+    let converted = Accounting::Zcdp
+        .epsilon(record.spent(), delta(7.5e-10))
+        .get();
     assert!((add_remove.epsilon() - converted).abs() < 1e-9);
     assert!(add_remove.epsilon() < 3.0 && replace_one.epsilon() > 1.4 * add_remove.epsilon());
     assert!(
@@ -128,6 +140,85 @@ fn a_ledger_spent_in_full_guarantees_what_it_promised() {
         "Adding or removing everything about one id multiplies the probability of any outcome by at \
          most e^1, give or take 1e-9 (epsilon 1, delta 1e-9)."
     );
+}
+
+/// Gaussian noise alone, for so many rows per id.
+fn gaussian_record(accounting: Accounting, rows_per_id: u32) -> LedgerRecord {
+    let mut ledger = Ledger::open_with(LedgerOptions {
+        accounting,
+        threshold_share: Some(0.25),
+        rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
+        ..LedgerOptions::new(epsilon(3.0), delta(1e-9))
+    })
+    .unwrap();
+    let mut rng = NoiseRng::dangerous_from_seed(53);
+    let counts = Counts::from_exact(vec![10, 20, 30]);
+    let keys = KeyCounts::from_exact(vec![1, 100, 1000]);
+    let third = ledger.total().share(1, 3);
+    ledger
+        .release_keys("keys", keys, third, delta(1e-10), &mut rng)
+        .unwrap();
+    let scores = [counts.l1_distance(&[0.0; 3])];
+    ledger
+        .measure_scores("error", &scores, third, &mut rng)
+        .unwrap();
+    let rest = ledger.remaining();
+    ledger.measure("marginal", &counts, rest, &mut rng).unwrap();
+    ledger.close()
+}
+
+#[test]
+fn gaussian_accounting_has_its_own_guarantees() {
+    let [gdp, zcdp] = [Accounting::Gdp, Accounting::Zcdp].map(|it| gaussian_record(it, 1));
+    assert_eq!((gdp.check(), zcdp.check()), (Ok(()), Ok(())));
+    assert!(gdp.total().get() > 1.09 * zcdp.total().get());
+    for record in [&gdp, &zcdp] {
+        assert_eq!(record.remaining(), Rho::ZERO);
+        let [add_remove, replace_one] = record.guarantees() else {
+            panic!("there are two guarantees")
+        };
+        let promised = add_remove.epsilon();
+        assert!((2.999_99..=3.0).contains(&promised), "{promised}");
+        // Two thirds cost twice, and the scores four times: rho grows by 8/3, and epsilon by less.
+        assert!((replace_one.rho() / add_remove.rho() - 8.0 / 3.0).abs() < 1e-9);
+        assert!((1.6..8.0 / 3.0).contains(&(replace_one.epsilon() / promised)));
+    }
+    let converted = Accounting::Gdp.epsilon(gdp.spent(), delta(7.5e-10)).get();
+    assert!((gdp.guarantees()[0].epsilon() - converted).abs() < 1e-9);
+}
+
+#[test]
+fn a_record_of_another_accounting_is_refused() {
+    for (is, claims) in [(Accounting::Gdp, "zcdp"), (Accounting::Zcdp, "gdp")] {
+        let mut changed = serde_json::to_value(gaussian_record(is, 1)).unwrap();
+        changed["accounting"] = json!(claims);
+        assert!(refusal(&changed).is_some(), "{is} as {claims}");
+        changed.as_object_mut().unwrap().remove("accounting");
+        assert!(refusal(&changed).unwrap().contains("missing field"));
+    }
+    // One with other noise than Gaussian, whatever else it says.
+    let mut changed = serde_json::to_value(record()).unwrap();
+    changed["accounting"] = json!("gdp");
+    let expected =
+        "entry 3 of the ledger, `total`, states a cost that is not that of its mechanism";
+    assert_eq!(refusal(&changed).unwrap(), expected);
+}
+
+#[test]
+fn rows_per_id_are_stated_and_checked() {
+    let record = gaussian_record(Accounting::Gdp, 12);
+    assert_eq!(record.check(), Ok(()));
+    assert_eq!(record.rows_per_id().get(), 12);
+    let text = record.guarantees()[1].sentence();
+    assert!(
+        text.starts_with("Changing everything about one id, up to 12 rows, multiplies"),
+        "{text}"
+    );
+    for rows in [0, 1, 11, 13, 65_537] {
+        let mut changed = serde_json::to_value(&record).unwrap();
+        changed["rows_per_id"] = json!(rows);
+        assert!(refusal(&changed).is_some(), "{rows}");
+    }
 }
 
 #[test]
@@ -174,7 +265,7 @@ fn whatever_number_is_changed_is_noticed() {
     let original = serde_json::to_value(record()).unwrap();
     let mut paths = Vec::new();
     leaves(&original, "", &mut paths);
-    assert!(paths.len() == 33, "{paths:?}");
+    assert!(paths.len() == 39, "{paths:?}");
     for path in paths {
         // These say what was done and to how much, and fix no cost.
         let free = ["/label", "/cells", "/candidates"]
@@ -214,7 +305,7 @@ fn whatever_number_is_changed_is_noticed() {
 #[test]
 fn a_spend_that_is_left_out_or_added_is_noticed() {
     let original = serde_json::to_value(record()).unwrap();
-    for i in 0..4 {
+    for i in 0..5 {
         let mut changed = original.clone();
         changed["entries"].as_array_mut().unwrap().remove(i);
         assert!(refusal(&changed).is_some(), "without entry {i}");

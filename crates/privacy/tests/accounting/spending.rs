@@ -1,7 +1,12 @@
-use privacy::{Counts, Delta, KeyCounts, Ledger, LedgerError, NoiseRng, Rho, Score};
+use std::num::NonZeroU32;
+
+use privacy::{
+    Accounting, Counts, Delta, InvalidParameter, KeyCounts, Ledger, LedgerError, LedgerOptions,
+    NoiseRng, Rho, Score,
+};
 use proptest::prelude::*;
 
-use crate::{delta, epsilon, rho};
+use crate::{delta, epsilon, rho, with_threshold};
 
 fn counts() -> Counts {
     Counts::from_exact(vec![5, 0, 17])
@@ -13,10 +18,11 @@ fn scores() -> Vec<Score> {
         .into()
 }
 
-/// One of the four ways to spend.
+/// One of the five ways to spend.
 #[derive(Clone, Debug)]
 enum Spend {
     Measure(f64),
+    Scores(f64),
     Laplace(f64),
     Select(f64),
     Keys(f64, f64),
@@ -27,6 +33,9 @@ impl Spend {
         match *self {
             Self::Measure(cost) => ledger
                 .measure("measure", &counts(), rho(cost), rng)
+                .map(drop),
+            Self::Scores(cost) => ledger
+                .measure_scores("scores", &scores(), rho(cost), rng)
                 .map(drop),
             Self::Laplace(cost) => ledger
                 .measure_laplace("laplace", &counts(), epsilon(cost), rng)
@@ -47,6 +56,7 @@ fn any_spend() -> impl Strategy<Value = Spend> {
     let cost = || prop_oneof![Just(0.0), 1e-15..0.02_f64, 1e-6..1e-3_f64, Just(31.9)];
     prop_oneof![
         cost().prop_map(Spend::Measure),
+        cost().prop_map(Spend::Scores),
         prop_oneof![1e-12..0.2_f64, Just(1e9)].prop_map(Spend::Laplace),
         cost().prop_map(Spend::Select),
         (
@@ -55,6 +65,20 @@ fn any_spend() -> impl Strategy<Value = Spend> {
         )
             .prop_map(|(cost, lost)| Spend::Keys(cost, lost)),
     ]
+}
+
+fn any_ledger(epsilon_value: f64, delta_value: f64) -> impl Strategy<Value = Ledger> {
+    let accounting = prop_oneof![Just(Accounting::Zcdp), Just(Accounting::Gdp)];
+    let rows = prop_oneof![Just(1_u32), Just(3), Just(1 << 16)];
+    (accounting, rows).prop_map(move |(accounting, rows)| {
+        Ledger::open_with(LedgerOptions {
+            accounting,
+            threshold_share: Some(0.1),
+            rows_per_id: NonZeroU32::new(rows).unwrap(),
+            ..LedgerOptions::new(epsilon(epsilon_value), delta(delta_value))
+        })
+        .unwrap()
+    })
 }
 
 /// What the generator gives next, seen through a ledger of its own.
@@ -76,9 +100,9 @@ proptest! {
     #[test]
     fn no_sequence_of_spends_exceeds_the_budget(
         spends in prop::collection::vec(any_spend(), 1..25),
+        mut ledger in any_ledger(1.0, 1e-9),
         seed in any::<u64>(),
     ) {
-        let mut ledger = Ledger::open_with_threshold_delta(epsilon(1.0), delta(1e-9), 0.1).unwrap();
         let mut rng = NoiseRng::dangerous_from_seed(seed);
         for spend in spends {
             let before = ledger.record();
@@ -99,13 +123,95 @@ proptest! {
     }
 
     #[test]
-    fn a_refused_spend_draws_nothing(spend in any_spend(), seed in any::<u64>()) {
-        let mut ledger = Ledger::open_with_threshold_delta(epsilon(1e-3), delta(1e-15), 0.1).unwrap();
+    fn a_refused_spend_draws_nothing(
+        spend in any_spend(),
+        mut ledger in any_ledger(1e-3, 1e-15),
+        seed in any::<u64>(),
+    ) {
         let mut used = NoiseRng::dangerous_from_seed(seed);
         let mut untouched = NoiseRng::dangerous_from_seed(seed);
         let refused = spend.from(&mut ledger, &mut used).is_err();
         prop_assert_eq!(refused, next_noise(&mut used) == next_noise(&mut untouched));
     }
+}
+
+proptest! {
+    /// Sensitivities are K times as large, so that for K^2 times the cost the same noise is drawn: to the last bit,
+    /// from the same seed. (The cost is chosen such that nothing is rounded.)
+    #[test]
+    fn with_k_rows_per_id_the_same_noise_costs_k_squared_times_as_much(
+        rows in 2_u32..=1000,
+        units in 1_u64..1 << 30,
+        steps in 1_u32..1 << 22,
+        seed in any::<u64>(),
+    ) {
+        let open = |rows_per_id| {
+            let rows_per_id = NonZeroU32::new(rows_per_id).unwrap();
+            let options = LedgerOptions::new(epsilon(1e3), delta(0.5));
+            Ledger::open_with(LedgerOptions { rows_per_id, ..options }).unwrap()
+        };
+        let (mut one, mut many) = (open(1), open(rows));
+        let square = f64::from(rows).powi(2);
+        let cheap = rho(units as f64 * 2.0_f64.powi(-48));
+        let dear = rho(cheap.get() * square);
+        let noise = || NoiseRng::dangerous_from_seed(seed);
+
+        let single = one.measure("counts", &counts(), cheap, &mut noise()).unwrap();
+        let scaled = many.measure("counts", &counts(), dear, &mut noise()).unwrap();
+        prop_assert_eq!(single.values(), scaled.values());
+        prop_assert!((single.sigma() / scaled.sigma() - 1.0).abs() < 1e-12);
+        prop_assert!((many.sigma(dear) / scaled.sigma() - 1.0).abs() < 1e-12);
+
+        let single = one.measure_scores("scores", &scores(), cheap, &mut noise()).unwrap();
+        let scaled = many.measure_scores("scores", &scores(), dear, &mut noise()).unwrap();
+        prop_assert_eq!(single.values, scaled.values);
+        prop_assert!((single.sigma / scaled.sigma - 1.0).abs() < 1e-12);
+
+        let single = one.select("a candidate", scores(), cheap, &mut noise()).unwrap();
+        prop_assert_eq!(single, many.select("a candidate", scores(), dear, &mut noise()).unwrap());
+
+        let small = f64::from(steps) * 2.0_f64.powi(-32);
+        let large = small * f64::from(rows);
+        let single = one.measure_laplace("laplace", &counts(), epsilon(small), &mut noise()).unwrap();
+        let scaled = many.measure_laplace("laplace", &counts(), epsilon(large), &mut noise()).unwrap();
+        prop_assert_eq!(single.values(), scaled.values());
+        prop_assert!((single.sigma() / scaled.sigma() - 1.0).abs() < 1e-12);
+        // Its cost is rounded up to units, each for itself.
+        prop_assert!(scaled.rho().get() <= single.rho().get() * square);
+        prop_assert!(scaled.rho().get() > (single.rho().get() - 2.0_f64.powi(-48)) * square);
+        prop_assert_eq!(many.record().check(), Ok(()));
+    }
+}
+
+#[test]
+fn gaussian_accounting_refuses_other_noise() {
+    let mut ledger = Ledger::open_with(LedgerOptions {
+        accounting: Accounting::Gdp,
+        ..LedgerOptions::new(epsilon(1.0), delta(1e-9))
+    })
+    .unwrap();
+    let mut rng = NoiseRng::dangerous_from_seed(4);
+    let refusal = |label: &str| LedgerError::NotGaussian {
+        label: label.to_owned(),
+    };
+    let selected = ledger.select("an edge", scores(), rho(1e-3), &mut rng);
+    assert_eq!(selected, Err(refusal("an edge")));
+    let measured = ledger.measure_laplace("a count", &counts(), epsilon(1e-3), &mut rng);
+    assert_eq!(measured, Err(refusal("a count")));
+    assert_eq!(ledger.record().entries(), []);
+}
+
+#[test]
+fn more_rows_per_id_than_there_is_room_for_are_refused() {
+    let rows_per_id = NonZeroU32::new((1 << 16) + 1).unwrap();
+    let refused = Ledger::open_with(LedgerOptions {
+        rows_per_id,
+        ..LedgerOptions::new(epsilon(1.0), delta(1e-9))
+    });
+    assert_eq!(
+        refused.err(),
+        Some(InvalidParameter::RowsPerId(rows_per_id))
+    );
 }
 
 #[test]
@@ -128,8 +234,7 @@ fn the_whole_budget_can_be_spent_to_the_last_unit_and_no_further() {
 
 #[test]
 fn shares_of_the_threshold_delta_can_all_be_spent() {
-    let mut ledger =
-        Ledger::open_with_threshold_delta(epsilon(1.0), delta(1e-9), 1.0 / 3.0).unwrap();
+    let mut ledger = with_threshold(epsilon(1.0), delta(1e-9), 1.0 / 3.0).unwrap();
     let mut rng = NoiseRng::dangerous_from_seed(2);
     let kept = ledger.remaining_threshold_delta().unwrap();
     assert!(kept.get() <= 1e-9 / 3.0 && kept.get() > 0.99e-9 / 3.0);
@@ -180,19 +285,19 @@ fn without_delta_kept_for_it_no_key_is_released() {
 fn a_share_of_delta_must_leave_some_for_both_sides() {
     for share in [0.0, 1.0, -0.5, f64::NAN] {
         assert!(
-            Ledger::open_with_threshold_delta(epsilon(1.0), delta(1e-9), share).is_err(),
+            with_threshold(epsilon(1.0), delta(1e-9), share).is_err(),
             "{share}"
         );
     }
-    assert!(Ledger::open_with_threshold_delta(epsilon(1.0), delta(5e-324), 0.5).is_err());
+    assert!(with_threshold(epsilon(1.0), delta(5e-324), 0.5).is_err());
 }
 
 #[test]
 fn keeping_delta_for_thresholding_costs_rho() {
     let whole = Ledger::open(epsilon(1.0), delta(1e-9)).total();
-    let half = Ledger::open_with_threshold_delta(epsilon(1.0), delta(1e-9), 0.5)
+    let half = with_threshold(epsilon(1.0), delta(1e-9), 0.5)
         .unwrap()
         .total();
     assert!(half < whole);
-    assert_eq!(half, Rho::from_epsilon_delta(epsilon(1.0), delta(5e-10)));
+    assert_eq!(half, Accounting::Zcdp.total(epsilon(1.0), delta(5e-10)));
 }

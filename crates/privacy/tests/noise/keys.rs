@@ -1,10 +1,21 @@
-use privacy::{Delta, Epsilon, KeyCounts, Ledger, NoiseRng, Rho};
+use std::num::NonZeroU32;
+
+use privacy::{Delta, Epsilon, KeyCounts, Ledger, LedgerOptions, NoiseRng, Rho};
 
 use crate::rho_of_sigma;
 
+fn ledger(rows_per_id: u32) -> Ledger {
+    let (epsilon, delta) = (Epsilon::new(1000.0).unwrap(), Delta::new(0.9).unwrap());
+    Ledger::open_with(LedgerOptions {
+        threshold_share: Some(0.9),
+        rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
+        ..LedgerOptions::new(epsilon, delta)
+    })
+    .unwrap()
+}
+
 fn release(counts: Vec<u32>, sigma: f64, delta: f64, rng: &mut NoiseRng) -> Vec<(usize, i64)> {
-    let (epsilon, all) = (Epsilon::new(1000.0).unwrap(), Delta::new(0.9).unwrap());
-    let mut ledger = Ledger::open_with_threshold_delta(epsilon, all, 0.9).unwrap();
+    let mut ledger = ledger(1);
     let delta = Delta::new(delta).unwrap();
     ledger
         .release_keys(
@@ -31,7 +42,7 @@ fn a_key_of_one_id_is_released_with_probability_at_most_delta() {
         if sigma >= 10.0 {
             // The bound is not so loose that the threshold would cost more keys than it must.
             assert!(
-                released >= 0.65 * allowed,
+                released >= 0.8 * allowed - 4.0 * allowed.sqrt(),
                 "sigma {sigma}: {released} of {allowed}"
             );
         }
@@ -54,16 +65,49 @@ fn keys_of_many_ids_are_released_with_their_noisy_counts() {
 fn without_noise_to_speak_of_the_threshold_lies_just_above_1() {
     let mut rng = NoiseRng::dangerous_from_seed(43);
     let counts = KeyCounts::from_exact(vec![0, 1, 2, 3]);
-    let (epsilon, all) = (Epsilon::new(1000.0).unwrap(), Delta::new(0.5).unwrap());
-    let mut ledger = Ledger::open_with_threshold_delta(epsilon, all, 0.5).unwrap();
-    let released = ledger
+    let released = ledger(1)
         .release_keys(
             "keys",
             counts,
             Rho::MAX,
-            Delta::new(1e-12).unwrap(),
+            Delta::new(1e-4).unwrap(),
             &mut rng,
         )
         .unwrap();
     assert_eq!(released, [(2, 2), (3, 3)]);
+}
+
+#[test]
+fn however_an_id_spreads_its_rows_over_keys_one_is_released_with_probability_at_most_delta() {
+    const IDS: u32 = 30_000;
+    const ROWS: u32 = 6;
+    let mut rng = NoiseRng::dangerous_from_seed(44);
+    let delta = 0.02;
+    for keys in [1, 2, 3, 6] {
+        // All the keys of all the ids, each key of one id alone.
+        let counts = vec![ROWS / keys; (IDS * keys) as usize];
+        let released = ledger(ROWS)
+            .release_keys(
+                "keys",
+                KeyCounts::from_exact(counts),
+                rho_of_sigma(1.5),
+                Delta::new(delta).unwrap(),
+                &mut rng,
+            )
+            .unwrap();
+        let mut shown: Vec<usize> = released
+            .iter()
+            .map(|&(index, _)| index / keys as usize)
+            .collect();
+        shown.dedup();
+        let allowed = f64::from(IDS) * delta;
+        assert!(
+            (shown.len() as f64) <= allowed + 4.0 * allowed.sqrt(),
+            "{keys} keys: {} of {allowed}",
+            shown.len()
+        );
+        // With all its rows in one key, an id comes as close as one of so many keys may.
+        let least = allowed / f64::from(ROWS);
+        assert!(keys > 1 || shown.len() as f64 > 0.8 * least - 4.0 * least.sqrt());
+    }
 }

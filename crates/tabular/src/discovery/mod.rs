@@ -60,7 +60,7 @@ impl Joined {
     ///
     /// # Errors
     /// If the budget does not suffice, or there are undeclared columns and the ledger was opened without
-    /// [a share of delta](Ledger::open_with_threshold_delta).
+    /// [a share of delta](privacy::LedgerOptions::threshold_share).
     pub fn into_coded(
         self,
         ledger: &mut Ledger,
