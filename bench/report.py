@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 MEASURES = (  # name, heading, digits
-    ("cpu_s", "CPU s", 1),
+    ("cpu_s", "CPU s", 2),
     ("peak_mb", "MB", 0),
     ("tvd1", "TVD1", 4),
     ("tvd2", "TVD2", 4),
@@ -93,4 +93,4 @@ def distance_and_cost(runs):
 
 
 def described(mean):
-    return f"{mean[0]:.4f} ({mean[1]:.1f})" if mean else ""
+    return f"{mean[0]:.4f} ({mean[1]:.2f})" if mean else ""
