@@ -292,6 +292,10 @@ impl Natural {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "at most 20 sigma, below 2^97"
+)]
 mod tests {
     use proptest::prelude::*;
 

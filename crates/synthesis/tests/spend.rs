@@ -1,0 +1,178 @@
+//! What a fit spends, step by step, against the formulas of the papers.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use std::num::NonZeroU32;
+use std::ops::ControlFlow;
+
+use privacy::{Accounting, Delta, Entry, Epsilon, Ledger, LedgerOptions, LedgerRecord, Mechanism};
+use serde_json::Map;
+use synthesis::{Method, fit};
+use tabular::{CodedTable, Declaration, Schema};
+
+const SIZES: [usize; 5] = [6, 2, 4, 8, 3];
+
+/// Epsilon, delta, and the largest rho of either accounting: the theorems' formulas, solved by bisection in mpmath with
+/// 40 digits.
+const BUDGETS: [(f64, f64, f64, f64); 4] = [
+    (0.1, 1e-9, 0.000_177_138_447_185, 0.000_198_331_960_777),
+    (1.0, 1e-9, 0.014_973_057_673_589, 0.016_557_415_245_087),
+    (3.0, 1e-6, 0.185_069_840_653_401, 0.209_774_829_279_029),
+    (10.0, 1e-5, 1.782_695_616_328_95, 2.000_891_340_150_05),
+];
+
+/// A step of a method, for rho in all. One id can change the table by so many rows as the ledger was told.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Gaussian noise on a marginal of so many columns.
+    Measure { columns: usize, rho: f64 },
+    /// The exponential mechanism.
+    Select { rho: f64 },
+}
+
+/// In proportion to size^(2/3), which minimises the sum of the expected L1 errors of the columns.
+fn columns(rho: f64) -> Vec<Step> {
+    let weights = SIZES.map(|size| (size as f64).powf(2.0 / 3.0));
+    let sum: f64 = weights.iter().sum();
+    let step = |weight| Step::Measure {
+        columns: 1,
+        rho: rho * weight / sum,
+    };
+    weights.into_iter().map(step).collect()
+}
+
+/// "Winning the NIST contest", section 3: a third each for columns, for the choice of a tree of d - 1 pairs, and for these.
+fn mst(rho: f64) -> Vec<Step> {
+    let edges = SIZES.len() - 1;
+    let rho = rho / 3.0;
+    let each = rho / edges as f64;
+    let select = Step::Select { rho: each };
+    let pair = Step::Measure {
+        columns: 2,
+        rho: each,
+    };
+    [columns(rho), vec![select; edges], vec![pair; edges]].concat()
+}
+
+#[test]
+fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
+    for (epsilon, delta, zcdp, gdp) in BUDGETS {
+        for rows_per_id in [1, 3] {
+            let record = |method| record(method, epsilon, delta, rows_per_id);
+            check(
+                &record(Method::Independent),
+                rows_per_id,
+                gdp,
+                &columns(gdp),
+            );
+            check(&record(Method::Mst), rows_per_id, zcdp, &mst(zcdp));
+        }
+    }
+}
+
+/// What a fit of the method recorded.
+fn record(method: Method, epsilon: f64, delta: f64, rows_per_id: u32) -> LedgerRecord {
+    let options = LedgerOptions {
+        accounting: method.accounting(),
+        rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
+        ..LedgerOptions::new(Epsilon::new(epsilon).unwrap(), Delta::new(delta).unwrap())
+    };
+    let mut ledger = Ledger::open_with(options).unwrap();
+    fit(
+        &table(),
+        method,
+        &Map::new(),
+        &mut ledger,
+        &mut testkit::noise(3),
+        &mut |_| ControlFlow::Continue(()),
+    )
+    .unwrap();
+    ledger.close()
+}
+
+fn table() -> CodedTable {
+    let yaml: String = SIZES
+        .iter()
+        .enumerate()
+        .map(|(i, size)| {
+            format!(
+                "c{i}: {{integer: {{min: 0, max: {}, bins: {size}}}}}\n",
+                size - 1
+            )
+        })
+        .collect();
+    let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap()).unwrap();
+    let column = |size: usize| {
+        (0..2000_usize)
+            .map(|row| u32::try_from(row * row / 7 % size).unwrap())
+            .collect()
+    };
+    CodedTable::from_codes(schema, &SIZES.map(column)).unwrap()
+}
+
+fn check(record: &LedgerRecord, rows_per_id: u32, total: f64, steps: &[Step]) {
+    record.check().unwrap();
+    assert!(
+        close(record.total().get(), total),
+        "{} for {total}",
+        record.total()
+    );
+    // Shares are rounded down to 2^-48, and the exponential mechanism's epsilon to 2^-32.
+    assert!(record.remaining().get() <= 1e-9 * total);
+    assert_eq!(record.entries().len(), steps.len());
+    for (entry, step) in record.entries().iter().zip(steps) {
+        assert!(
+            holds(entry, f64::from(rows_per_id), *step),
+            "{entry:?} for {step:?}"
+        );
+    }
+    let spent: f64 = record
+        .entries()
+        .iter()
+        .map(|entry| cost(entry, rows_per_id))
+        .sum();
+    assert!(spent <= total * (1.0 + 1e-9), "{spent} of {total}");
+}
+
+/// Whether an entry has the noise of a step, and the step's price.
+fn holds(entry: &Entry, rows_per_id: f64, step: Step) -> bool {
+    match (entry.mechanism().clone(), step) {
+        (Mechanism::Gaussian { sigma, .. }, Step::Measure { columns, rho }) => {
+            entry.label().split(" x ").count() == columns
+                && close(sigma, rows_per_id / (2.0 * rho).sqrt())
+                && close(entry.rho().get(), rho)
+        }
+        (Mechanism::Exponential { epsilon, .. }, Step::Select { rho }) => {
+            close(epsilon, (8.0 * rho).sqrt()) && close(entry.rho().get(), rho)
+        }
+        _ => false,
+    }
+}
+
+/// By the mechanism's own theorem: K^2 / (2 sigma^2), and epsilon^2 / 8.
+fn cost(entry: &Entry, rows_per_id: u32) -> f64 {
+    let k = f64::from(rows_per_id);
+    match *entry.mechanism() {
+        Mechanism::Gaussian { sigma, .. } => k * k / (2.0 * sigma * sigma),
+        Mechanism::GaussianScores { sigma, scores } => {
+            k * k * scores as f64 / (2.0 * sigma * sigma)
+        }
+        Mechanism::Exponential { epsilon, .. } => epsilon * epsilon / 8.0,
+        ref other => panic!("no fit uses {other:?}"),
+    }
+}
+
+fn close(value: f64, expected: f64) -> bool {
+    (value / expected - 1.0).abs() < 1e-6
+}
+
+#[test]
+fn methods_with_selection_are_accounted_by_zcdp() {
+    for method in [Method::Independent, Method::Mst] {
+        let record = record(method, 1.0, 1e-9, 1);
+        let gaussian = record
+            .entries()
+            .iter()
+            .all(|entry| entry.mechanism().is_gaussian());
+        assert_eq!(gaussian, record.accounting() == Accounting::Gdp, "{method}");
+    }
+}
