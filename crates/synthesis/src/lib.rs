@@ -19,6 +19,7 @@ mod measured;
 mod method;
 mod model;
 mod mst;
+mod public;
 mod report;
 mod sample;
 
@@ -30,5 +31,6 @@ pub use file::ModelFileError;
 pub use fit::{FitError, Progress, fit};
 pub use method::{Method, ParameterError, UnknownMethod};
 pub use model::Model;
+pub use public::{PublicPrior, PublicPriorError};
 pub use report::{MarginalReport, Report};
 pub use sample::SampleStream;

@@ -1,0 +1,457 @@
+//! What is known of a table from public data.
+
+use std::cmp::Reverse;
+
+use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
+use tabular::{CodedTable, Schema};
+
+use crate::Model;
+
+/// A distribution over the codes of a schema that was learned from public data, such as an earlier release. It is
+/// independent of the private table, so that whatever is computed from it costs no budget: a score that compares the private
+/// table with it has the sensitivity of a score against any fixed model.
+///
+/// The use of public data as a prior is that of JAM-PGM (Fuentes et al., "Joint Selection", 2024).
+#[derive(Debug, Clone)]
+pub struct PublicPrior {
+    schema: Schema,
+    /// Over all codes; its total is 1. No combination is impossible that the data only happens to lack.
+    field: MarkovRandomField,
+}
+
+/// Why public data cannot serve as a prior.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublicPriorError {
+    /// It has other columns than the private table.
+    #[error("the public data has another schema: {0}")]
+    OtherSchema(String),
+    /// It holds no row.
+    #[error("the public table has no rows")]
+    NoRows,
+    /// An earlier model is too large when its values are no longer taken together.
+    #[error(
+        "the earlier model has {cells} cells when spread over all values, more than {MAX_CELLS}; give the public table itself"
+    )]
+    TooLarge {
+        /// Cells of all its tables.
+        cells: u128,
+    },
+    /// The model cannot be made.
+    #[error("the public data gives no model: {0}")]
+    Model(#[from] marginals::Error),
+}
+
+/// Most cells of a prior's tables together.
+const MAX_CELLS: u128 = 1 << 22;
+
+impl PublicPrior {
+    /// From the exact marginals of a public table: nothing is kept private of it.
+    ///
+    /// A Markov random field whose pairs are the strongest of the table, by mutual information, as far as its junction tree stays
+    /// small beside the number of rows. Each conditional distribution is mixed with that of independent columns, which counts as
+    /// one row.
+    ///
+    /// # Errors
+    /// [`PublicPriorError::NoRows`].
+    pub fn dangerous_from_public_table(table: &CodedTable) -> Result<Self, PublicPriorError> {
+        let schema = table.schema().clone();
+        let domain = Domain::new(schema.sizes())?;
+        let rows = exact(table, &[])[0];
+        if rows == 0.0 {
+            return Err(PublicPriorError::NoRows);
+        }
+        let columns: Vec<Vec<f64>> = (0..domain.attributes())
+            .map(|column| smoothed(&exact(table, &[column])))
+            .collect();
+        let cliques = strong_pairs(table, &domain, rows);
+        let tree = JunctionTree::new(&domain, &cliques);
+        let conditional = |node: &marginals::TreeNode| {
+            let clique = node.clique().clone();
+            let counts = exact(table, clique.attributes());
+            let logs = log_conditional(&domain, &clique, node.separator(), &counts, &columns);
+            Factor::new(&domain, clique, logs)
+        };
+        let factors = tree.nodes().iter().map(conditional);
+        let factors = factors.collect::<Result<Vec<Factor>, _>>()?;
+        let field = MarkovRandomField::new(domain, factors, 1.0)?;
+        Ok(Self { schema, field })
+    }
+
+    /// From an earlier model, whose own budget is spent already.
+    ///
+    /// # Errors
+    /// [`PublicPriorError::TooLarge`] if it becomes too large without its compression.
+    pub fn from_model(model: &Model) -> Result<Self, PublicPriorError> {
+        let domain = Domain::new(model.schema.sizes())?;
+        let potentials = model.field.potentials();
+        let cells: u128 = potentials.iter().map(|f| domain.cells(f.clique())).sum();
+        if cells > MAX_CELLS {
+            return Err(PublicPriorError::TooLarge { cells });
+        }
+        let maps: Vec<Vec<u32>> = model.compressions.iter().map(|c| c.map()).collect();
+        let spread = |factor: &Factor| {
+            let clique = factor.clique().clone();
+            let small = model.field.domain();
+            let logs = cells_of(&domain, &clique).map(|codes| {
+                let place = codes
+                    .iter()
+                    .zip(clique.iter())
+                    .fold(0, |place, (&code, a)| {
+                        place * small.size(a) + maps[a][code] as usize
+                    });
+                factor.logs()[place]
+            });
+            Factor::new(&domain, clique.clone(), logs.collect())
+        };
+        // Within a code of the model, values keep their shares.
+        let share = |(column, compression): (usize, &crate::compression::Compression)| {
+            let shares = compression.expand(&vec![1.0; compression.size()]);
+            let logs = shares.iter().map(|share| share.ln()).collect();
+            Factor::new(&domain, Clique::new([column]), logs)
+        };
+        let shares = model.compressions.iter().enumerate().map(share);
+        let factors = potentials.iter().map(spread).chain(shares);
+        let factors = factors.collect::<Result<Vec<Factor>, _>>()?;
+        Ok(Self {
+            field: MarkovRandomField::new(domain, factors, 1.0)?,
+            schema: model.schema.clone(),
+        })
+    }
+
+    /// Whether it is a prior for tables of this schema.
+    ///
+    /// # Errors
+    /// [`PublicPriorError::OtherSchema`], which says what differs first.
+    pub fn check(&self, schema: &Schema) -> Result<(), PublicPriorError> {
+        match difference(&self.schema, schema) {
+            Some(difference) => Err(PublicPriorError::OtherSchema(difference)),
+            None => Ok(()),
+        }
+    }
+
+    /// The distribution over all codes of the schema; its total is 1.
+    #[must_use]
+    pub fn field(&self) -> &MarkovRandomField {
+        &self.field
+    }
+
+    /// Probabilities of the codes of two columns, those of the later column fastest; `a` must be below `b`.
+    ///
+    /// # Errors
+    /// If a column is not in the schema, or a table on the way becomes too large.
+    pub fn pair(&self, a: usize, b: usize) -> Result<Vec<f64>, marginals::Error> {
+        self.field.marginal(&Clique::new([a, b]))
+    }
+}
+
+fn exact(table: &CodedTable, clique: &[usize]) -> Vec<f64> {
+    let counts = table.counts(clique).dangerous_reveal();
+    counts.into_iter().map(f64::from).collect()
+}
+
+/// Probabilities with half a row more for each code, so that none is zero.
+fn smoothed(counts: &[f64]) -> Vec<f64> {
+    const PSEUDO: f64 = 0.5;
+    let sum = counts.iter().sum::<f64>() + PSEUDO * counts.len() as f64;
+    counts.iter().map(|count| (count + PSEUDO) / sum).collect()
+}
+
+/// The pairs of the model: the strongest first, as long as the junction tree stays small.
+fn strong_pairs(table: &CodedTable, domain: &Domain, rows: f64) -> Vec<Clique> {
+    /// Rows for each cell, at least, of a table of three or more columns.
+    const ROWS_PER_CELL: f64 = 5.0;
+    let mut chosen: Vec<Clique> = Vec::new();
+    let mut group: Vec<usize> = (0..domain.attributes()).collect();
+    let mut tries = 4 * domain.attributes();
+    for (_, pair) in by_strength(table, domain, rows) {
+        let (a, b) = (group[pair.attributes()[0]], group[pair.attributes()[1]]);
+        if a == b && tries == 0 {
+            continue;
+        }
+        // A pair that closes no cycle makes no table larger than its own.
+        let closes_a_cycle = a == b;
+        tries -= usize::from(closes_a_cycle);
+        chosen.push(pair);
+        let tree = JunctionTree::new(domain, &chosen);
+        let is_dense = tree.nodes().iter().any(|node| {
+            node.clique().len() > 2 && domain.cells(node.clique()) as f64 * ROWS_PER_CELL > rows
+        });
+        if tree.cells(domain) > MAX_CELLS || closes_a_cycle && is_dense {
+            chosen.pop();
+            continue;
+        }
+        group.iter_mut().filter(|g| **g == b).for_each(|g| *g = a);
+    }
+    chosen
+}
+
+/// Pairs of columns by their mutual information beyond what chance would give, the strongest first.
+fn by_strength(table: &CodedTable, domain: &Domain, rows: f64) -> Vec<(f64, Clique)> {
+    const MAX_PAIR_CELLS: u128 = 1 << 18;
+    let mut pairs = Vec::new();
+    for a in 0..domain.attributes() {
+        let fits = |&b: &usize| domain.cells(&Clique::new([a, b])) <= MAX_PAIR_CELLS;
+        let with: Vec<usize> = (a + 1..domain.attributes()).filter(fits).collect();
+        let cliques: Vec<Vec<usize>> = with.iter().map(|&b| vec![a, b]).collect();
+        for (b, counts) in with.into_iter().zip(table.counts_of(&cliques)) {
+            let counts = counts.dangerous_reveal();
+            let strength = strength(&counts, domain.size(b), rows);
+            if strength > 0.0 {
+                pairs.push((strength, Clique::new([a, b])));
+            }
+        }
+    }
+    pairs.sort_by(|(x, a), (y, b)| y.total_cmp(x).then_with(|| Reverse(b).cmp(&Reverse(a))));
+    pairs
+}
+
+/// Mutual information in nats, less its expectation for independent columns (Miller-Madow).
+fn strength(counts: &[u32], columns: usize, rows: f64) -> f64 {
+    let mut of_rows = vec![0.0; counts.len() / columns];
+    let mut of_columns = vec![0.0; columns];
+    for (cell, &count) in counts.iter().enumerate() {
+        of_rows[cell / columns] += f64::from(count);
+        of_columns[cell % columns] += f64::from(count);
+    }
+    let term = |(cell, &count): (usize, &u32)| {
+        let expected = of_rows[cell / columns] * of_columns[cell % columns] / rows;
+        f64::from(count) / rows * (f64::from(count) / expected).ln()
+    };
+    let present = counts.iter().enumerate().filter(|&(_, &count)| count > 0);
+    let information: f64 = present.map(term).sum();
+    let occurring = |sums: &[f64]| sums.iter().filter(|sum| **sum > 0.0).count() as f64;
+    information - (occurring(&of_rows) - 1.0) * (occurring(&of_columns) - 1.0) / (2.0 * rows)
+}
+
+/// Logarithms of the conditional distribution of a clique's other attributes given the separator's.
+fn log_conditional(
+    domain: &Domain,
+    clique: &Clique,
+    separator: &Clique,
+    counts: &[f64],
+    columns: &[Vec<f64>],
+) -> Vec<f64> {
+    /// Rows that the distribution of independent columns counts as.
+    const INDEPENDENT_ROWS: f64 = 1.0;
+    let given = |codes: &[usize]| {
+        let of_separator = codes
+            .iter()
+            .zip(clique.iter())
+            .filter(|&(_, a)| separator.contains(a));
+        of_separator.fold(0, |row, (&code, a)| row * domain.size(a) + code)
+    };
+    let mut totals = vec![0.0; separator.iter().map(|a| domain.size(a)).product()];
+    for (codes, count) in cells_of(domain, clique).zip(counts) {
+        totals[given(&codes)] += count;
+    }
+    let log = |(codes, count): (Vec<usize>, &f64)| {
+        let rest = codes
+            .iter()
+            .zip(clique.iter())
+            .filter(|&(_, a)| !separator.contains(a));
+        let independent: f64 = rest.map(|(&code, a)| columns[a][code]).product();
+        let total = totals[given(&codes)];
+        ((count + INDEPENDENT_ROWS * independent) / (total + INDEPENDENT_ROWS)).ln()
+    };
+    cells_of(domain, clique).zip(counts).map(log).collect()
+}
+
+/// The codes of each cell of a clique's table, in order.
+fn cells_of(domain: &Domain, clique: &Clique) -> impl Iterator<Item = Vec<usize>> {
+    let sizes: Vec<usize> = clique.iter().map(|a| domain.size(a)).collect();
+    (0..sizes.iter().product()).map(move |mut cell: usize| {
+        let mut codes = vec![0; sizes.len()];
+        for (code, size) in codes.iter_mut().zip(&sizes).rev() {
+            (*code, cell) = (cell % size, cell / size);
+        }
+        codes
+    })
+}
+
+/// The first thing in which the public schema differs from the private one.
+fn difference(public: &Schema, private: &Schema) -> Option<String> {
+    let lacking = private
+        .columns()
+        .iter()
+        .find(|c| public.position(c.name()).is_none());
+    if let Some(column) = lacking {
+        return Some(format!("it has no column `{}`", column.name()));
+    }
+    let surplus = public
+        .columns()
+        .iter()
+        .find(|c| private.position(c.name()).is_none());
+    if let Some(column) = surplus {
+        return Some(format!("it has a column `{}` more", column.name()));
+    }
+    let pairs = || public.columns().iter().zip(private.columns());
+    if let Some((a, b)) = pairs().find(|(a, b)| a.name() != b.name()) {
+        let (a, b) = (a.name(), b.name());
+        return Some(format!(
+            "its columns are in another order, `{a}` where `{b}` should be"
+        ));
+    }
+    let (a, b) = pairs().find(|(a, b)| a != b)?;
+    let what = if a.kind().name() != b.kind().name() {
+        format!("holds `{}` and not `{}`", a.kind().name(), b.kind().name())
+    } else if a.size() != b.size() {
+        format!("has {} values or bins and not {}", a.size(), b.size())
+    } else {
+        "has other values or bins".to_owned()
+    };
+    Some(format!("its column `{}` {what}", a.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use privacy::{Delta, Epsilon, Ledger};
+    use serde_json::Map;
+    use tabular::Declaration;
+
+    use super::*;
+    use crate::{Method, fit};
+
+    const YAML: &str = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 9}}\nc: {categories: [no, yes], nullable: true}\nd: {integer: {min: 0, max: 59, bins: 60}}\n";
+
+    fn schema(yaml: &str) -> Schema {
+        Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap()
+    }
+
+    /// b follows a, c follows a and b, d is mostly of a few values.
+    fn table(rows: u32) -> CodedTable {
+        let mix = |row: u32, salt: u32| {
+            let x = (row ^ salt << 20).wrapping_mul(0x9E37_79B9);
+            (x ^ x >> 15).wrapping_mul(0x846C_A68B) >> 12
+        };
+        let mut columns = vec![Vec::new(); 4];
+        for row in 0..rows {
+            let a = mix(row, 1) % 3;
+            let b = (3 * a + mix(row, 2) % 3) % 10;
+            let c = (a + b + mix(row, 3) % 5 / 4) % 3;
+            let d = mix(row, 4) % 4 + u32::from(mix(row, 5) % 50 == 0) * (mix(row, 6) % 56);
+            for (column, code) in columns.iter_mut().zip([a, b, c, d]) {
+                column.push(code);
+            }
+        }
+        CodedTable::from_codes(schema(YAML), &columns).unwrap()
+    }
+
+    fn distance(a: &[f64], b: &[f64]) -> f64 {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
+    }
+
+    const PAIRS: [(usize, usize); 6] = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)];
+
+    #[test]
+    fn a_prior_of_a_public_table_has_its_pairs_and_rules_nothing_out() {
+        let rows = 4000;
+        let table = table(rows);
+        let prior = PublicPrior::dangerous_from_public_table(&table).unwrap();
+        for (a, b) in PAIRS {
+            let share = |count: f64| count / f64::from(rows);
+            let expected: Vec<f64> = exact(&table, &[a, b]).into_iter().map(share).collect();
+            let found = prior.pair(a, b).unwrap();
+            let distance = distance(&found, &expected);
+            // Columns without a relation are off by what chance gives in so many cells.
+            let chance = 0.4 * (expected.len() as f64 / f64::from(rows)).sqrt();
+            let bound = if b == 3 { chance } else { 0.01 };
+            assert!(distance < bound, "{a}, {b}: {distance}");
+            assert!(found.iter().all(|p| *p > 0.0));
+            assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        }
+        assert!(prior.field().tree().cells(prior.field().domain()) <= MAX_CELLS);
+    }
+
+    #[test]
+    fn a_prior_of_a_small_table_has_no_large_cliques() {
+        let prior = PublicPrior::dangerous_from_public_table(&table(60)).unwrap();
+        let nodes = prior.field().tree().nodes();
+        assert!(nodes.iter().all(|node| node.clique().len() <= 2));
+        let empty = PublicPrior::dangerous_from_public_table(&table(0));
+        assert_eq!(empty.unwrap_err(), PublicPriorError::NoRows);
+    }
+
+    #[test]
+    fn a_prior_of_an_earlier_model_has_its_marginals_over_all_codes() {
+        let mut ledger = Ledger::open(Epsilon::new(0.5).unwrap(), Delta::new(1e-9).unwrap());
+        let mut noise = testkit::noise(2);
+        let mut go_on = |_| ControlFlow::Continue(());
+        let parameters = Map::new();
+        let model = fit(
+            &table(2000),
+            Method::Mst,
+            &parameters,
+            &mut ledger,
+            &mut noise,
+            &mut go_on,
+        );
+        let model = model.unwrap();
+        assert!(
+            model.compressions[3].rare_code().is_some(),
+            "nothing is compressed"
+        );
+        let prior = PublicPrior::from_model(&model).unwrap();
+        for (column, compression) in model.compressions.iter().enumerate() {
+            let clique = Clique::new([column]);
+            let expected = compression.expand(&model.field.marginal(&clique).unwrap());
+            let scaled: Vec<f64> = expected.iter().map(|c| c / model.field.total()).collect();
+            assert!(distance(&prior.field().marginal(&clique).unwrap(), &scaled) < 1e-9);
+        }
+        let small = model.field.marginal(&Clique::new([1, 3])).unwrap();
+        let of_b = |table: &[f64], row: usize, columns: usize| -> f64 {
+            table[row * columns..(row + 1) * columns].iter().sum()
+        };
+        let pair = prior.pair(1, 3).unwrap();
+        let (kept, columns) = (model.compressions[1].kept(), model.field.domain().size(3));
+        for (place, &code) in kept.iter().enumerate() {
+            let (found, expected) = (of_b(&pair, code as usize, 60), of_b(&small, place, columns));
+            assert!((found - expected / model.field.total()).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn another_schema_is_refused_with_what_differs() {
+        let prior = PublicPrior::dangerous_from_public_table(&table(100)).unwrap();
+        prior.check(&schema(YAML)).unwrap();
+        for (from, to, expected) in [
+            ("d: ", "e: ", "it has no column `e`"),
+            (
+                "d: {integer: {min: 0, max: 59, bins: 60}}\n",
+                "",
+                "it has a column `d` more",
+            ),
+            (
+                "max: 9",
+                "max: 8",
+                "its column `b` has 10 values or bins and not 9",
+            ),
+            (
+                "[x, y, z]",
+                "[x, y, w]",
+                "its column `a` has other values or bins",
+            ),
+            (
+                "{integer: {min: 0, max: 9}}",
+                "{categories: [u]}",
+                "its column `b` holds `integer` and not `categories`",
+            ),
+        ] {
+            let other = schema(&YAML.replace(from, to));
+            let error = prior.check(&other).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("the public data has another schema: {expected}")
+            );
+        }
+        let lines: Vec<&str> = YAML.lines().rev().collect();
+        let error = prior
+            .check(&schema(&lines.join("\n")))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("another order"), "{error}");
+    }
+}
