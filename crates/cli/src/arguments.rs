@@ -276,15 +276,30 @@ pub(crate) struct SynthOptions {
 
 /// Draw rows from a fitted model, at no further privacy cost
 #[derive(Args)]
-#[command(after_help = "Example: synclave sample people.model --rows 100000 --output more.csv")]
+#[command(after_help = "\
+Examples:
+  synclave sample people.model --rows 100000 --output more.csv
+  synclave sample people.model --rows 1000 --where 'age in 30..40 and value = good' --output some.csv
+
+A test is a column and one of:
+  = v   != v   < v   <= v   > v   >= v
+  in v..w          from v to w, both included
+  in [v, w]        any of these values
+  is missing       is not missing
+Names and values with spaces or signs go in quotes. Several tests of one column must all hold. A missing value satisfies
+`is missing` alone. Rows are drawn from the model given the condition, not drawn and thrown away: rare conditions cost no more.")]
 pub(crate) struct SampleOptions {
     /// The model, as `synth --model` or /model gave it
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
 
-    /// How many rows; by default the model's own estimate
+    /// How many rows; by default the model's own estimate, of those that satisfy --where
     #[arg(long)]
     pub(crate) rows: Option<u64>,
+
+    /// Only rows that satisfy this: tests of columns joined by `and` (see below)
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) condition: Option<String>,
 
     /// Makes the drawing of rows repeatable
     #[arg(long)]

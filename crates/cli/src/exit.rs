@@ -36,6 +36,8 @@ pub(crate) enum Exit {
     AgreementDeclined = 36,
     PortInUse = 40,
     Receipt = 50,
+    // What a shell shows for a program that Ctrl-C ended.
+    Interrupted = 130,
 }
 
 /// What stands below the options in the help of `connect`.

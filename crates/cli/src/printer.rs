@@ -65,6 +65,13 @@ impl Printer {
         }
     }
 
+    /// That the person stopped it.
+    pub(crate) fn interrupted(self, text: &str) {
+        // A bar may stand on the line.
+        let lead = if self.interactive() { "\n" } else { "" };
+        write_line(std::io::stderr(), &format_args!("{lead}{text}"));
+    }
+
     /// Why a command failed: each cause on a line of its own.
     pub(crate) fn error(self, error: &anyhow::Error) {
         if self.options.json {

@@ -3,16 +3,16 @@
 use std::ops::ControlFlow;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use serde_json::{Map, json};
-use synthesis::{Method, Model, Progress};
-use tabular::{CodedTable, Joined};
+use synthesis::{Conditional, Method, Model};
+use tabular::{CodedTable, Condition, Joined};
 
 use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
-use crate::{receipt, table_file, whole_file};
+use crate::progress::Stages;
+use crate::{interrupt, receipt, table_file, whole_file};
 
 /// Of rho, for finding the domain out; and of delta, for finding categories out.
 const DISCOVERY_SHARE: (u32, u32) = (1, 10);
@@ -20,18 +20,29 @@ const THRESHOLD_SHARE: f64 = 0.5;
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     let method: Method = options.method.parse().map_err(bad_input)?;
+    interrupt::leaves_nothing_behind(printer)?;
     let (table, mut ledger, domain) = read_table(options, method, printer)?;
     let model = fit(&table, method, &mut ledger, printer)?;
     drop(table);
     let rows = options.rows.unwrap_or_else(|| model.default_rows());
-    table_file::write_samples(&options.output, &model, rows, options.seed)?;
+    let samples = model.sample(rows, options.seed);
+    // All files or none: the rows are not there without the record of what they cost.
+    let mut files = Vec::new();
     if let Some(path) = &options.model {
-        whole_file::write(path, |out| Ok(model.save(out)?))?;
+        files.push(whole_file::prepare(path, |out| Ok(model.save(out)?))?);
     }
     if let Some(path) = &options.report {
         let report = json!({"domain": domain, "report": model.report(), "ledger": model.ledger()});
-        whole_file::write(path, |out| Ok(writeln!(out, "{report:#}")?))?;
+        files.push(whole_file::prepare(path, |out| {
+            Ok(writeln!(out, "{report:#}")?)
+        })?);
     }
+    files.push(table_file::prepare_samples(
+        &options.output,
+        samples,
+        printer,
+    )?);
+    whole_file::keep(files)?;
     printer.say(format_args!(
         "wrote {rows} synthetic rows to {}",
         options.output.display()
@@ -98,9 +109,9 @@ fn fit(
     ledger: &mut Ledger,
     printer: Printer,
 ) -> anyhow::Result<Model> {
-    let bar = progress_bar(printer)?;
+    let mut stages = Stages::new(printer)?;
     let mut watch = |progress| {
-        show(&bar, progress);
+        stages.show(progress);
         ControlFlow::Continue(())
     };
     let fitted = synthesis::fit(
@@ -111,7 +122,7 @@ fn fit(
         &mut NoiseRng::from_os()?,
         &mut watch,
     );
-    bar.finish_and_clear();
+    stages.end();
     Ok(fitted?)
 }
 
@@ -136,33 +147,52 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
             options.model.display()
         ))
     };
+    interrupt::leaves_nothing_behind(printer)?;
     let bytes = std::fs::read(&options.model).with_context(problem)?;
     let model = Model::load(&bytes).with_context(problem)?;
-    let rows = options.rows.unwrap_or_else(|| model.default_rows());
-    table_file::write_samples(&options.output, &model, rows, options.seed)?;
+    let condition = options.condition.as_deref().map(|text| {
+        let unusable = || BadInput(format!("could not use the condition {text:?}"));
+        Condition::parse(text, model.schema()).with_context(unusable)
+    });
+    let condition = condition.transpose()?;
+    let given = condition.as_ref().map(|condition| model.given(condition));
+    let given = given.transpose().map_err(bad_input)?;
+    let rows = options.rows.unwrap_or_else(|| match &given {
+        Some(given) => given.default_rows(),
+        None => model.default_rows(),
+    });
+    let samples = match &given {
+        Some(given) => given.sample(rows, options.seed),
+        None => model.sample(rows, options.seed),
+    };
+    let prepared = table_file::prepare_samples(&options.output, samples, printer)?;
+    whole_file::keep(vec![prepared])?;
     printer.say(format_args!(
         "wrote {rows} synthetic rows to {}",
         options.output.display()
     ));
-    printer.document(&json!({"output": options.output, "rows": rows}));
+    let mut document = json!({"output": options.output, "rows": rows});
+    if let Some(given) = &given {
+        tell_probability(given, &model, printer);
+        document["probability"] = given.probability().into();
+    }
+    printer.document(&document);
     Ok(())
 }
 
-/// A bar that a person sees, and nobody else.
-fn progress_bar(printer: Printer) -> anyhow::Result<ProgressBar> {
-    let bar = if printer.interactive() {
-        ProgressBar::new(1)
-    } else {
-        ProgressBar::hidden()
-    };
-    bar.set_style(ProgressStyle::with_template("{bar:30} {msg}").context("a constant template")?);
-    Ok(bar)
-}
-
-fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.total);
-    bar.set_position(progress.done);
-    bar.set_message(progress.stage);
+/// How much of the data the rows given a condition rest on.
+fn tell_probability(given: &Conditional<'_>, model: &Model, printer: Printer) {
+    const FEW: f64 = 10.0;
+    let expected = given.probability() * model.default_rows() as f64;
+    printer.say(format_args!(
+        "a row of the model satisfies the condition with probability {:.3e}: about {expected:.1} of its {} rows",
+        given.probability(),
+        model.default_rows()
+    ));
+    if expected < FEW {
+        printer
+            .warn("that is so few that what these rows show beyond the condition is mostly noise");
+    }
 }
 
 fn bad_input(error: impl std::fmt::Display) -> BadInput {

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::Context;
-use synthesis::Model;
-use tabular::{Declaration, KeyHasher, Limits, Schema, Upload};
+use synthesis::SampleStream;
+use tabular::{Declaration, Format, KeyHasher, Limits, Schema, Upload};
 
 use crate::exit::BadInput;
 use crate::printer::Printer;
-use crate::whole_file;
+use crate::progress;
+use crate::whole_file::{self, Prepared};
 
 /// Reads a table of the person's own: Parquet when its name ends so, CSV otherwise.
 pub(crate) fn read(
@@ -43,22 +44,25 @@ pub(crate) fn read_schema(path: &Path) -> anyhow::Result<Schema> {
     Schema::new(declaration).with_context(problem)
 }
 
-/// Draws rows from a model and writes them: JSON when the name ends so, CSV otherwise.
-pub(crate) fn write_samples(
+/// Writes rows, to be kept later: JSON when the name ends so, CSV otherwise.
+pub(crate) fn prepare_samples(
     path: &Path,
-    model: &Model,
-    rows: u64,
-    seed: Option<u64>,
-) -> anyhow::Result<()> {
-    whole_file::write(path, |mut out| {
-        let mut samples = model.sample(rows, seed);
-        if has_ending(path, "json") {
-            samples.write_json(&mut out)?;
-        } else {
-            samples.write_csv(&mut out)?;
-        }
-        Ok(())
-    })
+    mut samples: SampleStream<'_>,
+    printer: Printer,
+) -> anyhow::Result<Prepared> {
+    let format = if has_ending(path, "json") {
+        Format::Json
+    } else {
+        Format::Csv
+    };
+    let bar = progress::bar(printer)?;
+    bar.set_length(samples.left());
+    bar.set_message("writing rows");
+    let prepared = whole_file::prepare(path, |mut out| {
+        Ok(samples.write(format, &mut out, &mut |rows| bar.inc(rows))?)
+    });
+    bar.finish_and_clear();
+    prepared
 }
 
 pub(crate) fn has_ending(path: &Path, ending: &str) -> bool {

@@ -1,29 +1,62 @@
 //! Files are written whole or not at all.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
-/// Writes a file through a temporary one in the same folder, which takes its place only once `write` has succeeded. What stood there before stays
-/// until then.
+use crate::interrupt::unfinished;
+
+/// A file with all it should hold, under a temporary name in the same folder. What stands in its place stays until it is [kept](keep).
+pub(crate) struct Prepared {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+/// Writes a file that takes its place only once it is whole.
 pub(crate) fn write(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    keep(vec![prepare(path, write)?])
+}
+
+/// Writes all of a file under a temporary name.
+pub(crate) fn prepare(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<Prepared> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let problem = || format!("could not write {}", path.display());
-    let mut file = temporary(folder).with_context(problem)?;
+    let mut file = {
+        let mut unfinished = unfinished();
+        let file = temporary(folder).with_context(problem)?;
+        unfinished.files.push(file.path().to_owned());
+        file
+    };
     {
         let mut buffered = BufWriter::new(file.as_file_mut());
         write(&mut buffered)?;
         buffered.flush().with_context(problem)?;
     }
-    file.persist(path).with_context(problem)?;
+    let path = path.to_owned();
+    Ok(Prepared { path, file })
+}
+
+/// Lets files take their places. An interruption comes before all of them or after.
+pub(crate) fn keep(files: Vec<Prepared>) -> anyhow::Result<()> {
+    let mut unfinished = unfinished();
+    for Prepared { path, file } in files {
+        let temporary = file.path().to_owned();
+        file.persist(&path)
+            .with_context(|| format!("could not write {}", path.display()))?;
+        unfinished.files.retain(|file| *file != temporary);
+        unfinished.kept = true;
+    }
     Ok(())
 }
 

@@ -95,7 +95,7 @@ async fn confirm_data(State(room): Held, Extension(who): Who, uri: Uri) -> Reply
 }
 
 async fn samples(State(room): Held, Extension(who): Who, uri: Uri) -> Reply<Response> {
-    stream_samples(&room, who.user(), &uri)
+    stream_samples(&room, who.user(), &uri).await
 }
 
 async fn columns(State(room): Held, Extension(who): Who, uri: Uri) -> Reply<Json<ColumnsReply>> {

@@ -4,49 +4,64 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::{Uri, header};
+use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use protocol::{Code, Problem};
-use tabular::Format;
-use tokio::sync::mpsc;
+use synthesis::Impossible;
+use tabular::{Condition, Format};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::query::Parameters;
-use crate::reply::Reply;
+use crate::reply::{Reply, internal};
 use crate::room::Room;
 use crate::training::Fitted;
 use crate::turnstile::Kind;
 
 /// Parameters that the path knows.
-pub(crate) const PARAMETERS: &[&str] = &["format", "num_samples", "seed"];
+pub(crate) const PARAMETERS: &[&str] = &["format", "num_samples", "seed", "where"];
 const PIECE_BYTES: usize = 64 << 10;
 const PIECES_IN_FLIGHT: usize = 4;
 
 /// The formats, as `/formats` lists them.
 pub(crate) const FORMATS: [Format; 2] = Format::ALL;
 
-/// Answers with rows drawn afresh, or always the same for a `seed`.
-pub(crate) fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<Response> {
+/// With `where`: how likely a row of the model satisfies it.
+const PROBABILITY: HeaderName = HeaderName::from_static("synclave-condition-probability");
+
+/// Answers with rows drawn afresh, or always the same for a `seed`; with `where`, with rows that satisfy it.
+pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<Response> {
     let parameters = Parameters::of(uri, PARAMETERS)?;
     let format = format_named(parameters.get("format").unwrap_or(Format::Csv.name()))?;
     let max_rows = room.agreement().limits().max_samples;
     let rows = parameters.number("num_samples", 1, max_rows)?;
     let seed = parameters.number("seed", 0, u64::MAX)?;
     let fitted = room.fitted()?;
+    let condition = parameters
+        .get("where")
+        .map(|text| Condition::parse(text, fitted.model.schema()))
+        .transpose()
+        .map_err(bad_condition)?;
+    let wanted = Wanted {
+        format,
+        rows,
+        max_rows,
+        seed,
+        condition,
+    };
     // Held by the writing thread as well: the reader may be gone long before it notices.
     let place = Arc::new(room.turnstile.enter(user, Kind::Samples)?);
     let writing = Arc::clone(&place);
-    let rows = rows.unwrap_or_else(|| fitted.model.default_rows().min(max_rows));
-    room.note_samples(user, rows);
-
     let (pieces, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
+    let (opening, opened) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
         let mut out = Outgoing {
             pieces,
             piece: Vec::with_capacity(PIECE_BYTES),
         };
         // When the other side has gone away there is nobody to tell.
-        if write_samples(&fitted, format, rows, seed, &mut out)
+        if wanted
+            .write(&fitted, opening, &mut out)
             .and_then(|()| out.flush())
             .is_ok()
         {
@@ -54,6 +69,11 @@ pub(crate) fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<R
         }
         drop(writing);
     });
+    let Opening { rows, probability } = opened
+        .await
+        .map_err(|_| internal())?
+        .map_err(bad_condition)?;
+    room.note_samples(user, rows);
     let body = stream::unfold(Some((receiver, place)), |state| async {
         let (mut receiver, place) = state?;
         match receiver.recv().await {
@@ -77,7 +97,19 @@ pub(crate) fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<R
         (header::CONTENT_TYPE, content_type),
         (header::CONTENT_DISPOSITION, attachment),
     ];
-    Ok((headers, Body::from_stream(body)).into_response())
+    let mut response = (headers, Body::from_stream(body)).into_response();
+    if let Some(probability) = probability {
+        let value = HeaderValue::try_from(probability.to_string()).map_err(|_| internal())?;
+        response.headers_mut().insert(PROBABILITY, value);
+    }
+    Ok(response)
+}
+
+/// The sentence goes to the person who wrote the condition.
+fn bad_condition(error: impl std::fmt::Display) -> Problem {
+    let sentence = format!("`where`: {error}");
+    let end = if sentence.ends_with('?') { "" } else { "." };
+    Problem::new(Code::BadParameter, sentence + end)
 }
 
 fn format_named(name: &str) -> Result<Format, Problem> {
@@ -93,18 +125,54 @@ fn format_named(name: &str) -> Result<Format, Problem> {
         })
 }
 
-/// Writes so many rows.
-fn write_samples(
-    fitted: &Fitted,
+/// What was asked for.
+struct Wanted {
     format: Format,
-    rows: u64,
+    rows: Option<u64>,
+    max_rows: u64,
     seed: Option<u64>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let mut samples = fitted.model.sample(rows, seed);
-    match format {
-        Format::Csv => samples.write_csv(out),
-        Format::Json => samples.write_json(out),
+    condition: Option<Condition>,
+}
+
+/// What is known of the rows before the first of them.
+struct Opening {
+    rows: u64,
+    probability: Option<f64>,
+}
+
+impl Wanted {
+    /// Tells what will come, or that nothing can, and then writes the rows.
+    fn write(
+        &self,
+        fitted: &Fitted,
+        opening: oneshot::Sender<Result<Opening, Impossible>>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let tell = |opened| {
+            opening
+                .send(opened)
+                .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+        };
+        let Some(condition) = &self.condition else {
+            let rows = self.rows_or(fitted.model.default_rows());
+            let probability = None;
+            tell(Ok(Opening { rows, probability }))?;
+            let mut samples = fitted.model.sample(rows, self.seed);
+            return samples.write(self.format, out, &mut |_| ());
+        };
+        let given = match fitted.model.given(condition) {
+            Ok(given) => given,
+            Err(impossible) => return tell(Err(impossible)),
+        };
+        let rows = self.rows_or(given.default_rows());
+        let probability = Some(given.probability());
+        tell(Ok(Opening { rows, probability }))?;
+        let mut samples = given.sample(rows, self.seed);
+        samples.write(self.format, out, &mut |_| ())
+    }
+
+    fn rows_or(&self, default: u64) -> u64 {
+        self.rows.unwrap_or(default.min(self.max_rows))
     }
 }
 

@@ -7,6 +7,8 @@
 mod connecting;
 mod demo;
 mod documents;
+#[cfg(unix)]
+mod interruption;
 mod keys_and_rooms;
 mod tables;
 

@@ -200,3 +200,152 @@ fn bad_input_is_refused_and_leaves_no_file() {
         assert!(!folder.path().join("out.csv").exists(), "{arguments:?}");
     }
 }
+
+/// A model of [`table`] in `people.model`.
+fn fitted(folder: &Path) {
+    table(folder);
+    let arguments = [
+        "synth",
+        "people.csv",
+        "--epsilon",
+        "3",
+        "--schema",
+        "people.yaml",
+        "--key",
+        "id",
+        "--rows",
+        "1",
+        "--output",
+        "synthetic.csv",
+        "--model",
+        "people.model",
+    ];
+    synclave(folder, &arguments).exits(0);
+}
+
+#[test]
+fn rows_can_be_drawn_given_a_condition() {
+    let folder = tempfile::tempdir().unwrap();
+    fitted(folder.path());
+    let draw = |condition: &str, output: &str| {
+        let arguments = [
+            "sample",
+            "people.model",
+            "--rows",
+            "300",
+            "--seed",
+            "5",
+            "--where",
+            condition,
+            "--output",
+            output,
+            "--json",
+        ];
+        synclave(folder.path(), &arguments)
+    };
+    let condition = "age in 30..37 and sex = female and education is not missing and site != 1";
+    let probability = draw(condition, "some.csv").exits(0).json()["probability"]
+        .as_f64()
+        .unwrap();
+    let written = fs::read_to_string(folder.path().join("some.csv")).unwrap();
+    assert_eq!(written.lines().count(), 301);
+    let (mut satisfied, mut all) = (0.0, 0.0);
+    let holds = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let age: u32 = fields[2].parse().unwrap();
+        (30..=37).contains(&age)
+            && fields[3] == "female"
+            && !fields[4].is_empty()
+            && fields[0] != "1"
+    };
+    assert!(written.lines().skip(1).all(holds));
+    synclave(
+        folder.path(),
+        &[
+            "sample",
+            "people.model",
+            "--rows",
+            "50000",
+            "--output",
+            "all.csv",
+        ],
+    )
+    .exits(0);
+    for line in fs::read_to_string(folder.path().join("all.csv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+    {
+        all += 1.0;
+        satisfied += f64::from(u8::from(holds(line)));
+    }
+    assert!(
+        (satisfied / all - probability).abs() < 0.01,
+        "{} and {probability}",
+        satisfied / all
+    );
+
+    draw(condition, "again.csv").exits(0);
+    assert_eq!(
+        fs::read_to_string(folder.path().join("again.csv")).unwrap(),
+        written,
+        "a seed repeats the rows"
+    );
+    draw(
+        "age = 3 and education = 25 and sex = male and site = 6 and coinsurance = 50",
+        "rare.csv",
+    )
+    .exits(0)
+    .saying("mostly noise");
+    for (condition, sentence) in [
+        (
+            "agee = 3",
+            "at character 1, `agee`: there is no such column; did you mean `age`?",
+        ),
+        (
+            "age in 40..30",
+            "at character 8, `40..30`: the range is empty",
+        ),
+        ("sex = femal", "did you mean `female`?"),
+        ("age > 99", "it goes from 0 to 63"),
+        ("age = 3 or sex = male", "`or` is not possible"),
+        ("", "the condition is empty"),
+    ] {
+        draw(condition, "none.csv").exits(3).saying(sentence);
+        assert!(!folder.path().join("none.csv").exists(), "{condition}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_usable_model_is_refused_with_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    fitted(folder.path());
+    let whole = fs::read(folder.path().join("people.model")).unwrap();
+    let changed = |at: usize, byte: u8| {
+        let mut bytes = whole.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    let version = b"synclave model\n".len();
+    for (bytes, sentence) in [
+        (Vec::new(), "not a file of a synclave model"),
+        (b"id,age\n1,2\n".to_vec(), "not a file of a synclave model"),
+        (changed(0, b'S'), "not a file of a synclave model"),
+        (whole[..whole.len() / 2].to_vec(), "cut off"),
+        (whole[..version + 1].to_vec(), "cut off"),
+        (changed(version, 9), "use a newer program"),
+        (
+            changed(whole.len() - 5, whole[whole.len() - 5] ^ 1),
+            "damaged",
+        ),
+        ([&whole[..], b"more"].concat(), "damaged"),
+    ] {
+        fs::write(folder.path().join("bad.model"), bytes).unwrap();
+        let arguments = ["sample", "bad.model", "--rows", "3", "--output", "out.csv"];
+        synclave(folder.path(), &arguments)
+            .exits(3)
+            .saying(sentence)
+            .saying("bad.model");
+        assert!(!folder.path().join("out.csv").exists(), "{sentence}");
+    }
+}

@@ -109,12 +109,79 @@ async fn requests_for_samples_that_make_no_sense_are_refused() {
     room.get("Alice", "/samples?num_samples=1&num_samples=2")
         .await
         .refused(Code::BadParameter);
-    let where_clause = room.get("Alice", "/samples?where=Alice_age%3E30").await;
-    let problem = where_clause.refused(Code::UnknownParameter);
+    let unknown = room.get("Alice", "/samples?rows=3").await;
+    let problem = unknown.refused(Code::UnknownParameter);
     assert_eq!(
         problem.detail,
-        "There is an unknown parameter; known here are format, num_samples, seed."
+        "There is an unknown parameter; known here are format, num_samples, seed, where."
     );
+}
+
+#[tokio::test]
+async fn every_row_satisfies_what_where_asks_for() {
+    let room = trained(DECLARED).await;
+    let path =
+        "/samples?num_samples=200&seed=3&where=Alice_age%20in%2031..47%20and%20Bob_ill%20%3D%20yes";
+    let answer = room.get("Alice", path).await;
+    let header = answer.headers["synclave-condition-probability"].clone();
+    let probability: f64 = header.to_str().unwrap().parse().unwrap();
+    assert!(probability > 0.0 && probability < 1.0, "{probability}");
+    let csv = answer.ok();
+    let rows: Vec<Vec<&str>> = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect())
+        .collect();
+    assert_eq!(rows.len(), 200);
+    for row in &rows {
+        assert!(
+            (31..=47).contains(&row[1].parse::<i32>().unwrap()),
+            "{row:?}"
+        );
+        assert_eq!(row[2], "yes");
+    }
+    assert_eq!(
+        csv,
+        room.get("Bob", path).await.ok(),
+        "a seed repeats the rows"
+    );
+
+    let expected = room
+        .get("Alice", "/samples?where=Bob_ill%20%3D%20yes")
+        .await;
+    let header = expected.headers["synclave-condition-probability"].clone();
+    let probability: f64 = header.to_str().unwrap().parse().unwrap();
+    let rows = expected.ok().lines().count() - 1;
+    let whole = room.get("Alice", "/samples").await.ok().lines().count() - 1;
+    let share = rows as f64 / whole as f64;
+    assert!(
+        (share - probability).abs() < 0.02,
+        "{share} of the rows, probability {probability}"
+    );
+}
+
+#[tokio::test]
+async fn a_condition_that_makes_no_sense_is_refused_with_its_place() {
+    let room = trained(DECLARED).await;
+    for (condition, sentence) in [
+        (
+            "",
+            "`where`: the condition is empty: expected a column's name.",
+        ),
+        (
+            "age%20%3E%2030",
+            "`where`: in the condition at character 1, `age`: there is no such column; did you mean `Alice_age`?",
+        ),
+        (
+            "Alice_age%20%3E%20120",
+            "`where`: in the condition at character 1, `Alice_age > 120`: no value of column `Alice_age` is so; it goes from 0 to 99.",
+        ),
+    ] {
+        let answer = room
+            .get("Alice", &format!("/samples?where={condition}"))
+            .await;
+        assert_eq!(answer.refused(Code::BadParameter).detail, sentence);
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,95 @@
+//! Ctrl-C during long work.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+
+use crate::exit::Exit;
+use crate::printer::Printer;
+
+/// The files that are not whole yet, and whether any has become so. Whoever holds the lock is not interrupted.
+pub(crate) struct Unfinished {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) kept: bool,
+}
+
+static UNFINISHED: Mutex<Unfinished> = Mutex::new(Unfinished {
+    files: Vec::new(),
+    kept: false,
+});
+
+/// Keeps an interruption waiting until it is dropped.
+pub(crate) fn unfinished() -> MutexGuard<'static, Unfinished> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on an interruption ends the program at once, whatever it is doing, and no unfinished file stays behind.
+///
+/// Noise that was drawn until then is never seen by anyone, so that nothing of the data is released.
+pub(crate) fn leaves_nothing_behind(printer: Printer) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .context("could not prepare for an interruption")?;
+    // Listening begins here, so that there is no moment after this one when a signal is lost.
+    let signals = {
+        let _within = runtime.enter();
+        Signals::listen().context("could not prepare for an interruption")?
+    };
+    std::thread::Builder::new()
+        .name("interruption".to_owned())
+        .spawn(move || {
+            runtime.block_on(signals.wait());
+            let unfinished = unfinished();
+            for file in &unfinished.files {
+                drop(std::fs::remove_file(file));
+            }
+            printer.interrupted(if unfinished.kept {
+                "interrupted; the files were written already"
+            } else {
+                "interrupted: no file was written, and nothing of the data was released"
+            });
+            std::process::exit(Exit::Interrupted.code().into());
+        })
+        .context("could not prepare for an interruption")?;
+    Ok(())
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self(tokio::signal::windows::ctrl_c()?))
+    }
+
+    async fn wait(mut self) {
+        self.0.recv().await;
+    }
+}
