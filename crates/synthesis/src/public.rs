@@ -292,6 +292,10 @@ fn difference(public: &Schema, private: &Schema) -> Option<String> {
             "its columns are in another order, `{a}` where `{b}` should be"
         ));
     }
+    let mut constraints = public.constraints().iter();
+    if constraints.any(|constraint| !private.constraints().contains(constraint)) {
+        return Some("it has a constraint that the private table has not".to_owned());
+    }
     let (a, b) = pairs().find(|(a, b)| a != b)?;
     let what = if a.kind().name() != b.kind().name() {
         format!("holds `{}` and not `{}`", a.kind().name(), b.kind().name())
@@ -447,6 +451,14 @@ mod tests {
                 format!("the public data has another schema: {expected}")
             );
         }
+        let constrained = format!("{YAML}constraints:\n- impossible: {{a: [x], c: [yes]}}\n");
+        let strict = schema(&constrained);
+        let codes = vec![vec![0, 1], vec![0, 1], vec![0, 0], vec![0, 1]];
+        let table = CodedTable::from_codes(strict.clone(), &codes).unwrap();
+        let strict_prior = PublicPrior::dangerous_from_public_table(&table).unwrap();
+        let error = strict_prior.check(&schema(YAML)).unwrap_err().to_string();
+        assert!(error.contains("a constraint"), "{error}");
+        prior.check(&strict).unwrap();
         let lines: Vec<&str> = YAML.lines().rev().collect();
         let error = prior
             .check(&schema(&lines.join("\n")))
