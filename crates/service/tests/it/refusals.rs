@@ -96,7 +96,7 @@ async fn unknown_parameters_are_refused_on_every_path() {
     room.train(&[("Alice", &alice()), ("Bob", &bob())]).await;
     for endpoint in Endpoint::ALL {
         for method in endpoint.methods() {
-            let path = format!("{}?where=x", endpoint.path());
+            let path = format!("{}?colour=red", endpoint.path());
             room.ask("Alice", method, &path)
                 .await
                 .refused(Code::UnknownParameter);
