@@ -18,6 +18,7 @@
 
 mod alignment;
 mod clique;
+mod deck;
 mod domain;
 mod elimination;
 mod error;

@@ -67,40 +67,48 @@ pub(crate) fn round_table<R: Rng>(
     counts
 }
 
-/// Iterative proportional fitting: scales rows to their totals and classes to the sums they have now, in turn. Ends on
-/// rows.
+/// Moves rows to their totals and classes to the sums they have now, in turn. Ends on rows.
+///
+/// Cells share what is missing in proportion to their size, but no cell counts as more than 1: no cell has to move far, as a
+/// large one would in iterative proportional fitting, and small ones stay positive.
 fn fit_rows_and_classes(expected: &mut [f64], row_totals: &[u64], partition: &Partition) {
     const SWEEPS: usize = 30;
     const CLOSE_ENOUGH: f64 = 0.01;
     let columns = expected.len() / row_totals.len();
     let wanted = sums(expected, partition);
+    let weights: Vec<f64> = expected.iter().map(|x| x.min(1.0)).collect();
+    let class_weights = sums(&weights, partition);
     for sweep in 0..SWEEPS {
-        for (row, &total) in expected.chunks_exact_mut(columns).zip(row_totals) {
-            let sum: f64 = row.iter().sum();
-            if sum > 0.0 {
-                let scale = total as f64 / sum;
-                row.iter_mut().for_each(|x| *x *= scale);
-            }
+        let rows = expected
+            .chunks_exact_mut(columns)
+            .zip(weights.chunks_exact(columns));
+        for ((row, weights), &total) in rows.zip(row_totals) {
+            let missing = total as f64 - row.iter().sum::<f64>();
+            let step = per_weight(missing, weights.iter().sum());
+            row.iter_mut()
+                .zip(weights)
+                .for_each(|(x, w)| *x = (*x + step * w).max(0.0));
         }
         let found = sums(expected, partition);
-        let furthest = found
+        let missing = wanted
             .iter()
-            .zip(&wanted)
-            .map(|(f, w)| (f - w).abs())
-            .fold(0.0, f64::max);
+            .zip(&found)
+            .map(|(wanted, found)| wanted - found);
+        let furthest = missing.clone().map(f64::abs).fold(0.0, f64::max);
         if furthest < CLOSE_ENOUGH || sweep == SWEEPS - 1 {
             return;
         }
-        let scale: Vec<f64> = found
-            .iter()
-            .zip(&wanted)
-            .map(|(f, w)| if *f > 0.0 { w / f } else { 1.0 })
+        let steps: Vec<f64> = missing
+            .zip(&class_weights)
+            .map(|(missing, &weight)| per_weight(missing, weight))
             .collect();
-        expected
-            .iter_mut()
-            .zip(&partition.class_of)
-            .for_each(|(x, &class)| *x *= scale[class]);
+        let cells = expected.iter_mut().zip(&weights).zip(&partition.class_of);
+        cells.for_each(|((x, w), &class)| *x = (*x + steps[class] * w).max(0.0));
     }
+}
+
+fn per_weight(amount: f64, weight: f64) -> f64 {
+    if weight > 0.0 { amount / weight } else { 0.0 }
 }
 
 fn sums(cells: &[f64], partition: &Partition) -> Vec<f64> {

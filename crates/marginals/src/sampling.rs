@@ -2,9 +2,9 @@ use rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
 use crate::alignment::Alignment;
+use crate::deck::Decks;
 use crate::propagation::{axes, cells_of};
 use crate::rounding::{Partition, round_table};
-use crate::urn::{below, build, take};
 use crate::{Clique, MarkovRandomField};
 
 /// How rows are drawn.
@@ -21,37 +21,50 @@ pub enum Sampling {
 }
 
 impl MarkovRandomField {
-    /// A stream of rows. The same generator state gives the same rows, whatever the size of the chunks.
+    /// A stream of rows. The same generator state gives the same rows, whatever the size of the chunks and the number of
+    /// threads.
     ///
-    /// Memory does not depend on the number of rows.
+    /// Memory does not depend on the number of rows, save for its logarithm. Of very many rows, the first come after
+    /// about a hundredth of the time that all take.
     pub fn rows<R: Rng + SeedableRng + Send>(
         &self,
         rows: u64,
         sampling: Sampling,
         rng: &mut R,
     ) -> RowStream<R> {
-        let mut planned: Vec<Vec<u64>> = Vec::new();
-        let mut samplers: Vec<NodeSampler<R>> = Vec::with_capacity(self.tree().nodes().len());
-        for node in 0..self.tree().nodes().len() {
-            let mut own_rng = R::from_rng(rng);
-            let draw = match sampling {
-                Sampling::Independent => self.cumulative(node),
-                Sampling::Rounded => {
-                    planned.push(self.plan(node, rows, &planned, &mut own_rng));
-                    Draw::urns(&planned[node], self.layout().nodes[node].columns)
-                }
-            };
-            let depth = self.tree().nodes()[node]
-                .parent()
-                .map_or(0, |parent| samplers[parent].depth + 1);
-            samplers.push(NodeSampler::new(self, node, depth, draw, own_rng));
+        let nodes = self.tree().nodes();
+        let mut rngs: Vec<R> = nodes.iter().map(|_| R::from_rng(rng)).collect();
+        let mut draws: Vec<Draw> = match sampling {
+            Sampling::Independent => (0..nodes.len()).map(|i| self.cumulative(i)).collect(),
+            Sampling::Rounded => self.planned(rows, &mut rngs),
+        };
+        let mut samplers: Vec<NodeSampler<R>> = Vec::with_capacity(nodes.len());
+        for (node, (draw, rng)) in draws.drain(..).zip(rngs).enumerate() {
+            let parent = nodes[node].parent();
+            let depth = parent.map_or(0, |parent| samplers[parent].depth + 1);
+            samplers.push(NodeSampler::new(self, node, depth, draw, rng));
         }
-        samplers.sort_by_key(|sampler| sampler.depth);
         RowStream {
-            samplers,
+            samplers: by_depth(samplers),
             attributes: self.domain().attributes(),
             left: rows,
+            pending: Vec::from_iter((rows > 0).then_some(rows)),
+            block: Block::default(),
         }
+    }
+
+    fn planned<R: Rng>(&self, rows: u64, rngs: &mut [R]) -> Vec<Draw> {
+        let mut planned: Vec<Vec<u64>> = Vec::with_capacity(rngs.len());
+        for (node, rng) in rngs.iter_mut().enumerate() {
+            planned.push(self.plan(node, rows, &planned, rng));
+        }
+        let decks = |(node, counts): (usize, Vec<u64>)| {
+            let kinds = self.layout().nodes[node].columns;
+            Draw::Rounded {
+                pending: vec![Decks::new(&counts, kinds)],
+            }
+        };
+        planned.into_iter().enumerate().map(decks).collect()
     }
 
     /// Cumulative probabilities within each row of the node's table.
@@ -128,6 +141,22 @@ impl MarkovRandomField {
     }
 }
 
+/// Sorts nodes by their depth in the tree. Parents are known by their new places.
+fn by_depth<R>(mut samplers: Vec<NodeSampler<R>>) -> Vec<NodeSampler<R>> {
+    let mut order: Vec<usize> = (0..samplers.len()).collect();
+    order.sort_by_key(|&node| samplers[node].depth);
+    let mut place = vec![0; order.len()];
+    order
+        .iter()
+        .enumerate()
+        .for_each(|(i, &node)| place[node] = i);
+    for sampler in &mut samplers {
+        sampler.parent = sampler.parent.map(|parent| place[parent]);
+    }
+    samplers.sort_by_key(|sampler| sampler.depth);
+    samplers
+}
+
 /// Rows of a model, in chunks.
 #[derive(Debug)]
 pub struct RowStream<R> {
@@ -135,9 +164,24 @@ pub struct RowStream<R> {
     samplers: Vec<NodeSampler<R>>,
     attributes: usize,
     left: u64,
+    /// How many rows are still to be drawn together, the next ones last.
+    pending: Vec<u64>,
+    block: Block,
+}
+
+/// Rows that were drawn together.
+#[derive(Debug, Default)]
+struct Block {
+    columns: Vec<Vec<u32>>,
+    rows: usize,
+    given_out: usize,
 }
 
 impl<R: Rng + Send> RowStream<R> {
+    /// Most codes of a block, unless it has very many columns.
+    const BLOCK_CODES: usize = 1 << 23;
+    const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 1 << 10..=1 << 16;
+
     /// Rows not yet drawn.
     #[must_use]
     pub fn left(&self) -> u64 {
@@ -147,15 +191,58 @@ impl<R: Rng + Send> RowStream<R> {
     /// The next rows, at most `max_rows` of them (at least 1), as one vector of codes for each attribute; `None`
     /// after the last row.
     pub fn next_chunk(&mut self, max_rows: usize) -> Option<Vec<Vec<u32>>> {
-        /// Below this many draws, a second core costs more than it gives.
-        const WORTH_SHARING: usize = 1 << 15;
         if self.left == 0 {
             return None;
         }
-        let rows = usize::try_from(self.left)
+        let mut missing = usize::try_from(self.left)
             .unwrap_or(usize::MAX)
             .min(max_rows.max(1));
-        self.left -= rows as u64;
+        self.left -= missing as u64;
+        let mut chunk = vec![Vec::with_capacity(missing); self.attributes];
+        while missing > 0 {
+            if self.block.given_out == self.block.rows {
+                self.draw_block();
+            }
+            let Block {
+                columns,
+                rows,
+                given_out,
+            } = &mut self.block;
+            let end = (*rows).min(*given_out + missing);
+            for (codes, column) in chunk.iter_mut().zip(columns) {
+                codes.extend_from_slice(&column[*given_out..end]);
+            }
+            missing -= end - *given_out;
+            *given_out = end;
+        }
+        Some(chunk)
+    }
+
+    /// Splits the rows to come in halves until the next are few, and draws these.
+    fn draw_block(&mut self) {
+        let most = Self::BLOCK_CODES / self.attributes.max(1);
+        let most = most.clamp(*Self::BLOCK_ROWS.start(), *Self::BLOCK_ROWS.end());
+        let mut rows = self.pending.pop().expect("rows are left");
+        while rows > most as u64 {
+            let half = rows / 2;
+            for i in 0..self.samplers.len() {
+                let (above, rest) = self.samplers.split_at_mut(i);
+                rest[0].split(half, above);
+            }
+            self.pending.push(rows - half);
+            rows = half;
+        }
+        let rows = usize::try_from(rows).expect("a block has few rows");
+        self.block = Block {
+            columns: self.draw(rows),
+            rows,
+            given_out: 0,
+        };
+    }
+
+    fn draw(&mut self, rows: usize) -> Vec<Vec<u32>> {
+        /// Below this many draws, a second core costs more than it gives.
+        const WORTH_SHARING: usize = 1 << 15;
         let mut columns = vec![Vec::new(); self.attributes];
         for level in self.samplers.chunk_by_mut(|a, b| a.depth == b.depth) {
             let drawn: Vec<Vec<Vec<u32>>> =
@@ -176,7 +263,7 @@ impl<R: Rng + Send> RowStream<R> {
                 }
             }
         }
-        Some(columns)
+        columns
     }
 }
 
@@ -184,13 +271,26 @@ impl<R: Rng + Send> RowStream<R> {
 #[derive(Debug)]
 struct NodeSampler<R> {
     depth: usize,
-    /// (attribute, step in rows)
-    separator: Vec<(usize, usize)>,
+    parent: Option<usize>,
+    /// Where the separator's attributes are.
+    separator: Vec<Digit>,
     /// (attribute, size)
     introduced: Vec<(usize, usize)>,
+    rows: usize,
     columns: usize,
     draw: Draw,
     rng: R,
+}
+
+/// An attribute of a separator.
+#[derive(Debug)]
+struct Digit {
+    attribute: usize,
+    size: usize,
+    /// What one code more adds to the number of the parent's cell.
+    parent_step: usize,
+    /// What one code more adds to the number of the node's row.
+    step: usize,
 }
 
 impl<R: Rng> NodeSampler<R> {
@@ -202,37 +302,73 @@ impl<R: Rng> NodeSampler<R> {
         rng: R,
     ) -> NodeSampler<R> {
         let layout = &model.layout().nodes[node];
+        let parent = model.tree().nodes()[node].parent();
+        let parent_axes = parent.map_or(&[][..], |parent| &model.layout().nodes[parent].axes);
         let (separator, introduced) = layout.axes.split_at(layout.separator_axes);
-        let step = |i: usize| (separator[i].0, cells_of(&separator[i + 1..]));
+        let digit = |(i, &(attribute, size)): (usize, &(usize, usize))| {
+            let at = parent_axes.iter().position(|&(a, _)| a == attribute);
+            let at = at.expect("the parent holds the separator");
+            Digit {
+                attribute,
+                size,
+                parent_step: cells_of(&parent_axes[at + 1..]),
+                step: cells_of(&separator[i + 1..]),
+            }
+        };
         NodeSampler {
             depth,
-            separator: (0..separator.len()).map(step).collect(),
+            parent,
+            separator: separator.iter().enumerate().map(digit).collect(),
             introduced: introduced.to_vec(),
+            rows: layout.rows,
             columns: layout.columns,
             draw,
             rng,
         }
     }
 
-    fn draw(&mut self, rows: usize, known: &[Vec<u32>]) -> Vec<Vec<u32>> {
-        let mut drawn: Vec<Vec<u32>> = self
-            .introduced
-            .iter()
-            .map(|_| Vec::with_capacity(rows))
-            .collect();
-        let mut table_rows = vec![0; rows];
-        for &(attribute, step) in &self.separator {
-            let codes = table_rows.iter_mut().zip(&known[attribute]);
-            codes.for_each(|(row, &code)| *row += code as usize * step);
-        }
-        for row in table_rows {
-            let mut rest = self.draw.column(row, self.columns, &mut self.rng);
-            for (&(_, size), codes) in self.introduced.iter().zip(&mut drawn).rev() {
-                codes.push(u32::try_from(rest % size).expect("a domain's sizes fit in 32 bits"));
-                rest /= size;
+    /// Sets apart what so many rows draw, once all nodes above have done so.
+    fn split(&mut self, rows: u64, above: &[NodeSampler<R>]) {
+        let Draw::Rounded { pending } = &mut self.draw else {
+            return;
+        };
+        let mut wanted = vec![0; self.rows];
+        match self.parent.map(|parent| &above[parent].draw) {
+            Some(Draw::Rounded { pending }) => {
+                let next = pending.last().expect("it was just split");
+                for (cell, count) in next.counts() {
+                    let row = self
+                        .separator
+                        .iter()
+                        .map(|d| cell / d.parent_step % d.size * d.step);
+                    wanted[row.sum::<usize>()] += count;
+                }
             }
+            _ => wanted[0] = rows,
         }
-        drawn
+        let all = pending.last_mut().expect("rows are left");
+        let next = all.take(&wanted, &mut self.rng);
+        pending.push(next);
+    }
+
+    fn draw(&mut self, rows: usize, known: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        let mut table_rows = vec![0_u32; rows];
+        for digit in &self.separator {
+            let step = u32::try_from(digit.step).expect("cells are numbered in 32 bits");
+            let codes = table_rows.iter_mut().zip(&known[digit.attribute]);
+            codes.for_each(|(row, &code)| *row += code * step);
+        }
+        let drawn = self.draw.columns(&table_rows, self.columns, &mut self.rng);
+        if self.introduced.len() == 1 {
+            return vec![drawn];
+        }
+        let mut step = u32::try_from(self.columns).expect("cells are numbered in 32 bits");
+        let digits = self.introduced.iter().map(|&(_, size)| {
+            let size = u32::try_from(size).expect("a domain's sizes fit in 32 bits");
+            step /= size;
+            drawn.iter().map(|column| column / step % size).collect()
+        });
+        digits.collect()
     }
 }
 
@@ -240,36 +376,28 @@ impl<R: Rng> NodeSampler<R> {
 enum Draw {
     /// Running sums of the cells' probabilities, row by row.
     Independent { cumulative: Vec<f64> },
-    /// A Fenwick tree of the cells' counts for each row, and what is left in it.
-    Urns { trees: Vec<u64>, left: Vec<u64> },
+    /// What the rows to come will draw, as they are to be drawn together, the next ones last.
+    Rounded { pending: Vec<Decks> },
 }
 
 impl Draw {
-    fn urns(counts: &[u64], columns: usize) -> Draw {
-        let left = counts
-            .chunks_exact(columns)
-            .map(|row| row.iter().sum())
-            .collect();
-        let mut trees = counts.to_vec();
-        trees.chunks_exact_mut(columns).for_each(build);
-        Draw::Urns { trees, left }
-    }
-
-    fn column<R: Rng>(&mut self, row: usize, columns: usize, rng: &mut R) -> usize {
-        let cells = row * columns..(row + 1) * columns;
+    /// A column of the table for each of the given rows.
+    fn columns<R: Rng>(&mut self, rows: &[u32], columns: usize, rng: &mut R) -> Vec<u32> {
         match self {
             Draw::Independent { cumulative } => {
-                let cumulative = &cumulative[cells];
-                let mark = uniform(rng) * cumulative[columns - 1];
-                // The first cell that reaches beyond the mark has a positive probability.
-                cumulative
-                    .partition_point(|&sum| sum <= mark)
-                    .min(columns - 1)
+                let draw_one = |&row: &u32| {
+                    let start = row as usize * columns;
+                    let cumulative = &cumulative[start..start + columns];
+                    let mark = uniform(rng) * cumulative[columns - 1];
+                    // The first cell that reaches beyond the mark has a positive probability.
+                    let column = cumulative.partition_point(|&sum| sum <= mark);
+                    u32::try_from(column.min(columns - 1)).expect("cells are numbered in 32 bits")
+                };
+                rows.iter().map(draw_one).collect()
             }
-            Draw::Urns { trees, left } => {
-                let ball = below(rng, left[row]);
-                left[row] -= 1;
-                take(&mut trees[cells], ball)
+            Draw::Rounded { pending } => {
+                let decks = pending.pop().expect("rows are left");
+                decks.deal(rows, rng)
             }
         }
     }

@@ -39,7 +39,11 @@ impl Urn {
             class_of: vec![0; weights.len()],
             classes: 1,
         };
-        Urn::new(&round_table(weights.to_vec(), &[balls], &[whole], rng))
+        let scale = balls as f64 / weights.iter().sum::<f64>();
+        let shares = weights
+            .iter()
+            .map(|weight| if *weight > 0.0 { weight * scale } else { 0.0 });
+        Urn::new(&round_table(shares.collect(), &[balls], &[whole], rng))
     }
 
     /// Balls left.
@@ -94,6 +98,22 @@ pub(crate) fn below<R: Rng + ?Sized>(rng: &mut R, bound: u64) -> u64 {
         let (high, low) = split(product);
         if low >= bound || low >= bound.wrapping_neg() % bound {
             return high;
+        }
+    }
+}
+
+/// As [`below`], from half as many random bits.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each half of 64 bits has 32"
+)]
+#[inline]
+pub(crate) fn below_u32<R: Rng + ?Sized>(rng: &mut R, bound: u32) -> u32 {
+    loop {
+        let product = u64::from(rng.next_u32()) * u64::from(bound);
+        let low = product as u32;
+        if low >= bound || low >= bound.wrapping_neg() % bound {
+            return (product >> 32) as u32;
         }
     }
 }
@@ -181,6 +201,12 @@ mod tests {
         let bound = (1 << 63) + 1;
         let mean = (0..4000)
             .map(|_| below(&mut rng, bound) as f64 / bound as f64)
+            .sum::<f64>()
+            / 4000.0;
+        assert!((mean - 0.5).abs() < 0.02, "{mean}");
+        let bound = (1 << 31) + 1;
+        let mean = (0..4000)
+            .map(|_| f64::from(below_u32(&mut rng, bound)) / f64::from(bound))
             .sum::<f64>()
             / 4000.0;
         assert!((mean - 0.5).abs() < 0.02, "{mean}");

@@ -93,7 +93,7 @@ fn expected(model: &MarkovRandomField, clique: &Clique, rows: u64) -> Vec<f64> {
 fn rounded_rows_have_the_clique_marginals_within_two() {
     for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
         let model = model(cliques, seed);
-        for rows in [1, 2, 37, 1000, 50_000] {
+        for rows in [1, 2, 37, 1000, 50_000, 200_001] {
             let columns = draw(&model, rows, Sampling::Rounded, 9999, seed);
             for node in model.tree().nodes() {
                 let pairs = counts(&columns, node.clique()).into_iter().zip(expected(
@@ -154,7 +154,7 @@ fn independent_rows_follow_every_pair_of_columns() {
 /// Conditioned on their cliques, rounded rows are as random as any: pairs outside the tree follow the model too.
 #[test]
 fn rounded_rows_are_shuffled_within_their_parents() {
-    const ROWS: u64 = 40_000;
+    const ROWS: u64 = 150_000; // drawn in several blocks
     for (seed, (name, cliques)) in (200..).zip(CLIQUE_SETS) {
         let model = model(cliques, seed);
         let columns = draw(&model, ROWS, Sampling::Rounded, 4096, seed);
@@ -225,6 +225,49 @@ fn the_size_of_the_chunks_does_not_change_the_rows() {
             );
         }
     }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_the_rows() {
+    let model = model(CLIQUE_SETS[3].1, 1);
+    let drawn_by = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| draw(&model, 100_000, Sampling::Rounded, 10_000, 5))
+    };
+    assert!(drawn_by(1) == drawn_by(3));
+}
+
+/// What is said of all rows together holds of none of the blocks that they are drawn in: those differ as samples do.
+#[test]
+fn the_first_rows_of_many_are_a_random_sample() {
+    let model = model(CLIQUE_SETS[4].1, 7);
+    let (mut chi_square, mut cells) = (0.0, 0.0);
+    for seed in 0..20 {
+        let mut stream = model.rows(
+            400_000,
+            Sampling::Rounded,
+            &mut ChaCha8Rng::seed_from_u64(seed),
+        );
+        let first = stream.next_chunk(50_000).unwrap();
+        let pair = Clique::new([1, 5]);
+        for (found, expected) in counts(&first, &pair)
+            .iter()
+            .zip(expected(&model, &pair, 50_000))
+        {
+            if expected >= 20.0 {
+                chi_square += (found - expected).powi(2) / (expected * 7.0 / 8.0);
+                cells += 1.0;
+            }
+        }
+    }
+    let deviations = (chi_square - cells) / (2.0_f64 * cells).sqrt();
+    assert!(
+        deviations.abs() < 5.0,
+        "{deviations} standard deviations over {cells} cells"
+    );
 }
 
 #[test]
