@@ -27,6 +27,13 @@ impl<T: Copy + Zeroize> Wiped<T> {
         self.0.extend_from_slice(values);
     }
 
+    pub(crate) fn extend(&mut self, values: impl ExactSizeIterator<Item = T>) {
+        if self.0.capacity() - self.0.len() < values.len() {
+            self.grow(values.len());
+        }
+        self.0.extend(values);
+    }
+
     /// Empties the buffer to be filled again. The place is overwritten then, or on drop.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
@@ -47,10 +54,6 @@ impl<T: Copy + Zeroize> Wiped<T> {
     /// Takes the first so many away.
     pub(crate) fn forget_front(&mut self, count: usize) {
         self.0.drain(..count);
-    }
-
-    pub(crate) fn truncate(&mut self, length: usize) {
-        self.0.truncate(length);
     }
 
     /// The values, no longer overwritten on drop: for another buffer that is.
@@ -151,6 +154,15 @@ impl Codes {
         }
     }
 
+    /// An empty column for so many codes `0..size`.
+    pub(crate) fn with_capacity(size: usize, codes: usize) -> Self {
+        match Self::for_size(size) {
+            Self::U8(_) => Self::U8(Vec::with_capacity(codes).into()),
+            Self::U16(_) => Self::U16(Vec::with_capacity(codes).into()),
+            Self::U32(_) => Self::U32(Vec::with_capacity(codes).into()),
+        }
+    }
+
     /// Bytes of one code of a column with codes `0..size`.
     pub(crate) fn width_for_size(size: usize) -> usize {
         match Self::for_size(size) {
@@ -175,6 +187,14 @@ impl Codes {
             Self::U8(codes) => codes.push(to_u8(code)),
             Self::U16(codes) => codes.push(to_u16(code)),
             Self::U32(codes) => codes.push(code),
+        }
+    }
+
+    pub(crate) fn extend(&mut self, codes: &[u32]) {
+        match self {
+            Self::U8(own) => own.extend(codes.iter().map(|&code| to_u8(code))),
+            Self::U16(own) => own.extend(codes.iter().map(|&code| to_u16(code))),
+            Self::U32(own) => own.extend_from_slice(codes),
         }
     }
 

@@ -1,5 +1,10 @@
 //! Contingency counts.
+//!
+//! Columns with few codes are first bundled: two columns of 8 and 12 codes become one of 96. One increment a row in the table
+//! of two bundles then counts for every pair of columns across them, and the tables asked for are sums of its cells.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use privacy::Counts;
@@ -7,16 +12,25 @@ use rayon::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::codes::{Code, Codes, Wiped, with_codes};
-use crate::table::CodedTable;
+use crate::table::{CodedTable, Recoded};
 
-/// Rows handled together: their codes and cell numbers stay in the nearest cache while all cliques are counted.
+/// Rows handled together: their cell numbers stay in the nearest cache.
 const TILE: usize = 1 << 12;
+
+/// Rows that are bundled together. Bounds the memory of bundles.
+const SLAB: usize = 1 << 20;
 
 /// Rows that are worth a task of their own.
 const ROWS_PER_TASK: usize = 1 << 16;
 
-/// Bytes that the tables of all parts of the rows may take together, unless there is one part only.
-const PART_BYTES: usize = 64 << 20;
+/// Bytes that the counts of all rows may take together, unless the slabs of rows take turns.
+const SHARED_BYTES: usize = 64 << 20;
+
+/// Most codes of a bundle of columns: the table of two bundles then fits in the second cache.
+const BUNDLE: usize = 1 << 7;
+
+/// Most cells of a table of bundles.
+const BUNDLED_CELLS: usize = 1 << 16;
 
 impl CodedTable {
     /// The contingency table of these columns, the last one varying fastest. No column gives one cell: the number of
@@ -28,9 +42,7 @@ impl CodedTable {
     /// If there is no such column, or there are more than 2^31 cells.
     #[must_use]
     pub fn counts(&self, clique: &[usize]) -> Counts {
-        self.counts_of(&[clique.to_vec()])
-            .pop()
-            .expect("one clique gives one table")
+        only(self.counts_of(&[clique.to_vec()]))
     }
 
     /// The contingency tables of several sets of columns, counted in parallel in one pass over the rows.
@@ -39,70 +51,358 @@ impl CodedTable {
     /// As [`counts`](Self::counts) does.
     #[must_use]
     pub fn counts_of(&self, cliques: &[Vec<usize>]) -> Vec<Counts> {
-        let plans: Vec<Plan> = cliques.iter().map(|clique| self.plan(clique)).collect();
-        let threads = rayon::current_num_threads();
-        let per_task = plans.len().div_ceil(threads * 2).max(1);
-        let parts = (threads * 2)
-            .div_ceil(plans.len().max(1))
-            .min(self.rows / ROWS_PER_TASK + 1)
-            .min(affordable_parts(&plans))
-            .max(1);
-        let rows_per_part = self.rows.div_ceil(parts).max(1);
-        plans
-            .par_chunks(per_task)
-            .flat_map_iter(|plans| {
-                let partial: Vec<Vec<Wiped<u32>>> = (0..parts)
-                    .into_par_iter()
-                    .map(|part| {
-                        let start = (part * rows_per_part).min(self.rows);
-                        let end = (start + rows_per_part).min(self.rows);
-                        count_rows(plans, start..end)
-                    })
-                    .collect();
-                sum(partial)
-                    .into_iter()
-                    .map(|table| Counts::from_exact(table.into_vec()))
-            })
+        let schema = self.schema().columns().iter();
+        let columns = schema.zip(&self.columns).map(|(column, codes)| Column {
+            codes,
+            map: None,
+            size: column.size(),
+        });
+        count(&columns.collect::<Vec<_>>(), self.rows, cliques)
+    }
+}
+
+impl Recoded<'_> {
+    /// As [`CodedTable::counts`], over the new codes.
+    ///
+    /// # Panics
+    /// If there is no such column, or there are more than 2^31 cells.
+    #[must_use]
+    pub fn counts(&self, clique: &[usize]) -> Counts {
+        only(self.counts_of(&[clique.to_vec()]))
+    }
+
+    /// As [`CodedTable::counts_of`], over the new codes.
+    ///
+    /// # Panics
+    /// As [`counts`](Self::counts) does.
+    #[must_use]
+    pub fn counts_of(&self, cliques: &[Vec<usize>]) -> Vec<Counts> {
+        let recodings = self.maps.iter().zip(&self.sizes);
+        let columns = self
+            .table
+            .columns
+            .iter()
+            .zip(recodings)
+            .map(|(codes, (map, &size))| Column {
+                codes,
+                map: Some(map),
+                size,
+            });
+        count(&columns.collect::<Vec<_>>(), self.table.rows, cliques)
+    }
+}
+
+fn only(counts: Vec<Counts>) -> Counts {
+    counts
+        .into_iter()
+        .next()
+        .expect("one clique gives one table")
+}
+
+fn count(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Vec<Counts> {
+    let plan = Plan::new(columns, rows, cliques);
+    let totals = plan.count(columns, rows);
+    plan.in_order(totals)
+}
+
+/// A column to count.
+struct Column<'a> {
+    codes: &'a Codes,
+    /// The code to count instead of each code.
+    map: Option<&'a [u32]>,
+    size: usize,
+}
+
+impl Column<'_> {
+    fn size(&self) -> u32 {
+        u32::try_from(self.size).expect("sizes are below 2^31")
+    }
+
+    /// The codes of some rows are put behind what is in `cells`, as a further digit.
+    fn append_digit(&self, rows: Range<usize>, cells: &mut [u32]) {
+        let size = self.size();
+        with_codes!(self.codes, codes => {
+            let cells = cells.iter_mut().zip(&codes[rows]);
+            match self.map {
+                Some(map) => cells.for_each(|(cell, &code)| *cell = *cell * size + map[code.at()]),
+                None => cells.for_each(|(cell, &code)| *cell = *cell * size + code.widen()),
+            }
+        });
+    }
+}
+
+/// Which tables to count, and which sums of their cells were asked for.
+struct Plan {
+    bundles: Vec<Bundle>,
+    tables: Vec<Table>,
+}
+
+/// Columns whose codes together are the digits of one code, the last one varying fastest.
+struct Bundle {
+    columns: Vec<usize>,
+    size: usize,
+}
+
+struct Table {
+    axes: Axes,
+    cells: usize,
+    marginals: Vec<Marginal>,
+}
+
+/// What the cells of a table are numbered by.
+enum Axes {
+    /// The columns of the one clique that was asked for.
+    Columns(Vec<usize>),
+    /// One bundle or two.
+    Bundles(Vec<usize>),
+}
+
+/// A sum over cells of a table.
+struct Marginal {
+    /// Position among what was asked for.
+    clique: usize,
+    cells: usize,
+    /// What the codes of the table's first and second bundle add to the number of the cell.
+    steps: [Vec<u32>; 2],
+}
+
+/// One for each marginal of each table.
+type Totals = Vec<Vec<Wiped<u32>>>;
+
+impl Plan {
+    fn new(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Plan {
+        let bundles = bundles(columns, rows, cliques);
+        let mut bundle_of = vec![0; columns.len()];
+        for (i, bundle) in bundles.iter().enumerate() {
+            bundle
+                .columns
+                .iter()
+                .for_each(|&column| bundle_of[column] = i);
+        }
+        let mut plan = Plan {
+            bundles,
+            tables: Vec::new(),
+        };
+        let mut by_bundles: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+        for (i, clique) in cliques.iter().enumerate() {
+            let mut touched: Vec<usize> = clique.iter().map(|&column| bundle_of[column]).collect();
+            touched.sort_unstable();
+            touched.dedup();
+            let cells = touched.iter().map(|&b| plan.bundles[b].size);
+            if (1..=2).contains(&touched.len()) && cells.product::<usize>() <= BUNDLED_CELLS {
+                by_bundles.entry(touched).or_default().push(i);
+            } else {
+                plan.count_alone(columns, cliques, i);
+            }
+        }
+        for (bundles, together) in by_bundles {
+            match together[..] {
+                [clique] => plan.count_alone(columns, cliques, clique),
+                _ => plan.count_together(columns, cliques, bundles, &together),
+            }
+        }
+        plan
+    }
+
+    fn count_alone(&mut self, columns: &[Column], cliques: &[Vec<usize>], clique: usize) {
+        let cells = cells(columns, &cliques[clique]);
+        self.tables.push(Table {
+            axes: Axes::Columns(cliques[clique].clone()),
+            cells,
+            marginals: vec![Marginal {
+                clique,
+                cells,
+                steps: Default::default(),
+            }],
+        });
+    }
+
+    fn count_together(
+        &mut self,
+        columns: &[Column],
+        cliques: &[Vec<usize>],
+        bundles: Vec<usize>,
+        together: &[usize],
+    ) {
+        let steps = |clique: &[usize], bundle: Option<&usize>| match bundle {
+            Some(&bundle) => self.bundles[bundle].steps(columns, clique),
+            None => vec![0],
+        };
+        let marginal = |&i: &usize| Marginal {
+            clique: i,
+            cells: cells(columns, &cliques[i]),
+            steps: [0, 1].map(|axis| steps(&cliques[i], bundles.get(axis))),
+        };
+        self.tables.push(Table {
+            cells: bundles.iter().map(|&b| self.bundles[b].size).product(),
+            marginals: together.iter().map(marginal).collect(),
+            axes: Axes::Bundles(bundles),
+        });
+    }
+
+    fn zeros(&self) -> Totals {
+        let zeros = |marginal: &Marginal| vec![0; marginal.cells].into();
+        let table = |table: &Table| table.marginals.iter().map(zeros).collect();
+        self.tables.iter().map(table).collect()
+    }
+
+    fn count(&self, columns: &[Column], rows: usize) -> Totals {
+        let tasks = 2 * rayon::current_num_threads();
+        let cells = self.tables.iter().flat_map(|table| &table.marginals);
+        let bytes = cells
+            .map(|marginal| marginal.cells * size_of::<u32>())
+            .sum::<usize>();
+        let share_rows = self.tables.len() < tasks && bytes * tasks <= SHARED_BYTES;
+        let slab = match share_rows {
+            true => rows.div_ceil(tasks).clamp(ROWS_PER_TASK, SLAB),
+            false => SLAB,
+        };
+        let slabs = (0..rows.div_ceil(slab)).map(|i| i * slab..rows.min((i + 1) * slab));
+        let mut totals = self.zeros();
+        if share_rows {
+            let counted = slabs.collect::<Vec<_>>().into_par_iter().map(|rows| {
+                let mut totals = self.zeros();
+                self.add_rows(columns, rows, &mut totals);
+                totals
+            });
+            totals = counted.reduce_with(sum).unwrap_or(totals);
+        } else {
+            slabs.for_each(|rows| self.add_rows(columns, rows, &mut totals));
+        }
+        totals
+    }
+
+    fn add_rows(&self, columns: &[Column], rows: Range<usize>, totals: &mut Totals) {
+        let mut used = vec![false; self.bundles.len()];
+        for table in &self.tables {
+            if let Axes::Bundles(bundles) = &table.axes {
+                bundles.iter().for_each(|&i| used[i] = true);
+            }
+        }
+        let packed: Vec<Option<Codes>> = (0..self.bundles.len())
+            .into_par_iter()
+            .map(|i| used[i].then(|| self.bundles[i].pack(columns, rows.clone())))
+            .collect();
+        let bundle = |&i: &usize| Column {
+            codes: packed[i].as_ref().expect("every bundle in use is packed"),
+            map: None,
+            size: self.bundles[i].size,
+        };
+        let tables = self.tables.par_iter().zip(totals);
+        tables.for_each(|(table, totals)| match &table.axes {
+            Axes::Columns(axes) => {
+                let axes: Vec<&Column> = axes.iter().map(|&column| &columns[column]).collect();
+                table.add_rows(&axes, rows.clone(), totals);
+            }
+            Axes::Bundles(axes) => {
+                let axes: Vec<Column> = axes.iter().map(bundle).collect();
+                table.add_rows(&axes.iter().collect::<Vec<_>>(), 0..rows.len(), totals);
+            }
+        });
+    }
+
+    fn in_order(&self, totals: Totals) -> Vec<Counts> {
+        let marginals = self.tables.iter().flat_map(|table| &table.marginals);
+        let mut counts: Vec<(usize, Wiped<u32>)> = marginals
+            .map(|marginal| marginal.clique)
+            .zip(totals.into_iter().flatten())
+            .collect();
+        counts.sort_by_key(|&(clique, _)| clique);
+        counts
+            .into_iter()
+            .map(|(_, table)| Counts::from_exact(table.into_vec()))
             .collect()
     }
+}
 
-    fn plan(&self, clique: &[usize]) -> Plan<'_> {
-        let columns = self.schema().columns();
-        let columns: Vec<(&Codes, u32)> = clique
-            .iter()
-            .map(|&i| {
-                (
-                    &self.columns[i],
-                    u32::try_from(columns[i].size()).expect("sizes are below 2^31"),
-                )
-            })
-            .collect();
-        let cells = columns
-            .iter()
-            .try_fold(1u32, |cells, (_, size)| {
-                cells.checked_mul(*size).filter(|cells| *cells <= 1 << 31)
-            })
-            .expect("a contingency table has at most 2^31 cells");
-        Plan {
-            columns,
-            cells: cells as usize,
+/// Bundles of the columns in these cliques, such that the table of two has few cells for this many rows.
+fn bundles(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Vec<Bundle> {
+    let most = (rows / 8).isqrt().min(BUNDLE);
+    let mut used: Vec<usize> = cliques.iter().flatten().copied().collect();
+    used.sort_unstable_by_key(|&i| (Reverse(columns[i].size), i));
+    used.dedup();
+    let mut bundles: Vec<Bundle> = Vec::new();
+    for column in used {
+        let size = columns[column].size;
+        let fits = |bundle: &&mut Bundle| bundle.size * size <= most;
+        match bundles
+            .iter_mut()
+            .filter(fits)
+            .max_by_key(|bundle| bundle.size)
+        {
+            Some(bundle) => {
+                bundle.columns.push(column);
+                bundle.size *= size;
+            }
+            None => bundles.push(Bundle {
+                columns: vec![column],
+                size,
+            }),
         }
+    }
+    bundles
+}
+
+impl Bundle {
+    fn pack(&self, columns: &[Column], rows: Range<usize>) -> Codes {
+        let mut packed = Codes::with_capacity(self.size, rows.len());
+        let axes: Vec<&Column> = self
+            .columns
+            .iter()
+            .map(|&column| &columns[column])
+            .collect();
+        for_tiles(&axes, rows, |codes| packed.extend(codes));
+        packed
+    }
+
+    /// What each code adds to the number of the clique's cell.
+    fn steps(&self, columns: &[Column], clique: &[usize]) -> Vec<u32> {
+        let step_of = |column: usize| -> u32 {
+            let positions = (0..clique.len()).filter(|&i| clique[i] == column);
+            let step = |i: usize| {
+                clique[i + 1..]
+                    .iter()
+                    .map(|&c| columns[c].size())
+                    .product::<u32>()
+            };
+            positions.map(step).sum()
+        };
+        self.columns.iter().fold(vec![0], |steps, &column| {
+            let step = step_of(column);
+            let digits =
+                |&so_far: &u32| (0..columns[column].size()).map(move |code| so_far + code * step);
+            steps.iter().flat_map(digits).collect()
+        })
     }
 }
 
-/// Into how many parts the rows may be cut, each with tables of its own.
-fn affordable_parts(plans: &[Plan]) -> usize {
-    let bytes: usize = plans.iter().map(Plan::bytes).sum();
-    PART_BYTES / bytes.max(1)
-}
+impl Table {
+    fn add_rows(&self, axes: &[&Column], rows: Range<usize>, totals: &mut [Wiped<u32>]) {
+        if self.cells > BUNDLED_CELLS {
+            let table = totals[0].as_mut_slice();
+            return for_tiles(axes, rows, |cells| tally::<1>(cells, table, self.cells));
+        }
+        let mut counts: Wiped<u32> = vec![0; self.cells * self.copies()].into();
+        let copies = counts.as_mut_slice();
+        match self.copies() {
+            4 => for_tiles(axes, rows, |cells| tally::<4>(cells, copies, self.cells)),
+            2 => for_tiles(axes, rows, |cells| tally::<2>(cells, copies, self.cells)),
+            _ => for_tiles(axes, rows, |cells| tally::<1>(cells, copies, self.cells)),
+        }
+        let (first, others) = copies.split_at_mut(self.cells);
+        others
+            .chunks_exact(self.cells)
+            .for_each(|copy| add(first, copy));
+        match self.axes {
+            Axes::Columns(_) => add(totals[0].as_mut_slice(), first),
+            Axes::Bundles(_) => {
+                for (marginal, total) in self.marginals.iter().zip(totals) {
+                    marginal.add(first, total.as_mut_slice());
+                }
+            }
+        }
+    }
 
-/// A contingency table to count.
-struct Plan<'a> {
-    columns: Vec<(&'a Codes, u32)>,
-    cells: usize,
-}
-
-impl Plan<'_> {
     /// Small tables are counted in several copies, row by row in turn: where most rows fall into one cell, each
     /// increment would otherwise wait for the one before it.
     fn copies(&self) -> usize {
@@ -112,36 +412,39 @@ impl Plan<'_> {
             _ => 1,
         }
     }
+}
 
-    /// Bytes of the table with its copies.
-    fn bytes(&self) -> usize {
-        self.cells * self.copies() * size_of::<u32>()
-    }
-
-    fn count_tile(&self, rows: Range<usize>, cells: &mut [u32; TILE], table: &mut [u32]) {
-        let cells = &mut cells[..rows.len()];
-        match self.columns.split_first() {
-            None => cells.fill(0),
-            Some(((first, _), others)) => {
-                with_codes!(first, codes => {
-                    for (cell, &code) in cells.iter_mut().zip(&codes[rows.clone()]) {
-                        *cell = code.widen();
-                    }
-                });
-                for (column, size) in others {
-                    with_codes!(column, codes => {
-                        for (cell, &code) in cells.iter_mut().zip(&codes[rows.clone()]) {
-                            *cell = *cell * size + code.widen();
-                        }
-                    });
-                }
+impl Marginal {
+    fn add(&self, table: &[u32], total: &mut [u32]) {
+        let [first, second] = &self.steps;
+        for (row, &start) in table.chunks_exact(second.len()).zip(first) {
+            for (count, &step) in row.iter().zip(second) {
+                total[(start + step) as usize] += count;
             }
         }
-        match self.copies() {
-            4 => tally::<4>(cells, table, self.cells),
-            2 => tally::<2>(cells, table, self.cells),
-            _ => tally::<1>(cells, table, self.cells),
-        }
+    }
+}
+
+/// Cells of a clique's table.
+fn cells(columns: &[Column], clique: &[usize]) -> usize {
+    let cells = clique.iter().try_fold(1_u32, |cells, &column| {
+        let cells = cells.checked_mul(columns[column].size())?;
+        (cells <= 1 << 31).then_some(cells)
+    });
+    cells.expect("a contingency table has at most 2^31 cells") as usize
+}
+
+/// Calls `f` with the numbers of the cells that the rows fall in, a tile of rows at a time.
+fn for_tiles(axes: &[&Column], mut rows: Range<usize>, mut f: impl FnMut(&[u32])) {
+    let mut tile = Zeroizing::new([0; TILE]);
+    while !rows.is_empty() {
+        let end = rows.end.min(rows.start + TILE);
+        let cells = &mut tile[..end - rows.start];
+        cells.fill(0);
+        axes.iter()
+            .for_each(|axis| axis.append_digit(rows.start..end, cells));
+        f(cells);
+        rows.start = end;
     }
 }
 
@@ -161,45 +464,11 @@ fn tally<const COPIES: usize>(rows: &[u32], table: &mut [u32], cells: usize) {
     }
 }
 
-fn count_rows(plans: &[Plan], rows: Range<usize>) -> Vec<Wiped<u32>> {
-    let mut tables: Vec<Wiped<u32>> = plans
-        .iter()
-        .map(|plan| vec![0; plan.cells * plan.copies()].into())
-        .collect();
-    let mut cells = Zeroizing::new([0; TILE]);
-    let mut start = rows.start;
-    while start < rows.end {
-        let end = (start + TILE).min(rows.end);
-        for (plan, table) in plans.iter().zip(&mut tables) {
-            plan.count_tile(start..end, &mut cells, table.as_mut_slice());
-        }
-        start = end;
+fn sum(mut total: Totals, part: Totals) -> Totals {
+    for (total, part) in total.iter_mut().flatten().zip(part.iter().flatten()) {
+        add(total.as_mut_slice(), part.as_slice());
     }
-    for (plan, table) in plans.iter().zip(&mut tables) {
-        fold_copies(table, plan.cells);
-    }
-    tables
-}
-
-/// Adds the copies of a table together.
-fn fold_copies(table: &mut Wiped<u32>, cells: usize) {
-    let (first, others) = table.as_mut_slice().split_at_mut(cells);
-    for copy in others.chunks_exact(cells) {
-        add(first, copy);
-    }
-    table.truncate(cells);
-}
-
-fn sum(parts: Vec<Vec<Wiped<u32>>>) -> Vec<Wiped<u32>> {
-    parts
-        .into_iter()
-        .reduce(|mut total, part| {
-            for (total, part) in total.iter_mut().zip(&part) {
-                add(total.as_mut_slice(), part.as_slice());
-            }
-            total
-        })
-        .unwrap_or_default()
+    total
 }
 
 fn add(total: &mut [u32], part: &[u32]) {
@@ -232,24 +501,103 @@ mod tests {
         cells
     }
 
+    fn made_up_columns(sizes: &[usize], rows: usize, seed: u64) -> Vec<Vec<u32>> {
+        let mut state = seed | 1;
+        let mut below = |bound: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            u32::try_from((state >> 33) % bound as u64).unwrap()
+        };
+        let column = |&size: &usize| (0..rows).map(|_| below(size)).collect();
+        sizes.iter().map(column).collect()
+    }
+
+    /// No column, each column, each pair in both orders, and some larger sets.
+    fn cliques(columns: usize) -> Vec<Vec<usize>> {
+        let singles = (0..columns).map(|i| vec![i]);
+        let pairs = (0..columns).flat_map(|i| (0..columns).map(move |j| vec![i, j]));
+        let larger = (3..columns).flat_map(|i| [vec![i, 0, i - 1], vec![i - 1, i - 2, i, i - 3]]);
+        std::iter::once(vec![])
+            .chain(singles)
+            .chain(pairs)
+            .chain(larger)
+            .collect()
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn counts_match_counting_one_by_one(
-            rows in 0usize..10_000,
-            sizes in proptest::collection::vec(prop_oneof![1usize..6, 250usize..260, 300usize..301], 3),
+            rows in 0_usize..10_000,
+            sizes in proptest::collection::vec(prop_oneof![4 => 1_usize..6, 1 => 250_usize..260], 3..8),
             seed: u64,
         ) {
-            let mut state = seed | 1;
-            let columns: Vec<Vec<u32>> = sizes.iter().map(|&size| (0..rows).map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                u32::try_from((state >> 33) % size as u64).unwrap()
-            }).collect()).collect();
+            let columns = made_up_columns(&sizes, rows, seed);
             let table = CodedTable::from_codes(schema(&sizes), &columns).unwrap();
-            let cliques = vec![vec![], vec![0], vec![1, 0], vec![0, 1], vec![2], vec![2, 0]];
+            let mut cliques = cliques(sizes.len());
+            cliques.retain(|clique| clique.iter().map(|&i| sizes[i]).product::<usize>() < 1 << 20);
             for (clique, counts) in cliques.iter().zip(table.counts_of(&cliques)) {
                 prop_assert_eq!(counts.dangerous_reveal(), naive(&sizes, &columns, clique));
             }
+            prop_assert_eq!(table.counts(&[1, 0]).dangerous_reveal(), naive(&sizes, &columns, &[1, 0]));
+        }
+
+        #[test]
+        fn recoded_counts_match_counting_new_codes_one_by_one(
+            rows in 0_usize..3_000,
+            sizes in proptest::collection::vec(prop_oneof![1_usize..9, 290_usize..300], 4),
+            new_sizes in proptest::collection::vec(1_usize..7, 4),
+            seed: u64,
+        ) {
+            let columns = made_up_columns(&sizes, rows, seed);
+            let maps: Vec<Vec<u32>> = sizes.iter().zip(&new_sizes).map(|(&size, &new)| {
+                made_up_columns(&[new], size, seed ^ 7).remove(0)
+            }).collect();
+            let new_columns: Vec<Vec<u32>> = columns.iter().zip(&maps).map(|(codes, map)| {
+                codes.iter().map(|&code| map[code as usize]).collect()
+            }).collect();
+            let table = CodedTable::from_codes(schema(&sizes), &columns).unwrap();
+            let recoded = table.recoded(maps, new_sizes.clone());
+            let cliques = cliques(4);
+            for (clique, counts) in cliques.iter().zip(recoded.counts_of(&cliques)) {
+                prop_assert_eq!(counts.dangerous_reveal(), naive(&new_sizes, &new_columns, clique));
+            }
+            prop_assert_eq!(recoded.counts(&[2]).dangerous_reveal(), naive(&new_sizes, &new_columns, &[2]));
+        }
+    }
+
+    #[test]
+    fn pairs_of_narrow_columns_share_tables() {
+        let sizes = [10, 2, 3, 9, 4, 300, 12, 5];
+        let columns = made_up_columns(&sizes, 200_000, 1);
+        let table = CodedTable::from_codes(schema(&sizes), &columns).unwrap();
+        let pairs: Vec<Vec<usize>> = (0..8)
+            .flat_map(|i| (0..i).map(move |j| vec![j, i]))
+            .collect();
+        let coded: Vec<Column> = sizes
+            .iter()
+            .zip(&table.columns)
+            .map(|(&size, codes)| Column {
+                codes,
+                map: None,
+                size,
+            })
+            .collect();
+        assert!(Plan::new(&coded, 200_000, &pairs).tables.len() <= 10);
+        for (pair, counts) in pairs.iter().zip(table.counts_of(&pairs)) {
+            assert_eq!(counts.dangerous_reveal(), naive(&sizes, &columns, pair));
+        }
+    }
+
+    #[test]
+    fn more_rows_than_a_slab_are_put_together_again() {
+        let sizes = [3, 7, 2, 5, 11];
+        let columns = made_up_columns(&sizes, SLAB + 1234, 3);
+        let table = CodedTable::from_codes(schema(&sizes), &columns).unwrap();
+        let cliques = cliques(5);
+        for (clique, counts) in cliques.iter().zip(table.counts_of(&cliques)) {
+            assert_eq!(counts.dangerous_reveal(), naive(&sizes, &columns, clique));
         }
     }
 
@@ -272,17 +620,6 @@ mod tests {
                 naive(&[3, 70_000], &columns, &clique)
             );
         }
-    }
-
-    #[test]
-    fn tables_of_many_cells_are_not_held_for_each_part_of_the_rows() {
-        let plan = |cells| Plan {
-            columns: Vec::new(),
-            cells,
-        };
-        assert_eq!(affordable_parts(&[plan(1 << 27)]), 0);
-        assert_eq!(affordable_parts(&[plan(1 << 20), plan(1 << 20)]), 8);
-        assert_eq!(affordable_parts(&[plan(1 << 10)]), 4 << 10);
     }
 
     #[test]

@@ -11,6 +11,13 @@ pub struct CodedTable {
     pub(crate) columns: Vec<Codes>,
 }
 
+/// A [`CodedTable`] seen under other codes; see [`CodedTable::recoded`].
+pub struct Recoded<'a> {
+    pub(crate) table: &'a CodedTable,
+    pub(crate) maps: Vec<Vec<u32>>,
+    pub(crate) sizes: Vec<usize>,
+}
+
 /// The codes given do not fit the schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodesError {
@@ -79,6 +86,38 @@ impl CodedTable {
         &self.schema
     }
 
+    /// The table under fewer codes: code `c` of column `i` counts as `maps[i][c]`, one of `sizes[i]`. Nothing is copied:
+    /// codes are replaced while they are counted.
+    ///
+    /// The maps must come from public facts or from what was released; then counts have the sensitivity that those of the table
+    /// itself have.
+    ///
+    /// # Panics
+    /// If there is not one map and size for each column, a map has not one entry for each code, or an entry is not below the
+    /// size.
+    #[must_use]
+    pub fn recoded(&self, maps: Vec<Vec<u32>>, sizes: Vec<usize>) -> Recoded<'_> {
+        let columns = self.schema.columns();
+        assert_eq!(maps.len(), columns.len(), "there is a map for each column");
+        assert_eq!(
+            sizes.len(),
+            columns.len(),
+            "there is a size for each column"
+        );
+        for ((column, map), &size) in columns.iter().zip(&maps).zip(&sizes) {
+            assert_eq!(map.len(), column.size(), "a map has an entry for each code");
+            assert!(
+                map.iter().all(|&code| (code as usize) < size),
+                "new codes are below their size"
+            );
+        }
+        Recoded {
+            table: self,
+            maps,
+            sizes,
+        }
+    }
+
     /// The codes themselves, column by column. For a person's own evaluation of data they own.
     #[must_use]
     pub fn dangerous_codes(&self) -> Vec<Vec<u32>> {
@@ -90,6 +129,23 @@ impl std::fmt::Debug for CodedTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CodedTable")
             .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Recoded<'_> {
+    /// Number of codes of each column.
+    #[must_use]
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+}
+
+impl std::fmt::Debug for Recoded<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recoded")
+            .field("table", self.table)
+            .field("sizes", &self.sizes)
             .finish_non_exhaustive()
     }
 }
