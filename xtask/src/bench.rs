@@ -47,6 +47,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     for (table, schema) in &options.table {
         methods(table, schema, options)?;
     }
+    eprintln!("\n=== All 3,240 pairs of 1 million rows and 81 columns ===");
+    example("tabular", "count_pairs", &[])?;
+    eprintln!("\n=== 1 million rows from a model of 81 columns ===");
+    example("marginals", "sample_rows", &[])?;
     eprintln!("\n=== Reading a CSV of 1 million rows and 10 columns into codes ===");
     example("tabular", "csv_speed", &[])?;
     eprintln!("\n=== A proxied upload of 1 GB: attested channel against plain TCP ===");

@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Epsilon, Ledger, NoiseRng, Rho};
+use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use serde_json::Map;
 use synthesis::{Method, Model, evaluate, fit};
 use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
@@ -67,7 +67,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn fit_once(real: &CodedTable, method: Method, epsilon: f64) -> Result<Model, Box<dyn Error>> {
-    let mut ledger = Ledger::open(Epsilon::new(epsilon)?, Delta::new(1e-9)?);
+    let mut ledger = Ledger::open_with(LedgerOptions {
+        accounting: method.accounting(),
+        ..LedgerOptions::new(Epsilon::new(epsilon)?, Delta::new(1e-9)?)
+    })?;
     let mut rng = NoiseRng::from_os()?;
     let mut watch = |_| ControlFlow::Continue(());
     Ok(fit(
