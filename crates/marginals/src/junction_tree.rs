@@ -1,3 +1,4 @@
+use crate::triangulation::{Links, Step, absorbed_by, next_steps};
 use crate::{Clique, Domain};
 
 /// A junction tree (a forest, where the graph falls apart): its nodes are the maximal cliques of a
@@ -41,32 +42,27 @@ impl TreeNode {
 }
 
 impl JunctionTree {
-    /// Triangulates by the min-fill heuristic; among equal fill-ins the attribute that makes the smallest table
-    /// goes first, then the one with the lowest position. No table is allocated here.
+    /// Triangulates each component by weighted min-fill (Kjaerulff 1990), in two variants, and keeps what gives fewer
+    /// cells. No table is allocated here.
     ///
     /// # Panics
     /// If a clique names an attribute outside the domain.
     #[must_use]
     pub fn new(domain: &Domain, cliques: &[Clique]) -> JunctionTree {
-        let mut graph = Graph::new(domain, cliques);
-        let eliminated: Vec<(usize, Vec<usize>)> = (0..domain.attributes())
-            .map(|_| graph.eliminate_next())
-            .collect();
-        let mut turn = vec![0; domain.attributes()];
-        for (i, (attribute, _)) in eliminated.iter().enumerate() {
-            turn[*attribute] = i;
-        }
-        // Step i makes the clique of its attribute and remaining neighbours, and hangs on the first of them to go.
-        let next: Vec<Option<usize>> = eliminated
+        let (links, nothing) = (Links::new(domain, cliques), Clique::new([]));
+        let steps: Vec<Step> = links
+            .components()
             .iter()
-            .map(|(_, rest)| rest.iter().map(|&a| turn[a]).min())
+            .flat_map(|members| links.triangulate(domain, members, &nothing).into_steps())
             .collect();
-        let (node_of, mut nodes) = maximal_cliques(&eliminated, &next);
+        // Step i makes the clique of its attribute and remaining neighbours, and hangs on the first of them to go.
+        let next = next_steps(&steps, domain.attributes());
+        let (node_of, mut nodes) = maximal_cliques(&steps, &next);
         for (i, next) in next.iter().enumerate() {
             let Some(next) = *next else { continue };
             let (child, parent) = (node_of[i], node_of[next]);
             if child != parent {
-                nodes[child].separator = Clique::new(eliminated[i].1.iter().copied());
+                nodes[child].separator = Clique::new(steps[i].rest.iter().copied());
                 nodes[child].parent = Some(parent);
             }
         }
@@ -99,34 +95,23 @@ impl JunctionTree {
     }
 }
 
-/// The clique of step `i` is not maximal exactly if that of an earlier step hanging on it is larger by
-/// one attribute (Blair and Peyton 1993). Returns the node of each step, and the nodes.
-fn maximal_cliques(
-    eliminated: &[(usize, Vec<usize>)],
-    next: &[Option<usize>],
-) -> (Vec<usize>, Vec<TreeNode>) {
-    let mut absorbed_by: Vec<Option<usize>> = vec![None; eliminated.len()];
-    let mut node_of = vec![0; eliminated.len()];
+/// The node that holds the clique of each step, and the nodes.
+fn maximal_cliques(steps: &[Step], next: &[Option<usize>]) -> (Vec<usize>, Vec<TreeNode>) {
+    let absorbed_by = absorbed_by(steps, next);
+    let mut node_of = vec![0; steps.len()];
     let mut nodes = Vec::new();
-    for (i, (attribute, rest)) in eliminated.iter().enumerate() {
+    for (i, step) in steps.iter().enumerate() {
         node_of[i] = match absorbed_by[i] {
             Some(earlier) => node_of[earlier],
             None => {
-                let clique = Clique::new(rest.iter().copied().chain([*attribute]));
                 nodes.push(TreeNode {
-                    clique,
+                    clique: Clique::new(step.rest.iter().copied().chain([step.attribute])),
                     separator: Clique::new([]),
                     parent: None,
                 });
                 nodes.len() - 1
             }
         };
-        if let Some(next) = next[i]
-            && absorbed_by[next].is_none()
-            && eliminated[next].1.len() + 1 == rest.len()
-        {
-            absorbed_by[next] = Some(i);
-        }
     }
     (node_of, nodes)
 }
@@ -167,158 +152,6 @@ fn parents_first(nodes: Vec<TreeNode>) -> Vec<TreeNode> {
         }
     }
     ordered
-}
-
-/// The graph of attributes that still wait to be eliminated.
-struct Graph {
-    /// Logarithms of the sizes as whole numbers, so that sums are exact and ties are ties.
-    log_sizes: Vec<u64>,
-    neighbours: Vec<BitSet>,
-    waiting: Vec<usize>,
-    /// What eliminating the attribute now would cost; `None` if out of date.
-    cost: Vec<Option<Cost>>,
-}
-
-/// In order of importance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Cost {
-    /// Pairs of neighbours that are not neighbours of each other.
-    missing: usize,
-    log_cells: u64,
-}
-
-impl Graph {
-    fn new(domain: &Domain, cliques: &[Clique]) -> Graph {
-        let n = domain.attributes();
-        let mut neighbours = vec![BitSet::new(n); n];
-        for clique in cliques {
-            for a in clique.iter() {
-                clique
-                    .iter()
-                    .filter(|&b| b != a)
-                    .for_each(|b| neighbours[a].insert(b));
-            }
-        }
-        let log_sizes = domain.sizes().iter().map(|&size| log_size(size)).collect();
-        Graph {
-            log_sizes,
-            neighbours,
-            waiting: (0..n).collect(),
-            cost: vec![None; n],
-        }
-    }
-
-    /// The next attribute to go, and its neighbours at that time.
-    fn eliminate_next(&mut self) -> (usize, Vec<usize>) {
-        for i in 0..self.waiting.len() {
-            let a = self.waiting[i];
-            if self.cost[a].is_none() {
-                self.cost[a] = Some(self.cost_of(a));
-            }
-        }
-        let chosen = self
-            .waiting
-            .iter()
-            .copied()
-            .min_by_key(|&a| (self.cost[a], a))
-            .expect("called once for each attribute");
-        let chosen_cost = self.cost[chosen].expect("all costs were just computed");
-        self.waiting.retain(|&a| a != chosen);
-        let around: Vec<usize> = self.neighbours[chosen].iter().collect();
-        around
-            .iter()
-            .for_each(|&a| self.neighbours[a].remove(chosen));
-        if chosen_cost.missing == 0 {
-            around
-                .iter()
-                .for_each(|&a| self.forget_neighbour(a, chosen));
-        } else {
-            self.connect(chosen, &around);
-        }
-        (chosen, around)
-    }
-
-    /// Updates the cost of `a` after its neighbour `gone`, whose other neighbours are all neighbours of `a`, has left.
-    fn forget_neighbour(&mut self, a: usize, gone: usize) {
-        let no_longer_missing = self.neighbours[a].count_without(&self.neighbours[gone]);
-        if let Some(cost) = &mut self.cost[a] {
-            cost.missing -= no_longer_missing;
-            cost.log_cells -= self.log_sizes[gone];
-        }
-    }
-
-    fn connect(&mut self, chosen: usize, around: &[usize]) {
-        let together = self.neighbours[chosen].clone();
-        let mut stale = together.clone();
-        for &a in around {
-            self.neighbours[a].extend(&together);
-            self.neighbours[a].remove(a);
-        }
-        around
-            .iter()
-            .for_each(|&a| stale.extend(&self.neighbours[a]));
-        stale.iter().for_each(|a| self.cost[a] = None);
-    }
-
-    fn cost_of(&self, a: usize) -> Cost {
-        let around = &self.neighbours[a];
-        let (mut missing, mut log_cells) = (0, self.log_sizes[a]);
-        for b in around.iter() {
-            missing += around.count_without(&self.neighbours[b]) - 1; // b is not its own neighbour
-            log_cells += self.log_sizes[b];
-        }
-        Cost {
-            missing: missing / 2,
-            log_cells,
-        }
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the logarithm of a size is at most 32"
-)]
-fn log_size(size: usize) -> u64 {
-    ((size as f64).log2() * f64::from(1_u32 << 20)) as u64
-}
-
-#[derive(Debug, Clone)]
-struct BitSet(Vec<u64>);
-
-impl BitSet {
-    fn new(capacity: usize) -> BitSet {
-        BitSet(vec![0; capacity.div_ceil(64)])
-    }
-
-    fn insert(&mut self, i: usize) {
-        self.0[i / 64] |= 1 << (i % 64);
-    }
-
-    fn remove(&mut self, i: usize) {
-        self.0[i / 64] &= !(1 << (i % 64));
-    }
-
-    fn extend(&mut self, other: &BitSet) {
-        self.0.iter_mut().zip(&other.0).for_each(|(x, y)| *x |= y);
-    }
-
-    /// Elements that are not in `other`.
-    fn count_without(&self, other: &BitSet) -> usize {
-        self.0
-            .iter()
-            .zip(&other.0)
-            .map(|(x, y)| (x & !y).count_ones() as usize)
-            .sum()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(block, &bits)| {
-            let rest = |&bits: &u64| (bits & (bits - 1) != 0).then_some(bits & (bits - 1));
-            let first = (bits != 0).then_some(bits);
-            std::iter::successors(first, rest)
-                .map(move |bits| block * 64 + bits.trailing_zeros() as usize)
-        })
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod alignment;
+mod batch;
 mod clique;
 mod deck;
 mod domain;
@@ -33,6 +34,8 @@ mod rounding;
 mod sampling;
 
 mod simplex;
+mod tree_sizer;
+mod triangulation;
 mod urn;
 
 pub use clique::Clique;
@@ -46,4 +49,5 @@ pub use random_field::{MAX_TREE_CELLS, MarkovRandomField};
 
 pub use sampling::{RowStream, Sampling};
 pub use simplex::project_to_simplex;
+pub use tree_sizer::TreeSizer;
 pub use urn::Urn;

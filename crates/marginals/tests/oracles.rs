@@ -133,6 +133,28 @@ fn every_marginal_in_and_out_of_the_tree_agrees_with_brute_force() {
 }
 
 #[test]
+fn marginals_of_all_cliques_at_once_are_those_of_each() {
+    let mut cliques: Vec<Clique> = (0..1_usize << SIZES.len())
+        .map(|subset| Clique::new((0..SIZES.len()).filter(|a| subset >> a & 1 == 1)))
+        .collect();
+    cliques.push(cliques[3].clone());
+    cliques.reverse();
+    for (seed, (name, tree)) in (0..).zip(CLIQUE_SETS) {
+        let factors = potentials(tree, 3.0, seed);
+        let model = MarkovRandomField::new(domain(), factors, 12.0).unwrap();
+        for (found, wanted) in model.marginals(&cliques).unwrap().iter().zip(&cliques) {
+            assert_close(
+                found,
+                &model.marginal(wanted).unwrap(),
+                &format!("{name}, marginal {wanted}"),
+            );
+        }
+    }
+    let model = MarkovRandomField::uniform(domain(), 1.0).unwrap();
+    assert!(model.marginals(&[clique(&[0]), clique(&[0, 6])]).is_err());
+}
+
+#[test]
 fn factors_multiplied_and_summed_out_agree_with_brute_force() {
     for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
         let factors = potentials(cliques, 5.0, seed);
