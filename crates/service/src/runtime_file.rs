@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
+use synthesis::NamedMarginal;
 use tabular::Declaration;
 
 #[derive(Debug, Deserialize)]
@@ -25,6 +26,10 @@ pub(crate) struct RuntimeFile {
     pub(crate) columns: BTreeMap<String, Declaration>,
     #[serde(default)]
     pub(crate) discovery_share: Option<Spanned<f64>>,
+    #[serde(default)]
+    pub(crate) workload: Option<Spanned<Vec<NamedMarginal>>>,
+    #[serde(default)]
+    pub(crate) target: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) limits: LimitsFile,
 }

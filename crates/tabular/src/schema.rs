@@ -10,7 +10,11 @@ use crate::constraint::{
 };
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
 use crate::grid::{BadRange, Grid, Range};
+<<<<<<< HEAD
 use crate::names::{nearest, quoted_list};
+=======
+use crate::names::nearest;
+>>>>>>> 68e8aa3 (wip)
 
 /// The most codes one column may have.
 pub const MAX_CODES: usize = 1 << 20;
@@ -356,6 +360,12 @@ impl Schema {
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name() == name)
+    }
+
+    /// Name of the column that was probably meant by a name that no column has.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.columns.iter().map(Column::name))
     }
 
     /// The same columns under the names they have in the joined table, `Party_column`.
