@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use tabular::Schema;
 
 use crate::compression::Compression;
+use crate::constraints::Constraints;
 use crate::fit::{FitError, Run};
 use crate::measured::Measured;
 use crate::method::{Method, ParameterError, whole_number};
@@ -134,6 +135,8 @@ pub(crate) struct Adaptive {
     domain: Domain,
     candidates: Vec<Candidate>,
     measured: Vec<Measured>,
+    /// The sets of columns with constraints. Every junction tree holds them, so that what the first model held impossible stays so.
+    constraints: Vec<Clique>,
     field: MarkovRandomField,
     /// What there was to spend.
     whole: Rho,
@@ -141,7 +144,7 @@ pub(crate) struct Adaptive {
 }
 
 impl Adaptive {
-    /// Counts every candidate once: no round goes back to the rows. The model is uniform.
+    /// Counts every candidate once: no round goes back to the rows. The model is uniform but for the schema's constraints.
     pub(crate) fn start(
         run: &mut Run<'_>,
         weighted: Vec<(Clique, f64)>,
@@ -173,8 +176,10 @@ impl Adaptive {
             }));
             rest = later;
         }
+        let constraints = Constraints::of(run.table.schema());
         Ok(Adaptive {
-            field: MarkovRandomField::uniform(domain.clone(), 1.0)?,
+            field: constraints.imposed_on(&domain, None, 1.0)?,
+            constraints: constraints.cliques(),
             domain,
             candidates,
             measured: Vec::new(),
@@ -192,6 +197,7 @@ impl Adaptive {
     /// was measured before.
     pub(crate) fn within(&self, max_cells: f64) -> Vec<usize> {
         let measured = self.maximal_measured();
+        let held: Vec<&Clique> = measured.iter().chain(&self.constraints).collect();
         let fits = |&i: &usize| {
             let Candidate { clique, weight, .. } = &self.candidates[i];
             // Its score would be 0 whatever the model is, and so above those that noise explains.
@@ -201,7 +207,7 @@ impl Adaptive {
             if measured.iter().any(|known| clique.is_subset(known)) {
                 return true;
             }
-            let together: Vec<Clique> = measured.iter().chain([clique]).cloned().collect();
+            let together: Vec<Clique> = held.iter().copied().chain([clique]).cloned().collect();
             let cells = JunctionTree::new(&self.domain, &together).cells(&self.domain);
             cells <= MAX_TREE_CELLS && cells as f64 <= max_cells
         };
@@ -278,6 +284,7 @@ impl Adaptive {
             .sum::<f64>();
         let options = EstimationOptions {
             warm_start: Some(&self.field),
+            structure: &self.constraints,
             max_iterations: self.max_iterations,
             tolerance: TOLERANCE,
             target_loss: SHARE_OF_EXPECTED_LOSS * cells / 2.0,

@@ -96,7 +96,7 @@ pub(crate) fn fit(run: &mut Run<'_>, plan: AimPlan) -> Result<Model, FitError> {
         let used_with_this = less(whole, less(remaining, price.sum()));
         let share = used_with_this.get() / whole.get();
         let open = aim.within(plan.parameters.max_model_cells * share);
-        let noise_per_cell = FRAC_2_PI.sqrt() * price.measure.sigma();
+        let noise_per_cell = FRAC_2_PI.sqrt() * run.ledger.sigma(price.measure);
         let chosen = aim.select(run, &open, noise_per_cell, price.select)?;
         let before = aim.modelled(chosen)?;
         aim.measure(run, chosen, price.measure)?;

@@ -120,8 +120,8 @@ impl From<marginals::Error> for FitError {
 /// The workload, which must be of the table's schema, is for methods that adapt to one ([`Method::takes_workload`]).
 ///
 /// # Errors
-/// If a parameter is unknown or unusable, the method cannot serve the workload, the ledger has too little left to share out among the columns, or `progress`
-/// breaks. Whatever was spent before stays recorded and spent.
+/// If a parameter is unknown or unusable, the method cannot serve the workload, the ledger has too little left to share out
+/// among the columns, or `progress` breaks. Whatever was spent before stays recorded and spent.
 pub fn fit(
     table: &CodedTable,
     method: Method,
@@ -169,6 +169,7 @@ impl Method {
         workload: &Workload,
         schema: &Schema,
     ) -> Result<(), FitError> {
+        Constraints::check(schema).map_err(FitError::Constraints)?;
         match self {
             Method::Independent | Method::Mst => Ok(self.check_params(params)?),
             Method::Aim => AimPlan::new(params, workload, schema).map(drop),

@@ -111,7 +111,7 @@ impl Method {
     pub fn accounting(self) -> Accounting {
         match self {
             Method::Independent => Accounting::Gdp,
-            Method::Mst => Accounting::Zcdp,
+            Method::Mst | Method::Aim | Method::Mwem => Accounting::Zcdp,
         }
     }
 

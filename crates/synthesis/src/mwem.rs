@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use tabular::Schema;
 
 use crate::adaptive::{Adaptive, Price, RoundParameters, check_cells};
+use crate::constraints::Constraints;
 use crate::fit::{FitError, Run};
 use crate::method::{Method, ParameterError};
 use crate::model::Model;
@@ -46,8 +47,10 @@ impl MwemPlan {
             candidates: workload.marginals().to_vec(),
         };
         let domain = Domain::new(schema.sizes()).expect("a schema's sizes are those of a domain");
+        let constraints = Constraints::of(schema).cliques();
         let fits = |(clique, _): &(Clique, f64)| {
-            let tree = JunctionTree::new(&domain, std::slice::from_ref(clique));
+            let together: Vec<Clique> = constraints.iter().chain([clique]).cloned().collect();
+            let tree = JunctionTree::new(&domain, &together);
             tree.cells(&domain) as f64 <= plan.most_cells(1)
         };
         if !plan.candidates.iter().any(fits) {

@@ -324,7 +324,7 @@ fn a_cancelled_fit_leaves_what_was_spent_on_record() {
     for method in [Method::Aim, Method::Mwem] {
         let mut calls = 0;
         let whole = by_default(&real, method, 1.0).ledger().entries().len();
-        for stop_at in [1, 2, 40] {
+        for stop_at in [1, 2, 9] {
             let mut ledger = ledger(1.0);
             let result = fit(
                 &real,

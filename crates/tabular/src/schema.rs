@@ -10,11 +10,7 @@ use crate::constraint::{
 };
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
 use crate::grid::{BadRange, Grid, Range};
-<<<<<<< HEAD
 use crate::names::{nearest, quoted_list};
-=======
-use crate::names::nearest;
->>>>>>> 68e8aa3 (wip)
 
 /// The most codes one column may have.
 pub const MAX_CODES: usize = 1 << 20;
