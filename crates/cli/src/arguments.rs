@@ -238,13 +238,21 @@ pub(crate) struct SynthOptions {
     #[arg(long, default_value_t = 1e-9, allow_negative_numbers = true)]
     pub(crate) delta: f64,
 
-    /// The method: MST or INDEPENDENT
+    /// The method: MST, AIM, MWEM or INDEPENDENT
     #[arg(long, default_value = "MST")]
     pub(crate) method: String,
 
     /// The declared columns (YAML); without it they are discovered under the budget
     #[arg(long, value_name = "FILE")]
     pub(crate) schema: Option<PathBuf>,
+
+    /// The marginals that matter, with weights (YAML, such as `- {columns: [age, income], weight: 2}`); by default all pairs. For AIM and MWEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) workload: Option<PathBuf>,
+
+    /// The column that the rows will be used to predict: marginals with it count as much as all others. For AIM and MWEM
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) target: Option<String>,
 
     /// Take the columns' domain from the data itself. This is not private: values and ranges show through
     #[arg(long, conflicts_with = "schema")]

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use anyhow::Context;
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use serde_json::{Map, json};
-use synthesis::{Conditional, Method, Model};
-use tabular::{CodedTable, Condition, Joined};
+use synthesis::{Conditional, Method, Model, Workload};
+use tabular::{CodedTable, Condition, Joined, Schema};
 
 use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
@@ -20,9 +20,16 @@ const THRESHOLD_SHARE: f64 = 0.5;
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     let method: Method = options.method.parse().map_err(bad_input)?;
+    if !method.takes_workload() && (options.workload.is_some() || options.target.is_some()) {
+        let message = format!(
+            "{method} takes no --workload or --target: it measures the same whatever they are; use AIM or MWEM"
+        );
+        return Err(BadInput(message).into());
+    }
     interrupt::leaves_nothing_behind(printer)?;
     let (table, mut ledger, domain) = read_table(options, method, printer)?;
-    let model = fit(&table, method, &mut ledger, printer)?;
+    let workload = workload(options, table.schema())?;
+    let model = fit(&table, method, &workload, &mut ledger, printer)?;
     drop(table);
     let rows = options.rows.unwrap_or_else(|| model.default_rows());
     let samples = model.sample(rows, options.seed);
@@ -103,10 +110,26 @@ fn read_table(
     Ok((table, ledger, domain))
 }
 
+fn workload(options: &SynthOptions, schema: &Schema) -> anyhow::Result<Workload> {
+    let workload = match &options.workload {
+        Some(path) => {
+            let problem = || BadInput(format!("could not use the workload in {}", path.display()));
+            let text = std::fs::read_to_string(path).with_context(problem)?;
+            Workload::parse(&text, schema).with_context(problem)?
+        }
+        None => Workload::pairs(schema),
+    };
+    match &options.target {
+        Some(target) => Ok(workload.with_target(target, schema).map_err(bad_input)?),
+        None => Ok(workload),
+    }
+}
+
 /// Fits while a person watches.
 fn fit(
     table: &CodedTable,
     method: Method,
+    workload: &Workload,
     ledger: &mut Ledger,
     printer: Printer,
 ) -> anyhow::Result<Model> {
@@ -119,6 +142,7 @@ fn fit(
         table,
         method,
         &Map::new(),
+        workload,
         ledger,
         &mut NoiseRng::from_os()?,
         &mut watch,

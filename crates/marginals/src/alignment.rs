@@ -86,22 +86,6 @@ impl Alignment {
         });
     }
 
-    /// `large[i] *= small[map(i)]`
-    pub(crate) fn multiply(&self, large: &mut [f64], small: &[f64]) {
-        self.check(large.len(), small.len());
-        self.runs(|start, at| {
-            let run = &mut large[start..start + self.inner.length];
-            match self.inner.step {
-                0 => run.iter_mut().for_each(|x| *x *= small[at]),
-                1 => run.iter_mut().zip(&small[at..]).for_each(|(x, y)| *x *= y),
-                step => run
-                    .iter_mut()
-                    .zip(small[at..].iter().step_by(step))
-                    .for_each(|(x, y)| *x *= y),
-            }
-        });
-    }
-
     /// `small[map(i)] += large[i]`
     pub(crate) fn sum(&self, large: &[f64], small: &mut [f64]) {
         self.check(large.len(), small.len());
@@ -244,9 +228,8 @@ mod tests {
             prop_assert_eq!(&sums, &expected_sums);
             prop_assert_eq!(&maxima, &expected_maxima);
 
-            let expected: Vec<f64> = values.iter().zip(&expected).map(|(x, &at)| (x + 2.0 * sums[at]) * sums[at]).collect();
+            let expected: Vec<f64> = values.iter().zip(&expected).map(|(x, &at)| x + 2.0 * sums[at]).collect();
             alignment.add(&mut values, 2.0, &sums);
-            alignment.multiply(&mut values, &sums);
             prop_assert_eq!(values, expected);
         }
     }

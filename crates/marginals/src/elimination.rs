@@ -10,6 +10,12 @@ struct Table {
     cells: Vec<f64>,
 }
 
+impl Table {
+    fn has(&self, attribute: usize) -> bool {
+        self.axes.iter().any(|&(a, _)| a == attribute)
+    }
+}
+
 /// Probabilities of a clique's cells, by eliminating every other attribute along the paths of the junction
 /// tree between the clique's attributes. Nodes that are not on those paths sum to one and are left out.
 pub(crate) fn marginal_across_nodes(
@@ -25,20 +31,21 @@ pub(crate) fn marginal_across_nodes(
     };
     for i in (0..nodes.len()).rev().filter(|&i| on_path[i]) {
         let parent = nodes[i].parent().filter(|&parent| on_path[parent]);
-        let mut table = node_table(model, i, parent.is_some());
-        let kept_above = if parent.is_some() {
-            nodes[i].separator().clone()
-        } else {
-            Clique::new([])
-        };
-        let keep = |a: usize| clique.contains(a) || kept_above.contains(a);
-        for message in pending[i].drain(..) {
-            table = product(&table, &message)?;
+        let kept =
+            |a: usize| clique.contains(a) || (parent.is_some() && nodes[i].separator().contains(a));
+        let messages = std::mem::take(&mut pending[i]);
+        let mut table = node_table(model, i, parent.is_some(), |a| {
+            kept(a) || messages.iter().any(|message| message.has(a))
+        });
+        for (j, message) in messages.iter().enumerate() {
+            let later = &messages[j + 1..];
+            table = contract(&table, message, |a| {
+                kept(a) || later.iter().any(|message| message.has(a))
+            })?;
         }
-        let table = sum_out(&table, keep);
         match parent {
             Some(parent) => pending[parent].push(table),
-            None => result = product(&result, &table)?,
+            None => result = contract(&result, &table, |_| true)?,
         }
     }
     Ok(in_order(&result, &axes(model.domain(), clique)))
@@ -88,45 +95,58 @@ fn paths_between(model: &MarkovRandomField, clique: &Clique) -> Vec<bool> {
     on_path
 }
 
-/// The node's marginal, or its conditional given the separator.
-fn node_table(model: &MarkovRandomField, i: usize, conditional: bool) -> Table {
+/// The node's marginal over the attributes that are needed, or its conditional given the separator, all of which is.
+fn node_table(
+    model: &MarkovRandomField,
+    i: usize,
+    conditional: bool,
+    needed: impl Fn(usize) -> bool,
+) -> Table {
     let layout = &model.layout().nodes[i];
-    let mut cells = model.node_marginal(i).to_vec();
+    let is_needed = |&&(a, _): &&(usize, usize)| needed(a);
+    // The separator's axes stay first.
+    let axes: Vec<(usize, usize)> = layout.axes.iter().filter(is_needed).copied().collect();
+    let mut cells = vec![0.0; cells_of(&axes)];
+    Alignment::new(&layout.axes, &axes).sum(model.node_marginal(i), &mut cells);
     if conditional {
-        for row in cells.chunks_exact_mut(layout.columns) {
+        for row in cells.chunks_exact_mut(cells_of(&axes[layout.separator_axes..])) {
             let mass: f64 = row.iter().sum();
             if mass > 0.0 {
                 row.iter_mut().for_each(|p| *p /= mass);
             }
         }
     }
-    Table {
-        axes: layout.axes.clone(),
-        cells,
-    }
+    Table { axes, cells }
 }
 
-fn product(a: &Table, b: &Table) -> Result<Table, Error> {
-    let new = b.axes.iter().filter(|axis| !a.axes.contains(axis));
-    let axes: Vec<(usize, usize)> = a.axes.iter().chain(new).copied().collect();
-    let attributes = Clique::new(0..axes.len());
+/// The product of two tables, summed over the attributes of the first that are not kept. Those of the second that the first lacks
+/// are kept. The product itself is never formed.
+fn contract(table: &Table, message: &Table, kept: impl Fn(usize) -> bool) -> Result<Table, Error> {
+    let part = |axes: &[(usize, usize)], wanted: &dyn Fn(usize) -> bool| -> Vec<(usize, usize)> {
+        axes.iter().filter(|&&(a, _)| wanted(a)).copied().collect()
+    };
+    let outer = part(&table.axes, &kept);
+    let inner = part(&table.axes, &|a| !kept(a) && message.has(a));
+    let new = part(&message.axes, &|a| !table.has(a));
+    let shared = part(&outer, &|a| message.has(a));
+    let axes = [outer.as_slice(), &new].concat();
     let domain = Domain::new(axes.iter().map(|&(_, size)| size).collect())?;
-    let mut cells = vec![1.0; domain.table_cells(&attributes, MAX_TREE_CELLS)?];
-    for factor in [a, b] {
-        Alignment::new(&axes, &factor.axes).multiply(&mut cells, &factor.cells);
+    let mut cells = vec![0.0; domain.table_cells(&Clique::new(0..axes.len()), MAX_TREE_CELLS)?];
+    // One row for each configuration of what is kept; for each such row the message is a matrix.
+    let rows = in_order(table, &[outer.as_slice(), &inner].concat());
+    let matrices = in_order(message, &[shared.as_slice(), &inner, &new].concat());
+    let (height, width) = (cells_of(&inner), cells_of(&new));
+    let matrix_of = Alignment::new(&outer, &shared).map();
+    let pairs = rows.chunks_exact(height).zip(matrix_of);
+    for (sums, (row, matrix)) in cells.chunks_exact_mut(width).zip(pairs) {
+        let lines = matrices[matrix * height * width..].chunks_exact(width);
+        for (&factor, line) in row.iter().zip(lines).filter(|(factor, _)| **factor != 0.0) {
+            sums.iter_mut()
+                .zip(line)
+                .for_each(|(sum, x)| *sum += factor * x);
+        }
     }
     Ok(Table { axes, cells })
-}
-
-fn sum_out(table: &Table, keep: impl Fn(usize) -> bool) -> Table {
-    let axes: Vec<(usize, usize)> = table
-        .axes
-        .iter()
-        .filter(|&&(a, _)| keep(a))
-        .copied()
-        .collect();
-    let cells = in_order(table, &axes);
-    Table { axes, cells }
 }
 
 /// Sums the table into the given axes and order.

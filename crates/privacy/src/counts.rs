@@ -144,6 +144,25 @@ impl Score {
         Self((self.0 - Self::fixed_point(amount)).clamp(-Self::LARGEST, Self::LARGEST))
     }
 
+    /// The score times a public share of at most 1, such as a candidate's weight over the largest weight. The share is rounded
+    /// to a multiple of 2^-32 (what is not a number counts as 0, and beyond 0 and 1 it is clamped), the product down
+    /// to a unit.
+    ///
+    /// One id still moves the score by at most exactly 1: with a share of at most 1, two scores that are at most 2^20 units apart
+    /// have products at most 2^20 apart, and as that is a whole number so have the products rounded down.
+    #[must_use]
+    pub fn times(self, share: f64) -> Self {
+        const SHARE_BITS: u32 = 32;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most 2^32, and NaN becomes 0"
+        )]
+        let share = (share.clamp(0.0, 1.0) * (1_u64 << SHARE_BITS) as f64).round() as i128;
+        // Shifting right rounds down; the product is below 2^95, and no larger than the score once shifted.
+        let product = (i128::from(self.0) * share) >> SHARE_BITS;
+        Self(i64::try_from(product).expect("no further from 0 than the score"))
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         reason = "clamped to 2^60, and NaN becomes 0"
@@ -256,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn a_public_share_lowers_a_score_in_proportion() {
+        let score = Counts::from_exact(vec![3]).l1_distance(&[0.0]);
+        assert_eq!(score.clone().times(1.0).units(), 3 * ONE);
+        assert_eq!(score.clone().times(0.25).units(), ONE * 3 / 4);
+        assert_eq!(score.clone().less(5.0).times(0.5).units(), -ONE);
+        assert_eq!(score.clone().times(f64::NAN).units(), 0);
+        assert_eq!(score.clone().times(-1.0).units(), 0);
+        assert_eq!(score.clone().times(7.0).units(), 3 * ONE);
+        let lowest = (0..9).fold(score, |score, _| score.less(f64::MAX));
+        assert_eq!(lowest.clone().times(1.0).units(), lowest.units());
+    }
+
+    #[test]
     fn private_values_are_not_printed() {
         let counts = Counts::from_exact(vec![4711, 4712]);
         assert_eq!(format!("{counts:?}"), "Counts(2 cells)");
@@ -297,12 +329,13 @@ mod tests {
             cells in prop::collection::vec((0..40_u32, any_model()), 1..12),
             at in any::<prop::sample::Index>(),
             amount in any_model(),
+            share in prop_oneof![0.0..=1.0, Just(1.0), any_model()],
         ) {
             let (mut counts, model): (Vec<u32>, Vec<f64>) = cells.into_iter().unzip();
-            let before = Counts::from_exact(counts.clone()).l1_distance(&model).less(amount).units();
+            let before = Counts::from_exact(counts.clone()).l1_distance(&model).less(amount).times(share).units();
             let at = at.index(counts.len());
             counts[at] += 1;
-            let after = Counts::from_exact(counts).l1_distance(&model).less(amount).units();
+            let after = Counts::from_exact(counts).l1_distance(&model).less(amount).times(share).units();
             prop_assert!(before.abs_diff(after) <= ONE as u64);
         }
 

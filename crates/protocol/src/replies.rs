@@ -75,6 +75,12 @@ pub struct Details {
     pub constraints: Value,
     /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be found out.
     pub discovery_share: Option<f64>,
+    /// The marginals that matter, by columns of the joined table; absent if it is all pairs, or the method takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Value>,
+    /// The column that the synthetic data should suit to predict, if one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// For whom the guarantee holds, in words.
     pub neighbouring_relation: String,
     /// What requests may ask for.

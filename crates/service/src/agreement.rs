@@ -6,7 +6,7 @@ use access::{PolicyError, ServicePolicy, YamlError};
 use privacy::{Delta, Epsilon, Ledger, Rho};
 use protocol::{Agreement, AgreementHash, Details, DetailsLimits, RoomId};
 use serde_json::{Map, Value};
-use synthesis::{FitError, Method};
+use synthesis::{FitError, Method, NamedMarginal, Workload, WorkloadError};
 use tabular::{Bins, DeclaredConstraint, DeclaredKind, Schema, SchemaError};
 
 use crate::agreement_check::{checked, open_ledger, rows_per_id};
@@ -24,6 +24,8 @@ pub struct CheckedAgreement {
     pub(crate) key: String,
     pub(crate) discovery_share: Option<f64>,
     pub(crate) constraints: Vec<DeclaredConstraint>,
+    pub(crate) workload: Option<Vec<NamedMarginal>>,
+    pub(crate) target: Option<String>,
     pub(crate) limits: Limits,
     pub(crate) warnings: Vec<String>,
 }
@@ -84,6 +86,9 @@ pub enum AgreementError {
     /// The two files name different parties, or a declaration names none.
     #[error("runtime.yaml: {0}")]
     Parties(String),
+    /// The method cannot fit the declared columns as it is told to.
+    #[error("runtime.yaml: {0}")]
+    Fit(String),
     /// Parameters that the method does not have or take.
     #[error("runtime.yaml: params: {0}")]
     Params(String),
@@ -158,6 +163,43 @@ impl CheckedAgreement {
         &self.constraints
     }
 
+    /// The marginals that matter, by the names of the joined table's columns; none for all pairs.
+    pub fn workload(&self) -> Option<&[NamedMarginal]> {
+        self.workload.as_deref()
+    }
+
+    /// The column of the joined table that the synthetic data should suit to predict.
+    pub fn target(&self) -> Option<&str> {
+        self.target.as_deref()
+    }
+
+    /// The workload over the columns of a joined table.
+    ///
+    /// # Errors
+    /// As [`Workload::new`] and [`Workload::with_target`]; never where all columns are declared.
+    pub fn workload_on(&self, joined: &Schema) -> Result<Workload, WorkloadError> {
+        let workload = match &self.workload {
+            Some(named) => Workload::new(named, joined)?,
+            None => Workload::pairs(joined),
+        };
+        match &self.target {
+            Some(target) => workload.with_target(target, joined),
+            None => Ok(workload),
+        }
+    }
+
+    /// The first column of this party that workload or target name and that is not among these.
+    pub(crate) fn lacks<'a>(&'a self, party: &str, has: impl Fn(&str) -> bool) -> Option<&'a str> {
+        let prefix = format!("{party}_");
+        let marginals = self.workload.iter().flatten();
+        let named = marginals
+            .flat_map(|marginal| &marginal.columns)
+            .chain(&self.target);
+        named
+            .filter_map(|name| name.strip_prefix(&prefix))
+            .find(|name| !has(name))
+    }
+
     /// What the files say that has no effect.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -192,6 +234,10 @@ impl CheckedAgreement {
             constraints: serde_json::to_value(&self.constraints)
                 .expect("constraints are made of texts"),
             discovery_share: self.discovery_share,
+            workload: self.workload.as_ref().map(|workload| {
+                serde_json::to_value(workload).expect("made of texts and finite numbers")
+            }),
+            target: self.target.clone(),
             neighbouring_relation: NEIGHBOURS.to_owned(),
             limits: DetailsLimits {
                 max_upload_bytes: self.limits.max_upload_bytes,

@@ -48,7 +48,8 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     let needed = parties.iter().any(Party::needs_discovery);
     check_budget(&file, epsilon, delta, method, &parties)?;
     let discovery_share = checked_share(file.discovery_share.as_ref(), needed)?;
-    Ok(CheckedAgreement {
+    check_workload(&file, method, &parties)?;
+    let checked = CheckedAgreement {
         warnings: policy
             .warnings()
             .iter()
@@ -63,9 +64,13 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         key,
         discovery_share,
         constraints: file.constraints,
+        workload: file.workload.map(|workload| workload.value),
+        target: file.target.map(|target| target.value),
         limits: checked_limits(&file.limits)?,
         agreement,
-    })
+    };
+    check_fit(&checked)?;
+    Ok(checked)
 }
 
 fn checked_method(method: &Spanned<String>) -> Result<Method, AgreementError> {
@@ -273,6 +278,92 @@ fn checked_share(
             ),
         )),
     }
+}
+
+/// As far as it goes without the columns of parties that declare none.
+fn check_workload(
+    file: &RuntimeFile,
+    method: Method,
+    parties: &[Party],
+) -> Result<(), AgreementError> {
+    const UNUSED: &str = "measures the same whatever they are; use AIM or MWEM, or leave them out";
+    if let Some(workload) = &file.workload {
+        if !method.takes_workload() {
+            let message = format_args!("the method takes no workload or target: {method} {UNUSED}");
+            return Err(value(workload, message));
+        }
+        for (marginal, position) in workload.value.iter().zip(1..) {
+            marginal
+                .check(position)
+                .map_err(|cause| value(workload, cause))?;
+            for name in &marginal.columns {
+                let what = format!("marginal {position} of the workload");
+                check_column(&what, name, parties).map_err(|cause| value(workload, cause))?;
+            }
+        }
+    }
+    if let Some(target) = &file.target {
+        if !method.takes_workload() {
+            let message = format_args!("the method takes no workload or target: {method} {UNUSED}");
+            return Err(value(target, message));
+        }
+        check_column("target", &target.value, parties).map_err(|cause| value(target, cause))?;
+    }
+    Ok(())
+}
+
+/// Whether a name may be that of a column of the joined table, `Party_column`.
+fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String> {
+    let owned = parties.iter().find_map(|party| {
+        let column = name.strip_prefix(party.name())?.strip_prefix('_')?;
+        Some((party, column))
+    });
+    let Some((party, column)) = owned else {
+        let party = parties.first().map_or("Alice", Party::name);
+        return Err(format!(
+            "{what}: `{name}` is no column of the joined table, whose names begin with their party's, as in `{party}_age`"
+        ));
+    };
+    let Some(schema) = &party.schema else {
+        return Ok(());
+    };
+    if schema.position(column).is_some() {
+        return Ok(());
+    }
+    let hint = schema
+        .nearest(column)
+        .map(|nearest| format!("; did you mean `{}_{nearest}`?", party.name))
+        .unwrap_or_default();
+    let party = party.name();
+    Err(format!(
+        "{what}: {party} declares no column `{column}`{hint}"
+    ))
+}
+
+/// Whether the fit could begin, where all columns are declared and so known beforehand.
+fn check_fit(agreement: &CheckedAgreement) -> Result<(), AgreementError> {
+    let mut schemas = agreement
+        .parties
+        .iter()
+        .map(|party| Some(party.schema.as_ref()?.prefixed(&party.name)));
+    let Some(joined) = schemas.try_fold(None, |joined: Option<Schema>, schema| {
+        let schema = schema?;
+        Some(Some(match joined {
+            Some(joined) => joined.concat(schema).ok()?,
+            None => schema,
+        }))
+    }) else {
+        return Ok(());
+    };
+    let Some(joined) = joined else { return Ok(()) };
+    let refused = |cause: String| AgreementError::Fit(cause);
+    let workload = agreement
+        .workload_on(&joined)
+        .map_err(|cause| refused(cause.to_string()))?;
+    agreement
+        .method
+        .check(&agreement.params, &workload, &joined)
+        .map_err(|cause| refused(cause.to_string()))
 }
 
 /// Part of delta is for thresholding where categories have to be found.

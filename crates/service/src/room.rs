@@ -373,6 +373,11 @@ impl Lease {
         self.room.agreement.parties()[self.party].max_rows_per_id()
     }
 
+    /// The party's name.
+    pub(crate) fn party(&self) -> &str {
+        self.room.agreement.parties()[self.party].name()
+    }
+
     /// The upload is complete, and takes the place of an earlier one.
     pub(crate) fn accept(mut self, table: Held) {
         self.table = Some(table);

@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
+use synthesis::NamedMarginal;
 use tabular::{Declaration, DeclaredConstraint};
 
 #[derive(Debug, Deserialize)]
@@ -31,6 +32,10 @@ pub(crate) struct RuntimeFile {
     pub(crate) constraints: Vec<DeclaredConstraint>,
     #[serde(default)]
     pub(crate) discovery_share: Option<Spanned<f64>>,
+    #[serde(default)]
+    pub(crate) workload: Option<Spanned<Vec<NamedMarginal>>>,
+    #[serde(default)]
+    pub(crate) target: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) limits: LimitsFile,
 }

@@ -98,10 +98,14 @@ fn fit_model(
         tell(progress.stage, progress.done, progress.total);
         ControlFlow::Continue(())
     };
+    let workload = agreement
+        .workload_on(table.schema())
+        .map_err(|_| Unfitted)?;
     let model = fit(
         &table,
         agreement.method(),
         agreement.params(),
+        &workload,
         &mut ledger,
         &mut rng,
         &mut progress,

@@ -243,7 +243,23 @@ fn code(
             read_parquet(Bytes::from_owner(file), key, schema, room.hasher(), &limits)
         }
     };
-    upload.map_err(|error| refused(&error))
+    let upload = upload.map_err(|error| refused(&error))?;
+    check_names(room, lease, &upload)?;
+    Ok(upload)
+}
+
+/// Whether the table has the columns that the agreement's workload and target name. Where columns are declared it has.
+fn check_names(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Problem> {
+    let has = |name: &str| upload.column_names().any(|column| column == name);
+    match room.agreement().lacks(lease.party(), has) {
+        None => Ok(()),
+        Some(name) => Err(Problem::new(
+            Code::UnreadableTable,
+            format!(
+                "The agreement's workload or target names the column `{name}`, which this table does not have."
+            ),
+        )),
+    }
 }
 
 /// To the owner: tabular's sentences name lines, columns and a few ids of its own table.

@@ -238,7 +238,7 @@ mod tests {
     use tabular::{CodedTable, Declaration};
 
     use super::*;
-    use crate::fit;
+    use crate::{Workload, fit};
 
     fn model(method: Method) -> Model {
         let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 59}}\nc: {categories: [no, yes], nullable: true}\n";
@@ -253,6 +253,7 @@ mod tests {
             &table,
             method,
             &Map::new(),
+            &Workload::pairs(table.schema()),
             &mut ledger,
             &mut testkit::noise(3),
             &mut go_on,
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_model_comes_back_to_the_last_bit() {
-        for method in [Method::Independent, Method::Mst] {
+        for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
             let model = model(method);
             let bytes = saved(&model);
             let back = Model::load(&bytes).unwrap();

@@ -9,12 +9,15 @@ use privacy::{Ledger, LedgerError, NoiseRng, Rho};
 use serde_json::{Map, Value};
 use tabular::{CodedTable, Schema};
 
+use crate::aim::{self, AimPlan};
 use crate::compression::Compression;
 use crate::constraints::Constraints;
 use crate::measured::Measured;
 use crate::method::{Method, ParameterError};
 use crate::model::Model;
 use crate::mst::{self, MstParameters};
+use crate::mwem::{self, MwemPlan};
+use crate::workload::Workload;
 
 /// How far a fit is. Says nothing about the data: the number of steps depends on public facts and released noise only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,54 @@ pub enum FitError {
         /// What the ledger was opened for.
         ledger: NonZeroU32,
     },
+    /// The first measurements, one of each column, would take the whole budget. Nothing was spent.
+    #[error(
+        "{method} measures each of the {columns} columns before its rounds begin, at the price of a round each: \
+         give at least {columns} as `rounds`, not {rounds}, or leave it out"
+    )]
+    TooFewRounds {
+        /// The method.
+        method: Method,
+        /// As given.
+        rounds: u32,
+        /// Columns of the table.
+        columns: usize,
+    },
+    /// The tables of the marginals to choose from do not fit into memory. Nothing was spent.
+    #[error(
+        "{method} counts all marginals that it may choose from, which have {cells} cells together, and at most {limit} fit into \
+         memory: give a workload of fewer or smaller marginals, declare fewer categories or bins, or use MST"
+    )]
+    TooManyCells {
+        /// The method.
+        method: Method,
+        /// Cells of all tables, saturating.
+        cells: u128,
+        /// The most there may be.
+        limit: u128,
+    },
+    /// There are too many marginals to choose from. Nothing was spent.
+    #[error(
+        "{method} chooses among the workload's marginals and all of their parts, which are more than {limit}: \
+         give a workload of fewer or smaller marginals"
+    )]
+    TooManyMarginals {
+        /// The method.
+        method: Method,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// No marginal of the workload fits into the first round's model. Nothing was spent.
+    #[error(
+        "with any marginal of the workload the first model of {method} has more than the {cells:.0} cells that are allowed it: \
+         raise `max_model_mb`, lower `rounds`, or declare fewer categories or bins"
+    )]
+    NoMarginalFits {
+        /// The method.
+        method: Method,
+        /// Cells that the first model may have.
+        cells: f64,
+    },
     /// The ledger refused a spend.
     #[error("the fit could not be paid for: {0}")]
     Ledger(#[from] LedgerError),
@@ -77,13 +128,16 @@ impl From<marginals::Error> for FitError {
 /// The model depends on the table only through what the ledger released, so that the guarantee is the ledger's:
 /// (epsilon, delta)-differential privacy when everything of one id is added or removed.
 ///
+/// The workload, which must be of the table's schema, is for methods that adapt to one ([`Method::takes_workload`]).
+///
 /// # Errors
-/// If a parameter is unknown or unusable, the ledger has too little left to share out among the columns, or `progress`
-/// breaks. Whatever was spent before stays recorded and spent.
+/// If a parameter is unknown or unusable, the method cannot serve the workload, the ledger has too little left to share out
+/// among the columns, or `progress` breaks. Whatever was spent before stays recorded and spent.
 pub fn fit(
     table: &CodedTable,
     method: Method,
     params: &Map<String, Value>,
+    workload: &Workload,
     ledger: &mut Ledger,
     rng: &mut NoiseRng,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -110,6 +164,34 @@ pub fn fit(
             Ok(columns.into_model(&run, method, field))
         }
         Method::Mst => mst::fit(&mut run, &MstParameters::new(params)?),
+        Method::Aim => {
+            let plan = AimPlan::new(params, workload, table.schema())?;
+            aim::fit(&mut run, plan)
+        }
+        Method::Mwem => {
+            let plan = MwemPlan::new(params, workload, table.schema())?;
+            mwem::fit(&mut run, plan)
+        }
+    }
+}
+
+impl Method {
+    /// Whether [`fit`] could begin with these parameters and workload on a table of this schema.
+    ///
+    /// # Errors
+    /// Those that [`fit`] gives before anything is spent.
+    pub fn check(
+        self,
+        params: &Map<String, Value>,
+        workload: &Workload,
+        schema: &Schema,
+    ) -> Result<(), FitError> {
+        Constraints::check(schema).map_err(FitError::Constraints)?;
+        match self {
+            Method::Independent | Method::Mst => Ok(self.check_params(params)?),
+            Method::Aim => AimPlan::new(params, workload, schema).map(drop),
+            Method::Mwem => MwemPlan::new(params, workload, schema).map(drop),
+        }
     }
 }
 
@@ -170,7 +252,7 @@ impl Run<'_> {
         Ok(measured)
     }
 
-    fn label(&self, clique: &Clique) -> String {
+    pub(crate) fn label(&self, clique: &Clique) -> String {
         let columns = self.table.schema().columns();
         let names: Vec<&str> = clique.iter().map(|a| columns[a].name()).collect();
         names.join(" x ")
@@ -295,7 +377,7 @@ mod tests {
 
     use super::*;
 
-    fn measured(rows: usize) -> Vec<Measured> {
+    fn measured(method: Method, rows: usize) -> Vec<Measured> {
         let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 9}}\n";
         let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
         let columns = [3, 10].map(|size| {
@@ -310,8 +392,9 @@ mod tests {
         let mut go_on = |_| ControlFlow::Continue(());
         fit(
             &table,
-            Method::Independent,
+            method,
             &Map::new(),
+            &Workload::pairs(table.schema()),
             &mut ledger,
             &mut rng,
             &mut go_on,
@@ -321,15 +404,23 @@ mod tests {
     }
 
     #[test]
-    fn with_the_same_noise_one_row_less_changes_one_count_of_each_column_by_one() {
-        for (with, without) in measured(1000).iter().zip(measured(999)) {
-            let changes = with
-                .values
-                .iter()
-                .zip(without.values)
-                .map(|(a, b)| a - b)
-                .filter(|change| *change != 0);
-            assert_eq!(changes.collect::<Vec<i64>>(), [1]);
+    fn with_the_same_noise_one_row_less_changes_one_count_of_each_measurement_by_one() {
+        for method in [Method::Independent, Method::Aim, Method::Mwem] {
+            let (with, without) = (measured(method, 1000), measured(method, 999));
+            assert_eq!(with.len(), without.len(), "{method}");
+            for (with, without) in with.iter().zip(without) {
+                assert_eq!(
+                    with.columns, without.columns,
+                    "{method} takes the same steps"
+                );
+                let changes = with
+                    .values
+                    .iter()
+                    .zip(without.values)
+                    .map(|(a, b)| a - b)
+                    .filter(|change| *change != 0);
+                assert_eq!(changes.collect::<Vec<i64>>(), [1], "{method}");
+            }
         }
     }
 }

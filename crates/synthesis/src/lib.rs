@@ -8,6 +8,8 @@
 //! Neighbouring tables, here and throughout, differ by everything of one id.
 #![forbid(unsafe_code)]
 
+mod adaptive;
+mod aim;
 mod checksum;
 mod compression;
 mod conditional;
@@ -19,9 +21,11 @@ mod measured;
 mod method;
 mod model;
 mod mst;
+mod mwem;
 mod public;
 mod report;
 mod sample;
+mod workload;
 
 pub use conditional::{Conditional, Impossible};
 pub use evaluation::{
@@ -34,3 +38,4 @@ pub use model::Model;
 pub use public::{PublicPrior, PublicPriorError};
 pub use report::{MarginalReport, Report};
 pub use sample::SampleStream;
+pub use workload::{NamedMarginal, Workload, WorkloadError};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::mst::MstParameters;
+use crate::{aim, mwem};
 
 /// A way to make synthetic data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,13 +19,65 @@ pub enum Method {
     ///
     /// Parameters: `max_cells`, the largest table of a pair that is considered, in cells (default 4194304).
     Mst,
+    /// Marginals of a workload, chosen one after the other where the model is worst: McKenna, Mullins, Sheldon and Miklau, "AIM"
+    /// (2022), arXiv:2201.12677. Slow on wide tables.
+    ///
+    /// Parameters: `rounds` that the budget is laid out for, at least one for each column (default 16 for each);
+    /// `max_model_mb`, the largest model in units of 2^20 bytes (default 80); `max_iterations` of each
+    /// estimate (default 1000).
+    Aim,
+    /// As AIM, with fewer rounds and nothing measured beforehand: Hardt, Ligett and McSherry's MWEM (2012) with the graphical model of
+    /// McKenna, Sheldon and Miklau (2019), arXiv:1901.09136.
+    ///
+    /// Parameters: those of AIM, by default one round for each column and models of 25.
+    Mwem,
 }
 
-/// The name of a method that does not exist here.
+/// The name of a method that is not to be had here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no method {name:?}; there are INDEPENDENT and MST")]
-pub struct UnknownMethod {
-    name: String,
+pub enum UnknownMethod {
+    /// No such method is known.
+    #[error("there is no method {name:?}; there are {}", known())]
+    Unknown {
+        /// As given.
+        name: String,
+    },
+    /// A method of other programs that is left out on purpose.
+    #[error("{name} is not offered: {reason}; use one of {}", known())]
+    Declined {
+        /// Its usual name.
+        name: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+/// In the order in which they are told.
+const METHODS: [(Method, &str); 4] = [
+    (Method::Mst, "MST"),
+    (Method::Aim, "AIM"),
+    (Method::Mwem, "MWEM"),
+    (Method::Independent, "INDEPENDENT"),
+];
+
+const GAN: &str = "on tables, networks trained with noisy gradients come out far less accurate than marginals (arXiv:2112.09238)";
+const PATE: &str = "all six known implementations of PATE-GAN leaked more than they state when audited (arXiv:2406.13985), \
+     and they come out far less accurate than marginals";
+
+/// Methods that people know from smartnoise-synth and synthcity, and why they are not here.
+const DECLINED: [(&str, &str); 5] = [
+    ("DPCTGAN", GAN),
+    ("DPGAN", GAN),
+    ("ADSGAN", GAN),
+    ("PATECTGAN", PATE),
+    ("PATEGAN", PATE),
+];
+
+/// `MST, AIM and MWEM`
+fn known() -> String {
+    let names: Vec<&str> = METHODS.iter().map(|&(_, name)| name).collect();
+    let (last, others) = names.split_last().expect("there is a method");
+    format!("{} and {last}", others.join(", "))
 }
 
 /// A method's parameter that cannot be used.
@@ -58,7 +111,7 @@ impl Method {
     pub fn accounting(self) -> Accounting {
         match self {
             Method::Independent => Accounting::Gdp,
-            Method::Mst => Accounting::Zcdp,
+            Method::Mst | Method::Aim | Method::Mwem => Accounting::Zcdp,
         }
     }
 
@@ -77,30 +130,66 @@ impl Method {
                 None => Ok(()),
             },
             Method::Mst => MstParameters::new(params).map(drop),
+            Method::Aim => aim::parameters(params).map(drop),
+            Method::Mwem => mwem::parameters(params).map(drop),
         }
     }
+
+    /// Whether it adapts to a workload. The others measure the same whatever the workload is.
+    #[must_use]
+    pub fn takes_workload(self) -> bool {
+        match self {
+            Method::Independent | Method::Mst => false,
+            Method::Aim | Method::Mwem => true,
+        }
+    }
+}
+
+/// A parameter's value between 1 and `most`.
+pub(crate) fn whole_number(
+    method: Method,
+    name: &'static str,
+    value: &Value,
+    most: u32,
+    expected: &'static str,
+) -> Result<u32, ParameterError> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    number
+        .filter(|number| (1..=most).contains(number))
+        .ok_or(ParameterError::Value {
+            method,
+            name,
+            expected,
+        })
 }
 
 impl FromStr for Method {
     type Err = UnknownMethod;
 
     fn from_str(name: &str) -> Result<Method, UnknownMethod> {
-        match name.to_ascii_uppercase().as_str() {
-            "INDEPENDENT" => Ok(Method::Independent),
-            "MST" => Ok(Method::Mst),
-            _ => Err(UnknownMethod {
-                name: name.to_owned(),
-            }),
+        if let Some(&(method, _)) = METHODS
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(name))
+        {
+            return Ok(method);
         }
+        let plain: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
+        let declined = DECLINED
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(&plain));
+        Err(match declined {
+            Some(&(name, reason)) => UnknownMethod::Declined { name, reason },
+            None => UnknownMethod::Unknown {
+                name: name.to_owned(),
+            },
+        })
     }
 }
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Method::Independent => "INDEPENDENT",
-            Method::Mst => "MST",
-        })
+        let name = METHODS.iter().find(|(method, _)| method == self);
+        f.write_str(name.expect("every method has a name").1)
     }
 }
 
@@ -135,11 +224,34 @@ mod tests {
 
     #[test]
     fn an_unknown_method_is_refused_with_those_there_are() {
-        let error = "DPCTGAN".parse::<Method>().unwrap_err().to_string();
+        let refusal = |name: &str| name.parse::<Method>().unwrap_err().to_string();
         assert_eq!(
-            error,
-            "there is no method \"DPCTGAN\"; there are INDEPENDENT and MST"
+            refusal("MTS"),
+            "there is no method \"MTS\"; there are MST, AIM, MWEM and INDEPENDENT"
         );
+        assert!(refusal("").starts_with("there is no method \"\""));
+    }
+
+    #[test]
+    fn methods_that_are_left_out_on_purpose_are_refused_with_the_reason() {
+        for (name, told) in [
+            (
+                "DPCTGAN",
+                "DPCTGAN is not offered: on tables, networks trained with noisy gradients",
+            ),
+            ("dp-ctgan", "DPCTGAN is not offered: "),
+            (
+                "PATE_CTGAN",
+                "PATECTGAN is not offered: all six known implementations",
+            ),
+        ] {
+            let error = name.parse::<Method>().unwrap_err().to_string();
+            assert!(
+                error.starts_with(told)
+                    && error.ends_with("; use one of MST, AIM, MWEM and INDEPENDENT"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tabular::{CodedTable, Schema};
 use crate::compression::Compression;
 use crate::constraints::Constraints;
 use crate::fit::{Columns, FitError, Run};
-use crate::method::{Method, ParameterError};
+use crate::method::{Method, ParameterError, whole_number};
 use crate::model::Model;
 
 /// Checked parameters.
@@ -41,14 +41,10 @@ impl MstParameters {
                     known,
                 });
             }
-            let in_range = |cells: &u64| *cells >= 1 && u128::from(*cells) <= MAX_TREE_CELLS;
             let expected = "a whole number between 1 and 134217728";
-            let refused = ParameterError::Value {
-                method: Method::Mst,
-                name: "max_cells",
-                expected,
-            };
-            parameters.max_cells = value.as_u64().filter(in_range).ok_or(refused)?;
+            let most = u32::try_from(MAX_TREE_CELLS).expect("2^27");
+            let max_cells = whole_number(Method::Mst, "max_cells", value, most, expected)?;
+            parameters.max_cells = max_cells.into();
         }
         Ok(parameters)
     }

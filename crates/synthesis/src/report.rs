@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use marginals::Clique;
 use serde::Serialize;
 
@@ -21,6 +23,9 @@ pub struct Report {
     pub one_way: Vec<MarginalReport>,
     /// Pairs of columns. Their rare values are taken together.
     pub two_way: Vec<MarginalReport>,
+    /// Three columns or more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub higher_way: Vec<MarginalReport>,
 }
 
 /// One measured marginal in a [`Report`].
@@ -41,11 +46,11 @@ pub struct MarginalReport {
 
 impl Report {
     pub(crate) fn new(model: &Model) -> Report {
-        let of_columns = |columns: usize| {
+        let of_columns = |columns: RangeInclusive<usize>| {
             let measured = model
                 .measured
                 .iter()
-                .filter(|measured| measured.columns.len() == columns);
+                .filter(|measured| columns.contains(&measured.columns.len()));
             measured
                 .map(|measured| MarginalReport::new(model, measured))
                 .collect()
@@ -53,8 +58,9 @@ impl Report {
         Report {
             method: model.method,
             rows: model.default_rows(),
-            one_way: of_columns(1),
-            two_way: of_columns(2),
+            one_way: of_columns(1..=1),
+            two_way: of_columns(2..=2),
+            higher_way: of_columns(3..=usize::MAX),
         }
     }
 }

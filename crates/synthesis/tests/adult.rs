@@ -8,7 +8,7 @@ use std::path::Path;
 
 use privacy::{Delta, Epsilon, Ledger, Rho};
 use serde_json::Map;
-use synthesis::{Evaluation, Method, evaluate, fit};
+use synthesis::{Evaluation, Method, Workload, evaluate, fit};
 use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
 
 const RUNS: u8 = 5;
@@ -52,6 +52,7 @@ fn evaluation(real: &CodedTable, method: Method, run: u8) -> Evaluation {
         real,
         method,
         &Map::new(),
+        &Workload::pairs(real.schema()),
         &mut ledger,
         &mut rng,
         &mut |_| ControlFlow::Continue(()),

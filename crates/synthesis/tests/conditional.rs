@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, Ledger};
 use serde_json::Map;
-use synthesis::{Method, Model, SampleStream, fit};
+use synthesis::{Method, Model, SampleStream, Workload, fit};
 use tabular::{CodedTable, Condition, Declaration, Schema};
 
 /// Related columns; most towns are so rare that they share a code of the model.
@@ -50,6 +50,7 @@ fn model() -> Model {
         &table,
         Method::Mst,
         &Map::new(),
+        &Workload::pairs(table.schema()),
         &mut ledger,
         &mut noise,
         &mut go_on,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, Ledger, Rho};
 use serde_json::{Map, json};
-use synthesis::{FitError, Method, Model, evaluate, fit};
+use synthesis::{FitError, Method, Model, Workload, evaluate, fit};
 use tabular::{CodedTable, Declaration, Schema};
 
 fn schema(sizes: &[usize]) -> Schema {
@@ -49,6 +49,7 @@ fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
         table,
         method,
         &Map::new(),
+        &Workload::pairs(table.schema()),
         &mut ledger,
         &mut testkit::noise(1),
         &mut |_| ControlFlow::Continue(()),
@@ -190,7 +191,7 @@ fn tables_at_the_edge_give_models_and_rows() {
         ("more codes than rows", table(&[500, 700, 2], 30, scatter)),
     ];
     for (name, table) in &cases {
-        for method in [Method::Independent, Method::Mst] {
+        for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
             for epsilon in [1e-4, 1.0, 1e6] {
                 let model = fitted(table, method, epsilon);
                 assert!(model.default_rows() >= 1, "{name}");
@@ -273,6 +274,7 @@ fn a_smaller_bound_on_cells_leaves_large_pairs_out() {
         &real,
         Method::Mst,
         params.as_object().unwrap(),
+        &Workload::pairs(real.schema()),
         &mut ledger,
         &mut testkit::noise(1),
         &mut go_on,
@@ -299,6 +301,7 @@ fn bad_parameters_are_refused_before_anything_is_spent() {
         &real,
         Method::Mst,
         params.as_object().unwrap(),
+        &Workload::pairs(real.schema()),
         &mut ledger,
         &mut testkit::noise(1),
         &mut go_on,
@@ -318,6 +321,7 @@ fn a_ledger_with_nothing_left_is_refused() {
         &real,
         Method::Independent,
         &Map::new(),
+        &Workload::pairs(real.schema()),
         &mut ledger,
         &mut testkit::noise(1),
         &mut go_on,
@@ -327,6 +331,7 @@ fn a_ledger_with_nothing_left_is_refused() {
         &real,
         Method::Mst,
         &Map::new(),
+        &Workload::pairs(real.schema()),
         &mut ledger,
         &mut testkit::noise(1),
         &mut go_on,
@@ -359,6 +364,7 @@ fn a_cancelled_fit_leaves_what_was_spent_on_record() {
             &real,
             Method::Mst,
             &Map::new(),
+            &Workload::pairs(real.schema()),
             &mut ledger,
             &mut testkit::noise(1),
             &mut stop,

@@ -358,6 +358,12 @@ impl Schema {
         self.columns.iter().position(|column| column.name() == name)
     }
 
+    /// Name of the column that was probably meant by a name that no column has.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.columns.iter().map(Column::name))
+    }
+
     /// The same columns under the names they have in the joined table, `Party_column`.
     #[must_use]
     pub fn prefixed(&self, party: &str) -> Self {

@@ -8,7 +8,7 @@ use privacy::{Ledger, LedgerOptions, NoiseRng};
 use protocol::Agreement;
 use serde_json::{Value, json};
 use service::CheckedAgreement;
-use synthesis::evaluate;
+use synthesis::{Workload, evaluate};
 use tabular::{CodedTable, Joined, KeyHasher, Limits, Schema, Upload};
 
 use crate::demo::Party;
@@ -110,6 +110,7 @@ fn alone(upload: Upload, agreement: &CheckedAgreement) -> anyhow::Result<Vec<Vec
         &table,
         agreement.method(),
         agreement.params(),
+        &Workload::pairs(table.schema()),
         &mut ledger,
         &mut rng,
         &mut |_| ControlFlow::Continue(()),

@@ -119,14 +119,14 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "party_names",
         "parties",
         expect![
-            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `constraints`, `discovery_share`, `limits`"
+            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `constraints`, `discovery_share`, `workload`, `target`, `limits`"
         ],
     );
     check(
         "method: INDEPENDENT",
         "method: INDEPENDANT",
         expect![[
-            r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are INDEPENDENT and MST"#
+            r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are MST, AIM, MWEM and INDEPENDENT"#
         ]],
     );
     check(
@@ -388,4 +388,65 @@ fn a_fault_in_service_yaml_is_told_as_one() {
     let sentence = CheckedAgreement::parse(agreement).unwrap_err().to_string();
     expect!["service.yaml: line 2: unknown key `rolls`; did you mean `roles`?"]
         .assert_eq(&sentence);
+}
+
+const JOINED: &str = "method: AIM\nepsilon: 3\nworkload:\n\
+    - {columns: [Alice_age, Bob_ill], weight: 2}\n\
+    - {columns: [Alice_buying]}\n\
+    target: Bob_ill\n";
+
+/// An agreement on [`JOINED`] over the declared columns, but for Bob's where he declares none.
+fn joined(bob_declares: bool) -> String {
+    let declared = DECLARED.replace("method: INDEPENDENT\nepsilon: 3\n", JOINED);
+    if bob_declares {
+        declared
+    } else {
+        declared.split("  Bob:").next().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn a_workload_is_part_of_the_agreement_and_of_its_details() {
+    for bob_declares in [true, false] {
+        let agreement = agreement(&["Alice", "Bob"], &joined(bob_declares));
+        assert_eq!(agreement.workload().unwrap().len(), 2);
+        assert_eq!(agreement.target(), Some("Bob_ill"));
+        let details = serde_json::to_value(agreement.details(RoomId::from_bytes([1; 32]))).unwrap();
+        assert_eq!(details["target"], "Bob_ill");
+        let expected = serde_json::json!([
+            {"columns": ["Alice_age", "Bob_ill"], "weight": 2.0},
+            {"columns": ["Alice_buying"], "weight": 1.0}
+        ]);
+        assert_eq!(details["workload"], expected);
+    }
+}
+
+#[test]
+fn a_workload_is_checked_as_far_as_columns_are_declared() {
+    let refusal = |bob_declares: bool, from: &str, to: &str| {
+        let runtime = joined(bob_declares);
+        let changed = runtime.replacen(from, to, 1);
+        assert_ne!(changed, runtime);
+        refusal_of(&["Alice", "Bob"], &changed)
+    };
+    for declared in [true, false] {
+        expect!["runtime.yaml: line 4: marginal 1 of the workload: Alice declares no column `agge`; did you mean `Alice_age`?"]
+            .assert_eq(&refusal(declared, "Alice_age", "Alice_agge"));
+        expect!["runtime.yaml: line 4: marginal 2 of the workload: `buying` is no column of the joined table, whose names begin with their party's, as in `Alice_age`"]
+            .assert_eq(&refusal(declared, "Alice_buying", "buying"));
+        expect!["runtime.yaml: line 4: marginal 1 of the workload has the weight 0; a weight lies above 0 and is at most 1000000"]
+            .assert_eq(&refusal(declared, "weight: 2", "weight: 0"));
+        expect!["runtime.yaml: line 4: the method takes no workload or target: MST measures the same whatever they are; use AIM or MWEM, or leave them out"]
+            .assert_eq(&refusal(declared, "AIM", "MST"));
+    }
+    expect!["runtime.yaml: line 6: target: Bob declares no column `il`; did you mean `Bob_ill`?"]
+        .assert_eq(&refusal(true, "target: Bob_ill", "target: Bob_il"));
+    agreement(
+        &["Alice", "Bob"],
+        &joined(false).replace("Bob_ill", "Bob_il"),
+    );
+    expect!["runtime.yaml: no marginal of the workload has the target `Bob_ill`, so that it changes nothing; leave the target out, or list other marginals"]
+        .assert_eq(&refusal(true, "Alice_age, Bob_ill", "Alice_age"));
+    expect!["runtime.yaml: AIM measures each of the 3 columns before its rounds begin, at the price of a round each: give at least 3 as `rounds`, not 2, or leave it out"]
+        .assert_eq(&refusal(true, "epsilon: 3", "epsilon: 3\nparams: {rounds: 2}"));
 }

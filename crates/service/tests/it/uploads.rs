@@ -146,6 +146,31 @@ async fn a_length_beyond_the_limit_is_refused_before_the_body() {
 }
 
 #[tokio::test]
+async fn a_table_must_have_the_columns_that_the_workload_names() {
+    let room = TestRoom::open(
+        "method: AIM\nepsilon: 3\nparty_names: [Alice, Bob]\n\
+         workload: [{columns: [Alice_age, Bob_ill]}, {columns: [Alice_buying]}]\ntarget: Bob_ill\n",
+    );
+    let refused = room.upload("Alice", "id,buying\n1,low\n").await;
+    assert!(
+        refused
+            .body
+            .contains("names the column `age`, which this table does not have"),
+        "{}",
+        refused.body
+    );
+    refused.refused(Code::UnreadableTable);
+    let taken: UploadReply = room
+        .upload("Alice", "id,buying,age\n1,low,3\n")
+        .await
+        .json();
+    assert_eq!(taken.rows, 1);
+    room.upload("Bob", "id,healthy\n1,no\n")
+        .await
+        .refused(Code::UnreadableTable);
+}
+
+#[tokio::test]
 async fn an_upload_broken_off_leaves_the_room_as_before() {
     let whole = form(&alice());
     let end = whole.len();

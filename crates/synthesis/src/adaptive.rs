@@ -1,0 +1,350 @@
+//! Select, measure, estimate, over and over: what AIM and MWEM share.
+
+use std::ops::ControlFlow;
+
+use marginals::{
+    Clique, Domain, EstimationOptions, JunctionTree, MAX_TREE_CELLS, MarkovRandomField,
+    Measurement, estimate_watched,
+};
+use privacy::{Counts, Rho, Score};
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+use tabular::Schema;
+
+use crate::compression::Compression;
+use crate::constraints::Constraints;
+use crate::fit::{FitError, Run};
+use crate::measured::Measured;
+use crate::method::{Method, ParameterError, whole_number};
+use crate::model::Model;
+
+/// Checked parameters of a method of rounds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RoundParameters {
+    /// How many rounds the budget is laid out for, if not the method's default.
+    pub(crate) rounds: Option<u32>,
+    /// Cells of the largest model.
+    pub(crate) max_model_cells: f64,
+    /// Passes of belief propagation in each round, at most.
+    pub(crate) max_iterations: usize,
+}
+
+const BYTES_PER_CELL: f64 = 8.0;
+const MB: f64 = 1_048_576.0;
+
+impl RoundParameters {
+    pub(crate) fn new(
+        method: Method,
+        default_model_mb: u32,
+        params: &Map<String, Value>,
+    ) -> Result<RoundParameters, ParameterError> {
+        let mut parameters = RoundParameters {
+            rounds: None,
+            max_model_cells: f64::from(default_model_mb) * MB / BYTES_PER_CELL,
+            max_iterations: 1000,
+        };
+        for (name, value) in params {
+            match name.as_str() {
+                "rounds" => {
+                    let expected = "a whole number between 1 and 1000000";
+                    let rounds = whole_number(method, "rounds", value, 1_000_000, expected)?;
+                    parameters.rounds = Some(rounds);
+                }
+                "max_model_mb" => {
+                    let expected = "a whole number between 1 and 1024";
+                    let mb = whole_number(method, "max_model_mb", value, 1024, expected)?;
+                    parameters.max_model_cells = f64::from(mb) * MB / BYTES_PER_CELL;
+                }
+                "max_iterations" => {
+                    let expected = "a whole number between 1 and 100000";
+                    let most = whole_number(method, "max_iterations", value, 100_000, expected)?;
+                    parameters.max_iterations = most as usize;
+                }
+                _ => {
+                    return Err(ParameterError::Unknown {
+                        method,
+                        name: name.clone(),
+                        known: "it has `rounds`, `max_model_mb` and `max_iterations`",
+                    });
+                }
+            }
+        }
+        Ok(parameters)
+    }
+}
+
+/// Exact counts of all candidates are held at once: 512 MiB.
+const MAX_COUNTED_CELLS: u128 = 1 << 27;
+
+/// Whether the exact counts of so many marginals fit into memory.
+pub(crate) fn check_cells<'a>(
+    method: Method,
+    cliques: impl IntoIterator<Item = &'a Clique>,
+    schema: &Schema,
+) -> Result<(), FitError> {
+    let sizes = schema.sizes();
+    let cells_of = |clique: &Clique| {
+        clique
+            .iter()
+            .fold(1, |cells: u128, a| cells.saturating_mul(sizes[a] as u128))
+    };
+    let cells = cliques
+        .into_iter()
+        .fold(0, |sum: u128, clique| sum.saturating_add(cells_of(clique)));
+    if cells > MAX_COUNTED_CELLS {
+        return Err(FitError::TooManyCells {
+            method,
+            cells,
+            limit: MAX_COUNTED_CELLS,
+        });
+    }
+    Ok(())
+}
+
+/// A marginal that may be measured.
+struct Candidate {
+    clique: Clique,
+    /// The score's factor.
+    weight: f64,
+    counts: Counts,
+}
+
+/// What a round is paid with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Price {
+    pub(crate) select: Rho,
+    pub(crate) measure: Rho,
+}
+
+impl Price {
+    /// Nine tenths of `whole / rounds` for measuring, one for selecting.
+    pub(crate) fn of_one(whole: Rho, rounds: u32) -> Price {
+        Price {
+            select: whole.share(1, 10 * rounds),
+            measure: whole.share(9, 10 * rounds),
+        }
+    }
+
+    pub(crate) fn sum(self) -> Rho {
+        self.select.checked_add(self.measure).unwrap_or(Rho::MAX)
+    }
+}
+
+/// A model, what it was estimated from, and what may be measured next.
+pub(crate) struct Adaptive {
+    domain: Domain,
+    candidates: Vec<Candidate>,
+    measured: Vec<Measured>,
+    /// The sets of columns with constraints. Every junction tree holds them, so that what the first model held impossible stays so.
+    constraints: Vec<Clique>,
+    field: MarkovRandomField,
+    /// What there was to spend.
+    whole: Rho,
+    max_iterations: usize,
+}
+
+impl Adaptive {
+    /// Counts every candidate once: no round goes back to the rows. The model is uniform but for the schema's constraints.
+    pub(crate) fn start(
+        run: &mut Run<'_>,
+        weighted: Vec<(Clique, f64)>,
+        max_iterations: usize,
+    ) -> Result<Adaptive, FitError> {
+        /// Cells that are counted together: enough to share a pass over the rows, few enough for memory.
+        const BATCH_CELLS: usize = 1 << 22;
+        let sizes = run.table.schema().sizes();
+        let domain = Domain::new(sizes.clone()).expect("a schema's sizes are those of a domain");
+        let (mut candidates, mut rest) = (Vec::with_capacity(weighted.len()), weighted.as_slice());
+        while !rest.is_empty() {
+            run.at("counting", candidates.len(), weighted.len())?;
+            let mut cells = 0;
+            let within = |(clique, _): &&(Clique, f64)| {
+                cells += clique.iter().map(|a| sizes[a]).product::<usize>();
+                cells <= BATCH_CELLS
+            };
+            let count = rest.iter().take_while(within).count().max(1);
+            let (batch, later) = rest.split_at(count);
+            let cliques: Vec<Vec<usize>> = batch
+                .iter()
+                .map(|(clique, _)| clique.attributes().to_vec())
+                .collect();
+            let counted = batch.iter().zip(run.table.counts_of(&cliques));
+            candidates.extend(counted.map(|((clique, weight), counts)| Candidate {
+                clique: clique.clone(),
+                weight: *weight,
+                counts,
+            }));
+            rest = later;
+        }
+        let constraints = Constraints::of(run.table.schema());
+        Ok(Adaptive {
+            field: constraints.imposed_on(&domain, None, 1.0)?,
+            constraints: constraints.cliques(),
+            domain,
+            candidates,
+            measured: Vec::new(),
+            whole: run.ledger.remaining(),
+            max_iterations,
+        })
+    }
+
+    /// Cells of a candidate's table.
+    pub(crate) fn cells(&self, candidate: usize) -> f64 {
+        self.candidates[candidate].counts.len() as f64
+    }
+
+    /// Candidates of some weight with which the model's junction tree would have no more cells than this, or which are part of what
+    /// was measured before.
+    pub(crate) fn within(&self, max_cells: f64) -> Vec<usize> {
+        let measured = self.maximal_measured();
+        let held: Vec<&Clique> = measured.iter().chain(&self.constraints).collect();
+        let fits = |&i: &usize| {
+            let Candidate { clique, weight, .. } = &self.candidates[i];
+            // Its score would be 0 whatever the model is, and so above those that noise explains.
+            if *weight == 0.0 {
+                return false;
+            }
+            if measured.iter().any(|known| clique.is_subset(known)) {
+                return true;
+            }
+            let together: Vec<Clique> = held.iter().copied().chain([clique]).cloned().collect();
+            let cells = JunctionTree::new(&self.domain, &together).cells(&self.domain);
+            cells <= MAX_TREE_CELLS && cells as f64 <= max_cells
+        };
+        (0..self.candidates.len())
+            .into_par_iter()
+            .filter(fits)
+            .collect()
+    }
+
+    /// Selects the candidate that the model is worst at: the score is the weight times the L1 distance of exact and modelled
+    /// counts, less `noise_per_cell` for each cell.
+    pub(crate) fn select(
+        &self,
+        run: &mut Run<'_>,
+        open: &[usize],
+        noise_per_cell: f64,
+        rho: Rho,
+    ) -> Result<usize, FitError> {
+        let heaviest = open
+            .iter()
+            .map(|&i| self.candidates[i].weight)
+            .fold(0.0, f64::max);
+        let score = |&i: &usize| -> Result<(usize, Score), marginals::Error> {
+            let candidate = &self.candidates[i];
+            let model = self.field.marginal(&candidate.clique)?;
+            let distance = candidate.counts.l1_distance(&model);
+            let charged = distance.less(noise_per_cell * model.len() as f64);
+            Ok((i, charged.times(candidate.weight / heaviest)))
+        };
+        // Whether a model's marginal can be had within memory follows from what was released.
+        let (open, scores): (Vec<usize>, Vec<Score>) = open
+            .par_iter()
+            .map(score)
+            .filter(|score| !matches!(score, Err(marginals::Error::TooLarge { .. })))
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .unzip();
+        let chosen = run
+            .ledger
+            .select("the next marginal", scores, rho, run.rng)?;
+        Ok(open[chosen])
+    }
+
+    pub(crate) fn measure(
+        &mut self,
+        run: &mut Run<'_>,
+        candidate: usize,
+        rho: Rho,
+    ) -> Result<(), FitError> {
+        let Candidate { clique, counts, .. } = &self.candidates[candidate];
+        let noisy = run
+            .ledger
+            .measure(&run.label(clique), counts, rho, run.rng)?;
+        self.measured.push(Measured::new(clique.clone(), &noisy));
+        Ok(())
+    }
+
+    /// The model's counts of a candidate.
+    pub(crate) fn modelled(&self, candidate: usize) -> Result<Vec<f64>, FitError> {
+        Ok(self.field.marginal(&self.candidates[candidate].clique)?)
+    }
+
+    /// Fits the model to all that was measured, starting from the last one.
+    pub(crate) fn estimate(&mut self, run: &mut Run<'_>) -> Result<(), FitError> {
+        let measurements = self
+            .measured
+            .iter()
+            .map(|m| Measurement::new(&self.domain, m.columns.clone(), m.values(), m.sigma))
+            .collect::<Result<Vec<Measurement>, _>>()?;
+        let cells = self
+            .measured
+            .iter()
+            .map(|m| m.values.len() as f64)
+            .sum::<f64>();
+        let options = EstimationOptions {
+            warm_start: Some(&self.field),
+            structure: &self.constraints,
+            max_iterations: self.max_iterations,
+            tolerance: TOLERANCE,
+            target_loss: SHARE_OF_EXPECTED_LOSS * cells / 2.0,
+            ..EstimationOptions::default()
+        };
+        let whole = self.whole;
+        let mut watch = |_: usize, _: f64| match tell(run, whole) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        };
+        self.field = estimate_watched(&self.domain, &measurements, &options, &mut watch)?.model;
+        Ok(())
+    }
+
+    /// Tells how much of the budget is spent.
+    pub(crate) fn tell(&self, run: &mut Run<'_>) -> Result<(), FitError> {
+        tell(run, self.whole)
+    }
+
+    pub(crate) fn into_model(self, run: &Run<'_>, method: Method) -> Model {
+        let sizes = self.domain.sizes();
+        Model::new(
+            run.table.schema().clone(),
+            method,
+            sizes.iter().map(|&size| Compression::none(size)).collect(),
+            self.field,
+            self.measured,
+            run.ledger.record(),
+        )
+    }
+
+    /// What was measured, without what is part of another measurement.
+    fn maximal_measured(&self) -> Vec<Clique> {
+        let mut cliques: Vec<&Clique> = self.measured.iter().map(|m| &m.columns).collect();
+        cliques.sort_by_key(|clique| std::cmp::Reverse(clique.len()));
+        let mut maximal: Vec<Clique> = Vec::new();
+        for clique in cliques {
+            if !maximal.iter().any(|known| clique.is_subset(known)) {
+                maximal.push(clique.clone());
+            }
+        }
+        maximal
+    }
+}
+
+/// A round's estimate ends when 20 iterations lower the loss by less than this share of it.
+const TOLERANCE: f64 = 1e-3;
+
+/// It also ends at this share of the loss that the true counts have in expectation, half the number of cells: below that it would
+/// fit the noise. On the Adult table that is as accurate as going on, in a quarter of the time.
+const SHARE_OF_EXPECTED_LOSS: f64 = 0.6;
+
+fn tell(run: &mut Run<'_>, whole: Rho) -> Result<(), FitError> {
+    const STEPS: f64 = 1000.0;
+    let left = run.ledger.remaining().get() / whole.get();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 1000"
+    )]
+    let done = (STEPS * (1.0 - left)) as usize;
+    run.at("choosing and measuring", done, STEPS as usize)
+}

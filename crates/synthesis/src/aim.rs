@@ -1,0 +1,236 @@
+//! AIM: McKenna, Mullins, Sheldon and Miklau, "AIM: an adaptive and iterative mechanism for differentially private synthetic
+//! data" (2022), arXiv:2201.12677, algorithm 1.
+//!
+//! Every column is measured. Then each round selects the marginal that the model is worst at, beyond what noise would
+//! hide, measures it and estimates the model anew. Where a measurement taught nothing, later rounds get four times the
+//! budget each; the last one takes what is left. Candidates are the workload's marginals and all of their parts whose junction
+//! tree with what was measured before stays within a bound that grows with what is spent.
+//!
+//! One addition: columns that the workload does not name are measured with the others, since rows are made of all columns.
+
+use std::collections::BTreeMap;
+use std::f64::consts::FRAC_2_PI;
+
+use marginals::Clique;
+use privacy::{LedgerError, Rho};
+use serde_json::{Map, Value};
+use tabular::Schema;
+
+use crate::adaptive::{Adaptive, Price, RoundParameters, check_cells};
+use crate::fit::{FitError, Run};
+use crate::method::{Method, ParameterError};
+use crate::model::Model;
+use crate::workload::Workload;
+
+const DEFAULT_MODEL_MB: u32 = 80;
+const ROUNDS_PER_COLUMN: usize = 16;
+
+/// What a fit does, as far as it follows from public facts.
+pub(crate) struct AimPlan {
+    parameters: RoundParameters,
+    rounds: u32,
+    /// The workload's marginals and all of their parts, with their weights; every column is among them.
+    candidates: Vec<(Clique, f64)>,
+}
+
+pub(crate) fn parameters(params: &Map<String, Value>) -> Result<RoundParameters, ParameterError> {
+    RoundParameters::new(Method::Aim, DEFAULT_MODEL_MB, params)
+}
+
+impl AimPlan {
+    pub(crate) fn new(
+        params: &Map<String, Value>,
+        workload: &Workload,
+        schema: &Schema,
+    ) -> Result<AimPlan, FitError> {
+        let parameters = parameters(params)?;
+        let columns = schema.columns().len();
+        let default = u32::try_from(ROUNDS_PER_COLUMN * columns).expect("columns are far fewer");
+        let rounds = parameters.rounds.unwrap_or(default);
+        if (rounds as usize) < columns {
+            // Columns alone would cost columns / rounds of nine tenths of the budget.
+            return Err(FitError::TooFewRounds {
+                method: Method::Aim,
+                rounds,
+                columns,
+            });
+        }
+        let candidates = closure(workload, schema, parameters.max_model_cells)?;
+        check_cells(
+            Method::Aim,
+            candidates.iter().map(|(clique, _)| clique),
+            schema,
+        )?;
+        Ok(AimPlan {
+            parameters,
+            rounds,
+            candidates,
+        })
+    }
+}
+
+pub(crate) fn fit(run: &mut Run<'_>, plan: AimPlan) -> Result<Model, FitError> {
+    let whole = run.ledger.remaining();
+    let mut price = Price::of_one(whole, plan.rounds);
+    if price.select == Rho::ZERO {
+        let label = format!("one of AIM's {} rounds", plan.rounds);
+        return Err(LedgerError::NoBudget { label }.into());
+    }
+    let columns: Vec<usize> = (0..plan.candidates.len())
+        .filter(|&i| plan.candidates[i].0.len() == 1)
+        .collect();
+    let mut aim = Adaptive::start(run, plan.candidates, plan.parameters.max_iterations)?;
+    for column in columns {
+        aim.tell(run)?;
+        aim.measure(run, column, price.measure)?;
+    }
+    aim.estimate(run)?;
+    loop {
+        aim.tell(run)?;
+        let remaining = run.ledger.remaining();
+        let last = !affords_two(remaining, price);
+        if last {
+            price.select = remaining.share(1, 10);
+            price.measure = less(remaining, price.select);
+        }
+        let used_with_this = less(whole, less(remaining, price.sum()));
+        let share = used_with_this.get() / whole.get();
+        let open = aim.within(plan.parameters.max_model_cells * share);
+        let noise_per_cell = FRAC_2_PI.sqrt() * run.ledger.sigma(price.measure);
+        let chosen = aim.select(run, &open, noise_per_cell, price.select)?;
+        let before = aim.modelled(chosen)?;
+        aim.measure(run, chosen, price.measure)?;
+        aim.estimate(run)?;
+        if last {
+            return Ok(aim.into_model(run, Method::Aim));
+        }
+        let change = l1_distance(&before, &aim.modelled(chosen)?);
+        if change <= noise_per_cell * aim.cells(chosen) {
+            price = Price {
+                select: times_four(price.select),
+                measure: times_four(price.measure),
+            };
+        }
+    }
+}
+
+/// The workload's marginals and all their non-empty parts, with w_r, the sum over the workload of c_s times the number of columns
+/// that r and s share; and every column. Marginals that no model may hold are left out.
+fn closure(
+    workload: &Workload,
+    schema: &Schema,
+    max_model_cells: f64,
+) -> Result<Vec<(Clique, f64)>, FitError> {
+    /// More than any machine would score in each round.
+    const MOST: usize = 1 << 20;
+    let sizes = schema.sizes();
+    let mut parts: BTreeMap<Clique, f64> =
+        (0..sizes.len()).map(|a| (Clique::new([a]), 0.0)).collect();
+    for (marginal, _) in workload.marginals() {
+        let mut subsets = vec![(Clique::new([]), 1.0)];
+        for a in marginal.iter() {
+            let with_a = subsets
+                .iter()
+                .map(|(part, cells)| (part.union(&Clique::new([a])), cells * sizes[a] as f64))
+                .filter(|(_, cells)| *cells <= max_model_cells)
+                .collect::<Vec<_>>();
+            subsets.extend(with_a);
+            if parts.len() + subsets.len() > MOST {
+                return Err(FitError::TooManyMarginals {
+                    method: Method::Aim,
+                    limit: MOST,
+                });
+            }
+        }
+        parts.extend(subsets.into_iter().skip(1).map(|(part, _)| (part, 0.0)));
+    }
+    // The sum over s of c_s |r n s| is, column by column of r, that over the marginals s which have the column.
+    let mut of_column = vec![0.0; sizes.len()];
+    for (marginal, c) in workload.marginals() {
+        marginal.iter().for_each(|a| of_column[a] += c);
+    }
+    for (part, weight) in &mut parts {
+        *weight = part.iter().map(|a| of_column[a]).sum();
+    }
+    Ok(parts.into_iter().collect())
+}
+
+fn affords_two(remaining: Rho, price: Price) -> bool {
+    let two = price.sum().checked_add(price.sum());
+    two.is_some_and(|two| two <= remaining)
+}
+
+fn less(whole: Rho, part: Rho) -> Rho {
+    whole.checked_sub(part).unwrap_or(Rho::ZERO)
+}
+
+fn times_four(rho: Rho) -> Rho {
+    let twice = rho.checked_add(rho).unwrap_or(Rho::MAX);
+    twice.checked_add(twice).unwrap_or(Rho::MAX)
+}
+
+fn l1_distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use tabular::Declaration;
+
+    use super::*;
+    use crate::NamedMarginal;
+
+    fn workload(marginals: &[(&[&str], f64)]) -> (Workload, Schema) {
+        let yaml = "a: {categories: [x, y]}\nb: {categories: [x, y, z]}\nc: {integer: {min: 0, max: 9}}\nd: {categories: [x]}\n";
+        let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
+        let named = |&(columns, weight): &(&[&str], f64)| NamedMarginal {
+            columns: columns.iter().map(|&name| name.to_owned()).collect(),
+            weight,
+        };
+        let named: Vec<NamedMarginal> = marginals.iter().map(named).collect();
+        (Workload::new(&named, &schema).unwrap(), schema)
+    }
+
+    #[test]
+    fn parts_are_weighed_by_what_they_share_with_the_workload() {
+        let (workload, schema) = workload(&[(&["a", "b"], 2.0), (&["a", "b", "c"], 0.5)]);
+        let parts = closure(&workload, &schema, 1e6).unwrap();
+        let expected = [
+            (vec![0], 2.5),
+            (vec![0, 1], 2.0 * 2.0 + 0.5 * 2.0),
+            (vec![0, 1, 2], 2.0 * 2.0 + 0.5 * 3.0),
+            (vec![0, 2], 2.0 + 0.5 * 2.0),
+            (vec![1], 2.5),
+            (vec![1, 2], 2.0 + 0.5 * 2.0),
+            (vec![2], 0.5),
+            (vec![3], 0.0),
+        ];
+        assert_eq!(
+            parts,
+            expected.map(|(part, weight)| (Clique::new(part), weight))
+        );
+    }
+
+    #[test]
+    fn parts_that_no_model_may_hold_are_left_out() {
+        let (workload, schema) = workload(&[(&["a", "b", "c"], 1.0)]);
+        let parts = closure(&workload, &schema, 29.0).unwrap();
+        let names: Vec<String> = parts.iter().map(|(part, _)| part.to_string()).collect();
+        assert_eq!(names, ["{0}", "{0, 1}", "{0, 2}", "{1}", "{2}", "{3}"]);
+    }
+
+    #[test]
+    fn prices_are_multiplied_in_whole_units() {
+        let whole = Rho::try_from(0.5).unwrap();
+        let price = Price::of_one(whole, 80);
+        assert_eq!(price.select, whole.share(1, 800));
+        assert_eq!(price.measure, whole.share(9, 800));
+        assert_eq!(times_four(price.select).get(), 4.0 * price.select.get());
+        assert_eq!(times_four(Rho::MAX), Rho::MAX);
+        assert!(affords_two(
+            price.sum().checked_add(price.sum()).unwrap(),
+            price
+        ));
+        assert!(!affords_two(less(whole, whole), price));
+    }
+}
