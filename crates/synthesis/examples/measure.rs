@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use serde_json::Map;
-use synthesis::{Method, Model, evaluate, fit};
+use synthesis::{Method, Model, Workload, evaluate, fit};
 use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -77,6 +77,7 @@ fn fit_once(real: &CodedTable, method: Method, epsilon: f64) -> Result<Model, Bo
         real,
         method,
         &Map::new(),
+        &Workload::pairs(real.schema()),
         &mut ledger,
         &mut rng,
         &mut watch,

@@ -316,7 +316,7 @@ mod tests {
     use tabular::Declaration;
 
     use super::*;
-    use crate::{Method, fit};
+    use crate::{Method, Workload, fit};
 
     const YAML: &str = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 9}}\nc: {categories: [no, yes], nullable: true}\nd: {integer: {min: 0, max: 59, bins: 60}}\n";
 
@@ -385,10 +385,12 @@ mod tests {
         let mut noise = testkit::noise(2);
         let mut go_on = |_| ControlFlow::Continue(());
         let parameters = Map::new();
+        let table = table(2000);
         let model = fit(
-            &table(2000),
+            &table,
             Method::Mst,
             &parameters,
+            &Workload::pairs(table.schema()),
             &mut ledger,
             &mut noise,
             &mut go_on,

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use synthesis::{FitError, Method, Model, Progress, fit};
+use synthesis::{FitError, Method, Model, Progress, Workload, fit};
 use tabular::{CodedTable, Condition, Declaration, Schema};
 
 const EPSILON: f64 = 2.0;
@@ -165,6 +165,7 @@ fn fitted(table: &CodedTable, method: Method, epsilon: f64, seed: u64) -> Model 
         table,
         method,
         &Map::new(),
+        &Workload::pairs(table.schema()),
         &mut ledger,
         &mut testkit::noise(seed),
         &mut |_| ControlFlow::Continue(()),
@@ -393,6 +394,7 @@ fn seen(table: &CodedTable, method: Method, epsilon: f64, seed: u64) -> Seen {
         table,
         method,
         &Map::new(),
+        &Workload::pairs(table.schema()),
         &mut ledger,
         &mut testkit::noise(seed),
         &mut watch,
