@@ -142,6 +142,13 @@ impl Alignment {
         map
     }
 
+    /// Rough work to go through the large table, in cells of a long run.
+    pub(crate) fn cost(&self) -> f64 {
+        const RUN: f64 = 8.0;
+        let cells = self.large_cells() as f64;
+        cells + RUN * cells / self.inner.length as f64
+    }
+
     fn large_cells(&self) -> usize {
         let outer: usize = self.outer.iter().map(|axis| axis.length).product();
         outer * self.middle.length * self.inner.length

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::alignment::Alignment;
-use crate::propagation::{Layout, NodeLayout, Tables, axes};
+use crate::inference::{Network, conditional};
+use crate::propagation::Tables;
 use crate::{
     Clique, Domain, Error, Factor, JunctionTree, MAX_TREE_CELLS, MarkovRandomField, Measurement,
-    estimate_total,
+    TreeNode, estimate_total,
 };
 
 /// How [`estimate`] goes about it.
@@ -13,8 +13,9 @@ use crate::{
 pub struct EstimationOptions<'a> {
     /// Number of records; estimated from the measurements if not given.
     pub total: Option<f64>,
-    /// The model to start from. Combinations it holds impossible stay impossible, as far as one node of the junction
-    /// tree holds their attributes.
+    /// The model to start from. The junction tree also holds the cliques of its factors, unless they would more than double
+    /// the tree; then it is projected onto the tree. Combinations it holds impossible stay impossible, after a projection as
+    /// far as one node holds their attributes.
     pub warm_start: Option<&'a MarkovRandomField>,
     /// Cliques that the junction tree holds besides the measured ones.
     pub structure: &'a [Clique],
@@ -62,8 +63,8 @@ pub struct Estimate {
 /// belief propagation an iteration, one more where the constant was too small.
 ///
 /// # Errors
-/// If a measurement or the warm start is of another domain, the total is not positive, or the junction tree of
-/// the measured cliques has more than [`MAX_TREE_CELLS`] cells.
+/// If a measurement or the warm start is of another domain, the total is not positive, the junction tree of
+/// the measured cliques has more than [`MAX_TREE_CELLS`] cells, or the warm start makes every combination impossible.
 pub fn estimate(
     domain: &Domain,
     measurements: &[Measurement],
@@ -84,22 +85,23 @@ pub fn estimate_watched(
     options: &EstimationOptions<'_>,
     watch: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
 ) -> Result<Estimate, Error> {
-    let problem = Problem::new(domain, measurements, options)?;
-    let mut descent = Descent::start(&problem, options.warm_start)?;
-    let mut losses = vec![problem.loss(&descent.best.measured)];
+    let (problem, network) = Problem::new(domain, measurements, options)?;
+    let mut descent = Descent::start(&problem, network)?;
+    let mut losses = vec![problem.loss(&descent.best)];
     let mut loss = losses[0];
     while descent.passes < options.max_iterations
         && loss > options.target_loss
         && !settled(&losses, options.tolerance)
     {
         descent.advance(&problem)?;
-        loss = problem.loss(&descent.best.measured);
+        loss = problem.loss(&descent.best);
         losses.push(loss);
         if watch(descent.passes, loss).is_break() {
             return Err(Error::Cancelled);
         }
     }
-    let model = problem.model(&descent.best.tables)?;
+    let factors = descent.network.conditionals(domain, &descent.best_tables)?;
+    let model = MarkovRandomField::new(domain.clone(), factors, problem.total)?;
     Ok(Estimate {
         model,
         losses,
@@ -119,19 +121,14 @@ fn settled(losses: &[f64], tolerance: f64) -> bool {
 /// For each measured clique a vector over its cells.
 type Vectors = Vec<Vec<f64>>;
 
-/// A measured clique: the tree node whose table it is read from, and what was measured.
+/// A measured clique and what was measured.
 struct Term {
-    node: usize,
-    alignment: Alignment,
     values: Vec<f64>,
     weights: Vec<f64>,
 }
 
 /// The loss, as a function of the probabilities of the measured cells.
 struct Problem {
-    domain: Domain,
-    tree: JunctionTree,
-    layout: Layout,
     terms: Vec<Term>,
     total: f64,
     /// What measurements of the same clique disagree among themselves; no model can lower it.
@@ -139,11 +136,12 @@ struct Problem {
 }
 
 impl Problem {
+    /// The problem, and the network of its measured cliques.
     fn new(
         domain: &Domain,
         measurements: &[Measurement],
         options: &EstimationOptions<'_>,
-    ) -> Result<Problem, Error> {
+    ) -> Result<(Problem, Network), Error> {
         for clique in options.structure {
             domain.check(clique)?;
         }
@@ -162,43 +160,24 @@ impl Problem {
                 None => drop(merged.insert(measurement.clique(), measurement.clone())),
             }
         }
-        let measured = merged.keys().copied();
-        let cliques: Vec<Clique> = measured.chain(options.structure).cloned().collect();
-        let tree = JunctionTree::new(domain, &cliques);
-        let layout = Layout::new(domain, &tree, MAX_TREE_CELLS)?;
+        let cliques: Vec<Clique> = merged.keys().map(|&clique| clique.clone()).collect();
+        let network = network(domain, &cliques, options)?;
         let term = |measurement: Measurement| {
-            let clique = measurement.clique();
-            let node = tree
-                .smallest_containing(domain, clique)
-                .expect("the tree holds every measured clique");
-            let alignment = Alignment::new(&layout.nodes[node].axes, &axes(domain, clique));
             let (values, weights) = measurement.into_values_and_weights();
-            Term {
-                node,
-                alignment,
-                values,
-                weights,
-            }
+            Term { values, weights }
         };
         let terms = merged.into_values().map(term).collect();
-        Ok(Problem {
-            domain: domain.clone(),
-            tree,
-            layout,
+        let problem = Problem {
             terms,
             total,
             disagreement,
-        })
+        };
+        Ok((problem, network))
     }
 
-    /// Probabilities of the measured cells.
-    fn measured(&self, tables: &Tables) -> Vectors {
-        let read = |term: &Term| {
-            let mut sums = vec![0.0; term.values.len()];
-            term.alignment.sum(&tables[term.node], &mut sums);
-            sums
-        };
-        self.terms.iter().map(read).collect()
+    fn zeros(&self) -> Vectors {
+        let zeros = |term: &Term| vec![0.0; term.values.len()];
+        self.terms.iter().map(zeros).collect()
     }
 
     fn loss(&self, measured: &Vectors) -> f64 {
@@ -241,126 +220,89 @@ impl Problem {
         let largest_weight = |term: &Term| term.weights.iter().copied().fold(0.0, f64::max);
         self.total.powi(2) * self.terms.iter().map(largest_weight).sum::<f64>()
     }
+}
 
-    /// The model with the given node marginals: the product of each node's conditional given its separator.
-    fn model(&self, marginals: &Tables) -> Result<MarkovRandomField, Error> {
-        let factor = |((node, layout), cells): ((&crate::TreeNode, &NodeLayout), &Vec<f64>)| {
-            let mut logs = cells.clone();
-            log_conditionals(&mut logs, layout.columns);
-            let mut in_order = vec![0.0; logs.len()];
-            let alignment = Alignment::new(&layout.axes, &axes(&self.domain, node.clique()));
-            alignment
-                .map()
-                .into_iter()
-                .zip(logs)
-                .for_each(|(at, log)| in_order[at] = log);
-            Factor::new(&self.domain, node.clique().clone(), in_order)
-        };
-        let nodes = self
-            .tree
-            .nodes()
-            .iter()
-            .zip(&self.layout.nodes)
-            .zip(marginals);
-        let factors = nodes.map(factor).collect::<Result<Vec<Factor>, Error>>()?;
-        MarkovRandomField::new(self.domain.clone(), factors, self.total)
+/// The network of the measured cliques and the structure that has the warm start's model where all potentials are zero.
+///
+/// The model's own factors are taken where they fit: where its cliques at most double the
+/// tree. Otherwise it is projected onto the tree.
+fn network(
+    domain: &Domain,
+    cliques: &[Clique],
+    options: &EstimationOptions<'_>,
+) -> Result<Network, Error> {
+    let mut held: Vec<Clique> = cliques.iter().chain(options.structure).cloned().collect();
+    let tree = JunctionTree::new(domain, &held);
+    check_size(domain, &tree)?;
+    let Some(model) = options.warm_start else {
+        return Ok(Network::new(domain, &tree, cliques, &[]));
+    };
+    if model.domain() != domain {
+        return Err(Error::OtherDomain);
     }
+    let factors = model.potentials();
+    held.extend(factors.iter().map(|factor| factor.clique().clone()));
+    let larger = JunctionTree::new(domain, &held);
+    if larger.cells(domain) <= tree.cells(domain).saturating_mul(2).min(MAX_TREE_CELLS) {
+        return Ok(Network::new(domain, &larger, cliques, factors));
+    }
+    let projected = projection(domain, &tree, model)?;
+    Ok(Network::new(domain, &tree, cliques, &projected))
+}
 
-    /// Log-conditionals of every node under another model, in this layout.
-    fn logs_of(&self, model: &MarkovRandomField) -> Result<Tables, Error> {
-        if model.domain() != &self.domain {
-            return Err(Error::OtherDomain);
-        }
-        let node_logs = |(node, layout): (&crate::TreeNode, &NodeLayout)| {
-            let marginal = model.marginal(node.clique())?;
-            let alignment = Alignment::new(&layout.axes, &axes(&self.domain, node.clique()));
-            let mut logs: Vec<f64> = alignment.map().into_iter().map(|at| marginal[at]).collect();
-            log_conditionals(&mut logs, layout.columns);
-            Ok(logs)
-        };
-        self.tree
-            .nodes()
-            .iter()
-            .zip(&self.layout.nodes)
-            .map(node_logs)
-            .collect()
+fn check_size(domain: &Domain, tree: &JunctionTree) -> Result<(), Error> {
+    let (cells, limit) = (tree.cells(domain), MAX_TREE_CELLS);
+    if cells > limit {
+        Err(Error::TooLarge { cells, limit })
+    } else {
+        Ok(())
     }
 }
 
-fn log_conditionals(cells: &mut [f64], columns: usize) {
-    for row in cells.chunks_exact_mut(columns) {
-        let mass: f64 = row.iter().sum();
-        row.iter_mut().for_each(|p| {
-            *p = if *p > 0.0 {
-                (*p / mass).ln()
-            } else {
-                f64::NEG_INFINITY
-            }
-        });
-    }
-}
-
-/// Marginals that belong to one distribution.
-struct Point {
-    /// Of the tree's nodes.
-    tables: Tables,
-    /// Of the measured cliques.
-    measured: Vectors,
-}
-
-impl Point {
-    /// Moves the fraction `share` of the way to `other`.
-    fn approach(&mut self, other: &Point, share: f64) {
-        let own = self.tables.iter_mut().chain(&mut self.measured);
-        for (own, other) in own.zip(other.tables.iter().chain(&other.measured)) {
-            own.iter_mut()
-                .zip(other)
-                .for_each(|(x, y)| *x += share * (y - *x));
-        }
-    }
+/// For each node of a tree the conditional given its separator under a model, whose tree may be another.
+fn projection(
+    domain: &Domain,
+    tree: &JunctionTree,
+    model: &MarkovRandomField,
+) -> Result<Vec<Factor>, Error> {
+    let conditional = |node: &TreeNode| {
+        let marginal = model.marginal(node.clique())?;
+        conditional(domain, node.clique(), node.separator(), marginal)
+    };
+    tree.nodes().iter().map(conditional).collect()
 }
 
 /// The state of the accelerated descent: a sequence of models, and the mixture of them that is the answer.
 struct Descent {
-    /// Logarithms of the current model of the sequence.
-    logs: Tables,
-    /// Its marginals.
-    current: Point,
-    /// The best mixture so far.
-    best: Point,
+    network: Network,
+    /// Logarithms of the potentials of the current model of the sequence.
+    potentials: Vectors,
+    /// Its probabilities of the measured cells.
+    current: Vectors,
+    /// Those of the best mixture so far.
+    best: Vectors,
+    /// And its probabilities of the tree's nodes.
+    best_tables: Tables,
     smoothness: f64,
     /// Sum of all step lengths so far.
     travelled: f64,
     passes: usize,
-    /// Reused memory.
-    next_logs: Tables,
-    scratch: Tables,
-    next_tables: Tables,
 }
 
 impl Descent {
-    fn start(problem: &Problem, warm_start: Option<&MarkovRandomField>) -> Result<Descent, Error> {
-        let zeros = problem.layout.zeros();
-        let logs = match warm_start {
-            Some(model) => problem.logs_of(model)?,
-            None => zeros.clone(),
-        };
-        let (mut scratch, mut tables) = (logs.clone(), zeros.clone());
-        problem.layout.calibrate(&mut scratch, &mut tables)?;
-        let measured = problem.measured(&tables);
+    fn start(problem: &Problem, mut network: Network) -> Result<Descent, Error> {
+        let potentials = problem.zeros();
+        let mut current = problem.zeros();
+        network.pass(&potentials, &mut current)?;
         Ok(Descent {
-            best: Point {
-                tables: tables.clone(),
-                measured: measured.clone(),
-            },
-            current: Point { tables, measured },
+            best_tables: network.tables().map(<[f64]>::to_vec).collect(),
+            best: current.clone(),
+            current,
+            potentials,
+            network,
             smoothness: problem.smoothness_bound(),
             travelled: 0.0,
             passes: 1,
-            next_logs: zeros.clone(),
-            next_tables: zeros,
-            scratch,
-            logs,
         })
     }
 
@@ -375,17 +317,23 @@ impl Descent {
             let share = step / (self.travelled + step);
             let between = self.mixture(share);
             let gradient = problem.gradient(&between);
-            let measured = self.try_step(problem, step, &gradient)?;
+            let mut potentials = self.potentials.clone();
+            for (potential, gradient) in potentials.iter_mut().zip(&gradient) {
+                let cells = potential.iter_mut().zip(gradient);
+                cells.for_each(|(log, slope)| *log -= step * slope);
+            }
+            let mut measured = problem.zeros();
+            self.network.pass(&potentials, &mut measured)?;
+            self.passes += 1;
             // Half the symmetric divergence: unlike either one-sided divergence it can be had without cancellation.
-            let divergence = 0.5
-                * step
-                * (dot(&gradient, &self.current.measured) - dot(&gradient, &measured)).max(0.0);
+            let divergence =
+                0.5 * step * (dot(&gradient, &self.current) - dot(&gradient, &measured)).max(0.0);
             let divergence = if divergence > 0.0 {
                 divergence
             } else {
                 f64::MIN_POSITIVE
             };
-            let curvature = problem.excess(&self.current.measured, &measured) / divergence;
+            let curvature = problem.excess(&self.current, &measured) / divergence;
             // What is not a number compares false: it must not keep this loop going.
             if curvature <= self.smoothness * 1.0001 || !curvature.is_finite() {
                 self.travelled += step;
@@ -395,7 +343,7 @@ impl Descent {
                 } else {
                     lowest
                 };
-                self.accept(problem, measured);
+                self.accept(problem, potentials, measured);
                 return Ok(());
             }
             self.smoothness = (curvature * 1.1).max(self.smoothness * 1.5);
@@ -404,53 +352,35 @@ impl Descent {
 
     /// Measured cells of the mixture of the best and the current point.
     fn mixture(&self, share: f64) -> Vectors {
-        let mix = |(x, z): (&Vec<f64>, &Vec<f64>)| {
-            x.iter().zip(z).map(|(x, z)| x + share * (z - x)).collect()
-        };
-        self.best
-            .measured
-            .iter()
-            .zip(&self.current.measured)
-            .map(mix)
-            .collect()
-    }
-
-    /// Computes the model one mirror step away, and returns its measured cells.
-    fn try_step(
-        &mut self,
-        problem: &Problem,
-        step: f64,
-        gradient: &Vectors,
-    ) -> Result<Vectors, Error> {
-        for (next, logs) in self.next_logs.iter_mut().zip(&self.logs) {
-            next.copy_from_slice(logs);
-        }
-        for (term, gradient) in problem.terms.iter().zip(gradient) {
-            term.alignment
-                .add(&mut self.next_logs[term.node], -step, gradient);
-        }
-        for (scratch, logs) in self.scratch.iter_mut().zip(&self.next_logs) {
-            scratch.copy_from_slice(logs);
-        }
-        problem
-            .layout
-            .calibrate(&mut self.scratch, &mut self.next_tables)?;
-        self.passes += 1;
-        Ok(problem.measured(&self.next_tables))
+        let mut mixture = self.best.clone();
+        approach(&mut mixture, self.current.iter().map(Vec::as_slice), share);
+        mixture
     }
 
     /// Moves to the model last tried, and the mixture to the best point on the segment towards it.
-    fn accept(&mut self, problem: &Problem, measured: Vectors) {
-        std::mem::swap(&mut self.logs, &mut self.next_logs);
-        std::mem::swap(&mut self.current.tables, &mut self.next_tables);
-        self.current.measured = measured;
-        let gradient = problem.gradient(&self.best.measured);
-        let slope = dot(&gradient, &self.current.measured) - dot(&gradient, &self.best.measured);
-        let excess = problem.excess(&self.best.measured, &self.current.measured);
+    fn accept(&mut self, problem: &Problem, potentials: Vectors, measured: Vectors) {
+        self.potentials = potentials;
+        self.current = measured;
+        let gradient = problem.gradient(&self.best);
+        let slope = dot(&gradient, &self.current) - dot(&gradient, &self.best);
+        let excess = problem.excess(&self.best, &self.current);
         if slope < 0.0 && excess > 0.0 {
-            self.best
-                .approach(&self.current, (-slope / (2.0 * excess)).min(1.0));
+            let share = (-slope / (2.0 * excess)).min(1.0);
+            approach(
+                &mut self.best,
+                self.current.iter().map(Vec::as_slice),
+                share,
+            );
+            approach(&mut self.best_tables, self.network.tables(), share);
         }
+    }
+}
+
+/// Moves the fraction `share` of the way to `goal`.
+fn approach<'a>(point: &mut [Vec<f64>], goal: impl Iterator<Item = &'a [f64]>, share: f64) {
+    for (point, goal) in point.iter_mut().zip(goal) {
+        let cells = point.iter_mut().zip(goal);
+        cells.for_each(|(x, y)| *x += share * (y - *x));
     }
 }
 

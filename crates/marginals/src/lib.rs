@@ -25,10 +25,12 @@ mod error;
 mod estimation;
 mod exponential;
 mod factor;
+mod inference;
 mod junction_tree;
 mod measurement;
 mod propagation;
 mod random_field;
+mod reductions;
 mod rounding;
 mod sampling;
 
