@@ -306,14 +306,16 @@ impl Adaptive {
 
     pub(crate) fn into_model(self, run: &Run<'_>, method: Method) -> Model {
         let sizes = self.domain.sizes();
-        Model::new(
-            run.table.schema().clone(),
+        Model {
+            schema: run.table.schema().clone(),
             method,
-            sizes.iter().map(|&size| Compression::none(size)).collect(),
-            self.field,
-            self.measured,
-            run.ledger.record(),
-        )
+            compressions: sizes.iter().map(|&size| Compression::none(size)).collect(),
+            coarse: Vec::new(),
+            field: self.field,
+            measured: self.measured,
+            errors: None,
+            ledger: run.ledger.record(),
+        }
     }
 
     /// What was measured, without what is part of another measurement.

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use tabular::Schema;
 
 use crate::Model;
+use crate::model::Coarse;
 use crate::checksum::crc64;
 use crate::compression::Compression;
+use crate::errors::MeasuredErrors;
 use crate::measured::Measured;
 use crate::method::Method;
 
@@ -52,9 +54,11 @@ struct BodyRef<'a> {
     schema: &'a Schema,
     method: Method,
     compressions: &'a [Compression],
+    coarse: &'a [Coarse],
     total: f64,
     potentials: Vec<(&'a Clique, &'a [f64])>,
     measured: &'a [Measured],
+    errors: &'a Option<MeasuredErrors>,
     ledger: &'a LedgerRecord,
 }
 
@@ -64,9 +68,11 @@ struct Body {
     schema: Schema,
     method: Method,
     compressions: Vec<Compression>,
+    coarse: Vec<Coarse>,
     total: f64,
     potentials: Vec<(Clique, Vec<f64>)>,
     measured: Vec<Measured>,
+    errors: Option<MeasuredErrors>,
     ledger: LedgerRecord,
 }
 
@@ -86,6 +92,7 @@ impl Model {
             schema: &self.schema,
             method: self.method,
             compressions: &self.compressions,
+            coarse: &self.coarse,
             total: self.field.total(),
             potentials: self
                 .field
@@ -94,6 +101,7 @@ impl Model {
                 .map(|f| (f.clique(), f.logs()))
                 .collect(),
             measured: &self.measured,
+            errors: &self.errors,
             ledger: &self.ledger,
         };
         let mut bytes = Vec::new();
@@ -183,8 +191,20 @@ impl Body {
             return Err("its compressed columns are not those of its schema".to_owned());
         }
         let sentence = |error: marginals::Error| error.to_string();
-        let domain = Domain::new(self.compressions.iter().map(Compression::size).collect())
-            .map_err(sentence)?;
+        let columns = self.compressions.iter().map(Compression::size);
+        let coarse = self.coarse.iter().map(Coarse::size);
+        let domain = Domain::new(columns.chain(coarse).collect()).map_err(sentence)?;
+        let fits = |coarse: &Coarse| {
+            self.compressions
+                .get(coarse.column)
+                .is_some_and(|column| column.size() == coarse.groups.len())
+        };
+        if !self.coarse.iter().all(fits) {
+            return Err("its coarse columns are not those of its schema".to_owned());
+        }
+        if let Some(errors) = &self.errors {
+            errors.check(sizes.len())?;
+        }
         for measured in &self.measured {
             measured.check(&domain, &self.compressions)?;
         }
@@ -217,14 +237,16 @@ impl Body {
         }
         let field = MarkovRandomField::new(domain, potentials, self.total).map_err(sentence)?;
         self.ledger.check().map_err(|error| error.to_string())?;
-        Ok(Model::new(
-            self.schema,
-            self.method,
-            self.compressions,
+        Ok(Model {
+            schema: self.schema,
+            method: self.method,
+            compressions: self.compressions,
+            coarse: self.coarse,
             field,
-            self.measured,
-            self.ledger,
-        ))
+            measured: self.measured,
+            errors: self.errors,
+            ledger: self.ledger,
+        })
     }
 }
 
@@ -279,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_model_comes_back_to_the_last_bit() {
-        for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
+        for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem, Method::Grain] {
             let model = model(method);
             let bytes = saved(&model);
             let back = Model::load(&bytes).unwrap();

@@ -12,6 +12,7 @@ use tabular::{CodedTable, Schema};
 use crate::aim::{self, AimPlan};
 use crate::compression::Compression;
 use crate::constraints::Constraints;
+use crate::grain::{self, GrainParameters};
 use crate::measured::Measured;
 use crate::method::{Method, ParameterError};
 use crate::model::Model;
@@ -172,6 +173,7 @@ pub fn fit(
             let plan = MwemPlan::new(params, workload, table.schema())?;
             mwem::fit(&mut run, plan)
         }
+        Method::Grain => grain::fit(&mut run, &GrainParameters::new(params)?, workload, None),
     }
 }
 
@@ -188,7 +190,7 @@ impl Method {
     ) -> Result<(), FitError> {
         Constraints::check(schema).map_err(FitError::Constraints)?;
         match self {
-            Method::Independent | Method::Mst => Ok(self.check_params(params)?),
+            Method::Independent | Method::Mst | Method::Grain => Ok(self.check_params(params)?),
             Method::Aim => AimPlan::new(params, workload, schema).map(drop),
             Method::Mwem => MwemPlan::new(params, workload, schema).map(drop),
         }
@@ -359,14 +361,16 @@ impl Columns {
         method: Method,
         field: MarkovRandomField,
     ) -> Model {
-        Model::new(
-            run.table.schema().clone(),
+        Model {
+            schema: run.table.schema().clone(),
             method,
-            self.compressions,
+            compressions: self.compressions,
+            coarse: Vec::new(),
             field,
-            self.measured,
-            run.ledger.record(),
-        )
+            measured: self.measured,
+            errors: None,
+            ledger: run.ledger.record(),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 use marginals::MarkovRandomField;
 use privacy::LedgerRecord;
+use serde::{Deserialize, Serialize};
 use tabular::Schema;
 
 use crate::compression::Compression;
+use crate::errors::MeasuredErrors;
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::report::Report;
@@ -17,29 +19,36 @@ pub struct Model {
     pub(crate) method: Method,
     /// One for each column.
     pub(crate) compressions: Vec<Compression>,
-    /// Over the compressed columns.
+    /// Attributes of the field after those of the columns.
+    pub(crate) coarse: Vec<Coarse>,
+    /// Over the compressed columns, and the coarse ones after them.
     pub(crate) field: MarkovRandomField,
     pub(crate) measured: Vec<Measured>,
+    pub(crate) errors: Option<MeasuredErrors>,
     pub(crate) ledger: LedgerRecord,
 }
 
+/// A column with its codes in groups.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Coarse {
+    pub(crate) column: usize,
+    /// The group of each of the model's codes.
+    pub(crate) groups: Vec<u32>,
+}
+
+impl Coarse {
+    /// How many groups there are.
+    pub(crate) fn size(&self) -> usize {
+        self.groups.iter().max().map_or(0, |&last| last as usize + 1)
+    }
+}
+
 impl Model {
-    pub(crate) fn new(
-        schema: Schema,
-        method: Method,
-        compressions: Vec<Compression>,
-        field: MarkovRandomField,
-        measured: Vec<Measured>,
-        ledger: LedgerRecord,
-    ) -> Model {
-        Model {
-            schema,
-            method,
-            compressions,
-            field,
-            measured,
-            ledger,
-        }
+    /// The column that an attribute of the field belongs to.
+    pub(crate) fn column_of(&self, attribute: usize) -> usize {
+        let columns = self.compressions.len();
+        attribute.checked_sub(columns).map_or(attribute, |coarse| self.coarse[coarse].column)
     }
 
     /// The columns of the table, and of every row drawn.

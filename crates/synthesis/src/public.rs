@@ -15,7 +15,7 @@ use crate::Model;
 #[derive(Debug, Clone)]
 pub struct PublicPrior {
     schema: Schema,
-    /// Over all codes; its total is 1. No combination is impossible that the data only happens to lack.
+    /// Over all codes, and coarser groups of them after those; its total is 1. No combination is impossible that the data only happens to lack.
     field: MarkovRandomField,
 }
 
@@ -83,13 +83,16 @@ impl PublicPrior {
     /// # Errors
     /// [`PublicPriorError::TooLarge`] if it becomes too large without its compression.
     pub fn from_model(model: &Model) -> Result<Self, PublicPriorError> {
-        let domain = Domain::new(model.schema.sizes())?;
+        let coarse = model.coarse.iter().map(|coarse| coarse.size());
+        let domain = Domain::new(model.schema.sizes().into_iter().chain(coarse.clone()).collect())?;
         let potentials = model.field.potentials();
         let cells: u128 = potentials.iter().map(|f| domain.cells(f.clique())).sum();
         if cells > MAX_CELLS {
             return Err(PublicPriorError::TooLarge { cells });
         }
-        let maps: Vec<Vec<u32>> = model.compressions.iter().map(|c| c.map()).collect();
+        let columns = model.compressions.iter().map(|c| c.map());
+        let coarse = coarse.map(|size| (0..).take(size).collect());
+        let maps: Vec<Vec<u32>> = columns.chain(coarse).collect();
         let spread = |factor: &Factor| {
             let clique = factor.clique().clone();
             let small = model.field.domain();
@@ -130,7 +133,7 @@ impl PublicPrior {
         }
     }
 
-    /// The distribution over all codes of the schema; its total is 1.
+    /// The distribution over all codes of the schema, and perhaps groups of codes as further attributes; its total is 1.
     #[must_use]
     pub fn field(&self) -> &MarkovRandomField {
         &self.field

@@ -4,6 +4,7 @@ use marginals::Clique;
 use serde::Serialize;
 
 use crate::Model;
+use crate::errors::{MeasuredError, MeasuredErrors};
 use crate::measured::Measured;
 use crate::method::Method;
 
@@ -21,11 +22,42 @@ pub struct Report {
     pub rows: u64,
     /// Single columns.
     pub one_way: Vec<MarginalReport>,
-    /// Pairs of columns. Their rare values are taken together.
+    /// Pairs of columns. Their rare values, or groups of neighbouring ones, are taken together.
     pub two_way: Vec<MarginalReport>,
     /// Three columns or more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub higher_way: Vec<MarginalReport>,
+    /// How far the model's marginals are from the table's; where the method measures it.
+    pub errors: Option<ErrorReport>,
+}
+
+/// Distances between the table and the final model, which were measured under the same budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ErrorReport {
+    /// Standard deviation of the noise in each measured distance.
+    pub sigma: f64,
+    /// One for each marginal of the workload.
+    pub marginals: Vec<MarginalError>,
+}
+
+/// How far one marginal of the model is from the table's, as a share of the rows: half the L1 distance between the counts.
+///
+/// Drawing rows from the model adds the error of rounding, and that of chance where columns are not in one clique.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct MarginalError {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// As measured: the true distance and Gaussian noise; 0 at least.
+    pub distance: f64,
+    /// The true distance is below this with a probability of 95 %, over the noise, for each marginal on its own.
+    pub bound: f64,
+    /// Of several columns, how far the model says they are from independent, on the same scale.
+    pub relation: Option<f64>,
+    /// Whether what the model says of how the columns are related may be mostly noise: the bound is above both the
+    /// relation and 0.05.
+    pub mostly_noise: bool,
 }
 
 /// One measured marginal in a [`Report`].
@@ -61,8 +93,40 @@ impl Report {
             one_way: of_columns(1..=1),
             two_way: of_columns(2..=2),
             higher_way: of_columns(3..=usize::MAX),
+            errors: model.errors.as_ref().map(|errors| ErrorReport::new(model, errors)),
         }
     }
+}
+
+impl ErrorReport {
+    fn new(model: &Model, errors: &MeasuredErrors) -> ErrorReport {
+        let as_distance = |l1: f64| l1 / 2.0 / model.field.total();
+        let marginal = |error: &MeasuredError| {
+            let bound = as_distance(errors.bound(error.distance)).min(1.0);
+            let relation = (error.columns.len() > 1).then(|| as_distance(error.relation));
+            MarginalError {
+                columns: names(model, &error.columns),
+                distance: as_distance(error.distance).clamp(0.0, 1.0),
+                bound,
+                relation,
+                mostly_noise: relation.is_some_and(|relation| bound > relation.max(MarginalError::NEGLIGIBLE)),
+            }
+        };
+        ErrorReport {
+            sigma: as_distance(errors.sigma),
+            marginals: errors.marginals.iter().map(marginal).collect(),
+        }
+    }
+}
+
+impl MarginalError {
+    /// An error this small does no harm even where there is no relation.
+    const NEGLIGIBLE: f64 = 0.05;
+}
+
+fn names(model: &Model, attributes: &Clique) -> Vec<String> {
+    let columns = model.schema.columns();
+    attributes.iter().map(|attribute| columns[model.column_of(attribute)].name().to_owned()).collect()
 }
 
 impl MarginalReport {
@@ -73,15 +137,10 @@ impl MarginalReport {
             .zip(measured.values())
             .map(|(e, m)| (e - m).abs())
             .sum();
-        let schema = model.schema.columns();
         let cells = measured.values.len();
         let noise = measured.sigma * std::f64::consts::FRAC_2_PI.sqrt() * cells as f64;
         MarginalReport {
-            columns: measured
-                .columns
-                .iter()
-                .map(|a| schema[a].name().to_owned())
-                .collect(),
+            columns: names(model, &measured.columns),
             cells,
             sigma: measured.sigma,
             error: distance / 2.0 / model.field.total(),

@@ -77,6 +77,8 @@ impl<'a> SampleStream<'a> {
     /// The next rows, as one vector of codes for each column of the schema; `None` after the last.
     pub fn next_chunk(&mut self) -> Option<Vec<Vec<u32>>> {
         let mut columns = self.rows.next_chunk(SampleStream::CHUNK)?;
+        // What comes after the columns are coarser groupings of them.
+        columns.truncate(self.rare.len());
         for (codes, rare) in columns.iter_mut().zip(&mut self.rare) {
             codes.iter_mut().for_each(|code| *code = rare.expand(*code));
         }

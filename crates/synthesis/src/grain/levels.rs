@@ -1,0 +1,225 @@
+use marginals::{Clique, Domain, Factor, MarkovRandomField};
+
+/// A column at several resolutions, finest first: groups of neighbouring codes, each level a coarsening of the one before.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Levels {
+    /// For each level the group of each code; the first is the codes themselves.
+    maps: Vec<Vec<u32>>,
+    sizes: Vec<usize>,
+}
+
+impl Levels {
+    /// Groups after the codes themselves, where they are at least a quarter fewer than those of the level before.
+    const SIZES: [usize; 5] = [64, 32, 16, 8, 4];
+
+    /// Groups of about equal mass: neighbours with the least mass together are merged until the level's size is reached. Codes
+    /// of large mass stay alone.
+    pub(crate) fn of(mass: &[f64]) -> Levels {
+        let codes = u32::try_from(mass.len()).expect("a column has fewer than 2^32 codes");
+        let mut levels = Levels { maps: vec![(0..codes).collect()], sizes: vec![mass.len()] };
+        for size in Levels::SIZES {
+            let (finest, last) = (levels.maps.len() - 1, levels.sizes[levels.sizes.len() - 1]);
+            if 4 * size <= 3 * last {
+                let groups = &levels.maps[finest];
+                let mut masses = vec![0.0; last];
+                groups.iter().zip(mass).for_each(|(&group, mass)| masses[group as usize] += mass);
+                let merged = merge_neighbours(&masses, size);
+                let map = groups.iter().map(|&group| merged[group as usize]).collect();
+                levels.maps.push(map);
+                levels.sizes.push(size);
+            }
+        }
+        levels
+    }
+
+    /// The codes themselves and nothing else.
+    pub(crate) fn finest_only(size: usize) -> Levels {
+        let codes = u32::try_from(size).expect("a column has fewer than 2^32 codes");
+        Levels { maps: vec![(0..codes).collect()], sizes: vec![size] }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.sizes.len()
+    }
+
+    pub(crate) fn size(&self, level: usize) -> usize {
+        self.sizes[level]
+    }
+
+    /// The group of each code.
+    pub(crate) fn map(&self, level: usize) -> &[u32] {
+        &self.maps[level]
+    }
+
+    /// The group at a level for each group of a finer one.
+    pub(crate) fn between(&self, finer: usize, coarser: usize) -> Vec<u32> {
+        let mut map = vec![0; self.sizes[finer]];
+        let codes = self.maps[finer].iter().zip(&self.maps[coarser]);
+        codes.for_each(|(&fine, &coarse)| map[fine as usize] = coarse);
+        map
+    }
+
+    /// The finest level with at most so many groups, or the coarsest there is.
+    pub(crate) fn at_most(&self, groups: usize) -> usize {
+        self.sizes.iter().position(|&size| size <= groups).unwrap_or(self.sizes.len() - 1)
+    }
+}
+
+/// The group of each item.
+fn merge_neighbours(masses: &[f64], size: usize) -> Vec<u32> {
+    let mut groups: Vec<(usize, f64)> = masses.iter().map(|&mass| (1, mass)).collect();
+    while groups.len() > size {
+        let together = |i: &usize| groups[*i].1 + groups[i + 1].1;
+        let lightest = (0..groups.len() - 1)
+            .min_by(|a, b| together(a).total_cmp(&together(b)))
+            .expect("there are two groups to merge");
+        let (items, mass) = groups.remove(lightest + 1);
+        groups[lightest].0 += items;
+        groups[lightest].1 += mass;
+    }
+    (0..).zip(&groups).flat_map(|(group, &(items, _))| std::iter::repeat_n(group, items)).collect()
+}
+
+/// The attributes of a model of columns at several levels: first the columns themselves, then their coarser levels.
+#[derive(Debug, Clone)]
+pub(crate) struct Hierarchy {
+    pub(crate) levels: Vec<Levels>,
+    /// For each column the attribute of each level; `None` where a level is left out.
+    attributes: Vec<Vec<Option<usize>>>,
+    /// Column and level of each attribute.
+    places: Vec<(usize, usize)>,
+    domain: Domain,
+}
+
+impl Hierarchy {
+    pub(crate) fn new(levels: Vec<Levels>) -> Hierarchy {
+        Hierarchy::keeping(levels, |_, _| true)
+    }
+
+    /// Only the columns themselves and the levels that `keep` is true for, given (column, level).
+    pub(crate) fn keeping(levels: Vec<Levels>, keep: impl Fn(usize, usize) -> bool) -> Hierarchy {
+        let columns = (0..levels.len()).map(|column| (column, 0));
+        let coarser = levels.iter().enumerate().flat_map(|(column, levels)| (1..levels.count()).map(move |level| (column, level)));
+        let places: Vec<(usize, usize)> = columns.chain(coarser.filter(|&(column, level)| keep(column, level))).collect();
+        let mut attributes: Vec<Vec<Option<usize>>> = levels.iter().map(|levels| vec![None; levels.count()]).collect();
+        places.iter().enumerate().for_each(|(attribute, &(column, level))| attributes[column][level] = Some(attribute));
+        let sizes = places.iter().map(|&(column, level)| levels[column].size(level)).collect();
+        let domain = Domain::new(sizes).expect("every level has a group");
+        Hierarchy { levels, attributes, places, domain }
+    }
+
+    pub(crate) fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Column and level of each attribute.
+    pub(crate) fn places(&self) -> &[(usize, usize)] {
+        &self.places
+    }
+
+    /// The attribute of a column at a level that was kept.
+    pub(crate) fn attribute(&self, column: usize, level: usize) -> usize {
+        self.attributes[column][level].expect("the level was kept")
+    }
+
+    /// The attributes of columns at levels that were kept.
+    pub(crate) fn clique(&self, columns: [usize; 2], levels: [usize; 2]) -> Clique {
+        Clique::new([0, 1].map(|i| self.attribute(columns[i], levels[i])))
+    }
+
+    /// Pairs of attributes of one column, each with the next coarser one that was kept.
+    pub(crate) fn chains(&self) -> Vec<Clique> {
+        self.links().into_iter().map(|(_, fine, coarse)| Clique::new([self.attribute_of(fine), self.attribute_of(coarse)])).collect()
+    }
+
+    /// The model of independent columns with these masses, in which a coarser level is what it must be given the finer one.
+    pub(crate) fn independent(&self, masses: &[Vec<f64>], total: f64) -> Result<MarkovRandomField, marginals::Error> {
+        let of_column = |(column, masses): (usize, &Vec<f64>)| {
+            // Nothing is impossible because its count was noisy.
+            let least = masses.iter().sum::<f64>().max(1.0) * 1e-9;
+            let logs = masses.iter().map(|mass| mass.max(least).ln()).collect();
+            Factor::new(&self.domain, Clique::new([column]), logs)
+        };
+        let of_link = |(column, fine, coarse): (usize, (usize, usize), (usize, usize))| {
+            let map = self.levels[column].between(fine.1, coarse.1);
+            let sizes = (self.levels[column].size(fine.1), self.levels[column].size(coarse.1));
+            let (first, second) = (self.attribute_of(fine), self.attribute_of(coarse));
+            debug_assert!(first < second, "coarser levels come later");
+            let mut logs = vec![f64::NEG_INFINITY; sizes.0 * sizes.1];
+            map.iter().enumerate().for_each(|(fine, &coarse)| logs[fine * sizes.1 + coarse as usize] = 0.0);
+            Factor::new(&self.domain, Clique::new([first, second]), logs)
+        };
+        let columns = masses.iter().enumerate().map(of_column);
+        let factors = columns.chain(self.links().into_iter().map(of_link)).collect::<Result<Vec<Factor>, _>>()?;
+        MarkovRandomField::new(self.domain.clone(), factors, total)
+    }
+
+    fn attribute_of(&self, (column, level): (usize, usize)) -> usize {
+        self.attribute(column, level)
+    }
+
+    /// (column, finer place, coarser place)
+    fn links(&self) -> Vec<(usize, (usize, usize), (usize, usize))> {
+        let mut links = Vec::new();
+        for (column, attributes) in self.attributes.iter().enumerate() {
+            let kept: Vec<usize> = (0..attributes.len()).filter(|&level| attributes[level].is_some()).collect();
+            links.extend(kept.windows(2).map(|pair| (column, (column, pair[0]), (column, pair[1]))));
+        }
+        links
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn heavy_codes_stay_alone_and_light_neighbours_share_a_group() {
+        let groups = merge_neighbours(&[1.0, 1.0, 90.0, 1.0, 1.0, 1.0], 3);
+        assert_eq!(groups, [0, 0, 1, 2, 2, 2]);
+    }
+
+    #[test]
+    fn small_columns_have_one_level_and_large_ones_several() {
+        assert_eq!(Levels::of(&[1.0; 5]).sizes, [5]);
+        assert_eq!(Levels::of(&[1.0; 6]).sizes, [6, 4]);
+        assert_eq!(Levels::of(&[1.0; 100]).sizes, [100, 64, 32, 16, 8, 4]);
+    }
+
+    #[test]
+    fn a_coarser_level_follows_from_the_column() {
+        let levels = vec![Levels::of(&[5.0, 1.0, 1.0, 1.0, 1.0, 9.0, 2.0]), Levels::of(&[1.0, 3.0])];
+        let hierarchy = Hierarchy::new(levels);
+        assert_eq!(hierarchy.places(), [(0, 0), (1, 0), (0, 1)]);
+        let masses = [vec![5.0, 1.0, 1.0, 1.0, 1.0, 9.0, 2.0], vec![5.0, 15.0]];
+        let model = hierarchy.independent(&masses, 20.0).unwrap();
+        let table = model.marginal(&Clique::new([0, 2])).unwrap();
+        let map = hierarchy.levels[0].map(1);
+        for (code, row) in table.chunks_exact(4).enumerate() {
+            for (group, count) in row.iter().enumerate() {
+                let expected = if map[code] as usize == group { masses[0][code] } else { 0.0 };
+                assert!((count - expected).abs() < 1e-9);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_level_coarsens_the_one_before(masses in prop::collection::vec(0.0_f64..100.0, 1..150)) {
+            let levels = Levels::of(&masses);
+            for level in 0..levels.count() {
+                let map = levels.map(level);
+                prop_assert_eq!(map.len(), masses.len());
+                prop_assert!(map.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] <= pair[0] + 1));
+                prop_assert_eq!(map[map.len() - 1] as usize + 1, levels.size(level));
+                if level > 0 {
+                    let between = levels.between(level - 1, level);
+                    let through = levels.map(level - 1).iter().map(|&group| between[group as usize]);
+                    prop_assert!(through.eq(map.iter().copied()));
+                }
+            }
+        }
+    }
+}
