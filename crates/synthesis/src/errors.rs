@@ -35,7 +35,9 @@ impl MeasuredErrors {
     pub(crate) fn check(&self, columns: usize) -> Result<(), String> {
         let sound = |error: &MeasuredError| {
             let numbers = error.distance.is_finite() && error.relation.is_finite();
-            numbers && !error.columns.is_empty() && error.columns.iter().all(|column| column < columns)
+            numbers
+                && !error.columns.is_empty()
+                && error.columns.iter().all(|column| column < columns)
         };
         if self.sigma > 0.0 && self.sigma.is_finite() && self.marginals.iter().all(sound) {
             Ok(())
@@ -67,10 +69,16 @@ pub(crate) fn measure_errors(
 ) -> Result<Option<MeasuredErrors>, FitError> {
     let rho = run.ledger.remaining();
     let sizes = run.table.schema().sizes();
-    let cells = |clique: &Clique| clique.iter().fold(1_u128, |cells, column| cells.saturating_mul(sizes[column] as u128));
+    let cells = |clique: &Clique| {
+        clique.iter().fold(1_u128, |cells, column| {
+            cells.saturating_mul(sizes[column] as u128)
+        })
+    };
     let mut wanted: Vec<(Clique, f64)> = workload.marginals().to_vec();
     if wanted.is_empty() {
-        wanted = (0..sizes.len()).map(|column| (Clique::new([column]), 1.0)).collect();
+        wanted = (0..sizes.len())
+            .map(|column| (Clique::new([column]), 1.0))
+            .collect();
     }
     wanted.retain(|(clique, _)| cells(clique) <= MOST_CELLS);
     wanted.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -87,16 +95,33 @@ pub(crate) fn measure_errors(
         let expected = expand(expected, clique, compressions);
         scores.push(run.table.counts(clique.attributes()).l1_distance(&expected));
     }
-    let noisy = run.ledger.measure_scores("errors of the model", &scores, rho, run.rng)?;
-    let error = |((columns, distance), relation)| MeasuredError { columns, distance, relation };
-    let marginals = cliques.into_iter().zip(noisy.values).zip(relations).map(error).collect();
-    Ok(Some(MeasuredErrors { marginals, sigma: noisy.sigma }))
+    let noisy = run
+        .ledger
+        .measure_scores("errors of the model", &scores, rho, run.rng)?;
+    let error = |((columns, distance), relation)| MeasuredError {
+        columns,
+        distance,
+        relation,
+    };
+    let marginals = cliques
+        .into_iter()
+        .zip(noisy.values)
+        .zip(relations)
+        .map(error)
+        .collect();
+    Ok(Some(MeasuredErrors {
+        marginals,
+        sigma: noisy.sigma,
+    }))
 }
 
 /// L1 distance between a table of a model and the product of its columns. (Rare codes, which are taken together here, have no
 /// relation of their own.)
 fn relation(table: &[f64], clique: &Clique, field: &MarkovRandomField) -> f64 {
-    let sizes: Vec<usize> = clique.iter().map(|column| field.domain().size(column)).collect();
+    let sizes: Vec<usize> = clique
+        .iter()
+        .map(|column| field.domain().size(column))
+        .collect();
     let total = field.total();
     let mut columns: Vec<Vec<f64>> = sizes.iter().map(|&size| vec![0.0; size]).collect();
     let codes = |mut cell: usize| {
@@ -107,10 +132,23 @@ fn relation(table: &[f64], clique: &Clique, field: &MarkovRandomField) -> f64 {
         codes
     };
     for (cell, count) in table.iter().enumerate() {
-        columns.iter_mut().zip(codes(cell)).for_each(|(column, code)| column[code] += count / total);
+        columns
+            .iter_mut()
+            .zip(codes(cell))
+            .for_each(|(column, code)| column[code] += count / total);
     }
-    let product = |cell: usize| columns.iter().zip(codes(cell)).map(|(column, code)| column[code]).product::<f64>();
-    table.iter().enumerate().map(|(cell, count)| (count - total * product(cell)).abs()).sum()
+    let product = |cell: usize| {
+        columns
+            .iter()
+            .zip(codes(cell))
+            .map(|(column, code)| column[code])
+            .product::<f64>()
+    };
+    table
+        .iter()
+        .enumerate()
+        .map(|(cell, count)| (count - total * product(cell)).abs())
+        .sum()
 }
 
 /// From the model's codes to the columns', one axis after the other.
@@ -120,7 +158,9 @@ fn expand(mut counts: Vec<f64>, clique: &Clique, compressions: &[Compression]) -
         let compression = &compressions[column];
         if compression.size() < compression.full_size() {
             let blocks = counts.chunks_exact(compression.size() * after);
-            counts = blocks.flat_map(|block| expand_axis(block, after, compression)).collect();
+            counts = blocks
+                .flat_map(|block| expand_axis(block, after, compression))
+                .collect();
         }
         after *= compression.full_size();
     }
@@ -132,7 +172,9 @@ fn expand_axis(block: &[f64], after: usize, compression: &Compression) -> Vec<f6
     for offset in 0..after {
         let line: Vec<f64> = block[offset..].iter().step_by(after).copied().collect();
         let codes = expanded[offset..].iter_mut().step_by(after);
-        codes.zip(compression.expand(&line)).for_each(|(cell, count)| *cell = count);
+        codes
+            .zip(compression.expand(&line))
+            .for_each(|(cell, count)| *cell = count);
     }
     expanded
 }
@@ -150,7 +192,6 @@ mod tests {
     use super::*;
     use crate::{Method, Model, fit};
 
-
     #[test]
     fn a_relation_is_the_distance_from_independence() {
         let domain = marginals::Domain::new(vec![2, 2]).unwrap();
@@ -165,13 +206,28 @@ mod tests {
         let rare = Compression::of(&[100.0, 1.0, 1.0], 10.0);
         let plain = Compression::none(2);
         let clique = Clique::new([0, 1]);
-        assert_eq!(expand(vec![1.0, 4.0, 2.0, 6.0], &clique, &[plain.clone(), rare.clone()]), [1.0, 2.0, 2.0, 2.0, 3.0, 3.0]);
-        assert_eq!(expand(vec![1.0, 2.0, 4.0, 6.0], &clique, &[rare, plain]), [1.0, 2.0, 2.0, 3.0, 2.0, 3.0]);
+        assert_eq!(
+            expand(
+                vec![1.0, 4.0, 2.0, 6.0],
+                &clique,
+                &[plain.clone(), rare.clone()]
+            ),
+            [1.0, 2.0, 2.0, 2.0, 3.0, 3.0]
+        );
+        assert_eq!(
+            expand(vec![1.0, 2.0, 4.0, 6.0], &clique, &[rare, plain]),
+            [1.0, 2.0, 2.0, 3.0, 2.0, 3.0]
+        );
     }
 
     /// Columns in pairs, of which the second follows the first with the given probability.
     fn table(sizes: &[usize], rows: usize, follows: f64) -> CodedTable {
-        let column = |(i, size): (usize, &usize)| format!("c{i}: {{integer: {{min: 0, max: {}, bins: {size}}}}}\n", size - 1);
+        let column = |(i, size): (usize, &usize)| {
+            format!(
+                "c{i}: {{integer: {{min: 0, max: {}, bins: {size}}}}}\n",
+                size - 1
+            )
+        };
         let yaml: String = sizes.iter().enumerate().map(column).collect();
         let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap()).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(4);
@@ -181,8 +237,16 @@ mod tests {
             let mut before = 0.0;
             for (i, (&size, column)) in sizes.iter().zip(&mut columns).enumerate() {
                 let skewed = uniform().powi(2) * 0.999;
-                before = if i % 2 == 1 && uniform() < follows { before } else { skewed };
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a code")]
+                before = if i % 2 == 1 && uniform() < follows {
+                    before
+                } else {
+                    skewed
+                };
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a code"
+                )]
                 column.push((before * size as f64) as u32);
             }
         }
@@ -198,7 +262,16 @@ mod tests {
         let mut ledger = Ledger::open_with(options).unwrap();
         let mut go_on = |_| ControlFlow::Continue(());
         let workload = Workload::pairs(table.schema());
-        fit(table, method, &Map::new(), &workload, &mut ledger, &mut testkit::noise(seed), &mut go_on).unwrap()
+        fit(
+            table,
+            method,
+            &Map::new(),
+            &workload,
+            &mut ledger,
+            &mut testkit::noise(seed),
+            &mut go_on,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -215,13 +288,24 @@ mod tests {
                 let errors = model.errors.as_ref().unwrap();
                 for error in &errors.marginals {
                     let exact = table.counts(error.columns.attributes()).dangerous_reveal();
-                    let expected = expand(model.field.marginal(&error.columns).unwrap(), &error.columns, &model.compressions);
-                    let distance: f64 = exact.iter().zip(expected).map(|(&count, e)| (f64::from(count) - e).abs()).sum();
+                    let expected = expand(
+                        model.field.marginal(&error.columns).unwrap(),
+                        &error.columns,
+                        &model.compressions,
+                    );
+                    let distance: f64 = exact
+                        .iter()
+                        .zip(expected)
+                        .map(|(&count, e)| (f64::from(count) - e).abs())
+                        .sum();
                     let bound = errors.bound(error.distance);
                     all += 1;
                     below += i32::from(distance <= bound);
                     let is_measured = model.measured.iter().any(|measured| {
-                        let columns = measured.columns.iter().map(|attribute| model.column_of(attribute));
+                        let columns = measured
+                            .columns
+                            .iter()
+                            .map(|attribute| model.column_of(attribute));
                         Clique::new(columns) == error.columns
                     });
                     if is_measured {
@@ -231,7 +315,10 @@ mod tests {
             }
             ratios.sort_by(f64::total_cmp);
             let (coverage, median) = (f64::from(below) / f64::from(all), ratios[ratios.len() / 2]);
-            println!("{all} bounds, {:.2} % hold; median of bound to error {median:.2}", 100.0 * coverage);
+            println!(
+                "{all} bounds, {:.2} % hold; median of bound to error {median:.2}",
+                100.0 * coverage
+            );
             assert!(coverage >= 0.95, "{coverage}");
             assert!(median <= 3.0, "{median}");
         }
@@ -241,9 +328,19 @@ mod tests {
     fn a_clear_relation_is_told_from_noise() {
         let table = table(&[6, 6, 50, 50], 5000, 0.8);
         let report = |epsilon| model(&table, epsilon, 1).report().errors.unwrap();
-        let of = |report: &crate::ErrorReport, columns: [&str; 2]| report.marginals.iter().find(|m| m.columns == columns).unwrap().clone();
+        let of = |report: &crate::ErrorReport, columns: [&str; 2]| {
+            report
+                .marginals
+                .iter()
+                .find(|m| m.columns == columns)
+                .unwrap()
+                .clone()
+        };
         let clear = of(&report(2.0), ["c0", "c1"]);
-        assert!(!clear.mostly_noise && clear.relation.unwrap() > 0.3 && clear.bound < 0.2, "{clear:?}");
+        assert!(
+            !clear.mostly_noise && clear.relation.unwrap() > 0.3 && clear.bound < 0.2,
+            "{clear:?}"
+        );
         let lost = of(&report(0.01), ["c2", "c3"]);
         assert!(lost.mostly_noise && lost.bound > 0.5, "{lost:?}");
     }

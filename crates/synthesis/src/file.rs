@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use tabular::Schema;
 
 use crate::Model;
-use crate::model::Coarse;
 use crate::checksum::crc64;
 use crate::compression::Compression;
 use crate::errors::MeasuredErrors;
 use crate::measured::Measured;
 use crate::method::Method;
+use crate::model::Coarse;
 
 const MAGIC: &[u8] = b"synclave model\n";
 /// Raised whenever the body changes in a way that older programs would misread.
@@ -301,7 +301,13 @@ mod tests {
 
     #[test]
     fn a_model_comes_back_to_the_last_bit() {
-        for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem, Method::Grain] {
+        for method in [
+            Method::Independent,
+            Method::Mst,
+            Method::Aim,
+            Method::Mwem,
+            Method::Grain,
+        ] {
             let model = model(method);
             let bytes = saved(&model);
             let back = Model::load(&bytes).unwrap();

@@ -235,7 +235,7 @@ mod tests {
         let refusal = |name: &str| name.parse::<Method>().unwrap_err().to_string();
         assert_eq!(
             refusal("MTS"),
-            "there is no method \"MTS\"; there are MST, AIM, MWEM and INDEPENDENT"
+            "there is no method \"MTS\"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"
         );
         assert!(refusal("").starts_with("there is no method \"\""));
     }
@@ -256,7 +256,7 @@ mod tests {
             let error = name.parse::<Method>().unwrap_err().to_string();
             assert!(
                 error.starts_with(told)
-                    && error.ends_with("; use one of MST, AIM, MWEM and INDEPENDENT"),
+                    && error.ends_with("; use one of GRAIN, MST, AIM, MWEM and INDEPENDENT"),
                 "{error}"
             );
         }

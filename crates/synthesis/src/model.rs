@@ -40,7 +40,10 @@ pub(crate) struct Coarse {
 impl Coarse {
     /// How many groups there are.
     pub(crate) fn size(&self) -> usize {
-        self.groups.iter().max().map_or(0, |&last| last as usize + 1)
+        self.groups
+            .iter()
+            .max()
+            .map_or(0, |&last| last as usize + 1)
     }
 }
 
@@ -48,7 +51,9 @@ impl Model {
     /// The column that an attribute of the field belongs to.
     pub(crate) fn column_of(&self, attribute: usize) -> usize {
         let columns = self.compressions.len();
-        attribute.checked_sub(columns).map_or(attribute, |coarse| self.coarse[coarse].column)
+        attribute
+            .checked_sub(columns)
+            .map_or(attribute, |coarse| self.coarse[coarse].column)
     }
 
     /// The columns of the table, and of every row drawn.

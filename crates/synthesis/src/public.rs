@@ -84,7 +84,14 @@ impl PublicPrior {
     /// [`PublicPriorError::TooLarge`] if it becomes too large without its compression.
     pub fn from_model(model: &Model) -> Result<Self, PublicPriorError> {
         let coarse = model.coarse.iter().map(|coarse| coarse.size());
-        let domain = Domain::new(model.schema.sizes().into_iter().chain(coarse.clone()).collect())?;
+        let domain = Domain::new(
+            model
+                .schema
+                .sizes()
+                .into_iter()
+                .chain(coarse.clone())
+                .collect(),
+        )?;
         let potentials = model.field.potentials();
         let cells: u128 = potentials.iter().map(|f| domain.cells(f.clique())).sum();
         if cells > MAX_CELLS {

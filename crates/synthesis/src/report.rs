@@ -93,7 +93,10 @@ impl Report {
             one_way: of_columns(1..=1),
             two_way: of_columns(2..=2),
             higher_way: of_columns(3..=usize::MAX),
-            errors: model.errors.as_ref().map(|errors| ErrorReport::new(model, errors)),
+            errors: model
+                .errors
+                .as_ref()
+                .map(|errors| ErrorReport::new(model, errors)),
         }
     }
 }
@@ -109,7 +112,8 @@ impl ErrorReport {
                 distance: as_distance(error.distance).clamp(0.0, 1.0),
                 bound,
                 relation,
-                mostly_noise: relation.is_some_and(|relation| bound > relation.max(MarginalError::NEGLIGIBLE)),
+                mostly_noise: relation
+                    .is_some_and(|relation| bound > relation.max(MarginalError::NEGLIGIBLE)),
             }
         };
         ErrorReport {
@@ -126,7 +130,10 @@ impl MarginalError {
 
 fn names(model: &Model, attributes: &Clique) -> Vec<String> {
     let columns = model.schema.columns();
-    attributes.iter().map(|attribute| columns[model.column_of(attribute)].name().to_owned()).collect()
+    attributes
+        .iter()
+        .map(|attribute| columns[model.column_of(attribute)].name().to_owned())
+        .collect()
 }
 
 impl MarginalReport {

@@ -69,7 +69,13 @@ fn noise_half_as_large_as_promised_is_noticed() {
     }
 }
 
-const METHODS: [Method; 2] = [Method::Independent, Method::Mst];
+const METHODS: [Method; 5] = [
+    Method::Independent,
+    Method::Mst,
+    Method::Aim,
+    Method::Mwem,
+    Method::Grain,
+];
 
 /// Four times the rho that was promised.
 fn four_times(method: Method) -> privacy::Rho {
@@ -420,7 +426,8 @@ fn seen(table: &CodedTable, method: Method, epsilon: f64, seed: u64) -> Seen {
 
 #[test]
 fn neighbours_look_the_same_while_the_same_candidates_are_chosen() {
-    for method in METHODS {
+    // The others' next step depends on how large released numbers are, by which neighbours may differ.
+    for method in [Method::Independent, Method::Mst] {
         let mut compared = 0;
         for (seed, row) in (0..20).flat_map(|seed| [CANARY, COMMON].map(|row| (seed, row))) {
             for epsilon in [1e-7, 0.3, 2.0, 20.0] {

@@ -9,7 +9,13 @@ use serde_json::Map;
 use synthesis::{Method, Model, Workload, fit};
 use tabular::{CodedTable, Declaration, Schema};
 
-const METHODS: [Method; 5] = [Method::Independent, Method::Mst, Method::Aim, Method::Mwem, Method::Grain];
+const METHODS: [Method; 5] = [
+    Method::Independent,
+    Method::Mst,
+    Method::Aim,
+    Method::Mwem,
+    Method::Grain,
+];
 
 fn schema(yaml: &str) -> Schema {
     Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap()

@@ -191,7 +191,13 @@ fn tables_at_the_edge_give_models_and_rows() {
         ("more codes than rows", table(&[500, 700, 2], 30, scatter)),
     ];
     for (name, table) in &cases {
-        for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem, Method::Grain] {
+        for method in [
+            Method::Independent,
+            Method::Mst,
+            Method::Aim,
+            Method::Mwem,
+            Method::Grain,
+        ] {
             for epsilon in [1e-4, 1.0, 1e6] {
                 let model = fitted(table, method, epsilon);
                 assert!(model.default_rows() >= 1, "{name}");

@@ -182,9 +182,62 @@ fn close(value: f64, expected: f64) -> bool {
     (value / expected - 1.0).abs() < 1e-6
 }
 
+/// Nearly a third for the columns, 2 % for the scores of each of three rounds, 3 % for the errors of the model, and every other
+/// step a marginal with Gaussian noise.
+#[test]
+fn grain_spends_its_shares_and_all_of_the_budget() {
+    for (epsilon, delta, _, gdp) in BUDGETS {
+        for rows_per_id in [1, 3] {
+            let record = record(Method::Grain, epsilon, delta, rows_per_id);
+            record.check().unwrap();
+            assert!(close(record.total().get(), gdp) && record.remaining().get() <= 1e-9 * gdp);
+            let entries = record.entries();
+            for (entry, step) in entries.iter().zip(columns(0.3 * gdp)) {
+                assert!(
+                    holds(entry, f64::from(rows_per_id), step),
+                    "{entry:?} for {step:?}"
+                );
+            }
+            let is_scores =
+                |entry: &&Entry| matches!(entry.mechanism(), Mechanism::GaussianScores { .. });
+            let scores: Vec<(&str, f64)> = entries
+                .iter()
+                .filter(is_scores)
+                .map(|e| (e.label(), e.rho().get() / gdp))
+                .collect();
+            let expected = [
+                ("errors of pairs", 0.02),
+                ("errors of pairs", 0.02),
+                ("errors of pairs", 0.02),
+                ("errors of the model", 0.03),
+            ];
+            assert_eq!(scores.len(), expected.len());
+            for ((label, share), (expected_label, expected_share)) in
+                scores.into_iter().zip(expected)
+            {
+                assert!(
+                    label == expected_label && close(share, expected_share),
+                    "{label}: {share}"
+                );
+            }
+            let spent: f64 = entries.iter().map(|entry| cost(entry, rows_per_id)).sum();
+            assert!(
+                close(spent, gdp) && spent <= gdp * (1.0 + 1e-9),
+                "{spent} of {gdp}"
+            );
+        }
+    }
+}
+
 #[test]
 fn methods_with_selection_are_accounted_by_zcdp() {
-    for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
+    for method in [
+        Method::Independent,
+        Method::Mst,
+        Method::Aim,
+        Method::Mwem,
+        Method::Grain,
+    ] {
         let record = record(method, 1.0, 1e-9, 1);
         let gaussian = record
             .entries()

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, Ledger};
 use serde_json::Map;
-use synthesis::{Method, Model, fit};
+use synthesis::{Method, Model, Workload, fit};
 use tabular::{CodedTable, Declaration, Schema};
 
 const COLUMNS: u32 = 1_000;
@@ -71,6 +71,7 @@ fn a_thousand_columns_get_a_tree_of_related_pairs() {
         &real,
         Method::Mst,
         &Map::new(),
+        &Workload::pairs(real.schema()),
         &mut ledger,
         &mut testkit::noise(1),
         &mut |_| ControlFlow::Continue(()),

@@ -56,16 +56,26 @@ fn resolutions(hierarchy: &Hierarchy, columns: [usize; 2]) -> Vec<Resolution> {
 }
 
 fn cells(hierarchy: &Hierarchy, columns: [usize; 2], levels: [usize; 2]) -> usize {
-    (0..2).map(|i| hierarchy.levels[columns[i]].size(levels[i])).product()
+    (0..2)
+        .map(|i| hierarchy.levels[columns[i]].size(levels[i]))
+        .product()
 }
 
 /// The levels at which columns are counted: as fine as any pair is measured.
 pub(crate) fn counted_levels(hierarchy: &Hierarchy) -> Vec<usize> {
-    hierarchy.levels.iter().map(|levels| levels.at_most(GROUPS[0])).collect()
+    hierarchy
+        .levels
+        .iter()
+        .map(|levels| levels.at_most(GROUPS[0]))
+        .collect()
 }
 
 /// Counts pairs, each at its finest resolution. `table` has the columns at [`counted_levels`].
-pub(crate) fn count_pairs(table: &Recoded<'_>, hierarchy: &Hierarchy, pairs: &[([usize; 2], f64)]) -> Vec<Pair> {
+pub(crate) fn count_pairs(
+    table: &Recoded<'_>,
+    hierarchy: &Hierarchy,
+    pairs: &[([usize; 2], f64)],
+) -> Vec<Pair> {
     /// Cells that are counted together: enough to share a pass over the rows, few enough for memory.
     const BATCH_CELLS: usize = 1 << 22;
     let counted = counted_levels(hierarchy);
@@ -85,7 +95,12 @@ pub(crate) fn count_pairs(table: &Recoded<'_>, hierarchy: &Hierarchy, pairs: &[(
             let levels = columns.map(|column| counted[column]);
             let map = cell_map(hierarchy, columns, levels, resolutions[0].levels);
             let counts = counts.merge_cells(&map, cells(hierarchy, columns, resolutions[0].levels));
-            Pair { columns, weight, resolutions, counts }
+            Pair {
+                columns,
+                weight,
+                resolutions,
+                counts,
+            }
         };
         counts.extend(now.iter().zip(table.counts_of(&cliques)).map(of_pair));
         rest = later;
@@ -97,7 +112,8 @@ impl Pair {
     /// At one of its resolutions.
     pub(crate) fn counts_at(&self, hierarchy: &Hierarchy, levels: [usize; 2]) -> Counts {
         let map = cell_map(hierarchy, self.columns, self.resolutions[0].levels, levels);
-        self.counts.merge_cells(&map, cells(hierarchy, self.columns, levels))
+        self.counts
+            .merge_cells(&map, cells(hierarchy, self.columns, levels))
     }
 
     /// Levels of the finest resolution.
@@ -113,9 +129,16 @@ impl Pair {
     /// What the model expects at each resolution, from what it expects at the finest.
     fn merged(&self, hierarchy: &Hierarchy, finest: &[f64]) -> Vec<Vec<f64>> {
         let merged = |resolution: &Resolution| {
-            let map = cell_map(hierarchy, self.columns, self.resolutions[0].levels, resolution.levels);
+            let map = cell_map(
+                hierarchy,
+                self.columns,
+                self.resolutions[0].levels,
+                resolution.levels,
+            );
             let mut sums = vec![0.0; cells(hierarchy, self.columns, resolution.levels)];
-            map.iter().zip(finest).for_each(|(&to, value)| sums[to as usize] += value);
+            map.iter()
+                .zip(finest)
+                .for_each(|(&to, value)| sums[to as usize] += value);
             sums
         };
         self.resolutions.iter().map(merged).collect()
@@ -123,14 +146,23 @@ impl Pair {
 }
 
 /// A table over the codes of two columns at each resolution of the pair.
-pub(crate) fn merged_at_all_resolutions(hierarchy: &Hierarchy, columns: [usize; 2], table: &[f64]) -> Vec<([usize; 2], Vec<f64>)> {
+pub(crate) fn merged_at_all_resolutions(
+    hierarchy: &Hierarchy,
+    columns: [usize; 2],
+    table: &[f64],
+) -> Vec<([usize; 2], Vec<f64>)> {
     let merged = |resolution: Resolution| {
         let map = cell_map(hierarchy, columns, [0, 0], resolution.levels);
         let mut sums = vec![0.0; cells(hierarchy, columns, resolution.levels)];
-        map.iter().zip(table).for_each(|(&to, value)| sums[to as usize] += value);
+        map.iter()
+            .zip(table)
+            .for_each(|(&to, value)| sums[to as usize] += value);
         (resolution.levels, sums)
     };
-    resolutions(hierarchy, columns).into_iter().map(merged).collect()
+    resolutions(hierarchy, columns)
+        .into_iter()
+        .map(merged)
+        .collect()
 }
 
 /// What a model over all levels expects of pairs at given levels, row-major in the order of the columns.
@@ -139,7 +171,10 @@ pub(crate) fn expected_pairs(
     model: &MarkovRandomField,
     pairs: &[([usize; 2], [usize; 2])],
 ) -> Result<Vec<Vec<f64>>, FitError> {
-    let cliques: Vec<Clique> = pairs.iter().map(|&(columns, levels)| hierarchy.clique(columns, levels)).collect();
+    let cliques: Vec<Clique> = pairs
+        .iter()
+        .map(|&(columns, levels)| hierarchy.clique(columns, levels))
+        .collect();
     let tables = model.marginals(&cliques)?;
     let in_order = |(&(columns, levels), table): (&([usize; 2], [usize; 2]), Vec<f64>)| {
         let [first, second] = [0, 1].map(|i| hierarchy.attribute(columns[i], levels[i]));
@@ -154,14 +189,24 @@ pub(crate) fn expected_pairs(
 
 /// A matrix of so many columns with its rows and columns exchanged, row-major.
 pub(crate) fn transposed<T: Copy>(cells: &[T], columns: usize) -> Vec<T> {
-    (0..columns).flat_map(|column| cells[column..].iter().step_by(columns).copied()).collect()
+    (0..columns)
+        .flat_map(|column| cells[column..].iter().step_by(columns).copied())
+        .collect()
 }
 
 /// The cell of a pair at coarse levels for each cell at fine ones, row-major.
-fn cell_map(hierarchy: &Hierarchy, columns: [usize; 2], fine: [usize; 2], coarse: [usize; 2]) -> Vec<u32> {
+fn cell_map(
+    hierarchy: &Hierarchy,
+    columns: [usize; 2],
+    fine: [usize; 2],
+    coarse: [usize; 2],
+) -> Vec<u32> {
     let [rows, across] = [0, 1].map(|i| hierarchy.levels[columns[i]].between(fine[i], coarse[i]));
-    let width = u32::try_from(hierarchy.levels[columns[1]].size(coarse[1])).expect("a column has fewer than 2^32 codes");
-    rows.iter().flat_map(|row| across.iter().map(move |column| row * width + column)).collect()
+    let width = u32::try_from(hierarchy.levels[columns[1]].size(coarse[1]))
+        .expect("a column has fewer than 2^32 codes");
+    rows.iter()
+        .flat_map(|row| across.iter().map(move |column| row * width + column))
+        .collect()
 }
 
 /// Measures how far the model is from every pair at every resolution, in one spend.
@@ -173,12 +218,18 @@ pub(crate) fn score(
     rho: Rho,
 ) -> Result<Vec<Candidate>, FitError> {
     let (mut scores, mut candidates, mut classes) = (Vec::<Score>::new(), Vec::new(), Vec::new());
-    let finest: Vec<([usize; 2], [usize; 2])> = pairs.iter().map(|pair| (pair.columns, pair.finest())).collect();
+    let finest: Vec<([usize; 2], [usize; 2])> = pairs
+        .iter()
+        .map(|pair| (pair.columns, pair.finest()))
+        .collect();
     let finest = expected_pairs(hierarchy, model, &finest)?;
     for (i, (pair, finest)) in pairs.iter().zip(finest).enumerate() {
         run.at("scoring pairs", i, pairs.len())?;
         for (resolution, expected) in pair.resolutions.iter().zip(pair.merged(hierarchy, &finest)) {
-            scores.push(pair.counts_at(hierarchy, resolution.levels).l1_distance(&expected));
+            scores.push(
+                pair.counts_at(hierarchy, resolution.levels)
+                    .l1_distance(&expected),
+            );
             classes.push(resolution.class);
             candidates.push(Candidate {
                 pair: i,
@@ -190,9 +241,14 @@ pub(crate) fn score(
             });
         }
     }
-    let noisy = run.ledger.measure_scores("errors of pairs", &scores, rho, run.rng)?;
+    let noisy = run
+        .ledger
+        .measure_scores("errors of pairs", &scores, rho, run.rng)?;
     let errors = shrunk(&noisy.values, &classes, noisy.sigma);
-    candidates.iter_mut().zip(errors).for_each(|(candidate, error)| candidate.error = error);
+    candidates
+        .iter_mut()
+        .zip(errors)
+        .for_each(|(candidate, error)| candidate.error = error);
     Ok(candidates)
 }
 
@@ -200,11 +256,21 @@ pub(crate) fn score(
 /// Morris 1973). The largest of many noisy numbers is large by noise; this keeps it from being believed.
 fn shrunk(values: &[f64], classes: &[usize], sigma: f64) -> Vec<f64> {
     let summary = |class: usize| {
-        let own = || values.iter().zip(classes).filter(move |&(_, &c)| c == class).map(|(value, _)| value);
+        let own = || {
+            values
+                .iter()
+                .zip(classes)
+                .filter(move |&(_, &c)| c == class)
+                .map(|(value, _)| value)
+        };
         let count = own().count() as f64;
         let mean = own().sum::<f64>() / count;
         let energy: f64 = own().map(|value| (value - mean).powi(2)).sum();
-        let signal = if energy > 0.0 { (1.0 - (count - 3.0).max(0.0) * sigma * sigma / energy).max(0.0) } else { 0.0 };
+        let signal = if energy > 0.0 {
+            (1.0 - (count - 3.0).max(0.0) * sigma * sigma / energy).max(0.0)
+        } else {
+            0.0
+        };
         (mean, signal)
     };
     let summaries: Vec<(f64, f64)> = (0..GROUPS.len()).map(summary).collect();
@@ -222,12 +288,24 @@ mod tests {
 
     #[test]
     fn resolutions_get_coarser_down_to_four_groups() {
-        let hierarchy = Hierarchy::new([100, 9, 2, 300].map(|codes| Levels::of(&vec![1.0; codes])).into());
+        let hierarchy = Hierarchy::new(
+            [100, 9, 2, 300]
+                .map(|codes| Levels::of(&vec![1.0; codes]))
+                .into(),
+        );
         let sizes = |columns: [usize; 2]| -> Vec<[usize; 2]> {
-            let sizes = |r: &Resolution| [0, 1].map(|i| hierarchy.levels[columns[i]].size(r.levels[i]));
+            let sizes =
+                |r: &Resolution| [0, 1].map(|i| hierarchy.levels[columns[i]].size(r.levels[i]));
             resolutions(&hierarchy, columns).iter().map(sizes).collect()
         };
-        assert_eq!(sizes([0, 1]), [[100, 9], [64, 9], [32, 9], [16, 9], [8, 8], [4, 4]][..4].iter().copied().chain([[8, 4], [4, 4]]).collect::<Vec<_>>()[..]);
+        assert_eq!(
+            sizes([0, 1]),
+            [[100, 9], [64, 9], [32, 9], [16, 9], [8, 8], [4, 4]][..4]
+                .iter()
+                .copied()
+                .chain([[8, 4], [4, 4]])
+                .collect::<Vec<_>>()[..]
+        );
         assert_eq!(sizes([2, 3]), [[2, 64], [2, 32], [2, 16], [2, 8], [2, 4]]);
         assert_eq!(sizes([0, 3]), [[32, 32], [16, 16], [8, 8], [4, 4]]);
     }
@@ -236,7 +314,10 @@ mod tests {
     fn scores_of_noise_become_their_mean_and_clear_ones_stay() {
         let noise: Vec<f64> = (0..100).map(|i| 50.0 + f64::from(i % 7) - 3.0).collect();
         let shrunk_noise = shrunk(&noise, &[1; 100], 2.1);
-        assert!(shrunk_noise.iter().all(|x| (x - 50.0).abs() < 0.2), "{shrunk_noise:?}");
+        assert!(
+            shrunk_noise.iter().all(|x| (x - 50.0).abs() < 0.2),
+            "{shrunk_noise:?}"
+        );
         let clear: Vec<f64> = (0..100).map(|i| f64::from(i) * 100.0).collect();
         let kept = shrunk(&clear, &[0; 100], 2.0);
         assert!(kept.iter().zip(&clear).all(|(a, b)| (a - b).abs() < 1.0));

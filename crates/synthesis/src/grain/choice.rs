@@ -30,8 +30,16 @@ pub(crate) fn choose(
     candidates: &[Candidate],
     bounds: Bounds,
 ) -> Vec<(usize, f64)> {
-    let pairs = candidates.iter().map(|candidate| candidate.pair + 1).max().unwrap_or(0);
-    let fixed: Vec<Clique> = hierarchy.chains().into_iter().chain(measured.iter().cloned()).collect();
+    let pairs = candidates
+        .iter()
+        .map(|candidate| candidate.pair + 1)
+        .max()
+        .unwrap_or(0);
+    let fixed: Vec<Clique> = hierarchy
+        .chains()
+        .into_iter()
+        .chain(measured.iter().cloned())
+        .collect();
     let mut choice = Choice {
         hierarchy,
         tree: TreeSizer::new(hierarchy.domain(), &fixed),
@@ -79,7 +87,8 @@ impl Choice<'_> {
     fn best(&self, too_large: &[bool]) -> Option<usize> {
         let components = self.bounds.forest.then(|| self.components());
         let noise = |shares: f64| {
-            let per_cell = NOISE_THAT_REMAINS * std::f64::consts::FRAC_2_PI.sqrt() * self.bounds.sigma;
+            let per_cell =
+                NOISE_THAT_REMAINS * std::f64::consts::FRAC_2_PI.sqrt() * self.bounds.sigma;
             per_cell * shares.max(0.0).powf(1.5)
         };
         let now = noise(self.shares);
@@ -87,7 +96,10 @@ impl Choice<'_> {
             let candidate = &self.candidates[i];
             let taken = self.of_pair[candidate.pair];
             let joined = |of: &Vec<usize>| of[candidate.columns[0]] == of[candidate.columns[1]];
-            if too_large[i] || taken == Some(i) || taken.is_none() && components.as_ref().is_some_and(joined) {
+            if too_large[i]
+                || taken == Some(i)
+                || taken.is_none() && components.as_ref().is_some_and(joined)
+            {
                 return None;
             }
             let old = taken.map(|i| &self.candidates[i]);
@@ -95,7 +107,11 @@ impl Choice<'_> {
             let more_share = share(candidate) - old.map_or(0.0, share);
             let net = more_gain - (noise(self.shares + more_share) - now);
             // A forest has few places, which the largest gains deserve; otherwise the budget is what is scarce.
-            let price = if self.bounds.forest { 1.0 } else { more_share.max(1e-9).sqrt() };
+            let price = if self.bounds.forest {
+                1.0
+            } else {
+                more_share.max(1e-9).sqrt()
+            };
             (net > 0.0).then_some((net / price, i))
         };
         let ranks = (0..self.candidates.len()).filter_map(rank);
@@ -118,17 +134,29 @@ impl Choice<'_> {
         self.tree.add(&self.clique(candidate));
         self.of_pair[self.candidates[candidate].pair] = Some(candidate);
         // Summed anew: differences would add up rounding errors.
-        self.shares = self.of_pair.iter().flatten().map(|&i| share(&self.candidates[i])).sum();
+        self.shares = self
+            .of_pair
+            .iter()
+            .flatten()
+            .map(|&i| share(&self.candidates[i]))
+            .sum();
     }
 
     fn tree_without(&self, old: usize) -> TreeSizer {
         let others = self.of_pair.iter().flatten().filter(|&&i| i != old);
-        let cliques: Vec<Clique> = self.fixed.iter().cloned().chain(others.map(|&i| self.clique(i))).collect();
+        let cliques: Vec<Clique> = self
+            .fixed
+            .iter()
+            .cloned()
+            .chain(others.map(|&i| self.clique(i)))
+            .collect();
         TreeSizer::new(self.hierarchy.domain(), &cliques)
     }
 
     fn clique(&self, candidate: usize) -> Clique {
-        let Candidate { columns, levels, .. } = &self.candidates[candidate];
+        let Candidate {
+            columns, levels, ..
+        } = &self.candidates[candidate];
         self.hierarchy.clique(*columns, *levels)
     }
 
@@ -137,7 +165,9 @@ impl Choice<'_> {
         let mut of: Vec<usize> = (0..self.hierarchy.levels.len()).collect();
         for &i in self.of_pair.iter().flatten() {
             let [kept, gone] = self.candidates[i].columns.map(|column| of[column]);
-            of.iter_mut().filter(|of| **of == gone).for_each(|of| *of = kept);
+            of.iter_mut()
+                .filter(|of| **of == gone)
+                .for_each(|of| *of = kept);
         }
         of
     }
@@ -148,7 +178,11 @@ mod tests {
     use super::*;
     use crate::grain::levels::Levels;
 
-    const WIDE: Bounds = Bounds { sigma: 1.0, cells: 1 << 20, forest: false };
+    const WIDE: Bounds = Bounds {
+        sigma: 1.0,
+        cells: 1 << 20,
+        forest: false,
+    };
 
     fn hierarchy(columns: usize) -> Hierarchy {
         Hierarchy::new(vec![Levels::of(&[1.0; 8]); columns])
@@ -156,47 +190,108 @@ mod tests {
 
     fn candidate(pair: usize, columns: [usize; 2], level: usize, error: f64) -> Candidate {
         let cells = if level == 0 { 64.0 } else { 16.0 };
-        Candidate { pair, columns, levels: [level; 2], cells, weight: 1.0, error }
+        Candidate {
+            pair,
+            columns,
+            levels: [level; 2],
+            cells,
+            weight: 1.0,
+            error,
+        }
     }
 
     #[test]
     fn what_gains_less_than_its_noise_is_left_out() {
-        let candidates = [candidate(0, [0, 1], 0, 1000.0), candidate(1, [1, 2], 0, 3.0)];
+        let candidates = [
+            candidate(0, [0, 1], 0, 1000.0),
+            candidate(1, [1, 2], 0, 3.0),
+        ];
         let chosen = choose(&hierarchy(3), &[], &candidates, WIDE);
-        assert_eq!(chosen, [(0, 16.0)]);
+        assert!(
+            chosen.len() == 1 && chosen[0].0 == 0 && (chosen[0].1 - 16.0).abs() < 1e-9,
+            "{chosen:?}"
+        );
     }
 
     #[test]
     fn a_pair_is_taken_at_the_resolution_that_its_noise_allows() {
-        let candidates = [candidate(0, [0, 1], 0, 1000.0), candidate(0, [0, 1], 1, 900.0)];
+        let candidates = [
+            candidate(0, [0, 1], 0, 1000.0),
+            candidate(0, [0, 1], 1, 900.0),
+        ];
         let at = |sigma| choose(&hierarchy(2), &[], &candidates, Bounds { sigma, ..WIDE })[0].0;
         assert_eq!((at(0.1), at(20.0)), (0, 1));
-        assert!(choose(&hierarchy(2), &[], &candidates, Bounds { sigma: 1e4, ..WIDE }).is_empty());
+        assert!(
+            choose(
+                &hierarchy(2),
+                &[],
+                &candidates,
+                Bounds { sigma: 1e4, ..WIDE }
+            )
+            .is_empty()
+        );
     }
 
     #[test]
     fn weights_count() {
-        let mut candidates = [candidate(0, [0, 1], 0, 100.0), candidate(1, [1, 2], 0, 100.0)];
+        let mut candidates = [
+            candidate(0, [0, 1], 0, 100.0),
+            candidate(1, [1, 2], 0, 100.0),
+        ];
         candidates[1].weight = 10.0;
-        let chosen = choose(&hierarchy(3), &[], &candidates, Bounds { sigma: 5.0, ..WIDE });
+        let chosen = choose(
+            &hierarchy(3),
+            &[],
+            &candidates,
+            Bounds { sigma: 5.0, ..WIDE },
+        );
         assert!(chosen.iter().any(|&(i, _)| i == 1));
-        let share_of = |wanted: usize| chosen.iter().find(|&&(i, _)| i == wanted).map_or(0.0, |&(_, share)| share);
+        let share_of = |wanted: usize| {
+            chosen
+                .iter()
+                .find(|&&(i, _)| i == wanted)
+                .map_or(0.0, |&(_, share)| share)
+        };
         assert!(share_of(1) > 2.0 * share_of(0));
     }
 
     #[test]
     fn a_forest_has_no_cycle() {
-        let candidates = [candidate(0, [0, 1], 0, 900.0), candidate(1, [1, 2], 0, 800.0), candidate(2, [0, 2], 0, 700.0)];
-        let chosen: Vec<usize> = choose(&hierarchy(3), &[], &candidates, Bounds { forest: true, ..WIDE }).iter().map(|c| c.0).collect();
+        let candidates = [
+            candidate(0, [0, 1], 0, 900.0),
+            candidate(1, [1, 2], 0, 800.0),
+            candidate(2, [0, 2], 0, 700.0),
+        ];
+        let chosen: Vec<usize> = choose(
+            &hierarchy(3),
+            &[],
+            &candidates,
+            Bounds {
+                forest: true,
+                ..WIDE
+            },
+        )
+        .iter()
+        .map(|c| c.0)
+        .collect();
         assert_eq!(chosen, [0, 1]);
         assert_eq!(choose(&hierarchy(3), &[], &candidates, WIDE).len(), 3);
     }
 
     #[test]
     fn the_tree_stays_within_its_bound() {
-        let candidates = [candidate(0, [0, 1], 0, 900.0), candidate(1, [1, 2], 0, 800.0), candidate(2, [0, 2], 0, 700.0)];
+        let candidates = [
+            candidate(0, [0, 1], 0, 900.0),
+            candidate(1, [1, 2], 0, 800.0),
+            candidate(2, [0, 2], 0, 700.0),
+        ];
         // Two pairs of 64 cells and three chains of 32 fit, a triple of 512 does not.
-        let chosen = choose(&hierarchy(3), &[], &candidates, Bounds { cells: 300, ..WIDE });
+        let chosen = choose(
+            &hierarchy(3),
+            &[],
+            &candidates,
+            Bounds { cells: 300, ..WIDE },
+        );
         assert_eq!(chosen.len(), 2);
     }
 }

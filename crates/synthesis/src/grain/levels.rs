@@ -16,13 +16,19 @@ impl Levels {
     /// of large mass stay alone.
     pub(crate) fn of(mass: &[f64]) -> Levels {
         let codes = u32::try_from(mass.len()).expect("a column has fewer than 2^32 codes");
-        let mut levels = Levels { maps: vec![(0..codes).collect()], sizes: vec![mass.len()] };
+        let mut levels = Levels {
+            maps: vec![(0..codes).collect()],
+            sizes: vec![mass.len()],
+        };
         for size in Levels::SIZES {
             let (finest, last) = (levels.maps.len() - 1, levels.sizes[levels.sizes.len() - 1]);
             if 4 * size <= 3 * last {
                 let groups = &levels.maps[finest];
                 let mut masses = vec![0.0; last];
-                groups.iter().zip(mass).for_each(|(&group, mass)| masses[group as usize] += mass);
+                groups
+                    .iter()
+                    .zip(mass)
+                    .for_each(|(&group, mass)| masses[group as usize] += mass);
                 let merged = merge_neighbours(&masses, size);
                 let map = groups.iter().map(|&group| merged[group as usize]).collect();
                 levels.maps.push(map);
@@ -35,7 +41,10 @@ impl Levels {
     /// The codes themselves and nothing else.
     pub(crate) fn finest_only(size: usize) -> Levels {
         let codes = u32::try_from(size).expect("a column has fewer than 2^32 codes");
-        Levels { maps: vec![(0..codes).collect()], sizes: vec![size] }
+        Levels {
+            maps: vec![(0..codes).collect()],
+            sizes: vec![size],
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -61,7 +70,10 @@ impl Levels {
 
     /// The finest level with at most so many groups, or the coarsest there is.
     pub(crate) fn at_most(&self, groups: usize) -> usize {
-        self.sizes.iter().position(|&size| size <= groups).unwrap_or(self.sizes.len() - 1)
+        self.sizes
+            .iter()
+            .position(|&size| size <= groups)
+            .unwrap_or(self.sizes.len() - 1)
     }
 }
 
@@ -77,7 +89,10 @@ fn merge_neighbours(masses: &[f64], size: usize) -> Vec<u32> {
         groups[lightest].0 += items;
         groups[lightest].1 += mass;
     }
-    (0..).zip(&groups).flat_map(|(group, &(items, _))| std::iter::repeat_n(group, items)).collect()
+    (0..)
+        .zip(&groups)
+        .flat_map(|(group, &(items, _))| std::iter::repeat_n(group, items))
+        .collect()
 }
 
 /// The attributes of a model of columns at several levels: first the columns themselves, then their coarser levels.
@@ -99,13 +114,32 @@ impl Hierarchy {
     /// Only the columns themselves and the levels that `keep` is true for, given (column, level).
     pub(crate) fn keeping(levels: Vec<Levels>, keep: impl Fn(usize, usize) -> bool) -> Hierarchy {
         let columns = (0..levels.len()).map(|column| (column, 0));
-        let coarser = levels.iter().enumerate().flat_map(|(column, levels)| (1..levels.count()).map(move |level| (column, level)));
-        let places: Vec<(usize, usize)> = columns.chain(coarser.filter(|&(column, level)| keep(column, level))).collect();
-        let mut attributes: Vec<Vec<Option<usize>>> = levels.iter().map(|levels| vec![None; levels.count()]).collect();
-        places.iter().enumerate().for_each(|(attribute, &(column, level))| attributes[column][level] = Some(attribute));
-        let sizes = places.iter().map(|&(column, level)| levels[column].size(level)).collect();
+        let coarser = levels
+            .iter()
+            .enumerate()
+            .flat_map(|(column, levels)| (1..levels.count()).map(move |level| (column, level)));
+        let places: Vec<(usize, usize)> = columns
+            .chain(coarser.filter(|&(column, level)| keep(column, level)))
+            .collect();
+        let mut attributes: Vec<Vec<Option<usize>>> = levels
+            .iter()
+            .map(|levels| vec![None; levels.count()])
+            .collect();
+        places
+            .iter()
+            .enumerate()
+            .for_each(|(attribute, &(column, level))| attributes[column][level] = Some(attribute));
+        let sizes = places
+            .iter()
+            .map(|&(column, level)| levels[column].size(level))
+            .collect();
         let domain = Domain::new(sizes).expect("every level has a group");
-        Hierarchy { levels, attributes, places, domain }
+        Hierarchy {
+            levels,
+            attributes,
+            places,
+            domain,
+        }
     }
 
     pub(crate) fn domain(&self) -> &Domain {
@@ -129,11 +163,20 @@ impl Hierarchy {
 
     /// Pairs of attributes of one column, each with the next coarser one that was kept.
     pub(crate) fn chains(&self) -> Vec<Clique> {
-        self.links().into_iter().map(|(_, fine, coarse)| Clique::new([self.attribute_of(fine), self.attribute_of(coarse)])).collect()
+        self.links()
+            .into_iter()
+            .map(|(_, fine, coarse)| {
+                Clique::new([self.attribute_of(fine), self.attribute_of(coarse)])
+            })
+            .collect()
     }
 
     /// The model of independent columns with these masses, in which a coarser level is what it must be given the finer one.
-    pub(crate) fn independent(&self, masses: &[Vec<f64>], total: f64) -> Result<MarkovRandomField, marginals::Error> {
+    pub(crate) fn independent(
+        &self,
+        masses: &[Vec<f64>],
+        total: f64,
+    ) -> Result<MarkovRandomField, marginals::Error> {
         let of_column = |(column, masses): (usize, &Vec<f64>)| {
             // Nothing is impossible because its count was noisy.
             let least = masses.iter().sum::<f64>().max(1.0) * 1e-9;
@@ -142,15 +185,22 @@ impl Hierarchy {
         };
         let of_link = |(column, fine, coarse): (usize, (usize, usize), (usize, usize))| {
             let map = self.levels[column].between(fine.1, coarse.1);
-            let sizes = (self.levels[column].size(fine.1), self.levels[column].size(coarse.1));
+            let sizes = (
+                self.levels[column].size(fine.1),
+                self.levels[column].size(coarse.1),
+            );
             let (first, second) = (self.attribute_of(fine), self.attribute_of(coarse));
             debug_assert!(first < second, "coarser levels come later");
             let mut logs = vec![f64::NEG_INFINITY; sizes.0 * sizes.1];
-            map.iter().enumerate().for_each(|(fine, &coarse)| logs[fine * sizes.1 + coarse as usize] = 0.0);
+            map.iter()
+                .enumerate()
+                .for_each(|(fine, &coarse)| logs[fine * sizes.1 + coarse as usize] = 0.0);
             Factor::new(&self.domain, Clique::new([first, second]), logs)
         };
         let columns = masses.iter().enumerate().map(of_column);
-        let factors = columns.chain(self.links().into_iter().map(of_link)).collect::<Result<Vec<Factor>, _>>()?;
+        let factors = columns
+            .chain(self.links().into_iter().map(of_link))
+            .collect::<Result<Vec<Factor>, _>>()?;
         MarkovRandomField::new(self.domain.clone(), factors, total)
     }
 
@@ -162,8 +212,13 @@ impl Hierarchy {
     fn links(&self) -> Vec<(usize, (usize, usize), (usize, usize))> {
         let mut links = Vec::new();
         for (column, attributes) in self.attributes.iter().enumerate() {
-            let kept: Vec<usize> = (0..attributes.len()).filter(|&level| attributes[level].is_some()).collect();
-            links.extend(kept.windows(2).map(|pair| (column, (column, pair[0]), (column, pair[1]))));
+            let kept: Vec<usize> = (0..attributes.len())
+                .filter(|&level| attributes[level].is_some())
+                .collect();
+            links.extend(
+                kept.windows(2)
+                    .map(|pair| (column, (column, pair[0]), (column, pair[1]))),
+            );
         }
         links
     }
@@ -190,7 +245,10 @@ mod tests {
 
     #[test]
     fn a_coarser_level_follows_from_the_column() {
-        let levels = vec![Levels::of(&[5.0, 1.0, 1.0, 1.0, 1.0, 9.0, 2.0]), Levels::of(&[1.0, 3.0])];
+        let levels = vec![
+            Levels::of(&[5.0, 1.0, 1.0, 1.0, 1.0, 9.0, 2.0]),
+            Levels::of(&[1.0, 3.0]),
+        ];
         let hierarchy = Hierarchy::new(levels);
         assert_eq!(hierarchy.places(), [(0, 0), (1, 0), (0, 1)]);
         let masses = [vec![5.0, 1.0, 1.0, 1.0, 1.0, 9.0, 2.0], vec![5.0, 15.0]];
@@ -199,7 +257,11 @@ mod tests {
         let map = hierarchy.levels[0].map(1);
         for (code, row) in table.chunks_exact(4).enumerate() {
             for (group, count) in row.iter().enumerate() {
-                let expected = if map[code] as usize == group { masses[0][code] } else { 0.0 };
+                let expected = if map[code] as usize == group {
+                    masses[0][code]
+                } else {
+                    0.0
+                };
                 assert!((count - expected).abs() < 1e-9);
             }
         }

@@ -24,8 +24,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use marginals::{
-    Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField, Measurement, estimate_total, estimate_watched,
-    project_to_simplex,
+    Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField, Measurement, estimate_total,
+    estimate_watched, project_to_simplex,
 };
 use privacy::Rho;
 use serde_json::{Map, Value};
@@ -40,7 +40,8 @@ use crate::model::{Coarse, Model};
 use crate::public::PublicPrior;
 use crate::workload::Workload;
 use candidates::{
-    Candidate, Pair, count_pairs, counted_levels, expected_pairs, merged_at_all_resolutions, score, transposed,
+    Candidate, Pair, count_pairs, counted_levels, expected_pairs, merged_at_all_resolutions, score,
+    transposed,
 };
 use choice::{Bounds, choose};
 use levels::{Hierarchy, Levels};
@@ -66,13 +67,18 @@ impl GrainParameters {
                 });
             }
             let in_range = |cells: &u64| (1000..=MAX_TREE_CELLS).contains(&u128::from(*cells));
-            max_cells = value.as_u64().filter(in_range).ok_or(ParameterError::Value {
-                method: Method::Grain,
-                name: "max_cells",
-                expected: "a whole number between 1000 and 134217728",
-            })?;
+            max_cells = value
+                .as_u64()
+                .filter(in_range)
+                .ok_or(ParameterError::Value {
+                    method: Method::Grain,
+                    name: "max_cells",
+                    expected: "a whole number between 1000 and 134217728",
+                })?;
         }
-        Ok(GrainParameters { max_cells: max_cells.into() })
+        Ok(GrainParameters {
+            max_cells: max_cells.into(),
+        })
     }
 }
 
@@ -104,10 +110,13 @@ pub(crate) fn fit(
         1.0 - SHARE_OF_COLUMNS - of_pairs * SHARE_OF_SCORES - SHARE_OF_ERRORS,
     ];
     let [for_columns, for_scores, for_errors, rest] =
-        <[Rho; 4]>::try_from(whole.split(&shares).expect("shares are positive")).expect("as many as there are shares");
+        <[Rho; 4]>::try_from(whole.split(&shares).expect("shares are positive"))
+            .expect("as many as there are shares");
     let mut one_ways = OneWays::new(columns);
     one_ways.measure(run, for_columns)?;
-    let more = rest.split(&[one_ways.scarcity(), 1.0]).expect("the second is positive")[0];
+    let more = rest
+        .split(&[one_ways.scarcity(), 1.0])
+        .expect("the second is positive")[0];
     one_ways.measure_if_any(run, more)?;
     let mut fit = Fit::new(run, one_ways);
     if let Some(prior) = prior {
@@ -116,7 +125,11 @@ pub(crate) fn fit(
     if !pairs.is_empty() {
         fit.measure_pairs(run, &pairs, for_scores, for_errors, parameters.max_cells)?;
     }
-    let unspent = run.ledger.remaining().checked_sub(for_errors).unwrap_or(Rho::ZERO);
+    let unspent = run
+        .ledger
+        .remaining()
+        .checked_sub(for_errors)
+        .unwrap_or(Rho::ZERO);
     fit.one_ways.measure_if_any(run, unspent)?;
     fit.update_masses();
     fit.into_model(run, workload)
@@ -143,23 +156,36 @@ struct OneWays {
 
 impl OneWays {
     fn new(columns: usize) -> OneWays {
-        OneWays { measured: vec![Vec::new(); columns] }
+        OneWays {
+            measured: vec![Vec::new(); columns],
+        }
     }
 
     /// Shares of the budget are in proportion to size^(2/3), which minimises the sum of the expected L1 errors, size * sigma.
     fn measure(&mut self, run: &mut Run<'_>, rho: Rho) -> Result<(), FitError> {
         let sizes = run.table.schema().sizes();
-        let share = |(column, &size): (usize, &usize)| (Clique::new([column]), (size as f64).powf(2.0 / 3.0));
+        let share = |(column, &size): (usize, &usize)| {
+            (Clique::new([column]), (size as f64).powf(2.0 / 3.0))
+        };
         let cliques: Vec<(Clique, f64)> = sizes.iter().enumerate().map(share).collect();
-        let measured = run.measure("measuring columns", rho, &cliques, |table, clique| table.counts(clique.attributes()))?;
-        self.measured.iter_mut().zip(measured).for_each(|(all, new)| all.push(new));
+        let measured = run.measure("measuring columns", rho, &cliques, |table, clique| {
+            table.counts(clique.attributes())
+        })?;
+        self.measured
+            .iter_mut()
+            .zip(measured)
+            .for_each(|(all, new)| all.push(new));
         Ok(())
     }
 
     /// Nothing, where the budget is too small to be split.
     fn measure_if_any(&mut self, run: &mut Run<'_>, rho: Rho) -> Result<(), FitError> {
         const LEAST: f64 = 1e-9;
-        if rho.get() < LEAST { Ok(()) } else { self.measure(run, rho) }
+        if rho.get() < LEAST {
+            Ok(())
+        } else {
+            self.measure(run, rho)
+        }
     }
 
     /// The inverse-variance mean of a column's measurements, and its sigma.
@@ -169,7 +195,9 @@ impl OneWays {
         for measured in &self.measured[column] {
             let weight = measured.sigma.powi(-2);
             precision += weight;
-            sums.iter_mut().zip(measured.values()).for_each(|(sum, value)| *sum += weight * value);
+            sums.iter_mut()
+                .zip(measured.values())
+                .for_each(|(sum, value)| *sum += weight * value);
         }
         sums.iter_mut().for_each(|sum| *sum /= precision);
         (sums, precision.powf(-0.5))
@@ -179,7 +207,8 @@ impl OneWays {
         let of_column = |column: usize| {
             let (values, sigma) = self.mean(column);
             let domain = marginals::Domain::new(vec![values.len()]).expect("a column has a code");
-            Measurement::new(&domain, Clique::new([0]), values, sigma).expect("noisy counts are finite")
+            Measurement::new(&domain, Clique::new([0]), values, sigma)
+                .expect("noisy counts are finite")
         };
         let columns: Vec<Measurement> = (0..self.measured.len()).map(of_column).collect();
         estimate_total(&columns)
@@ -257,7 +286,10 @@ impl Fit {
             one_ways,
         };
         fit.update_masses();
-        let levels = |(column, (masses, _)): (usize, &(Vec<f64>, Vec<f64>))| match fit.constraints.touch(column) {
+        let levels = |(column, (masses, _)): (usize, &(Vec<f64>, Vec<f64>))| match fit
+            .constraints
+            .touch(column)
+        {
             true => Levels::finest_only(masses.len()),
             false => Levels::of(masses),
         };
@@ -274,7 +306,12 @@ impl Fit {
             let sigmas = terms.iter().map(|terms| sigma * terms.sqrt()).collect();
             (masses, sigmas)
         };
-        self.masses = self.compressions.iter().enumerate().map(of_column).collect();
+        self.masses = self
+            .compressions
+            .iter()
+            .enumerate()
+            .map(of_column)
+            .collect();
     }
 
     fn measure_pairs(
@@ -287,7 +324,9 @@ impl Fit {
     ) -> Result<(), FitError> {
         let recoded = self.recoded(run);
         let mut model = self.start(run, &self.hierarchy)?;
-        let parts = for_scores.split(&[1.0; ROUNDS + 1]).expect("there are rounds");
+        let parts = for_scores
+            .split(&[1.0; ROUNDS + 1])
+            .expect("there are rounds");
         let pairs = if pairs.len() > MOST_PAIRS {
             self.strongest(run, &recoded, &model, pairs, parts[ROUNDS])?
         } else {
@@ -298,13 +337,28 @@ impl Fit {
         for (round, part) in parts.into_iter().take(ROUNDS).enumerate() {
             let candidates = score(run, &self.hierarchy, &model, &pairs, part)?;
             let later = for_scores_of_later_rounds(for_scores, part, round);
-            let left = run.ledger.remaining().checked_sub(for_errors).and_then(|left| left.checked_sub(later));
-            let Some(left) = left.filter(|left| *left > Rho::ZERO) else { break };
+            let left = run
+                .ledger
+                .remaining()
+                .checked_sub(for_errors)
+                .and_then(|left| left.checked_sub(later));
+            let Some(left) = left.filter(|left| *left > Rho::ZERO) else {
+                break;
+            };
             let share = SHARE_OF_ROUND[round];
-            let budget = if share < 1.0 { left.split(&[share, 1.0 - share]).expect("shares are positive")[0] } else { left };
+            let budget = if share < 1.0 {
+                left.split(&[share, 1.0 - share])
+                    .expect("shares are positive")[0]
+            } else {
+                left
+            };
             let bounds = Bounds {
                 sigma: run.ledger.sigma(budget),
-                cells: if round + 1 < ROUNDS { max_cells / 2 } else { max_cells },
+                cells: if round + 1 < ROUNDS {
+                    max_cells / 2
+                } else {
+                    max_cells
+                },
                 forest: round == 0,
             };
             let chosen = choose(&self.hierarchy, &self.fixed_cliques(), &candidates, bounds);
@@ -320,23 +374,53 @@ impl Fit {
     }
 
     /// The strongest relations of public data, as far as a quarter of the model holds them.
-    fn take_public_pairs(&mut self, pairs: &[([usize; 2], f64)], prior: &PublicPrior, max_cells: u128) -> Result<(), FitError> {
+    fn take_public_pairs(
+        &mut self,
+        pairs: &[([usize; 2], f64)],
+        prior: &PublicPrior,
+        max_cells: u128,
+    ) -> Result<(), FitError> {
         let (mut candidates, mut tables) = (Vec::new(), Vec::new());
         for (i, &(columns, weight)) in pairs.iter().enumerate() {
             let [a, b] = columns;
             let full = prior.pair(a, b)?;
-            for (levels, table) in merged_at_all_resolutions(&self.hierarchy, columns, &self.to_codes(columns, &full)) {
-                let error = self.total * distance_from_independence(&table, self.hierarchy.levels[b].size(levels[1]));
-                candidates.push(Candidate { pair: i, columns, levels, cells: table.len() as f64, weight, error });
+            for (levels, table) in
+                merged_at_all_resolutions(&self.hierarchy, columns, &self.to_codes(columns, &full))
+            {
+                let error = self.total
+                    * distance_from_independence(&table, self.hierarchy.levels[b].size(levels[1]));
+                candidates.push(Candidate {
+                    pair: i,
+                    columns,
+                    levels,
+                    cells: table.len() as f64,
+                    weight,
+                    error,
+                });
                 tables.push(table);
             }
         }
         /// As if each count were a little off: what gains less than this is not worth its cells.
         const SIGMA: f64 = 1.0;
-        let bounds = Bounds { sigma: SIGMA, cells: max_cells / 4, forest: false };
-        for (i, _) in choose(&self.hierarchy, &self.constraints.cliques(), &candidates, bounds) {
-            let Candidate { columns, levels, .. } = candidates[i];
-            self.public.push(PublicPair { columns, levels, probabilities: std::mem::take(&mut tables[i]) });
+        let bounds = Bounds {
+            sigma: SIGMA,
+            cells: max_cells / 4,
+            forest: false,
+        };
+        for (i, _) in choose(
+            &self.hierarchy,
+            &self.constraints.cliques(),
+            &candidates,
+            bounds,
+        ) {
+            let Candidate {
+                columns, levels, ..
+            } = candidates[i];
+            self.public.push(PublicPair {
+                columns,
+                levels,
+                probabilities: std::mem::take(&mut tables[i]),
+            });
         }
         Ok(())
     }
@@ -347,7 +431,10 @@ impl Fit {
         let [height, width] = columns.map(|column| self.compressions[column].size());
         let mut sums = vec![0.0; height * width];
         for (row, cells) in rows.iter().zip(full.chunks_exact(across.len())) {
-            cells.iter().zip(&across).for_each(|(p, column)| sums[*row as usize * width + *column as usize] += p);
+            cells
+                .iter()
+                .zip(&across)
+                .for_each(|(p, column)| sums[*row as usize * width + *column as usize] += p);
         }
         sums
     }
@@ -357,10 +444,18 @@ impl Fit {
         let counted = counted_levels(&self.hierarchy);
         let map = |(column, compression): (usize, &Compression)| -> Vec<u32> {
             let groups = self.hierarchy.levels[column].map(counted[column]);
-            compression.map().into_iter().map(|code| groups[code as usize]).collect()
+            compression
+                .map()
+                .into_iter()
+                .map(|code| groups[code as usize])
+                .collect()
         };
         let maps = self.compressions.iter().enumerate().map(map).collect();
-        let sizes = counted.iter().enumerate().map(|(column, &level)| self.hierarchy.levels[column].size(level)).collect();
+        let sizes = counted
+            .iter()
+            .enumerate()
+            .map(|(column, &level)| self.hierarchy.levels[column].size(level))
+            .collect();
         run.table.recoded(maps, sizes)
     }
 
@@ -379,12 +474,20 @@ impl Fit {
         for batch in pairs.chunks(BATCH) {
             run.at("comparing columns", scores.len(), pairs.len())?;
             let counted = count_pairs(recoded, &self.hierarchy, batch);
-            let coarsest: Vec<([usize; 2], [usize; 2])> = counted.iter().map(|pair| (pair.columns, pair.coarsest())).collect();
+            let coarsest: Vec<([usize; 2], [usize; 2])> = counted
+                .iter()
+                .map(|pair| (pair.columns, pair.coarsest()))
+                .collect();
             let expected = expected_pairs(&self.hierarchy, independent, &coarsest)?;
-            let score = |(pair, expected): (&Pair, Vec<f64>)| pair.counts_at(&self.hierarchy, pair.coarsest()).l1_distance(&expected);
+            let score = |(pair, expected): (&Pair, Vec<f64>)| {
+                pair.counts_at(&self.hierarchy, pair.coarsest())
+                    .l1_distance(&expected)
+            };
             scores.extend(counted.iter().zip(expected).map(score));
         }
-        let noisy = run.ledger.measure_scores("errors of all pairs", &scores, rho, run.rng)?;
+        let noisy = run
+            .ledger
+            .measure_scores("errors of all pairs", &scores, rho, run.rng)?;
         let mut order: Vec<usize> = (0..pairs.len()).collect();
         let strength = |i: usize| pairs[i].1 * noisy.values[i];
         order.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)));
@@ -404,16 +507,30 @@ impl Fit {
     ) -> Result<(), FitError> {
         let weights: Vec<f64> = chosen.iter().map(|&(_, share)| share).collect();
         let shares = budget.split(&weights).expect("shares are positive");
-        let places: Vec<([usize; 2], [usize; 2])> =
-            chosen.iter().map(|&(candidate, _)| (candidates[candidate].columns, candidates[candidate].levels)).collect();
+        let places: Vec<([usize; 2], [usize; 2])> = chosen
+            .iter()
+            .map(|&(candidate, _)| (candidates[candidate].columns, candidates[candidate].levels))
+            .collect();
         let expected = expected_pairs(&self.hierarchy, model, &places)?;
-        for (i, ((&(candidate, _), rho), expected)) in chosen.iter().zip(shares).zip(expected).enumerate() {
+        for (i, ((&(candidate, _), rho), expected)) in
+            chosen.iter().zip(shares).zip(expected).enumerate()
+        {
             run.at("measuring pairs", i, chosen.len())?;
-            let Candidate { pair, columns, levels, .. } = candidates[candidate];
+            let Candidate {
+                pair,
+                columns,
+                levels,
+                ..
+            } = candidates[candidate];
             let counts = pairs[pair].counts_at(&self.hierarchy, levels);
             let label = run.label(&Clique::new(columns));
             let noisy = run.ledger.measure(&label, &counts, rho, run.rng)?;
-            let residual: Vec<f64> = noisy.values().iter().zip(&expected).map(|(&value, e)| value as f64 - e).collect();
+            let residual: Vec<f64> = noisy
+                .values()
+                .iter()
+                .zip(&expected)
+                .map(|(&value, e)| value as f64 - e)
+                .collect();
             let across = self.hierarchy.levels[columns[1]].size(levels[1]);
             let kept = shrink_residual(&residual, across, noisy.sigma());
             self.pairs.push(MeasuredPair {
@@ -429,17 +546,36 @@ impl Fit {
 
     /// What a model's junction tree must hold besides the pairs yet to be chosen.
     fn fixed_cliques(&self) -> Vec<Clique> {
-        let measured = self.pairs.iter().map(|pair| self.hierarchy.clique(pair.columns, pair.levels));
-        let public = self.public.iter().map(|pair| self.hierarchy.clique(pair.columns, pair.levels));
-        measured.chain(public).chain(self.constraints.cliques()).collect()
+        let measured = self
+            .pairs
+            .iter()
+            .map(|pair| self.hierarchy.clique(pair.columns, pair.levels));
+        let public = self
+            .public
+            .iter()
+            .map(|pair| self.hierarchy.clique(pair.columns, pair.levels));
+        measured
+            .chain(public)
+            .chain(self.constraints.cliques())
+            .collect()
     }
 
     /// The model that every estimation starts from: of independent columns, or with the relations of public data.
-    fn start(&self, run: &mut Run<'_>, hierarchy: &Hierarchy) -> Result<MarkovRandomField, FitError> {
-        let masses: Vec<Vec<f64>> = self.masses.iter().map(|(masses, _)| masses.clone()).collect();
+    fn start(
+        &self,
+        run: &mut Run<'_>,
+        hierarchy: &Hierarchy,
+    ) -> Result<MarkovRandomField, FitError> {
+        let masses: Vec<Vec<f64>> = self
+            .masses
+            .iter()
+            .map(|(masses, _)| masses.clone())
+            .collect();
         let mut start = hierarchy.independent(&masses, self.total)?;
         if !self.constraints.is_empty() {
-            start = self.constraints.imposed_on(hierarchy.domain(), Some(&start), self.total)?;
+            start = self
+                .constraints
+                .imposed_on(hierarchy.domain(), Some(&start), self.total)?;
         }
         if self.public.is_empty() {
             return Ok(start);
@@ -452,20 +588,37 @@ impl Fit {
             let clique = hierarchy.clique(pair.columns, pair.levels);
             Measurement::new(hierarchy.domain(), clique, counts, SIGMA * self.total)
         };
-        let pairs = self.public.iter().map(pair).collect::<Result<Vec<Measurement>, _>>()?;
+        let pairs = self
+            .public
+            .iter()
+            .map(pair)
+            .collect::<Result<Vec<Measurement>, _>>()?;
         self.estimate_from(run, hierarchy, &start, pairs, 0.0)
     }
 
-    fn estimate(&self, run: &mut Run<'_>, hierarchy: &Hierarchy) -> Result<MarkovRandomField, FitError> {
+    fn estimate(
+        &self,
+        run: &mut Run<'_>,
+        hierarchy: &Hierarchy,
+    ) -> Result<MarkovRandomField, FitError> {
         /// Of the loss that the true counts have in expectation. What was measured is shrunk already, so that a model may
         /// come closer to it than to the noise.
         const SHARE_OF_EXPECTED_LOSS: f64 = 0.4;
         let start = self.start(run, hierarchy)?;
         let pair = |pair: &MeasuredPair| {
             let counts = in_order_of_attributes(hierarchy, pair.columns, pair.levels, &pair.shrunk);
-            Measurement::new(hierarchy.domain(), hierarchy.clique(pair.columns, pair.levels), counts, pair.sigma)
+            Measurement::new(
+                hierarchy.domain(),
+                hierarchy.clique(pair.columns, pair.levels),
+                counts,
+                pair.sigma,
+            )
         };
-        let pairs = self.pairs.iter().map(pair).collect::<Result<Vec<Measurement>, _>>()?;
+        let pairs = self
+            .pairs
+            .iter()
+            .map(pair)
+            .collect::<Result<Vec<Measurement>, _>>()?;
         let cells: usize = self.pairs.iter().map(|pair| pair.shrunk.len()).sum();
         let target_loss = SHARE_OF_EXPECTED_LOSS * cells as f64 / 2.0;
         self.estimate_from(run, hierarchy, &start, pairs, target_loss)
@@ -485,10 +638,23 @@ impl Fit {
         let column = |(column, (masses, sigmas)): (usize, &(Vec<f64>, Vec<f64>))| {
             Measurement::with_sigmas(domain, Clique::new([column]), masses.clone(), sigmas)
         };
-        let mut measurements = self.masses.iter().enumerate().map(column).collect::<Result<Vec<Measurement>, _>>()?;
+        let mut measurements = self
+            .masses
+            .iter()
+            .enumerate()
+            .map(column)
+            .collect::<Result<Vec<Measurement>, _>>()?;
         measurements.extend(pairs);
-        let public = self.public.iter().map(|pair| hierarchy.clique(pair.columns, pair.levels));
-        let structure: Vec<Clique> = hierarchy.chains().into_iter().chain(self.constraints.cliques()).chain(public).collect();
+        let public = self
+            .public
+            .iter()
+            .map(|pair| hierarchy.clique(pair.columns, pair.levels));
+        let structure: Vec<Clique> = hierarchy
+            .chains()
+            .into_iter()
+            .chain(self.constraints.cliques())
+            .chain(public)
+            .collect();
         let options = EstimationOptions {
             total: Some(self.total),
             warm_start: Some(start),
@@ -497,33 +663,55 @@ impl Fit {
             target_loss,
             ..EstimationOptions::default()
         };
-        let mut watch = |passes: usize, _: f64| match run.at("fitting the model", passes, MOST_PASSES) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        };
+        let mut watch =
+            |passes: usize, _: f64| match run.at("fitting the model", passes, MOST_PASSES) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            };
         Ok(estimate_watched(domain, &measurements, &options, &mut watch)?.model)
     }
 
     /// The last fit, in which only levels remain that something was measured at; and how far it is from the table.
     fn into_model(self, run: &mut Run<'_>, workload: &Workload) -> Result<Model, FitError> {
-        let ends = |columns: [usize; 2], levels: [usize; 2]| [0, 1].map(|i| (columns[i], levels[i]));
-        let measured = self.pairs.iter().flat_map(|pair| ends(pair.columns, pair.levels));
-        let public = self.public.iter().flat_map(|pair| ends(pair.columns, pair.levels));
+        let ends =
+            |columns: [usize; 2], levels: [usize; 2]| [0, 1].map(|i| (columns[i], levels[i]));
+        let measured = self
+            .pairs
+            .iter()
+            .flat_map(|pair| ends(pair.columns, pair.levels));
+        let public = self
+            .public
+            .iter()
+            .flat_map(|pair| ends(pair.columns, pair.levels));
         let used: BTreeSet<(usize, usize)> = measured.chain(public).collect();
-        let hierarchy = Hierarchy::keeping(self.hierarchy.levels.clone(), |column, level| used.contains(&(column, level)));
-        let field = if self.pairs.is_empty() { self.start(run, &hierarchy)? } else { self.estimate(run, &hierarchy)? };
+        let hierarchy = Hierarchy::keeping(self.hierarchy.levels.clone(), |column, level| {
+            used.contains(&(column, level))
+        });
+        let field = if self.pairs.is_empty() {
+            self.start(run, &hierarchy)?
+        } else {
+            self.estimate(run, &hierarchy)?
+        };
         let errors = measure_errors(run, &field, &self.compressions, workload)?;
         let columns = self.compressions.len();
-        let coarse = hierarchy.places()[columns..].iter().map(|&(column, level)| Coarse {
-            column,
-            groups: hierarchy.levels[column].map(level).to_vec(),
-        });
+        let coarse = hierarchy.places()[columns..]
+            .iter()
+            .map(|&(column, level)| Coarse {
+                column,
+                groups: hierarchy.levels[column].map(level).to_vec(),
+            });
         let pairs = self.pairs.iter().map(|pair| Measured {
             columns: hierarchy.clique(pair.columns, pair.levels),
             values: in_order_of_attributes(&hierarchy, pair.columns, pair.levels, &pair.noisy),
             sigma: pair.sigma,
         });
-        let measured = self.one_ways.measured.into_iter().flatten().chain(pairs).collect();
+        let measured = self
+            .one_ways
+            .measured
+            .into_iter()
+            .flatten()
+            .chain(pairs)
+            .collect();
         Ok(Model {
             schema: run.table.schema().clone(),
             method: Method::Grain,
@@ -540,22 +728,42 @@ impl Fit {
 /// What scores of the rounds after this one will cost.
 fn for_scores_of_later_rounds(for_scores: Rho, part: Rho, round: usize) -> Rho {
     let later = ROUNDS - 1 - round;
-    (0..later).fold(Rho::ZERO, |sum, _| sum.checked_add(part).unwrap_or(for_scores))
+    (0..later).fold(Rho::ZERO, |sum, _| {
+        sum.checked_add(part).unwrap_or(for_scores)
+    })
 }
 
 /// A pair's cells, row-major in the order of the attributes, which need not be that of the columns.
-fn in_order_of_attributes<T: Copy>(hierarchy: &Hierarchy, columns: [usize; 2], levels: [usize; 2], cells: &[T]) -> Vec<T> {
+fn in_order_of_attributes<T: Copy>(
+    hierarchy: &Hierarchy,
+    columns: [usize; 2],
+    levels: [usize; 2],
+    cells: &[T],
+) -> Vec<T> {
     let [first, second] = [0, 1].map(|i| hierarchy.attribute(columns[i], levels[i]));
-    if first < second { cells.to_vec() } else { transposed(cells, hierarchy.domain().size(second)) }
+    if first < second {
+        cells.to_vec()
+    } else {
+        transposed(cells, hierarchy.domain().size(second))
+    }
 }
 
 /// L1 distance of a distribution over two columns from the product of its marginals.
 fn distance_from_independence(probabilities: &[f64], columns: usize) -> f64 {
-    let rows: Vec<f64> = probabilities.chunks_exact(columns).map(|row| row.iter().sum()).collect();
+    let rows: Vec<f64> = probabilities
+        .chunks_exact(columns)
+        .map(|row| row.iter().sum())
+        .collect();
     let mut across = vec![0.0; columns];
     for row in probabilities.chunks_exact(columns) {
         across.iter_mut().zip(row).for_each(|(sum, p)| *sum += p);
     }
-    let product = rows.iter().flat_map(|row| across.iter().map(move |column| row * column));
-    probabilities.iter().zip(product).map(|(p, q)| (p - q).abs()).sum()
+    let product = rows
+        .iter()
+        .flat_map(|row| across.iter().map(move |column| row * column));
+    probabilities
+        .iter()
+        .zip(product)
+        .map(|(p, q)| (p - q).abs())
+        .sum()
 }

@@ -33,7 +33,12 @@ fn haar_filtered(mut sums: Vec<f64>, sigma: f64) -> Vec<f64> {
     let mut details: Vec<Vec<f64>> = Vec::new();
     while sums.len() > 1 {
         let pairs = sums.chunks_exact(2);
-        details.push(pairs.clone().map(|pair| (pair[0] - pair[1]) * HALF).collect());
+        details.push(
+            pairs
+                .clone()
+                .map(|pair| (pair[0] - pair[1]) * HALF)
+                .collect(),
+        );
         sums = pairs.map(|pair| (pair[0] + pair[1]) * HALF).collect();
     }
     for detail in details.iter().rev() {
@@ -61,17 +66,26 @@ pub(crate) fn shrink_residual(residual: &[f64], columns: usize, sigma: f64) -> V
 }
 
 fn signal_share(energy: f64, noise: f64) -> f64 {
-    if energy > noise { 1.0 - noise / energy } else { 0.0 }
+    if energy > noise {
+        1.0 - noise / energy
+    } else {
+        0.0
+    }
 }
 
 /// Mean squares around each cell of a matrix: weights 1, 2, 1 along each axis, as far as there are neighbours.
 fn local_energies(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {
     let squares: Vec<f64> = values.iter().map(|x| x * x).collect();
-    let along_rows: Vec<f64> = squares.chunks_exact(columns).flat_map(|row| weighted_means(row, 1)).collect();
+    let along_rows: Vec<f64> = squares
+        .chunks_exact(columns)
+        .flat_map(|row| weighted_means(row, 1))
+        .collect();
     let mut energies = vec![0.0; values.len()];
     for column in 0..columns {
         let means = weighted_means(&along_rows[column..], columns);
-        (0..rows).zip(means).for_each(|(row, mean)| energies[row * columns + column] = mean);
+        (0..rows)
+            .zip(means)
+            .for_each(|(row, mean)| energies[row * columns + column] = mean);
     }
     energies
 }
@@ -81,7 +95,9 @@ fn weighted_means(values: &[f64], step: usize) -> Vec<f64> {
     let at = |i: usize| {
         let before = i.checked_sub(1).map(|i| line[i]);
         let neighbours = before.into_iter().chain(line.get(i + 1).copied());
-        let (sum, weight) = neighbours.fold((2.0 * line[i], 2.0), |(sum, weight), x| (sum + x, weight + 1.0));
+        let (sum, weight) = neighbours.fold((2.0 * line[i], 2.0), |(sum, weight), x| {
+            (sum + x, weight + 1.0)
+        });
         sum / weight
     };
     (0..line.len()).map(at).collect()
@@ -108,7 +124,15 @@ mod tests {
 
     #[test]
     fn smooth_counts_come_closer_and_spikes_stay() {
-        let exact: Vec<f64> = (0..100).map(|i| if i == 40 { 5000.0 } else { 100.0 + f64::from(i) }).collect();
+        let exact: Vec<f64> = (0..100)
+            .map(|i| {
+                if i == 40 {
+                    5000.0
+                } else {
+                    100.0 + f64::from(i)
+                }
+            })
+            .collect();
         let (mut before, mut after) = (0.0, 0.0);
         for seed in 0..20 {
             let noisy = noisy(&exact, 20.0, seed);
@@ -131,7 +155,9 @@ mod tests {
     fn a_residual_of_noise_nearly_vanishes_and_a_strong_one_stays() {
         let noise = noisy(&[0.0; 64], 10.0, 1);
         let zeros = [0.0; 64];
-        assert!(distance(&zeros, &shrink_residual(&noise, 8, 10.0)) < 0.6 * distance(&zeros, &noise));
+        assert!(
+            distance(&zeros, &shrink_residual(&noise, 8, 10.0)) < 0.6 * distance(&zeros, &noise)
+        );
         let strong = [500.0, -500.0, -500.0, 500.0];
         assert!(distance(&strong, &shrink_residual(&strong, 2, 10.0)) < 1.0);
     }
