@@ -1,5 +1,6 @@
 //! What a person can type.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -252,6 +253,10 @@ pub(crate) struct SynthOptions {
     /// The column that names the person: checked for repeats, never synthesised
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
+
+    /// Take in up to K rows of a person, of more a random choice; noise grows with K. Without it repeats are refused
+    #[arg(long, value_name = "K", requires = "key")]
+    pub(crate) max_rows_per_id: Option<NonZeroU32>,
 
     /// How many rows; by default the private estimate of how many the table has
     #[arg(long)]

@@ -1,5 +1,7 @@
 //! `synclave evaluate`: a synthetic table against a real one that the person owns.
 
+use std::num::NonZeroU32;
+
 use anyhow::Context;
 use serde_json::json;
 use synthesis::{Distances, Evaluation};
@@ -19,11 +21,13 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     let real = table_file::read(
         &options.real,
         options.key.as_deref(),
+        // All rows of everyone are compared.
+        Some(NonZeroU32::MAX),
         declared.as_ref(),
         printer,
     )?;
     let real = Joined::single(real).dangerous_into_coded();
-    let synthetic = table_file::read(&options.synthetic, None, Some(real.schema()), printer)?;
+    let synthetic = table_file::read(&options.synthetic, None, None, Some(real.schema()), printer)?;
     let synthetic = Joined::single(synthetic).dangerous_into_coded();
     let evaluation = synthesis::evaluate(&real, &synthetic)
         .context(BadInput("the two tables cannot be compared".to_owned()))?;

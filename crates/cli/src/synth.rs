@@ -76,6 +76,7 @@ fn read_table(
     let upload = table_file::read(
         &options.data,
         options.key.as_deref(),
+        options.max_rows_per_id,
         schema.as_ref(),
         printer,
     )?;

@@ -1,6 +1,7 @@
 //! Tables on disk: read by their ending, written whole.
 
 use std::fs::File;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::Context;
@@ -16,6 +17,7 @@ use crate::whole_file::{self, Prepared};
 pub(crate) fn read(
     path: &Path,
     key: Option<&str>,
+    max_rows_per_id: Option<NonZeroU32>,
     schema: Option<&Schema>,
     printer: Printer,
 ) -> anyhow::Result<Upload> {
@@ -24,7 +26,10 @@ pub(crate) fn read(
     let mut hash_key = [0; 16];
     getrandom::fill(&mut hash_key).context("the operating system gives no randomness")?;
     let hasher = KeyHasher::new(hash_key);
-    let limits = Limits::default();
+    let limits = Limits {
+        max_rows_per_id,
+        ..Limits::default()
+    };
     let upload = if has_ending(path, "parquet") {
         tabular::read_parquet(file, key, schema, &hasher, &limits).with_context(problem)?
     } else {

@@ -1,5 +1,7 @@
 //! The bodies of replies, as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -63,10 +65,14 @@ pub struct Details {
     pub delta: f64,
     /// Name of the column that says whose a row is.
     pub key: String,
-    /// Rows that one id may have in one table.
-    pub max_rows_per_id: u32,
+    /// Rows that one id may have in each party's table.
+    pub max_rows_per_id: BTreeMap<String, u32>,
+    /// Rows that one id may then have in the joined table, for which the noise is made.
+    pub rows_per_id: u32,
     /// The declared columns of each party; no entry for a party whose columns are discovered.
     pub columns: Map<String, Value>,
+    /// What no synthetic row looks like, besides the constraints that stand among a party's columns: a list.
+    pub constraints: Value,
     /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be found out.
     pub discovery_share: Option<f64>,
     /// For whom the guarantee holds, in words.

@@ -1,13 +1,15 @@
 //! The agreement, checked: everything that can be wrong with it is found before the room opens.
 
+use std::num::NonZeroU32;
+
 use access::{PolicyError, ServicePolicy, YamlError};
 use privacy::{Delta, Epsilon, Ledger, Rho};
 use protocol::{Agreement, AgreementHash, Details, DetailsLimits, RoomId};
 use serde_json::{Map, Value};
-use synthesis::Method;
-use tabular::{Bins, DeclaredKind, Schema, SchemaError};
+use synthesis::{FitError, Method};
+use tabular::{Bins, DeclaredConstraint, DeclaredKind, Schema, SchemaError};
 
-use crate::agreement_check::{checked, open_ledger};
+use crate::agreement_check::{checked, open_ledger, rows_per_id};
 
 /// An agreement in which both files make sense, and together.
 #[derive(Clone, Debug)]
@@ -21,6 +23,7 @@ pub struct CheckedAgreement {
     pub(crate) delta: Delta,
     pub(crate) key: String,
     pub(crate) discovery_share: Option<f64>,
+    pub(crate) constraints: Vec<DeclaredConstraint>,
     pub(crate) limits: Limits,
     pub(crate) warnings: Vec<String>,
 }
@@ -30,6 +33,7 @@ pub struct CheckedAgreement {
 pub struct Party {
     pub(crate) name: String,
     pub(crate) schema: Option<Schema>,
+    pub(crate) max_rows_per_id: Option<NonZeroU32>,
 }
 
 /// How much a user may ask of the room.
@@ -71,6 +75,12 @@ pub enum AgreementError {
         #[source]
         cause: SchemaError,
     },
+    /// Constraints on the joined table that do not make sense, or together with those of the parties' columns.
+    #[error("runtime.yaml: constraints: {0}")]
+    Constraints(#[from] SchemaError),
+    /// Constraints that no model could hold.
+    #[error("runtime.yaml: {0}")]
+    Model(#[from] FitError),
     /// The two files name different parties, or a declaration names none.
     #[error("runtime.yaml: {0}")]
     Parties(String),
@@ -143,6 +153,11 @@ impl CheckedAgreement {
         self.discovery_share
     }
 
+    /// What no row of the joined table can look like, besides what the parties' columns say of their own.
+    pub fn constraints(&self) -> &[DeclaredConstraint] {
+        &self.constraints
+    }
+
     /// What the files say that has no effect.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -156,6 +171,10 @@ impl CheckedAgreement {
                 serde_json::to_value(schema).expect("a schema is made of texts and finite numbers");
             Some((party.name.clone(), columns))
         };
+        let rows = |party: &Party| {
+            let rows = party.max_rows_per_id.unwrap_or(NonZeroU32::MIN);
+            (party.name.clone(), rows.get())
+        };
         Details {
             method: self.method.to_string(),
             epsilon: self.epsilon.get(),
@@ -167,8 +186,11 @@ impl CheckedAgreement {
                 .collect(),
             delta: self.delta.get(),
             key: self.key.clone(),
-            max_rows_per_id: 1,
+            max_rows_per_id: self.parties.iter().map(rows).collect(),
+            rows_per_id: rows_per_id(&self.parties).expect("it was checked").get(),
             columns: self.parties.iter().filter_map(declared).collect(),
+            constraints: serde_json::to_value(&self.constraints)
+                .expect("constraints are made of texts"),
             discovery_share: self.discovery_share,
             neighbouring_relation: NEIGHBOURS.to_owned(),
             limits: DetailsLimits {
@@ -207,6 +229,11 @@ impl Party {
     /// The declared columns; none if they are to be discovered.
     pub fn schema(&self) -> Option<&Schema> {
         self.schema.as_ref()
+    }
+
+    /// How many rows of one id take part, of more a random choice; `None` refuses a table that repeats an id.
+    pub fn max_rows_per_id(&self) -> Option<NonZeroU32> {
+        self.max_rows_per_id
     }
 
     /// Whether part of its columns can only be known once a private look at the tables was paid for.

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 
 use access::{ServicePolicy, from_yaml, nearest};
 use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, Rho};
 use protocol::Agreement;
 use serde_saphyr::Spanned;
 use synthesis::Method;
-use tabular::{Declaration, Schema};
+use tabular::{Declaration, DeclaredConstraint, Schema, TooManyRowsPerId, rows_per_joined_id};
 
 use crate::agreement::{AgreementError, CheckedAgreement, Limits, Party};
-use crate::runtime_file::{LimitsFile, RuntimeFile};
+use crate::runtime_file::{LimitsFile, RowsPerId, RuntimeFile};
 
 const DEFAULT_DELTA: f64 = 1e-9;
 const DEFAULT_KEY: &str = "id";
@@ -40,9 +41,10 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         None => Delta::new(DEFAULT_DELTA).expect("the default lies between 0 and 1"),
     };
     let key = checked_key(file.key.as_ref())?;
-    check_rows_per_id(file.max_rows_per_id.as_ref())?;
     let names = checked_names(&file.party_names, &policy)?;
-    let parties = checked_parties(names, &file.columns, &key)?;
+    let mut parties = checked_parties(names, &file.columns, &key)?;
+    checked_rows_per_id(file.max_rows_per_id.as_ref(), &mut parties)?;
+    check_constraints(&parties, &file.constraints)?;
     let needed = parties.iter().any(Party::needs_discovery);
     check_budget(&file, epsilon, delta, method, &parties)?;
     let discovery_share = checked_share(file.discovery_share.as_ref(), needed)?;
@@ -60,6 +62,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         delta,
         key,
         discovery_share,
+        constraints: file.constraints,
         limits: checked_limits(&file.limits)?,
         agreement,
     })
@@ -90,17 +93,43 @@ fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> 
     Ok(name.to_owned())
 }
 
-fn check_rows_per_id(rows: Option<&Spanned<u32>>) -> Result<(), AgreementError> {
-    match rows {
-        Some(rows) if rows.value != 1 => Err(value(
-            rows,
-            format_args!(
-                "max_rows_per_id is {}, but only 1 is supported: each id may have one row in each table",
-                rows.value
-            ),
-        )),
-        _ => Ok(()),
+/// How many rows of one id each party may bring.
+fn checked_rows_per_id(
+    rows: Option<&Spanned<RowsPerId>>,
+    parties: &mut [Party],
+) -> Result<(), AgreementError> {
+    let Some(rows) = rows else {
+        return Ok(());
+    };
+    match &rows.value {
+        RowsPerId::Everyone(bound) => parties
+            .iter_mut()
+            .for_each(|party| party.max_rows_per_id = Some(*bound)),
+        RowsPerId::Each(bounds) => {
+            for (name, bound) in bounds {
+                let names = parties.iter().map(|party| party.name.as_str());
+                let hint = nearest(name, names)
+                    .map(|name| format!("; did you mean `{name}`?"))
+                    .unwrap_or_default();
+                let party = parties.iter_mut().find(|party| party.name == *name);
+                let party = party.ok_or_else(|| {
+                    let message =
+                        format_args!("max_rows_per_id names `{name}`, who is no party{hint}");
+                    value(rows, message)
+                })?;
+                party.max_rows_per_id = Some(*bound);
+            }
+        }
     }
+    rows_per_id(parties)
+        .map(drop)
+        .map_err(|cause| value(rows, cause))
+}
+
+/// How many rows one id may have in the joined table.
+pub(crate) fn rows_per_id(parties: &[Party]) -> Result<NonZeroU32, TooManyRowsPerId> {
+    let bounds = parties.iter().map(|party| party.max_rows_per_id);
+    rows_per_joined_id(bounds.map(|bound| bound.unwrap_or(NonZeroU32::MIN)))
 }
 
 /// The parties' names, which must be those of the users who provide data.
@@ -174,7 +203,11 @@ fn checked_parties(
             .get(&name)
             .map(|declaration| checked_schema(&name, declaration, key))
             .transpose()?;
-        Ok(Party { name, schema })
+        Ok(Party {
+            name,
+            schema,
+            max_rows_per_id: None,
+        })
     };
     names.into_iter().map(checked).collect()
 }
@@ -195,6 +228,29 @@ fn checked_schema(
         return Err(AgreementError::Parties(message));
     }
     Ok(schema)
+}
+
+/// All constraints together, on all declared columns under the names they have in the joined table.
+fn check_constraints(
+    parties: &[Party],
+    constraints: &[DeclaredConstraint],
+) -> Result<(), AgreementError> {
+    let declared = parties
+        .iter()
+        .filter_map(|party| Some(party.schema.as_ref()?.prefixed(&party.name)));
+    let joined = declared
+        .map(Ok)
+        .reduce(|all, one| all?.concat(one?))
+        .transpose()?;
+    match (joined, constraints) {
+        (Some(schema), _) => Ok(synthesis::check_constraints(
+            &schema.constrained(constraints)?,
+        )?),
+        (None, []) => Ok(()),
+        (None, _) => Err(AgreementError::Parties(
+            "constraints are given, but no columns are declared for them to be about".to_owned(),
+        )),
+    }
 }
 
 fn checked_share(
@@ -230,6 +286,7 @@ pub(crate) fn open_ledger(
     Ledger::open_with(LedgerOptions {
         accounting: method.accounting(),
         threshold_share: undeclared.then_some(THRESHOLD_SHARE),
+        rows_per_id: rows_per_id(parties).expect("the bounds were checked before"),
         ..LedgerOptions::new(epsilon, delta)
     })
 }

@@ -1,5 +1,6 @@
 //! The room: its state machine and its use cases, without HTTP.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -365,6 +366,11 @@ impl Lease {
     /// What was declared of the party's columns.
     pub(crate) fn schema(&self) -> Option<&Schema> {
         self.room.agreement.parties()[self.party].schema()
+    }
+
+    /// How many rows of one id the party may bring.
+    pub(crate) fn max_rows_per_id(&self) -> Option<NonZeroU32> {
+        self.room.agreement.parties()[self.party].max_rows_per_id()
     }
 
     /// The upload is complete, and takes the place of an earlier one.

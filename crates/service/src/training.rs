@@ -84,7 +84,9 @@ fn fit_model(
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((stage, done, total));
     };
     tell("joining", 0, 1);
-    let joined = Joined::join(tables);
+    let joined = Joined::join(tables)
+        .constrained(agreement.constraints())
+        .map_err(|_| Unfitted)?;
     let (mut ledger, discovery) = agreement.open_ledger();
     if joined.needs_discovery() {
         tell("discovering columns", 0, 1);

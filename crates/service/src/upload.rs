@@ -232,6 +232,7 @@ fn code(
         max_bytes,
         max_rows: limits.max_rows,
         max_columns: usize::try_from(limits.max_columns).unwrap_or(usize::MAX),
+        max_rows_per_id: lease.max_rows_per_id(),
         ..tabular::Limits::default()
     };
     let (key, schema) = (Some(room.agreement().key()), lease.schema());

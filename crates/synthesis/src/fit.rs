@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use marginals::{
@@ -6,7 +7,7 @@ use marginals::{
 };
 use privacy::{Ledger, LedgerError, NoiseRng, Rho};
 use serde_json::{Map, Value};
-use tabular::CodedTable;
+use tabular::{CodedTable, Schema};
 
 use crate::compression::Compression;
 use crate::constraints::Constraints;
@@ -36,6 +37,16 @@ pub enum FitError {
     /// A parameter of the method is unknown or unusable. Nothing was spent.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    /// The ledger's noise is for fewer rows of one id than the table may have. Nothing was spent.
+    #[error(
+        "one id may have {table} rows in the table, and the ledger was opened for {ledger}; open it for as many"
+    )]
+    RowsPerId {
+        /// What the table allows.
+        table: NonZeroU32,
+        /// What the ledger was opened for.
+        ledger: NonZeroU32,
+    },
     /// The ledger refused a spend.
     #[error("the fit could not be paid for: {0}")]
     Ledger(#[from] LedgerError),
@@ -77,13 +88,19 @@ pub fn fit(
     rng: &mut NoiseRng,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Model, FitError> {
+    check_constraints(table.schema())?;
+    if table.rows_per_id() > ledger.rows_per_id() {
+        return Err(FitError::RowsPerId {
+            table: table.rows_per_id(),
+            ledger: ledger.rows_per_id(),
+        });
+    }
     let mut run = Run {
         table,
         ledger,
         rng,
         progress,
     };
-    Constraints::check(table.schema()).map_err(FitError::Constraints)?;
     match method {
         Method::Independent => {
             method.check_params(params)?;
@@ -94,6 +111,15 @@ pub fn fit(
         }
         Method::Mst => mst::fit(&mut run, &MstParameters::new(params)?),
     }
+}
+
+/// Whether a model can hold the constraints of a table's columns. [`fit`] checks it before it spends anything; it is a public
+/// fact, and can be known sooner.
+///
+/// # Errors
+/// [`FitError::Constraints`] if their tables together would be too large.
+pub fn check_constraints(schema: &Schema) -> Result<(), FitError> {
+    Constraints::check(schema).map_err(FitError::Constraints)
 }
 
 /// What a fit works with.
@@ -265,7 +291,7 @@ impl Columns {
 #[cfg(test)]
 mod tests {
     use privacy::{Delta, Epsilon};
-    use tabular::{Declaration, Schema};
+    use tabular::Declaration;
 
     use super::*;
 

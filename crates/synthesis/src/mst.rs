@@ -213,11 +213,10 @@ fn choose_tree(
         .split(&vec![1.0; edges])
         .expect("there is an edge to pay for");
     let mut tree = Vec::with_capacity(edges);
+    let mut open: Vec<usize> = (0..pairs.len()).collect();
     for (round, rho) in shares.into_iter().enumerate() {
         run.at("choosing pairs", round, edges)?;
-        let open: Vec<usize> = (0..pairs.len())
-            .filter(|&i| forest.is_open(&pairs[i]))
-            .collect();
+        open.retain(|&i| forest.is_open(&pairs[i]));
         let candidates = open.iter().map(|&i| scores[i].clone()).collect();
         let chosen = run
             .ledger

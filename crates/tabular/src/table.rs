@@ -1,5 +1,7 @@
 //! A fully coded table.
 
+use std::num::NonZeroU32;
+
 use crate::codes::Codes;
 use crate::schema::Schema;
 
@@ -8,6 +10,7 @@ use crate::schema::Schema;
 pub struct CodedTable {
     schema: Schema,
     pub(crate) rows: usize,
+    rows_per_id: NonZeroU32,
     pub(crate) columns: Vec<Codes>,
 }
 
@@ -44,7 +47,7 @@ pub enum CodesError {
 }
 
 impl CodedTable {
-    /// A table from codes, column by column.
+    /// A table from codes, column by column; each row is an id of its own.
     ///
     /// # Errors
     /// When the codes do not fit the schema.
@@ -68,14 +71,20 @@ impl CodedTable {
             }
             coded.push(Codes::collect(column.size(), codes.iter().copied()));
         }
-        Ok(Self::new(schema, rows, coded))
+        Ok(Self::new(schema, rows, NonZeroU32::MIN, coded))
     }
 
-    pub(crate) fn new(schema: Schema, rows: usize, columns: Vec<Codes>) -> Self {
+    pub(crate) fn new(
+        schema: Schema,
+        rows: usize,
+        rows_per_id: NonZeroU32,
+        columns: Vec<Codes>,
+    ) -> Self {
         debug_assert!(columns.iter().all(|column| column.len() == rows));
         Self {
             schema,
             rows,
+            rows_per_id,
             columns,
         }
     }
@@ -116,6 +125,13 @@ impl CodedTable {
             maps,
             sizes,
         }
+    }
+
+    /// How many rows everything of one id may add or remove, at most; see
+    /// [`Joined::rows_per_id`](crate::Joined::rows_per_id).
+    #[must_use]
+    pub fn rows_per_id(&self) -> NonZeroU32 {
+        self.rows_per_id
     }
 
     /// The codes themselves, column by column. For a person's own evaluation of data they own.

@@ -344,3 +344,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_example_in_the_readme_is_a_good_schema() {
+    let readme = include_str!("../../../README.md");
+    let example = readme
+        .split("```yaml\n")
+        .find(|part| part.starts_with("sex:"));
+    let yaml = example.unwrap().split("```").next().unwrap();
+    let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
+    assert_eq!((schema.columns().len(), schema.constraints().len()), (7, 3));
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Write;
+use std::num::NonZeroU32;
 
 use expect_test::{Expect, expect};
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
@@ -511,4 +512,26 @@ fn nothing_is_found_where_there_is_nothing() {
     }
     // Beyond three standard deviations in 0.13 % of 600 columns.
     assert!(nullable <= 5, "{nullable}");
+}
+
+/// Noise for one row of an id is not enough for two, in discovery or after it.
+#[test]
+fn a_ledger_for_fewer_rows_of_an_id_is_refused() {
+    let limits = Limits {
+        max_rows_per_id: NonZeroU32::new(2),
+        ..Limits::default()
+    };
+    let read = || {
+        let csv = "id,a\n1,x\n1,y\n2,x\n".as_bytes();
+        Joined::single(read_csv(csv, Some("id"), None, &KeyHasher::new([5; 16]), &limits).unwrap())
+    };
+    let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap());
+    let rho = ledger.total();
+    let refused = read().into_coded(&mut ledger, rho, &mut NoiseRng::from_os().unwrap());
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "one id may have 2 rows in the table, and the ledger was opened for 1; open it for as many"
+    );
+    assert_eq!(ledger.remaining(), rho);
+    assert_eq!(read().dangerous_into_coded().rows_per_id().get(), 2);
 }

@@ -64,7 +64,11 @@ fn a_file_with_everything_says_everything_in_its_details() {
           ],
           "delta": 1e-6,
           "key": "person",
-          "max_rows_per_id": 1,
+          "max_rows_per_id": {
+            "Alice": 1,
+            "Bob": 1
+          },
+          "rows_per_id": 1,
           "columns": {
             "Alice": {
               "buying": {
@@ -90,6 +94,7 @@ fn a_file_with_everything_says_everything_in_its_details() {
               }
             }
           },
+          "constraints": [],
           "discovery_share": null,
           "neighbouring_relation": "Adding or removing everything about one id, in all parties' tables together. The receipt also states the weaker guarantee for changing one id's values.",
           "limits": {
@@ -114,7 +119,7 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "party_names",
         "parties",
         expect![
-            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `discovery_share`, `limits`"
+            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `constraints`, `discovery_share`, `limits`"
         ],
     );
     check(
@@ -242,14 +247,73 @@ fn parties_must_be_the_users_who_provide_data() {
 }
 
 #[test]
+fn bounds_on_the_rows_of_an_id_multiply() {
+    let details = |bounds: &str| {
+        let runtime = format!("{DECLARED}max_rows_per_id: {bounds}\n");
+        let agreement = agreement(&["Alice", "Bob"], &runtime);
+        let details = agreement.details(RoomId::from_bytes([1; 32]));
+        let each: Vec<u32> = details.max_rows_per_id.into_values().collect();
+        (each, details.rows_per_id)
+    };
+    assert_eq!(details("3"), (vec![3, 3], 9));
+    assert_eq!(details("{Bob: 5}"), (vec![1, 5], 5));
+    for (bounds, expected) in [
+        (
+            "{Bobb: 5}",
+            expect![
+                "runtime.yaml: line 10: max_rows_per_id names `Bobb`, who is no party; did you mean `Bob`?"
+            ],
+        ),
+        (
+            "101",
+            expect![
+                "runtime.yaml: line 10: with these bounds one id could have 10201 rows in the joined table, which are more than the 10000 that noise could hide; lower max_rows_per_id"
+            ],
+        ),
+        (
+            "0",
+            expect![
+                "runtime.yaml: line 10: expected a whole number from 1 on, or one for each party as in `{Alice: 3}` here"
+            ],
+        ),
+        (
+            "[3]",
+            expect![
+                "runtime.yaml: line 10: expected a whole number from 1 on, or one for each party as in `{Alice: 3}` here"
+            ],
+        ),
+    ] {
+        let runtime = format!("{DECLARED}max_rows_per_id: {bounds}\n");
+        expected.assert_eq(&refusal_of(&["Alice", "Bob"], &runtime));
+    }
+}
+
+#[test]
+fn constraints_across_parties_are_checked_with_those_of_each() {
+    let with = |constraints: &str| format!("{DECLARED}constraints: {constraints}\n");
+    let good = with("[{impossible: {Alice_buying: [low], Bob_ill: [yes]}}]");
+    let agreement = agreement(&["Alice", "Bob"], &good);
+    assert_eq!(agreement.constraints().len(), 1);
+    for (constraints, expected) in [
+        (
+            "[{impossible: {buying: [low], Bob_ill: [yes]}}]",
+            expect![
+                "runtime.yaml: constraints: a constraint names the column `buying`, which is not declared"
+            ],
+        ),
+        (
+            "[{impossible: {Alice_buying: [low], Bob_ill: [yes]}}, {impossible: {Alice_buying: [low], Bob_ill: [no]}}]",
+            expect![
+                "runtime.yaml: constraints: no row could have `low` in the column `Alice_buying`: constraints 1 and 2 together exclude it; take the value out, or allow it"
+            ],
+        ),
+    ] {
+        expected.assert_eq(&refusal_of(&["Alice", "Bob"], &with(constraints)));
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_said_before_the_room_opens() {
-    check(
-        "epsilon: 3",
-        "epsilon: 3\nmax_rows_per_id: 4",
-        expect![
-            "runtime.yaml: line 3: max_rows_per_id is 4, but only 1 is supported: each id may have one row in each table"
-        ],
-    );
     check(
         "epsilon: 3",
         "epsilon: 3\nparams: {rounds: 3}",

@@ -45,6 +45,18 @@ async fn the_owner_is_told_what_was_read() {
 }
 
 #[tokio::test]
+async fn repeated_ids_are_taken_in_where_the_agreement_has_a_bound_for_them() {
+    let room = TestRoom::open(&format!("{DECLARED}max_rows_per_id: {{Alice: 2}}\n"));
+    let csv = "id,buying,age\n1,low,3\n1,low,4\n1,high,5\n2,low,6\n";
+    let reply: UploadReply = room.upload("Alice", csv).await.json();
+    assert_eq!(reply.rows, 4);
+    assert_eq!(
+        reply.warnings,
+        ["1 row is left out: of each id a random choice of 2 at most takes part"]
+    );
+}
+
+#[tokio::test]
 async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
     check("buying,age\nlow,3\n", Code::NoKeyColumn, expect!["There is no column `id`, by which rows are matched; the columns are `buying` and `age`."]).await;
     check(

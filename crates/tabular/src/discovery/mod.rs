@@ -4,6 +4,8 @@ mod kind;
 mod ladder;
 mod mass;
 
+use std::num::NonZeroU32;
+
 use privacy::{Counts, Delta, KeyCounts, Ledger, LedgerError, NoiseRng, Rho};
 use rayon::prelude::*;
 
@@ -30,6 +32,16 @@ pub enum DiscoveryError {
     /// The ledger refused a spend.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The ledger's noise is for fewer rows of one id than the table may have.
+    #[error(
+        "one id may have {table} rows in the table, and the ledger was opened for {ledger}; open it for as many"
+    )]
+    RowsPerId {
+        /// What the table allows.
+        table: NonZeroU32,
+        /// What the ledger was opened for.
+        ledger: NonZeroU32,
+    },
     /// Nothing of delta is kept for finding categories.
     #[error(
         "undeclared columns need a share of delta for finding their categories, and the ledger keeps none"
@@ -59,7 +71,7 @@ impl Joined {
     /// Nothing here fails because of the data: a column of which nothing can be seen gets the single code `other`.
     ///
     /// # Errors
-    /// If the budget does not suffice, or there are undeclared columns and the ledger was opened without
+    /// If the ledger was opened for fewer rows of an id, the budget does not suffice, or there are undeclared columns and the ledger was opened without
     /// [a share of delta](privacy::LedgerOptions::threshold_share).
     pub fn into_coded(
         self,
@@ -67,6 +79,13 @@ impl Joined {
         discovery: Rho,
         rng: &mut NoiseRng,
     ) -> Result<CodedTable, DiscoveryError> {
+        let (table, allowed) = (self.rows_per_id(), ledger.rows_per_id());
+        if table > allowed {
+            return Err(DiscoveryError::RowsPerId {
+                table,
+                ledger: allowed,
+            });
+        }
         let wanting = self
             .columns
             .iter()
@@ -121,6 +140,7 @@ impl Joined {
     }
 
     fn coded(self, counting: &mut impl Counting) -> CodedTable {
+        let rows_per_id = self.rows_per_id();
         let summaries: Vec<Option<Classes>> = self
             .columns
             .par_iter()
@@ -151,7 +171,7 @@ impl Joined {
         let schema = Schema::from_columns(columns)
             .and_then(|schema| schema.with_constraints(self.constraints))
             .expect("joined columns have different names, and there is one; constraints are about declared columns and were checked");
-        CodedTable::new(schema, self.rows, coded)
+        CodedTable::new(schema, self.rows, rows_per_id, coded)
     }
 }
 
