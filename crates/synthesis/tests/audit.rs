@@ -4,6 +4,7 @@
 //! exceeds the promise would prove a leak. With noise that is half as large as it should be they do exceed it.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
@@ -19,14 +20,20 @@ const DELTA: f64 = 0.01;
 const GDP_RHO: f64 = 0.401_276_473;
 const ZCDP_RHO: f64 = 0.305_078_332;
 /// In each world.
-const FITS: u64 = 1000;
+const FITS: u64 = 1500;
 /// A tail of the normal distribution, and of the binomial one on each side, is beyond confidence.
 const DEVIATIONS: f64 = 3.1;
 const BEYOND: f64 = 0.000_5;
 
-/// What two worlds differ by: one has this row once more than the other.
 #[derive(Clone, Copy)]
 struct Row([u32; 3]);
+
+/// What two worlds differ by: one has this row so many more times than the other.
+#[derive(Clone, Copy)]
+struct Difference {
+    row: Row,
+    copies: u32,
+}
 
 /// In a cell of the table that is otherwise empty, though its codes are common: what remains of rare codes is merged.
 const CANARY: Row = Row([0, 1, 2]);
@@ -34,11 +41,11 @@ const CANARY: Row = Row([0, 1, 2]);
 const COMMON: Row = Row([1, 1, 0]);
 
 /// Rows of three columns, the second of which is the first again.
-fn table(more: Option<Row>) -> CodedTable {
+fn table(row: Row, copies: u32) -> CodedTable {
     let yaml = "a: {integer: {min: 0, max: 1}}\nb: {integer: {min: 0, max: 1}}\nc: {integer: {min: 0, max: 2}}\n";
     let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
     let rows = (0..120_u32).map(|row| Row([row % 2, row % 2, row % 3]));
-    let rows: Vec<Row> = rows.chain(more).collect();
+    let rows: Vec<Row> = rows.chain((0..copies).map(|_| row)).collect();
     let column = |column: usize| rows.iter().map(|row| row.0[column]).collect();
     CodedTable::from_codes(schema, &[0, 1, 2].map(column)).unwrap()
 }
@@ -47,10 +54,14 @@ fn table(more: Option<Row>) -> CodedTable {
 #[ignore = "slow: 8,000 fits of each view, half a minute"]
 fn no_method_tells_more_about_a_row_than_it_promised() {
     for method in METHODS {
-        for row in [CANARY, COMMON] {
-            for (view, worlds) in views(method, row, EPSILON) {
+        for (row, copies) in [(CANARY, 1), (COMMON, 1), (CANARY, 3)] {
+            let difference = Difference { row, copies };
+            for (view, worlds) in views(method, difference, EPSILON, copies) {
                 let leak = Leak::of(&worlds);
-                assert!(!leak.exceeds(method), "{method}, {view}: {leak:?}");
+                assert!(
+                    !leak.exceeds(method),
+                    "{method}, {view}, {copies}: {leak:?}"
+                );
             }
         }
     }
@@ -58,14 +69,17 @@ fn no_method_tells_more_about_a_row_than_it_promised() {
 
 #[test]
 #[ignore = "slow: 4,000 fits, a quarter of a minute"]
-fn noise_half_as_large_as_promised_is_noticed() {
+fn noise_half_as_large_as_promised_or_a_row_too_many_of_an_id_is_noticed() {
     for method in METHODS {
         let epsilon = method
             .accounting()
             .epsilon(four_times(method), Delta::new(DELTA).unwrap());
-        let [(_, inside), _] = views(method, CANARY, epsilon.get());
-        let leak = Leak::of(&inside);
-        assert!(leak.exceeds(method), "{method}: {leak:?}");
+        for (copies, epsilon) in [(1, epsilon.get()), (2, EPSILON)] {
+            let row = CANARY;
+            let [(_, inside), _] = views(method, Difference { row, copies }, epsilon, 1);
+            let leak = Leak::of(&inside);
+            assert!(leak.exceeds(method), "{method}, {copies}: {leak:?}");
+        }
     }
 }
 
@@ -97,8 +111,14 @@ struct Worlds {
 }
 
 /// From inside (what was measured) and from outside (the probability of the row).
-fn views(method: Method, row: Row, epsilon: f64) -> [(&'static str, Worlds); 2] {
-    let tables = [table(None), table(Some(row))];
+fn views(
+    method: Method,
+    difference: Difference,
+    epsilon: f64,
+    rows_per_id: u32,
+) -> [(&'static str, Worlds); 2] {
+    let row = difference.row;
+    let tables = [0, difference.copies].map(|copies| table(row, copies));
     let known: Vec<(Vec<usize>, f64)> = marginals()
         .into_iter()
         .map(|columns| {
@@ -123,13 +143,14 @@ fn views(method: Method, row: Row, epsilon: f64) -> [(&'static str, Worlds); 2] 
                     &tables[usize::try_from(world).unwrap()],
                     method,
                     epsilon,
+                    rows_per_id,
                     seed,
                 );
                 let probability = model
                     .given(&condition)
                     .map_or(0.0, |given| given.probability());
                 (
-                    log_likelihood_ratio(&model, &tables[0], row, &known),
+                    log_likelihood_ratio(&model, &tables[0], difference, &known),
                     probability,
                 )
             })
@@ -161,9 +182,10 @@ fn cell(table: &CodedTable, columns: &[usize], row: Row) -> usize {
     })
 }
 
-fn fitted(table: &CodedTable, method: Method, epsilon: f64, seed: u64) -> Model {
+fn fitted(table: &CodedTable, method: Method, epsilon: f64, rows_per_id: u32, seed: u64) -> Model {
     let options = LedgerOptions {
         accounting: method.accounting(),
+        rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
         ..LedgerOptions::new(Epsilon::new(epsilon).unwrap(), Delta::new(DELTA).unwrap())
     };
     let mut ledger = Ledger::open_with(options).unwrap();
@@ -192,12 +214,12 @@ struct Measured {
     sigma: f64,
 }
 
-/// Of the Gaussian measurements of the row's cells, by somebody who knows the table but for the row: each is about the count or about
-/// the count and one more. This is the best that can be made of them.
+/// Of the Gaussian measurements of the row's cells, by somebody who knows the table but for the difference: each is about the count, or
+/// about so many more. This is the best that can be made of them.
 fn log_likelihood_ratio(
     model: &Model,
     table: &CodedTable,
-    row: Row,
+    difference: Difference,
     known: &[(Vec<usize>, f64)],
 ) -> f64 {
     const HEADER: usize = "synclave model\n".len() + 2 + 8 + 8;
@@ -211,8 +233,9 @@ fn log_likelihood_ratio(
             return 0.0; // over merged codes
         }
         let (_, count) = known.iter().find(|(known, _)| known == columns).unwrap();
-        let value = measured.values[cell(table, columns, row)] as f64;
-        (value - count - 0.5) / measured.sigma.powi(2)
+        let value = measured.values[cell(table, columns, difference.row)] as f64;
+        let more = f64::from(difference.copies);
+        more * (value - count - more / 2.0) / measured.sigma.powi(2)
     };
     body.measured.iter().map(of).sum()
 }
@@ -432,7 +455,7 @@ fn neighbours_look_the_same_while_the_same_candidates_are_chosen() {
         for (seed, row) in (0..20).flat_map(|seed| [CANARY, COMMON].map(|row| (seed, row))) {
             for epsilon in [1e-7, 0.3, 2.0, 20.0] {
                 let [with, without] =
-                    [Some(row), None].map(|more| seen(&table(more), method, epsilon, seed));
+                    [1, 0].map(|copies| seen(&table(row, copies), method, epsilon, seed));
                 assert_eq!(with.stages, without.stages, "{method}, epsilon {epsilon}");
                 assert_eq!(with.outcome, without.outcome, "{method}, epsilon {epsilon}");
                 assert_eq!(with.outcome.is_err(), epsilon < 1e-6);
