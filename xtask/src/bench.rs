@@ -19,7 +19,7 @@ pub(crate) struct Options {
     table: Vec<(PathBuf, PathBuf)>,
 
     /// The methods
-    #[arg(long, value_delimiter = ',', default_value = "INDEPENDENT,MST")]
+    #[arg(long, value_delimiter = ',', default_value = "INDEPENDENT,MST,GRAIN")]
     methods: Vec<String>,
 
     /// The budgets

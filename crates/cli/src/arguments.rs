@@ -224,7 +224,8 @@ pub(crate) struct VerifyReceiptOptions {
 #[derive(Args)]
 #[command(after_help = "Examples:
   synclave synth people.csv --epsilon 1 --output synthetic.csv
-  synclave synth people.csv --epsilon 1 --schema people.yaml --model people.model --output synthetic.csv")]
+  synclave synth people.csv --epsilon 1 --schema people.yaml --model people.model --output synthetic.csv
+  synclave synth people.csv --epsilon 1 --schema people.yaml --public census.csv --target income --output synthetic.csv")]
 pub(crate) struct SynthOptions {
     /// The table: CSV, or Parquet by its ending; one row a person
     #[arg(value_name = "DATA")]
@@ -238,21 +239,25 @@ pub(crate) struct SynthOptions {
     #[arg(long, default_value_t = 1e-9, allow_negative_numbers = true)]
     pub(crate) delta: f64,
 
-    /// The method: MST, AIM, MWEM or INDEPENDENT
-    #[arg(long, default_value = "MST")]
+    /// The method: GRAIN, AIM, MST, MWEM or INDEPENDENT
+    #[arg(long, default_value = "GRAIN")]
     pub(crate) method: String,
 
     /// The declared columns (YAML); without it they are discovered under the budget
     #[arg(long, value_name = "FILE")]
     pub(crate) schema: Option<PathBuf>,
 
-    /// The marginals that matter, with weights (YAML, such as `- {columns: [age, income], weight: 2}`); by default all pairs. For AIM and MWEM
+    /// The marginals that matter, with weights (YAML, such as `- {columns: [age, income], weight: 2}`); by default all pairs. Not for MST and INDEPENDENT
     #[arg(long, value_name = "FILE")]
     pub(crate) workload: Option<PathBuf>,
 
-    /// The column that the rows will be used to predict: marginals with it count as much as all others. For AIM and MWEM
+    /// The column that the rows will be used to predict: marginals with it count as much as all others. Not for MST and INDEPENDENT
     #[arg(long, value_name = "COLUMN")]
     pub(crate) target: Option<String>,
+
+    /// Public data about the same columns, to start from at no cost: a table, or the file of an earlier model. For GRAIN
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public: Option<PathBuf>,
 
     /// Take the columns' domain from the data itself. This is not private: values and ranges show through
     #[arg(long, conflicts_with = "schema")]

@@ -1,11 +1,12 @@
 //! `synclave synth` and `synclave sample`: the engine alone.
 
+use std::io::Read;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use serde_json::{Map, json};
-use synthesis::{Conditional, Method, Model, Workload};
+use synthesis::{Conditional, ErrorReport, MarginalError, Method, Model, PublicPrior, Workload};
 use tabular::{CodedTable, Condition, Joined, Schema};
 
 use crate::arguments::{SampleOptions, SynthOptions};
@@ -17,29 +18,44 @@ use crate::{interrupt, receipt, table_file, whole_file};
 /// Of rho, for finding the domain out; and of delta, for finding categories out.
 const DISCOVERY_SHARE: (u32, u32) = (1, 10);
 const THRESHOLD_SHARE: f64 = 0.5;
+/// Bytes that tell a model from a table.
+const MODEL_START: u64 = 64;
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     let method: Method = options.method.parse().map_err(bad_input)?;
     if !method.takes_workload() && (options.workload.is_some() || options.target.is_some()) {
         let message = format!(
-            "{method} takes no --workload or --target: it measures the same whatever they are; use AIM or MWEM"
+            "{method} takes no --workload or --target: it measures the same whatever they are; use GRAIN, AIM or MWEM"
         );
+        return Err(BadInput(message).into());
+    }
+    if method != Method::Grain && options.public.is_some() {
+        let message = format!("{method} takes no --public data; use GRAIN");
         return Err(BadInput(message).into());
     }
     interrupt::leaves_nothing_behind(printer)?;
     let (table, mut ledger, domain) = read_table(options, method, printer)?;
     let workload = workload(options, table.schema())?;
-    let model = fit(&table, method, &workload, &mut ledger, printer)?;
+    let prior = public_prior(options, table.schema(), printer)?;
+    let model = fit(
+        &table,
+        method,
+        &workload,
+        prior.as_ref(),
+        &mut ledger,
+        printer,
+    )?;
     drop(table);
     let rows = options.rows.unwrap_or_else(|| model.default_rows());
     let samples = model.sample(rows, options.seed);
+    let report = model.report();
     // All files or none: the rows are not there without the record of what they cost.
     let mut files = Vec::new();
     if let Some(path) = &options.model {
         files.push(whole_file::prepare(path, |out| Ok(model.save(out)?))?);
     }
     if let Some(path) = &options.report {
-        let report = json!({"domain": domain, "report": model.report(), "ledger": model.ledger()});
+        let report = json!({"domain": domain, "report": report, "ledger": model.ledger()});
         files.push(whole_file::prepare(path, |out| {
             Ok(writeln!(out, "{report:#}")?)
         })?);
@@ -54,15 +70,56 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "wrote {rows} synthetic rows to {}",
         options.output.display()
     ));
+    if let Some(errors) = &report.errors {
+        tell_errors(errors, printer);
+    }
     tell_guarantee(options, &model, printer);
     printer.document(&json!({
         "output": options.output,
         "rows": rows,
         "method": model.method().to_string(),
         "domain": domain,
+        "errors": report.errors,
         "ledger": model.ledger(),
     }));
     Ok(())
+}
+
+/// How far the model's marginals are from the table's, and what not to rely on.
+fn tell_errors(errors: &ErrorReport, printer: Printer) {
+    const MOST: usize = 5;
+    let mut bounds: Vec<f64> = errors
+        .marginals
+        .iter()
+        .map(|marginal| marginal.bound)
+        .collect();
+    bounds.sort_by(f64::total_cmp);
+    let (Some(worst), count) = (bounds.last(), bounds.len()) else {
+        return;
+    };
+    printer.say(format_args!(
+        "errors of {count} marginals, as shares of the rows and each with 95 % confidence: half are below {:.3}, all below {worst:.3}",
+        bounds[count / 2]
+    ));
+    let mut noise: Vec<&MarginalError> = errors
+        .marginals
+        .iter()
+        .filter(|marginal| marginal.mostly_noise)
+        .collect();
+    noise.sort_by(|a, b| b.bound.total_cmp(&a.bound));
+    for marginal in noise.iter().take(MOST) {
+        printer.say(format_args!(
+            "do not rely on the relation between {}: it may be mostly noise at this epsilon (error up to {:.3})",
+            marginal.columns.join(" and "),
+            marginal.bound
+        ));
+    }
+    if noise.len() > MOST {
+        printer.say(format_args!(
+            "nor on {} others, which --report lists under mostly_noise",
+            noise.len() - MOST
+        ));
+    }
 }
 
 /// The coded table, what is left of the budget, and where the domain came from.
@@ -125,11 +182,50 @@ fn workload(options: &SynthOptions, schema: &Schema) -> anyhow::Result<Workload>
     }
 }
 
+/// What `--public` names.
+fn public_prior(
+    options: &SynthOptions,
+    schema: &Schema,
+    printer: Printer,
+) -> anyhow::Result<Option<PublicPrior>> {
+    let Some(path) = &options.public else {
+        return Ok(None);
+    };
+    let problem = || {
+        BadInput(format!(
+            "could not use the public data in {}",
+            path.display()
+        ))
+    };
+    let mut start = Vec::new();
+    let file = std::fs::File::open(path).with_context(problem)?;
+    file.take(MODEL_START)
+        .read_to_end(&mut start)
+        .with_context(problem)?;
+    let prior = if Model::is_model(&start) {
+        let bytes = std::fs::read(path).with_context(problem)?;
+        PublicPrior::from_model(&Model::load(&bytes).with_context(problem)?)
+    } else {
+        let upload =
+            table_file::read(path, None, None, Some(schema), printer).with_context(problem)?;
+        let joined = Joined::single(upload);
+        if joined.needs_discovery() {
+            let message = "it has columns that the private table has not: leave them out";
+            return Err(anyhow::Error::msg(message).context(problem()));
+        }
+        PublicPrior::dangerous_from_public_table(&joined.dangerous_into_coded())
+    };
+    let prior = prior.with_context(problem)?;
+    prior.check(schema).with_context(problem)?;
+    Ok(Some(prior))
+}
+
 /// Fits while a person watches.
 fn fit(
     table: &CodedTable,
     method: Method,
     workload: &Workload,
+    prior: Option<&PublicPrior>,
     ledger: &mut Ledger,
     printer: Printer,
 ) -> anyhow::Result<Model> {
@@ -138,15 +234,15 @@ fn fit(
         stages.show(progress);
         ControlFlow::Continue(())
     };
-    let fitted = synthesis::fit(
-        table,
-        method,
-        &Map::new(),
-        workload,
-        ledger,
-        &mut NoiseRng::from_os()?,
-        &mut watch,
-    );
+    let (params, mut rng) = (Map::new(), NoiseRng::from_os()?);
+    let fitted = match prior {
+        Some(prior) => synthesis::fit_with_prior(
+            table, prior, &params, workload, ledger, &mut rng, &mut watch,
+        ),
+        None => synthesis::fit(
+            table, method, &params, workload, ledger, &mut rng, &mut watch,
+        ),
+    };
     stages.end();
     Ok(fitted?)
 }

@@ -18,6 +18,7 @@ use crate::method::{Method, ParameterError};
 use crate::model::Model;
 use crate::mst::{self, MstParameters};
 use crate::mwem::{self, MwemPlan};
+use crate::public::{PublicPrior, PublicPriorError};
 use crate::workload::Workload;
 
 /// How far a fit is. Says nothing about the data: the number of steps depends on public facts and released noise only.
@@ -99,6 +100,9 @@ pub enum FitError {
         /// Cells that the first model may have.
         cells: f64,
     },
+    /// The public data is not about these columns. Nothing was spent.
+    #[error(transparent)]
+    Prior(#[from] PublicPriorError),
     /// The ledger refused a spend.
     #[error("the fit could not be paid for: {0}")]
     Ledger(#[from] LedgerError),
@@ -143,19 +147,7 @@ pub fn fit(
     rng: &mut NoiseRng,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Model, FitError> {
-    check_constraints(table.schema())?;
-    if table.rows_per_id() > ledger.rows_per_id() {
-        return Err(FitError::RowsPerId {
-            table: table.rows_per_id(),
-            ledger: ledger.rows_per_id(),
-        });
-    }
-    let mut run = Run {
-        table,
-        ledger,
-        rng,
-        progress,
-    };
+    let mut run = Run::new(table, ledger, rng, progress)?;
     match method {
         Method::Independent => {
             method.check_params(params)?;
@@ -175,6 +167,26 @@ pub fn fit(
         }
         Method::Grain => grain::fit(&mut run, &GrainParameters::new(params)?, workload, None),
     }
+}
+
+/// [`fit`] by [`Method::Grain`], from what public data says of the columns. That costs nothing: the prior is independent of the
+/// private table, and scores against it have the sensitivity of scores against any model.
+///
+/// # Errors
+/// As [`fit`]; also if the prior is of another schema than the table ([`PublicPrior::check`] says what differs).
+pub fn fit_with_prior(
+    table: &CodedTable,
+    prior: &PublicPrior,
+    params: &Map<String, Value>,
+    workload: &Workload,
+    ledger: &mut Ledger,
+    rng: &mut NoiseRng,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Model, FitError> {
+    let parameters = GrainParameters::new(params)?;
+    prior.check(table.schema())?;
+    let mut run = Run::new(table, ledger, rng, progress)?;
+    grain::fit(&mut run, &parameters, workload, Some(prior))
 }
 
 impl Method {
@@ -214,7 +226,28 @@ pub(crate) struct Run<'a> {
     pub(crate) progress: &'a mut Watcher<'a>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        table: &'a CodedTable,
+        ledger: &'a mut Ledger,
+        rng: &'a mut NoiseRng,
+        progress: &'a mut Watcher<'a>,
+    ) -> Result<Run<'a>, FitError> {
+        check_constraints(table.schema())?;
+        if table.rows_per_id() > ledger.rows_per_id() {
+            return Err(FitError::RowsPerId {
+                table: table.rows_per_id(),
+                ledger: ledger.rows_per_id(),
+            });
+        }
+        Ok(Run {
+            table,
+            ledger,
+            rng,
+            progress,
+        })
+    }
+
     pub(crate) fn at(
         &mut self,
         stage: &'static str,

@@ -34,7 +34,7 @@ pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
 };
 pub use file::ModelFileError;
-pub use fit::{FitError, Progress, check_constraints, fit};
+pub use fit::{FitError, Progress, check_constraints, fit, fit_with_prior};
 pub use method::{Method, ParameterError, UnknownMethod};
 pub use model::Model;
 pub use public::{PublicPrior, PublicPriorError};

@@ -92,6 +92,13 @@ fn models_of_the_adult_table_are_as_good_as_they_were() {
     );
     assert!(mst_pairs < 0.053, "MST, pairs: {mst_pairs}");
     assert!(mst_columns < 0.0095, "MST, columns: {mst_columns}");
+    let grain = runs(Method::Grain);
+    let (grain_pairs, grain_triples) = (
+        mean(&grain, |e| e.two_way.mean),
+        mean(&grain, |e| e.three_way.mean),
+    );
+    assert!(grain_pairs < 0.036, "GRAIN, pairs: {grain_pairs}");
+    assert!(grain_triples < 0.086, "GRAIN, triples: {grain_triples}");
     let independent_columns = mean(&independent, |e| e.one_way.mean);
     assert!(
         independent_columns < 0.0065,

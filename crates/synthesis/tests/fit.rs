@@ -3,9 +3,9 @@
 
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Epsilon, Ledger, Rho};
+use privacy::{Delta, Epsilon, Ledger, LedgerOptions, Rho};
 use serde_json::{Map, json};
-use synthesis::{FitError, Method, Model, Workload, evaluate, fit};
+use synthesis::{FitError, Method, Model, PublicPrior, Workload, evaluate, fit, fit_with_prior};
 use tabular::{CodedTable, Declaration, Schema};
 
 fn schema(sizes: &[usize]) -> Schema {
@@ -477,4 +477,76 @@ fn a_table_is_at_no_distance_from_itself_and_far_from_a_disjoint_one() {
         (1.0, 1.0, 0)
     );
     assert_eq!(apart.two_way.worst[0].columns, ["c0", "c1"]);
+}
+
+#[test]
+fn public_data_brings_relations_that_the_budget_does_not_reach() {
+    let real = related(2000);
+    let public = PublicPrior::dangerous_from_public_table(&related(8000)).unwrap();
+    let distance = |prior: Option<&PublicPrior>| {
+        let options = LedgerOptions {
+            accounting: Method::Grain.accounting(),
+            ..LedgerOptions::new(Epsilon::new(0.05).unwrap(), Delta::new(1e-9).unwrap())
+        };
+        let mut ledger = Ledger::open_with(options).unwrap();
+        let (params, workload) = (Map::new(), Workload::pairs(real.schema()));
+        let (mut rng, mut go_on) = (testkit::noise(2), |_| ControlFlow::Continue(()));
+        let model = match prior {
+            Some(prior) => fit_with_prior(
+                &real,
+                prior,
+                &params,
+                &workload,
+                &mut ledger,
+                &mut rng,
+                &mut go_on,
+            ),
+            None => fit(
+                &real,
+                Method::Grain,
+                &params,
+                &workload,
+                &mut ledger,
+                &mut rng,
+                &mut go_on,
+            ),
+        };
+        assert_eq!(ledger.remaining(), Rho::ZERO);
+        let synthetic = drawn(&model.unwrap(), 2000);
+        let pairs = evaluate(&real, &synthetic).unwrap().pairs;
+        pairs
+            .iter()
+            .find(|pair| pair.columns == ["c2", "c3"])
+            .unwrap()
+            .synthetic_association
+    };
+    let (with, without) = (distance(Some(&public)), distance(None));
+    assert!(
+        with > 0.6 && without < 0.3,
+        "{with} with public data, {without} without"
+    );
+}
+
+#[test]
+fn public_data_of_another_schema_is_refused_before_anything_is_spent() {
+    let public = PublicPrior::dangerous_from_public_table(&table(&[2, 2], 100, |r, _| r)).unwrap();
+    let real = table(&[2, 3], 100, |r, _| r);
+    let mut ledger = ledger(1.0);
+    let workload = Workload::pairs(real.schema());
+    let refused = fit_with_prior(
+        &real,
+        &public,
+        &Map::new(),
+        &workload,
+        &mut ledger,
+        &mut testkit::noise(1),
+        &mut |_| ControlFlow::Continue(()),
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .starts_with("the public data has another schema: ")
+    );
+    assert_eq!(ledger.spent(), Rho::ZERO);
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// More rows than can be written before the test is over.
-const ENDLESS: &str = "1000000000000";
+const ENDLESS: &str = "200000000";
 
 /// Starts `synclave` in a folder.
 fn start(folder: &Path, arguments: &[&str]) -> Child {
