@@ -340,13 +340,13 @@ const TOLERANCE: f64 = 1e-3;
 const SHARE_OF_EXPECTED_LOSS: f64 = 0.6;
 
 fn tell(run: &mut Run<'_>, whole: Rho) -> Result<(), FitError> {
-    const STEPS: f64 = 1000.0;
+    const STEPS: usize = 1000;
     let left = run.ledger.remaining().get() / whole.get();
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "between 0 and 1000"
     )]
-    let done = (STEPS * (1.0 - left)) as usize;
-    run.at("choosing and measuring", done, STEPS as usize)
+    let done = (STEPS as f64 * (1.0 - left)) as usize;
+    run.at("choosing and measuring", done, STEPS)
 }

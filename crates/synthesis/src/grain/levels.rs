@@ -163,12 +163,12 @@ impl Hierarchy {
 
     /// Pairs of attributes of one column, each with the next coarser one that was kept.
     pub(crate) fn chains(&self) -> Vec<Clique> {
-        self.links()
-            .into_iter()
-            .map(|(_, fine, coarse)| {
-                Clique::new([self.attribute_of(fine), self.attribute_of(coarse)])
-            })
-            .collect()
+        let links = self.links();
+        links.iter().map(|link| self.clique_of(link)).collect()
+    }
+
+    fn clique_of(&self, link: &Link) -> Clique {
+        self.clique([link.column; 2], [link.finer, link.coarser])
     }
 
     /// The model of independent columns with these masses, in which a coarser level is what it must be given the finer one.
@@ -183,19 +183,19 @@ impl Hierarchy {
             let logs = masses.iter().map(|mass| mass.max(least).ln()).collect();
             Factor::new(&self.domain, Clique::new([column]), logs)
         };
-        let of_link = |(column, fine, coarse): (usize, (usize, usize), (usize, usize))| {
-            let map = self.levels[column].between(fine.1, coarse.1);
-            let sizes = (
-                self.levels[column].size(fine.1),
-                self.levels[column].size(coarse.1),
-            );
-            let (first, second) = (self.attribute_of(fine), self.attribute_of(coarse));
-            debug_assert!(first < second, "coarser levels come later");
-            let mut logs = vec![f64::NEG_INFINITY; sizes.0 * sizes.1];
-            map.iter()
+        let of_link = |link: Link| {
+            let levels = &self.levels[link.column];
+            let coarser = levels.size(link.coarser);
+            let mut logs = vec![f64::NEG_INFINITY; levels.size(link.finer) * coarser];
+            for (code, group) in levels
+                .between(link.finer, link.coarser)
+                .into_iter()
                 .enumerate()
-                .for_each(|(fine, &coarse)| logs[fine * sizes.1 + coarse as usize] = 0.0);
-            Factor::new(&self.domain, Clique::new([first, second]), logs)
+            {
+                logs[code * coarser + group as usize] = 0.0;
+            }
+            // Coarser levels come later, so that they are the faster axis.
+            Factor::new(&self.domain, self.clique_of(&link), logs)
         };
         let columns = masses.iter().enumerate().map(of_column);
         let factors = columns
@@ -204,24 +204,28 @@ impl Hierarchy {
         MarkovRandomField::new(self.domain.clone(), factors, total)
     }
 
-    fn attribute_of(&self, (column, level): (usize, usize)) -> usize {
-        self.attribute(column, level)
-    }
-
-    /// (column, finer place, coarser place)
-    fn links(&self) -> Vec<(usize, (usize, usize), (usize, usize))> {
+    /// Each kept level of a column with the next coarser one.
+    fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for (column, attributes) in self.attributes.iter().enumerate() {
             let kept: Vec<usize> = (0..attributes.len())
                 .filter(|&level| attributes[level].is_some())
                 .collect();
-            links.extend(
-                kept.windows(2)
-                    .map(|pair| (column, (column, pair[0]), (column, pair[1]))),
-            );
+            links.extend(kept.windows(2).map(|levels| Link {
+                column,
+                finer: levels[0],
+                coarser: levels[1],
+            }));
         }
         links
     }
+}
+
+/// Two levels of a column.
+struct Link {
+    column: usize,
+    finer: usize,
+    coarser: usize,
 }
 
 #[cfg(test)]
