@@ -42,7 +42,7 @@ fn the_demo_keeps_relations_that_separate_synthesis_loses_and_its_receipt_can_be
 
     let receipt = folder.path().join("demo/receipt.json");
     let text = fs::read_to_string(&receipt).unwrap();
-    fs::write(&receipt, text.replacen("MST", "MSU", 1)).unwrap();
+    fs::write(&receipt, text.replacen("GRAIN", "GRAIM", 1)).unwrap();
     synclave(folder.path(), &check).exits(50).saying("changed");
     fs::write(&receipt, "{}").unwrap();
     synclave(folder.path(), &check).exits(3);

@@ -113,7 +113,7 @@ fn one_table_is_synthesised_sampled_and_evaluated() {
     let inspected = synclave(folder.path(), &["inspect", "people.model"])
         .exits(0)
         .stdout();
-    assert!(inspected.contains("MST"), "{inspected}");
+    assert!(inspected.contains("GRAIN"), "{inspected}");
 }
 
 #[test]
