@@ -125,7 +125,9 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
     check(
         "method: INDEPENDENT",
         "method: INDEPENDANT",
-        expect![[r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"#]],
+        expect![[
+            r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"#
+        ]],
     );
     check(
         "buying: {categories",
@@ -351,7 +353,9 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
     check(
         "method: INDEPENDENT",
         "method: CTGAN",
-        expect![[r#"runtime.yaml: line 1: there is no method "CTGAN"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"#]],
+        expect![[
+            r#"runtime.yaml: line 1: there is no method "CTGAN"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"#
+        ]],
     );
 }
 
@@ -397,7 +401,11 @@ fn joined(bob_declares: bool) -> String {
     if bob_declares {
         declared
     } else {
-        declared.split("  Bob:").next().expect("a split has a first part").to_owned()
+        declared
+            .split("  Bob:")
+            .next()
+            .expect("a split has a first part")
+            .to_owned()
     }
 }
 
