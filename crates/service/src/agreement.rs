@@ -80,15 +80,15 @@ pub enum AgreementError {
     /// Constraints on the joined table that do not make sense, or together with those of the parties' columns.
     #[error("runtime.yaml: constraints: {0}")]
     Constraints(#[from] SchemaError),
-    /// Constraints that no model could hold.
+    /// Constraints that no model could hold, or something that the method cannot do with the declared columns.
     #[error("runtime.yaml: {0}")]
     Model(#[from] FitError),
     /// The two files name different parties, or a declaration names none.
     #[error("runtime.yaml: {0}")]
     Parties(String),
-    /// The method cannot fit the declared columns as it is told to.
+    /// A workload or target that the declared columns do not allow.
     #[error("runtime.yaml: {0}")]
-    Fit(String),
+    Workload(#[from] WorkloadError),
     /// Parameters that the method does not have or take.
     #[error("runtime.yaml: params: {0}")]
     Params(String),

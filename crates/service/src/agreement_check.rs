@@ -235,19 +235,12 @@ fn checked_schema(
     Ok(schema)
 }
 
-/// All constraints together, on all declared columns under the names they have in the joined table.
+/// All constraints together, on all declared columns.
 fn check_constraints(
     parties: &[Party],
     constraints: &[DeclaredConstraint],
 ) -> Result<(), AgreementError> {
-    let declared = parties
-        .iter()
-        .filter_map(|party| Some(party.schema.as_ref()?.prefixed(&party.name)));
-    let joined = declared
-        .map(Ok)
-        .reduce(|all, one| all?.concat(one?))
-        .transpose()?;
-    match (joined, constraints) {
+    match (declared(parties)?, constraints) {
         (Some(schema), _) => Ok(synthesis::check_constraints(
             &schema.constrained(constraints)?,
         )?),
@@ -256,6 +249,17 @@ fn check_constraints(
             "constraints are given, but no columns are declared for them to be about".to_owned(),
         )),
     }
+}
+
+/// All declared columns under the names they have in the joined table.
+fn declared(parties: &[Party]) -> Result<Option<Schema>, AgreementError> {
+    let declared = parties
+        .iter()
+        .filter_map(|party| Some(party.schema.as_ref()?.prefixed(&party.name)));
+    Ok(declared
+        .map(Ok)
+        .reduce(|all, one| all?.concat(one?))
+        .transpose()?)
 }
 
 fn checked_share(
@@ -342,28 +346,14 @@ fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String>
 
 /// Whether the fit could begin, where all columns are declared and so known beforehand.
 fn check_fit(agreement: &CheckedAgreement) -> Result<(), AgreementError> {
-    let mut schemas = agreement
-        .parties
-        .iter()
-        .map(|party| Some(party.schema.as_ref()?.prefixed(&party.name)));
-    let Some(joined) = schemas.try_fold(None, |joined: Option<Schema>, schema| {
-        let schema = schema?;
-        Some(Some(match joined {
-            Some(joined) => joined.concat(schema).ok()?,
-            None => schema,
-        }))
-    }) else {
-        return Ok(());
-    };
+    let all_declare = agreement.parties.iter().all(|party| party.schema.is_some());
+    let joined = declared(&agreement.parties)?.filter(|_| all_declare);
     let Some(joined) = joined else { return Ok(()) };
-    let refused = |cause: String| AgreementError::Fit(cause);
-    let workload = agreement
-        .workload_on(&joined)
-        .map_err(|cause| refused(cause.to_string()))?;
-    agreement
+    let joined = joined.constrained(&agreement.constraints)?;
+    let workload = agreement.workload_on(&joined)?;
+    Ok(agreement
         .method
-        .check(&agreement.params, &workload, &joined)
-        .map_err(|cause| refused(cause.to_string()))
+        .check(&agreement.params, &workload, &joined)?)
 }
 
 /// Part of delta is for thresholding where categories have to be found.
