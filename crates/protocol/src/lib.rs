@@ -4,12 +4,16 @@
 #![forbid(unsafe_code)]
 
 mod agreement;
+mod configuration;
 mod names;
 mod problem;
 mod receipt;
 mod replies;
 
 pub use agreement::{Agreement, AgreementError, MAX_FILE_BYTES};
+pub use configuration::{
+    CONFIGURATION_PORT, ConfigurationError, ConfigurationReply, MAX_REPLY_BYTES, PARTIES_PORT,
+};
 pub use names::{AgreementHash, Digest, KeyFingerprint, NotHex, RoomId, Salt};
 pub use problem::{Code, Problem};
 pub use receipt::{
