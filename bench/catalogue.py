@@ -46,5 +46,6 @@ KNOWN = {
         _known("hie-small", "drugdol", schema="hie"),
         _known("ofp", "privins"),
         _known("baseball", "g", (28, None)),
+        _known("acs-small", "OWN_RENT", (2, None)),
     )
 }

@@ -225,7 +225,8 @@ impl Problem {
 /// The network of the measured cliques and the structure that has the warm start's model where all potentials are zero.
 ///
 /// The model's own factors are taken where they fit: where its cliques at most double the
-/// tree. Otherwise it is projected onto the tree.
+/// tree. Otherwise it is projected onto the tree; where memory does not hold the tables between the two trees, only what it holds to
+/// be impossible within the structure is kept.
 fn network(
     domain: &Domain,
     cliques: &[Clique],
@@ -246,8 +247,11 @@ fn network(
     if larger.cells(domain) <= tree.cells(domain).saturating_mul(2).min(MAX_TREE_CELLS) {
         return Ok(Network::new(domain, &larger, cliques, factors));
     }
-    let projected = projection(domain, &tree, model)?;
-    Ok(Network::new(domain, &tree, cliques, &projected))
+    let start = match projection(domain, &tree, model) {
+        Err(Error::TooLarge { .. }) => supports(domain, options.structure, model),
+        projected => projected,
+    }?;
+    Ok(Network::new(domain, &tree, cliques, &start))
 }
 
 fn check_size(domain: &Domain, tree: &JunctionTree) -> Result<(), Error> {
@@ -270,6 +274,20 @@ fn projection(
         conditional(domain, node.clique(), node.separator(), marginal)
     };
     tree.nodes().iter().map(conditional).collect()
+}
+
+/// For each clique a factor that rules out what a model rules out.
+fn supports(
+    domain: &Domain,
+    cliques: &[Clique],
+    model: &MarkovRandomField,
+) -> Result<Vec<Factor>, Error> {
+    let support = |clique: &Clique| {
+        let log = |count: f64| if count > 0.0 { 0.0 } else { f64::NEG_INFINITY };
+        let logs = model.marginal(clique)?.into_iter().map(log).collect();
+        Factor::new(domain, clique.clone(), logs)
+    };
+    cliques.iter().map(support).collect()
 }
 
 /// The state of the accelerated descent: a sequence of models, and the mixture of them that is the answer.

@@ -327,3 +327,35 @@ fn measurements_of_another_domain_are_refused() {
         Err(Error::WrongLength { .. })
     ));
 }
+
+#[test]
+fn a_start_that_cannot_be_carried_over_within_memory_is_left_behind_but_for_what_it_rules_out() {
+    // Between the two large attributes and the root lie the two that are in the root: 12^2 * 1000^2 cells.
+    let domain = Domain::new(vec![2, 12, 12, 2, 1000, 1000]).unwrap();
+    let cliques = [vec![0, 1, 2], vec![1, 2, 3], vec![1, 3, 4], vec![2, 3, 5]];
+    let factor = |attributes: &Vec<usize>| {
+        let clique = Clique::new(attributes.iter().copied());
+        let cells = usize::try_from(domain.cells(&clique)).unwrap();
+        Factor::new(&domain, clique, vec![0.0; cells]).unwrap()
+    };
+    let mut factors: Vec<Factor> = cliques.iter().map(factor).collect();
+    let ruled_out = Clique::new([3]);
+    factors.push(Factor::new(&domain, ruled_out.clone(), vec![0.0, f64::NEG_INFINITY]).unwrap());
+    let before = MarkovRandomField::new(domain.clone(), factors, 100.0).unwrap();
+    let across = Clique::new([0, 4, 5]);
+    assert!(
+        matches!(before.marginal(&across), Err(Error::TooLarge { .. })),
+        "the case tests nothing any more"
+    );
+    let measured =
+        Measurement::new(&domain, across.clone(), vec![100.0 / 2e6; 2_000_000], 1.0).unwrap();
+    let structure = [ruled_out.clone()];
+    let options = EstimationOptions {
+        warm_start: Some(&before),
+        structure: &structure,
+        max_iterations: 2,
+        ..EstimationOptions::default()
+    };
+    let model = estimate(&domain, &[measured], &options).unwrap().model;
+    assert_eq!(model.marginal(&ruled_out).unwrap()[1], 0.0);
+}
