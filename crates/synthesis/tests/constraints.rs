@@ -285,3 +285,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn large_columns_under_constraints_are_related_at_coarse_levels() {
+    let zips: Vec<String> = (0..100).map(|zip| format!("z{zip}")).collect();
+    let cities: Vec<String> = (0..50).map(|city| format!("c{city}")).collect();
+    let city_of: Vec<String> = (0..100)
+        .map(|zip| format!("z{zip}: c{}", zip / 2))
+        .collect();
+    let schema = schema(&format!(
+        "
+zip: {{categories: [{}]}}
+city: {{categories: [{}]}}
+age: {{integer: {{min: 0, max: 119, bins: 120}}}}
+job: {{integer: {{min: 0, max: 29, bins: 30}}}}
+constraints:
+- determines: {{from: zip, to: city, map: {{{}}}}}
+- impossible: {{age: [..14], job: [0]}}
+",
+        zips.join(", "),
+        cities.join(", "),
+        city_of.join(", ")
+    ));
+    let column = |code: &dyn Fn(u32) -> u32| (0..8000).map(code).collect::<Vec<u32>>();
+    let zip = |row: u32| scatter(row, 0) % 100;
+    let age = |row: u32| (scatter(row, 1) % 20 + zip(row)).min(119);
+    let columns = [
+        column(&zip),
+        column(&|row| zip(row) / 2),
+        column(&age),
+        column(&|row| 1 + age(row) / 5),
+    ];
+    let table = CodedTable::from_codes(schema.clone(), &columns).unwrap();
+    let model = fitted(&table, Method::Grain, 3.0);
+    let synthetic = drawn(&model, 8000);
+    assert_eq!(violations(&schema, &synthetic), 0);
+    let (ages, jobs) = (&synthetic[2], &synthetic[3]);
+    let close = |&row: &usize| ages[row].abs_diff(5 * jobs[row]) < 15;
+    let share = (0..8000).filter(close).count() as f64 / 8000.0;
+    assert!(share > 0.6, "{share}");
+}

@@ -480,6 +480,32 @@ fn a_table_is_at_no_distance_from_itself_and_far_from_a_disjoint_one() {
 }
 
 #[test]
+fn large_columns_do_not_keep_small_ones_from_being_related() {
+    // What the model needs of the large columns alone is more than it may have for relations.
+    let sizes = [4, 4, 300, 300, 300];
+    let real = table(&sizes, 20_000, |row, column| match column {
+        0 | 1 => scatter(row, 0),
+        _ => scatter(row, column),
+    });
+    let params = json!({"max_cells": 2000});
+    let model = fit(
+        &real,
+        Method::Grain,
+        params.as_object().unwrap(),
+        &Workload::pairs(real.schema()),
+        &mut ledger(1.0),
+        &mut testkit::noise(1),
+        &mut |_| ControlFlow::Continue(()),
+    )
+    .unwrap();
+    let pairs = model.report().two_way;
+    assert!(
+        pairs.iter().any(|pair| pair.columns == ["c0", "c1"]),
+        "{pairs:?}"
+    );
+}
+
+#[test]
 fn public_data_brings_relations_that_the_budget_does_not_reach() {
     let real = related(2000);
     let public = PublicPrior::dangerous_from_public_table(&related(8000)).unwrap();

@@ -11,6 +11,9 @@ pub(crate) struct Levels {
 impl Levels {
     /// Groups after the codes themselves, where they are at least a quarter fewer than those of the level before.
     const SIZES: [usize; 5] = [64, 32, 16, 8, 4];
+    /// Cells of the table that ties the codes to their first groups, as far as there are groups so few: columns of very many
+    /// codes become coarser at once.
+    const MOST_TIES: usize = 1 << 20;
 
     /// Groups of about equal mass: neighbours with the least mass together are merged until the level's size is reached. Codes
     /// of large mass stay alone.
@@ -22,7 +25,9 @@ impl Levels {
         };
         for size in Levels::SIZES {
             let (finest, last) = (levels.maps.len() - 1, levels.sizes[levels.sizes.len() - 1]);
-            if 4 * size <= 3 * last {
+            let small = finest > 0 || mass.len().saturating_mul(size) <= Levels::MOST_TIES;
+            let is_last = size == Levels::SIZES[Levels::SIZES.len() - 1];
+            if 4 * size <= 3 * last && (small || is_last) {
                 let groups = &levels.maps[finest];
                 let mut masses = vec![0.0; last];
                 groups
@@ -36,15 +41,6 @@ impl Levels {
             }
         }
         levels
-    }
-
-    /// The codes themselves and nothing else.
-    pub(crate) fn finest_only(size: usize) -> Levels {
-        let codes = u32::try_from(size).expect("a column has fewer than 2^32 codes");
-        Levels {
-            maps: vec![(0..codes).collect()],
-            sizes: vec![size],
-        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -245,6 +241,8 @@ mod tests {
         assert_eq!(Levels::of(&[1.0; 5]).sizes, [5]);
         assert_eq!(Levels::of(&[1.0; 6]).sizes, [6, 4]);
         assert_eq!(Levels::of(&[1.0; 100]).sizes, [100, 64, 32, 16, 8, 4]);
+        assert_eq!(Levels::of(&[1.0; 70_000]).sizes, [70_000, 8, 4]);
+        assert_eq!(Levels::of(&[1.0; 300_000]).sizes, [300_000, 4]);
     }
 
     #[test]

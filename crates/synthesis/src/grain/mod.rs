@@ -24,8 +24,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use marginals::{
-    Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField, Measurement, estimate_total,
-    estimate_watched, project_to_simplex,
+    Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField, Measurement, TreeSizer,
+    estimate_total, estimate_watched, project_to_simplex,
 };
 use privacy::Rho;
 use serde_json::{Map, Value};
@@ -49,7 +49,7 @@ use smoothing::{shrink_residual, smooth_counts};
 
 /// Checked parameters.
 pub(crate) struct GrainParameters {
-    /// Cells of the model's junction tree.
+    /// Cells of the model's junction tree, besides those of the columns and constraints alone.
     max_cells: u128,
 }
 
@@ -286,14 +286,8 @@ impl Fit {
             one_ways,
         };
         fit.update_masses();
-        let levels = |(column, (masses, _)): (usize, &(Vec<f64>, Vec<f64>))| match fit
-            .constraints
-            .touch(column)
-        {
-            true => Levels::finest_only(masses.len()),
-            false => Levels::of(masses),
-        };
-        fit.hierarchy = Hierarchy::new(fit.masses.iter().enumerate().map(levels).collect());
+        let levels = fit.masses.iter().map(|(masses, _)| Levels::of(masses));
+        fit.hierarchy = Hierarchy::new(levels.collect());
         fit
     }
 
@@ -352,13 +346,14 @@ impl Fit {
             } else {
                 left
             };
+            let for_pairs = if round + 1 < ROUNDS {
+                max_cells / 2
+            } else {
+                max_cells
+            };
             let bounds = Bounds {
                 sigma: run.ledger.sigma(budget),
-                cells: if round + 1 < ROUNDS {
-                    max_cells / 2
-                } else {
-                    max_cells
-                },
+                cells: self.cells_without_pairs().saturating_add(for_pairs),
                 forest: round == 0,
             };
             let chosen = choose(&self.hierarchy, &self.fixed_cliques(), &candidates, bounds);
@@ -404,7 +399,7 @@ impl Fit {
         const SIGMA: f64 = 1.0;
         let bounds = Bounds {
             sigma: SIGMA,
-            cells: max_cells / 4,
+            cells: self.cells_without_pairs().saturating_add(max_cells / 4),
             forest: false,
         };
         for (i, _) in choose(
@@ -542,6 +537,12 @@ impl Fit {
             });
         }
         Ok(())
+    }
+
+    /// Cells of the junction tree that the model has in any case.
+    fn cells_without_pairs(&self) -> u128 {
+        let structure = [self.hierarchy.chains(), self.constraints.cliques()].concat();
+        TreeSizer::new(self.hierarchy.domain(), &structure).cells()
     }
 
     /// What a model's junction tree must hold besides the pairs yet to be chosen.
