@@ -94,13 +94,20 @@ fn tell_errors(errors: &ErrorReport, printer: Printer) {
         .map(|marginal| marginal.bound)
         .collect();
     bounds.sort_by(f64::total_cmp);
-    let (Some(worst), count) = (bounds.last(), bounds.len()) else {
+    let (Some(largest), count) = (bounds.last(), bounds.len()) else {
         return;
     };
     printer.say(format_args!(
-        "errors of {count} marginals, as shares of the rows and each with 95 % confidence: half are below {:.3}, all below {worst:.3}",
-        bounds[count / 2]
+        "errors of {count} marginals, as shares of the rows: half have a bound of {:.3} or less, and the largest bound is {largest:.3}; \
+         each bound holds with 95 % confidence by itself, not all at once",
+        bounds[(count - 1) / 2]
     ));
+    if errors.left_out > 0 {
+        printer.say(format_args!(
+            "nothing is said of {} other marginals of the workload, which are too many or too large",
+            errors.left_out
+        ));
+    }
     let mut noise: Vec<&MarginalError> = errors
         .marginals
         .iter()

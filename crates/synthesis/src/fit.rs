@@ -114,6 +114,17 @@ pub enum FitError {
         "no model could hold the constraints: {0}; declare fewer of them, or columns of fewer values"
     )]
     Constraints(marginals::Error),
+    /// The constraints are about too many combinations of values. Nothing was spent.
+    #[error(
+        "the constraints are about {cells} combinations of their columns' values together, and at most {limit} fit into memory: \
+         declare fewer constraints, or columns of fewer categories or bins"
+    )]
+    ConstraintTables {
+        /// Combinations of values of the columns of each constraint, added up.
+        cells: u128,
+        /// The most there may be.
+        limit: u128,
+    },
     /// The caller asked to stop.
     #[error("the fit was cancelled")]
     Cancelled,
@@ -200,7 +211,7 @@ impl Method {
         workload: &Workload,
         schema: &Schema,
     ) -> Result<(), FitError> {
-        Constraints::check(schema).map_err(FitError::Constraints)?;
+        Constraints::check(schema)?;
         match self {
             Method::Independent | Method::Mst | Method::Grain => Ok(self.check_params(params)?),
             Method::Aim => AimPlan::new(params, workload, schema).map(drop),
@@ -213,9 +224,9 @@ impl Method {
 /// fact, and can be known sooner.
 ///
 /// # Errors
-/// [`FitError::Constraints`] if their tables together would be too large.
+/// [`FitError::Constraints`] or [`FitError::ConstraintTables`] if their tables together would be too large.
 pub fn check_constraints(schema: &Schema) -> Result<(), FitError> {
-    Constraints::check(schema).map_err(FitError::Constraints)
+    Constraints::check(schema)
 }
 
 /// What a fit works with.

@@ -10,6 +10,7 @@
 
 mod adaptive;
 mod aim;
+mod batches;
 mod checksum;
 mod compression;
 mod conditional;

@@ -37,8 +37,11 @@ pub struct Report {
 pub struct ErrorReport {
     /// Standard deviation of the noise in each measured distance.
     pub sigma: f64,
-    /// One for each marginal of the workload.
+    /// The workload's marginals but for those left out, heaviest first.
     pub marginals: Vec<MarginalError>,
+    /// How many marginals of the workload nothing is said of: those with more than 2^22 cells, and of the others those of least
+    /// weight beyond the first 5,000.
+    pub left_out: u64,
 }
 
 /// How far one marginal of the model is from the table's, as a share of the rows: half the L1 distance between the counts.
@@ -119,6 +122,7 @@ impl ErrorReport {
         ErrorReport {
             sigma: as_distance(errors.sigma),
             marginals: errors.marginals.iter().map(marginal).collect(),
+            left_out: errors.left_out,
         }
     }
 }
