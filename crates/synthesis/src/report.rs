@@ -1,6 +1,7 @@
 use std::ops::RangeInclusive;
 
 use marginals::Clique;
+use privacy::DomainSource;
 use serde::Serialize;
 
 use crate::Model;
@@ -18,6 +19,8 @@ use crate::method::Method;
 pub struct Report {
     /// How the model was made.
     pub method: Method,
+    /// Where the columns' values and ranges came from; if from the data, nothing is guaranteed.
+    pub domain: DomainSource,
     /// The noisy number of rows.
     pub rows: u64,
     /// Single columns.
@@ -92,6 +95,7 @@ impl Report {
         };
         Report {
             method: model.method,
+            domain: model.domain(),
             rows: model.default_rows(),
             one_way: of_columns(1..=1),
             two_way: of_columns(2..=2),
