@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use client::KeyAlgorithm;
+use serde_json::Value;
 
 /// Synthetic data from several parties' private tables, made inside a secure enclave.
 ///
@@ -243,6 +244,10 @@ pub(crate) struct SynthOptions {
     #[arg(long, default_value = "GRAIN")]
     pub(crate) method: String,
 
+    /// A parameter of the method, such as rounds=50 or max_cells=1000000; may be given several times
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub(crate) params: Vec<(String, Value)>,
+
     /// The declared columns (YAML); without it they are discovered under the budget
     #[arg(long, value_name = "FILE")]
     pub(crate) schema: Option<PathBuf>,
@@ -290,6 +295,18 @@ pub(crate) struct SynthOptions {
     /// Keep the report of errors and the ledger (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Numbers and `true` or `false` are taken as such, and everything else as text.
+fn parameter(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write it as NAME=VALUE, such as rounds=50")?;
+    let value = match serde_json::from_str(value) {
+        Ok(plain @ (Value::Number(_) | Value::Bool(_))) => plain,
+        _ => Value::from(value),
+    };
+    Ok((name.to_owned(), value))
 }
 
 /// Draw rows from a fitted model, at no further privacy cost
@@ -360,4 +377,29 @@ pub(crate) struct CompletionsOptions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_of_parameters_are_numbers_truths_or_texts() {
+        for (text, value) in [
+            ("rounds=50", json!(50)),
+            ("rounds=-1.5", json!(-1.5)),
+            ("fast=true", json!(true)),
+            ("fast=yes", json!("yes")),
+            ("name=", json!("")),
+            ("name=a=b", json!("a=b")),
+            ("name=[1]", json!("[1]")),
+            ("name=null", json!("null")),
+        ] {
+            let name = text.split('=').next().unwrap_or_default();
+            assert_eq!(parameter(text), Ok((name.to_owned(), value)));
+        }
+        assert!(parameter("rounds").is_err());
+    }
 }

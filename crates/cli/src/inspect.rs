@@ -104,6 +104,10 @@ fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
         model.default_rows()
     ));
     printer.result(format_args!("columns    {}", columns.join(", ")));
+    printer.result(format_args!(
+        "domain     {}",
+        receipt::domain(model.ledger())
+    ));
     for line in receipt::ledger_lines(model.ledger()) {
         printer.result(line);
     }
@@ -112,6 +116,7 @@ fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
         "method": model.method().to_string(),
         "columns": columns,
         "rows": model.default_rows(),
+        "domain": receipt::domain(model.ledger()),
         "ledger": model.ledger(),
     }));
     Ok(())

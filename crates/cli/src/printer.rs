@@ -75,18 +75,29 @@ impl Printer {
     /// Why a command failed: each cause on a line of its own.
     pub(crate) fn error(self, error: &anyhow::Error) {
         if self.options.json {
-            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            let causes = causes(error);
             let exit_code = crate::exit::of(error).code();
             let document = serde_json::json!({"error": causes.join(": "), "exit_code": exit_code});
             write_line(std::io::stdout(), &format_args!("{document:#}"));
         }
-        let mut lines = error.chain().map(|cause| printable(&cause.to_string()));
+        let mut lines = causes(error).into_iter().map(|cause| printable(&cause));
         let first = lines.next().unwrap_or_default();
         write_line(std::io::stderr(), &format_args!("error: {first}"));
         for cause in lines {
             write_line(std::io::stderr(), &format_args!("  because: {cause}"));
         }
     }
+}
+
+/// What went wrong and why, without a cause that the sentence before it ends with.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !causes.last().is_some_and(|before| before.ends_with(&cause)) {
+            causes.push(cause);
+        }
+    }
+    causes
 }
 
 /// The text without characters that could move the cursor, turn the direction of writing, or hide: what others wrote (an

@@ -7,7 +7,7 @@ use anyhow::Context;
 use attestation::{
     AuthenticDocument, Freshness, Measurements, Root, agreement_pcr, authenticate, claimed_time,
 };
-use privacy::LedgerRecord;
+use privacy::{DomainSource, LedgerRecord};
 use protocol::{CheckedReceipt, Receipt, ReceiptError, SignedReceipt};
 use serde_json::json;
 
@@ -181,6 +181,19 @@ pub(crate) fn describe(receipt: &Receipt, printer: Printer) {
     }
 }
 
+/// Why a ledger guarantees nothing.
+pub(crate) const DOMAIN_FROM_DATA: &str =
+    "the columns' values and ranges were taken from the data itself, whatever the budget says";
+
+/// Where the columns' values and ranges came from.
+pub(crate) fn domain(ledger: &LedgerRecord) -> &'static str {
+    match ledger.domain() {
+        DomainSource::Declared => "declared",
+        DomainSource::Discovered => "discovered under the budget",
+        DomainSource::FromData => "from data: no guarantee holds",
+    }
+}
+
 /// The ledger, a line each.
 pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
     let mut lines = vec![format!(
@@ -198,6 +211,9 @@ pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
             .iter()
             .map(|guarantee| format!("guarantee  {}", guarantee.sentence())),
     );
+    if ledger.domain() == DomainSource::FromData {
+        lines.push(format!("guarantee  none: {DOMAIN_FROM_DATA}"));
+    }
     lines
 }
 

@@ -1,11 +1,12 @@
 //! `synclave synth` and `synclave sample`: the engine alone.
 
 use std::io::Read;
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
-use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
-use serde_json::{Map, json};
+use privacy::{Delta, DomainSource, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
+use serde_json::{Map, Value, json};
 use synthesis::{Conditional, ErrorReport, MarginalError, Method, Model, PublicPrior, Workload};
 use tabular::{CodedTable, Condition, Joined, Schema};
 
@@ -33,19 +34,40 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         let message = format!("{method} takes no --public data; use GRAIN");
         return Err(BadInput(message).into());
     }
+    let params = params(options)?;
+    method.check_params(&params).map_err(bad_input)?;
+    let mut ledger = open_ledger(options, method)?;
+    let declared = options.schema.as_deref().map(table_file::read_schema);
+    let declared = declared.transpose()?;
     interrupt::leaves_nothing_behind(printer)?;
-    let (table, mut ledger, domain) = read_table(options, method, printer)?;
-    let workload = workload(options, table.schema())?;
-    let prior = public_prior(options, table.schema(), printer)?;
-    let model = fit(
-        &table,
+    let mut prior = None;
+    if let Some(schema) = declared.as_ref().filter(|schema| !schema.needs_discovery()) {
+        // What is wrong with the rest is said before a large table is read.
+        method.check(&params, &workload(options, schema)?, schema)?;
+        method.check_budget(&params, &schema.sizes(), &ledger, Rho::ZERO)?;
+        prior = public_prior(options, schema, printer)?;
+    }
+    let table = read_table(
+        options,
         method,
-        &workload,
-        prior.as_ref(),
+        &params,
+        declared.as_ref(),
         &mut ledger,
         printer,
     )?;
+    let workload = workload(options, table.schema())?;
+    if prior.is_none() {
+        prior = public_prior(options, table.schema(), printer)?;
+    }
+    let task = Task {
+        method,
+        params,
+        workload,
+        prior,
+    };
+    let model = fit(&table, &task, &mut ledger, printer)?;
     drop(table);
+    let domain = receipt::domain(model.ledger());
     let rows = options.rows.unwrap_or_else(|| model.default_rows());
     let samples = model.sample(rows, options.seed);
     let report = model.report();
@@ -94,13 +116,20 @@ fn tell_errors(errors: &ErrorReport, printer: Printer) {
         .map(|marginal| marginal.bound)
         .collect();
     bounds.sort_by(f64::total_cmp);
-    let (Some(worst), count) = (bounds.last(), bounds.len()) else {
+    let (Some(largest), count) = (bounds.last(), bounds.len()) else {
         return;
     };
     printer.say(format_args!(
-        "errors of {count} marginals, as shares of the rows and each with 95 % confidence: half are below {:.3}, all below {worst:.3}",
-        bounds[count / 2]
+        "errors of {count} marginals, as shares of the rows: half have a bound of {:.3} or less, and the largest bound is {largest:.3}; \
+         each bound holds with 95 % confidence by itself, not all at once",
+        bounds[(count - 1) / 2]
     ));
+    if errors.left_out > 0 {
+        printer.say(format_args!(
+            "nothing is said of {} other marginals of the workload, which are too many or too large",
+            errors.left_out
+        ));
+    }
     let mut noise: Vec<&MarginalError> = errors
         .marginals
         .iter()
@@ -122,49 +151,59 @@ fn tell_errors(errors: &ErrorReport, printer: Printer) {
     }
 }
 
-/// The coded table, what is left of the budget, and where the domain came from.
+/// The method's parameters.
+fn params(options: &SynthOptions) -> Result<Map<String, Value>, BadInput> {
+    let mut params = Map::new();
+    for (name, value) in &options.params {
+        if params.insert(name.clone(), value.clone()).is_some() {
+            return Err(BadInput(format!("--param gives `{name}` twice")));
+        }
+    }
+    Ok(params)
+}
+
+fn open_ledger(options: &SynthOptions, method: Method) -> anyhow::Result<Ledger> {
+    let discovers = options.schema.is_none() && !options.dangerous_domain_from_data;
+    let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
+    let delta = Delta::new(options.delta).map_err(bad_input)?;
+    let ledger = Ledger::open_with(LedgerOptions {
+        accounting: method.accounting(),
+        threshold_share: discovers.then_some(THRESHOLD_SHARE),
+        rows_per_id: options.max_rows_per_id.unwrap_or(NonZeroU32::MIN),
+        ..LedgerOptions::new(epsilon, delta)
+    });
+    Ok(ledger.map_err(bad_input)?)
+}
+
+/// The coded table, for which discovery may have spent something.
 fn read_table(
     options: &SynthOptions,
     method: Method,
+    params: &Map<String, Value>,
+    schema: Option<&Schema>,
+    ledger: &mut Ledger,
     printer: Printer,
-) -> anyhow::Result<(CodedTable, Ledger, &'static str)> {
-    let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
-    let delta = Delta::new(options.delta).map_err(bad_input)?;
-    let from_data = options.dangerous_domain_from_data;
-    let discovered = options.schema.is_none() && !from_data;
-    let schema = options
-        .schema
-        .as_deref()
-        .map(table_file::read_schema)
-        .transpose()?;
+) -> anyhow::Result<CodedTable> {
     let upload = table_file::read(
         &options.data,
         options.key.as_deref(),
         options.max_rows_per_id,
-        schema.as_ref(),
+        schema,
         printer,
     )?;
+    let columns = upload.column_names().count();
     let joined = Joined::single(upload);
-    let mut ledger = Ledger::open_with(LedgerOptions {
-        accounting: method.accounting(),
-        threshold_share: discovered.then_some(THRESHOLD_SHARE),
-        rows_per_id: joined.rows_per_id(),
-        ..LedgerOptions::new(epsilon, delta)
-    })
-    .map_err(bad_input)?;
-    if from_data {
+    if options.dangerous_domain_from_data {
         printer.warn("the domain is taken from the data: its values and ranges show through, whatever epsilon says");
-        let table = joined.dangerous_into_coded();
-        return Ok((table, ledger, "from data: no guarantee holds"));
+        return Ok(joined.dangerous_into_coded());
     }
-    let domain = if discovered { "discovered" } else { "declared" };
     let mut discovery = Rho::ZERO;
     if joined.needs_discovery() {
-        printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
         discovery = ledger.total().share(DISCOVERY_SHARE.0, DISCOVERY_SHARE.1);
+        method.check_budget(params, &vec![1; columns], ledger, discovery)?;
+        printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
     }
-    let table = joined.into_coded(&mut ledger, discovery, &mut NoiseRng::from_os()?)?;
-    Ok((table, ledger, domain))
+    Ok(joined.into_coded(ledger, discovery, &mut NoiseRng::from_os()?)?)
 }
 
 fn workload(options: &SynthOptions, schema: &Schema) -> anyhow::Result<Workload> {
@@ -220,12 +259,18 @@ fn public_prior(
     Ok(Some(prior))
 }
 
+/// What is to be made of a table.
+struct Task {
+    method: Method,
+    params: Map<String, Value>,
+    workload: Workload,
+    prior: Option<PublicPrior>,
+}
+
 /// Fits while a person watches.
 fn fit(
     table: &CodedTable,
-    method: Method,
-    workload: &Workload,
-    prior: Option<&PublicPrior>,
+    task: &Task,
     ledger: &mut Ledger,
     printer: Printer,
 ) -> anyhow::Result<Model> {
@@ -234,13 +279,20 @@ fn fit(
         stages.show(progress);
         ControlFlow::Continue(())
     };
-    let (params, mut rng) = (Map::new(), NoiseRng::from_os()?);
-    let fitted = match prior {
-        Some(prior) => synthesis::fit_with_prior(
-            table, prior, &params, workload, ledger, &mut rng, &mut watch,
-        ),
+    let (params, workload) = (&task.params, &task.workload);
+    let mut rng = NoiseRng::from_os()?;
+    let fitted = match &task.prior {
+        Some(prior) => {
+            synthesis::fit_with_prior(table, prior, params, workload, ledger, &mut rng, &mut watch)
+        }
         None => synthesis::fit(
-            table, method, &params, workload, ledger, &mut rng, &mut watch,
+            table,
+            task.method,
+            params,
+            workload,
+            ledger,
+            &mut rng,
+            &mut watch,
         ),
     };
     stages.end();
@@ -249,7 +301,10 @@ fn fit(
 
 fn tell_guarantee(options: &SynthOptions, model: &Model, printer: Printer) {
     if options.dangerous_domain_from_data {
-        printer.warn("with the domain from the data no guarantee holds, whatever the ledger in model and report says");
+        printer.warn(format_args!(
+            "no guarantee holds: {}",
+            receipt::DOMAIN_FROM_DATA
+        ));
         return;
     }
     if options.key.is_none() {
@@ -271,6 +326,12 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     interrupt::leaves_nothing_behind(printer)?;
     let bytes = std::fs::read(&options.model).with_context(problem)?;
     let model = Model::load(&bytes).with_context(problem)?;
+    if model.domain() == DomainSource::FromData {
+        printer.warn(format_args!(
+            "no guarantee holds for this model and its rows: {}",
+            receipt::DOMAIN_FROM_DATA
+        ));
+    }
     let condition = options.condition.as_deref().map(|text| {
         let unusable = || BadInput(format!("could not use the condition {text:?}"));
         Condition::parse(text, model.schema()).with_context(unusable)
@@ -292,7 +353,8 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
         "wrote {rows} synthetic rows to {}",
         options.output.display()
     ));
-    let mut document = json!({"output": options.output, "rows": rows});
+    let domain = receipt::domain(model.ledger());
+    let mut document = json!({"output": options.output, "rows": rows, "domain": domain});
     if let Some(given) = &given {
         tell_probability(given, &model, printer);
         document["probability"] = given.probability().into();

@@ -25,6 +25,12 @@ impl MarkovRandomField {
         for clique in cliques {
             self.domain().table_cells(clique, MAX_TREE_CELLS)?;
         }
+        self.each_marginal(cliques).into_iter().collect()
+    }
+
+    /// As [`marginals`](Self::marginals), but an error of one clique is told beside the marginals of the others.
+    #[must_use]
+    pub fn each_marginal(&self, cliques: &[Clique]) -> Vec<Result<Vec<f64>, Error>> {
         let mut by_source: BTreeMap<usize, Vec<Request>> = BTreeMap::new();
         for (position, clique) in cliques.iter().enumerate() {
             if let Some((source, rest)) = self.source(clique) {
@@ -56,6 +62,7 @@ impl MarkovRandomField {
     /// The smallest attribute whose absence leaves something that a node holds, if no node holds the clique.
     fn source(&self, clique: &Clique) -> Option<(usize, Clique)> {
         let (tree, domain) = (self.tree(), self.domain());
+        domain.table_cells(clique, MAX_TREE_CELLS).ok()?;
         let held = |clique: &Clique| {
             tree.nodes()
                 .iter()

@@ -155,6 +155,24 @@ fn marginals_of_all_cliques_at_once_are_those_of_each() {
 }
 
 #[test]
+fn a_marginal_that_is_refused_leaves_the_others_of_its_batch() {
+    let domain = Domain::new(vec![1000, 1000, 1000, 2, 3]).unwrap();
+    let factors = [[0, 3], [3, 4]].map(|pair| Factor::one(&domain, Clique::new(pair)).unwrap());
+    let model = MarkovRandomField::new(domain, factors.to_vec(), 6.0).unwrap();
+    let cliques = [vec![3, 4], vec![0, 1, 2], vec![0, 4], vec![5], vec![1]].map(Clique::new);
+    let found = model.each_marginal(&cliques);
+    for (found, wanted) in found.iter().zip(&cliques) {
+        match (found, model.marginal(wanted)) {
+            (Ok(found), Ok(alone)) => assert_close(found, &alone, &wanted.to_string()),
+            (found, alone) => assert_eq!(found, &alone),
+        }
+    }
+    let is_refused: Vec<bool> = found.iter().map(Result::is_err).collect();
+    assert_eq!(is_refused, [false, true, false, true, false]);
+    assert!(matches!(found[1], Err(Error::TooLarge { .. })));
+}
+
+#[test]
 fn factors_multiplied_and_summed_out_agree_with_brute_force() {
     for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
         let factors = potentials(cliques, 5.0, seed);

@@ -148,8 +148,9 @@ impl Score {
     /// to a multiple of 2^-32 (what is not a number counts as 0, and beyond 0 and 1 it is clamped), the product down
     /// to a unit.
     ///
-    /// One id still moves the score by at most exactly 1: with a share of at most 1, two scores that are at most 2^20 units apart
-    /// have products at most 2^20 apart, and as that is a whole number so have the products rounded down.
+    /// One row still moves the score by at most exactly 1, and k rows by at most k: with a share of at most 1, two scores that are at
+    /// most k 2^20 units apart have products at most k 2^20 apart, and as that is a whole number so have the products rounded
+    /// down.
     #[must_use]
     pub fn times(self, share: f64) -> Self {
         const SHARE_BITS: u32 = 32;

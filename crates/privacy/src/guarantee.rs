@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::accounting::{Accounting, CHECKED, Slack};
+use crate::accounting::{Accounting, CHECKED, STATED, Slack};
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::record::{Entry, Mechanism};
 use crate::rho::Rho;
@@ -121,6 +121,22 @@ impl Promise {
         self.accounting.total(self.epsilon, self.conversion())
     }
 
+    /// The least epsilon, rounded up to two significant digits, with which it would allow to spend so much.
+    pub(crate) fn least_epsilon(self, total: f64) -> Epsilon {
+        let total = if total.is_finite() {
+            total
+        } else {
+            Rho::MAX.get()
+        };
+        let total = total.clamp(0.0, Rho::MAX.get());
+        let exact = self
+            .accounting
+            .epsilon_of(total, self.conversion().get(), STATED);
+        let exact = exact.max(f64::MIN_POSITIVE);
+        let above = rounded_up_to(1, exact);
+        Epsilon::new(above).expect("positive and finite")
+    }
+
     /// Whether it allows to spend so much, which another machine may have computed.
     pub(crate) fn allows(self, total: Rho) -> bool {
         let delta = self
@@ -227,17 +243,24 @@ fn sentence(neighbours: Neighbours, rows_per_id: NonZeroU32, epsilon: f64, delta
 
 /// To four significant digits, up, but for a trace of rounding in the thirteenth.
 fn rounded_up(value: f64) -> f64 {
-    let nearest = format!("{value:.3e}");
+    rounded_up_to(3, value)
+}
+
+/// To so many digits after the first.
+fn rounded_up_to(digits: u8, value: f64) -> f64 {
+    let scientific = |value: f64| format!("{value:.*e}", digits.into());
+    let nearest = scientific(value);
     let (_, exponent) = nearest
         .split_once('e')
         .expect("scientific notation has an exponent");
-    let last_digit = 10.0_f64.powi(exponent.parse::<i32>().expect("an exponent is an integer") - 3);
+    let exponent = exponent.parse::<i32>().expect("an exponent is an integer");
+    let last_digit = 10.0_f64.powi(exponent - i32::from(digits));
     let parsed = |text: String| text.parse::<f64>().expect("a number that was just printed");
     let nearest = parsed(nearest);
     if nearest >= value * (1.0 - 1e-12) {
         nearest
     } else {
-        parsed(format!("{:.3e}", nearest + last_digit))
+        parsed(scientific(nearest + last_digit))
     }
 }
 

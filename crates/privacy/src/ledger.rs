@@ -7,7 +7,9 @@ use crate::counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
 use crate::gaussian::RoundedGaussian;
 use crate::guarantee::Promise;
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
-use crate::record::{Entry, LedgerRecord, Mechanism, sigma_of_counts, sigma_of_scores};
+use crate::record::{
+    DomainSource, Entry, LedgerRecord, Mechanism, sigma_of_counts, sigma_of_scores,
+};
 use crate::rho::{Rho, readable};
 use crate::rng::NoiseRng;
 use crate::sampler::DiscreteLaplace;
@@ -104,6 +106,7 @@ impl LedgerOptions {
 #[derive(Debug)]
 pub struct Ledger {
     promise: Promise,
+    domain: DomainSource,
     total: Rho,
     spent: Rho,
     entries: Vec<Entry>,
@@ -141,6 +144,7 @@ impl Ledger {
         .checked()?;
         Ok(Self {
             promise,
+            domain: DomainSource::default(),
             total: promise.total(),
             spent: Rho::ZERO,
             entries: Vec::new(),
@@ -150,6 +154,17 @@ impl Ledger {
     /// How costs add up.
     pub fn accounting(&self) -> Accounting {
         self.promise.accounting
+    }
+
+    /// The epsilon promised.
+    pub fn epsilon(&self) -> Epsilon {
+        self.promise.epsilon
+    }
+
+    /// An epsilon, rounded up to two significant digits, with which a ledger opened otherwise like this one has at least so much rho
+    /// to spend; hardly any smaller one would do. Infinite amounts, and what is not a number, count as the largest.
+    pub fn least_epsilon(&self, total: f64) -> Epsilon {
+        self.promise.least_epsilon(total)
     }
 
     /// How many rows one id has at most.
@@ -350,9 +365,14 @@ impl Ledger {
             .collect())
     }
 
+    /// Records where the domain of what is measured comes from. Of several sources the weakest stays.
+    pub fn note_domain(&mut self, source: DomainSource) {
+        self.domain = self.domain.max(source);
+    }
+
     /// What was promised and spent so far.
     pub fn record(&self) -> LedgerRecord {
-        LedgerRecord::new(self.promise, self.total, self.entries.clone())
+        LedgerRecord::new(self.promise, self.domain, self.total, self.entries.clone())
     }
 
     /// Ends all spending.

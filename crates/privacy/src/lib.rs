@@ -69,6 +69,6 @@ pub use counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
 pub use guarantee::{Guarantee, Neighbours};
 pub use ledger::{Ledger, LedgerError, LedgerOptions};
 pub use parameters::{Delta, Epsilon, InvalidParameter};
-pub use record::{Entry, LedgerRecord, Mechanism, RecordError};
+pub use record::{DomainSource, Entry, LedgerRecord, Mechanism, RecordError};
 pub use rho::Rho;
 pub use rng::{EntropyError, NoiseRng};

@@ -53,6 +53,20 @@ pub enum RecordError {
     Guarantee,
 }
 
+/// Where the columns' domain came from: the list of cells that were counted, which every guarantee takes to be the same for all
+/// data.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DomainSource {
+    /// It was declared beforehand.
+    #[default]
+    Declared,
+    /// Part of it was released under this ledger.
+    Discovered,
+    /// It was taken from the data, past the ledger: nothing is guaranteed.
+    FromData,
+}
+
 /// What a ledger promised and spent: everything that is needed to check the sums, and nothing
 /// private.
 ///
@@ -65,6 +79,7 @@ pub struct LedgerRecord {
     delta: Delta,
     threshold_delta: Option<Delta>,
     rows_per_id: NonZeroU32,
+    domain: DomainSource,
     total: Rho,
     spent: Rho,
     remaining: Rho,
@@ -128,18 +143,29 @@ pub enum Mechanism {
 impl LedgerRecord {
     /// What was spent and remains follows from the entries, which the ledger has kept within the
     /// total.
-    pub(crate) fn new(promise: Promise, total: Rho, entries: Vec<Entry>) -> Self {
+    pub(crate) fn new(
+        promise: Promise,
+        domain: DomainSource,
+        total: Rho,
+        entries: Vec<Entry>,
+    ) -> Self {
         let spent = sum(&entries).expect("a ledger's entries add up to at most its total");
         let remaining = total
             .checked_sub(spent)
             .expect("a ledger's entries add up to at most its total");
-        let guarantees = promise.guarantees(&entries, STATED).into();
+        let guarantees = match domain {
+            DomainSource::Declared | DomainSource::Discovered => {
+                promise.guarantees(&entries, STATED).into()
+            }
+            DomainSource::FromData => Vec::new(),
+        };
         Self {
             accounting: promise.accounting,
             epsilon: promise.epsilon,
             delta: promise.delta,
             threshold_delta: promise.threshold_delta,
             rows_per_id: promise.rows_per_id,
+            domain,
             total,
             spent,
             remaining,
@@ -193,7 +219,13 @@ impl LedgerRecord {
         &self.entries
     }
 
-    /// What the spends guarantee together: for adding or removing one id, then for changing one.
+    /// Where the domain of what was measured came from.
+    pub fn domain(&self) -> DomainSource {
+        self.domain
+    }
+
+    /// What the spends guarantee together: for adding or removing one id, then for changing one. Nothing for a domain that was
+    /// [taken from the data](DomainSource::FromData).
     pub fn guarantees(&self) -> &[Guarantee] {
         &self.guarantees
     }
@@ -240,7 +272,10 @@ impl LedgerRecord {
                 delta: self.delta,
             });
         }
-        let expected = promise.guarantees(&self.entries, CHECKED);
+        let mut expected: Vec<Guarantee> = promise.guarantees(&self.entries, CHECKED).into();
+        if self.domain == DomainSource::FromData {
+            expected.clear();
+        }
         let holds = self.guarantees.len() == expected.len()
             && self
                 .guarantees

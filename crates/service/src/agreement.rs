@@ -7,7 +7,7 @@ use privacy::{Delta, Epsilon, Ledger, Rho};
 use protocol::{Agreement, AgreementHash, Details, DetailsLimits, RoomId};
 use serde_json::{Map, Value};
 use synthesis::{FitError, Method, NamedMarginal, Workload, WorkloadError};
-use tabular::{Bins, DeclaredConstraint, DeclaredKind, Schema, SchemaError};
+use tabular::{DeclaredConstraint, Schema, SchemaError};
 
 use crate::agreement_check::{checked, open_ledger, rows_per_id};
 
@@ -284,18 +284,6 @@ impl Party {
 
     /// Whether part of its columns can only be known once a private look at the tables was paid for.
     pub fn needs_discovery(&self) -> bool {
-        let Some(schema) = &self.schema else {
-            return true;
-        };
-        let declaration = schema.to_declaration();
-        declaration
-            .columns
-            .iter()
-            .any(|(_, declared)| match &declared.kind {
-                DeclaredKind::Categories(_) => false,
-                DeclaredKind::Integer(range) => matches!(range.bins, Bins::Quantile(_)),
-                DeclaredKind::Number(range) => matches!(range.bins, Bins::Quantile(_)),
-                DeclaredKind::Date(range) => matches!(range.bins, Bins::Quantile(_)),
-            })
+        self.schema.as_ref().is_none_or(Schema::needs_discovery)
     }
 }

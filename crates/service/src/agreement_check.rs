@@ -5,11 +5,14 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use access::{ServicePolicy, from_yaml, nearest};
-use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, Rho};
+use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions};
 use protocol::Agreement;
 use serde_saphyr::Spanned;
 use synthesis::Method;
-use tabular::{Declaration, DeclaredConstraint, Schema, TooManyRowsPerId, rows_per_joined_id};
+use tabular::{
+    Declaration, DeclaredConstraint, MAX_JOINED_ROWS, Schema, TableBounds, TooManyRowsPerId,
+    most_joined_rows, rows_per_joined_id,
+};
 
 use crate::agreement::{AgreementError, CheckedAgreement, Limits, Party};
 use crate::runtime_file::{LimitsFile, RowsPerId, RuntimeFile};
@@ -49,6 +52,8 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     check_budget(&file, epsilon, delta, method, &parties)?;
     let discovery_share = checked_share(file.discovery_share.as_ref(), needed)?;
     check_workload(&file, method, &parties)?;
+    let limits = checked_limits(&file.limits)?;
+    check_joined_rows(&file, limits, &parties)?;
     let checked = CheckedAgreement {
         warnings: policy
             .warnings()
@@ -66,9 +71,10 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         constraints: file.constraints,
         workload: file.workload.map(|workload| workload.value),
         target: file.target.map(|target| target.value),
-        limits: checked_limits(&file.limits)?,
+        limits,
         agreement,
     };
+    check_shares(&checked, &file.epsilon)?;
     check_fit(&checked)?;
     Ok(checked)
 }
@@ -136,6 +142,28 @@ pub(crate) fn rows_per_id(parties: &[Party]) -> Result<NonZeroU32, TooManyRowsPe
     let bounds = parties.iter().map(|party| party.max_rows_per_id);
     rows_per_joined_id(bounds.map(|bound| bound.unwrap_or(NonZeroU32::MIN)))
 }
+
+/// How many rows the join could have, whatever the data.
+fn check_joined_rows(
+    file: &RuntimeFile,
+    limits: Limits,
+    parties: &[Party],
+) -> Result<(), AgreementError> {
+    let bounds = parties.iter().map(|party| TableBounds {
+        rows: limits.max_rows,
+        rows_per_id: party.max_rows_per_id.unwrap_or(NonZeroU32::MIN),
+    });
+    let Err(cause) = most_joined_rows(bounds) else {
+        return Ok(());
+    };
+    match (&file.max_rows_per_id, &file.limits.max_rows) {
+        (Some(rows), _) => Err(value(rows, cause)),
+        (None, Some(rows)) => Err(value(rows, cause)),
+        (None, None) => unreachable!("the default of {DEFAULT_MAX_ROWS} rows is allowed"),
+    }
+}
+
+const _: () = assert!(DEFAULT_MAX_ROWS as u64 <= MAX_JOINED_ROWS);
 
 /// The parties' names, which must be those of the users who provide data.
 fn checked_names(
@@ -290,7 +318,8 @@ fn check_workload(
     method: Method,
     parties: &[Party],
 ) -> Result<(), AgreementError> {
-    const UNUSED: &str = "measures the same whatever they are; use AIM or MWEM, or leave them out";
+    const UNUSED: &str =
+        "measures the same whatever they are; use GRAIN, AIM or MWEM, or leave them out";
     if let Some(workload) = &file.workload {
         if !method.takes_workload() {
             let message = format_args!("the method takes no workload or target: {method} {UNUSED}");
@@ -344,6 +373,20 @@ fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String>
     ))
 }
 
+/// Whether the budget is large enough to be shared out, as far as columns are declared: one of each other party is a guess.
+fn check_shares(
+    agreement: &CheckedAgreement,
+    epsilon: &Spanned<f64>,
+) -> Result<(), AgreementError> {
+    let sizes = |party: &Party| party.schema.as_ref().map_or(vec![1], Schema::sizes);
+    let sizes: Vec<usize> = agreement.parties.iter().flat_map(sizes).collect();
+    let (ledger, discovery) = agreement.open_ledger();
+    agreement
+        .method
+        .check_budget(&agreement.params, &sizes, &ledger, discovery)
+        .map_err(|cause| value(epsilon, cause))
+}
+
 /// Whether the fit could begin, where all columns are declared and so known beforehand.
 fn check_fit(agreement: &CheckedAgreement) -> Result<(), AgreementError> {
     let all_declare = agreement.parties.iter().all(|party| party.schema.is_some());
@@ -379,16 +422,9 @@ fn check_budget(
     method: Method,
     parties: &[Party],
 ) -> Result<(), AgreementError> {
-    let ledger = open_ledger(epsilon, delta, method, parties)
-        .map_err(|cause| value(&file.epsilon, cause))?;
-    if ledger.total() == Rho::ZERO {
-        let message = format_args!(
-            "an epsilon of {:e} with a delta of {delta} allows nothing to be measured",
-            epsilon.get()
-        );
-        return Err(value(&file.epsilon, message));
-    }
-    Ok(())
+    open_ledger(epsilon, delta, method, parties)
+        .map(drop)
+        .map_err(|cause| value(&file.epsilon, cause))
 }
 
 fn checked_limits(file: &LimitsFile) -> Result<Limits, AgreementError> {

@@ -3,14 +3,15 @@
 use std::ops::ControlFlow;
 
 use marginals::{
-    Clique, Domain, EstimationOptions, JunctionTree, MAX_TREE_CELLS, MarkovRandomField,
-    Measurement, estimate_watched,
+    Clique, Domain, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField, Measurement, TreeSizer,
+    estimate_watched,
 };
 use privacy::{Counts, Rho, Score};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 use tabular::Schema;
 
+use crate::batches::batches;
 use crate::compression::Compression;
 use crate::constraints::Constraints;
 use crate::fit::{FitError, Run};
@@ -72,6 +73,9 @@ impl RoundParameters {
         Ok(parameters)
     }
 }
+
+/// Cells that are counted or scored together: enough to share the work, few enough for memory.
+const BATCH_CELLS: usize = 1 << 22;
 
 /// Exact counts of all candidates are held at once: 512 MiB.
 const MAX_COUNTED_CELLS: u128 = 1 << 27;
@@ -150,20 +154,14 @@ impl Adaptive {
         weighted: Vec<(Clique, f64)>,
         max_iterations: usize,
     ) -> Result<Adaptive, FitError> {
-        /// Cells that are counted together: enough to share a pass over the rows, few enough for memory.
-        const BATCH_CELLS: usize = 1 << 22;
         let sizes = run.table.schema().sizes();
         let domain = Domain::new(sizes.clone()).expect("a schema's sizes are those of a domain");
-        let (mut candidates, mut rest) = (Vec::with_capacity(weighted.len()), weighted.as_slice());
-        while !rest.is_empty() {
-            run.at("counting", candidates.len(), weighted.len())?;
-            let mut cells = 0;
-            let within = |(clique, _): &&(Clique, f64)| {
-                cells += clique.iter().map(|a| sizes[a]).product::<usize>();
-                cells <= BATCH_CELLS
-            };
-            let count = rest.iter().take_while(within).count().max(1);
-            let (batch, later) = rest.split_at(count);
+        let cells_of = |(clique, _): &(Clique, f64)| clique.iter().map(|a| sizes[a]).product();
+        let cells: Vec<usize> = weighted.iter().map(cells_of).collect();
+        let mut candidates = Vec::with_capacity(weighted.len());
+        for batch in batches(&cells, BATCH_CELLS) {
+            run.at("counting", batch.start, weighted.len())?;
+            let batch = &weighted[batch];
             let cliques: Vec<Vec<usize>> = batch
                 .iter()
                 .map(|(clique, _)| clique.attributes().to_vec())
@@ -174,7 +172,6 @@ impl Adaptive {
                 weight: *weight,
                 counts,
             }));
-            rest = later;
         }
         let constraints = Constraints::of(run.table.schema());
         Ok(Adaptive {
@@ -197,7 +194,8 @@ impl Adaptive {
     /// was measured before.
     pub(crate) fn within(&self, max_cells: f64) -> Vec<usize> {
         let measured = self.maximal_measured();
-        let held: Vec<&Clique> = measured.iter().chain(&self.constraints).collect();
+        let held: Vec<Clique> = measured.iter().chain(&self.constraints).cloned().collect();
+        let sizer = TreeSizer::new(&self.domain, &held);
         let fits = |&i: &usize| {
             let Candidate { clique, weight, .. } = &self.candidates[i];
             // Its score would be 0 whatever the model is, and so above those that noise explains.
@@ -207,8 +205,7 @@ impl Adaptive {
             if measured.iter().any(|known| clique.is_subset(known)) {
                 return true;
             }
-            let together: Vec<Clique> = held.iter().copied().chain([clique]).cloned().collect();
-            let cells = JunctionTree::new(&self.domain, &together).cells(&self.domain);
+            let cells = sizer.cells_with(clique);
             cells <= MAX_TREE_CELLS && cells as f64 <= max_cells
         };
         (0..self.candidates.len())
@@ -230,21 +227,33 @@ impl Adaptive {
             .iter()
             .map(|&i| self.candidates[i].weight)
             .fold(0.0, f64::max);
-        let score = |&i: &usize| -> Result<(usize, Score), marginals::Error> {
-            let candidate = &self.candidates[i];
-            let model = self.field.marginal(&candidate.clique)?;
-            let distance = candidate.counts.l1_distance(&model);
+        let score = |candidate: &Candidate, model: &[f64]| {
+            let distance = candidate.counts.l1_distance(model);
             let charged = distance.less(noise_per_cell * model.len() as f64);
-            Ok((i, charged.times(candidate.weight / heaviest)))
+            charged.times(candidate.weight / heaviest)
         };
-        // Whether a model's marginal can be had within memory follows from what was released.
-        let (open, scores): (Vec<usize>, Vec<Score>) = open
-            .par_iter()
-            .map(score)
-            .filter(|score| !matches!(score, Err(marginals::Error::TooLarge { .. })))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .unzip();
+        let cells: Vec<usize> = open
+            .iter()
+            .map(|&i| self.candidates[i].counts.len())
+            .collect();
+        let mut scored: Vec<(usize, Score)> = Vec::with_capacity(open.len());
+        for batch in batches(&cells, BATCH_CELLS) {
+            let batch = &open[batch];
+            let cliques: Vec<Clique> = batch
+                .iter()
+                .map(|&i| self.candidates[i].clique.clone())
+                .collect();
+            let modelled = self.field.each_marginal(&cliques).into_par_iter();
+            let scores = modelled.zip(batch).map(|(model, &i)| match model {
+                Ok(model) => Ok(Some((i, score(&self.candidates[i], &model)))),
+                // Whether a model's marginal can be had within memory follows from what was released.
+                Err(marginals::Error::TooLarge { .. }) => Ok(None),
+                Err(error) => Err(error),
+            });
+            let scores = scores.collect::<Result<Vec<_>, _>>()?;
+            scored.extend(scores.into_iter().flatten());
+        }
+        let (open, scores): (Vec<usize>, Vec<Score>) = scored.into_iter().unzip();
         let chosen = run
             .ledger
             .select("the next marginal", scores, rho, run.rng)?;

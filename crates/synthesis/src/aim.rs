@@ -23,7 +23,7 @@ use crate::model::Model;
 use crate::workload::Workload;
 
 const DEFAULT_MODEL_MB: u32 = 80;
-const ROUNDS_PER_COLUMN: usize = 16;
+pub(crate) const ROUNDS_PER_COLUMN: usize = 16;
 
 /// What a fit does, as far as it follows from public facts.
 pub(crate) struct AimPlan {

@@ -9,37 +9,59 @@ use std::collections::BTreeMap;
 use marginals::{Clique, Domain, Error, Factor, JunctionTree, MAX_TREE_CELLS, MarkovRandomField};
 use tabular::{Constraint, Schema};
 
+use crate::fit::FitError;
+
 /// The constraints of a schema as they bear on a model.
 pub(crate) struct Constraints {
-    /// Each a set of columns with all constraints on just it.
+    sets: Vec<Set>,
+    /// Each constraint is in one of them.
     tables: Vec<Table>,
     /// For each column, whether it is in any.
     constrained: Vec<bool>,
 }
 
-struct Table {
+/// Columns that some constraints are about, and no others.
+struct Set {
     clique: Clique,
     /// Whether measuring these columns together would tell more than measuring each: not so if one follows from another.
     is_open: bool,
-    /// 0 or minus infinity for each combination of codes, row-major.
-    logs: Vec<f64>,
 }
+
+/// A set which is no part of another, with what all constraints within it allow.
+struct Table {
+    clique: Clique,
+    /// For each combination of codes, row-major. (A byte each: the logarithms of a model's factor take eight.)
+    allowed: Vec<bool>,
+}
+
+/// The most cells of all tables together: with the factors made of them some 150 MiB.
+const MAX_TABLE_CELLS: u128 = 1 << 24;
 
 impl Constraints {
     pub(crate) fn of(schema: &Schema) -> Constraints {
         let mut by_clique: BTreeMap<Clique, Vec<&Constraint>> = BTreeMap::new();
         for constraint in schema.constraints() {
-            let clique = Clique::new(constraint.columns().iter().copied());
-            by_clique.entry(clique).or_default().push(constraint);
+            by_clique
+                .entry(clique_of(constraint))
+                .or_default()
+                .push(constraint);
         }
+        let set = |(clique, constraints): (&Clique, &Vec<&Constraint>)| Set {
+            clique: clique.clone(),
+            is_open: !constraints
+                .iter()
+                .any(|constraint| constraint.is_functional()),
+        };
+        let sets: Vec<Set> = by_clique.iter().map(set).collect();
         let sizes = schema.sizes();
-        let table = |(clique, constraints): (Clique, Vec<&Constraint>)| {
-            let sizes: Vec<usize> = clique.iter().map(|column| sizes[column]).collect();
+        let table = |clique: Clique| {
+            let within: Vec<&Constraint> = schema
+                .constraints()
+                .iter()
+                .filter(|constraint| clique_of(constraint).is_subset(&clique))
+                .collect();
             Table {
-                is_open: !constraints
-                    .iter()
-                    .any(|constraint| constraint.is_functional()),
-                logs: logs(&sizes, &constraints),
+                allowed: allowed(&clique, &sizes, &within),
                 clique,
             }
         };
@@ -49,7 +71,8 @@ impl Constraints {
             .flat_map(Clique::iter)
             .for_each(|column| constrained[column] = true);
         Constraints {
-            tables: by_clique.into_iter().map(table).collect(),
+            tables: maximal(by_clique.keys()).into_iter().map(table).collect(),
+            sets,
             constrained,
         }
     }
@@ -75,7 +98,7 @@ impl Constraints {
     /// Whether the pair lies within one constraint that leaves open how its columns are related.
     pub(crate) fn leave_open(&self, pair: &Clique) -> bool {
         let mut holding = self.holding(pair).peekable();
-        holding.peek().is_some() && holding.all(|table| table.is_open)
+        holding.peek().is_some() && holding.all(|set| set.is_open)
     }
 
     /// Whether the pair lies within a constraint.
@@ -83,12 +106,12 @@ impl Constraints {
         self.holding(pair).next().is_some()
     }
 
-    fn holding<'a>(&'a self, pair: &'a Clique) -> impl Iterator<Item = &'a Table> {
-        let tables: &[Table] = match pair.iter().all(|column| self.touch(column)) {
-            true => &self.tables,
+    fn holding<'a>(&'a self, pair: &'a Clique) -> impl Iterator<Item = &'a Set> {
+        let sets: &[Set] = match pair.iter().all(|column| self.touch(column)) {
+            true => &self.sets,
             false => &[],
         };
-        tables.iter().filter(|table| pair.is_subset(&table.clique))
+        sets.iter().filter(|set| pair.is_subset(&set.clique))
     }
 
     /// The model that differs from this one in nothing but that it holds the constraints; from the uniform
@@ -101,40 +124,84 @@ impl Constraints {
     ) -> Result<MarkovRandomField, Error> {
         let mut factors = model.map_or_else(Vec::new, |model| model.potentials().to_vec());
         for table in &self.tables {
-            let factor = Factor::new(domain, table.clique.clone(), table.logs.clone())?;
-            factors.push(factor);
+            factors.push(Factor::new(domain, table.clique.clone(), table.logs())?);
         }
         MarkovRandomField::new(domain.clone(), factors, total)
     }
 
-    /// That a model which holds the constraints takes no more than half of the memory that a model may.
-    pub(crate) fn check(schema: &Schema) -> Result<(), Error> {
+    /// That the tables fit into memory, and that a model which holds the constraints takes no more than half of what a
+    /// model may.
+    pub(crate) fn check(schema: &Schema) -> Result<(), FitError> {
         if schema.constraints().is_empty() {
             return Ok(());
         }
-        let columns = |constraint: &Constraint| Clique::new(constraint.columns().iter().copied());
-        let cliques: Vec<Clique> = schema.constraints().iter().map(columns).collect();
-        let domain = Domain::new(schema.sizes())?;
+        let cliques: Vec<Clique> = schema.constraints().iter().map(clique_of).collect();
+        let domain = Domain::new(schema.sizes()).map_err(FitError::Constraints)?;
+        let cells = maximal(&cliques).iter().fold(0_u128, |sum, clique| {
+            sum.saturating_add(domain.cells(clique))
+        });
+        if cells > MAX_TABLE_CELLS {
+            return Err(FitError::ConstraintTables {
+                cells,
+                limit: MAX_TABLE_CELLS,
+            });
+        }
         let cells = JunctionTree::new(&domain, &cliques).cells(&domain);
         let limit = MAX_TREE_CELLS / 2;
         if cells > limit {
-            return Err(Error::TooLarge { cells, limit });
+            return Err(FitError::Constraints(Error::TooLarge { cells, limit }));
         }
         Ok(())
     }
 }
 
-/// Minus infinity for each combination that a constraint does not allow, else 0.
-fn logs(sizes: &[usize], constraints: &[&Constraint]) -> Vec<f64> {
+impl Table {
+    /// Minus infinity for each combination that is not allowed, else 0.
+    fn logs(&self) -> Vec<f64> {
+        let log = |&allowed: &bool| if allowed { 0.0 } else { f64::NEG_INFINITY };
+        self.allowed.iter().map(log).collect()
+    }
+}
+
+fn clique_of(constraint: &Constraint) -> Clique {
+    Clique::new(constraint.columns().iter().copied())
+}
+
+/// Those that are no part of another, each once.
+fn maximal<'a>(cliques: impl IntoIterator<Item = &'a Clique>) -> Vec<Clique> {
+    let mut cliques: Vec<&Clique> = cliques.into_iter().collect();
+    cliques.sort_by_key(|clique| std::cmp::Reverse(clique.len()));
+    let mut maximal: Vec<Clique> = Vec::new();
+    for clique in cliques {
+        if !maximal.iter().any(|known| clique.is_subset(known)) {
+            maximal.push(clique.clone());
+        }
+    }
+    maximal
+}
+
+/// Whether all constraints allow each combination of the clique's codes.
+fn allowed(clique: &Clique, sizes: &[usize], constraints: &[&Constraint]) -> Vec<bool> {
+    let place = |column: &usize| {
+        let place = clique.iter().position(|a| a == *column);
+        place.expect("the constraint is within the clique")
+    };
+    let places: Vec<Vec<usize>> = constraints
+        .iter()
+        .map(|constraint| constraint.columns().iter().map(place).collect())
+        .collect();
+    let sizes: Vec<usize> = clique.iter().map(|column| sizes[column]).collect();
     let mut codes = vec![0_u32; sizes.len()];
+    let mut of_constraint = Vec::with_capacity(sizes.len());
     let cells = sizes.iter().product();
-    let mut logs = Vec::with_capacity(cells);
+    let mut allowed = Vec::with_capacity(cells);
     for _ in 0..cells {
-        let allowed = constraints
-            .iter()
-            .all(|constraint| constraint.allows(&codes));
-        logs.push(if allowed { 0.0 } else { f64::NEG_INFINITY });
-        for (code, &size) in codes.iter_mut().zip(sizes).rev() {
+        allowed.push(constraints.iter().zip(&places).all(|(constraint, places)| {
+            of_constraint.clear();
+            of_constraint.extend(places.iter().map(|&place| codes[place]));
+            constraint.allows(&of_constraint)
+        }));
+        for (code, &size) in codes.iter_mut().zip(&sizes).rev() {
             *code += 1;
             if (*code as usize) < size {
                 break;
@@ -142,5 +209,5 @@ fn logs(sizes: &[usize], constraints: &[&Constraint]) -> Vec<f64> {
             *code = 0;
         }
     }
-    logs
+    allowed
 }

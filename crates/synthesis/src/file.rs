@@ -16,8 +16,8 @@ use crate::method::Method;
 use crate::model::Coarse;
 
 const MAGIC: &[u8] = b"synclave model\n";
-/// Raised whenever the body changes in a way that older programs would misread.
-const VERSION: u16 = 1;
+/// Raised whenever the body changes. Format 1 did not say where the columns' domain came from.
+const VERSION: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
 const HEADER: usize = MAGIC.len() + 2 + 8 + 8;
 
@@ -28,9 +28,18 @@ pub enum ModelFileError {
     /// It begins with something else.
     #[error("this is not a file of a synclave model")]
     NotAModel,
+    /// It was written by an older program, which did not say where the columns' domain came from.
+    #[error(
+        "the model is of format {found}, which does not say whether its columns were taken from the data, and this program \
+         reads format {VERSION}: fit it again, or use the program that made it"
+    )]
+    Older {
+        /// Its format.
+        found: u16,
+    },
     /// It was written by a newer program.
     #[error(
-        "the model is of format {found}, and this program reads up to format {VERSION}: use a newer program"
+        "the model is of format {found}, and this program reads format {VERSION}: use a newer program"
     )]
     Newer {
         /// Its format.
@@ -151,6 +160,9 @@ fn body_of(bytes: &[u8]) -> Result<&[u8], ModelFileError> {
     if version > VERSION {
         return Err(ModelFileError::Newer { found: version });
     }
+    if version < VERSION {
+        return Err(ModelFileError::Older { found: version });
+    }
     let (header, body) = bytes
         .split_at_checked(HEADER)
         .ok_or(cut_off(HEADER as u64))?;
@@ -165,7 +177,7 @@ fn body_of(bytes: &[u8]) -> Result<&[u8], ModelFileError> {
     if (body.len() as u64) < length {
         return Err(cut_off((HEADER as u64).saturating_add(length)));
     }
-    if version == 0 || body.len() as u64 > length || crc64(body) != checksum {
+    if body.len() as u64 > length || crc64(body) != checksum {
         return Err(ModelFileError::Damaged("its checksum is wrong".to_owned()));
     }
     Ok(body)
@@ -255,9 +267,9 @@ mod tests {
     use std::ops::ControlFlow;
 
     use ciborium::Value;
-    use privacy::{Delta, Epsilon, Ledger};
+    use privacy::{Delta, DomainSource, Epsilon, Ledger, LedgerOptions};
     use serde_json::Map;
-    use tabular::{CodedTable, Declaration};
+    use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, read_csv};
 
     use super::*;
     use crate::{Workload, fit};
@@ -364,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_and_newer_formats_are_told_apart() {
+    fn other_files_and_other_formats_are_told_apart() {
         assert_eq!(
             refusal(b"PK\x03\x04 something else"),
             "this is not a file of a synclave model"
@@ -372,8 +384,14 @@ mod tests {
         let mut bytes = saved(&model(Method::Independent));
         bytes[MAGIC.len() + 1] = 9;
         let newer =
-            "the model is of format 9, and this program reads up to format 1: use a newer program";
+            "the model is of format 9, and this program reads format 2: use a newer program";
         assert_eq!(refusal(&bytes), newer);
+        bytes[MAGIC.len() + 1] = 1;
+        assert_eq!(
+            refusal(&bytes),
+            "the model is of format 1, which does not say whether its columns were taken from the data, and this program \
+             reads format 2: fit it again, or use the program that made it"
+        );
     }
 
     /// A file with a valid header around a changed body.
@@ -463,6 +481,43 @@ mod tests {
                 "{expected}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn a_model_of_a_domain_from_the_data_says_so_and_promises_nothing() {
+        let text = "a,b\nx,1\ny,2\nx,3\n";
+        let (hasher, limits) = (KeyHasher::new([1; 16]), Limits::default());
+        let upload = || read_csv(text.as_bytes(), None, None, &hasher, &limits).unwrap();
+        let options = LedgerOptions {
+            threshold_share: Some(0.5),
+            ..LedgerOptions::new(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap())
+        };
+        let found = |from_data: bool| {
+            let mut ledger = Ledger::open_with(options).unwrap();
+            let (joined, mut rng) = (Joined::single(upload()), testkit::noise(1));
+            let table = match from_data {
+                true => joined.dangerous_into_coded(),
+                false => {
+                    let discovery = ledger.total().share(1, 10);
+                    joined.into_coded(&mut ledger, discovery, &mut rng).unwrap()
+                }
+            };
+            let model = fit(
+                &table,
+                Method::Independent,
+                &Map::new(),
+                &Workload::pairs(table.schema()),
+                &mut ledger,
+                &mut rng,
+                &mut |_| ControlFlow::Continue(()),
+            );
+            let back = Model::load(&saved(&model.unwrap())).unwrap();
+            (back.domain(), back.ledger().guarantees().len())
+        };
+        assert_eq!(found(true), (DomainSource::FromData, 0));
+        assert_eq!(found(false), (DomainSource::Discovered, 2));
+        let declared = model(Method::Independent);
+        assert_eq!(declared.domain(), DomainSource::Declared);
     }
 
     #[test]

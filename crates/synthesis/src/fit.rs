@@ -5,7 +5,7 @@ use marginals::{
     Clique, Domain, EstimationOptions, MarkovRandomField, Measurement, estimate_total,
     estimate_watched,
 };
-use privacy::{Ledger, LedgerError, NoiseRng, Rho};
+use privacy::{Epsilon, Ledger, LedgerError, NoiseRng, Rho};
 use serde_json::{Map, Value};
 use tabular::{CodedTable, Schema};
 
@@ -103,8 +103,23 @@ pub enum FitError {
     /// The public data is not about these columns. Nothing was spent.
     #[error(transparent)]
     Prior(#[from] PublicPriorError),
+    /// The budget is too small to be shared out. Nothing was spent.
+    #[error(
+        "an epsilon of {:e} is too small for {method} to share out among these columns: it needs {:e} at least, and far more to be \
+         of use",
+        epsilon.get(),
+        least.get()
+    )]
+    BudgetTooSmall {
+        /// The method.
+        method: Method,
+        /// As the ledger was opened.
+        epsilon: Epsilon,
+        /// What would do, rounded up to two significant digits.
+        least: Epsilon,
+    },
     /// The ledger refused a spend.
-    #[error("the fit could not be paid for: {0}")]
+    #[error("the fit could not be paid for")]
     Ledger(#[from] LedgerError),
     /// No model can be estimated from what was measured.
     #[error("no model could be estimated from the measurements: {0}")]
@@ -114,9 +129,40 @@ pub enum FitError {
         "no model could hold the constraints: {0}; declare fewer of them, or columns of fewer values"
     )]
     Constraints(marginals::Error),
+    /// The constraints are about too many combinations of values. Nothing was spent.
+    #[error(
+        "the constraints are about {cells} combinations of their columns' values together, and at most {limit} fit into memory: \
+         declare fewer constraints, or columns of fewer categories or bins"
+    )]
+    ConstraintTables {
+        /// Combinations of values of the columns of each constraint, added up.
+        cells: u128,
+        /// The most there may be.
+        limit: u128,
+    },
     /// The caller asked to stop.
     #[error("the fit was cancelled")]
     Cancelled,
+}
+
+impl FitError {
+    /// Whether it follows from the parameters, the columns and the budget alone, so that nothing was spent.
+    #[must_use]
+    pub fn precedes_spending(&self) -> bool {
+        match self {
+            FitError::Parameter(_)
+            | FitError::RowsPerId { .. }
+            | FitError::TooFewRounds { .. }
+            | FitError::TooManyCells { .. }
+            | FitError::TooManyMarginals { .. }
+            | FitError::NoMarginalFits { .. }
+            | FitError::Prior(_)
+            | FitError::BudgetTooSmall { .. }
+            | FitError::Constraints(_)
+            | FitError::ConstraintTables { .. } => true,
+            FitError::Ledger(_) | FitError::Estimation(_) | FitError::Cancelled => false,
+        }
+    }
 }
 
 impl From<marginals::Error> for FitError {
@@ -131,13 +177,14 @@ impl From<marginals::Error> for FitError {
 /// Fits a model to a table, spending all that remains of the ledger.
 ///
 /// The model depends on the table only through what the ledger released, so that the guarantee is the ledger's:
-/// (epsilon, delta)-differential privacy when everything of one id is added or removed.
+/// (epsilon, delta)-differential privacy when everything of one id is added or removed. Where the table's domain was taken from
+/// the data ([`CodedTable::domain`]) nothing is guaranteed, and the ledger's record says so.
 ///
 /// The workload, which must be of the table's schema, is for methods that adapt to one ([`Method::takes_workload`]).
 ///
 /// # Errors
 /// If a parameter is unknown or unusable, the method cannot serve the workload, the ledger has too little left to share out
-/// among the columns, or `progress` breaks. Whatever was spent before stays recorded and spent.
+/// among the columns ([`Method::check_budget`]), or `progress` breaks. Whatever was spent before stays recorded and spent.
 pub fn fit(
     table: &CodedTable,
     method: Method,
@@ -148,6 +195,7 @@ pub fn fit(
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Model, FitError> {
     let mut run = Run::new(table, ledger, rng, progress)?;
+    method.check_budget(params, &table.schema().sizes(), run.ledger, Rho::ZERO)?;
     match method {
         Method::Independent => {
             method.check_params(params)?;
@@ -186,6 +234,7 @@ pub fn fit_with_prior(
     let parameters = GrainParameters::new(params)?;
     prior.check(table.schema())?;
     let mut run = Run::new(table, ledger, rng, progress)?;
+    Method::Grain.check_budget(params, &table.schema().sizes(), run.ledger, Rho::ZERO)?;
     grain::fit(&mut run, &parameters, workload, Some(prior))
 }
 
@@ -200,7 +249,7 @@ impl Method {
         workload: &Workload,
         schema: &Schema,
     ) -> Result<(), FitError> {
-        Constraints::check(schema).map_err(FitError::Constraints)?;
+        Constraints::check(schema)?;
         match self {
             Method::Independent | Method::Mst | Method::Grain => Ok(self.check_params(params)?),
             Method::Aim => AimPlan::new(params, workload, schema).map(drop),
@@ -213,9 +262,9 @@ impl Method {
 /// fact, and can be known sooner.
 ///
 /// # Errors
-/// [`FitError::Constraints`] if their tables together would be too large.
+/// [`FitError::Constraints`] or [`FitError::ConstraintTables`] if their tables together would be too large.
 pub fn check_constraints(schema: &Schema) -> Result<(), FitError> {
-    Constraints::check(schema).map_err(FitError::Constraints)
+    Constraints::check(schema)
 }
 
 /// What a fit works with.
@@ -240,6 +289,7 @@ impl<'a> Run<'a> {
                 ledger: ledger.rows_per_id(),
             });
         }
+        ledger.note_domain(table.domain());
         Ok(Run {
             table,
             ledger,

@@ -10,6 +10,8 @@
 
 mod adaptive;
 mod aim;
+mod batches;
+mod budget;
 mod checksum;
 mod compression;
 mod conditional;

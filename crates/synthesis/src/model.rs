@@ -1,5 +1,5 @@
 use marginals::MarkovRandomField;
-use privacy::LedgerRecord;
+use privacy::{DomainSource, LedgerRecord};
 use serde::{Deserialize, Serialize};
 use tabular::Schema;
 
@@ -12,7 +12,8 @@ use crate::sample::SampleStream;
 
 /// A fitted model: all that a ledger paid for, and nothing else of the data.
 ///
-/// It, its file, its report and any number of rows drawn from it may be shown to anyone.
+/// It, its file, its report and any number of rows drawn from it may be shown to anyone, unless its
+/// [domain](Model::domain) was taken from the data.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub(crate) schema: Schema,
@@ -66,6 +67,13 @@ impl Model {
     #[must_use]
     pub fn method(&self) -> Method {
         self.method
+    }
+
+    /// Where the columns' values and ranges came from. Taken [from the data](DomainSource::FromData) they leave no guarantee,
+    /// whatever the budget was.
+    #[must_use]
+    pub fn domain(&self) -> DomainSource {
+        self.ledger.domain()
     }
 
     /// What the ledger recorded when the fit ended.

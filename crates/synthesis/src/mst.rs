@@ -13,6 +13,7 @@ use privacy::{Counts, Ledger, Rho, Score};
 use serde_json::{Map, Value};
 use tabular::{CodedTable, Schema};
 
+use crate::batches::batches;
 use crate::compression::Compression;
 use crate::constraints::Constraints;
 use crate::fit::{Columns, FitError, Run};
@@ -135,17 +136,14 @@ fn scores(
     let alone: Vec<Vec<f64>> = (0..sizes.len())
         .map(|a| independent.marginal(&Clique::new([a])))
         .collect::<Result<_, _>>()?;
+    let cells: Vec<usize> = pairs
+        .iter()
+        .map(|pair| pair.iter().map(|a| sizes[a]).product())
+        .collect();
     let mut scores = Vec::with_capacity(pairs.len());
-    let mut rest = pairs;
-    while !rest.is_empty() {
+    for batch in batches(&cells, BATCH_CELLS) {
         run.at("scoring pairs", scores.len(), pairs.len())?;
-        let mut cells = 0;
-        let within = |pair: &&Clique| {
-            cells += pair.iter().map(|a| sizes[a]).product::<usize>();
-            cells <= BATCH_CELLS
-        };
-        let count = rest.iter().take_while(within).count().max(1);
-        let (batch, later) = rest.split_at(count);
+        let batch = &pairs[batch];
         let cliques: Vec<Vec<usize>> = batch
             .iter()
             .map(|pair| pair.attributes().to_vec())
@@ -162,7 +160,6 @@ fn scores(
                     .less(noise.0 * model.len() as f64),
             );
         }
-        rest = later;
     }
     Ok(scores)
 }

@@ -1,6 +1,7 @@
 use std::ops::RangeInclusive;
 
 use marginals::Clique;
+use privacy::DomainSource;
 use serde::Serialize;
 
 use crate::Model;
@@ -18,6 +19,8 @@ use crate::method::Method;
 pub struct Report {
     /// How the model was made.
     pub method: Method,
+    /// Where the columns' values and ranges came from; if from the data, nothing is guaranteed.
+    pub domain: DomainSource,
     /// The noisy number of rows.
     pub rows: u64,
     /// Single columns.
@@ -37,8 +40,11 @@ pub struct Report {
 pub struct ErrorReport {
     /// Standard deviation of the noise in each measured distance.
     pub sigma: f64,
-    /// One for each marginal of the workload.
+    /// The workload's marginals but for those left out, heaviest first.
     pub marginals: Vec<MarginalError>,
+    /// How many marginals of the workload nothing is said of: those with more than 2^22 cells, and of the others those of least
+    /// weight beyond the first 5,000.
+    pub left_out: u64,
 }
 
 /// How far one marginal of the model is from the table's, as a share of the rows: half the L1 distance between the counts.
@@ -89,6 +95,7 @@ impl Report {
         };
         Report {
             method: model.method,
+            domain: model.domain(),
             rows: model.default_rows(),
             one_way: of_columns(1..=1),
             two_way: of_columns(2..=2),
@@ -119,6 +126,7 @@ impl ErrorReport {
         ErrorReport {
             sigma: as_distance(errors.sigma),
             marginals: errors.marginals.iter().map(marginal).collect(),
+            left_out: errors.left_out,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use privacy::{Delta, Epsilon, Ledger};
 use proptest::prelude::*;
 use serde_json::Map;
-use synthesis::{Method, Model, Workload, fit};
+use synthesis::{Method, Model, Workload, check_constraints, fit};
 use tabular::{CodedTable, Declaration, Schema};
 
 const METHODS: [Method; 5] = [
@@ -235,6 +235,59 @@ fn constraints_that_no_model_could_hold_are_refused_before_anything_is_spent() {
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("constraints"), "{refused}");
     assert_eq!(ledger.remaining(), before);
+}
+
+#[test]
+fn constraints_on_more_combinations_than_memory_holds_are_refused_though_their_model_would_be_small()
+ {
+    // Each pair of columns has 4,000,000 combinations, and no two pairs share a column.
+    let refused = |pairs: u32| {
+        let columns: String = (0..2 * pairs)
+            .map(|i| format!("c{i}: {{integer: {{min: 0, max: 1999, bins: 2000}}}}\n"))
+            .collect();
+        let constraints: String = (0..pairs)
+            .map(|i| {
+                format!(
+                    "- impossible: {{c{}: ['0'], c{}: ['0']}}\n",
+                    2 * i,
+                    2 * i + 1
+                )
+            })
+            .collect();
+        check_constraints(&schema(&format!("{columns}constraints:\n{constraints}")))
+    };
+    assert_eq!(refused(4), Ok(()));
+    assert_eq!(
+        refused(5).unwrap_err().to_string(),
+        "the constraints are about 20000000 combinations of their columns' values together, and at most 16777216 fit into memory: \
+         declare fewer constraints, or columns of fewer categories or bins"
+    );
+}
+
+#[test]
+fn constraints_within_the_columns_of_another_hold_as_well() {
+    let columns: String = (0..4)
+        .map(|i| format!("c{i}: {{integer: {{min: 0, max: 39, bins: 40}}}}\n"))
+        .collect();
+    let parts = [
+        "c0: ['0'], c1: ['0']",
+        "c2: ['0'], c3: ['0']",
+        "c0: ['1'], c1: ['1'], c2: ['1']",
+        "c1: ['2'], c2: ['2'], c3: ['2']",
+        "c0: ['3'], c1: ['3'], c3: ['3']",
+        "c0: ['4'], c2: ['4'], c3: ['4']",
+        "c0: ['5'], c1: ['5'], c2: ['5'], c3: ['5']",
+    ];
+    let constraints: String = parts
+        .map(|part| format!("- impossible: {{{part}}}\n"))
+        .concat();
+    let schema = schema(&format!("{columns}constraints:\n{constraints}"));
+    let columns: Vec<Vec<u32>> = (0..4)
+        .map(|i| (0..2000).map(|r| scatter(r, i) % 6).collect())
+        .collect();
+    let real = CodedTable::from_codes(schema, &columns).unwrap();
+    let model = fitted(&real, Method::Independent, 10.0);
+    assert_eq!(violations(model.schema(), &drawn(&model, 20_000)), 0);
 }
 
 fn declared_at_random() -> impl Strategy<Value = String> {

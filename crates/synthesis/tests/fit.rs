@@ -43,6 +43,14 @@ fn ledger(epsilon: f64) -> Ledger {
     Ledger::open(Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap())
 }
 
+fn ledger_of(method: Method, epsilon: f64) -> Ledger {
+    let options = LedgerOptions {
+        accounting: method.accounting(),
+        ..LedgerOptions::new(Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap())
+    };
+    Ledger::open_with(options).unwrap()
+}
+
 fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
     let mut ledger = ledger(epsilon);
     let model = fit(
@@ -320,6 +328,52 @@ fn bad_parameters_are_refused_before_anything_is_spent() {
 }
 
 #[test]
+fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
+    let real = related(1000);
+    for method in [
+        Method::Independent,
+        Method::Mst,
+        Method::Aim,
+        Method::Mwem,
+        Method::Grain,
+    ] {
+        let fit = |epsilon: f64| {
+            let mut ledger = ledger_of(method, epsilon);
+            let result = fit(
+                &real,
+                method,
+                &Map::new(),
+                &Workload::pairs(real.schema()),
+                &mut ledger,
+                &mut testkit::noise(1),
+                &mut |_| ControlFlow::Continue(()),
+            );
+            (result, ledger.close())
+        };
+        for epsilon in [1e-9, 1e-7, 1e-6] {
+            let (refused, record) = fit(epsilon);
+            assert!(record.entries().is_empty(), "{method}");
+            let Err(FitError::BudgetTooSmall { least, .. }) = refused else {
+                panic!("{method}, {epsilon}: {refused:?}")
+            };
+            let digits = format!("{:e}", least.get())
+                .split('e')
+                .next()
+                .unwrap()
+                .len();
+            assert!(digits <= 3, "{least}");
+            let (enough, _) = fit(least.get());
+            assert!(enough.is_ok(), "{method}, {least}: {enough:?}");
+            let (too_little, _) = fit(0.9 * least.get());
+            assert!(
+                matches!(too_little, Err(FitError::BudgetTooSmall { .. })),
+                "{method}, {least}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_ledger_with_nothing_left_is_refused() {
     let (real, mut ledger) = (related(10), ledger(1.0));
     let mut go_on = |_| ControlFlow::Continue(());
@@ -380,6 +434,64 @@ fn a_cancelled_fit_leaves_what_was_spent_on_record() {
         record.check().unwrap();
         assert_eq!(record.entries().len(), [0, 5, 5, 5, 9, 13][i], "{stage}");
     }
+}
+
+#[test]
+fn grain_can_be_cancelled_at_every_step_and_what_was_spent_is_on_record() {
+    let real = related(500);
+    let fit = |stop_at: usize| {
+        let (mut ledger, mut steps) = (ledger_of(Method::Grain, 1.0), Vec::new());
+        let mut stop = |progress: synthesis::Progress| {
+            assert!(progress.done <= progress.total);
+            steps.push(progress.stage);
+            match steps.len() > stop_at {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let result = fit(
+            &real,
+            Method::Grain,
+            &Map::new(),
+            &Workload::pairs(real.schema()),
+            &mut ledger,
+            &mut testkit::noise(1),
+            &mut stop,
+        );
+        (result, steps, ledger.close())
+    };
+    let (whole, steps, in_full) = fit(usize::MAX);
+    whole.unwrap();
+    // Where a stage begins, and one step further.
+    let begins = |i: &usize| *i == 0 || steps[*i] != steps[*i - 1];
+    let begins: Vec<usize> = (0..steps.len()).filter(begins).collect();
+    for stage in [
+        "measuring columns",
+        "measuring pairs",
+        "fitting the model",
+        "measuring errors",
+    ] {
+        assert!(steps.contains(&stage), "{stage}");
+    }
+    let mut before = 0;
+    for at in begins
+        .into_iter()
+        .flat_map(|at| [at, at + 1])
+        .filter(|at| *at < steps.len())
+    {
+        let (result, told, record) = fit(at);
+        assert_eq!(result.unwrap_err(), FitError::Cancelled, "{}", steps[at]);
+        assert_eq!(told, steps[..=at], "nothing goes on after it was cancelled");
+        record.check().unwrap();
+        let spent = record.entries();
+        assert_eq!(spent, &in_full.entries()[..spent.len()], "{}", steps[at]);
+        assert!(spent.len() >= before && spent.len() < in_full.entries().len());
+        before = spent.len();
+    }
+    assert!(
+        before + 1 == in_full.entries().len(),
+        "all but the errors of the model"
+    );
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl CodedTable {
     /// The contingency table of these columns, the last one varying fastest. No column gives one cell: the number of
     /// rows.
     ///
-    /// Adding or removing everything of one id changes one cell by at most 1.
+    /// Adding or removing everything of one id changes the cells by at most [`rows_per_id`](Self::rows_per_id) in all: by 1 in
+    /// one cell for each of its rows.
     ///
     /// # Panics
     /// If there is no such column, or there are more than 2^31 cells.

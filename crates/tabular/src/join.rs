@@ -41,11 +41,14 @@ impl Joined {
     /// Should two undeclared columns come out with the same name, a number is added to the later one.
     ///
     /// # Panics
-    /// If there is no table, one was read without a key, or [`rows_per_joined_id`] refuses their bounds.
+    /// If there is no table, one was read without a key, or [`rows_per_joined_id`] or [`most_joined_rows`] refuses their bounds,
+    /// of which [`Limits::max_rows`](crate::Limits::max_rows) is one.
     #[must_use]
     pub fn join(uploads: Vec<(String, Upload)>) -> Self {
         let bounds = uploads.iter().map(|(_, upload)| upload.rows_per_id());
         let rows_per_id = rows_per_joined_id(bounds).unwrap_or_else(|refused| panic!("{refused}"));
+        let bounds = uploads.iter().map(|(_, upload)| upload.bounds());
+        most_joined_rows(bounds).unwrap_or_else(|refused| panic!("{refused}"));
         let picks = matching_rows(&uploads);
         let rows = picks[0].len();
         let mut columns: Vec<JoinedColumn> = Vec::new();
@@ -198,6 +201,50 @@ pub fn rows_per_joined_id(
         .filter(|rows| *rows <= MAX_ROWS_PER_ID)
         .and_then(NonZeroU32::new)
         .ok_or(TooManyRowsPerId { rows })
+}
+
+/// The most rows that a joined table may be able to have. While so many are joined they take a GiB for each table, and then a
+/// quarter of that to all of it for each column: more is beyond most machines. It is far below 2^32, up to which rows are counted.
+pub const MAX_JOINED_ROWS: u64 = 1 << 28;
+
+/// What one table may bring into a join, whatever is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableBounds {
+    /// [`Limits::max_rows`](crate::Limits::max_rows)
+    pub rows: u32,
+    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id), or 1
+    pub rows_per_id: NonZeroU32,
+}
+
+/// A join could have too many rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "with these bounds the joined table could have {rows} rows, which are more than the {MAX_JOINED_ROWS} that are allowed; lower max_rows_per_id or max_rows"
+)]
+pub struct TooManyJoinedRows {
+    rows: u128,
+}
+
+/// How many rows the join of such tables can have: each row of a table is joined with as many as its id may have in all
+/// others together, and the table of which that gives the fewest decides.
+///
+/// # Errors
+/// If that is more than [`MAX_JOINED_ROWS`].
+pub fn most_joined_rows(
+    tables: impl IntoIterator<Item = TableBounds>,
+) -> Result<u64, TooManyJoinedRows> {
+    let tables: Vec<TableBounds> = tables.into_iter().collect();
+    let with_others = |i: usize| {
+        let others = tables.iter().enumerate().filter(|&(j, _)| j != i);
+        others.fold(u128::from(tables[i].rows), |rows, (_, other)| {
+            rows.saturating_mul(other.rows_per_id.get().into())
+        })
+    };
+    let rows = (0..tables.len()).map(with_others).min().unwrap_or(0);
+    u64::try_from(rows)
+        .ok()
+        .filter(|rows| *rows <= MAX_JOINED_ROWS)
+        .ok_or(TooManyJoinedRows { rows })
 }
 
 /// For each table its rows in the order of the joined table, which is that of the first.

@@ -60,7 +60,10 @@ pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
 pub use error::{ColumnRef, Place, TableError};
 pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Range};
 pub use ids::KeyHasher;
-pub use join::{Joined, MAX_ROWS_PER_ID, TooManyRowsPerId, rows_per_joined_id};
+pub use join::{
+    Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,
+    most_joined_rows, rows_per_joined_id,
+};
 pub use limits::Limits;
 pub use read_csv::read_csv;
 pub use read_parquet::read_parquet;

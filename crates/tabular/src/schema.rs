@@ -340,6 +340,13 @@ impl Schema {
         &self.constraints
     }
 
+    /// Whether the bins of a column are yet to be found in the data (`bins: quantile`).
+    #[must_use]
+    pub fn needs_discovery(&self) -> bool {
+        let mut kinds = self.columns.iter().map(Column::kind);
+        kinds.any(|kind| kind.wanted_quantiles().is_some())
+    }
+
     /// The columns in order.
     #[must_use]
     pub fn columns(&self) -> &[Column] {

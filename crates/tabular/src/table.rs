@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use privacy::DomainSource;
+
 use crate::codes::Codes;
 use crate::schema::Schema;
 
@@ -11,6 +13,7 @@ pub struct CodedTable {
     schema: Schema,
     pub(crate) rows: usize,
     rows_per_id: NonZeroU32,
+    domain: DomainSource,
     pub(crate) columns: Vec<Codes>,
 }
 
@@ -47,7 +50,7 @@ pub enum CodesError {
 }
 
 impl CodedTable {
-    /// A table from codes, column by column; each row is an id of its own.
+    /// A table from codes, column by column; each row is an id of its own, and the schema is taken to be declared.
     ///
     /// # Errors
     /// When the codes do not fit the schema.
@@ -71,13 +74,15 @@ impl CodedTable {
             }
             coded.push(Codes::collect(column.size(), codes.iter().copied()));
         }
-        Ok(Self::new(schema, rows, NonZeroU32::MIN, coded))
+        let domain = DomainSource::Declared;
+        Ok(Self::new(schema, rows, NonZeroU32::MIN, domain, coded))
     }
 
     pub(crate) fn new(
         schema: Schema,
         rows: usize,
         rows_per_id: NonZeroU32,
+        domain: DomainSource,
         columns: Vec<Codes>,
     ) -> Self {
         debug_assert!(columns.iter().all(|column| column.len() == rows));
@@ -85,6 +90,7 @@ impl CodedTable {
             schema,
             rows,
             rows_per_id,
+            domain,
             columns,
         }
     }
@@ -132,6 +138,12 @@ impl CodedTable {
     #[must_use]
     pub fn rows_per_id(&self) -> NonZeroU32 {
         self.rows_per_id
+    }
+
+    /// Where the columns' values and ranges came from: what any guarantee about this table rests on.
+    #[must_use]
+    pub fn domain(&self) -> DomainSource {
+        self.domain
     }
 
     /// The codes themselves, column by column. For a person's own evaluation of data they own.

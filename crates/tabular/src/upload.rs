@@ -10,6 +10,7 @@ use crate::constraint::Constraint;
 use crate::dictionary::{Dictionary, RawColumn};
 use crate::error::{Place, TableError};
 use crate::ids::{IdCollector, Ids, KeyHasher};
+use crate::join::TableBounds;
 use crate::limits::Limits;
 use crate::names::{nearest, quoted_list};
 use crate::number::trim;
@@ -24,6 +25,7 @@ pub struct Upload {
     /// About these columns, by their positions.
     pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
+    max_rows: u32,
 }
 
 pub(crate) enum UploadColumn {
@@ -48,6 +50,14 @@ impl Upload {
     /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its own.
     pub(crate) fn rows_per_id(&self) -> NonZeroU32 {
         self.ids.as_ref().map_or(NonZeroU32::MIN, Ids::most)
+    }
+
+    /// What may take part in a join, whatever the data.
+    pub(crate) fn bounds(&self) -> TableBounds {
+        TableBounds {
+            rows: self.max_rows,
+            rows_per_id: self.rows_per_id(),
+        }
     }
 
     /// Names of the columns, without the key.
@@ -338,6 +348,7 @@ impl Intake {
             columns,
             constraints: self.constraints,
             warnings: self.warnings,
+            max_rows: self.max_rows,
         })
     }
 }

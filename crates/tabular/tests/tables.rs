@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tabular::{
-    CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, Upload, read_csv,
-    rows_per_joined_id, write_csv,
+    CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, TableBounds, Upload,
+    most_joined_rows, read_csv, rows_per_joined_id, write_csv,
 };
 
 fn schema(yaml: &str) -> Schema {
@@ -172,6 +172,37 @@ fn bounds_whose_product_is_too_large_are_refused() {
         "with these bounds one id could have 340282366920938463463374607431768211455 rows in the joined table, which are more than the 10000 that noise could hide; lower max_rows_per_id"
     );
     assert!(bounds(&[100, 101]).is_err());
+}
+
+#[test]
+fn bounds_that_allow_a_join_of_too_many_rows_are_refused() {
+    let most = |bounds: &[(u32, u32)]| {
+        let table = |&(rows, rows_per_id): &(u32, u32)| TableBounds {
+            rows,
+            rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
+        };
+        most_joined_rows(bounds.iter().map(table)).map_err(|refused| refused.to_string())
+    };
+    assert_eq!(most(&[(20_000_000, 1), (20_000_000, 1)]), Ok(20_000_000));
+    assert_eq!(most(&[(20_000_000, 10), (20_000_000, 1)]), Ok(20_000_000));
+    assert_eq!(most(&[(20_000_000, 10), (20_000_000, 10)]), Ok(200_000_000));
+    assert_eq!(most(&[(100, 10), (20_000_000, 10), (5000, 2)]), Ok(2000));
+    assert_eq!(
+        most(&[(20_000_000, 100), (20_000_000, 100)]),
+        Err(
+            "with these bounds the joined table could have 2000000000 rows, which are more than the 268435456 that are allowed; \
+             lower max_rows_per_id or max_rows"
+                .to_owned()
+        )
+    );
+    assert!(most(&[(u32::MAX, u32::MAX); 5]).is_err());
+}
+
+/// A table is joined as its bounds allow, and not as its data would.
+#[test]
+#[should_panic(expected = "could have 5000000000 rows")]
+fn tables_read_with_such_bounds_are_not_joined() {
+    join_bounded(&[vec![(1, 1)], vec![(1, 1)]], &[100, 100]);
 }
 
 #[test]

@@ -317,6 +317,142 @@ fn rows_can_be_drawn_given_a_condition() {
 }
 
 #[test]
+fn a_domain_from_the_data_is_told_wherever_the_model_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    let run = |arguments: &str| {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        synclave(folder.path(), &arguments).exits(0)
+    };
+    let warned = "no guarantee holds";
+    let ran = run(
+        "synth people.csv --epsilon 3 --key id --dangerous-domain-from-data --rows 9 --output out.csv --model people.model --report report.json --json",
+    )
+    .saying(warned);
+    assert_eq!(ran.json()["domain"], "from data: no guarantee holds");
+    assert_eq!(ran.json()["ledger"]["guarantees"], serde_json::json!([]));
+    let report = fs::read(folder.path().join("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["domain"], "from data: no guarantee holds");
+    assert_eq!(report["report"]["domain"], "from_data");
+    let inspected = run("inspect people.model").stdout();
+    assert!(inspected.contains("domain     from data"), "{inspected}");
+    assert!(inspected.contains("guarantee  none: "), "{inspected}");
+    assert!(
+        !inspected.contains("multiplies the probability"),
+        "{inspected}"
+    );
+    run("sample people.model --rows 3 --output more.csv").saying(warned);
+
+    fitted(folder.path());
+    let inspected = run("inspect people.model").stdout();
+    assert!(inspected.contains("domain     declared"), "{inspected}");
+    assert!(
+        inspected.contains("multiplies the probability"),
+        "{inspected}"
+    );
+    let ran = run("sample people.model --rows 3 --output more.csv");
+    assert!(!ran.stderr().contains(warned), "{}", ran.stderr());
+}
+
+#[test]
+fn with_a_schema_everything_else_is_checked_before_the_table_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    fs::write(
+        folder.path().join("bad-workload.yaml"),
+        "- {columns: [age, sexx]}\n",
+    )
+    .unwrap();
+    fs::write(folder.path().join("public.csv"), "age,sex\n3,male\n").unwrap();
+    for (options, sentence) in [
+        ("--target incme", "incme"),
+        ("--workload bad-workload.yaml", "did you mean `sex`?"),
+        ("--public public.csv", "public.csv"),
+        ("--public missing.csv", "missing.csv"),
+        (
+            "--method AIM --param rounds=2",
+            "give at least 5 as `rounds`, not 2",
+        ),
+        ("--method AIM --param rounds=few", "whole number"),
+        (
+            "--method MST --param rounds=2",
+            "MST has no parameter `rounds`",
+        ),
+        (
+            "--param max_cells=5000 --param max_cells=6000",
+            "`max_cells` twice",
+        ),
+        ("--epsilon 1e-7", "is too small for GRAIN"),
+    ] {
+        let epsilon = if options.contains("--epsilon") {
+            ""
+        } else {
+            "--epsilon 1"
+        };
+        let command = format!(
+            "synth no-such-table.csv --schema people.yaml --output out.csv {epsilon} {options}"
+        );
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        let ran = synclave(folder.path(), &arguments)
+            .exits(3)
+            .saying(sentence);
+        assert!(!ran.stderr().contains("no-such-table"), "{}", ran.stderr());
+    }
+}
+
+#[test]
+fn a_budget_too_small_is_refused_with_one_that_would_do() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    let run = |epsilon: &str, schema: &[&str]| {
+        let arguments = ["synth", "people.csv", "--key", "id", "--output", "out.csv"];
+        let more = ["--epsilon", epsilon];
+        synclave(folder.path(), &[&arguments[..], &more, schema].concat())
+    };
+    for schema in [vec!["--schema", "people.yaml"], Vec::new()] {
+        let refused = run("1e-7", &schema).exits(3).stderr();
+        let (_, least) = refused.split_once("it needs ").unwrap();
+        let (least, _) = least.split_once(" at least").unwrap();
+        run(least, &schema).exits(0);
+        assert_eq!(
+            refused.matches("too small").count(),
+            1,
+            "said once: {refused}"
+        );
+        fs::remove_file(folder.path().join("out.csv")).unwrap();
+    }
+}
+
+#[test]
+fn parameters_of_the_method_are_given_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    let rounds = |rounds: &str| {
+        let arguments = [
+            "synth",
+            "people.csv",
+            "--key",
+            "id",
+            "--schema",
+            "people.yaml",
+            "--epsilon",
+            "1",
+            "--method",
+            "MWEM",
+            "--param",
+            rounds,
+            "--output",
+            "out.csv",
+            "--json",
+        ];
+        let ran = synclave(folder.path(), &arguments).exits(0);
+        ran.json()["ledger"]["entries"].as_array().unwrap().len()
+    };
+    assert_eq!((rounds("rounds=2"), rounds("rounds=3")), (4, 6));
+}
+
+#[test]
 fn a_file_that_is_no_usable_model_is_refused_with_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     fitted(folder.path());

@@ -1,8 +1,8 @@
 use std::num::NonZeroU32;
 
 use privacy::{
-    Accounting, Counts, KeyCounts, Ledger, LedgerOptions, LedgerRecord, Mechanism, Neighbours,
-    NoiseRng, RecordError, Rho,
+    Accounting, Counts, DomainSource, KeyCounts, Ledger, LedgerOptions, LedgerRecord, Mechanism,
+    Neighbours, NoiseRng, RecordError, Rho,
 };
 use serde_json::{Value, json};
 
@@ -117,6 +117,40 @@ fn changing_one_id_costs_twice_for_gaussian_noise_on_counts_and_four_times_for_t
         "{}",
         replace_one.sentence()
     );
+}
+
+#[test]
+fn a_domain_from_the_data_leaves_no_guarantee_whatever_is_noted_later() {
+    let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
+    for (noted, kept, guarantees) in [
+        (DomainSource::Declared, DomainSource::Declared, 2),
+        (DomainSource::Discovered, DomainSource::Discovered, 2),
+        (DomainSource::Declared, DomainSource::Discovered, 2),
+        (DomainSource::FromData, DomainSource::FromData, 0),
+        (DomainSource::Declared, DomainSource::FromData, 0),
+    ] {
+        ledger.note_domain(noted);
+        let record = ledger.record();
+        assert_eq!(
+            (record.domain(), record.guarantees().len()),
+            (kept, guarantees)
+        );
+        assert_eq!(record.check(), Ok(()));
+    }
+    // Neither guarantees put back nor the source denied.
+    let with = serde_json::to_value(Ledger::open(epsilon(1.0), delta(1e-9)).record()).unwrap();
+    for (field, value) in [
+        ("guarantees", &with["guarantees"]),
+        ("domain", &json!("declared")),
+    ] {
+        let mut changed = serde_json::to_value(ledger.record()).unwrap();
+        changed[field] = value.clone();
+        assert_eq!(
+            refusal(&changed),
+            Some(RecordError::Guarantee.to_string()),
+            "{field}"
+        );
+    }
 }
 
 #[test]

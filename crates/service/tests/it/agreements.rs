@@ -257,6 +257,8 @@ fn bounds_on_the_rows_of_an_id_multiply() {
     };
     assert_eq!(details("3"), (vec![3, 3], 9));
     assert_eq!(details("{Bob: 5}"), (vec![1, 5], 5));
+    let few_rows = "100\nlimits: {max_rows: 2684354}";
+    assert_eq!(details(few_rows), (vec![100, 100], 10_000));
     for (bounds, expected) in [
         (
             "{Bobb: 5}",
@@ -268,6 +270,12 @@ fn bounds_on_the_rows_of_an_id_multiply() {
             "101",
             expect![
                 "runtime.yaml: line 10: with these bounds one id could have 10201 rows in the joined table, which are more than the 10000 that noise could hide; lower max_rows_per_id"
+            ],
+        ),
+        (
+            "100",
+            expect![
+                "runtime.yaml: line 10: with these bounds the joined table could have 2000000000 rows, which are more than the 268435456 that are allowed; lower max_rows_per_id or max_rows"
             ],
         ),
         (
@@ -440,7 +448,7 @@ fn a_workload_is_checked_as_far_as_columns_are_declared() {
             .assert_eq(&refusal(declared, "Alice_buying", "buying"));
         expect!["runtime.yaml: line 4: marginal 1 of the workload has the weight 0; a weight lies above 0 and is at most 1000000"]
             .assert_eq(&refusal(declared, "weight: 2", "weight: 0"));
-        expect!["runtime.yaml: line 4: the method takes no workload or target: MST measures the same whatever they are; use AIM or MWEM, or leave them out"]
+        expect!["runtime.yaml: line 4: the method takes no workload or target: MST measures the same whatever they are; use GRAIN, AIM or MWEM, or leave them out"]
             .assert_eq(&refusal(declared, "AIM", "MST"));
     }
     expect!["runtime.yaml: line 6: target: Bob declares no column `il`; did you mean `Bob_ill`?"]

@@ -6,7 +6,7 @@ mod mass;
 
 use std::num::NonZeroU32;
 
-use privacy::{Counts, Delta, KeyCounts, Ledger, LedgerError, NoiseRng, Rho};
+use privacy::{Counts, Delta, DomainSource, KeyCounts, Ledger, LedgerError, NoiseRng, Rho};
 use rayon::prelude::*;
 
 use crate::coder::Coder;
@@ -92,7 +92,7 @@ impl Joined {
             .filter(|column| column.needs_discovery())
             .count();
         if wanting == 0 {
-            return Ok(self.coded(&mut Nothing));
+            return Ok(self.coded(DomainSource::Declared, &mut Nothing));
         }
         if discovery > ledger.remaining() {
             return Err(LedgerError::OverBudget {
@@ -124,7 +124,7 @@ impl Joined {
             delta,
             refused: None,
         };
-        let table = self.coded(&mut private);
+        let table = self.coded(DomainSource::Discovered, &mut private);
         match private.refused {
             Some(refused) => Err(refused.into()),
             None => Ok(table),
@@ -136,10 +136,14 @@ impl Joined {
     /// or knows to be public.
     #[must_use]
     pub fn dangerous_into_coded(self) -> CodedTable {
-        self.coded(&mut Exact)
+        let source = match self.needs_discovery() {
+            true => DomainSource::FromData,
+            false => DomainSource::Declared,
+        };
+        self.coded(source, &mut Exact)
     }
 
-    fn coded(self, counting: &mut impl Counting) -> CodedTable {
+    fn coded(self, domain: DomainSource, counting: &mut impl Counting) -> CodedTable {
         let rows_per_id = self.rows_per_id();
         let summaries: Vec<Option<Classes>> = self
             .columns
@@ -171,7 +175,7 @@ impl Joined {
         let schema = Schema::from_columns(columns)
             .and_then(|schema| schema.with_constraints(self.constraints))
             .expect("joined columns have different names, and there is one; constraints are about declared columns and were checked");
-        CodedTable::new(schema, self.rows, rows_per_id, coded)
+        CodedTable::new(schema, self.rows, rows_per_id, domain, coded)
     }
 }
 
