@@ -2,7 +2,9 @@
 
 mod bench;
 mod ci;
+mod debian;
 mod run;
+mod vm;
 
 use clap::{Parser, Subcommand};
 
@@ -20,11 +22,14 @@ enum Task {
     Ci(ci::Options),
     /// Measure speed, memory and quality, and print them as a table
     Bench(bench::Options),
+    /// Boot the enclave image on an emulated host, and play the demo and every lie of a host against it
+    Vm(vm::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Ci(options) => ci::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Vm(options) => vm::run(&options),
     }
 }

@@ -1,7 +1,7 @@
 //! What of an enclave image is booted.
 
 use attestation::{InvalidMeasurements, Measurements};
-use aws_lc_rs::digest::{Context, SHA384};
+use image::{Damaged, Image, InvalidSignature};
 
 /// Kernel, command line and ramdisks of an image, and its measurements.
 pub struct BootImage {
@@ -14,12 +14,18 @@ pub struct BootImage {
 /// Why an image cannot be booted.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// It is damaged.
-    #[error("not an enclave image")]
-    Damaged,
+    /// It is not as tools write images.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// It is signed, in a form that no tool writes.
+    #[error(transparent)]
+    Signature(#[from] InvalidSignature),
     /// It hashes to zero.
     #[error(transparent)]
     Measurements(#[from] InvalidMeasurements),
+    /// Its kernel is for another kind of processor.
+    #[error("the image is for aarch64, and only x86-64 is emulated")]
+    Processor,
 }
 
 impl BootImage {
@@ -28,44 +34,16 @@ impl BootImage {
     /// # Errors
     /// [`ImageError`]
     pub fn from_eif(eif: &[u8]) -> Result<Self, ImageError> {
-        let (mut kernel, mut line, mut disks) = (vec![], vec![], vec![]);
-        let mut at = 548;
-        while let Some(header) = eif.get(at..at + 12) {
-            let size = u64::from_be_bytes(header[4..12].try_into().expect("8 bytes"));
-            let size = usize::try_from(size).map_err(|_| ImageError::Damaged)?;
-            let body = eif
-                .get(at + 12..at + 12 + size)
-                .ok_or(ImageError::Damaged)?;
-            match header[1] {
-                1 => kernel = body.to_vec(),
-                2 => line = body.to_vec(),
-                3 => disks.push(body.to_vec()),
-                _ => {}
-            }
-            at += 12 + size;
+        let image = Image::parse(eif)?;
+        if image.is_aarch64() {
+            return Err(ImageError::Processor);
         }
-        let pcr = |parts: &[&[u8]]| {
-            let mut hash = Context::new(&SHA384);
-            parts.iter().for_each(|part| hash.update(part));
-            let mut outer = Context::new(&SHA384);
-            outer.update(&[0; 48]);
-            outer.update(hash.finish().as_ref());
-            let mut value = [0; 48];
-            value.copy_from_slice(outer.finish().as_ref());
-            value
-        };
-        let first = disks.first().cloned().unwrap_or_default();
-        let rest = disks.get(1..).unwrap_or_default().concat();
-        let measurements = Measurements::new(
-            pcr(&[&kernel, &line, &first, &rest]),
-            pcr(&[&kernel, &line, &first]),
-            pcr(&[&rest]),
-        )?;
+        let pcrs = image.pcrs()?;
         Ok(Self {
-            kernel,
-            command_line: String::from_utf8(line).map_err(|_| ImageError::Damaged)?,
-            ramdisk: disks.concat(),
-            measurements,
+            kernel: image.kernel().to_vec(),
+            command_line: image.command_line().to_owned(),
+            ramdisk: image.initrd(),
+            measurements: Measurements::new(*pcrs.pcr0(), *pcrs.pcr1(), *pcrs.pcr2())?,
         })
     }
 
