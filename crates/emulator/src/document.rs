@@ -64,7 +64,7 @@ impl Signer {
             Lie::OtherImage => overwrite(&mut fields.pcrs, 0..3, &[0xab; 48]),
             Lie::OtherAgreement => overwrite(&mut fields.pcrs, 16..17, &[0xcd; 48]),
             Lie::Stale => fields.timestamp_millis -= SIX_MINUTES_MILLIS,
-            Lie::Future => fields.timestamp_millis += SIX_MINUTES_MILLIS,
+            Lie::Future => return self.authority.forge(&fields, Forgery::SixMinutesAhead),
             Lie::WrongRoot => return self.stranger.document(&fields),
             Lie::ExpiredLeaf => return self.authority.forge(&fields, Forgery::ExpiredLeaf),
             Lie::WrongKey => return self.authority.forge(&fields, Forgery::SignedByStranger),
