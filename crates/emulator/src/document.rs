@@ -1,6 +1,5 @@
 //! Who signs documents, and what becomes of them on the way.
 
-use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use attestation::authority::{Authority, DocumentFields, Forgery};
@@ -60,24 +59,25 @@ impl Signer {
             return self.authority.document(&fields);
         };
         match lie {
-            Lie::DebugMode => overwrite(&mut fields.pcrs, 0..16, &[0; 48]),
-            Lie::OtherImage => overwrite(&mut fields.pcrs, 0..3, &[0xab; 48]),
-            Lie::OtherAgreement => overwrite(&mut fields.pcrs, 16..17, &[0xcd; 48]),
+            Lie::OtherAgreement => {
+                if let Some(pcr) = fields.pcrs.get_mut(&16) {
+                    pcr.fill(0xcd);
+                }
+            }
             Lie::Stale => fields.timestamp_millis -= SIX_MINUTES_MILLIS,
             Lie::Future => return self.authority.forge(&fields, Forgery::SixMinutesAhead),
             Lie::WrongRoot => return self.stranger.document(&fields),
             Lie::ExpiredLeaf => return self.authority.forge(&fields, Forgery::ExpiredLeaf),
             Lie::WrongKey => return self.authority.forge(&fields, Forgery::SignedByStranger),
             Lie::Unsigned => return self.authority.forge(&fields, Forgery::ZeroSignature),
-            Lie::Replayed | Lie::NsmRefuses | Lie::NsmMissing => {}
+            // These are told elsewhere.
+            Lie::DebugMode
+            | Lie::OtherImage
+            | Lie::Replayed
+            | Lie::NsmRefuses
+            | Lie::NsmMissing => {}
         }
         self.authority.document(&fields)
-    }
-}
-
-fn overwrite(pcrs: &mut BTreeMap<u8, Vec<u8>>, range: std::ops::Range<u8>, value: &[u8]) {
-    for (_, pcr) in pcrs.range_mut(range) {
-        *pcr = value.to_vec();
     }
 }
 

@@ -30,6 +30,8 @@ struct Register {
 
 impl Nsm {
     /// For an enclave with this image. PCR3 and PCR4 are those of a parent without a role and with a made-up instance id.
+    ///
+    /// The lies about the image are told to the guest as well: a host that starts another image, or one in debug mode, does so too.
     pub fn new(image: &Measurements, signer: Signer) -> Self {
         let register = |index| Register {
             value: [0; 48],
@@ -40,6 +42,11 @@ impl Nsm {
             register.value = *pcr;
         }
         registers[4].extend(b"i-0000000000000000a");
+        match signer.lie() {
+            Some(Lie::DebugMode) => registers.iter_mut().for_each(|pcr| pcr.value = [0; 48]),
+            Some(Lie::OtherImage) => registers[..3].iter_mut().for_each(|pcr| pcr.value[0] ^= 1),
+            _ => {}
+        }
         Self { registers, signer }
     }
 
