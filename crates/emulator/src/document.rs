@@ -20,8 +20,13 @@ pub struct Signer {
 impl Signer {
     /// With a new root.
     pub fn new(lie: Option<Lie>) -> Self {
+        Self::under(Authority::generate(), lie)
+    }
+
+    /// With a root that enclaves before this one had.
+    pub fn under(authority: Authority, lie: Option<Lie>) -> Self {
         Self {
-            authority: Authority::generate(),
+            authority,
             lie,
             stranger: Authority::generate(),
             first_answer: None,

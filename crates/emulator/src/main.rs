@@ -1,9 +1,10 @@
 //! `synclave-emulator`: one emulated enclave, in the foreground.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use attestation::authority::Authority;
 use clap::Parser;
 use emulator::{BootImage, Emulation, Lie, Machine, Signer, Tools};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +22,11 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     eif: PathBuf,
 
-    /// Where to write the certificate of the root that signs the enclave's documents
+    /// The root that signs the enclave's documents, with its private key; made if it is not there. Without it, the root is a new one every time
+    #[arg(long, value_name = "PEM")]
+    root: Option<PathBuf>,
+
+    /// Where to write the certificate of that root, for clients
     #[arg(long, value_name = "PEM")]
     root_out: Option<PathBuf>,
 
@@ -82,11 +87,25 @@ fn machine(options: &Options) -> anyhow::Result<Machine> {
     let bytes = std::fs::read(&options.eif).with_context(|| format!("{name} cannot be read"))?;
     Ok(Machine {
         image: BootImage::from_eif(&bytes).with_context(|| format!("{name} cannot be booted"))?,
-        signer: Signer::new(options.lie),
+        signer: Signer::under(authority(options.root.as_deref())?, options.lie),
         vsock: options.vsock.clone(),
         memory_mib: options.memory,
         cpus: options.cpus,
     })
+}
+
+fn authority(kept: Option<&Path>) -> anyhow::Result<Authority> {
+    let Some(path) = kept else {
+        return Ok(Authority::generate());
+    };
+    let name = path.display();
+    if path.exists() {
+        let pem = std::fs::read_to_string(path)?;
+        return Authority::from_kept(&pem).with_context(|| format!("{name} is no kept root"));
+    }
+    let new = Authority::generate();
+    std::fs::write(path, new.to_keep()).with_context(|| format!("{name} cannot be written"))?;
+    Ok(new)
 }
 
 fn default_tools() -> PathBuf {
