@@ -24,7 +24,10 @@ impl Reply {
 }
 
 pub(crate) fn get(port: u16, path: &str) -> anyhow::Result<Reply> {
-    send(port, format!("GET {path} HTTP/1.0\r\nhost: localhost:{port}\r\n\r\n").as_bytes())
+    send(
+        port,
+        format!("GET {path} HTTP/1.0\r\nhost: localhost:{port}\r\n\r\n").as_bytes(),
+    )
 }
 
 /// Uploads a table as a form with one field.
@@ -65,7 +68,10 @@ pub(crate) fn receive(mut stream: TcpStream) -> anyhow::Result<Reply> {
     stream.read_to_end(&mut reply)?;
     let reply = String::from_utf8_lossy(&reply);
     let (head, body) = reply.split_once("\r\n\r\n").context("no reply of HTTP")?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     Ok(Reply {
         status: status.context("no status")?,
         body: body.to_owned(),

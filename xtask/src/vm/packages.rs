@@ -11,8 +11,6 @@ use crate::run;
 
 /// Newer than the stable release's, which lacks the device that a security module can stand behind.
 const QEMU_RELEASE: &str = "trixie";
-/// The machine's compiler must be able to build a module for it, and the packages' tools must run here.
-const KERNEL_RELEASE: &str = "bookworm";
 const VSOCK_VERSION: &str = "0.3.0";
 
 /// The folder with everything; what is missing is fetched first, and told.
@@ -33,28 +31,6 @@ pub(crate) fn fetch() -> anyhow::Result<PathBuf> {
         &folder.join("bin"),
         "the vsock device, built from source (about two CPU minutes)",
         |into| install_vsock(&folder, into),
-    )?;
-    Ok(folder)
-}
-
-/// A kernel, its modules, and what is needed to build another module: in `boot`, `lib/modules` and `usr`, as Debian packs it.
-pub(crate) fn fetch_kernel() -> anyhow::Result<PathBuf> {
-    let folder = run::tools().join("vm/kernel");
-    unless_there(
-        &folder,
-        "the kernel, from Debian's backports (50 MB, 4 packages)",
-        |into| {
-            let state = folder.with_file_name("apt-kernel");
-            let apt = Apt::open(&state, KERNEL_RELEASE)?;
-            let (begin, end) = ("linux-image-", "-cloud-amd64-unsigned");
-            let image = apt.newest_in_backports(begin, end)?;
-            let version = image.trim_start_matches(begin).trim_end_matches(end);
-            let headers = format!("linux-headers-{version}-cloud-amd64");
-            let common = format!("linux-headers-{version}-common");
-            let tools = format!("linux-kbuild-{version}");
-            apt.unpack(&[&image, &headers, &common, &tools], into)?;
-            Ok(fs::remove_dir_all(state)?)
-        },
     )?;
     Ok(folder)
 }

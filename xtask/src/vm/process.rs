@@ -65,10 +65,22 @@ impl Process {
         patience: Duration,
         pick: impl Fn(&str) -> Option<T>,
     ) -> anyhow::Result<T> {
+        self.wait_until(what, patience, || {
+            locked(&self.lines).iter().find_map(|line| pick(line))
+        })
+    }
+
+    /// Looks again and again, until `look` finds something.
+    pub(crate) fn wait_until<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        look: impl Fn() -> Option<T>,
+    ) -> anyhow::Result<T> {
         let start = Instant::now();
         loop {
             let ended = self.readers.iter().all(JoinHandle::is_finished);
-            if let Some(found) = locked(&self.lines).iter().find_map(|line| pick(line)) {
+            if let Some(found) = look() {
                 return Ok(found);
             }
             if ended || start.elapsed() > patience {
