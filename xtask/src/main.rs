@@ -2,6 +2,8 @@
 
 mod bench;
 mod ci;
+mod debian;
+mod image;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -20,11 +22,14 @@ enum Task {
     Ci(ci::Options),
     /// Measure speed, memory and quality, and print them as a table
     Bench(bench::Options),
+    /// Build the enclave image and its measurements, the same bytes wherever it is built
+    Image(image::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Ci(options) => ci::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Image(options) => image::run(&options),
     }
 }
