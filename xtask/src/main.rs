@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod debian;
+mod image;
 mod run;
 mod vm;
 
@@ -24,6 +25,8 @@ enum Task {
     Bench(bench::Options),
     /// Boot the enclave image on an emulated host, and play the demo and every lie of a host against it
     Vm(vm::Options),
+    /// Build the enclave image and its measurements, the same bytes wherever it is built
+    Image(image::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -31,5 +34,6 @@ fn main() -> anyhow::Result<()> {
         Task::Ci(options) => ci::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Vm(options) => vm::run(&options),
+        Task::Image(options) => image::run(&options),
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) const KERNEL: u16 = 1;
 pub(crate) const COMMAND_LINE: u16 = 2;
 pub(crate) const RAMDISK: u16 = 3;
+pub(crate) const SIGNATURE: u16 = 4;
 pub(crate) const METADATA: u16 = 5;
 
 pub(crate) struct Draft {

@@ -1,7 +1,11 @@
 //! Signed images.
 
-use image::{Image, ImageBuilder, InvalidSignature, InvalidSigner, Metadata, Signer, sha384};
+use image::{
+    Digest, Image, ImageBuilder, InvalidSignature, InvalidSigner, Metadata, Signer, sha384,
+};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
+
+use crate::draft::{self, Draft, SIGNATURE};
 
 struct Keys {
     certificate: String,
@@ -76,12 +80,29 @@ fn a_signature_of_another_image_or_changed_is_refused() {
         .build_signed(&signer(&keys))
         .expect("a P-384 key");
     let image = Image::parse(&bytes).expect("just written");
-    let signature = image.signature().expect("well formed").expect("signed");
+    let pcr0 = *image.pcrs().expect("signed").pcr0();
     let other = builder(b"another room").pcrs();
+    let section = image.sections().last().expect("signed").bytes();
     assert_eq!(
-        signature.verify(other.pcr0()),
+        verify(section, other.pcr0()),
         Err(InvalidSignature::OtherImage)
     );
+    assert_eq!(verify(section, &pcr0), Ok(()));
+    // The last byte is that of the ECDSA value's s, as the integer itself or behind 0x18.
+    let mut changed = section.to_vec();
+    *changed.last_mut().expect("not empty") ^= 1;
+    assert_eq!(verify(&changed, &pcr0), Err(InvalidSignature::Wrong));
+    changed.push(0);
+    assert_eq!(verify(&changed, &pcr0), Err(InvalidSignature::Malformed));
+}
+
+/// Verifies a signature section as it would be in a file.
+fn verify(section: &[u8], pcr0: &Digest) -> Result<(), InvalidSignature> {
+    let mut draft = Draft::good();
+    draft.sections.push(draft::section(SIGNATURE, section));
+    let bytes = draft.write();
+    let image = Image::parse(&bytes).expect("its checksum is right");
+    image.signature()?.expect("there is one").verify(pcr0)
 }
 
 #[test]
