@@ -19,13 +19,23 @@ const MIRROR_VARIABLE: &str = "SYNCLAVE_DEBIAN_MIRROR";
 impl Apt {
     /// With fresh lists of packages, in a folder that can be thrown away afterwards.
     pub(crate) fn open(folder: &Path, release: &'static str) -> anyhow::Result<Self> {
+        let mirror = mirror()?;
+        let sources = [release.to_owned(), format!("{release}-backports")]
+            .map(|suite| format!("deb [signed-by={KEYRING}] {mirror} {suite} main\n"));
+        Self::with_sources(folder, release, &sources.concat())
+    }
+
+    /// As [`Apt::open`], for the sources of the release's packages alone.
+    pub(crate) fn open_sources(folder: &Path, release: &'static str) -> anyhow::Result<Self> {
+        let mirror = mirror()?;
+        let source = format!("deb-src [signed-by={KEYRING}] {mirror} {release} main\n");
+        Self::with_sources(folder, release, &source)
+    }
+
+    fn with_sources(folder: &Path, release: &'static str, sources: &str) -> anyhow::Result<Self> {
         for part in ["lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(part))?;
         }
-        let mirror = mirror()?;
-        let sources: String = [release.to_owned(), format!("{release}-backports")]
-            .map(|suite| format!("deb [signed-by={KEYRING}] {mirror} {suite} main\n"))
-            .concat();
         fs::write(folder.join("sources.list"), sources)?;
         // Nothing counts as installed, so dependencies are complete.
         fs::write(folder.join("status"), "")?;
@@ -83,6 +93,13 @@ impl Apt {
         fs::create_dir_all(&downloads)?;
         self.run_in(&downloads, "apt-get", &arguments)?;
         unpack_all(&downloads, into)
+    }
+
+    /// Downloads a package's source archives.
+    pub(crate) fn source(&self, package: &str, into: &Path) -> anyhow::Result<()> {
+        fs::create_dir_all(into)?;
+        let arguments = ["source", "--quiet=2", "--download-only", package];
+        self.run_in(into, "apt-get", &arguments).map(drop)
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {

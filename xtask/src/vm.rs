@@ -1,5 +1,6 @@
 //! Booting the enclave image on an emulated host, and playing the demo against it.
 
+mod conformance;
 mod demo;
 mod host;
 mod http;
@@ -35,6 +36,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
 
+    /// Only boot the image on QEMU's own Nitro machine, built from source, and compare the measurements that it computes
+    #[arg(long)]
+    conformance: bool,
+
     /// Only the demo with an honest host, without the lies and the killed enclaves
     #[arg(long)]
     honest_only: bool,
@@ -62,6 +67,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         tools,
         &image,
     )?;
+    if options.conformance {
+        return conformance::run_all(&stage);
+    }
     demo::play(&stage)?;
     if !options.honest_only {
         lies::tell_all(&stage)?;

@@ -40,11 +40,7 @@ impl Host {
             &arguments(stage, plan, &socket.display().to_string()),
             &stage.folder,
         )?;
-        let port = process.wait_for("it listened", BOOT, |line| {
-            let event = event(line, "listening")?;
-            let address = event["address"].as_str()?;
-            address.rsplit(':').next()?.parse().ok()
-        })?;
+        let port = listening_port(&process)?;
         Ok(Self {
             process,
             socket,
@@ -139,6 +135,15 @@ impl Host {
         ensure!(!socket.exists(), "{} was left", socket.display());
         Ok(())
     }
+}
+
+/// Where `synclave-host` listens, once it does.
+pub(crate) fn listening_port(host: &Process) -> anyhow::Result<u16> {
+    host.wait_for("it listened", BOOT, |line| {
+        let event = event(line, "listening")?;
+        let address = event["address"].as_str()?;
+        address.rsplit(':').next()?.parse().ok()
+    })
 }
 
 fn arguments(stage: &Stage, plan: Plan, socket: &str) -> Vec<String> {
