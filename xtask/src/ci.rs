@@ -90,6 +90,10 @@ const STEPS: &[Step] = &[
         ],
     ),
     slow(
+        "the enclave image, twice",
+        &["cargo", "xtask", "image", "--check"],
+    ),
+    slow(
         "the demo",
         &[
             "cargo",

@@ -23,9 +23,9 @@ const COMMAND_LINE: &str = "reboot=k panic=30 pci=off console=ttyS0 i8042.noaux 
 /// What to build the image from, and where to put it.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The folder for synclave.eif and measurements.json
-    #[arg(long, value_name = "DIR", default_value = "target/image")]
-    output: PathBuf,
+    /// The folder for synclave.eif and measurements.json; by default target/image
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
 
     /// A kernel of your own; by default Debian's cloud kernel, fetched once
     #[arg(long, value_name = "BZIMAGE")]
@@ -64,7 +64,8 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let root = run::root();
     let packed = build(options, &root)?;
-    let output = root.join(&options.output);
+    let usual = || root.join("target/image");
+    let output = options.output.clone().unwrap_or_else(usual);
     write(&packed, &output)?;
     packed.describe();
     eprintln!(

@@ -256,3 +256,59 @@ fn only(folder: &Path, begin: &str) -> anyhow::Result<PathBuf> {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The least that passes for a kernel: its boot header, with its version.
+    fn kernel() -> Vec<u8> {
+        let mut bytes = vec![0; 0x800];
+        bytes[0x202..0x206].copy_from_slice(b"HdrS");
+        bytes[0x20e..0x210].copy_from_slice(&0x400_u16.to_le_bytes());
+        bytes[0x600..0x608].copy_from_slice(b"6.12 (x)");
+        bytes
+    }
+
+    fn refusal(kernel: &Path, modules: &[PathBuf]) -> String {
+        let outcome = given(kernel, None, modules).and_then(|boot| boot.check());
+        format!("{:#}", outcome.expect_err("it cannot run the enclave"))
+    }
+
+    #[test]
+    fn a_kernel_is_refused_without_its_configuration_or_by_the_options_it_lacks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bzImage");
+        fs::write(&path, kernel()).expect("written");
+        assert!(refusal(&path, &[]).contains("--kernel-config"));
+        fs::write(folder.path().join("bzImage.config"), "CONFIG_64BIT=y\n").expect("written");
+        let told = refusal(&path, &[]);
+        assert!(
+            told.contains("CONFIG_NSM") && told.contains("CONFIG_VSOCKETS"),
+            "{told}"
+        );
+        assert!(!told.contains("CONFIG_64BIT"), "{told}");
+        fs::write(&path, b"\x7fELF").expect("written");
+        assert!(refusal(&path, &[]).contains("vmlinux"));
+    }
+
+    #[test]
+    fn modules_of_another_kernel_and_files_that_are_none_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bzImage");
+        fs::write(&path, kernel()).expect("written");
+        fs::write(folder.path().join("config-6.12"), "").expect("written");
+        let module = folder.path().join("nsm.ko");
+        let text = b"\x7fELF\0name=nsm\0depends=\0vermagic=6.1 SMP\0";
+        fs::write(&module, text).expect("written");
+        let told = refusal(&path, std::slice::from_ref(&module));
+        assert!(
+            told.contains("the module nsm is for the kernel 6.1, not for 6.12"),
+            "{told}"
+        );
+        fs::write(&module, "text").expect("written");
+        assert!(refusal(&path, &[module]).contains("nsm.ko"));
+        let empty = tempfile::tempdir().expect("a folder");
+        assert!(refusal(&path, &[empty.path().to_owned()]).contains("there are no modules"));
+    }
+}

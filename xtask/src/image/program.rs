@@ -99,3 +99,39 @@ fn cargo_home() -> PathBuf {
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
     home.join(".cargo")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header of an ELF file for `machine`, and one program header of the type `kind`.
+    fn elf(machine: u8, kind: u8) -> Vec<u8> {
+        let mut bytes = vec![0; 64 + 56];
+        bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        bytes[18] = machine;
+        bytes[32] = 64;
+        bytes[54] = 56;
+        bytes[56] = 1;
+        bytes[64] = kind;
+        bytes
+    }
+
+    fn refusal(program: &[u8]) -> String {
+        check_static(program).expect_err("not static").to_string()
+    }
+
+    #[test]
+    fn only_a_program_that_needs_no_loader_is_packed() {
+        check_static(&elf(62, 1)).expect("it only loads itself");
+        assert!(refusal(&elf(62, 3)).contains("dynamic loader"));
+        assert!(refusal(&elf(183, 1)).contains("no x86-64"));
+        assert!(refusal(b"#!/bin/sh").contains("no x86-64"));
+        assert!(refusal(&elf(62, 1)[..64]).contains("cut off"));
+    }
+
+    #[test]
+    fn this_very_test_needs_a_loader_and_is_refused() {
+        let path = std::env::current_exe().expect("tests are files");
+        assert!(refusal(&read(&path).expect("it can be read")).contains("dynamic loader"));
+    }
+}
