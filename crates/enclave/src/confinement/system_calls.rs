@@ -131,6 +131,11 @@ fn bound() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
             vec![rule(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?],
         ),
         (libc::SYS_reboot, vec![rule(2, SeccompCmpOp::Eq, RESTART)?]),
+        // A pair is of this process alone; tokio makes one for signals.
+        (
+            libc::SYS_socketpair,
+            vec![rule(0, SeccompCmpOp::Eq, libc::AF_UNIX as u64)?],
+        ),
         (
             libc::SYS_socket,
             vec![rule(0, SeccompCmpOp::Eq, libc::AF_VSOCK as u64)?],
