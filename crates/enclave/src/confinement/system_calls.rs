@@ -15,8 +15,8 @@ use crate::Held;
 pub(super) fn give_up() -> Held {
     const LISTED: &str = "the lists are constant, and tests compile them";
     let filters = [
-        // Libraries look for files that may not be there (how many processors a container may use): it is enough to refuse.
-        refusing(OPENING, libc::EACCES).expect(LISTED),
+        // Libraries look for files that need not be there (how many processors a container may use): it is enough to refuse.
+        refusing(&[PATHS, OLDER_PATHS].concat(), libc::EACCES).expect(LISTED),
         // Its arguments are in memory, where a filter cannot look. Told that it is not there, libraries use `clone`.
         refusing(&[libc::SYS_clone3], libc::ENOSYS).expect(LISTED),
         allowing().expect(LISTED),
@@ -28,10 +28,28 @@ pub(super) fn give_up() -> Held {
     }
 }
 
+/// Whatever names a file.
+const PATHS: &[c_long] = &[
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_newfstatat,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_readlinkat,
+    libc::SYS_statx,
+];
+
+/// Older forms of the same, which newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
-const OPENING: &[c_long] = &[libc::SYS_open, libc::SYS_openat, libc::SYS_openat2];
+const OLDER_PATHS: &[c_long] = &[
+    libc::SYS_access,
+    libc::SYS_lstat,
+    libc::SYS_open,
+    libc::SYS_readlink,
+    libc::SYS_stat,
+];
 #[cfg(not(target_arch = "x86_64"))]
-const OPENING: &[c_long] = &[libc::SYS_openat, libc::SYS_openat2];
+const OLDER_PATHS: &[c_long] = &[];
 
 /// What may be called with any arguments.
 const FREE: &[c_long] = &[
@@ -42,6 +60,7 @@ const FREE: &[c_long] = &[
     libc::SYS_writev,
     libc::SYS_close,
     libc::SYS_fcntl,
+    libc::SYS_fstat,
     // connections
     libc::SYS_accept4,
     libc::SYS_bind,
@@ -91,15 +110,13 @@ const FREE: &[c_long] = &[
     // the rest
     libc::SYS_getrandom,
     libc::SYS_sysinfo,
-    // refused by the filters before
+    // refused by a filter before
     libc::SYS_clone3,
-    libc::SYS_openat,
-    libc::SYS_openat2,
 ];
 
 /// Older forms, which newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
-const OLDER: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_open, libc::SYS_poll];
+const OLDER: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[c_long] = &[];
 
@@ -151,7 +168,10 @@ fn rule(argument: u8, is: SeccompCmpOp, value: u64) -> Result<SeccompRule, Backe
 
 /// Kills the process for whatever is not listed.
 fn allowing() -> Result<BpfProgram, BackendError> {
-    let free = FREE.iter().chain(OLDER).map(|call| (*call, Vec::new()));
+    let free = [FREE, OLDER, PATHS, OLDER_PATHS]
+        .into_iter()
+        .flatten()
+        .map(|call| (*call, Vec::new()));
     let calls = free.chain(bound()?).collect();
     program(calls, SeccompAction::KillProcess, SeccompAction::Allow)
 }
@@ -178,10 +198,9 @@ mod tests {
 
     #[test]
     fn the_lists_compile_and_name_no_call_twice() {
-        refusing(OPENING, libc::EACCES).unwrap();
         allowing().unwrap();
         let bound: Vec<c_long> = bound().unwrap().into_iter().map(|(call, _)| call).collect();
-        let mut all = [FREE, OLDER, &bound].concat();
+        let mut all = [FREE, OLDER, PATHS, OLDER_PATHS, &bound].concat();
         let listed = all.len();
         all.sort_unstable();
         all.dedup();
