@@ -2,6 +2,10 @@
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the confined process tells where it is"
+)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};

@@ -120,10 +120,9 @@ const OLDER: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[c_long] = &[];
 
-/// Makes a socket's calls return at once; asks the security module; asks whether a descriptor is a terminal.
-const DEVICE_REQUESTS: [u64; 3] = [libc::FIONBIO as u64, NSM_REQUEST, libc::TCGETS as u64];
-/// Of the driver's header: read and write, 32 bytes, kind 0x0A, number 0.
-const NSM_REQUEST: u64 = 0xC020_0A00;
+/// Makes a socket's calls return at once (FIONBIO); asks whether a descriptor is a terminal (TCGETS); asks the security module, in the
+/// driver's header: read and write, 32 bytes, kind 0x0A, number 0. C libraries differ in the type of such numbers.
+const DEVICE_REQUESTS: [u64; 3] = [0x5421, 0x5401, 0xC020_0A00];
 /// Of `linux/reboot.h`.
 const RESTART: u64 = libc::LINUX_REBOOT_CMD_RESTART as u64;
 
