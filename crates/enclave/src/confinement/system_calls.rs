@@ -15,8 +15,8 @@ use crate::Held;
 pub(super) fn give_up() -> Held {
     const LISTED: &str = "the lists are constant, and tests compile them";
     let filters = [
-        // Libraries look for files that may not be there (how many processors a container may use): it is enough to refuse.
-        refusing(OPENING, libc::EACCES).expect(LISTED),
+        // Libraries look for files that need not be there (how many processors a container may use): it is enough to refuse.
+        refusing(&[PATHS, OLDER_PATHS].concat(), libc::EACCES).expect(LISTED),
         // Its arguments are in memory, where a filter cannot look. Told that it is not there, libraries use `clone`.
         refusing(&[libc::SYS_clone3], libc::ENOSYS).expect(LISTED),
         allowing().expect(LISTED),
@@ -28,10 +28,28 @@ pub(super) fn give_up() -> Held {
     }
 }
 
+/// Whatever names a file.
+const PATHS: &[c_long] = &[
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_newfstatat,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_readlinkat,
+    libc::SYS_statx,
+];
+
+/// Older forms of the same, which newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
-const OPENING: &[c_long] = &[libc::SYS_open, libc::SYS_openat, libc::SYS_openat2];
+const OLDER_PATHS: &[c_long] = &[
+    libc::SYS_access,
+    libc::SYS_lstat,
+    libc::SYS_open,
+    libc::SYS_readlink,
+    libc::SYS_stat,
+];
 #[cfg(not(target_arch = "x86_64"))]
-const OPENING: &[c_long] = &[libc::SYS_openat, libc::SYS_openat2];
+const OLDER_PATHS: &[c_long] = &[];
 
 /// What may be called with any arguments.
 const FREE: &[c_long] = &[
@@ -42,6 +60,7 @@ const FREE: &[c_long] = &[
     libc::SYS_writev,
     libc::SYS_close,
     libc::SYS_fcntl,
+    libc::SYS_fstat,
     // connections
     libc::SYS_accept4,
     libc::SYS_bind,
@@ -91,22 +110,19 @@ const FREE: &[c_long] = &[
     // the rest
     libc::SYS_getrandom,
     libc::SYS_sysinfo,
-    // refused by the filters before
+    // refused by a filter before
     libc::SYS_clone3,
-    libc::SYS_openat,
-    libc::SYS_openat2,
 ];
 
 /// Older forms, which newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
-const OLDER: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_open, libc::SYS_poll];
+const OLDER: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[c_long] = &[];
 
-/// Makes a socket's calls return at once; asks the security module; asks whether a descriptor is a terminal.
-const DEVICE_REQUESTS: [u64; 3] = [libc::FIONBIO as u64, NSM_REQUEST, libc::TCGETS as u64];
-/// Of the driver's header: read and write, 32 bytes, kind 0x0A, number 0.
-const NSM_REQUEST: u64 = 0xC020_0A00;
+/// Makes a socket's calls return at once (FIONBIO); asks whether a descriptor is a terminal (TCGETS); asks the security module, in the
+/// driver's header: read and write, 32 bytes, kind 0x0A, number 0. C libraries differ in the type of such numbers.
+const DEVICE_REQUESTS: [u64; 3] = [0x5421, 0x5401, 0xC020_0A00];
 /// Of `linux/reboot.h`.
 const RESTART: u64 = libc::LINUX_REBOOT_CMD_RESTART as u64;
 
@@ -131,6 +147,11 @@ fn bound() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
             vec![rule(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?],
         ),
         (libc::SYS_reboot, vec![rule(2, SeccompCmpOp::Eq, RESTART)?]),
+        // A pair is of this process alone; tokio makes one for signals.
+        (
+            libc::SYS_socketpair,
+            vec![rule(0, SeccompCmpOp::Eq, libc::AF_UNIX as u64)?],
+        ),
         (
             libc::SYS_socket,
             vec![rule(0, SeccompCmpOp::Eq, libc::AF_VSOCK as u64)?],
@@ -146,7 +167,10 @@ fn rule(argument: u8, is: SeccompCmpOp, value: u64) -> Result<SeccompRule, Backe
 
 /// Kills the process for whatever is not listed.
 fn allowing() -> Result<BpfProgram, BackendError> {
-    let free = FREE.iter().chain(OLDER).map(|call| (*call, Vec::new()));
+    let free = [FREE, OLDER, PATHS, OLDER_PATHS]
+        .into_iter()
+        .flatten()
+        .map(|call| (*call, Vec::new()));
     let calls = free.chain(bound()?).collect();
     program(calls, SeccompAction::KillProcess, SeccompAction::Allow)
 }
@@ -173,10 +197,9 @@ mod tests {
 
     #[test]
     fn the_lists_compile_and_name_no_call_twice() {
-        refusing(OPENING, libc::EACCES).unwrap();
         allowing().unwrap();
         let bound: Vec<c_long> = bound().unwrap().into_iter().map(|(call, _)| call).collect();
-        let mut all = [FREE, OLDER, &bound].concat();
+        let mut all = [FREE, OLDER, PATHS, OLDER_PATHS, &bound].concat();
         let listed = all.len();
         all.sort_unstable();
         all.dedup();

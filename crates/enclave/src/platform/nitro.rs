@@ -246,6 +246,8 @@ mod tests {
 
     const AGREEMENT: [u8; 48] = [7; 48];
 
+    type Answer = fn(&mut Module, Request) -> Response;
+
     /// What the module's specification says of registers; `attests` is whether it still makes documents.
     struct Module {
         pcrs: BTreeMap<u16, ([u8; 48], bool)>,
@@ -389,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_module_that_only_pretends_to_extend_or_to_lock_is_found_out() {
-        let cases: [(&str, fn(&mut Module, Request) -> Response); 3] = [
+        let cases: [(&str, Answer); 3] = [
             ("another value", |module, request| match request {
                 Request::ExtendPCR { .. } => Response::ExtendPCR { data: vec![9; 48] },
                 other => module.answer(other),
