@@ -122,7 +122,8 @@ impl<'a> Relay<'a> {
         if after.0.saturating_add(after.1) > self.limits.bytes {
             return Poll::Ready(Ending::TooManyBytes);
         }
-        if before != after || self.to_enclave.wrote() | self.from_enclave.wrote() {
+        let wrote = self.to_enclave.wrote() | self.from_enclave.wrote();
+        if wrote || before != after {
             self.last_progress = Instant::now();
         }
         // The timer is set again only when it runs out, not at each byte.
