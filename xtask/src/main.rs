@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod outer;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +19,8 @@ struct Arguments {
 enum Task {
     /// Run every check: format, lints, docs, tests, slow tests, spelling, licences, the demo and the workshop's steps
     Ci(ci::Options),
+    /// Start the outer tier of deploy/ on loopback, and go through its table of probes
+    Outer(outer::Options),
     /// Measure speed, memory and quality, and print them as a table
     Bench(bench::Options),
 }
@@ -25,6 +28,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Ci(options) => ci::run(&options),
+        Task::Outer(options) => outer::run(&options),
         Task::Bench(options) => bench::run(&options),
     }
 }
