@@ -120,7 +120,7 @@ impl Endpoint {
                 .in_time(tcp(&self.authority))
                 .await?
                 .map_err(|source| Error::Unreachable {
-                    endpoint: self.clone(),
+                    endpoint: self.to_string(),
                     source,
                 })?,
             Some(proxy) => self.by_way_of(proxy).await?,
@@ -132,7 +132,7 @@ impl Endpoint {
                 let secured = self.trust.secure(stream, self.host());
                 let stream = self.in_time(secured).await?;
                 let stream = stream.map_err(|why| Error::OuterTls {
-                    endpoint: self.clone(),
+                    endpoint: self.to_string(),
                     why,
                 })?;
                 self.upgrade(stream, path).await
@@ -169,11 +169,11 @@ impl Endpoint {
             .map(|stream| Box::new(stream) as Box<dyn Carried>)
             .map_err(|error| match error {
                 UpgradeError::Status(status) => Error::UpgradeRefused {
-                    endpoint: self.clone(),
+                    endpoint: self.to_string(),
                     status,
                 },
                 other => Error::NoWebSocket {
-                    endpoint: self.clone(),
+                    endpoint: self.to_string(),
                     why: other.to_string(),
                 },
             })
@@ -183,7 +183,7 @@ impl Endpoint {
         timeout(STEP_DEADLINE, step)
             .await
             .map_err(|_| Error::ConnectDeadline {
-                endpoint: self.clone(),
+                endpoint: self.to_string(),
             })
     }
 }

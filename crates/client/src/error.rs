@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use access::WeakOrUnreadableKey;
 use attested_tls::{Refused, UnreadableKey};
 
-use crate::Endpoint;
-
 /// What can go wrong on this side. Each message is a sentence for the person who runs it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -69,7 +67,7 @@ pub enum Error {
     #[error("no connection to the enclave at {endpoint}: {source}")]
     Unreachable {
         /// The address.
-        endpoint: Endpoint,
+        endpoint: String,
         /// What the operating system says.
         source: io::Error,
     },
@@ -79,7 +77,7 @@ pub enum Error {
     )]
     ConnectDeadline {
         /// The address.
-        endpoint: Endpoint,
+        endpoint: String,
     },
     /// A proxy's address that cannot be one. What it was is not repeated: it may hold a password.
     #[error(
@@ -127,7 +125,7 @@ pub enum Error {
     #[error("the outer TLS to {endpoint} failed (the load balancer's, not the enclave's): {why}")]
     OuterTls {
         /// The address.
-        endpoint: Endpoint,
+        endpoint: String,
         /// What went wrong.
         why: String,
     },
@@ -135,7 +133,7 @@ pub enum Error {
     #[error("{endpoint} does not open a WebSocket: it answered {status}{}", hint_of_upgrade(*status))]
     UpgradeRefused {
         /// The address.
-        endpoint: Endpoint,
+        endpoint: String,
         /// Its answer.
         status: u16,
     },
@@ -143,7 +141,7 @@ pub enum Error {
     #[error("what answers at {endpoint} is no WebSocket of an enclave's host: {why}")]
     NoWebSocket {
         /// The address.
-        endpoint: Endpoint,
+        endpoint: String,
         /// What is wrong with its answer.
         why: String,
     },

@@ -300,10 +300,10 @@ mod tests {
         bytes: u64::MAX,
     };
 
+    type Outcome = (Ending, (u64, u64));
+
     /// The party's end, the enclave's end, and the relay between them.
-    fn relaying(
-        limits: RelayLimits,
-    ) -> (DuplexStream, DuplexStream, JoinHandle<(Ending, (u64, u64))>) {
+    fn relaying(limits: RelayLimits) -> (DuplexStream, DuplexStream, JoinHandle<Outcome>) {
         let (party, mut party_side) = duplex(1024);
         let (enclave, mut enclave_side) = duplex(1024);
         let task = tokio::spawn(async move {

@@ -1,7 +1,5 @@
 //! Very many connections at once.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
-
 mod stage;
 
 use host::Limits;
