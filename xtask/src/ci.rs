@@ -113,7 +113,7 @@ const STEPS: &[Step] = &[
     ),
     slow(
         "the outer tier",
-        &["cargo", "xtask", "outer", "--skip-build"],
+        &["cargo", "xtask", "outer", "--programs", "target/release"],
     ),
 ];
 

@@ -13,27 +13,24 @@ use clap::Args;
 use crate::run;
 use running::{Running, free_port};
 
-/// What to leave out.
+/// Which programs to start.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Use the programs in target/release as they are
-    #[arg(long)]
-    skip_build: bool,
+    /// Use the programs in this folder as they are; by default they are built, in release mode
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
 }
 
 /// Starts enclave, host, nginx with the firewall, and HAProxy; goes through the table; ends them all.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    if !options.skip_build {
-        let packages = ["cli", "enclave", "host"]
-            .map(|it| ["--package", it])
-            .concat();
-        let build = [&["cargo", "build", "--release"][..], &packages].concat();
-        run::program(&build, &[])?;
-    }
+    let programs = match &options.programs {
+        Some(folder) => Programs(std::path::absolute(folder)?),
+        None => Programs::build()?,
+    };
     let folder = run::root().join("target/outer");
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder)?;
-    let tier = Tier::start(folder)?;
+    let tier = Tier::start(folder, &programs)?;
     let mut failed = 0;
     for probe in tier.probes() {
         let answers = tier.ask(&probe)?;
@@ -57,6 +54,22 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     ensure!(failed == 0, "{failed} probes did not go as they must");
     Ok(())
+}
+
+/// The folder with `synclave`, `synclave-enclave` and `synclave-host`.
+struct Programs(PathBuf);
+
+impl Programs {
+    fn build() -> anyhow::Result<Self> {
+        let packages = ["cli", "enclave", "host"].map(|it| ["--package", it]);
+        let build = [&["cargo", "build", "--release"][..], &packages.concat()].concat();
+        run::program(&build, &[])?;
+        Ok(Self(run::root().join("target/release")))
+    }
+
+    fn program(&self, name: &str) -> Command {
+        Command::new(self.0.join(name))
+    }
 }
 
 /// Where a probe goes.
@@ -121,22 +134,25 @@ struct Tier {
 }
 
 impl Tier {
-    fn start(folder: PathBuf) -> anyhow::Result<Self> {
-        make_room(&folder)?;
+    fn start(folder: PathBuf, programs: &Programs) -> anyhow::Result<Self> {
+        make_room(&folder, programs)?;
         make_certificate(&folder)?;
         let mut enclave = Running::start(
             "synclave-enclave",
-            program("synclave-enclave").current_dir(&folder).args([
-                "--simulated",
-                "--room",
-                "room",
-                "--listen",
-                "127.0.0.1:0",
-                "--root-out",
-                "root.pem",
-                "--measurements-out",
-                "measurements.json",
-            ]),
+            programs
+                .program("synclave-enclave")
+                .current_dir(&folder)
+                .args([
+                    "--simulated",
+                    "--room",
+                    "room",
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--root-out",
+                    "root.pem",
+                    "--measurements-out",
+                    "measurements.json",
+                ]),
             &folder,
         )?;
         let ready = enclave.said("\"ready\"")?;
@@ -148,16 +164,19 @@ impl Tier {
             [free_port()?, free_port()?, free_port()?, free_port()?];
         let mut host = Running::start(
             "synclave-host",
-            program("synclave-host").current_dir(&folder).args([
-                "--enclave",
-                "unix:enclave.sock",
-                "--listen",
-                &format!("127.0.0.1:{tcp}"),
-                "--proxy-protocol",
-                "--listen-websocket",
-                &format!("127.0.0.1:{websocket}"),
-                "--forwarded-for",
-            ]),
+            programs
+                .program("synclave-host")
+                .current_dir(&folder)
+                .args([
+                    "--enclave",
+                    "unix:enclave.sock",
+                    "--listen",
+                    &format!("127.0.0.1:{tcp}"),
+                    "--proxy-protocol",
+                    "--listen-websocket",
+                    &format!("127.0.0.1:{websocket}"),
+                    "--forwarded-for",
+                ]),
             &folder,
         )?;
         host.said("enclave_attached")?;
@@ -165,8 +184,8 @@ impl Tier {
         let haproxy = start_haproxy(&folder, balancer, tcp)?;
         let by_websocket = format!("wss://localhost:{firewall}");
         let by_tcp = format!("https://127.0.0.1:{balancer}");
-        let (alice, tunnel) = connect(&folder, "alice", &by_websocket, &agreement)?;
-        let (bob, tcp_tunnel) = connect(&folder, "bob", &by_tcp, &agreement)?;
+        let (alice, tunnel) = connect(&folder, programs, "alice", &by_websocket, &agreement)?;
+        let (bob, tcp_tunnel) = connect(&folder, programs, "bob", &by_tcp, &agreement)?;
         Ok(Self {
             folder,
             firewall,
@@ -353,15 +372,12 @@ impl Tier {
     }
 }
 
-fn program(name: &str) -> Command {
-    Command::new(run::root().join("target/release").join(name))
-}
-
 /// Keys of Alice and Bob, their agreement, a table, and something too large for the room.
-fn make_room(folder: &Path) -> anyhow::Result<()> {
+fn make_room(folder: &Path, programs: &Programs) -> anyhow::Result<()> {
     let mut users = String::new();
     for (name, shown) in [("alice", "Alice"), ("bob", "Bob")] {
-        let output = program("synclave")
+        let output = programs
+            .program("synclave")
             .args([
                 "keygen",
                 "--algorithm",
@@ -534,12 +550,13 @@ fn changed(name: &str, changes: &[(&str, String)]) -> anyhow::Result<String> {
 /// `synclave connect` as this party, and its local port.
 fn connect(
     folder: &Path,
+    programs: &Programs,
     name: &'static str,
     url: &str,
     agreement: &str,
 ) -> anyhow::Result<(Running, u16)> {
     let port = free_port()?;
-    let mut command = program("synclave");
+    let mut command = programs.program("synclave");
     command
         .current_dir(folder)
         .args(["connect", "--url", url, "--lport", &port.to_string()])
