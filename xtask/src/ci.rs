@@ -87,6 +87,8 @@ const STEPS: &[Step] = &[
             "cli",
             "--package",
             "enclave",
+            "--package",
+            "host",
         ],
     ),
     slow(
@@ -108,6 +110,14 @@ const STEPS: &[Step] = &[
     slow(
         "the workshop from outside",
         &["python3", "scripts/workshop.py", "target/release"],
+    ),
+    slow(
+        "what the outer tier needs",
+        &["bash", "scripts/install-outer"],
+    ),
+    slow(
+        "the outer tier",
+        &["cargo", "xtask", "outer", "--programs", "target/release"],
     ),
 ];
 

@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod debian;
 mod image;
+mod outer;
 mod run;
 mod vm;
 
@@ -21,6 +22,8 @@ struct Arguments {
 enum Task {
     /// Run every check: format, lints, docs, tests, slow tests, spelling, licences, the demo and the workshop's steps
     Ci(ci::Options),
+    /// Start the outer tier of deploy/ on loopback, and go through its table of probes
+    Outer(outer::Options),
     /// Measure speed, memory and quality, and print them as a table
     Bench(bench::Options),
     /// Boot the enclave image on an emulated host, and play the demo and every lie of a host against it
@@ -32,6 +35,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Ci(options) => ci::run(&options),
+        Task::Outer(options) => outer::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Vm(options) => vm::run(&options),
         Task::Image(options) => image::run(&options),

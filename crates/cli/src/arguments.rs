@@ -113,13 +113,21 @@ pub(crate) struct ValidateOptions {
 #[derive(Args)]
 #[command(after_help = crate::exit::HELP_OF_CONNECT)]
 pub(crate) struct ConnectOptions {
-    /// Where the enclave is reached
+    /// Where the enclave is reached: http(s)://HOST or HOST over TCP, ws(s)://HOST[/PATH] in a WebSocket. The checks are the same
     #[arg(long, value_name = "URL")]
     pub(crate) url: String,
 
     /// Its port, where the URL does not say
     #[arg(long, value_name = "N", default_value_t = 443)]
     pub(crate) port: u16,
+
+    /// An HTTP proxy on the way, like http://user:password@proxy:3128; by default the one in https_proxy, unless no_proxy exempts the host
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+
+    /// With wss://, the authorities to trust for the outer hop, in place of this machine's. Evidence is checked all the same
+    #[arg(long, value_name = "PEM")]
+    pub(crate) outer_ca: Option<PathBuf>,
 
     /// The local port to open, on the loopback address only
     #[arg(long, value_name = "N", default_value_t = 3030)]

@@ -6,12 +6,12 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::StatusCode;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use protocol::PARTIES_PORT;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -59,6 +59,13 @@ pub enum ClientAddress {
     ForwardedFor,
 }
 
+/// An entrance without its listener, which is closed while connections go on.
+struct Way {
+    carrier: Carrier,
+    tls: Option<TlsAcceptor>,
+    client: ClientAddress,
+}
+
 /// The enclave that connections lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -81,12 +88,22 @@ pub(crate) struct Door {
 impl Door {
     /// Accepts for as long as it is polled; each connection is served in a task of its own.
     pub(crate) async fn accept_all(self: Arc<Self>, entrance: Entrance) {
-        let entrance = Arc::new(entrance);
+        let Entrance {
+            listener,
+            carrier,
+            tls,
+            client,
+        } = entrance;
+        let way = Arc::new(Way {
+            carrier,
+            tls,
+            client,
+        });
         loop {
-            match entrance.listener.accept().await {
+            match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let (door, entrance) = (Arc::clone(&self), Arc::clone(&entrance));
-                    tokio::spawn(async move { door.receive(&entrance, stream, peer).await });
+                    let (door, way) = (Arc::clone(&self), Arc::clone(&way));
+                    tokio::spawn(async move { door.receive(&way, stream, peer).await });
                 }
                 Err(_) => {
                     (self.events)(Event::AcceptFailed);
@@ -96,11 +113,11 @@ impl Door {
         }
     }
 
-    async fn receive(&self, entrance: &Entrance, stream: TcpStream, peer: SocketAddr) {
-        let _open = self.metrics.accepted(entrance.carrier);
+    async fn receive(&self, way: &Way, stream: TcpStream, peer: SocketAddr) {
+        let _open = self.metrics.accepted(way.carrier);
         let mut visit = Visit {
             door: self,
-            entrance,
+            way,
             client: None,
             place: None,
         };
@@ -112,7 +129,7 @@ impl Door {
         if let Some(reason) = refused {
             self.metrics.refused(reason);
             (self.events)(Event::ConnectionRefused {
-                carrier: entrance.carrier,
+                carrier: way.carrier,
                 client: visit.client,
                 reason,
             });
@@ -139,7 +156,7 @@ impl Door {
 /// One connection.
 struct Visit<'a> {
     door: &'a Door,
-    entrance: &'a Entrance,
+    way: &'a Way,
     client: Option<IpAddr>,
     place: Option<Place>,
 }
@@ -154,7 +171,7 @@ impl Visit<'_> {
             .map_err(|_| Reason::TooManyConnections)?;
         // Without it small parts wait for acknowledgements; a stream that cannot be told so still works.
         drop(stream.set_nodelay(true));
-        match self.entrance.client {
+        match self.way.client {
             ClientAddress::Peer => self.enter(peer.ip())?,
             ClientAddress::ProxyProtocol => {
                 let origin = timeout_at(deadline, proxy_protocol::read(&mut stream)).await;
@@ -167,7 +184,7 @@ impl Visit<'_> {
             // It comes with the request.
             ClientAddress::ForwardedFor => {}
         }
-        match &self.entrance.tls {
+        match &self.way.tls {
             None => self.carry(stream, deadline).await,
             Some(acceptor) => {
                 let accepted = timeout_at(deadline, acceptor.accept(stream)).await;
@@ -190,7 +207,7 @@ impl Visit<'_> {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        match self.entrance.carrier {
+        match self.way.carrier {
             Carrier::Tcp => self.carry_raw(stream, deadline).await,
             Carrier::WebSocket => self.carry_websocket(stream, deadline).await,
         }
@@ -220,7 +237,7 @@ impl Visit<'_> {
     {
         let desk = Desk {
             door: self.door,
-            by_header: self.entrance.client == ClientAddress::ForwardedFor,
+            by_header: self.way.client == ClientAddress::ForwardedFor,
             outcome: Mutex::new(Outcome::Answered),
         };
         let service =
@@ -229,7 +246,6 @@ impl Visit<'_> {
             .timer(TokioTimer::new())
             .header_read_timeout(self.door.limits.handshake_deadline)
             .max_buf_size(MAX_HEADER_BYTES)
-            .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let served = timeout_at(deadline, pin!(connection)).await;
@@ -278,7 +294,7 @@ impl Visit<'_> {
         let (to_enclave, from_enclave) = relay.counts();
         door.metrics.ended(how);
         (door.events)(Event::ConnectionEnded {
-            carrier: self.entrance.carrier,
+            carrier: self.way.carrier,
             client: self.client,
             how,
             to_enclave,
@@ -315,7 +331,7 @@ struct Switched {
 
 impl Desk<'_> {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let (answer, outcome) = match asked(&request) {
+        let (mut answer, outcome) = match asked(&request) {
             Ok(Asked::Health) => (self.health(), Outcome::Answered),
             Ok(Asked::Channel(upgrade)) => match self.switch(request).await {
                 Ok(switched) => (upgrade.switch(), Outcome::Switched(Box::new(switched))),
@@ -328,6 +344,10 @@ impl Desk<'_> {
                 (refusal.answer(), Outcome::Refused { reason, client })
             }
         };
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(CONNECTION, close);
+        }
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
         answer
     }

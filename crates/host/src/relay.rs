@@ -122,7 +122,8 @@ impl<'a> Relay<'a> {
         if after.0.saturating_add(after.1) > self.limits.bytes {
             return Poll::Ready(Ending::TooManyBytes);
         }
-        if before != after || self.to_enclave.wrote() | self.from_enclave.wrote() {
+        let wrote = self.to_enclave.wrote() | self.from_enclave.wrote();
+        if wrote || before != after {
             self.last_progress = Instant::now();
         }
         // The timer is set again only when it runs out, not at each byte.
@@ -299,10 +300,10 @@ mod tests {
         bytes: u64::MAX,
     };
 
+    type Outcome = (Ending, (u64, u64));
+
     /// The party's end, the enclave's end, and the relay between them.
-    fn relaying(
-        limits: RelayLimits,
-    ) -> (DuplexStream, DuplexStream, JoinHandle<(Ending, (u64, u64))>) {
+    fn relaying(limits: RelayLimits) -> (DuplexStream, DuplexStream, JoinHandle<Outcome>) {
         let (party, mut party_side) = duplex(1024);
         let (enclave, mut enclave_side) = duplex(1024);
         let task = tokio::spawn(async move {
