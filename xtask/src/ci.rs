@@ -87,7 +87,13 @@ const STEPS: &[Step] = &[
             "cli",
             "--package",
             "enclave",
+            "--package",
+            "host",
         ],
+    ),
+    slow(
+        "the enclave image, twice",
+        &["cargo", "xtask", "image", "--check"],
     ),
     slow(
         "the demo",
@@ -104,6 +110,14 @@ const STEPS: &[Step] = &[
     slow(
         "the workshop from outside",
         &["python3", "scripts/workshop.py", "target/release"],
+    ),
+    slow(
+        "what the outer tier needs",
+        &["bash", "scripts/install-outer"],
+    ),
+    slow(
+        "the outer tier",
+        &["cargo", "xtask", "outer", "--programs", "target/release"],
     ),
 ];
 

@@ -2,7 +2,11 @@
 
 mod bench;
 mod ci;
+mod debian;
+mod image;
+mod outer;
 mod run;
+mod vm;
 
 use clap::{Parser, Subcommand};
 
@@ -18,13 +22,22 @@ struct Arguments {
 enum Task {
     /// Run every check: format, lints, docs, tests, slow tests, spelling, licences, the demo and the workshop's steps
     Ci(ci::Options),
+    /// Start the outer tier of deploy/ on loopback, and go through its table of probes
+    Outer(outer::Options),
     /// Measure speed, memory and quality, and print them as a table
     Bench(bench::Options),
+    /// Boot the enclave image on an emulated host, and play the demo and every lie of a host against it
+    Vm(vm::Options),
+    /// Build the enclave image and its measurements, the same bytes wherever it is built
+    Image(image::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Ci(options) => ci::run(&options),
+        Task::Outer(options) => outer::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Vm(options) => vm::run(&options),
+        Task::Image(options) => image::run(&options),
     }
 }

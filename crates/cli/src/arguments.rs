@@ -48,6 +48,7 @@ pub(crate) enum Command {
     Validate(ValidateOptions),
     Connect(ConnectOptions),
     Inspect(InspectOptions),
+    Measure(MeasureOptions),
     VerifyReceipt(VerifyReceiptOptions),
     Synth(SynthOptions),
     Sample(SampleOptions),
@@ -113,13 +114,21 @@ pub(crate) struct ValidateOptions {
 #[derive(Args)]
 #[command(after_help = crate::exit::HELP_OF_CONNECT)]
 pub(crate) struct ConnectOptions {
-    /// Where the enclave is reached
+    /// Where the enclave is reached: http(s)://HOST or HOST over TCP, ws(s)://HOST[/PATH] in a WebSocket. The checks are the same
     #[arg(long, value_name = "URL")]
     pub(crate) url: String,
 
     /// Its port, where the URL does not say
     #[arg(long, value_name = "N", default_value_t = 443)]
     pub(crate) port: u16,
+
+    /// An HTTP proxy on the way, like http://user:password@proxy:3128; by default the one in https_proxy, unless no_proxy exempts the host
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+
+    /// With wss://, the authorities to trust for the outer hop, in place of this machine's. Evidence is checked all the same
+    #[arg(long, value_name = "PEM")]
+    pub(crate) outer_ca: Option<PathBuf>,
 
     /// The local port to open, on the loopback address only
     #[arg(long, value_name = "N", default_value_t = 3030)]
@@ -174,12 +183,15 @@ pub(crate) struct TrustOptions {
     pub(crate) dangerous_root: Option<PathBuf>,
 }
 
-/// Tell what a file is, and what holds of it: an attestation document, a receipt, a model
+/// Tell what a file is, and what holds of it: an attestation document, a receipt, a model, an enclave image
 ///
 /// Exits 0 for an attestation document only if its chain leads to AWS's root (or the named one), signature and time hold, and it is
-/// no debug document. Every step is printed either way.
+/// no debug document. Every step is printed either way. Exits 0 for an enclave image only if it is whole.
 #[derive(Args)]
-#[command(after_help = "Example: synclave inspect document.bin --at 2022-10-13T09:00:00Z")]
+#[command(after_help = "\
+Examples:
+  synclave inspect document.bin --at 2022-10-13T09:00:00Z
+  synclave inspect synclave.eif")]
 pub(crate) struct InspectOptions {
     /// The file
     #[arg(value_name = "FILE")]
@@ -192,6 +204,22 @@ pub(crate) struct InspectOptions {
     /// Trust this root certificate in place of AWS's
     #[arg(long, value_name = "PEM")]
     pub(crate) dangerous_root: Option<PathBuf>,
+}
+
+/// Recompute the measurements of an enclave image (EIF)
+///
+/// Reads the image, not what anyone says about it: any EIF of version 4, by whichever tool it was built. PCR0 is over the whole image,
+/// PCR1 over kernel, command line and first ramdisk, PCR2 over the other ramdisks, PCR8 over the signing certificate if there is one.
+/// With --json it prints what `nitro-cli describe-eif` prints, which `connect --measurements` reads.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  synclave measure synclave.eif
+  synclave measure synclave.eif --json > measurements.json")]
+pub(crate) struct MeasureOptions {
+    /// The image
+    #[arg(value_name = "FILE.eif")]
+    pub(crate) file: PathBuf,
 }
 
 /// Check a receipt: the evidence over it, the program, the agreement, and the sums of the privacy ledger

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use attestation::{Measurements, Root};
-use client::{Endpoint, Expectations, Proxy, Session};
+use client::{Endpoint, Expectations, HttpProxy, OuterTrust, Proxy, Session};
 use protocol::{AgreementHash, RoomId};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::exit::{BadInput, Declined};
 use crate::printer::{Printer, printable};
 
 pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<()> {
-    let endpoint = Endpoint::parse(&options.url, options.port)?;
+    let endpoint = endpoint(options)?;
     let key = client::read_keys(&options.private_key, &options.public_key)?;
     let expectations = Expectations {
         root: root(options.trust.dangerous_root.as_deref(), printer)?,
@@ -53,6 +53,20 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
         proxy.serve(ended(), move |error| printer.warn(error)).await;
         Ok(())
     })
+}
+
+/// Where the enclave is, and the way there.
+fn endpoint(options: &ConnectOptions) -> anyhow::Result<Endpoint> {
+    let endpoint = Endpoint::parse(&options.url, options.port)?;
+    let proxy = match &options.proxy {
+        Some(named) => Some(HttpProxy::parse(named)?),
+        None => HttpProxy::of_environment(&endpoint, |name| std::env::var(name).ok())?,
+    };
+    let trust = match &options.outer_ca {
+        Some(file) => OuterTrust::from_pem_file(file)?,
+        None => OuterTrust::default(),
+    };
+    Ok(endpoint.through(proxy).trusting(trust))
 }
 
 /// Every check that passed, a line each.

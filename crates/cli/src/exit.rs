@@ -18,6 +18,9 @@ pub(crate) enum Exit {
     Unreachable = 10,
     KeyNotRegistered = 11,
     NotARoom = 12,
+    ProxyRefused = 13,
+    OuterTls = 14,
+    UpgradeRefused = 15,
     EvidenceTooLarge = 20,
     EvidenceMalformed = 21,
     UnknownRoot = 22,
@@ -51,6 +54,8 @@ Exit codes (nothing of yours was sent in any of these cases):
   10  the enclave cannot be reached
   11  your key is not in the room's agreement
   12  what answers is no room, or TLS failed
+  13  the HTTP proxy opens no connection  14  the TLS of the outer hop (wss://) failed
+  15  what answers does not become a WebSocket
   20  the evidence is too large           21  it is malformed, or has trailing bytes
   22  its root is unknown                 23  a certificate expired, or is not valid yet
   24  its chain does not hold             25  it is not signed with ES384
@@ -115,8 +120,15 @@ fn of_client(error: &Error) -> Exit {
         | Error::PrivateKey { .. }
         | Error::PublicKey { .. }
         | Error::KeyMismatch { .. }
-        | Error::Address { .. } => Exit::Input,
-        Error::Unreachable { .. } | Error::ConnectDeadline { .. } => Exit::Unreachable,
+        | Error::Address { .. }
+        | Error::ProxyAddress { .. }
+        | Error::OuterCa { .. } => Exit::Input,
+        Error::Unreachable { .. }
+        | Error::ConnectDeadline { .. }
+        | Error::ProxyUnreachable { .. } => Exit::Unreachable,
+        Error::ProxyRefused { .. } | Error::ProxyAnswer { .. } => Exit::ProxyRefused,
+        Error::OuterTls { .. } => Exit::OuterTls,
+        Error::UpgradeRefused { .. } | Error::NoWebSocket { .. } => Exit::UpgradeRefused,
         Error::Refused(refused) => of_refused(refused),
         Error::ServedAgreement => Exit::WrongAgreement,
         Error::PortInUse { .. } => Exit::PortInUse,
@@ -176,7 +188,7 @@ mod tests {
 
     #[test]
     fn every_code_of_connect_is_in_its_help() {
-        for code in (10..=12).chain(20..=36).chain([40, 3]) {
+        for code in (10..=15).chain(20..=36).chain([40, 3]) {
             let listed = HELP_OF_CONNECT
                 .split_whitespace()
                 .any(|word| word == code.to_string());

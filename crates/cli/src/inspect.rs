@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use attestation::{Freshness, Root, UnixTime, examine};
+use image::Image;
 use serde_json::json;
 use synthesis::Model;
 use time::OffsetDateTime;
@@ -14,9 +15,9 @@ use crate::arguments::InspectOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::receipt::Wanted;
-use crate::{connect, receipt};
+use crate::{connect, image_file, receipt};
 
-/// No document, receipt or model that anyone would keep is longer.
+/// No document, receipt, model or image that anyone would keep is longer.
 const MAX_BYTES: u64 = 1 << 30;
 
 pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<()> {
@@ -24,6 +25,9 @@ pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<
     let bytes = read(&options.file)?;
     if Model::is_model(&bytes) {
         return model(&bytes, printer);
+    }
+    if Image::is_image(&bytes) {
+        return image_file::describe(&bytes, printer);
     }
     if bytes.trim_ascii_start().first() == Some(&b'{') {
         let signed = receipt::read(&options.file)?;
@@ -122,7 +126,7 @@ fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let problem = || BadInput(format!("could not read {}", file.display()));
     let length = std::fs::metadata(file).with_context(problem)?.len();
     if length > MAX_BYTES {

@@ -5,6 +5,7 @@ mod connect;
 mod demo;
 mod evaluate;
 mod exit;
+mod image_file;
 mod inspect;
 mod interrupt;
 mod keygen;
@@ -43,6 +44,7 @@ fn run(command: &Command, printer: Printer) -> anyhow::Result<()> {
         Command::Validate(options) => validate::run(options, printer),
         Command::Connect(options) => connect::run(options, printer),
         Command::Inspect(options) => inspect::run(options, printer),
+        Command::Measure(options) => image_file::measure(options, printer),
         Command::VerifyReceipt(options) => receipt::run(options, printer),
         Command::Synth(options) => synth::run(options, printer),
         Command::Sample(options) => synth::sample(options, printer),

@@ -222,15 +222,15 @@ async fn serve_room() -> Outcome<(Running, Reachable)> {
     let running = Enclave::start(Config {
         agreement: agreement(&key)?,
         platform: Platform::simulated()?,
-        listener: TcpListener::bind("127.0.0.1:0").await?,
+        listener: TcpListener::bind("127.0.0.1:0").await?.into(),
         limits: Limits::default(),
         events: Arc::new(drop),
     })?;
     let there = Reachable {
-        address: running.address(),
+        address: running.address().tcp().ok_or("not TCP")?,
         key,
-        root_pem: running.root_pem(),
-        measurements: *running.measurements(),
+        root_pem: running.root_pem().ok_or("not simulated")?,
+        measurements: *running.measurements().ok_or("not simulated")?,
     };
     Ok((running, there))
 }

@@ -62,7 +62,7 @@ pub(crate) async fn attested(
     )
     .await
     .map_err(|_| Error::ConnectDeadline {
-        endpoint: endpoint.clone(),
+        endpoint: endpoint.to_string(),
     })??;
     Ok((speak_http(stream).await.map_err(|_| Error::Lost)?, verified))
 }

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use access::WeakOrUnreadableKey;
 use attested_tls::{Refused, UnreadableKey};
 
-use crate::Endpoint;
-
 /// What can go wrong on this side. Each message is a sentence for the person who runs it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,7 +55,7 @@ pub enum Error {
     },
     /// An address that cannot be one.
     #[error(
-        "`{text}` is no address of an enclave: {why}; write it like https://room.example.org or 127.0.0.1:7000"
+        "`{text}` is no address of an enclave: {why}; write it like https://room.example.org, wss://room.example.org or 127.0.0.1:7000"
     )]
     Address {
         /// What was given.
@@ -69,7 +67,7 @@ pub enum Error {
     #[error("no connection to the enclave at {endpoint}: {source}")]
     Unreachable {
         /// The address.
-        endpoint: Endpoint,
+        endpoint: String,
         /// What the operating system says.
         source: io::Error,
     },
@@ -79,7 +77,73 @@ pub enum Error {
     )]
     ConnectDeadline {
         /// The address.
-        endpoint: Endpoint,
+        endpoint: String,
+    },
+    /// A proxy's address that cannot be one. What it was is not repeated: it may hold a password.
+    #[error(
+        "the proxy's address makes no sense: {why}; write it like http://proxy.example.org:3128"
+    )]
+    ProxyAddress {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nothing answers at the proxy's address.
+    #[error("no connection to the proxy at {proxy}: {source}")]
+    ProxyUnreachable {
+        /// The proxy.
+        proxy: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The proxy opens no connection.
+    #[error("the proxy at {proxy} opens no connection to {to}: it answered {status}{}", hint_of_proxy(*status))]
+    ProxyRefused {
+        /// The proxy.
+        proxy: String,
+        /// What it was asked for.
+        to: String,
+        /// Its answer.
+        status: u16,
+    },
+    /// What answers is no proxy.
+    #[error("what answers at {proxy} is no HTTP proxy: {why}")]
+    ProxyAnswer {
+        /// The proxy.
+        proxy: String,
+        /// What is wrong with its answer.
+        why: String,
+    },
+    /// A list of authorities for the outer hop that cannot be used.
+    #[error("the authorities in {} cannot be used: {why}", path.display())]
+    OuterCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The load balancer's own TLS failed.
+    #[error("the outer TLS to {endpoint} failed (the load balancer's, not the enclave's): {why}")]
+    OuterTls {
+        /// The address.
+        endpoint: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// What answers does not change from HTTP to WebSocket.
+    #[error("{endpoint} does not open a WebSocket: it answered {status}{}", hint_of_upgrade(*status))]
+    UpgradeRefused {
+        /// The address.
+        endpoint: String,
+        /// Its answer.
+        status: u16,
+    },
+    /// What answers is no WebSocket of ours.
+    #[error("what answers at {endpoint} is no WebSocket of an enclave's host: {why}")]
+    NoWebSocket {
+        /// The address.
+        endpoint: String,
+        /// What is wrong with its answer.
+        why: String,
     },
     /// What answered is not what was asked for: nothing was sent to it.
     #[error(transparent)]
@@ -124,4 +188,25 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
+}
+
+fn hint_of_proxy(status: u16) -> &'static str {
+    match status {
+        403 => " (forbidden: its rules do not allow that address)",
+        407 => " (it wants a user and a password: write them as http://user:password@host)",
+        502..=504 => " (it could not reach it)",
+        _ => "",
+    }
+}
+
+fn hint_of_upgrade(status: u16) -> &'static str {
+    match status {
+        301 | 302 | 307 | 308 => " (a redirect, which is not followed)",
+        401 | 403 => " (forbidden: a firewall on the way does not allow it)",
+        404 => " (no such path there)",
+        426 => " (something on the way does not pass WebSockets on)",
+        429 => " (too many connections: try again later)",
+        502..=504 => " (there is no enclave at present: try again later)",
+        _ => "",
+    }
 }

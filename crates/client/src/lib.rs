@@ -4,13 +4,16 @@
 //! ordinary HTTP programs on this machine speak to the room: every connection it makes is verified again, and must show the same room.
 #![forbid(unsafe_code)]
 
+mod authority;
 mod connection;
 mod dial;
 mod endpoint;
 mod error;
 mod headers;
+mod http_proxy;
 mod keys;
 mod local_only;
+mod outer_trust;
 mod proxy;
 mod refusal;
 mod relay;
@@ -21,6 +24,8 @@ mod upstream;
 pub use attested_tls::{ClientKey, Expectations, KeyAlgorithm, Refused, VerifiedChannel};
 pub use endpoint::Endpoint;
 pub use error::Error;
+pub use http_proxy::HttpProxy;
 pub use keys::{NewKey, keygen, read_keys};
+pub use outer_trust::OuterTrust;
 pub use proxy::Proxy;
 pub use session::Session;

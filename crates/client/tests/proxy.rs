@@ -205,7 +205,7 @@ async fn an_enclave_that_was_restarted_is_another_room_and_is_sent_nothing() {
     let stage = Stage::new(FOUR_LINES);
     let platform = Platform::simulated().unwrap();
     let room = stage.start(&platform, None).await;
-    let (address, id) = (room.address(), room.room());
+    let (address, id) = (room.address().tcp().unwrap(), room.room());
     let alice = Serving::connect(&room, &stage.alice).await;
     assert_eq!(get(alice.port, "/healthz").await.status, 200);
 

@@ -37,7 +37,7 @@ async fn another_program_root_agreement_or_room_gets_no_session() {
         Platform::simulated().unwrap(),
     );
     let room = stage.start(&platform, None).await;
-    let [pcr0, pcr1, mut pcr2] = *room.measurements().pcrs();
+    let [pcr0, pcr1, mut pcr2] = *room.measurements().unwrap().pcrs();
     pcr2[47] ^= 1;
     let good = expectations(&room);
     let refuse = async |expectations: Expectations| {
@@ -68,7 +68,7 @@ async fn another_program_root_agreement_or_room_gets_no_session() {
     })
     .await;
     assert!(matches!(refused, Refused::Evidence(_)), "{refused}");
-    let root = Root::dangerous_from_pem(&other.root_pem()).unwrap();
+    let root = Root::dangerous_from_pem(&other.root_pem().unwrap()).unwrap();
     let refused = refuse(Expectations {
         root,
         ..good.clone()

@@ -1,7 +1,6 @@
 //! A room behind its attested channel.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +11,14 @@ use axum::Router;
 use privacy::NoiseRng;
 use protocol::{Agreement, AgreementHash, RoomId};
 use service::{CheckedAgreement, NoEvidence, Room, RoomSetup};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, TryAcquireError, watch};
 use tokio::task::JoinHandle;
 
 use crate::event::{Event, Events, Reason};
+use crate::listener::{Address, Incoming, Listener, OpenListener};
 use crate::stage::Stage;
-use crate::{Error, Limits, Platform, connection};
+use crate::{Error, Fault, Limits, Platform, connection};
 
 /// How long requests under way may take to end once the enclave is told to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub struct Config {
     /// Where evidence comes from.
     pub platform: Platform,
     /// Where parties connect.
-    pub listener: TcpListener,
+    pub listener: Listener,
     /// What connections may take.
     pub limits: Limits,
     /// Where events go.
@@ -44,7 +44,7 @@ pub struct Enclave;
 
 /// An enclave that serves its room. Dropped without [`Running::shutdown`], it breaks every connection off at once.
 pub struct Running {
-    address: SocketAddr,
+    address: Address,
     room: RoomId,
     agreement: AgreementHash,
     platform: Platform,
@@ -57,10 +57,12 @@ pub struct Running {
 
 impl Enclave {
     /// Checks the agreement, fixes PCR16 to it, draws the key and the boot nonce of this room, and serves it on the listener, in tasks
-    /// of the current tokio runtime.
+    /// of the current tokio runtime. An agreement that does not hold is refused before PCR16 is touched; the listener is opened after that.
+    ///
+    /// May block, on a platform that does.
     ///
     /// # Errors
-    /// [`Error::Agreement`], [`Error::Listener`], [`Error::Entropy`].
+    /// [`Error::Agreement`], [`Error::Nsm`], [`Error::Listener`], [`Error::Entropy`].
     pub fn start(config: Config) -> Result<Running, Error> {
         let Config {
             agreement,
@@ -71,13 +73,12 @@ impl Enclave {
         } = config;
         let agreement = CheckedAgreement::parse(agreement)?;
         let name = agreement.sha384();
-        let address = listener.local_addr().map_err(Error::Listener)?;
         let mut boot = [0; 32];
         getrandom::fill(&mut boot).map_err(|_| Error::Entropy)?;
         let room_id = RoomId::from_bytes(attestation::room_id(name.as_bytes(), &boot));
 
         let rng = NoiseRng::from_os().map_err(|_| Error::Entropy)?;
-        let attester: Arc<dyn Attester> = Arc::new(platform.measure(name.as_bytes()));
+        let attester: Arc<dyn Attester> = platform.measure(name.as_bytes())?;
         let keys: Vec<Vec<u8>> = registered(agreement.policy());
         let slots_of_key = keys
             .iter()
@@ -104,6 +105,8 @@ impl Enclave {
         });
         let router = service::router(room.map_err(|_| Error::Entropy)?);
 
+        let listener = listener.open().map_err(Error::Listener)?;
+        let address = listener.address().map_err(Error::Listener)?;
         let (stage, watched) = watch::channel(Stage::Serving);
         let connections = slots(limits.connections);
         let door = Door {
@@ -142,7 +145,7 @@ impl Running {
     }
 
     /// Where parties connect.
-    pub fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> Address {
         self.address
     }
 
@@ -156,14 +159,23 @@ impl Running {
         self.agreement
     }
 
-    /// The certificate of the platform's root.
-    pub fn root_pem(&self) -> String {
+    /// The certificate of a simulated platform's root.
+    pub fn root_pem(&self) -> Option<String> {
         self.platform.root_pem()
     }
 
-    /// What the platform says of this program.
-    pub fn measurements(&self) -> &Measurements {
+    /// What a simulated platform says of this program.
+    pub fn measurements(&self) -> Option<&Measurements> {
         self.platform.measurements()
+    }
+
+    /// Waits for what must end the enclave, which may be for ever.
+    pub async fn fault(&mut self) -> Fault {
+        tokio::select! {
+            // The loop has no end of its own.
+            _ = &mut self.accepting => Fault::Panicked,
+            () = self.platform.lost() => Fault::NsmLost,
+        }
     }
 
     /// Accepts nothing more, lets requests under way end for 5 seconds, and closes every connection. The room and all that it holds are
@@ -171,7 +183,10 @@ impl Running {
     pub async fn shutdown(mut self) {
         (self.events)(Event::Stopping);
         self.accepting.abort();
-        drop((&mut self.accepting).await);
+        // After a fault it has ended, and its end was seen.
+        if !self.accepting.is_finished() {
+            drop((&mut self.accepting).await);
+        }
         self.stage.send_replace(Stage::Ending);
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         drop(tokio::time::timeout(STOP_DEADLINE, self.connections.acquire_many(all)).await);
@@ -217,10 +232,14 @@ struct Door {
 }
 
 impl Door {
-    async fn accept_all(self: Arc<Self>, listener: TcpListener) {
+    async fn accept_all(self: Arc<Self>, listener: OpenListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok(Incoming::Tcp(stream)) => {
+                    tokio::spawn(Arc::clone(&self).receive(stream));
+                }
+                #[cfg(target_os = "linux")]
+                Ok(Incoming::Vsock(stream)) => {
                     tokio::spawn(Arc::clone(&self).receive(stream));
                 }
                 Err(_) => {
@@ -231,7 +250,10 @@ impl Door {
         }
     }
 
-    async fn receive(self: Arc<Self>, stream: TcpStream) {
+    async fn receive<S>(self: Arc<Self>, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let over = Stage::Over.reached(self.stage.clone());
         tokio::select! {
             served = self.serve(stream) => if let Err(reason) = served {
@@ -241,9 +263,10 @@ impl Door {
         }
     }
 
-    async fn serve(&self, stream: TcpStream) -> Result<(), Reason> {
-        // Without it small replies wait for acknowledgements; a stream that cannot be told so still works.
-        drop(stream.set_nodelay(true));
+    async fn serve<S>(&self, stream: S) -> Result<(), Reason>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let handshake = take(&self.handshakes, Reason::TooManyHandshakes)?;
         let accepted =
             tokio::time::timeout(self.limits.handshake_deadline, self.acceptor.accept(stream))

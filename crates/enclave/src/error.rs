@@ -23,7 +23,11 @@ pub enum Error {
     /// The running program cannot be measured.
     #[error("the running program cannot be read to measure it: {0}")]
     Executable(#[source] io::Error),
-    /// The listener has no address.
+    /// The security module does not vouch for the room.
+    #[cfg(target_os = "linux")]
+    #[error("{0}")]
+    Nsm(#[from] crate::NsmError),
+    /// The listener cannot be opened, or has no address.
     #[error("the listening socket is unusable: {0}")]
     Listener(#[source] io::Error),
     /// No room id could be drawn.

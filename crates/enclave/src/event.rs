@@ -1,20 +1,41 @@
 //! What the enclave tells the machine it runs on: a closed list of facts, none of which depends on the tables' content.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use protocol::{AgreementHash, RoomId};
 use serde::Serialize;
 
+use crate::listener::Address;
+use crate::{Confinement, Fault};
+
 /// One line of the log. The machine outside is not trusted: no query, no size and no text of a party appears here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// The enclave's program is up, on hardware or what looks like it.
+    Booted {
+        /// Its memory is open to the host and its measurements are zero, so that no client will trust it.
+        debug: bool,
+    },
+    /// What the kernel holds the program to from now on.
+    Confined(Confinement),
+    /// Whether the parent machine was there to be told that the enclave is up. Some launchers wait for it, others do not.
+    Heartbeat {
+        /// It was.
+        answered: bool,
+    },
+    /// The host may hand over the agreement now.
+    AwaitingConfiguration {
+        /// The port of the enclave's vsock.
+        address: Address,
+    },
+    /// The host handed over something that is not taken. What is wrong with it was said to the host alone.
+    ConfigurationRefused,
     /// Connections are accepted from now on.
     Ready {
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// The agreement's name.
         agreement: AgreementHash,
         /// The room's id.
@@ -31,6 +52,11 @@ pub enum Event {
     Stopping,
     /// All connections are closed.
     Stopped,
+    /// The enclave stops, because of this.
+    Fault {
+        /// What.
+        fault: Fault,
+    },
     /// Something happened in the room.
     #[serde(untagged)]
     Room(service::Event),
@@ -77,11 +103,13 @@ mod tests {
     use protocol::{AgreementHash, RoomId};
 
     use super::{Event, Reason};
+    use crate::listener::Address;
+    use crate::{Confinement, Fault, Held};
 
     #[test]
     fn an_event_is_one_flat_json_object() {
         let ready = Event::Ready {
-            address: ([127, 0, 0, 1], 7000).into(),
+            address: Address::Tcp(([127, 0, 0, 1], 7000).into()),
             agreement: AgreementHash::from_bytes([0xab; 48]),
             room: RoomId::from_bytes([1; 32]),
         };
@@ -92,6 +120,28 @@ mod tests {
                 "ab".repeat(48),
                 "01".repeat(32)
             )
+        );
+        let awaiting = Event::AwaitingConfiguration {
+            address: Address::Vsock { port: 5000 },
+        };
+        assert_eq!(
+            serde_json::to_string(&awaiting).unwrap(),
+            r#"{"event":"awaiting_configuration","address":"vsock:any:5000"}"#
+        );
+        let confined = Event::Confined(Confinement {
+            files: Held::Partly,
+            system_calls: Held::Fully,
+        });
+        assert_eq!(
+            serde_json::to_string(&confined).unwrap(),
+            r#"{"event":"confined","files":"partly","system_calls":"fully"}"#
+        );
+        let fault = Event::Fault {
+            fault: Fault::KernelLacksNsm,
+        };
+        assert_eq!(
+            serde_json::to_string(&fault).unwrap(),
+            r#"{"event":"fault","fault":"kernel_lacks_nsm"}"#
         );
         let refused = Event::ConnectionRefused {
             reason: Reason::TooManyConnectionsOfKey,

@@ -2,24 +2,41 @@
 //!
 //! [`Enclave::start`] serves one room: it accepts connections over the attested channel only, gives each the identity of the key that its
 //! handshake proved, and hands requests to the room. No connection can end the loop, and none can take more than its [`Limits`].
+//!
+//! In a real enclave the program is the only process, and its first: `init` brings the machine up, holds itself to what it needs
+//! ([`confine`]), takes the agreement from the host, and starts the room on the platform that the hypervisor vouches for.
 #![forbid(unsafe_code)]
 
+mod confinement;
 mod connection;
 mod enclave;
 mod error;
 mod event;
+mod fault;
 mod inbound;
+#[cfg(target_os = "linux")]
+pub mod init;
 mod limits;
+mod listener;
 mod platform;
 mod room_folder;
+#[cfg(target_os = "linux")]
+mod small_writes;
 mod stage;
 mod whole_file;
 mod write_deadline;
 
+#[cfg(target_os = "linux")]
+pub use confinement::confine;
+pub use confinement::{Confinement, Held};
 pub use enclave::{Config, Enclave, Running};
 pub use error::Error;
 pub use event::{Event, Events, Reason, to_stderr};
+pub use fault::Fault;
 pub use limits::Limits;
+pub use listener::{Address, Listener};
+#[cfg(target_os = "linux")]
+pub use platform::NsmError;
 pub use platform::Platform;
 pub use room_folder::read_agreement;
 pub use whole_file::write_whole;

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attestation::Measurements;
 use clap::Parser;
 use enclave::{
-    Config, Enclave, Event, Events, Limits, Platform, Running, read_agreement, to_stderr,
+    Config, Enclave, Event, Events, Fault, Limits, Platform, Running, read_agreement, to_stderr,
     write_whole,
 };
 use tokio::net::TcpListener;
@@ -16,6 +17,8 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Serves one room: checks its agreement, shows evidence on every connection, and answers the parties.
+///
+/// As the first process of an enclave's image it needs no arguments: the agreement comes from the host, and the hardware vouches for it.
 ///
 /// The evidence of a simulated platform proves nothing to anyone who does not trust this machine: it is for trying things out.
 #[derive(Parser)]
@@ -56,6 +59,8 @@ enum Exit {
     Address = 5,
     /// A file cannot be written.
     File = 6,
+    /// Something went wrong while the room was served.
+    Fault = 7,
 }
 
 struct Failure {
@@ -64,6 +69,10 @@ struct Failure {
 }
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if is_init() {
+        enclave::init::run();
+    }
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -73,9 +82,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// The kernel starts the image's program as process 1. A container does so too, and says what it wants.
+#[cfg(target_os = "linux")]
+fn is_init() -> bool {
+    std::process::id() == 1 && !std::env::args().any(|argument| argument == "--simulated")
+}
+
 fn run(options: &Options) -> Result<(), Failure> {
     if !options.simulated {
-        let sentence = "the Nitro platform comes with the enclave image; on a machine like this one, add --simulated.";
+        let sentence = "without --simulated this program runs as the first process of an enclave's image only; on a machine like this one, add --simulated.";
         return Err(Failure {
             exit: Exit::Platform,
             sentence: sentence.to_owned(),
@@ -99,14 +114,17 @@ fn run(options: &Options) -> Result<(), Failure> {
         let config = Config {
             agreement,
             platform,
-            listener,
+            listener: listener.into(),
             limits: Limits::default(),
-            events,
+            events: Arc::clone(&events),
         };
-        let running = Enclave::start(config).map_err(failed)?;
+        let mut running = Enclave::start(config).map_err(failed)?;
         publish(&running, options)?;
         running.announce();
-        signals.told_to_stop().await;
+        tokio::select! {
+            () = signals.told_to_stop() => {}
+            fault = running.fault() => return Err(gave_up(fault, &events)),
+        }
         running.shutdown().await;
         Ok(())
     });
@@ -123,12 +141,10 @@ fn tell_panics_as_events(events: &Events) {
 
 /// The measurements come last: where they are, everything is ready.
 fn publish(running: &Running, options: &Options) -> Result<(), Failure> {
-    let files = [
-        (&options.root_out, running.root_pem()),
-        (&options.measurements_out, running.measurements().to_json()),
-    ];
-    for (path, content) in files {
-        if let Some(path) = path {
+    let root = (&options.root_out, running.root_pem());
+    let measurements = running.measurements().map(Measurements::to_json);
+    for file in [root, (&options.measurements_out, measurements)] {
+        if let (Some(path), Some(content)) = file {
             write_whole(path, content.as_bytes()).map_err(|error| unwritable(path, &error))?;
         }
     }
@@ -164,11 +180,19 @@ fn failed(error: enclave::Error) -> Failure {
         | enclave::Error::Files(_)
         | enclave::Error::Agreement(_) => Exit::Agreement,
         enclave::Error::Listener(_) => Exit::Address,
-        enclave::Error::Executable(_) | enclave::Error::Entropy => Exit::Platform,
+        _ => Exit::Platform,
     };
     Failure {
         exit,
         sentence: format!("{error}."),
+    }
+}
+
+fn gave_up(fault: Fault, events: &Events) -> Failure {
+    events(Event::Fault { fault });
+    Failure {
+        exit: Exit::Fault,
+        sentence: "the room has stopped, and what it held is gone.".to_owned(),
     }
 }
 

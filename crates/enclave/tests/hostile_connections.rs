@@ -39,7 +39,7 @@ impl Stage {
         let running = Enclave::start(Config {
             agreement,
             platform: Platform::simulated().unwrap(),
-            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
             limits,
             events: Arc::new(move |event| events.lock().unwrap().push(event)),
         })
@@ -53,14 +53,16 @@ impl Stage {
     }
 
     async fn tcp(&self) -> TcpStream {
-        TcpStream::connect(self.running.address()).await.unwrap()
+        TcpStream::connect(self.running.address().tcp().unwrap())
+            .await
+            .unwrap()
     }
 
     /// A connection past its evidence; `None` where the enclave closed it before.
     async fn channel(&self, key: &ClientKey) -> Option<TlsStream<TcpStream>> {
         let expectations = Expectations {
-            root: Root::dangerous_from_pem(&self.running.root_pem()).unwrap(),
-            measurements: *self.running.measurements(),
+            root: Root::dangerous_from_pem(&self.running.root_pem().unwrap()).unwrap(),
+            measurements: *self.running.measurements().unwrap(),
             agreement: None,
             room: None,
         };
@@ -271,7 +273,7 @@ async fn it_ends_in_time_although_connections_are_open() {
     let stage = Stage::with(Limits::default()).await;
     let mut idle = stage.channel(&stage.alice).await.unwrap();
     let _silent = stage.tcp().await;
-    let address = stage.running.address();
+    let address = stage.running.address().tcp().unwrap();
     tokio::time::timeout(Duration::from_secs(6), stage.running.shutdown())
         .await
         .unwrap();
@@ -284,7 +286,7 @@ async fn it_ends_in_time_although_connections_are_open() {
 async fn it_breaks_off_when_it_is_dropped() {
     let stage = Stage::with(Limits::default()).await;
     let mut idle = stage.channel(&stage.alice).await.unwrap();
-    let address = stage.running.address();
+    let address = stage.running.address().tcp().unwrap();
     drop(stage);
     assert_eq!(read_all(&mut idle).await, "");
     for _ in 0..100 {

@@ -9,6 +9,7 @@ mod names;
 mod problem;
 mod receipt;
 mod replies;
+mod room_folder;
 
 pub use agreement::{Agreement, AgreementError, MAX_FILE_BYTES};
 pub use configuration::{
@@ -24,3 +25,4 @@ pub use replies::{
     AgreementReply, ColumnsReply, Commitment, Details, DetailsLimits, Message, PartyStatus, Phase,
     Status, TrainingProgress, UploadReply, Yourself,
 };
+pub use room_folder::RoomFolderError;

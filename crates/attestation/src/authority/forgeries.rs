@@ -77,6 +77,9 @@ pub enum Forgery {
     DeepNesting,
     /// A length of the envelope takes more bytes than it needs.
     WideLength,
+
+    /// The document says that it was made six minutes after its certificates were; signed.
+    SixMinutesAhead,
 }
 
 impl Authority {
@@ -86,9 +89,13 @@ impl Authority {
     /// When the operating system gives no randomness.
     pub fn forge(&self, fields: &DocumentFields, forgery: Forgery) -> Vec<u8> {
         let issued = self.issue_forged(fields.timestamp_millis, forgery);
+        let mut fields = fields.clone();
+        if forgery == Forgery::SixMinutesAhead {
+            fields.timestamp_millis += 6 * 60 * 1000;
+        }
         let honest = payload(
             MapForm::Definite,
-            fields,
+            &fields,
             &issued.certificate,
             &issued.bundle,
         );

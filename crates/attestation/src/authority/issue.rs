@@ -1,12 +1,10 @@
 //! Certificates in the shape of Nitro's.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use time::{Date, Duration, Month, OffsetDateTime, Time};
-
-pub(super) use rcgen::Certificate;
 
 use super::RANDOM;
 

@@ -16,11 +16,15 @@ use crate::envelope::to_be_signed;
 #[cfg(feature = "forgeries")]
 mod forgeries;
 mod issue;
+mod kept;
 
 #[cfg(feature = "forgeries")]
 pub use forgeries::Forgery;
 
-use issue::{Certificate, Chain};
+pub use kept::NotKept;
+
+use issue::Chain;
+use kept::RootCertificate;
 
 const RANDOM: &str = "making a P-384 key or signature fails only without system randomness";
 
@@ -33,7 +37,7 @@ pub struct Authority {
     regional: KeyPair,
     zonal: KeyPair,
     instance: KeyPair,
-    root_certificate: Certificate,
+    root_certificate: RootCertificate,
 }
 
 /// What a document says. Nothing is checked here: the limits are the verifier's business.
@@ -68,9 +72,13 @@ impl Authority {
     /// # Panics
     /// When the operating system gives no randomness.
     pub fn generate() -> Authority {
+        let root = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect(RANDOM);
+        let certificate = RootCertificate::from(Chain::root(&root));
+        Authority::under(root, certificate)
+    }
+
+    fn under(root: KeyPair, root_certificate: RootCertificate) -> Authority {
         let key = || KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect(RANDOM);
-        let root = key();
-        let root_certificate = Chain::root(&root);
         Authority {
             root,
             regional: key(),
@@ -82,7 +90,7 @@ impl Authority {
 
     /// The root certificate, as [`Root::dangerous_from_pem`](crate::Root::dangerous_from_pem) reads it.
     pub fn root_pem(&self) -> String {
-        self.root_certificate.pem()
+        self.root_certificate.pem.clone()
     }
 
     /// A signed document, in the form that Nitro has used since 2025.
@@ -116,12 +124,7 @@ impl Authority {
     fn issue_with(&self, chain: &Chain, instance: &KeyPair, leaf: KeyPair) -> Issued {
         let keys = [&self.root, &self.regional, &self.zonal, instance, &leaf];
         let [regional, zonal, instance, certificate] = chain.certificates(keys);
-        let bundle = vec![
-            self.root_certificate.der().to_vec(),
-            regional,
-            zonal,
-            instance,
-        ];
+        let bundle = vec![self.root_certificate.der.clone(), regional, zonal, instance];
         Issued {
             key: leaf,
             certificate,

@@ -1,6 +1,7 @@
 //! The room of the demo, and what each party does.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,36 +45,49 @@ pub(super) fn agree(folder: &Path, epsilon: f64) -> anyhow::Result<Agreement> {
 /// A running room, and what the parties know of it beforehand: its root and its measurements.
 pub(super) struct Stage {
     running: Running,
+    address: SocketAddr,
+    root_pem: String,
+    measurements: Measurements,
 }
 
 impl Stage {
     pub(super) async fn open(folder: &Path, agreement: Agreement) -> anyhow::Result<Self> {
+        const SIMULATED: &str = "a simulated platform has a root and measurements of its own";
+        let platform = Platform::simulated()?;
+        let root_pem = platform.root_pem().expect(SIMULATED);
+        let measurements = *platform.measurements().expect(SIMULATED);
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
         let running = Enclave::start(Config {
             agreement,
-            platform: Platform::simulated()?,
-            listener: TcpListener::bind("127.0.0.1:0").await?,
+            platform,
+            listener: listener.into(),
             limits: Limits::default(),
             events: std::sync::Arc::new(drop),
         })?;
-        let measurements = running.measurements().to_json();
         for (name, text) in [
-            ("root.pem", running.root_pem()),
-            ("measurements.json", measurements),
+            ("root.pem", &root_pem),
+            ("measurements.json", &measurements.to_json()),
         ] {
             whole_file::write(
                 &folder.join(name),
                 |out| Ok(out.write_all(text.as_bytes())?),
             )?;
         }
-        Ok(Self { running })
+        Ok(Self {
+            running,
+            address,
+            root_pem,
+            measurements,
+        })
     }
 
     pub(super) fn room(&self) -> RoomId {
         self.running.room()
     }
 
-    pub(super) fn address(&self) -> std::net::SocketAddr {
-        self.running.address()
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(super) fn agreement(&self) -> [u8; 48] {
@@ -81,11 +95,11 @@ impl Stage {
     }
 
     pub(super) fn measurements(&self) -> &Measurements {
-        self.running.measurements()
+        &self.measurements
     }
 
     pub(super) fn root(&self) -> anyhow::Result<Root> {
-        Ok(Root::dangerous_from_pem(&self.running.root_pem())?)
+        Ok(Root::dangerous_from_pem(&self.root_pem)?)
     }
 
     /// The first half of what `synclave connect` does: to verify.

@@ -27,15 +27,18 @@ async fn open_room(folder: &Path) -> Running {
     let running = Enclave::start(Config {
         agreement: Agreement::new(service, runtime).unwrap(),
         platform: Platform::simulated().unwrap(),
-        listener: tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        listener: tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .into(),
         limits: Limits::default(),
         events: Arc::new(drop),
     })
     .unwrap();
-    fs::write(folder.join("root.pem"), running.root_pem()).unwrap();
+    fs::write(folder.join("root.pem"), running.root_pem().unwrap()).unwrap();
     fs::write(
         folder.join("measurements.json"),
-        running.measurements().to_json(),
+        running.measurements().unwrap().to_json(),
     )
     .unwrap();
     running
@@ -45,7 +48,10 @@ async fn open_room(folder: &Path) -> Running {
 fn arguments(running: &Running, lport: u16) -> Vec<(String, String)> {
     [
         ("--url", "http://127.0.0.1".to_owned()),
-        ("--port", running.address().port().to_string()),
+        (
+            "--port",
+            running.address().tcp().unwrap().port().to_string(),
+        ),
         ("--lport", lport.to_string()),
         ("--private-key", "alice_private.der".to_owned()),
         ("--public-key", "alice_public.der".to_owned()),

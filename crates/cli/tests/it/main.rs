@@ -7,6 +7,7 @@
 mod connecting;
 mod demo;
 mod documents;
+mod images;
 #[cfg(unix)]
 mod interruption;
 mod keys_and_rooms;

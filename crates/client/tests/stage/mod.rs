@@ -76,7 +76,7 @@ impl Stage {
         Enclave::start(Config {
             agreement: self.agreement.clone(),
             platform: platform.clone(),
-            listener,
+            listener: listener.into(),
             limits,
             events: Arc::new(move |event| log.lock().unwrap().push(event)),
         })
@@ -116,8 +116,8 @@ pub(crate) fn key(pair: &NewKey) -> ClientKey {
 /// What a party expects who was given the enclave's root and measurements.
 pub(crate) fn expectations(running: &Running) -> Expectations {
     Expectations {
-        root: attestation::Root::dangerous_from_pem(&running.root_pem()).unwrap(),
-        measurements: *running.measurements(),
+        root: attestation::Root::dangerous_from_pem(&running.root_pem().unwrap()).unwrap(),
+        measurements: *running.measurements().unwrap(),
         agreement: None,
         room: None,
     }

@@ -1,4 +1,4 @@
-//! Where evidence comes from.
+//! What a Nitro enclave's security module does, done by this process.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,24 +13,16 @@ use aws_lc_rs::digest::{Context, SHA384};
 
 use crate::Error;
 
-/// What a Nitro enclave's security module does, done by this process: it makes attestation documents.
-///
-/// They have the form of real ones, under a root that was made when the platform was. Whoever can read this process's memory can forge
-/// them, so they prove nothing to anyone who does not trust this machine.
-///
-/// PCR0, PCR1 and PCR2 follow from the SHA-384 of the running executable: another build has others.
+/// A platform that makes its attestation documents itself. [`crate::Platform::simulated`] says what they are worth.
 #[derive(Clone)]
-pub struct Platform {
+pub(crate) struct SimulatedPlatform {
     authority: Arc<Authority>,
     measurements: Measurements,
 }
 
-impl Platform {
-    /// A platform with a root of its own.
-    ///
-    /// # Errors
-    /// [`Error::Executable`] where the running executable cannot be read.
-    pub fn simulated() -> Result<Self, Error> {
+impl SimulatedPlatform {
+    /// With a root of its own.
+    pub(crate) fn new() -> Result<Self, Error> {
         let executable = hash_of_executable().map_err(Error::Executable)?;
         let [pcr0, pcr1, pcr2] = [0, 1, 2].map(|index| simulated_pcr(index, &executable));
         let measurements =
@@ -41,24 +33,21 @@ impl Platform {
         })
     }
 
-    /// The certificate of its root, which clients name behind a `--dangerous-` option.
-    pub fn root_pem(&self) -> String {
+    pub(crate) fn root_pem(&self) -> String {
         self.authority.root_pem()
     }
 
-    /// What it says of the program that runs.
-    pub fn measurements(&self) -> &Measurements {
+    pub(crate) fn measurements(&self) -> &Measurements {
         &self.measurements
     }
 
-    /// Extends PCR16 with the agreement, once and for all: no evidence can be had before, or with another value.
-    pub(crate) fn measure(&self, agreement: &[u8; 48]) -> Attesting {
+    pub(crate) fn measure(&self, agreement: &[u8; 48]) -> SimulatedAttester {
         let mut pcrs: BTreeMap<u8, Vec<u8>> = (0..16).map(|index| (index, vec![0; 48])).collect();
         for (index, pcr) in (0..).zip(self.measurements.pcrs()) {
             pcrs.insert(index, pcr.to_vec());
         }
         pcrs.insert(16, attestation::agreement_pcr(agreement).to_vec());
-        Attesting {
+        SimulatedAttester {
             authority: Arc::clone(&self.authority),
             pcrs,
         }
@@ -66,18 +55,19 @@ impl Platform {
 }
 
 /// A platform whose registers are fixed.
-pub(crate) struct Attesting {
+pub(crate) struct SimulatedAttester {
     authority: Arc<Authority>,
     pcrs: BTreeMap<u8, Vec<u8>>,
 }
 
-impl Attester for Attesting {
+impl Attester for SimulatedAttester {
     fn attest(
         &self,
         nonce: Option<&[u8]>,
         public_key: Option<&[u8]>,
         user_data: &[u8],
     ) -> Result<Vec<u8>, AttestError> {
+        // The host's clock, because there is nothing better here; a real document has the hypervisor's.
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_err(|_| AttestError::new("the clock stands before 1970"))?;
@@ -124,13 +114,13 @@ fn hash_of_executable() -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Platform;
+    use super::SimulatedPlatform;
 
     #[test]
     fn the_same_program_has_the_same_measurements_under_another_root() {
         let (first, second) = (
-            Platform::simulated().unwrap(),
-            Platform::simulated().unwrap(),
+            SimulatedPlatform::new().unwrap(),
+            SimulatedPlatform::new().unwrap(),
         );
         assert_eq!(first.measurements(), second.measurements());
         assert_ne!(first.root_pem(), second.root_pem());

@@ -1,0 +1,85 @@
+//! Who vouches for a load balancer, where the channel goes through TLS of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::Error;
+
+/// The authorities that the outer hop of `wss://` is judged by: by default those of the operating system. They say that a load balancer is
+/// the one that was asked for; what it then carries is checked again, against evidence, and trusts none of them.
+#[derive(Clone, Debug, Default)]
+pub struct OuterTrust {
+    /// `None` is the operating system's.
+    named: Option<Arc<RootCertStore>>,
+}
+
+impl OuterTrust {
+    /// The certificates in `file` (PEM) alone.
+    ///
+    /// # Errors
+    /// [`Error::OuterCa`] where the file cannot be read or holds none.
+    pub fn from_pem_file(file: &Path) -> Result<Self, Error> {
+        let refuse = |why: String| Error::OuterCa {
+            path: file.to_owned(),
+            why,
+        };
+        let mut roots = RootCertStore::empty();
+        let certificates = CertificateDer::pem_file_iter(file);
+        for certificate in certificates.map_err(|error| refuse(error.to_string()))? {
+            let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
+            let added = roots.add(certificate);
+            added.map_err(|error| refuse(error.to_string()))?;
+        }
+        if roots.is_empty() {
+            return Err(refuse("there is no certificate in it".to_owned()));
+        }
+        Ok(Self {
+            named: Some(Arc::new(roots)),
+        })
+    }
+
+    /// TLS over `stream` to the server that calls itself `host`.
+    ///
+    /// # Errors
+    /// What is wrong, for a person.
+    pub(crate) async fn secure<S>(&self, stream: S, host: &str) -> Result<TlsStream<S>, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(self.roots()?)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    fn roots(&self) -> Result<Arc<RootCertStore>, String> {
+        if let Some(named) = &self.named {
+            return Ok(Arc::clone(named));
+        }
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            return Err(
+                "this machine has no list of certificate authorities; name one with --outer-ca"
+                    .to_owned(),
+            );
+        }
+        Ok(Arc::new(roots))
+    }
+}

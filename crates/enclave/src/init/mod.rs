@@ -1,0 +1,129 @@
+//! The image's first and only process.
+//!
+//! It brings up what the program needs and nothing else: no network, no disk, no shell, no other process. Then it waits for the agreement,
+//! and serves the room until the machine is stopped from outside, or something goes wrong. Then it says what, and stops the machine.
+
+mod configuration;
+mod entropy;
+mod heartbeat;
+mod machine;
+mod memory;
+mod modules;
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use protocol::{Agreement, CONFIGURATION_PORT, PARTIES_PORT};
+use rustix::system::{RebootCommand, reboot};
+use tokio::runtime::Runtime;
+
+use crate::init::configuration::Configuration;
+use crate::init::entropy::Fed;
+use crate::platform::NitroPlatform;
+use crate::{
+    Config, Enclave, Error, Event, Events, Fault, Limits, Listener, Running, confine, to_stderr,
+};
+
+/// How long the console may take to be told of a fault.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Runs the enclave as the machine's first process, and stops the machine in the end.
+pub fn run() -> ! {
+    let events = to_stderr();
+    tell_panics(&events);
+    let fault = match catch_unwind(AssertUnwindSafe(|| serve(&events))) {
+        Ok(Err(fault)) => fault,
+        Err(_) => Fault::Panicked,
+    };
+    tell_in_time(&events, fault);
+    // Nobody starts a stopped enclave again, so that a restart ends it; many a machine without ACPI cannot switch itself off.
+    let _ = reboot(RebootCommand::Restart);
+    // Where the kernel refuses: one whose first process ends stops as well.
+    std::process::exit(1)
+}
+
+/// In this order: what is open is open before the confinement, and what comes from outside is read after it.
+fn serve(events: &Events) -> Result<Infallible, Fault> {
+    machine::bring_up()?;
+    let platform = NitroPlatform::open().map_err(|error| Fault::from(&error))?;
+    events(Event::Booted {
+        debug: platform.is_debug(),
+    });
+    let fed = entropy::feed(&platform)?;
+    events(Event::Confined(confine()));
+    let runtime = Runtime::new().map_err(|_| Fault::NoThreads)?;
+    let served = runtime.block_on(serve_one_room(platform, fed, events));
+    // A training under way does not keep the machine from stopping.
+    runtime.shutdown_timeout(Duration::ZERO);
+    served
+}
+
+async fn serve_one_room(
+    platform: NitroPlatform,
+    fed: Fed,
+    events: &Events,
+) -> Result<Infallible, Fault> {
+    let port = Listener::Vsock {
+        port: CONFIGURATION_PORT,
+    };
+    let listener = port.open().map_err(|_| Fault::KernelLacksVsock)?;
+    let configuration = Configuration::new(listener, Arc::clone(events));
+    tokio::spawn(heartbeat::send(Arc::clone(events)));
+    let exhausted = memory::exhausted();
+    let serving = async {
+        let start = |agreement| start(agreement, platform.clone(), fed, Arc::clone(events));
+        let mut running = configuration.first(start).await?;
+        running.announce();
+        tokio::select! {
+            never = configuration.refuse_others() => match never {},
+            fault = running.fault() => Err(fault),
+        }
+    };
+    tokio::select! {
+        served = serving => served,
+        fault = exhausted => Err(fault),
+    }
+}
+
+async fn start(
+    agreement: Agreement,
+    platform: NitroPlatform,
+    fed: Fed,
+    events: Events,
+) -> Result<Running, Error> {
+    fed.taken_in().await;
+    let config = Config {
+        agreement,
+        platform: platform.into(),
+        listener: Listener::Vsock { port: PARTIES_PORT },
+        limits: Limits::default(),
+        events,
+    };
+    tokio::task::spawn_blocking(|| Enclave::start(config))
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+fn tell_panics(events: &Events) {
+    let events = Arc::clone(events);
+    service::tell_panics_as_events(Arc::new(move |event| events(Event::Room(event))));
+}
+
+/// The console is the host's, and a host that takes nothing from it must not keep the enclave from stopping.
+fn tell_in_time(events: &Events, fault: Fault) {
+    let events = Arc::clone(events);
+    let (told, wait) = mpsc::channel();
+    let teller = std::thread::Builder::new().spawn(move || {
+        events(Event::Fault { fault });
+        // What the kernel has of a line is on its way, and needs a moment.
+        std::thread::sleep(LAST_WORDS / 10);
+        // Nobody waits any more: then it was too slow.
+        let _ = told.send(());
+    });
+    if teller.is_ok() {
+        // Told or not, the machine stops.
+        let _ = wait.recv_timeout(LAST_WORDS);
+    }
+}

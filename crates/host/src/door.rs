@@ -1,0 +1,394 @@
+//! Where connections come in, and what each has to pass before the enclave hears of it.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use protocol::PARTIES_PORT;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use websocket::ByteStream;
+
+use crate::Limits;
+use crate::clients::{Clients, Place};
+use crate::enclave_address::{EnclaveAddress, EnclaveStream};
+use crate::event::{Carrier, Event, Events, How, Reason};
+use crate::metrics::Metrics;
+use crate::proxy_protocol::{self, Origin};
+use crate::relay::{BUFFER_BYTES, Relay};
+use crate::stage::Stage;
+use crate::upgrade::{Answer, Asked, NoUpgrade, asked, forwarded_for, sentence};
+
+/// After a failed `accept` (too many open files, most likely).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The longest header of an upgrade, all lines together.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// A listener, and how the channel is carried there.
+pub struct Entrance {
+    /// Where clients or a load balancer connect.
+    pub listener: TcpListener,
+    /// What they speak.
+    pub carrier: Carrier,
+    /// TLS of the outer hop.
+    pub tls: Option<TlsAcceptor>,
+    /// Who says which client it is.
+    pub client: ClientAddress,
+}
+
+/// Who says which client a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// The connection itself.
+    Peer,
+    /// A load balancer, in a PROXY header of version 2 before everything else. A connection without one is refused.
+    ProxyProtocol,
+    /// A load balancer, in the last address of `X-Forwarded-For`. A request without one is refused. Over WebSocket only.
+    ForwardedFor,
+}
+
+/// An entrance without its listener, which is closed while connections go on.
+struct Way {
+    carrier: Carrier,
+    tls: Option<TlsAcceptor>,
+    client: ClientAddress,
+}
+
+/// The enclave that connections lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) address: EnclaveAddress,
+    /// Another enclave at the same address has another number.
+    pub(crate) number: u64,
+}
+
+/// What every connection needs.
+pub(crate) struct Door {
+    pub(crate) limits: Limits,
+    pub(crate) events: Events,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) target: watch::Receiver<Option<Target>>,
+    pub(crate) stage: watch::Receiver<Stage>,
+}
+
+impl Door {
+    /// Accepts for as long as it is polled; each connection is served in a task of its own.
+    pub(crate) async fn accept_all(self: Arc<Self>, entrance: Entrance) {
+        let Entrance {
+            listener,
+            carrier,
+            tls,
+            client,
+        } = entrance;
+        let way = Arc::new(Way {
+            carrier,
+            tls,
+            client,
+        });
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let (door, way) = (Arc::clone(&self), Arc::clone(&way));
+                    tokio::spawn(async move { door.receive(&way, stream, peer).await });
+                }
+                Err(_) => {
+                    (self.events)(Event::AcceptFailed);
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn receive(&self, way: &Way, stream: TcpStream, peer: SocketAddr) {
+        let _open = self.metrics.accepted(way.carrier);
+        let mut visit = Visit {
+            door: self,
+            way,
+            client: None,
+            place: None,
+        };
+        let over = Stage::Over.reached(self.stage.clone());
+        let refused = tokio::select! {
+            served = visit.serve(stream, peer) => served.err(),
+            () = over => None,
+        };
+        if let Some(reason) = refused {
+            self.metrics.refused(reason);
+            (self.events)(Event::ConnectionRefused {
+                carrier: way.carrier,
+                client: visit.client,
+                reason,
+            });
+        }
+    }
+
+    /// A connection to the enclave of now, and the enclave's number.
+    async fn enclave(&self) -> Result<(EnclaveStream, u64), Reason> {
+        let target = self.target.borrow().clone().ok_or(Reason::NoEnclave)?;
+        match target.address.connect(PARTIES_PORT).await {
+            Ok(stream) => Ok((stream, target.number)),
+            Err(_) => Err(Reason::NoEnclave),
+        }
+    }
+
+    /// Completes when the enclave with this number is gone.
+    async fn gone(&self, number: u64) {
+        let mut target = self.target.clone();
+        let other = |now: &Option<Target>| now.as_ref().is_none_or(|it| it.number != number);
+        drop(target.wait_for(other).await);
+    }
+}
+
+/// One connection.
+struct Visit<'a> {
+    door: &'a Door,
+    way: &'a Way,
+    client: Option<IpAddr>,
+    place: Option<Place>,
+}
+
+impl Visit<'_> {
+    async fn serve(&mut self, mut stream: TcpStream, peer: SocketAddr) -> Result<(), Reason> {
+        let deadline = Instant::now() + self.door.limits.handshake_deadline;
+        let _slot = self
+            .door
+            .slots
+            .try_acquire()
+            .map_err(|_| Reason::TooManyConnections)?;
+        // Without it small parts wait for acknowledgements; a stream that cannot be told so still works.
+        drop(stream.set_nodelay(true));
+        match self.way.client {
+            ClientAddress::Peer => self.enter(peer.ip())?,
+            ClientAddress::ProxyProtocol => {
+                let origin = timeout_at(deadline, proxy_protocol::read(&mut stream)).await;
+                match origin.map_err(|_| Reason::Deadline)? {
+                    Ok(Origin::Client(client)) => self.enter(client.ip())?,
+                    Ok(Origin::Balancer) => self.client = Some(peer.ip()),
+                    Err(_) => return Err(Reason::ProxyHeader),
+                }
+            }
+            // It comes with the request.
+            ClientAddress::ForwardedFor => {}
+        }
+        match &self.way.tls {
+            None => self.carry(stream, deadline).await,
+            Some(acceptor) => {
+                let accepted = timeout_at(deadline, acceptor.accept(stream)).await;
+                let stream = accepted.map_err(|_| Reason::Deadline)?;
+                self.carry(stream.map_err(|_| Reason::OuterTls)?, deadline)
+                    .await
+            }
+        }
+    }
+
+    /// Takes one of the client's places.
+    fn enter(&mut self, client: IpAddr) -> Result<(), Reason> {
+        self.client = Some(client);
+        let place = self.door.clients.enter(client);
+        self.place = Some(place.ok_or(Reason::TooManyConnectionsOfClient)?);
+        Ok(())
+    }
+
+    async fn carry<S>(&mut self, stream: S, deadline: Instant) -> Result<(), Reason>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        match self.way.carrier {
+            Carrier::Tcp => self.carry_raw(stream, deadline).await,
+            Carrier::WebSocket => self.carry_websocket(stream, deadline).await,
+        }
+    }
+
+    /// The enclave is not bothered before the client has said something.
+    async fn carry_raw<S>(&mut self, mut stream: S, deadline: Instant) -> Result<(), Reason>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut first = vec![0; BUFFER_BYTES];
+        let length = match timeout_at(deadline, stream.read(&mut first)).await {
+            Err(_) => return Err(Reason::Deadline),
+            Ok(Ok(0)) => return Err(Reason::Silent),
+            Ok(Ok(length)) => length,
+            Ok(Err(_)) => return Err(Reason::Lost),
+        };
+        let (enclave, number) = self.door.enclave().await?;
+        let first = &first[..length];
+        self.relay(stream, enclave, number, first).await;
+        Ok(())
+    }
+
+    async fn carry_websocket<S>(&mut self, stream: S, deadline: Instant) -> Result<(), Reason>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let desk = Desk {
+            door: self.door,
+            by_header: self.way.client == ClientAddress::ForwardedFor,
+            outcome: Mutex::new(Outcome::Answered),
+        };
+        let service =
+            service_fn(|request| async { Ok::<_, Infallible>(desk.answer(request).await) });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.door.limits.handshake_deadline)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let served = timeout_at(deadline, pin!(connection)).await;
+        let outcome = desk.outcome.into_inner();
+        match outcome.unwrap_or_else(PoisonError::into_inner) {
+            Outcome::Switched(switched) => {
+                let Switched {
+                    upgrade,
+                    enclave,
+                    number,
+                    client,
+                } = *switched;
+                let upgraded = timeout_at(deadline, upgrade).await;
+                let upgraded = upgraded.map_err(|_| Reason::Deadline)?;
+                let upgraded = TokioIo::new(upgraded.map_err(|_| Reason::Lost)?);
+                if let Some((address, place)) = client {
+                    (self.client, self.place) = (Some(address), Some(place));
+                }
+                let party = ByteStream::accepted(upgraded).await;
+                self.relay(party, enclave, number, &[]).await;
+                Ok(())
+            }
+            Outcome::Refused { reason, client } => {
+                self.client = self.client.or(client);
+                Err(reason)
+            }
+            Outcome::Answered => match served {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(Reason::Lost),
+                Err(_) => Err(Reason::Deadline),
+            },
+        }
+    }
+
+    async fn relay<P>(&self, mut party: P, mut enclave: EnclaveStream, number: u64, first: &[u8])
+    where
+        P: AsyncRead + AsyncWrite + Unpin,
+    {
+        let door = self.door;
+        let mut relay = Relay::new(first, door.limits.relay, &door.metrics.moved);
+        let how = tokio::select! {
+            ending = relay.run(&mut party, &mut enclave) => How::from(ending),
+            () = door.gone(number) => How::EnclaveEnded,
+            () = Stage::Over.reached(door.stage.clone()) => How::Stopped,
+        };
+        let (to_enclave, from_enclave) = relay.counts();
+        door.metrics.ended(how);
+        (door.events)(Event::ConnectionEnded {
+            carrier: self.way.carrier,
+            client: self.client,
+            how,
+            to_enclave,
+            from_enclave,
+        });
+    }
+}
+
+/// Who answers the HTTP request of one connection.
+struct Desk<'a> {
+    door: &'a Door,
+    by_header: bool,
+    outcome: Mutex<Outcome>,
+}
+
+/// What became of a request.
+enum Outcome {
+    /// It was answered, or none came.
+    Answered,
+    Refused {
+        reason: Reason,
+        client: Option<IpAddr>,
+    },
+    Switched(Box<Switched>),
+}
+
+struct Switched {
+    upgrade: OnUpgrade,
+    enclave: EnclaveStream,
+    number: u64,
+    /// Where the request names the client.
+    client: Option<(IpAddr, Place)>,
+}
+
+impl Desk<'_> {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let (mut answer, outcome) = match asked(&request) {
+            Ok(Asked::Health) => (self.health(), Outcome::Answered),
+            Ok(Asked::Channel(upgrade)) => match self.switch(request).await {
+                Ok(switched) => (upgrade.switch(), Outcome::Switched(Box::new(switched))),
+                Err((refusal, reason, client)) => {
+                    (refusal.answer(), Outcome::Refused { reason, client })
+                }
+            },
+            Err(refusal) => {
+                let (reason, client) = (Reason::Upgrade, None);
+                (refusal.answer(), Outcome::Refused { reason, client })
+            }
+        };
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(CONNECTION, close);
+        }
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
+        answer
+    }
+
+    fn health(&self) -> Answer {
+        let serving = *self.door.stage.borrow() == Stage::Serving;
+        match serving && self.door.target.borrow().is_some() {
+            true => sentence(StatusCode::OK, "ok"),
+            false => NoUpgrade::NoEnclave.answer(),
+        }
+    }
+
+    async fn switch(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> Result<Switched, (NoUpgrade, Reason, Option<IpAddr>)> {
+        let mut client = None;
+        if self.by_header {
+            let address = forwarded_for(request.headers()).ok_or((
+                NoUpgrade::Client,
+                Reason::ForwardedFor,
+                None,
+            ))?;
+            let place = self.door.clients.enter(address).ok_or((
+                NoUpgrade::TooMany,
+                Reason::TooManyConnectionsOfClient,
+                Some(address),
+            ))?;
+            client = Some((address, place));
+        }
+        let address = client.as_ref().map(|(address, _)| *address);
+        let (enclave, number) = self
+            .door
+            .enclave()
+            .await
+            .map_err(|reason| (NoUpgrade::NoEnclave, reason, address))?;
+        Ok(Switched {
+            upgrade: hyper::upgrade::on(&mut request),
+            enclave,
+            number,
+            client,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Everything together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::Agreement;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::Limits;
+use crate::clients::Clients;
+use crate::door::{Door, Entrance};
+use crate::event::{Event, Events};
+use crate::keeper::{EnclaveError, Keeper, Restarts};
+use crate::launch::Launch;
+use crate::metrics::{self, Metrics};
+use crate::stage::Stage;
+
+/// What a host is started with.
+pub struct Config {
+    /// Where connections come in.
+    pub entrances: Vec<Entrance>,
+    /// Where metrics are asked for.
+    pub metrics: Option<TcpListener>,
+    /// Where the enclave comes from.
+    pub launch: Launch,
+    /// What every enclave is configured with; `None` where somebody else does that.
+    pub agreement: Option<Agreement>,
+    /// How long an enclave may take until it can be configured.
+    pub boot: Duration,
+    /// How soon another one follows.
+    pub restarts: Restarts,
+    /// What connections may take.
+    pub limits: Limits,
+    /// How long connections may take to end once the host is told to stop.
+    pub drain: Duration,
+    /// Where events go.
+    pub events: Events,
+}
+
+/// Keeps an enclave alive and relays connections to it until `stop` completes. Then nothing more is accepted, connections have
+/// [`Config::drain`] to end, the others are closed, and the enclave is ended if it was started here.
+///
+/// # Errors
+/// [`EnclaveError`]: there is no enclave, and trying again would not help. All connections are closed by then.
+pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), EnclaveError> {
+    let Config {
+        entrances,
+        metrics,
+        launch,
+        agreement,
+        boot,
+        restarts,
+        limits,
+        drain,
+        events,
+    } = config;
+    let counters = Arc::new(Metrics::default());
+    let (stage, watched) = watch::channel(Stage::Serving);
+    let (target, current) = watch::channel(None);
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let door = Arc::new(Door {
+        limits,
+        events: Arc::clone(&events),
+        metrics: Arc::clone(&counters),
+        slots: Arc::clone(&slots),
+        clients: Clients::new(limits.connections_per_client),
+        target: current,
+        stage: watched.clone(),
+    });
+
+    // Whatever way this ends, nothing is accepted afterwards.
+    let mut accepting = JoinSet::new();
+    for entrance in entrances {
+        if let Ok(address) = entrance.listener.local_addr() {
+            let carrier = entrance.carrier;
+            events(Event::Listening { carrier, address });
+        }
+        accepting.spawn(Arc::clone(&door).accept_all(entrance));
+    }
+    let mut scraping = JoinSet::new();
+    if let Some(listener) = metrics {
+        if let Ok(address) = listener.local_addr() {
+            events(Event::MetricsListening { address });
+        }
+        scraping.spawn(metrics::serve(listener, Arc::clone(&counters)));
+    }
+    let keeper = Keeper {
+        launch,
+        agreement,
+        boot,
+        restarts,
+        events: Arc::clone(&events),
+        metrics: counters,
+        target,
+        stage: watched,
+    };
+    let mut keeping = JoinSet::new();
+    keeping.spawn(keeper.keep());
+
+    let failed = tokio::select! {
+        kept = keeping.join_next() => kept,
+        () = stop => None,
+    };
+    accepting.shutdown().await;
+    if failed.is_none() {
+        let connections = limits.connections - slots.available_permits();
+        events(Event::Draining { connections });
+        stage.send_replace(Stage::Draining);
+        let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+        drop(timeout(drain, slots.acquire_many(all)).await);
+    }
+    stage.send_replace(Stage::Over);
+    let ended = match failed {
+        Some(ended) => Some(ended),
+        None => keeping.join_next().await,
+    };
+    events(Event::Stopped);
+    ended.map_or(Ok(()), |ended| ended.expect("the keeper does not panic"))
+}

@@ -1,0 +1,35 @@
+//! The untrusted host on the parent machine: keeps an enclave alive, hands it its configuration, and relays connections to it.
+//!
+//! It holds no secret and sees only ciphertext: the attested channel ends in the enclave, and whatever a host changes, clients notice.
+//! What it can do is to refuse service; so it bounds what any client can take of it. [`serve`] is the whole of it.
+#![forbid(unsafe_code)]
+
+mod clients;
+mod configure;
+mod door;
+mod enclave_address;
+mod event;
+mod host;
+mod keeper;
+mod launch;
+mod limits;
+mod metrics;
+mod nitro;
+mod outer_tls;
+mod pace;
+mod proxy_protocol;
+mod relay;
+mod stage;
+mod upgrade;
+
+pub use configure::ConfigureError;
+pub use door::{ClientAddress, Entrance};
+pub use enclave_address::{EnclaveAddress, EnclaveStream, NotAnAddress};
+pub use event::{Carrier, Event, Events, How, Reason, to_stderr};
+pub use host::{Config, serve};
+pub use keeper::{EnclaveError, Restarts};
+pub use launch::{Launch, LaunchError};
+pub use limits::Limits;
+pub use nitro::NitroOptions;
+pub use outer_tls::{OuterTlsError, outer_tls};
+pub use relay::RelayLimits;

@@ -1,0 +1,33 @@
+//! How much clients may take of the host.
+
+use std::time::Duration;
+
+use crate::relay::RelayLimits;
+
+/// Bounds on connections. What a party may do in its room is for the enclave to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections of all clients together.
+    pub connections: usize,
+    /// Connections of one client address (of one /64 network with IPv6).
+    pub connections_per_client: usize,
+    /// From TCP accept to the first bytes of the attested channel, or to the upgrade: all that comes before the enclave hears of it.
+    pub handshake_deadline: Duration,
+    /// What each relayed connection may take.
+    pub relay: RelayLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 2048,
+            connections_per_client: 64,
+            handshake_deadline: Duration::from_secs(10),
+            relay: RelayLimits {
+                idle: Duration::from_secs(300),
+                bytes_per_second: None,
+                bytes: 64 << 30,
+            },
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Counters, in the text form that Prometheus reads.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::event::{Carrier, How, Reason};
+use crate::relay::Moved;
+
+/// Scrapes at once; more wait.
+const MAX_SCRAPES: usize = 8;
+const SCRAPE_DEADLINE: Duration = Duration::from_secs(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What has happened since the host was started.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    accepted: [AtomicU64; Carrier::NAMES.len()],
+    refused: [AtomicU64; Reason::NAMES.len()],
+    ended: [AtomicU64; How::NAMES.len()],
+    open: AtomicU64,
+    enclave_up: AtomicBool,
+    enclave_starts: AtomicU64,
+    enclave_failures: AtomicU64,
+    pub(crate) moved: Moved,
+}
+
+/// A connection that counts as open until this is dropped.
+pub(crate) struct Open<'a>(&'a Metrics);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Metrics {
+    pub(crate) fn accepted(&self, carrier: Carrier) -> Open<'_> {
+        self.accepted[carrier as usize].fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open(self)
+    }
+
+    pub(crate) fn refused(&self, reason: Reason) {
+        self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self, how: How) {
+        self.ended[how as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn enclave_starts(&self) {
+        self.enclave_starts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn enclave_failed(&self) {
+        self.enclave_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn enclave_is(&self, up: bool) {
+        self.enclave_up.store(up, Ordering::Relaxed);
+    }
+
+    /// The text form, version 0.0.4.
+    pub(crate) fn render(&self) -> String {
+        let one = |value: u64| vec![(String::new(), value)];
+        let labelled = |label: &str, names: &[&str], counts: &[AtomicU64]| {
+            let label = |name: &&str| format!("{{{label}=\"{name}\"}}");
+            let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
+            names.iter().map(label).zip(counts).collect::<Vec<_>>()
+        };
+        let mut text = String::new();
+        let mut family = |name: &str, kind: &str, help: &str, samples: Vec<(String, u64)>| {
+            let name = format!("synclave_host_{name}");
+            let mut line = |line: std::fmt::Arguments<'_>| {
+                writeln!(text, "{line}").expect("a string takes everything");
+            };
+            line(format_args!("# HELP {name} {help}"));
+            line(format_args!("# TYPE {name} {kind}"));
+            for (labels, value) in samples {
+                line(format_args!("{name}{labels} {value}"));
+            }
+        };
+        family(
+            "connections_accepted_total",
+            "counter",
+            "Connections accepted, by what carries the channel.",
+            labelled("carrier", Carrier::NAMES, &self.accepted),
+        );
+        family(
+            "connections_refused_total",
+            "counter",
+            "Connections closed before anything of them was relayed.",
+            labelled("reason", Reason::NAMES, &self.refused),
+        );
+        family(
+            "connections_ended_total",
+            "counter",
+            "Connections that were relayed and have ended.",
+            labelled("how", How::NAMES, &self.ended),
+        );
+        family(
+            "connections_open",
+            "gauge",
+            "Connections that are open now.",
+            one(self.open.load(Ordering::Relaxed)),
+        );
+        let moved = [&self.moved.to_enclave, &self.moved.from_enclave]
+            .map(|count| count.load(Ordering::Relaxed));
+        family(
+            "bytes_total",
+            "counter",
+            "Bytes of the attested channel that were relayed.",
+            ["to_enclave", "from_enclave"]
+                .map(|direction| format!("{{direction=\"{direction}\"}}"))
+                .into_iter()
+                .zip(moved)
+                .collect(),
+        );
+        family(
+            "enclave_up",
+            "gauge",
+            "Whether there is an enclave to relay to.",
+            one(u64::from(self.enclave_up.load(Ordering::Relaxed))),
+        );
+        family(
+            "enclave_starts_total",
+            "counter",
+            "Enclaves started or attached to.",
+            one(self.enclave_starts.load(Ordering::Relaxed)),
+        );
+        family(
+            "enclave_failures_total",
+            "counter",
+            "Enclaves that ended or could not be started.",
+            one(self.enclave_failures.load(Ordering::Relaxed)),
+        );
+        text
+    }
+}
+
+/// Serves `GET /metrics` for as long as it is polled.
+pub(crate) async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
+    let scrapes = Arc::new(Semaphore::new(MAX_SCRAPES));
+    loop {
+        let scrape = Arc::clone(&scrapes)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let metrics = Arc::clone(&metrics);
+        tokio::spawn(async move {
+            let answering = answer(stream, metrics);
+            drop(tokio::time::timeout(SCRAPE_DEADLINE, answering).await);
+            drop(scrape);
+        });
+    }
+}
+
+async fn answer(stream: TcpStream, metrics: Arc<Metrics>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = match (request.uri().path(), request.method()) {
+            ("/metrics", &Method::GET) => {
+                let mut response = Response::new(Full::from(metrics.render()));
+                let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(CONTENT_TYPE, text);
+                response
+            }
+            ("/metrics", _) => status(StatusCode::METHOD_NOT_ALLOWED),
+            _ => status(StatusCode::NOT_FOUND),
+        };
+        std::future::ready(Ok::<_, Infallible>(answer))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // A scrape that fails shows where it was made.
+    drop(connection.await);
+}
+
+fn status(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_has_a_help_a_type_and_samples_under_our_prefix() {
+        let metrics = Metrics::default();
+        let open = metrics.accepted(Carrier::WebSocket);
+        metrics.refused(Reason::ProxyHeader);
+        metrics.ended(How::Idle);
+        metrics.moved.from_enclave.fetch_add(7, Ordering::Relaxed);
+        let text = metrics.render();
+        for line in [
+            "# TYPE synclave_host_connections_open gauge",
+            "synclave_host_connections_open 1",
+            "synclave_host_connections_accepted_total{carrier=\"tcp\"} 0",
+            "synclave_host_connections_accepted_total{carrier=\"websocket\"} 1",
+            "synclave_host_connections_refused_total{reason=\"proxy_header\"} 1",
+            "synclave_host_connections_refused_total{reason=\"deadline\"} 0",
+            "synclave_host_connections_ended_total{how=\"idle\"} 1",
+            "synclave_host_bytes_total{direction=\"from_enclave\"} 7",
+            "synclave_host_enclave_up 0",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+        }
+        drop(open);
+        assert!(
+            metrics
+                .render()
+                .contains("\nsynclave_host_connections_open 0\n")
+        );
+        for line in text.lines() {
+            assert!(
+                line.starts_with("# ") || line.starts_with("synclave_host_"),
+                "{line}"
+            );
+        }
+    }
+}

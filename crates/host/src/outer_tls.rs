@@ -1,0 +1,54 @@
+//! TLS of the hop between client or load balancer and host. The channel inside has its own, which ends in the enclave.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// Why certificate and key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OuterTlsError {
+    /// A file that cannot be read, or not as PEM.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// A file without a certificate.
+    #[error("{} has no certificate in it", .0.display())]
+    NoCertificate(PathBuf),
+    /// The two do not fit, or are of a kind that cannot be used.
+    #[error("certificate and key cannot be used together: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// Reads a chain of certificates, the server's own first, and its private key, both PEM.
+///
+/// # Errors
+/// [`OuterTlsError`].
+pub fn outer_tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, OuterTlsError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OuterTlsError::File { path, source }
+    };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(unreadable(certificate))?;
+    if chain.is_empty() {
+        return Err(OuterTlsError::NoCertificate(certificate.to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(unreadable(key))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    // An upgrade needs HTTP/1.1; clients that name no protocol are served as well.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

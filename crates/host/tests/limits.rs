@@ -1,0 +1,219 @@
+//! What a client cannot take of the host.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+mod stage;
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use host::{ClientAddress, Event, How, Limits, Reason, RelayLimits};
+use stage::{Backend, Behind, Serving, Setup, exchange, is_closed, noise, request};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn refused(expected: Reason) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::ConnectionRefused { reason, .. } if *reason == expected)
+}
+
+fn ended(expected: How) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::ConnectionEnded { how, .. } if *how == expected)
+}
+
+async fn serving(behind: Behind, client: ClientAddress, limits: Limits) -> (Backend, Serving) {
+    let backend = Backend::start(behind);
+    let setup = Setup {
+        limits,
+        client,
+        ..Setup::of(&backend)
+    };
+    let serving = Serving::of(setup).await;
+    (backend, serving)
+}
+
+async fn echoes(stream: &mut TcpStream) {
+    stream.write_all(b"hello").await.unwrap();
+    let mut back = [0; 5];
+    stream.read_exact(&mut back).await.unwrap();
+    assert_eq!(&back, b"hello");
+}
+
+#[tokio::test]
+async fn one_client_has_so_many_connections_and_all_together_so_many() {
+    let limits = Limits {
+        connections: 3,
+        connections_per_client: 2,
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
+    let (mut first, mut second) = (serving.connect().await, serving.connect().await);
+    echoes(&mut first).await;
+    echoes(&mut second).await;
+    assert!(is_closed(&mut serving.connect().await).await);
+    serving
+        .wait_for(1, refused(Reason::TooManyConnectionsOfClient))
+        .await;
+
+    drop(first);
+    serving.wait_for(1, ended(How::Complete)).await;
+    let mut third = serving.connect().await;
+    echoes(&mut third).await;
+
+    // Another address of this machine is another client.
+    let elsewhere = || async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        socket.connect(serving.tcp).await.unwrap()
+    };
+    let mut fourth = elsewhere().await;
+    echoes(&mut fourth).await;
+    assert!(is_closed(&mut elsewhere().await).await);
+    serving
+        .wait_for(1, refused(Reason::TooManyConnections))
+        .await;
+    assert_eq!(serving.metric("connections_open").await, 3);
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_not_waited_for_and_the_enclave_does_not_hear_of_it() {
+    let limits = Limits {
+        handshake_deadline: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
+    let start = Instant::now();
+    assert!(is_closed(&mut serving.connect().await).await);
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    let mut websocket = TcpStream::connect(serving.websocket).await.unwrap();
+    websocket
+        .write_all(b"GET /connect HTTP/1.1\r\nHost: ")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    drop(websocket.read_to_end(&mut answer).await);
+    serving.wait_for(1, refused(Reason::Deadline)).await;
+    assert_eq!(
+        serving
+            .metric("connections_ended_total{how=\"complete\"}")
+            .await,
+        0
+    );
+    assert_eq!(serving.metric("connections_open").await, 0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_and_one_that_carries_too_much_are_closed() {
+    let limits = Limits {
+        relay: RelayLimits {
+            idle: Duration::from_millis(400),
+            bytes_per_second: None,
+            bytes: 1_000_000,
+        },
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
+    let mut idle = serving.connect().await;
+    echoes(&mut idle).await;
+    assert!(is_closed(&mut idle).await);
+    serving.wait_for(1, ended(How::Idle)).await;
+
+    let mut greedy = serving.connect().await;
+    let (mut from, mut to) = greedy.split();
+    let mut back = Vec::new();
+    let bytes = noise(1, 2_000_000);
+    let (_, _) = tokio::join!(to.write_all(&bytes), from.read_to_end(&mut back));
+    assert!(back.len() < 700_000, "{}", back.len());
+    serving.wait_for(1, ended(How::TooManyBytes)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_no_faster_than_it_may_be_and_loses_nothing() {
+    let limits = Limits {
+        relay: RelayLimits {
+            bytes_per_second: NonZeroU32::new(200_000),
+            ..Limits::default().relay
+        },
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
+    let (start, bytes) = (Instant::now(), noise(1, 500_000));
+    assert!(exchange(serving.connect().await, &bytes).await == bytes);
+    // The first second's worth is free.
+    let time = start.elapsed().as_secs_f64();
+    assert!(time > 1.3, "{time}");
+}
+
+#[tokio::test]
+async fn with_the_proxy_protocol_the_client_is_who_the_balancer_says() {
+    let limits = Limits {
+        connections_per_client: 1,
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::ProxyProtocol, limits).await;
+    let header = |last: u8| {
+        let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+        bytes.extend([192, 0, 2, last, 10, 0, 0, 1, 0x30, 0x39, 0x01, 0xbb]);
+        bytes
+    };
+    let connect = |last| {
+        let header = header(last);
+        let connecting = serving.connect();
+        async move {
+            let mut stream = connecting.await;
+            stream.write_all(&header).await.unwrap();
+            stream
+        }
+    };
+    let (mut first, mut second) = (connect(1).await, connect(2).await);
+    echoes(&mut first).await;
+    echoes(&mut second).await;
+    assert!(is_closed(&mut connect(1).await).await);
+    let of_first = |event: &Event| {
+        matches!(event, Event::ConnectionRefused { client, reason: Reason::TooManyConnectionsOfClient, .. }
+            if *client == Some([192, 0, 2, 1].into()))
+    };
+    serving.wait_for(1, of_first).await;
+
+    let mut without = serving.connect().await;
+    without
+        .write_all(b"\x16\x03\x01 hello, this is TLS")
+        .await
+        .unwrap();
+    assert!(is_closed(&mut without).await);
+    serving.wait_for(1, refused(Reason::ProxyHeader)).await;
+}
+
+#[tokio::test]
+async fn over_websocket_the_client_is_the_last_that_was_forwarded_for() {
+    let limits = Limits {
+        connections_per_client: 1,
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::ForwardedFor, limits).await;
+    let upgrade = |forwarded: &str| {
+        format!(
+            "GET /connect HTTP/1.1\r\nHost: host\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{forwarded}\r\n"
+        )
+    };
+    let mut first = TcpStream::connect(serving.websocket).await.unwrap();
+    let forwarded = "X-Forwarded-For: 10.0.0.1, 192.0.2.1\r\n";
+    first
+        .write_all(upgrade(forwarded).as_bytes())
+        .await
+        .unwrap();
+    let mut answer = [0; 12];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    for (forwarded, expected) in [
+        ("", "400"),
+        ("X-Forwarded-For: unknown\r\n", "400"),
+        ("X-Forwarded-For: 192.0.2.1\r\n", "429"),
+    ] {
+        let answer = request(serving.websocket, &upgrade(forwarded)).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {expected}")),
+            "{answer}"
+        );
+    }
+}

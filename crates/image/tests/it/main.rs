@@ -1,0 +1,6 @@
+//! Reading, measuring and signing images, from outside.
+
+mod draft;
+mod measuring;
+mod reading;
+mod signing;

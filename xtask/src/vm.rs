@@ -1,0 +1,113 @@
+//! Booting the enclave image on an emulated host, and playing the demo against it.
+
+mod conformance;
+mod demo;
+mod host;
+mod http;
+mod killed;
+mod lies;
+mod packages;
+mod party;
+mod process;
+mod stage;
+mod vsock;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::run;
+use stage::{Programs, Stage};
+
+/// What to do.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only put the emulator and its packages into the tools folder
+    #[arg(long)]
+    fetch_only: bool,
+
+    /// A folder with synclave.eif and measurements.json; by default they are built
+    #[arg(long, value_name = "DIR")]
+    image: Option<PathBuf>,
+
+    /// A folder with the programs; by default they are built
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+
+    /// Only boot the image on QEMU's own Nitro machine, built from source, and compare the measurements that it computes
+    #[arg(long)]
+    conformance: bool,
+
+    /// Only the demo with an honest host, without the lies and the killed enclaves
+    #[arg(long)]
+    honest_only: bool,
+}
+
+/// Fetches and builds what is missing, and plays every scene.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let tools = packages::fetch()?;
+    if options.fetch_only {
+        eprintln!("the emulator's programs are in {}", tools.display());
+        return Ok(());
+    }
+    let image = match &options.image {
+        Some(folder) => std::path::absolute(folder)?,
+        None => build_image()?,
+    };
+    let programs = match &options.programs {
+        Some(folder) => std::path::absolute(folder)?,
+        None => build_programs()?,
+    };
+    let stage = Stage::set(
+        run::root().join("target/vm"),
+        Programs::in_folder(&programs),
+        tools,
+        &image,
+    )?;
+    if options.conformance {
+        return conformance::run_all(&stage);
+    }
+    demo::play(&stage)?;
+    if !options.honest_only {
+        lies::tell_all(&stage)?;
+        killed::all(&stage)?;
+    }
+    eprintln!("\nEverything holds ({} s)", start.elapsed().as_secs());
+    Ok(())
+}
+
+fn build_image() -> anyhow::Result<PathBuf> {
+    run::program(&["cargo", "xtask", "image"], &[])?;
+    Ok(run::root().join("target/image"))
+}
+
+/// Those for people apart from the emulator, whose dependencies turn on features that are for tests only.
+fn build_programs() -> anyhow::Result<PathBuf> {
+    for packages in [
+        &["--package=cli", "--package=host"][..],
+        &["--package=emulator"],
+    ] {
+        let mut command = vec!["cargo", "build", "--release"];
+        command.extend(packages);
+        run::program(&command, &[])?;
+    }
+    Ok(run::root().join("target/release"))
+}
+
+impl Programs {
+    fn in_folder(folder: &Path) -> Self {
+        Self {
+            synclave: folder.join("synclave"),
+            host: folder.join("synclave-host"),
+            emulator: folder.join("synclave-emulator"),
+        }
+    }
+}
+
+/// Something that was to be shown, and is so.
+fn told(what: impl Display) {
+    eprintln!("  ok  {what}");
+}
