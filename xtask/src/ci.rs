@@ -78,6 +78,10 @@ const STEPS: &[Step] = &[
         &["cargo", "test", "--workspace", "--", "--ignored"],
     ),
     slow(
+        "fuzzing, for half a minute",
+        &["cargo", "xtask", "fuzz", "--seconds", "30"],
+    ),
+    slow(
         "release build",
         &[
             "cargo",

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod debian;
+mod fuzz;
 mod image;
 mod outer;
 mod run;
@@ -28,6 +29,8 @@ enum Task {
     Bench(bench::Options),
     /// Boot the enclave image on an emulated host, and play the demo and every lie of a host against it
     Vm(vm::Options),
+    /// Fuzz the reading of what strangers send
+    Fuzz(fuzz::Options),
     /// Build the enclave image and its measurements, the same bytes wherever it is built
     Image(image::Options),
 }
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Task::Outer(options) => outer::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Vm(options) => vm::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Image(options) => image::run(&options),
     }
 }
