@@ -45,12 +45,12 @@ impl Room {
         let enclave = Enclave::start(Config {
             agreement: Agreement::new(service, runtime).unwrap(),
             platform: Platform::simulated().unwrap(),
-            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
             limits: Limits::default(),
             events: Arc::new(|_| ()),
         })
         .unwrap();
-        let backend = Backend::start(Behind::Server(enclave.address()));
+        let backend = Backend::start(Behind::Server(enclave.address().tcp().unwrap()));
         let tls = certificates(folder.path());
         let setup = Setup {
             tls: Some(tls),
@@ -68,8 +68,9 @@ impl Room {
     async fn session(&self, endpoint: Endpoint) -> Result<Session, Error> {
         let key = read_keys(&self.alice.private_file, &self.alice.public_file).unwrap();
         let expectations = Expectations {
-            root: attestation::Root::dangerous_from_pem(&self.enclave.root_pem()).unwrap(),
-            measurements: *self.enclave.measurements(),
+            root: attestation::Root::dangerous_from_pem(self.enclave.root_pem().as_ref().unwrap())
+                .unwrap(),
+            measurements: *self.enclave.measurements().unwrap(),
             agreement: Some(self.enclave.agreement().to_bytes()),
             room: Some(self.enclave.room().to_bytes()),
         };
@@ -249,7 +250,10 @@ async fn an_outer_hop_that_is_not_what_it_says_is_refused() {
     let other_name = parse(format!("wss://127.0.0.1:{port}")).trusting(trust());
     let error = room.refusal(other_name).await;
     assert!(matches!(error, Error::OuterTls { .. }), "{error}");
-    let tcp = parse(format!("wss://localhost:{}", room.enclave.address().port()));
+    let tcp = parse(format!(
+        "wss://localhost:{}",
+        room.enclave.address().tcp().unwrap().port()
+    ));
     let error = room.refusal(tcp.trusting(trust())).await;
     assert!(matches!(error, Error::OuterTls { .. }), "{error}");
 
