@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Serves one room: checks its agreement, shows evidence on every connection, and answers the parties.
 ///
 /// As the first process of an enclave's image it needs no arguments: the agreement comes from the host, and the hardware vouches for it.
+/// Where another init is the first process, as in images by `nitro-cli build-enclave`, `--nitro` is its only argument.
 ///
 /// The evidence of a simulated platform proves nothing to anyone who does not trust this machine: it is for trying things out.
 #[derive(Parser)]
@@ -70,8 +71,8 @@ struct Failure {
 
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
-    if is_init() {
-        enclave::init::run();
+    if let Some(started_by) = started_in_an_image() {
+        enclave::init::run(started_by);
     }
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,8 +85,15 @@ fn main() -> ExitCode {
 
 /// The kernel starts the image's program as process 1. A container does so too, and says what it wants.
 #[cfg(target_os = "linux")]
-fn is_init() -> bool {
-    std::process::id() == 1 && !std::env::args().any(|argument| argument == "--simulated")
+fn started_in_an_image() -> Option<enclave::init::StartedBy> {
+    use enclave::init::StartedBy;
+
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments == ["--nitro"] {
+        return Some(StartedBy::OtherInit);
+    }
+    let first = std::process::id() == 1 && !arguments.iter().any(|a| a == "--simulated");
+    first.then_some(StartedBy::Kernel)
 }
 
 fn run(options: &Options) -> Result<(), Failure> {

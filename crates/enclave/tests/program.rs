@@ -185,6 +185,24 @@ fn without_a_platform_it_says_what_there_is() {
     assert!(said.contains("--simulated"), "{said}");
 }
 
+/// This machine has no security module, so that the way into an image's program ends at once, with a fault and nothing else.
+#[test]
+fn under_another_init_it_needs_the_security_module_and_stops_nothing_but_itself() {
+    if Path::new("/dev/nsm").exists() {
+        eprintln!("skipped: this machine has a security module");
+        return;
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_synclave-enclave"))
+        .arg("--nitro")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "{\"event\":\"fault\",\"fault\":\"kernel_lacks_nsm\"}\n"
+    );
+}
+
 #[test]
 fn a_file_that_cannot_be_written_is_said_so() {
     let folder = folder();

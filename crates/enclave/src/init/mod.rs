@@ -29,24 +29,38 @@ use crate::{
 /// How long the console may take to be told of a fault.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Runs the enclave as the machine's first process, and stops the machine in the end.
-pub fn run() -> ! {
+/// What started this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartedBy {
+    /// The kernel, as the machine's first process.
+    Kernel,
+    /// Another init, such as the one that `nitro-cli build-enclave` puts into an image. It has mounted the file systems, loaded the security
+    /// module's driver, and sent the heartbeat; it stops the machine when this process ends.
+    OtherInit,
+}
+
+/// Runs the enclave, and stops it in the end.
+pub fn run(started_by: StartedBy) -> ! {
     let events = to_stderr();
     tell_panics(&events);
-    let fault = match catch_unwind(AssertUnwindSafe(|| serve(&events))) {
+    let fault = match catch_unwind(AssertUnwindSafe(|| serve(started_by, &events))) {
         Ok(Err(fault)) => fault,
         Err(_) => Fault::Panicked,
     };
     tell_in_time(&events, fault);
-    // Nobody starts a stopped enclave again, so that a restart ends it; many a machine without ACPI cannot switch itself off.
-    let _ = reboot(RebootCommand::Restart);
+    if started_by == StartedBy::Kernel {
+        // Nobody starts a stopped enclave again, so that a restart ends it; many a machine without ACPI cannot switch itself off.
+        let _ = reboot(RebootCommand::Restart);
+    }
     // Where the kernel refuses: one whose first process ends stops as well.
     std::process::exit(1)
 }
 
 /// In this order: what is open is open before the confinement, and what comes from outside is read after it.
-fn serve(events: &Events) -> Result<Infallible, Fault> {
-    machine::bring_up()?;
+fn serve(started_by: StartedBy, events: &Events) -> Result<Infallible, Fault> {
+    if started_by == StartedBy::Kernel {
+        machine::bring_up()?;
+    }
     let platform = NitroPlatform::open().map_err(|error| Fault::from(&error))?;
     events(Event::Booted {
         debug: platform.is_debug(),
@@ -54,13 +68,14 @@ fn serve(events: &Events) -> Result<Infallible, Fault> {
     let fed = entropy::feed(&platform)?;
     events(Event::Confined(confine()));
     let runtime = Runtime::new().map_err(|_| Fault::NoThreads)?;
-    let served = runtime.block_on(serve_one_room(platform, fed, events));
+    let served = runtime.block_on(serve_one_room(started_by, platform, fed, events));
     // A training under way does not keep the machine from stopping.
     runtime.shutdown_timeout(Duration::ZERO);
     served
 }
 
 async fn serve_one_room(
+    started_by: StartedBy,
     platform: NitroPlatform,
     fed: Fed,
     events: &Events,
@@ -70,7 +85,9 @@ async fn serve_one_room(
     };
     let listener = port.open().map_err(|_| Fault::KernelLacksVsock)?;
     let configuration = Configuration::new(listener, Arc::clone(events));
-    tokio::spawn(heartbeat::send(Arc::clone(events)));
+    if started_by == StartedBy::Kernel {
+        tokio::spawn(heartbeat::send(Arc::clone(events)));
+    }
     let exhausted = memory::exhausted();
     let serving = async {
         let start = |agreement| start(agreement, platform.clone(), fed, Arc::clone(events));
