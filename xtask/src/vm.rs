@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::run;
 use stage::{Programs, Stage};
@@ -36,13 +36,30 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
 
+    /// Only these scenes
+    #[arg(
+        long,
+        value_name = "SCENE",
+        value_delimiter = ',',
+        default_value = "demo,lies,killed",
+        conflicts_with = "conformance"
+    )]
+    scenes: Vec<Scene>,
+
     /// Only boot the image on QEMU's own Nitro machine, built from source, and compare the measurements that it computes
     #[arg(long)]
     conformance: bool,
+}
 
-    /// Only the demo with an honest host, without the lies and the killed enclaves
-    #[arg(long)]
-    honest_only: bool,
+/// What is played on the emulated host.
+#[derive(Clone, Copy, ValueEnum)]
+enum Scene {
+    /// The demo, with an honest host
+    Demo,
+    /// Every lie of a host
+    Lies,
+    /// Enclaves that are killed in the middle, and replaced by others
+    Killed,
 }
 
 /// Fetches and builds what is missing, and plays every scene.
@@ -70,10 +87,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.conformance {
         return conformance::run_all(&stage);
     }
-    demo::play(&stage)?;
-    if !options.honest_only {
-        lies::tell_all(&stage)?;
-        killed::all(&stage)?;
+    for scene in &options.scenes {
+        match scene {
+            Scene::Demo => demo::play(&stage)?,
+            Scene::Lies => lies::tell_all(&stage)?,
+            Scene::Killed => killed::all(&stage)?,
+        }
     }
     eprintln!("\nEverything holds ({} s)", start.elapsed().as_secs());
     Ok(())

@@ -58,9 +58,23 @@ impl Host {
         &self.socket
     }
 
-    /// Waits until the enclave has taken its agreement; gives the room's id.
+    /// Waits until the first enclave has taken its agreement; gives the room's id.
     pub(crate) fn configured(&self) -> anyhow::Result<String> {
-        self.rooms(1)?.pop().context("there is one")
+        let event = self.event_of_first("enclave_configured")?;
+        Ok(event["room"].as_str().context("no room")?.to_owned())
+    }
+
+    /// Waits for an event of an enclave that must not be followed by another one before.
+    pub(crate) fn event_of_first(&self, name: &str) -> anyhow::Result<Value> {
+        let event = self.process.wait_for(name, BOOT, |line| {
+            event(line, name).or_else(|| event(line, "restart_pending"))
+        })?;
+        ensure!(
+            event["event"] == name,
+            "the enclave ended before {name}:\n{}",
+            self.lines().join("\n")
+        );
+        Ok(event)
     }
 
     /// Waits for so many rooms, one after the other.

@@ -22,7 +22,7 @@ const ABOUT_EVIDENCE: [Lie; 9] = [
     lie("debug-mode", 28, "debug mode"),
     lie("other-image", 29, "another program"),
     lie("other-agreement", 30, "another agreement"),
-    lie("stale", 27, "old"),
+    lie("stale", 27, "stale"),
     lie("future", 27, "future"),
     lie("wrong-root", 22, "unknown root"),
     lie("expired-leaf", 23, "expired"),
