@@ -100,6 +100,10 @@ const STEPS: &[Step] = &[
         &["cargo", "xtask", "image", "--check"],
     ),
     slow(
+        "the enclave on an emulated host",
+        &["cargo", "xtask", "vm", "--image", "target/image"],
+    ),
+    slow(
         "the demo",
         &[
             "cargo",

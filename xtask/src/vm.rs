@@ -103,12 +103,10 @@ fn build_image() -> anyhow::Result<PathBuf> {
     Ok(run::root().join("target/image"))
 }
 
-/// Those for people apart from the emulator, whose dependencies turn on features that are for tests only.
+/// Those for people as CI builds them, and apart from them the emulator, which turns on features that are for tests only.
 fn build_programs() -> anyhow::Result<PathBuf> {
-    for packages in [
-        &["--package=cli", "--package=host"][..],
-        &["--package=emulator"],
-    ] {
+    let for_people = ["--package=cli", "--package=enclave", "--package=host"];
+    for packages in [&for_people[..], &["--package=emulator"]] {
         let mut command = vec!["cargo", "build", "--release"];
         command.extend(packages);
         run::program(&command, &[])?;

@@ -1,5 +1,7 @@
 //! `synclave-emulator`: one emulated enclave, in the foreground.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -104,7 +106,10 @@ fn authority(kept: Option<&Path>) -> anyhow::Result<Authority> {
         return Authority::from_kept(&pem).with_context(|| format!("{name} is no kept root"));
     }
     let new = Authority::generate();
-    std::fs::write(path, new.to_keep()).with_context(|| format!("{name} cannot be written"))?;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(new.to_keep().as_bytes()))
+        .with_context(|| format!("{name} cannot be written"))?;
     Ok(new)
 }
 

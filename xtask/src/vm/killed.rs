@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 
 use super::host::{Host, Plan};
 use super::party::{Connected, refused};
-use super::stage::{PARTIES, Stage};
+use super::stage::{PARTIES, Stage, TRUSTING_EMULATOR};
 use super::{http, told};
 
 /// What a running client says once another enclave has taken the place of the one that it verified.
@@ -117,7 +117,9 @@ fn says_that_the_room_is_gone(party: &Connected) -> anyhow::Result<()> {
 
 /// Same image, same agreement, a true document of its own: another room all the same.
 fn relayed_to_second_enclave(stage: &Stage, host: &Host, first: &str) -> anyhow::Result<()> {
-    let (exit, said) = refused(stage, &PARTIES[1], host.port(), &["--room", first])?;
+    let mut more = TRUSTING_EMULATOR.to_vec();
+    more.extend(["--room", first]);
+    let (exit, said) = refused(stage, &PARTIES[1], host.port(), &more)?;
     ensure!(
         exit == 35 && said.contains("another room"),
         "exit {exit}: {said}"

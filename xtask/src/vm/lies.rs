@@ -4,7 +4,7 @@ use anyhow::ensure;
 
 use super::host::{Host, Plan};
 use super::party::{Connected, refused};
-use super::stage::{PARTIES, Stage};
+use super::stage::{PARTIES, Stage, TRUSTING_EMULATOR};
 use super::told;
 
 /// One lie: how the client ends, and what it then says.
@@ -95,7 +95,7 @@ fn without_security_module(stage: &Stage, kind: &'static str) -> anyhow::Result<
 }
 
 fn expect_refusal(stage: &Stage, host: &Host, lie: &Lie) -> anyhow::Result<()> {
-    let (exit, said) = refused(stage, &PARTIES[1], host.port(), &[])?;
+    let (exit, said) = refused(stage, &PARTIES[1], host.port(), &TRUSTING_EMULATOR)?;
     ensure!(
         exit == lie.exit && said.contains(lie.says),
         "{}: the client should end with {} saying {:?}; it ended with {exit}: {said}",

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::http::{self, Reply};
 use super::process::Process;
-use super::stage::{Party, Stage};
+use super::stage::{Party, Stage, TRUSTING_EMULATOR};
 
 /// Evidence is made and checked on a machine that is busy with emulation.
 const VERIFIED: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ pub(crate) struct Connected {
 impl Connected {
     /// Connects, and insists that every check of the evidence was made.
     pub(crate) fn to(stage: &Stage, party: &'static Party, port: u16) -> anyhow::Result<Self> {
-        let client = stage.connect(party, port, &[])?;
+        let client = stage.connect(party, port, &TRUSTING_EMULATOR)?;
         let port = client.wait_for("its port was open", VERIFIED, |line| {
             let (_, rest) = line.split_once("the room is at http://localhost:")?;
             rest.split(' ').next()?.parse().ok()

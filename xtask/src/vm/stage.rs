@@ -26,6 +26,9 @@ pub(crate) const PARTIES: [Party; 2] = [
     },
 ];
 
+/// For the party's client: the root under which the emulator signs.
+pub(crate) const TRUSTING_EMULATOR: [&str; 2] = ["--dangerous-root", "root.pem"];
+
 /// One of them.
 pub(crate) struct Party {
     pub(crate) name: &'static str,
@@ -113,7 +116,7 @@ impl Stage {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Starts `synclave connect` for a party, which trusts the root of [`super::host::Host`]; `more` comes last.
+    /// Starts `synclave connect` for a party, which trusts AWS's root if `more` names no other.
     pub(crate) fn connect(
         &self,
         party: &Party,
@@ -136,8 +139,6 @@ impl Stage {
             &key("public"),
             "--measurements",
             &measurements,
-            "--dangerous-root",
-            "root.pem",
             "--agreement",
             &self.agreement,
         ]
