@@ -202,7 +202,7 @@ fn read_table(
         discovery = ledger.total().share(DISCOVERY_SHARE.0, DISCOVERY_SHARE.1);
         // The sizes of which the smallest gets the smallest share of all that may be found.
         let mut sizes = vec![MAX_FOUND_CATEGORIES; columns];
-        sizes[..1].fill(1);
+        sizes.iter_mut().take(1).for_each(|size| *size = 1);
         method.check_budget(params, &sizes, ledger, discovery)?;
         printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
     }

@@ -212,7 +212,7 @@ fn tables_read_with_such_bounds_are_not_joined() {
         let upload = read_csv(csv.as_bytes(), Some("id"), None, &hasher, &limits);
         (party.to_owned(), upload.unwrap())
     };
-    Joined::join(vec![upload("A"), upload("B")]);
+    drop(Joined::join(vec![upload("A"), upload("B")]));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::{Agreement, Code, Phase, Status};
-use service::{CheckedAgreement, Event};
+use protocol::{Code, Phase, Status};
+use service::Event;
 
-use crate::test_room::{DECLARED, FOUR_LINES, TestRoom, agreement, alice, bob, service_yaml};
+use crate::test_room::{DECLARED, FOUR_LINES, TestRoom, agreement, alice, bob};
 
 async fn words(room: &TestRoom) -> String {
     room.get("Zoe", "/model_status").await.json()
