@@ -8,7 +8,7 @@ use anyhow::Context;
 use privacy::{Delta, DomainSource, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use serde_json::{Map, Value, json};
 use synthesis::{Conditional, ErrorReport, MarginalError, Method, Model, PublicPrior, Workload};
-use tabular::{CodedTable, Condition, Joined, Schema};
+use tabular::{CodedTable, Condition, Joined, MAX_FOUND_CATEGORIES, Schema};
 
 use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
@@ -200,7 +200,10 @@ fn read_table(
     let mut discovery = Rho::ZERO;
     if joined.needs_discovery() {
         discovery = ledger.total().share(DISCOVERY_SHARE.0, DISCOVERY_SHARE.1);
-        method.check_budget(params, &vec![1; columns], ledger, discovery)?;
+        // The sizes of which the smallest gets the smallest share of all that may be found.
+        let mut sizes = vec![MAX_FOUND_CATEGORIES; columns];
+        sizes.iter_mut().take(1).for_each(|size| *size = 1);
+        method.check_budget(params, &sizes, ledger, discovery)?;
         printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
     }
     Ok(joined.into_coded(ledger, discovery, &mut NoiseRng::from_os()?)?)

@@ -65,7 +65,7 @@ impl Method {
         Ok(match self {
             Method::Independent => of_columns,
             Method::Mst => 3.0 * of_columns,
-            Method::Grain => 100.0 * of_columns,
+            Method::Grain => 20.0 * of_columns,
             Method::Aim => 10.0 * rounds(aim::parameters(params)?.rounds, aim::ROUNDS_PER_COLUMN),
             Method::Mwem => 10.0 * rounds(mwem::parameters(params)?.rounds, 1),
         })

@@ -303,7 +303,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_spent() {
     }
     assert_eq!(
         refusal(Method::Aim, json!({}), &real, 1e-7),
-        "the fit could not be paid for: `one of AIM's 80 rounds` was given no budget: raise epsilon, or give it a larger share"
+        "an epsilon of 1e-7 is too small for AIM to share out among these columns: it needs 3.6e-5 at least, and far more to be of use"
     );
     let wide = table(&[2000; 14], 5, scatter);
     assert_eq!(

@@ -5,6 +5,7 @@ use crate::column::{Column, Kind};
 use crate::day::Day;
 use crate::error::Place;
 use crate::grid::Grid;
+use crate::moment::Moment;
 use crate::number::{decimal, is_nan, trim, whole};
 use crate::probe::Probe;
 use crate::schema::OTHER;
@@ -33,6 +34,8 @@ enum Matcher {
     Integer(Grid<i64>),
     Number(Grid<f64>),
     Date(Grid<Day>),
+    Datetime(Grid<Moment>),
+    Boolean,
 }
 
 /// How often something happened, and where first.
@@ -59,6 +62,8 @@ impl Coder {
             Kind::Integer(grid) => Matcher::Integer(grid.clone()),
             Kind::Number(grid) => Matcher::Number(grid.clone()),
             Kind::Date(grid) => Matcher::Date(grid.clone()),
+            Kind::Datetime(grid) => Matcher::Datetime(grid.clone()),
+            Kind::Boolean => Matcher::Boolean,
         };
         let fallback = column.other_code().or(column.null_code()).unwrap_or(0);
         Self {
@@ -88,6 +93,14 @@ impl Coder {
             Matcher::Integer(grid) => (whole(trim(field)).map(|value| grid.bin(value)), true),
             Matcher::Number(grid) => (decimal(trim(field)).map(|value| grid.bin(value)), true),
             Matcher::Date(grid) => (Day::parse(trim(field)).map(|day| grid.bin(day)), false),
+            Matcher::Datetime(grid) => {
+                let moment = Moment::parse(trim(field));
+                (moment.map(|moment| grid.bin(moment)), false)
+            }
+            Matcher::Boolean => {
+                let truth = truth(trim(field));
+                (truth.map(|truth| (usize::from(truth), false)), false)
+            }
         };
         let code = match found {
             Some((bin, moved)) => {
@@ -131,6 +144,7 @@ impl Coder {
         } else {
             match self.column.kind() {
                 Kind::Categories(_) => format!("`{}`, the first category", self.column.label(0)),
+                Kind::Boolean => "`false`".to_owned(),
                 _ => "the lowest bin".to_owned(),
             }
         };
@@ -139,6 +153,8 @@ impl Coder {
             Kind::Integer(_) => "not a whole number",
             Kind::Number(_) => "not a number",
             Kind::Date(_) => "not a date as 2015-01-31",
+            Kind::Datetime(_) => "not a date and time as 2015-01-31T10:30",
+            Kind::Boolean => "neither true nor false",
         };
         let mut warnings = Vec::new();
         let mut warn = |tally: &Tally, text: String| {
@@ -175,10 +191,11 @@ impl Coder {
 
     fn range(&self) -> String {
         match self.column.kind() {
-            Kind::Categories(_) => String::new(),
+            Kind::Categories(_) | Kind::Boolean => String::new(),
             Kind::Integer(grid) => format!(" {} to {}", grid.range().min, grid.range().max),
             Kind::Number(grid) => format!(" {} to {}", grid.range().min, grid.range().max),
             Kind::Date(grid) => format!(" {} to {}", grid.range().min, grid.range().max),
+            Kind::Datetime(grid) => format!(" {} to {}", grid.range().min, grid.range().max),
         }
     }
 }
@@ -189,6 +206,19 @@ impl Coder {
 )]
 fn code(code: usize) -> u32 {
     code as u32
+}
+
+/// Reads what people write for true and false, in any case.
+fn truth(field: &[u8]) -> Option<bool> {
+    let is = |words: &[&str]| {
+        let mut words = words.iter();
+        words.any(|word| field.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if is(&["true", "t", "yes", "1"]) {
+        Some(true)
+    } else {
+        is(&["false", "f", "no", "0"]).then_some(false)
+    }
 }
 
 /// Finds the code of a category.
@@ -276,6 +306,51 @@ mod tests {
                 "Low" -> other
                 " low" -> other
                 column `c`: 3 fields are not among the declared categories and counted as `other` (first on line 2)"#]],
+        );
+    }
+
+    #[test]
+    fn true_and_false_are_read_as_people_write_them() {
+        check(
+            "{boolean: true, nullable: true}",
+            &[
+                "true", "F", " YES ", "no", "1", "0", "t", "False", "", "y", "2",
+            ],
+            expect![[r#"
+                "true" -> true
+                "F" -> false
+                " YES " -> true
+                "no" -> false
+                "1" -> true
+                "0" -> false
+                "t" -> true
+                "False" -> false
+                "" -> null
+                "y" -> null
+                "2" -> null
+                column `c`: 2 fields are neither true nor false and counted as empty (first on line 10)"#]],
+        );
+    }
+
+    #[test]
+    fn dates_with_times_fall_into_bins_of_seconds() {
+        check(
+            "{datetime: {min: 2024-01-01T00:00, max: '2024-01-01 23:59:59', bins: 4}}",
+            &[
+                "2024-01-01T05:59:59",
+                "2024-01-01 06:00",
+                "2024-01-01T23:59:59.9",
+                "2024-01-02T00:00",
+                "2024-01-01",
+            ],
+            expect![[r#"
+                "2024-01-01T05:59:59" -> 2024-01-01T00:00:00 to 2024-01-01T05:59:59
+                "2024-01-01 06:00" -> 2024-01-01T06:00:00 to 2024-01-01T11:59:59
+                "2024-01-01T23:59:59.9" -> 2024-01-01T18:00:00 to 2024-01-01T23:59:59
+                "2024-01-02T00:00" -> 2024-01-01T18:00:00 to 2024-01-01T23:59:59
+                "2024-01-01" -> 2024-01-01T00:00:00 to 2024-01-01T05:59:59
+                column `c`: 1 field is outside the declared range 2024-01-01T00:00:00 to 2024-01-01T23:59:59 and counted as the nearest bound (first on line 4)
+                column `c`: 1 field is not a date and time as 2015-01-31T10:30 and counted as the lowest bin (first on line 5)"#]],
         );
     }
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::day::Day;
 use crate::declaration::{Declared, DeclaredKind};
-use crate::grid::Grid;
+use crate::grid::{Grid, Ordered};
+use crate::moment::Moment;
 use crate::schema::OTHER;
 
 /// A checked column. Its codes are, in this order: one for each category or bin; one for `other`, if it has one; one
@@ -28,7 +29,14 @@ pub enum Kind {
     Number(Grid<f64>),
     /// Days.
     Date(Grid<Day>),
+    /// Days with a time of day.
+    Datetime(Grid<Moment>),
+    /// `false` and `true`.
+    Boolean,
 }
+
+/// What the codes of a [`Kind::Boolean`] stand for.
+pub(crate) const TRUTHS: [&str; 2] = ["false", "true"];
 
 impl Kind {
     /// Number of categories or bins.
@@ -40,10 +48,12 @@ impl Kind {
             Self::Integer(grid) => grid.len(),
             Self::Number(grid) => grid.len(),
             Self::Date(grid) => grid.len(),
+            Self::Datetime(grid) => grid.len(),
+            Self::Boolean => TRUTHS.len(),
         }
     }
 
-    /// `categories`, `integer`, `number` or `date`, as in a declaration.
+    /// `categories`, `integer`, `number`, `date`, `datetime` or `boolean`, as in a declaration.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -51,16 +61,19 @@ impl Kind {
             Self::Integer(_) => "integer",
             Self::Number(_) => "number",
             Self::Date(_) => "date",
+            Self::Datetime(_) => "datetime",
+            Self::Boolean => "boolean",
         }
     }
 
     /// How many equal-mass bins are still to be found.
     pub(crate) fn wanted_quantiles(&self) -> Option<u32> {
         match self {
-            Self::Categories(_) => None,
+            Self::Categories(_) | Self::Boolean => None,
             Self::Integer(grid) => grid.wanted_quantiles(),
             Self::Number(grid) => grid.wanted_quantiles(),
             Self::Date(grid) => grid.wanted_quantiles(),
+            Self::Datetime(grid) => grid.wanted_quantiles(),
         }
     }
 
@@ -71,6 +84,8 @@ impl Kind {
             Self::Integer(grid) => Self::Integer(grid.merged(first_bins)),
             Self::Number(grid) => Self::Number(grid.merged(first_bins)),
             Self::Date(grid) => Self::Date(grid.merged(first_bins)),
+            Self::Datetime(grid) => Self::Datetime(grid.merged(first_bins)),
+            Self::Boolean => Self::Boolean,
         }
     }
 }
@@ -146,9 +161,11 @@ impl Column {
         }
         match &self.kind {
             Kind::Categories(texts) => texts[code].as_str().into(),
-            Kind::Integer(grid) => span(grid.start(code), last_of(grid, code, |end| end - 1)),
+            Kind::Integer(grid) => span(grid.start(code), last_of(grid, code)),
             Kind::Number(grid) => span(grid.start(code), grid.end(code)),
-            Kind::Date(grid) => span(grid.start(code), last_of(grid, code, day_before)),
+            Kind::Date(grid) => span(grid.start(code), last_of(grid, code)),
+            Kind::Datetime(grid) => span(grid.start(code), last_of(grid, code)),
+            Kind::Boolean => TRUTHS[code].into(),
         }
     }
 
@@ -171,6 +188,8 @@ impl Column {
                 Kind::Integer(grid) => DeclaredKind::Integer(grid.range().clone()),
                 Kind::Number(grid) => DeclaredKind::Number(grid.range().clone()),
                 Kind::Date(grid) => DeclaredKind::Date(grid.range().clone()),
+                Kind::Datetime(grid) => DeclaredKind::Datetime(grid.range().clone()),
+                Kind::Boolean => DeclaredKind::Boolean,
             },
             nullable: self.nullable,
             other: self.other,
@@ -179,20 +198,13 @@ impl Column {
 }
 
 /// The last value of a bin of separate values.
-pub(crate) fn last_of<T: crate::grid::Ordered>(
-    grid: &Grid<T>,
-    bin: usize,
-    before: impl Fn(T) -> T,
-) -> T {
+pub(crate) fn last_of<T: Ordered>(grid: &Grid<T>, bin: usize) -> T {
     if bin + 1 == grid.len() {
         grid.end(bin)
     } else {
-        before(grid.end(bin))
+        let last = grid.end(bin).before();
+        last.expect("a bin's end is above its start")
     }
-}
-
-pub(crate) fn day_before(day: Day) -> Day {
-    Day::from_number(i64::from(day.number()) - 1).expect("a bin's end is above its start")
 }
 
 fn span<T: PartialEq + std::fmt::Display>(first: T, last: T) -> Cow<'static, str> {

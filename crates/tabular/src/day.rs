@@ -17,7 +17,7 @@ impl Day {
 
     /// Days since 1970-01-01.
     #[must_use]
-    pub fn number(self) -> i32 {
+    pub const fn number(self) -> i32 {
         self.0
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::constraint::DeclaredConstraint;
 use crate::day::Day;
 use crate::grid::{Bins, DEFAULT_BINS, Range};
+use crate::moment::Moment;
 use crate::names::{nearest, quoted_list};
 use crate::schema::SchemaError;
 
@@ -22,13 +23,17 @@ use crate::schema::SchemaError;
 /// age:    {integer: {min: 0, max: 120, bins: 32}}
 /// income: {number: {min: 0, max: 1e6, bins: quantile}}   # or {quantile: 20}, or {cuts: [1e3, 1e4, 1e5]}
 /// joined: {date: {min: 2015-01-01, max: 2026-12-31}}
+/// seen:   {datetime: {min: 2026-01-01T00:00, max: 2026-12-31T23:59:59, bins: 52}}
+/// smoker: {boolean: true}
 /// note:   {categories: [yes, no], nullable: true, other: true}
 /// ```
 ///
 /// A list under the key `constraints` is no column but says what no row can look like; see [`DeclaredConstraint`].
 ///
 /// Categories are the texts as written, whatever another reader of YAML would make of them. `bins` may be left out:
-/// then it is 32 bins of equal width, or one for each value where there are no more than 32 whole numbers or days.
+/// then it is 32 bins of equal width, or one for each value where there are no more than 32 whole numbers or days. A `datetime` is
+/// what a clock on a wall shows: no time zone is read. A `boolean` is written in a table as true or false, t or f, yes or no, 1 or
+/// 0; synthetic rows have true and false.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declaration {
     /// Name and content of each column.
@@ -59,6 +64,10 @@ pub enum DeclaredKind {
     Number(Range<f64>),
     /// Days.
     Date(Range<Day>),
+    /// Days with a time of day.
+    Datetime(Range<Moment>),
+    /// True or false.
+    Boolean,
 }
 
 impl Declaration {
@@ -223,7 +232,7 @@ impl<'de> DeserializeSeed<'de> for DeclaredSeed<'_> {
     }
 }
 
-const KINDS: &str = "`categories`, `integer`, `number` or `date`";
+const KINDS: &str = "`categories`, `integer`, `number`, `date`, `datetime` or `boolean`";
 
 impl<'de> Visitor<'de> for DeclaredSeed<'_> {
     type Value = Declared;
@@ -240,6 +249,8 @@ impl<'de> Visitor<'de> for DeclaredSeed<'_> {
             "integer",
             "number",
             "date",
+            "datetime",
+            "boolean",
             "nullable",
             "other",
         ]);
@@ -259,7 +270,17 @@ impl<'de> Visitor<'de> for DeclaredSeed<'_> {
                 "categories" => DeclaredKind::Categories(map.next_value_seed(Texts)?),
                 "integer" => DeclaredKind::Integer(map.next_value_seed(RangeSeed::new())?),
                 "number" => DeclaredKind::Number(map.next_value_seed(RangeSeed::new())?),
-                _ => DeclaredKind::Date(map.next_value_seed(RangeSeed::new())?),
+                "date" => DeclaredKind::Date(map.next_value_seed(RangeSeed::new())?),
+                "datetime" => DeclaredKind::Datetime(map.next_value_seed(RangeSeed::new())?),
+                _ => match map.next_value::<bool>()? {
+                    true => DeclaredKind::Boolean,
+                    false => {
+                        return Err(de::Error::custom(format_args!(
+                            "column `{}`: write `boolean: true`, or leave it out",
+                            self.column
+                        )));
+                    }
+                },
             };
             if kind.replace(value).is_some() {
                 return Err(de::Error::custom(format_args!(
@@ -371,6 +392,14 @@ impl Bound for f64 {
 
 impl Bound for Day {
     const EXPECTED: &'static str = "a date as 2015-01-31";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Bound for Moment {
+    const EXPECTED: &'static str = "a date and time as 2015-01-31T10:30";
 
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
@@ -570,6 +599,8 @@ impl Serialize for Declared {
             DeclaredKind::Integer(range) => map.serialize_entry("integer", range)?,
             DeclaredKind::Number(range) => map.serialize_entry("number", range)?,
             DeclaredKind::Date(range) => map.serialize_entry("date", range)?,
+            DeclaredKind::Datetime(range) => map.serialize_entry("datetime", range)?,
+            DeclaredKind::Boolean => map.serialize_entry("boolean", &true)?,
         }
         if self.nullable {
             map.serialize_entry("nullable", &true)?;
@@ -598,6 +629,12 @@ impl<T: Serialize> Serialize for Bins<T> {
             Self::Quantile(bins) => serializer.collect_map([("quantile", bins)]),
             Self::Cuts(cuts) => serializer.collect_map([("cuts", cuts)]),
         }
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::day::Day;
+use crate::moment::Moment;
 
 /// Where an ordered column begins and ends, and how it is cut into bins.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +92,25 @@ impl Ordered for Day {
     }
 }
 
+impl Ordered for Moment {
+    const SINGLE_VALUE: bool = true;
+
+    fn uniform_starts(min: Moment, max: Moment, bins: u32) -> Vec<Moment> {
+        i64::uniform_starts(min.number(), max.number(), bins)
+            .into_iter()
+            .map(|second| Moment::from_number(second).expect("a start lies between min and max"))
+            .collect()
+    }
+
+    fn before(self) -> Option<Moment> {
+        Moment::from_number(self.number() - 1)
+    }
+
+    fn after(self) -> Option<Moment> {
+        Moment::from_number(self.number() + 1)
+    }
+}
+
 impl Ordered for f64 {
     const SINGLE_VALUE: bool = false;
 
@@ -136,7 +156,7 @@ pub(crate) enum BadRange {
     CutsNotAscending,
 }
 
-#[expect(private_bounds, reason = "the three ordered kinds are a closed set")]
+#[expect(private_bounds, reason = "the ordered kinds are a closed set")]
 impl<T: Ordered> Grid<T> {
     pub(crate) fn new(range: Range<T>) -> Result<Self, BadRange> {
         let Range { min, max, .. } = range;

@@ -36,6 +36,7 @@ mod grid;
 mod ids;
 mod join;
 mod limits;
+mod moment;
 mod names;
 mod number;
 mod parquet_value;
@@ -65,6 +66,7 @@ pub use join::{
     most_joined_rows, rows_per_joined_id,
 };
 pub use limits::Limits;
+pub use moment::{Moment, NotAMoment};
 pub use read_csv::read_csv;
 pub use read_parquet::read_parquet;
 pub use schema::{MAX_CODES, OTHER, Schema, SchemaError};

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use rand_core::Rng;
 
-use crate::column::{day_before, last_of};
+use crate::column::last_of;
 use crate::condition::Spans;
 use crate::day::Day;
 use crate::grid::{Grid, Ordered};
+use crate::moment::Moment;
 
 /// What a code becomes when it is written.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(crate) enum Piece {
     Whole { first: i64, count: u64 },
     /// One of the days from `first` on.
     Day { first: Day, count: u64 },
+    /// One of the seconds from `first` on.
+    Moment { first: Moment, count: u64 },
     /// A multiple of 10^-decimals, at least `start` and below `end`.
     Decimal { start: f64, end: f64, decimals: u8 },
     /// The same for very large and very small numbers, written with an exponent.
@@ -56,6 +59,13 @@ impl Piece {
                 let day = Day::from_number(day).expect("a bin of days ends at a day");
                 buffer.extend_from_slice(quote);
                 write!(buffer, "{day}").expect("writing to memory does not fail");
+                buffer.extend_from_slice(quote);
+            }
+            Self::Moment { first, count } => {
+                let second = first.number().saturating_add_unsigned(below(rng, *count));
+                let moment = Moment::from_number(second).expect("a bin ends at a moment");
+                buffer.extend_from_slice(quote);
+                write!(buffer, "{moment}").expect("writing to memory does not fail");
                 buffer.extend_from_slice(quote);
             }
             Self::Decimal {
@@ -97,7 +107,7 @@ pub(crate) trait Uniform: Ordered {
 
 impl Uniform for i64 {
     fn bounds(grid: &Grid<i64>, bin: usize) -> (i64, i64) {
-        (grid.start(bin), last_of(grid, bin, |end| end - 1))
+        (grid.start(bin), last_of(grid, bin))
     }
 
     fn piece(grid: &Grid<i64>, bin: usize) -> Piece {
@@ -122,7 +132,7 @@ fn whole(first: i64, last: i64) -> Piece {
 
 impl Uniform for Day {
     fn bounds(grid: &Grid<Day>, bin: usize) -> (Day, Day) {
-        (grid.start(bin), last_of(grid, bin, day_before))
+        (grid.start(bin), last_of(grid, bin))
     }
 
     fn piece(grid: &Grid<Day>, bin: usize) -> Piece {
@@ -143,6 +153,31 @@ impl Uniform for Day {
 fn days(first: Day, last: Day) -> Piece {
     let count = u64::from(last.number().abs_diff(first.number())) + 1;
     Piece::Day { first, count }
+}
+
+impl Uniform for Moment {
+    fn bounds(grid: &Grid<Moment>, bin: usize) -> (Moment, Moment) {
+        (grid.start(bin), last_of(grid, bin))
+    }
+
+    fn piece(grid: &Grid<Moment>, bin: usize) -> Piece {
+        let (first, last) = Moment::bounds(grid, bin);
+        moments(first, last)
+    }
+
+    fn parts(grid: &Grid<Moment>, bin: usize, allowed: &Spans<Moment>) -> Vec<(f64, Piece)> {
+        let (first, last) = Moment::bounds(grid, bin);
+        let values = |first: Moment, last: Moment| (last.number() - first.number()) as f64 + 1.0;
+        allowed
+            .within(first, last)
+            .map(|(a, b)| (values(a, b) / values(first, last), moments(a, b)))
+            .collect()
+    }
+}
+
+fn moments(first: Moment, last: Moment) -> Piece {
+    let count = last.number().abs_diff(first.number()) + 1;
+    Piece::Moment { first, count }
 }
 
 /// A bin narrower than this part of the whole range stands for a single value, its start: a zero, say, that is much

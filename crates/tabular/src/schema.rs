@@ -467,6 +467,8 @@ fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Colu
         DeclaredKind::Integer(range) => Kind::Integer(checked_grid(&name, range)?),
         DeclaredKind::Number(range) => Kind::Number(checked_grid(&name, range)?),
         DeclaredKind::Date(range) => Kind::Date(checked_grid(&name, range)?),
+        DeclaredKind::Datetime(range) => Kind::Datetime(checked_grid(&name, range)?),
+        DeclaredKind::Boolean => Kind::Boolean,
     };
     let column = Column::new(name, kind, nullable, other);
     if column.size() > MAX_CODES {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use rand_core::Rng;
 
-use crate::column::{Column, Kind};
+use crate::column::{Column, Kind, TRUTHS};
 use crate::condition::Condition;
 use crate::render::{Piece, Uniform};
 use crate::schema::{OTHER, Schema};
@@ -269,6 +269,9 @@ fn pieces(column: &Column, format: Format) -> Vec<Piece> {
         Kind::Integer(grid) => i64::pieces(grid),
         Kind::Number(grid) => f64::pieces(grid),
         Kind::Date(grid) => crate::day::Day::pieces(grid),
+        Kind::Datetime(grid) => crate::moment::Moment::pieces(grid),
+        // Without quotes in JSON as well.
+        Kind::Boolean => TRUTHS.map(|truth| Piece::Text(truth.into())).into(),
     };
     if column.has_other() {
         pieces.push(text(OTHER));

@@ -194,13 +194,13 @@ fn what_is_no_condition_is_refused_with_its_place() {
         (
             "Bob_value > good",
             expect![[
-                r#"in the condition at character 1, `Bob_value > good`: column `Bob_value` holds categories, which have no order; use `=`, `!=` or a list such as `in [a, b]`"#
+                r#"in the condition at character 1, `Bob_value > good`: column `Bob_value` holds values that have no order; use `=`, `!=` or a list such as `in [a, b]`"#
             ]],
         ),
         (
             "Bob_value in good..fair",
             expect![[
-                r#"in the condition at character 1, `Bob_value in good..fair`: column `Bob_value` holds categories, which have no order; use `=`, `!=` or a list such as `in [a, b]`"#
+                r#"in the condition at character 1, `Bob_value in good..fair`: column `Bob_value` holds values that have no order; use `=`, `!=` or a list such as `in [a, b]`"#
             ]],
         ),
         (

@@ -144,8 +144,8 @@ fn a_slip_is_answered_with_what_was_probably_meant() {
     check_refused(
         "note: {categories: [x], colour: red}",
         expect![[r#"
-        line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `nullable` and `other`
-    "#]],
+            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `nullable` and `other`
+        "#]],
     );
     check_refused(
         "n: {number: {min: 0, max: 1, bins: {quantiles: 3}}}",
@@ -178,19 +178,19 @@ fn what_is_missing_or_too_much_is_said() {
     check_refused(
         "age: {}",
         expect![[r#"
-        line 1: column `age` does not say what it holds; add `categories`, `integer`, `number` or `date`
-    "#]],
+            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
+        "#]],
     );
     check_refused(
         "age: {nullable: true}",
         expect![[r#"
-        line 1: column `age` does not say what it holds; add `categories`, `integer`, `number` or `date`
-    "#]],
+            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
+        "#]],
     );
     check_refused(
         "age: {integer: {min: 0, max: 1}, categories: [x]}",
         expect![[r#"
-            line 1: column `age` says more than once what it holds; keep one of `categories`, `integer`, `number` or `date`
+            line 1: column `age` says more than once what it holds; keep one of `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
         "#]],
     );
     check_refused(

@@ -122,6 +122,7 @@ fn describe(table: &CodedTable) -> String {
                 grid.range().max,
                 grid.len()
             ),
+            kind => panic!("{} is declared, and never discovered", kind.name()),
         };
         let nullable = if column.is_nullable() { ", null" } else { "" };
         let other = if column.has_other() { ", other" } else { "" };

@@ -134,6 +134,7 @@ fn join_bounded(tables: &[Vec<(u32, u32)>], bounds: &[u32]) -> (Rows, u32) {
         let rows: String = table.iter().map(|(id, v)| format!("{id},{v}\n")).collect();
         let csv = format!("id,v\nonly {own:?},0\n{rows}");
         let limits = Limits {
+            max_rows: 1000,
             max_rows_per_id: NonZeroU32::new(*bound),
             ..Limits::default()
         };
@@ -202,7 +203,16 @@ fn bounds_that_allow_a_join_of_too_many_rows_are_refused() {
 #[test]
 #[should_panic(expected = "could have 5000000000 rows")]
 fn tables_read_with_such_bounds_are_not_joined() {
-    join_bounded(&[vec![(1, 1)], vec![(1, 1)]], &[100, 100]);
+    let limits = Limits {
+        max_rows_per_id: NonZeroU32::new(100),
+        ..Limits::default()
+    };
+    let upload = |party: &str| {
+        let (csv, hasher) = ("id,v\n1,2\n", KeyHasher::new([5; 16]));
+        let upload = read_csv(csv.as_bytes(), Some("id"), None, &hasher, &limits);
+        (party.to_owned(), upload.unwrap())
+    };
+    drop(Joined::join(vec![upload("A"), upload("B")]));
 }
 
 #[test]

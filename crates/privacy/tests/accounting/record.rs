@@ -299,7 +299,7 @@ fn whatever_number_is_changed_is_noticed() {
     let original = serde_json::to_value(record()).unwrap();
     let mut paths = Vec::new();
     leaves(&original, "", &mut paths);
-    assert!(paths.len() == 39, "{paths:?}");
+    assert!(paths.len() == 40, "{paths:?}");
     for path in paths {
         // These say what was done and to how much, and fix no cost.
         let free = ["/label", "/cells", "/candidates"]

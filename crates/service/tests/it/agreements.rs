@@ -189,7 +189,7 @@ fn a_budget_that_is_none_is_refused() {
         "epsilon: 3",
         "epsilon: 1e-12",
         expect![
-            "runtime.yaml: line 2: an epsilon of 1e-12 with a delta of 1e-9 allows nothing to be measured"
+            "runtime.yaml: line 2: an epsilon of 1e-12 is too small for INDEPENDENT to share out among these columns: it needs 2e-6 at least, and far more to be of use"
         ],
     );
     check(

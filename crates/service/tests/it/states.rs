@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::{Agreement, Code, Phase, Status};
-use service::{CheckedAgreement, Event};
+use protocol::{Code, Phase, Status};
+use service::Event;
 
-use crate::test_room::{DECLARED, FOUR_LINES, TestRoom, agreement, alice, bob, service_yaml};
+use crate::test_room::{DECLARED, FOUR_LINES, TestRoom, agreement, alice, bob};
 
 async fn words(room: &TestRoom) -> String {
     room.get("Zoe", "/model_status").await.json()
@@ -211,7 +211,9 @@ async fn a_join_without_rows_is_no_failure() {
 
 #[tokio::test]
 async fn a_training_that_fails_says_so_and_nothing_else() {
-    let room = TestRoom::open(&poorest());
+    // What columns there are is known too late to say that there are more of them than rounds.
+    let runtime = "method: AIM\nepsilon: 3\nparty_names: [Alice, Bob]\nparams: {rounds: 1}\n";
+    let room = TestRoom::open(runtime);
     assert_eq!(
         room.train(&[("Alice", &alice()), ("Bob", &bob())]).await,
         Phase::Failed
@@ -298,18 +300,4 @@ async fn events_tell_each_status_and_end_with_the_last() {
             .skip(1)
             .all(|status| !status.status.is_final())
     );
-}
-
-/// The declared agreement with the least epsilon that it can have: one unit of budget, which cannot pay for three columns.
-fn poorest() -> String {
-    let with = |epsilon: f64| DECLARED.replace("epsilon: 3", &format!("epsilon: {epsilon:e}"));
-    let mut epsilon = 1e-9;
-    loop {
-        let files =
-            Agreement::new(service_yaml(&["Alice", "Bob"]), with(epsilon)).expect("two texts");
-        if CheckedAgreement::parse(files).is_ok() {
-            return with(epsilon);
-        }
-        epsilon *= 1.1;
-    }
 }

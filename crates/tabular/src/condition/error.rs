@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::column::{Column, Kind};
+use crate::column::{Column, Kind, TRUTHS};
 use crate::declaration::Bound;
 use crate::names::{nearest, quoted_list};
 use crate::schema::Schema;
@@ -65,7 +65,7 @@ pub(crate) enum Problem {
         expected: &'static str,
     },
     #[error(
-        "column `{0}` holds categories, which have no order; use `=`, `!=` or a list such as `in [a, b]`"
+        "column `{0}` holds values that have no order; use `=`, `!=` or a list such as `in [a, b]`"
     )]
     NoOrder(String),
     #[error("the range is empty, since its first value is above its last; turn them round")]
@@ -99,10 +99,10 @@ impl Problem {
         })
     }
 
-    pub(crate) fn unknown_value(text: &str, column: &Column, texts: &[String]) -> Self {
+    pub(crate) fn unknown_value<S: AsRef<str>>(text: &str, column: &Column, texts: &[S]) -> Self {
         /// Among more it takes long to find what was meant.
         const COMPARED: usize = 10_000;
-        let texts: Vec<&str> = texts.iter().map(String::as_str).take(COMPARED).collect();
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).take(COMPARED).collect();
         let hint = if column.is_nullable() && stands_for_missing(text) {
             "; for empty fields write `is missing`".to_owned()
         } else if let Some(meant) = nearest(text, texts.iter().copied()) {
@@ -137,6 +137,8 @@ impl Problem {
             Kind::Integer(grid) => spanning(grid.range().min, grid.range().max),
             Kind::Number(grid) => spanning(grid.range().min, grid.range().max),
             Kind::Date(grid) => spanning(grid.range().min, grid.range().max),
+            Kind::Datetime(grid) => spanning(grid.range().min, grid.range().max),
+            Kind::Boolean => format!("it holds {}", shortened(&TRUTHS)),
         };
         Self::NoValue {
             column: column.name().to_owned(),

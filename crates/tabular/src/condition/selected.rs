@@ -1,12 +1,13 @@
 //! The values of one column that satisfy its tests.
 
-use crate::column::{Column, Kind};
+use crate::column::{Column, Kind, TRUTHS};
 use crate::condition::error::{Fault, Problem};
 use crate::condition::parse::{Comparison, Test, Written};
 use crate::condition::spans::Spans;
 use crate::day::Day;
 use crate::declaration::Bound;
 use crate::grid::{Grid, Ordered};
+use crate::moment::Moment;
 use crate::render::{Piece, Uniform};
 use crate::schema::OTHER;
 
@@ -20,11 +21,12 @@ pub(crate) struct Selected {
 
 #[derive(Debug, Clone)]
 enum Values {
-    /// For each category, whether it is in.
+    /// For each category, or for false and true, whether it is in.
     Categories(Vec<bool>),
     Integer(Spans<i64>),
     Number(Spans<f64>),
     Date(Spans<Day>),
+    Datetime(Spans<Moment>),
 }
 
 /// A share below one comes with what is written for that part of the code's values.
@@ -44,6 +46,11 @@ impl Selected {
                     Kind::Integer(grid) => ordered(column, grid, test, Values::Integer)?,
                     Kind::Number(grid) => ordered(column, grid, test, Values::Number)?,
                     Kind::Date(grid) => ordered(column, grid, test, Values::Date)?,
+                    Kind::Datetime(grid) => ordered(column, grid, test, Values::Datetime)?,
+                    Kind::Boolean => {
+                        let (values, other) = categories(column, &TRUTHS, comparison)?;
+                        (Values::Categories(values), other)
+                    }
                 };
                 Self {
                     values,
@@ -69,6 +76,8 @@ impl Selected {
             Kind::Integer(grid) => Values::Integer(all_unless(missing, grid)),
             Kind::Number(grid) => Values::Number(all_unless(missing, grid)),
             Kind::Date(grid) => Values::Date(all_unless(missing, grid)),
+            Kind::Datetime(grid) => Values::Datetime(all_unless(missing, grid)),
+            Kind::Boolean => Values::Categories(vec![!missing; TRUTHS.len()]),
         };
         Self {
             values,
@@ -86,6 +95,7 @@ impl Selected {
             (Values::Integer(a), Values::Integer(b)) => Values::Integer(a.intersection(b)),
             (Values::Number(a), Values::Number(b)) => Values::Number(a.intersection(b)),
             (Values::Date(a), Values::Date(b)) => Values::Date(a.intersection(b)),
+            (Values::Datetime(a), Values::Datetime(b)) => Values::Datetime(a.intersection(b)),
             _ => unreachable!("both are of one column"),
         };
         Self {
@@ -107,6 +117,7 @@ impl Selected {
             (Values::Integer(spans), Kind::Integer(grid)) => of_bins(grid, spans),
             (Values::Number(spans), Kind::Number(grid)) => of_bins(grid, spans),
             (Values::Date(spans), Kind::Date(grid)) => of_bins(grid, spans),
+            (Values::Datetime(spans), Kind::Datetime(grid)) => of_bins(grid, spans),
             _ => unreachable!("the values are of this column"),
         };
         shares.extend(column.has_other().then(|| whole(self.other)));
@@ -140,9 +151,9 @@ fn all_unless<T: Ordered>(none: bool, grid: &Grid<T>) -> Spans<T> {
 }
 
 /// Which categories pass, and whether `other` does.
-fn categories(
+fn categories<S: AsRef<str>>(
     column: &Column,
-    texts: &[String],
+    texts: &[S],
     comparison: &Comparison,
 ) -> Result<(Vec<bool>, bool), Fault> {
     let (values, negated) = match &comparison.test {
@@ -161,7 +172,7 @@ fn categories(
             other = !negated;
             continue;
         }
-        let code = texts.iter().position(|text| *text == value.text);
+        let code = texts.iter().position(|text| text.as_ref() == value.text);
         let code = code.ok_or_else(|| {
             let problem = Problem::unknown_value(&value.text, column, texts);
             Fault::new(value.place.clone(), problem)

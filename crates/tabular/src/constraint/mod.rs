@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 pub use declared::{DeclaredConstraint, DeclaredValue};
 
-use crate::column::{Column, Kind, day_before, last_of};
+use crate::column::{Column, Kind, TRUTHS, last_of};
 use crate::declaration::Bound;
 use crate::grid::{Grid, Ordered};
 use crate::names::nearest;
@@ -267,6 +267,7 @@ impl<'a> Codes<'a> {
     fn of(column: &'a Column) -> Self {
         let categories = match column.kind() {
             Kind::Categories(texts) => texts.iter().map(String::as_str).zip(0..).collect(),
+            Kind::Boolean => TRUTHS.into_iter().zip(0..).collect(),
             _ => HashMap::new(),
         };
         Self { column, categories }
@@ -278,28 +279,21 @@ impl<'a> Codes<'a> {
             return Ok(one(code));
         }
         match column.kind() {
-            Kind::Categories(texts) => match self.categories.get(text) {
+            Kind::Categories(_) | Kind::Boolean => match self.categories.get(text) {
                 Some(&code) => Ok(one(code)),
-                None => Err(SchemaError::UnknownValue {
-                    column: column.name().to_owned(),
-                    value: text.to_owned(),
-                    nearest: nearest(text, texts.iter().map(String::as_str)).map(str::to_owned),
-                }),
+                None => {
+                    let codes = 0..column.kind().len();
+                    let known: Vec<_> = codes.map(|code| column.label(code)).collect();
+                    Err(SchemaError::UnknownValue {
+                        column: column.name().to_owned(),
+                        value: text.to_owned(),
+                        nearest: nearest(text, known.iter().map(AsRef::as_ref)).map(str::to_owned),
+                    })
+                }
             },
-            Kind::Integer(grid) => bins(
-                grid,
-                text,
-                |bin| last_of(grid, bin, |end| end - 1),
-                true,
-                column,
-            ),
-            Kind::Date(grid) => bins(
-                grid,
-                text,
-                |bin| last_of(grid, bin, day_before),
-                true,
-                column,
-            ),
+            Kind::Integer(grid) => bins(grid, text, |bin| last_of(grid, bin), true, column),
+            Kind::Date(grid) => bins(grid, text, |bin| last_of(grid, bin), true, column),
+            Kind::Datetime(grid) => bins(grid, text, |bin| last_of(grid, bin), true, column),
             Kind::Number(grid) => bins(grid, text, |bin| grid.end(bin), false, column),
         }
     }

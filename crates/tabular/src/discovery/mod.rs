@@ -15,7 +15,7 @@ use crate::column::{Column, Kind};
 use crate::day::Day;
 use crate::dictionary::Texts;
 use crate::error::Place;
-use crate::grid::{Bins, DEFAULT_BINS, Grid, Range};
+use crate::grid::{Bins, DEFAULT_BINS, Grid, Ordered, Range};
 use crate::join::{Joined, JoinedColumn};
 use crate::schema::{OTHER, Schema};
 use crate::table::CodedTable;
@@ -461,7 +461,7 @@ impl Ladder for Day {
     }
 
     fn last_before(next: Day) -> Day {
-        crate::column::day_before(next)
+        next.before().expect("a cell's end is above its start")
     }
 
     const LARGEST: Day = Day::MAX;
