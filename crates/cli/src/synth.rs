@@ -17,7 +17,7 @@ use crate::progress::Stages;
 use crate::{interrupt, receipt, table_file, whole_file};
 
 /// Of rho, for finding the domain out; and of delta, for finding categories out.
-const DISCOVERY_SHARE: (u32, u32) = (1, 10);
+const DISCOVERY_SHARE: f64 = 0.1;
 const THRESHOLD_SHARE: f64 = 0.5;
 /// Bytes that tell a model from a table.
 const MODEL_START: u64 = 64;
@@ -44,7 +44,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     if let Some(schema) = declared.as_ref().filter(|schema| !schema.needs_discovery()) {
         // What is wrong with the rest is said before a large table is read.
         method.check(&params, &workload(options, schema)?, schema)?;
-        method.check_budget(&params, &schema.sizes(), &ledger, Rho::ZERO)?;
+        method.check_budget(&params, &schema.sizes(), &ledger, 0.0)?;
         prior = public_prior(options, schema, printer)?;
     }
     let table = read_table(
@@ -199,11 +199,12 @@ fn read_table(
     }
     let mut discovery = Rho::ZERO;
     if joined.needs_discovery() {
-        discovery = ledger.total().share(DISCOVERY_SHARE.0, DISCOVERY_SHARE.1);
         // The sizes of which the smallest gets the smallest share of all that may be found.
         let mut sizes = vec![MAX_FOUND_CATEGORIES; columns];
         sizes.iter_mut().take(1).for_each(|size| *size = 1);
-        method.check_budget(params, &sizes, ledger, discovery)?;
+        method.check_budget(params, &sizes, ledger, DISCOVERY_SHARE)?;
+        let parts = [DISCOVERY_SHARE, 1.0 - DISCOVERY_SHARE];
+        discovery = ledger.total().split(&parts).map_err(bad_input)?[0];
         printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
     }
     Ok(joined.into_coded(ledger, discovery, &mut NoiseRng::from_os()?)?)

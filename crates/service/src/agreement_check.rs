@@ -380,7 +380,8 @@ fn check_shares(
 ) -> Result<(), AgreementError> {
     let sizes = |party: &Party| party.schema.as_ref().map_or(vec![1], Schema::sizes);
     let sizes: Vec<usize> = agreement.parties.iter().flat_map(sizes).collect();
-    let (ledger, discovery) = agreement.open_ledger();
+    let (ledger, _) = agreement.open_ledger();
+    let discovery = agreement.discovery_share.unwrap_or(0.0);
     agreement
         .method
         .check_budget(&agreement.params, &sizes, &ledger, discovery)

@@ -12,9 +12,9 @@ use crate::{aim, mwem};
 const LEAST_PART: f64 = 1.0 / (1_u64 << 44) as f64;
 
 impl Method {
-    /// Whether what remains of the ledger is enough to be shared out by this method over columns of these sizes, when `discovery` of
-    /// it goes into finding columns out before. Nothing is said of a ledger that was spent, whose epsilon may have been large
-    /// enough.
+    /// Whether what remains of the ledger is enough to be shared out by this method over columns of these sizes, when a share
+    /// `discovery` of the whole, below 1, goes into finding columns out before. Nothing is said of a ledger that was spent, whose epsilon
+    /// may have been large enough.
     ///
     /// # Errors
     /// [`FitError::BudgetTooSmall`], which tells the least epsilon that would do; [`FitError::Parameter`] if a parameter is unusable.
@@ -23,25 +23,23 @@ impl Method {
         params: &Map<String, Value>,
         sizes: &[usize],
         ledger: &Ledger,
-        discovery: Rho,
+        discovery: f64,
     ) -> Result<(), FitError> {
         let for_fit = self.parts(params, sizes)? * LEAST_PART;
         let for_discovery = 10.0 * sizes.len() as f64 * LEAST_PART;
-        let (total, before) = (ledger.total(), ledger.remaining());
-        let remaining = before.checked_sub(discovery).unwrap_or(Rho::ZERO);
-        if remaining == Rho::ZERO && total > Rho::ZERO {
+        let share = match ledger.total() {
+            Rho::ZERO => 1.0,
+            total => ledger.remaining().get() / total.get(),
+        } - discovery;
+        if share <= 0.0 {
             return Ok(());
         }
-        // What the whole budget must be for a part of it to be as large as is needed.
-        let whole = |needed: f64, part: Rho| match part {
-            Rho::ZERO => needed,
-            part => needed * (total.get() / part.get()),
-        };
-        let mut least = whole(for_fit, remaining);
-        if discovery > Rho::ZERO {
-            least = least.max(whole(for_discovery, discovery));
+        // What the whole must be for a share of it to be as large as is needed.
+        let mut least = for_fit / share;
+        if discovery > 0.0 {
+            least = least.max(for_discovery / discovery);
         }
-        if total.get() >= least {
+        if ledger.total().get() >= least {
             return Ok(());
         }
         Err(FitError::BudgetTooSmall {

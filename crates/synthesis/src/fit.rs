@@ -195,7 +195,7 @@ pub fn fit(
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Model, FitError> {
     let mut run = Run::new(table, ledger, rng, progress)?;
-    method.check_budget(params, &table.schema().sizes(), run.ledger, Rho::ZERO)?;
+    method.check_budget(params, &table.schema().sizes(), run.ledger, 0.0)?;
     match method {
         Method::Independent => {
             method.check_params(params)?;
@@ -234,7 +234,7 @@ pub fn fit_with_prior(
     let parameters = GrainParameters::new(params)?;
     prior.check(table.schema())?;
     let mut run = Run::new(table, ledger, rng, progress)?;
-    Method::Grain.check_budget(params, &table.schema().sizes(), run.ledger, Rho::ZERO)?;
+    Method::Grain.check_budget(params, &table.schema().sizes(), run.ledger, 0.0)?;
     grain::fit(&mut run, &parameters, workload, Some(prior))
 }
 
