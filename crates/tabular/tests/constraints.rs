@@ -353,5 +353,5 @@ fn the_example_in_the_readme_is_a_good_schema() {
         .find(|part| part.starts_with("sex:"));
     let yaml = example.unwrap().split("```").next().unwrap();
     let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
-    assert_eq!((schema.columns().len(), schema.constraints().len()), (7, 3));
+    assert_eq!((schema.columns().len(), schema.constraints().len()), (9, 3));
 }
