@@ -15,6 +15,10 @@ use crate::{Clique, Error, MAX_TREE_CELLS, MarkovRandomField};
 /// In larger models the conditional tables would take too much memory beside the model itself.
 const MAX_BATCH_CELLS: u128 = 1 << 24;
 
+/// Cells of all tables that one walk carries along, of one source and each separator (256 MiB). Where there would be more, cliques are
+/// eliminated one by one, which says when a table is too large.
+const MAX_CARRIED_CELLS: u128 = 1 << 25;
+
 impl MarkovRandomField {
     /// As [`marginal`](Self::marginal), for several cliques, in parallel. Much faster for cliques of which all but one
     /// attribute lie in one node of the junction tree, such as all pairs.
@@ -73,7 +77,18 @@ impl MarkovRandomField {
         }
         let without = |source: usize| (source, clique.difference(&Clique::new([source])));
         let sources = clique.iter().map(without).filter(|(_, rest)| held(rest));
-        sources.min_by_key(|&(source, _)| (domain.size(source), source))
+        let source = sources.min_by_key(|&(source, _)| (domain.size(source), source));
+        source.filter(|&(source, _)| self.carried_cells(source) <= MAX_CARRIED_CELLS)
+    }
+
+    /// Cells of the tables that a walk from this attribute carries.
+    fn carried_cells(&self, source: usize) -> u128 {
+        let domain = self.domain();
+        let separators = self.tree().nodes().iter().map(crate::TreeNode::separator);
+        let cells: u128 = separators
+            .map(|separator| cells_of(&axes(domain, separator)) as u128)
+            .sum();
+        cells.saturating_mul(domain.size(source) as u128)
     }
 }
 

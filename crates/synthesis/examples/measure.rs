@@ -2,11 +2,11 @@
 //! Markdown table.
 //!
 //! ```text
-//! cargo run --release -p synthesis --example measure -- TABLE.csv SCHEMA [METHOD [EPSILON [RUNS]]]
+//! cargo run --release -p synthesis --example measure -- TABLE.csv SCHEMA [METHOD [EPSILON [RUNS [PARAMS]]]]
 //! ```
 //!
 //! The schema is YAML as for `synclave synth`, or, where its name ends in .json, an object of the number of codes of each
-//! column of a table of codes. Costs are those of the process, on Linux: CPU seconds are means over the runs, memory is
+//! column of a table of codes. The method's parameters are an object of JSON. Costs are those of the process, on Linux: CPU seconds are means over the runs, memory is
 //! the peak before anything is compared with the real table.
 
 use std::error::Error;
@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let method: Method = argument(2, "MST").parse()?;
     let epsilon: f64 = argument(3, "1").parse()?;
     let runs: u32 = argument(4, "5").parse()?;
+    let params: Map<String, serde_json::Value> = serde_json::from_str(&argument(5, "{}"))?;
 
     // What `cargo run` used before it became this process does not count.
     let started = cpu_seconds()?;
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut sums = [0.0; 5];
     for _ in 0..runs {
         let before = cpu_seconds()?;
-        let model = fit_once(&real, method, epsilon)?;
+        let model = fit_once(&real, method, &params, epsilon)?;
         let fitted = cpu_seconds()?;
         let columns = draw(&model, real.counts(&[]).dangerous_reveal()[0]);
         let sampled = cpu_seconds()?;
@@ -66,7 +67,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn fit_once(real: &CodedTable, method: Method, epsilon: f64) -> Result<Model, Box<dyn Error>> {
+fn fit_once(
+    real: &CodedTable,
+    method: Method,
+    params: &Map<String, serde_json::Value>,
+    epsilon: f64,
+) -> Result<Model, Box<dyn Error>> {
     let mut ledger = Ledger::open_with(LedgerOptions {
         accounting: method.accounting(),
         ..LedgerOptions::new(Epsilon::new(epsilon)?, Delta::new(1e-9)?)
@@ -76,7 +82,7 @@ fn fit_once(real: &CodedTable, method: Method, epsilon: f64) -> Result<Model, Bo
     Ok(fit(
         real,
         method,
-        &Map::new(),
+        params,
         &Workload::pairs(real.schema()),
         &mut ledger,
         &mut rng,

@@ -276,7 +276,10 @@ impl Adaptive {
 
     /// The model's counts of a candidate.
     pub(crate) fn modelled(&self, candidate: usize) -> Result<Vec<f64>, FitError> {
-        Ok(self.field.marginal(&self.candidates[candidate].clique)?)
+        // As it was scored: the same tables on the way.
+        let clique = std::slice::from_ref(&self.candidates[candidate].clique);
+        let mut marginals = self.field.each_marginal(clique);
+        Ok(marginals.pop().expect("one for one clique")?)
     }
 
     /// Fits the model to all that was measured, starting from the last one.

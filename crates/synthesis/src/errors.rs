@@ -74,13 +74,13 @@ pub(crate) fn measure_errors(
     let Wanted {
         cliques,
         cells,
-        left_out,
+        mut left_out,
     } = Wanted::of(workload, &run.table.schema().sizes());
     if cliques.is_empty() || rho == privacy::Rho::ZERO {
         return Ok(None);
     }
     let mut scores: Vec<Score> = Vec::with_capacity(cliques.len());
-    let mut relations = Vec::with_capacity(cliques.len());
+    let mut compared: Vec<(Clique, f64)> = Vec::with_capacity(cliques.len());
     for batch in batches(&cells, MOST_CELLS) {
         run.at("measuring errors", batch.start, cliques.len())?;
         let batch = &cliques[batch];
@@ -89,26 +89,33 @@ pub(crate) fn measure_errors(
             .map(|clique| clique.attributes().to_vec())
             .collect();
         let counts = run.table.counts_of(&columns);
-        let modelled = field.marginals(batch)?;
+        let modelled = field.each_marginal(batch);
         for ((clique, counts), modelled) in batch.iter().zip(counts).zip(modelled) {
-            relations.push(relation(&modelled, clique, field));
+            let modelled = match modelled {
+                Ok(modelled) => modelled,
+                // Whether a model's marginal can be had within memory follows from what was released.
+                Err(marginals::Error::TooLarge { .. }) => {
+                    left_out += 1;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            compared.push((clique.clone(), relation(&modelled, clique, field)));
             scores.push(counts.l1_distance(&expand(modelled, clique, compressions)));
         }
+    }
+    if scores.is_empty() {
+        return Ok(None);
     }
     let noisy = run
         .ledger
         .measure_scores("errors of the model", &scores, rho, run.rng)?;
-    let error = |((columns, distance), relation)| MeasuredError {
+    let error = |((columns, relation), distance)| MeasuredError {
         columns,
         distance,
         relation,
     };
-    let marginals = cliques
-        .into_iter()
-        .zip(noisy.values)
-        .zip(relations)
-        .map(error)
-        .collect();
+    let marginals = compared.into_iter().zip(noisy.values).map(error).collect();
     Ok(Some(MeasuredErrors {
         marginals,
         sigma: noisy.sigma,

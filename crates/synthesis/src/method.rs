@@ -35,7 +35,7 @@ pub enum Method {
     /// Pairs of columns at the resolution that the budget allows, chosen in three rounds where the model is worst, with Gaussian
     /// noise throughout: the default.
     ///
-    /// Parameters: `max_cells`, the largest junction tree of a model, in cells (default 524288).
+    /// Parameters: `max_cells`, the largest junction tree of a model, in cells (default 1048576).
     Grain,
 }
 

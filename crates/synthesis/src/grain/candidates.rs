@@ -6,9 +6,13 @@ use super::levels::Hierarchy;
 use crate::fit::{FitError, Run};
 
 /// Groups of a column in a pair, finest first. A column with fewer codes has all of them.
-const GROUPS: [usize; 6] = [128, 64, 32, 16, 8, 4];
-/// Cells of a pair at its finest resolution.
-const MOST_CELLS: usize = 3000;
+const GROUPS: [usize; 7] = [256, 128, 64, 32, 16, 8, 4];
+
+/// Cells of a pair at its finest resolution: more where there are few pairs, which are all in memory together.
+pub(crate) fn most_cells(pairs: usize) -> usize {
+    const TOGETHER: usize = 1 << 23;
+    (TOGETHER / pairs.max(1)).clamp(3000, 40_000)
+}
 
 /// Two columns, and the resolutions at which they may be measured.
 #[derive(Debug)]
@@ -42,13 +46,13 @@ pub(crate) struct Candidate {
     pub(crate) error: f64,
 }
 
-/// The resolutions of a pair, finest first.
-fn resolutions(hierarchy: &Hierarchy, columns: [usize; 2]) -> Vec<Resolution> {
+/// The resolutions of a pair, of at most so many cells each, finest first.
+fn resolutions(hierarchy: &Hierarchy, columns: [usize; 2], most_cells: usize) -> Vec<Resolution> {
     let mut resolutions: Vec<Resolution> = Vec::new();
     for (class, groups) in GROUPS.into_iter().enumerate() {
         let levels = columns.map(|column| hierarchy.levels[column].at_most(groups));
         let new = resolutions.last().is_none_or(|last| last.levels != levels);
-        if new && cells(hierarchy, columns, levels) <= MOST_CELLS {
+        if new && cells(hierarchy, columns, levels) <= most_cells {
             resolutions.push(Resolution { levels, class });
         }
     }
@@ -79,6 +83,7 @@ pub(crate) fn count_pairs(
     /// Cells that are counted together: enough to share a pass over the rows, few enough for memory.
     const BATCH_CELLS: usize = 1 << 22;
     let counted = counted_levels(hierarchy);
+    let most_cells = most_cells(pairs.len());
     let mut counts = Vec::with_capacity(pairs.len());
     let mut rest = pairs;
     while !rest.is_empty() {
@@ -91,7 +96,7 @@ pub(crate) fn count_pairs(
         let (now, later) = rest.split_at(batch);
         let cliques: Vec<Vec<usize>> = now.iter().map(|(columns, _)| columns.to_vec()).collect();
         let of_pair = |(&(columns, weight), counts): (&([usize; 2], f64), Counts)| {
-            let resolutions = resolutions(hierarchy, columns);
+            let resolutions = resolutions(hierarchy, columns, most_cells);
             let levels = columns.map(|column| counted[column]);
             let map = cell_map(hierarchy, columns, levels, resolutions[0].levels);
             let counts = counts.merge_cells(&map, cells(hierarchy, columns, resolutions[0].levels));
@@ -145,10 +150,11 @@ impl Pair {
     }
 }
 
-/// A table over the codes of two columns at each resolution of the pair.
+/// A table over the codes of two columns at each resolution of the pair, of at most so many cells.
 pub(crate) fn merged_at_all_resolutions(
     hierarchy: &Hierarchy,
     columns: [usize; 2],
+    most_cells: usize,
     table: &[f64],
 ) -> Vec<([usize; 2], Vec<f64>)> {
     let merged = |resolution: Resolution| {
@@ -159,7 +165,7 @@ pub(crate) fn merged_at_all_resolutions(
             .for_each(|(&to, value)| sums[to as usize] += value);
         (resolution.levels, sums)
     };
-    resolutions(hierarchy, columns)
+    resolutions(hierarchy, columns, most_cells)
         .into_iter()
         .map(merged)
         .collect()
@@ -296,7 +302,10 @@ mod tests {
         let sizes = |columns: [usize; 2]| -> Vec<[usize; 2]> {
             let sizes =
                 |r: &Resolution| [0, 1].map(|i| hierarchy.levels[columns[i]].size(r.levels[i]));
-            resolutions(&hierarchy, columns).iter().map(sizes).collect()
+            resolutions(&hierarchy, columns, most_cells(1000))
+                .iter()
+                .map(sizes)
+                .collect()
         };
         assert_eq!(
             sizes([0, 1]),
@@ -307,7 +316,11 @@ mod tests {
                 .collect::<Vec<_>>()[..]
         );
         assert_eq!(sizes([2, 3]), [[2, 64], [2, 32], [2, 16], [2, 8], [2, 4]]);
-        assert_eq!(sizes([0, 3]), [[32, 32], [16, 16], [8, 8], [4, 4]]);
+        assert_eq!(
+            sizes([0, 3]),
+            [[100, 64], [64, 64], [32, 32], [16, 16], [8, 8], [4, 4]]
+        );
+        assert_eq!((most_cells(91), most_cells(2000)), (40_000, 4194));
     }
 
     #[test]

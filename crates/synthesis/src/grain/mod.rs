@@ -40,8 +40,8 @@ use crate::model::{Coarse, Model};
 use crate::public::PublicPrior;
 use crate::workload::Workload;
 use candidates::{
-    Candidate, Pair, count_pairs, counted_levels, expected_pairs, merged_at_all_resolutions, score,
-    transposed,
+    Candidate, Pair, count_pairs, counted_levels, expected_pairs, merged_at_all_resolutions,
+    most_cells, score, transposed,
 };
 use choice::{Bounds, choose};
 use levels::{Hierarchy, Levels};
@@ -54,7 +54,7 @@ pub(crate) struct GrainParameters {
 }
 
 impl GrainParameters {
-    const DEFAULT_MAX_CELLS: u64 = 1 << 19;
+    const DEFAULT_MAX_CELLS: u64 = 1 << 20;
 
     pub(crate) fn new(params: &Map<String, Value>) -> Result<GrainParameters, ParameterError> {
         let mut max_cells = GrainParameters::DEFAULT_MAX_CELLS;
@@ -353,7 +353,7 @@ impl Fit {
             };
             let bounds = Bounds {
                 sigma: run.ledger.sigma(budget),
-                cells: self.cells_without_pairs().saturating_add(for_pairs),
+                cells: self.cells_with(for_pairs),
                 forest: round == 0,
             };
             let chosen = choose(&self.hierarchy, &self.fixed_cliques(), &candidates, bounds);
@@ -379,8 +379,9 @@ impl Fit {
         for (i, &(columns, weight)) in pairs.iter().enumerate() {
             let [a, b] = columns;
             let full = prior.pair(a, b)?;
+            let full = self.to_codes(columns, &full);
             for (levels, table) in
-                merged_at_all_resolutions(&self.hierarchy, columns, &self.to_codes(columns, &full))
+                merged_at_all_resolutions(&self.hierarchy, columns, most_cells(pairs.len()), &full)
             {
                 let error = self.total
                     * distance_from_independence(&table, self.hierarchy.levels[b].size(levels[1]));
@@ -399,7 +400,7 @@ impl Fit {
         const SIGMA: f64 = 1.0;
         let bounds = Bounds {
             sigma: SIGMA,
-            cells: self.cells_without_pairs().saturating_add(max_cells / 4),
+            cells: self.cells_with(max_cells / 4),
             forest: false,
         };
         for (i, _) in choose(
@@ -539,10 +540,11 @@ impl Fit {
         Ok(())
     }
 
-    /// Cells of the junction tree that the model has in any case.
-    fn cells_without_pairs(&self) -> u128 {
+    /// Cells of a junction tree with so many for pairs, besides those that it has in any case.
+    fn cells_with(&self, for_pairs: u128) -> u128 {
         let structure = [self.hierarchy.chains(), self.constraints.cliques()].concat();
-        TreeSizer::new(self.hierarchy.domain(), &structure).cells()
+        let without = TreeSizer::new(self.hierarchy.domain(), &structure).cells();
+        without.saturating_add(for_pairs).min(MAX_TREE_CELLS)
     }
 
     /// What a model's junction tree must hold besides the pairs yet to be chosen.
@@ -634,7 +636,6 @@ impl Fit {
         pairs: Vec<Measurement>,
         target_loss: f64,
     ) -> Result<MarkovRandomField, FitError> {
-        const MOST_PASSES: usize = 150;
         let domain = hierarchy.domain();
         let column = |(column, (masses, sigmas)): (usize, &(Vec<f64>, Vec<f64>))| {
             Measurement::with_sigmas(domain, Clique::new([column]), masses.clone(), sigmas)
@@ -656,16 +657,19 @@ impl Fit {
             .chain(self.constraints.cliques())
             .chain(public)
             .collect();
+        let held = measurements.iter().map(Measurement::clique);
+        let held: Vec<Clique> = held.chain(&structure).cloned().collect();
+        let most_passes = most_passes(TreeSizer::new(domain, &held).cells());
         let options = EstimationOptions {
             total: Some(self.total),
             warm_start: Some(start),
             structure: &structure,
-            max_iterations: MOST_PASSES,
+            max_iterations: most_passes,
             target_loss,
             ..EstimationOptions::default()
         };
         let mut watch =
-            |passes: usize, _: f64| match run.at("fitting the model", passes, MOST_PASSES) {
+            |passes: usize, _: f64| match run.at("fitting the model", passes, most_passes) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             };
@@ -724,6 +728,14 @@ impl Fit {
             ledger: run.ledger.record(),
         })
     }
+}
+
+/// Passes over a model's junction tree of so many cells: as many as take a second or two.
+fn most_passes(cells: u128) -> usize {
+    const CELLS: u128 = 200_000_000;
+    const RANGE: [u128; 2] = [150, 1000];
+    let passes = (CELLS / cells.max(1)).clamp(RANGE[0], RANGE[1]);
+    usize::try_from(passes).expect("at most 1000")
 }
 
 /// What scores of the rounds after this one will cost.
