@@ -26,7 +26,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            handshakes: 64,
+            handshakes: 512,
             connections: 256,
             connections_per_key: 32,
             handshake_deadline: Duration::from_secs(10),

@@ -21,7 +21,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 2048,
-            connections_per_client: 64,
+            connections_per_client: 32,
             handshake_deadline: Duration::from_secs(10),
             relay: RelayLimits {
                 idle: Duration::from_secs(300),
