@@ -103,8 +103,9 @@ def dpsynth(task, table, sizes):
     above_zero = dp_accounting.LowerEndpointAndGuess(1e-6, 1)
     dp_accounting.calibrate_dp_mechanism = functools.partial(dp_accounting.calibrate_dp_mechanism, bracket_interval=above_zero)
     data = mbi.Dataset({c: table[c].to_numpy() for c in sizes}, mbi.Domain(tuple(sizes), tuple(sizes.values())))
-    method = {"MST": discrete_mechanisms.MSTConfig, "SWIFT": discrete_mechanisms.SWIFTConfig}[task["method"]]
-    config = discrete_mechanisms.DiscreteConfig(method(), compress_columns=True)
+    name, _, plain = task["method"].partition("-")
+    method = {"MST": discrete_mechanisms.MSTConfig, "SWIFT": discrete_mechanisms.SWIFTConfig}[name]
+    config = discrete_mechanisms.DiscreteConfig(method(), compress_columns=not plain)
     mechanism = config.calibrate(epsilon=task["epsilon"], delta=task["delta"])
     result = mechanism(np.random.default_rng(task["seed"]), data)
     return pd.DataFrame(result.synthetic_data.to_dict())

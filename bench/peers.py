@@ -41,7 +41,7 @@ PEERS = {
     "dpsynth": Peer(
         ("mbi==2.0.0", "jax==0.11.0", "dp-accounting==0.6.0", "pandas==2.3.3", "etils[epath]==1.15.0", "more-itertools==11.2.1",
          "pyyaml==6.0.4", "tqdm==4.70.1"),
-        ("MST", "SWIFT"),
+        ("MST", "SWIFT", "SWIFT-plain"),
         "0.7 GB",
         built_from_checkout=True,
         pythons=("3.12", "3.13"),
