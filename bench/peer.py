@@ -5,6 +5,7 @@
 TASK has `peer`, `method`, `codes`, `domain`, `epsilon`, `delta`, `seed`, `output` and, for private-pgm, `checkout`.
 """
 
+import functools
 import importlib.util
 import itertools
 import json
@@ -94,11 +95,17 @@ def smartnoise(task, table, sizes):
 
 
 def dpsynth(task, table, sizes):
+    import dp_accounting
     import mbi
-    from dpsynth.discrete_mechanisms import discrete
+    from dpsynth import discrete_mechanisms
 
+    # The released dp-accounting starts its search at a budget of 0, by which SWIFT divides; the unreleased one does not.
+    above_zero = dp_accounting.LowerEndpointAndGuess(1e-6, 1)
+    dp_accounting.calibrate_dp_mechanism = functools.partial(dp_accounting.calibrate_dp_mechanism, bracket_interval=above_zero)
     data = mbi.Dataset({c: table[c].to_numpy() for c in sizes}, mbi.Domain(tuple(sizes), tuple(sizes.values())))
-    config = discrete.DiscreteConfig(compress_columns=True)  # its mechanism is MST unless told
+    name, _, plain = task["method"].partition("-")
+    method = {"MST": discrete_mechanisms.MSTConfig, "SWIFT": discrete_mechanisms.SWIFTConfig}[name]
+    config = discrete_mechanisms.DiscreteConfig(method(), compress_columns=not plain)
     mechanism = config.calibrate(epsilon=task["epsilon"], delta=task["delta"])
     result = mechanism(np.random.default_rng(task["seed"]), data)
     return pd.DataFrame(result.synthetic_data.to_dict())

