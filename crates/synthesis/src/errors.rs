@@ -277,6 +277,36 @@ mod tests {
     }
 
     #[test]
+    fn an_error_whose_table_memory_does_not_hold_is_left_out() {
+        // Three columns that meet in a fourth only: their joint table goes through one of the fourth and two of them, of more than 2^27 cells.
+        let sizes = [161, 161, 161, 8192];
+        let table = CodedTable::from_codes(schema(&sizes), &[[3], [5], [7], [9]].map(Vec::from));
+        let table = table.unwrap();
+        let domain = marginals::Domain::new(sizes.to_vec()).unwrap();
+        let factor = |column: usize| {
+            let logs = (0..sizes[column] * sizes[3]).map(|i| (i % 7) as f64);
+            let clique = Clique::new([column, 3]);
+            marginals::Factor::new(&domain, clique, logs.collect()).unwrap()
+        };
+        let factors = (0..3).map(factor).collect();
+        let field = MarkovRandomField::new(domain.clone(), factors, 1.0).unwrap();
+        let yaml = "- {columns: [c0, c1, c2]}\n- {columns: [c0, c3]}\n";
+        let workload = Workload::parse(yaml, table.schema()).unwrap();
+        let budget = LedgerOptions::new(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap());
+        let mut run = Run {
+            table: &table,
+            ledger: &mut Ledger::open_with(budget).unwrap(),
+            rng: &mut testkit::noise(1),
+            progress: &mut |_| ControlFlow::Continue(()),
+        };
+        let compressions = sizes.map(Compression::none);
+        let errors = measure_errors(&mut run, &field, &compressions, &workload);
+        let errors = errors.unwrap().unwrap();
+        let columns: Vec<&Clique> = errors.marginals.iter().map(|m| &m.columns).collect();
+        assert_eq!((columns, errors.left_out), (vec![&Clique::new([0, 3])], 1));
+    }
+
+    #[test]
     fn a_relation_of_three_columns_is_the_distance_from_their_product() {
         let domain = marginals::Domain::new(vec![2, 3, 2]).unwrap();
         let field = MarkovRandomField::uniform(domain, 78.0).unwrap();

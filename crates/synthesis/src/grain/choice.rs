@@ -22,8 +22,8 @@ pub(crate) struct Bounds {
 /// Chooses pairs and resolutions: greedily by what the error is expected to fall by, less what the noise adds.
 ///
 /// With a budget split in proportion to (weight * cells)^(2/3), which is the best split for a sum of expected L1 noises, their
-/// noise is sigma * sqrt(2/pi) * (sum of (weight * cells)^(2/3))^(3/2), where cells are counted as far as their noise remains. A pair is taken at one resolution, and may be
-/// exchanged for a finer or coarser one. Returns positions of candidates with their shares of the budget, which are not
+/// noise is sigma * sqrt(2/pi) * (sum of (weight * cells)^(2/3))^(3/2), where cells are counted as far as their noise
+/// remains. A pair is taken at one resolution, and may be exchanged for a finer or coarser one. Returns positions of candidates with their shares of the budget, which are not
 /// normalised. Depends on nothing private: errors are those that were measured.
 pub(crate) fn choose(
     hierarchy: &Hierarchy,
