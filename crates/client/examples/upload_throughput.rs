@@ -40,7 +40,7 @@ async fn main() -> Outcome<()> {
     );
 
     let plain = best(
-        Proxy::bind_to_plain_http(serve_plainly().await?, 0).await?,
+        Proxy::dangerous_bind_to_plain_http(serve_plainly().await?, 0).await?,
         rows,
     )
     .await?;

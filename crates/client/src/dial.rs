@@ -21,7 +21,7 @@ pub(crate) enum Dial {
     },
     /// To a plain HTTP server, for a measurement.
     #[cfg(feature = "dangerous-plain-upstream")]
-    Plain(std::net::SocketAddr),
+    DangerousPlain(std::net::SocketAddr),
 }
 
 impl Dial {
@@ -39,7 +39,7 @@ impl Dial {
                 Ok(connection)
             }
             #[cfg(feature = "dangerous-plain-upstream")]
-            Self::Plain(server) => {
+            Self::DangerousPlain(server) => {
                 let stream = tokio::net::TcpStream::connect(server)
                     .await
                     .map_err(|_| Error::Lost)?;

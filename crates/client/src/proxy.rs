@@ -54,9 +54,12 @@ impl Proxy {
     /// # Errors
     /// As [`Proxy::bind`].
     #[cfg(feature = "dangerous-plain-upstream")]
-    pub async fn bind_to_plain_http(server: SocketAddr, port: u16) -> Result<Self, Error> {
+    pub async fn dangerous_bind_to_plain_http(
+        server: SocketAddr,
+        port: u16,
+    ) -> Result<Self, Error> {
         Self::to(
-            Arc::new(Upstream::new(crate::dial::Dial::Plain(server))),
+            Arc::new(Upstream::new(crate::dial::Dial::DangerousPlain(server))),
             port,
         )
         .await

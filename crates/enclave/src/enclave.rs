@@ -101,7 +101,6 @@ impl Enclave {
             }),
             events: room_events(&events),
             rng,
-            announce_every: service::ANNOUNCE_EVERY,
         });
         let router = service::router(room.map_err(|_| Error::Entropy)?);
 

@@ -160,15 +160,14 @@ mod tests {
         );
         let runtime = "method: INDEPENDENT\nepsilon: 1\nparty_names: [A, B]\n";
         let told = Arc::clone(told);
-        Room::open(RoomSetup {
+        let setup = RoomSetup {
             agreement: CheckedAgreement::parse(Agreement::new(service, runtime).unwrap()).unwrap(),
             id: RoomId::from_bytes([0; 32]),
             attest: Arc::new(|_| Err(crate::NoEvidence)),
             events: Arc::new(move |event| told.lock().unwrap().push(event)),
             rng: testkit::noise(1),
-            announce_every: Duration::from_millis(20),
-        })
-        .unwrap()
+        };
+        Room::dangerous_open(setup, Duration::from_millis(20)).unwrap()
     }
 
     #[test]

@@ -119,15 +119,15 @@ impl TestRoom {
         let keys = keys
             .map(|user| (user.name().to_owned(), user.key().spki().to_vec()))
             .collect();
-        let room = Room::open(RoomSetup {
+        let setup = RoomSetup {
             agreement,
             id: RoomId::from_bytes([42; 32]),
             attest,
             events,
             rng: testkit::noise(7),
-            announce_every: Duration::from_millis(5),
-        })
-        .expect("the system gives entropy");
+        };
+        let room = Room::dangerous_open(setup, Duration::from_millis(5))
+            .expect("the system gives entropy");
         TestRoom {
             router: router(Arc::clone(&room)),
             room,
