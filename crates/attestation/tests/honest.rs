@@ -148,6 +148,7 @@ fn archived_evidence_is_checked_at_a_time_in_the_life_of_its_leaf() {
 }
 
 /// Two documents of real enclaves, kept beside the repository.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn real(name: &str) -> Option<Vec<u8>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared/testdata/nitro")

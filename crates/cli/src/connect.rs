@@ -1,6 +1,5 @@
 //! `synclave connect`: evidence first, then a local port.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -11,7 +10,7 @@ use serde_json::json;
 
 use crate::arguments::{ConnectOptions, MeasurementOptions};
 use crate::exit::{BadInput, Declined};
-use crate::printer::{Printer, printable};
+use crate::printer::Printer;
 
 pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<()> {
     let endpoint = endpoint(options)?;
@@ -27,9 +26,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
             .transpose()?,
         room: options.room.as_deref().map(room).transpose()?,
     };
-    if expectations.agreement.is_none()
-        && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal())
-    {
+    if expectations.agreement.is_none() && !printer.can_ask() {
         return Err(BadInput(
             "nobody is there to accept the agreement: give its hash with --agreement (`synclave validate` prints it)".to_owned(),
         )
@@ -40,7 +37,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
         let session = Session::open(endpoint, key, expectations).await?;
         show(&session, "  ", printer);
         if options.trust.agreement.is_none() {
-            ask(&session)?;
+            ask(&session, printer)?;
         }
         let room = hex::encode(session.verified().room());
         let proxy = Proxy::bind(session, options.lport).await?;
@@ -134,20 +131,16 @@ fn measurements(options: &MeasurementOptions) -> anyhow::Result<Measurements> {
 }
 
 /// Shows the agreement to the person, and goes on only after a yes.
-fn ask(session: &Session) -> anyhow::Result<()> {
+fn ask(session: &Session, printer: Printer) -> anyhow::Result<()> {
     let agreement = session.agreement();
-    let mut stderr = std::io::stderr();
-    writeln!(
-        stderr,
+    let text = format!(
         "\n--- service.yaml ---\n{}\n--- runtime.yaml ---\n{}\n---\nhash: {}",
-        printable(agreement.service_yaml()),
-        printable(agreement.runtime_yaml()),
+        agreement.service_yaml(),
+        agreement.runtime_yaml(),
         agreement.sha384()
-    )?;
-    write!(stderr, "Do you accept this agreement? Type yes to go on: ")?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim().eq_ignore_ascii_case("yes") {
+    );
+    let answer = printer.ask(&text, "Do you accept this agreement? Type yes to go on:")?;
+    if answer.eq_ignore_ascii_case("yes") {
         Ok(())
     } else {
         Err(Declined.into())

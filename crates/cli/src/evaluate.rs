@@ -45,7 +45,8 @@ fn describe(evaluation: &Evaluation, printer: Printer) {
         "rows: {} real, {} synthetic",
         evaluation.real_rows, evaluation.synthetic_rows
     ));
-    printer.result("\ntotal variation distance of marginals (0: equal, 1: nothing shared)");
+    printer.result("");
+    printer.result("total variation distance of marginals (0: equal, 1: nothing shared)");
     printer.result("             marginals    mean     max");
     for (name, distances) in [
         ("columns", &evaluation.one_way),
@@ -62,7 +63,8 @@ fn describe(evaluation: &Evaluation, printer: Printer) {
             "  {name:<9} {marginals:>10}  {mean:>6.4}  {max:>6.4}"
         ));
     }
-    printer.result("\nfarthest pairs");
+    printer.result("");
+    printer.result("farthest pairs");
     for worst in evaluation.two_way.worst.iter().take(5) {
         printer.result(format_args!(
             "  {:.4}  {}",
@@ -72,7 +74,8 @@ fn describe(evaluation: &Evaluation, printer: Printer) {
     }
     let mut pairs: Vec<_> = evaluation.pairs.iter().collect();
     pairs.sort_by(|a, b| b.real_association.total_cmp(&a.real_association));
-    printer.result("\nstrongest relations of the real table (Cramer's V)       real  synthetic");
+    printer.result("");
+    printer.result("strongest relations of the real table (Cramer's V)       real  synthetic");
     for pair in pairs.iter().take(10) {
         printer.result(format_args!(
             "  {:<50} {:>8.2} {:>10.2}",

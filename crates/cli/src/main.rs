@@ -55,7 +55,7 @@ fn run(command: &Command, printer: Printer) -> anyhow::Result<()> {
                 options.shell,
                 &mut command,
                 "synclave",
-                &mut std::io::stdout(),
+                &mut printer.raw_result(),
             );
             Ok(())
         }

@@ -160,7 +160,8 @@ fn compare(
 
 /// The receipt for a person.
 pub(crate) fn describe(receipt: &Receipt, printer: Printer) {
-    printer.say(format_args!("\nroom       {}", receipt.room));
+    printer.say("");
+    printer.say(format_args!("room       {}", receipt.room));
     printer.say(format_args!("agreement  {}", receipt.agreement_sha384));
     for party in &receipt.parties {
         printer.say(format_args!(

@@ -7,6 +7,7 @@
 //! - through the proxy to a room, which reads it into codes: what a person sees.
 //!
 //! Everything runs in this process, so memory is that of program, proxy and server together.
+#![expect(clippy::print_stderr, reason = "a measurement for people")]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -182,7 +182,7 @@ fn start_nsm(nsm: Nsm, path: &Path) -> Result<(), EmulationError> {
         .name("nsm".to_owned())
         .spawn(move || {
             if let Err(error) = device::serve(nsm, listener) {
-                eprintln!("synclave-emulator: {error}");
+                crate::complain(error);
             }
         })
         .map_err(system("the security module"))?;

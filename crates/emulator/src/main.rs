@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
     match run(&Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("synclave-emulator: {error:#}");
+            emulator::complain(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -123,5 +123,5 @@ fn default_tools() -> PathBuf {
 
 #[expect(clippy::print_stdout, reason = "the console is the program's output")]
 fn show(line: &str) {
-    println!("{line}");
+    println!("{}", printable::escaped(line));
 }

@@ -77,10 +77,16 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("synclave-enclave: {}", failure.sentence);
+            say(&failure.sentence);
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// The sentence may quote what a file says.
+#[expect(clippy::print_stderr, reason = "the one place that talks to a person")]
+fn say(sentence: &str) {
+    eprintln!("synclave-enclave: {}", printable::escaped(sentence));
 }
 
 /// The kernel starts the image's program as process 1. A container does so too, and says what it wants.

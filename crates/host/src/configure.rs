@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use printable::escaped;
 use protocol::{
     Agreement, AgreementHash, CONFIGURATION_PORT, ConfigurationReply, MAX_REPLY_BYTES, RoomId,
 };
@@ -68,7 +69,9 @@ pub(crate) async fn configure(
         .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
         .map_err(ConfigureError::Lost)?;
     match serde_json::from_slice(&reply).map_err(|_| ConfigureError::Reply)? {
-        ConfigurationReply::Refused { detail } => Err(ConfigureError::Refused(printable(&detail))),
+        ConfigurationReply::Refused { detail } => {
+            Err(ConfigureError::Refused(escaped(&detail).into_owned()))
+        }
         ConfigurationReply::Accepted {
             agreement: arrived,
             room,
@@ -116,13 +119,6 @@ async fn exchange(mut stream: EnclaveStream, agreement: &Agreement) -> io::Resul
     }
     sent.and(read)?;
     Err(io::ErrorKind::UnexpectedEof.into())
-}
-
-/// What an enclave says goes to a terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|it| if it.is_control() { '?' } else { it })
-        .collect()
 }
 
 #[cfg(test)]
@@ -178,7 +174,7 @@ mod tests {
         let refused = answered(|_| refusal.to_owned()).await.unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "the enclave refused its configuration: twice?[2J"
+            "the enclave refused its configuration: twice\\u{1b}[2J"
         );
         for nonsense in ["hello\n", "{}\n"] {
             let outcome = answered(|_| nonsense.to_owned()).await;

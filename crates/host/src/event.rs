@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use printable::escaped_json;
 use protocol::{AgreementHash, RoomId};
 use serde::{Serialize, Serializer};
 
@@ -200,8 +201,16 @@ pub fn to_stderr() -> Events {
     Arc::new(|event| {
         let line = serde_json::to_string(&event).expect("an event has a JSON form");
         // Where nobody listens there is nobody to tell.
-        drop(writeln!(std::io::stderr(), "{line}"));
+        drop(writeln!(log(), "{}", escaped_json(&line)));
     })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that writes the log"
+)]
+fn log() -> std::io::Stderr {
+    std::io::stderr()
 }
 
 #[cfg(test)]

@@ -50,10 +50,16 @@ fn main() -> ExitCode {
     match run(Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("synclave-host: {}.", failure.sentence);
+            say(&failure.sentence);
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// The sentence may quote what an enclave or a file says.
+#[expect(clippy::print_stderr, reason = "the one place that talks to a person")]
+fn say(sentence: &str) {
+    eprintln!("synclave-host: {}.", printable::escaped(sentence));
 }
 
 fn run(options: Options) -> Result<(), Failure> {

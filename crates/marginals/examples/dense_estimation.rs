@@ -7,6 +7,7 @@
 //! Fourteen columns of 2 to 100 codes depend on two hidden numbers. Each is in the model several times, at full and at coarser
 //! resolution, and a fixed factor says which coarse code each fine code belongs to. As many noisy pairs of coarse codes are
 //! measured as the limit on the tree's cells allows. CPU time is that of the process, as the kernel counts it.
+#![expect(clippy::disallowed_methods, reason = "a measurement for people")]
 
 use std::error::Error;
 use std::fs;

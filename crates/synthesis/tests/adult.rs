@@ -13,6 +13,7 @@ use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_c
 
 const RUNS: u8 = 5;
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn adult() -> Option<CodedTable> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let Ok(domain) = fs::read_to_string(data.join("adult-domain.json")) else {

@@ -51,20 +51,23 @@ pub(crate) fn run(options: &DemoOptions, printer: Printer) -> anyhow::Result<()>
 async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<()> {
     let start = Instant::now();
     printer.say("An insurer and a clinic hold tables about the same 5,912 people: the RAND Health Insurance Experiment, in the public domain.");
-    printer.say("Neither may see a row of the other's. They want to know how plan and person go together with care and health.\n");
+    printer.say("Neither may see a row of the other's. They want to know how plan and person go together with care and health.");
+    printer.say("");
 
     printer.say("1. They make keys, and agree on what will be computed.");
     let agreement = parties::agree(folder, epsilon)?;
     let name = short(&agreement.sha384().to_string());
     printer.say(format_args!(
-        "   agreement {name} ({}/room)\n",
+        "   agreement {name} ({}/room)",
         folder.display()
     ));
+    printer.say("");
 
     printer.say("2. A room is started with it. (Simulated: on this machine, no hardware vouches for it. All else is as it is in a real enclave.)");
     let stage = Stage::open(folder, agreement.clone()).await?;
     let room = short(&stage.room().to_string());
-    printer.say(format_args!("   room {room} at {}\n", stage.address()));
+    printer.say(format_args!("   room {room} at {}", stage.address()));
+    printer.say("");
 
     printer.say(
         "3. Each party connects, and checks the room's evidence before a byte of data leaves it.",
@@ -79,24 +82,26 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
         port.get("/confirm_data").await?;
     }
 
-    printer.say(
-        "\n5. The room joins the tables on `id`, fits one private model, and forgets the rows.",
-    );
+    printer.say("");
+    printer
+        .say("5. The room joins the tables on `id`, fits one private model, and forgets the rows.");
     let confirmed = Instant::now();
     parties::wait_until_trained(ports[1], printer).await?;
     printer.say(format_args!(
-        "   trained in {:.1} s\n",
+        "   trained in {:.1} s",
         confirmed.elapsed().as_secs_f64()
     ));
+    printer.say("");
 
     printer.say("6. Samples and a receipt are downloaded. Further samples cost no privacy.");
     let samples = download(folder, ports[1]).await?;
     let receipt = check_receipt(folder, &stage, printer)?;
     stage.close().await;
 
-    printer.say("\n7. What did it take to do this together? (Only this demo, which owns both tables, can look at the real rows.)");
+    printer.say("");
+    printer.say("7. What did it take to do this together? (Only this demo, which owns both tables, can look at the real rows.)");
     let comparison = comparison::compare(&PARTIES, &samples, &agreement)?;
-    printer.result(&comparison);
+    printer.result_lines(&comparison);
 
     let seconds = start.elapsed().as_secs_f64();
     tell_files(folder, seconds, printer);
@@ -177,12 +182,14 @@ fn check_receipt(folder: &Path, stage: &Stage, printer: Printer) -> anyhow::Resu
 
 fn tell_files(folder: &Path, seconds: f64, printer: Printer) {
     let folder = folder.display();
-    printer.say(format_args!("\nDone in {seconds:.1} s. In {folder}:"));
+    printer.say("");
+    printer.say(format_args!("Done in {seconds:.1} s. In {folder}:"));
     printer.say("  synthetic_data.csv  the joint synthetic rows        model.synclave  the model they come from");
     printer.say("  receipt.json        what was done, with evidence    report.json     its errors against what was measured");
     printer.say("  room, keys          the agreement, and the keys     root.pem, measurements.json  what clients check against");
+    printer.say("");
     printer.say(format_args!(
-        "\nNext: synclave verify-receipt {folder}/receipt.json --measurements {folder}/measurements.json --dangerous-root {folder}/root.pem"
+        "Next: synclave verify-receipt {folder}/receipt.json --measurements {folder}/measurements.json --dangerous-root {folder}/root.pem"
     ));
 }
 

@@ -7,6 +7,7 @@
 mod connecting;
 mod demo;
 mod documents;
+mod hostile_text;
 mod images;
 #[cfg(unix)]
 mod interruption;
@@ -75,6 +76,7 @@ impl Ran {
 }
 
 /// A file of the material that lies beside the repository, where it is there.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn shared(path: &str) -> Option<PathBuf> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared")
