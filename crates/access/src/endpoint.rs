@@ -7,6 +7,8 @@ pub enum Endpoint {
     UploadData,
     /// `GET` or `POST /confirm_data`
     ConfirmData,
+    /// `POST /withdraw_confirmation`
+    WithdrawConfirmation,
     /// `GET /samples`
     Samples,
     /// `GET /columns`
@@ -48,9 +50,10 @@ pub enum Audience {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Endpoint; 15] = [
+    pub const ALL: [Endpoint; 16] = [
         Endpoint::UploadData,
         Endpoint::ConfirmData,
+        Endpoint::WithdrawConfirmation,
         Endpoint::Samples,
         Endpoint::Columns,
         Endpoint::Model,
@@ -71,6 +74,7 @@ impl Endpoint {
         match self {
             Endpoint::UploadData => "/upload_data",
             Endpoint::ConfirmData => "/confirm_data",
+            Endpoint::WithdrawConfirmation => "/withdraw_confirmation",
             Endpoint::Samples => "/samples",
             Endpoint::Columns => "/columns",
             Endpoint::Model => "/model",
@@ -90,7 +94,7 @@ impl Endpoint {
     /// The methods it answers, in upper case.
     pub fn methods(self) -> &'static [&'static str] {
         match self {
-            Endpoint::UploadData => &["POST"],
+            Endpoint::UploadData | Endpoint::WithdrawConfirmation => &["POST"],
             Endpoint::ConfirmData => &["GET", "POST"],
             _ => &["GET"],
         }
@@ -99,7 +103,9 @@ impl Endpoint {
     /// Who it is for when the agreement does not list it.
     pub fn audience(self) -> Audience {
         match self {
-            Endpoint::UploadData | Endpoint::ConfirmData => Audience::OnlyProviders,
+            Endpoint::UploadData | Endpoint::ConfirmData | Endpoint::WithdrawConfirmation => {
+                Audience::OnlyProviders
+            }
             Endpoint::Samples | Endpoint::Columns | Endpoint::Model | Endpoint::Report => {
                 Audience::Providers
             }
@@ -113,6 +119,11 @@ impl Endpoint {
             | Endpoint::Healthz
             | Endpoint::OpenApi => Audience::Registered,
         }
+    }
+
+    /// Whether a request can change what the room holds or does: then a browser must not be tricked into making one.
+    pub fn changes_the_room(self) -> bool {
+        self.audience() == Audience::OnlyProviders
     }
 
     /// The endpoint at this path.

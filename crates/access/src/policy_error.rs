@@ -119,11 +119,13 @@ pub enum PolicyError {
     },
     /// Confirming was given to a role that has nothing to confirm.
     #[error(
-        "line {line}: /confirm_data must have the same access as /upload_data, the role `{role}`"
+        "line {line}: {path} must have the same access as /upload_data, the role `{role}`"
     )]
     ConfirmRole {
         /// Where.
         line: u64,
+        /// The path.
+        path: &'static str,
         /// The data-providing role.
         role: String,
     },

@@ -134,14 +134,16 @@ fn provider_role(
         },
         None => default.ok_or(PolicyError::NoProvider)?,
     };
-    if let Some(place) = access(Endpoint::ConfirmData)
-        && listed[place].1 != [provider.clone()]
-    {
-        let line = line(&file.paths[place].path);
-        return Err(PolicyError::ConfirmRole {
-            line,
-            role: provider.to_string(),
-        });
+    for endpoint in [Endpoint::ConfirmData, Endpoint::WithdrawConfirmation] {
+        if let Some(place) = access(endpoint)
+            && listed[place].1 != [provider.clone()]
+        {
+            return Err(PolicyError::ConfirmRole {
+                line: line(&file.paths[place].path),
+                path: endpoint.path(),
+                role: provider.to_string(),
+            });
+        }
     }
     let entry = file
         .roles

@@ -465,6 +465,13 @@ fn each_path_and_role_is_given_once_and_to_somebody() {
             "line 10: /confirm_data must have the same access as /upload_data, the role `data_provider`"
         ],
     );
+    check(
+        "path: /receipt\n  access: data_provider",
+        "path: /withdraw_confirmation\n  access: [data_provider, analyst]",
+        expect![
+            "line 10: /withdraw_confirmation must have the same access as /upload_data, the role `data_provider`"
+        ],
+    );
 }
 
 #[test]
@@ -505,4 +512,7 @@ fn a_role_of_any_name_provides_data_when_it_alone_may_upload() {
             .authorize(key(CAROL).spki(), "GET", "/confirm_data")
             .is_err()
     );
+    // The file does not list this path.
+    let withdraw = |user| policy.authorize(key(user).spki(), "POST", "/withdraw_confirmation");
+    assert!(withdraw(ALICE).is_ok() && withdraw(CAROL).is_err());
 }

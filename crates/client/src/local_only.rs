@@ -1,8 +1,12 @@
 //! Who may speak to the local port: programs on this machine that mean to, and no web page.
 
-use hyper::header::{HOST, HeaderName, ORIGIN, REFERER};
+use access::Endpoint;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    HeaderName, ORIGIN, REFERER, USER_AGENT,
+};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 
 use crate::refusal::Refusal;
 
@@ -11,62 +15,162 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Refuses a request that a browser may have been tricked into, and one that is meant for another kind of proxy.
 ///
 /// A page of another site can make a browser send requests to `localhost` (and, by giving its own name the address 127.0.0.1,
-/// read the replies). The first kind carries `Origin` or `Sec-Fetch-Site`, the second a foreign `Host`.
+/// read the replies). The first kind carries a foreign `Origin`, `Referer` or `Sec-Fetch-Site`, the second a foreign `Host`.
+/// Old browsers send none of the first three, so that what changes the room needs more:
+///
+/// - by GET, it must be a request as only the programs of [`KNOWN_PROGRAMS`] make it;
+/// - by any other method, a browser must say that a page of this port asks.
 pub(crate) fn check(head: &Parts, port: u16) -> Result<(), Refusal> {
-    if head.method == Method::CONNECT || head.uri.authority().is_some() || head.uri.path() == "*" {
-        return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "bad-request-target",
-            format!(
-                "This port leads to one room only, not to other addresses: ask for a path, such as http://localhost:{port}/details."
-            ),
-        ));
+    check_target(head, port)?;
+    check_host(&head.headers, port)?;
+    check_page(&head.headers, port)?;
+    match Endpoint::at(head.uri.path()).filter(|endpoint| endpoint.changes_the_room()) {
+        None => Ok(()),
+        Some(endpoint) if head.method == Method::GET => {
+            check_program(&head.headers, endpoint, port)
+        }
+        Some(_) => check_browser(&head.headers, port),
     }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let here = hosts
-        .next()
-        .is_some_and(|host| is_here(host.as_bytes(), port))
-        && hosts.next().is_none();
-    if !here {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "host-not-local",
-            format!(
-                "This port answers only to http://localhost:{port} and http://127.0.0.1:{port}; the request's Host header says otherwise."
-            ),
-        ));
-    }
-    let foreign_origin = head.headers.get_all(ORIGIN).iter().any(|origin| {
-        let host = origin.as_bytes().strip_prefix(b"http://");
-        !host.is_some_and(|host| is_here(host, port))
-    });
-    let foreign_page = head
-        .headers
-        .get_all(SEC_FETCH_SITE)
-        .iter()
-        .any(|site| site != "same-origin" && site != "none");
-    if foreign_origin || foreign_page {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "foreign-page",
-            "A web page of another site asked for this; only programs and pages of this port may. Type the address yourself, or use curl or Python.",
-        ));
-    }
-    if head.method == Method::GET && head.uri.path() == "/confirm_data" && is_of_a_browser(head) {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "confirm-by-visit",
-            "Confirming cannot be undone, so a visit with a browser (a link, a prefetch) does not do it: use curl or Python, or POST.",
-        ));
-    }
-    Ok(())
 }
 
-/// What browsers, and hardly anyone else, say of a request: fetch metadata, a purpose, where it came from.
-fn is_of_a_browser(head: &Parts) -> bool {
-    head.headers
-        .keys()
-        .any(|name| name.as_str().starts_with("sec-") || name == "purpose" || name == REFERER)
+fn check_target(head: &Parts, port: u16) -> Result<(), Refusal> {
+    if head.method != Method::CONNECT && head.uri.authority().is_none() && head.uri.path() != "*" {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        StatusCode::BAD_REQUEST,
+        "bad-request-target",
+        format!(
+            "This port leads to one room only, not to other addresses: ask for a path, such as http://localhost:{port}/details."
+        ),
+    ))
+}
+
+fn check_host(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let first = hosts.next();
+    if first.is_some_and(|host| is_here(host.as_bytes(), port)) && hosts.next().is_none() {
+        return Ok(());
+    }
+    Err(forbidden(
+        "host-not-local",
+        format!(
+            "This port answers only to http://localhost:{port} and http://127.0.0.1:{port}; the request's Host header says otherwise."
+        ),
+    ))
+}
+
+/// Whatever names the page that asks must name one of this port.
+fn check_page(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
+    let origin = |text: &[u8]| text.strip_prefix(b"http://").is_some_and(|host| is_here(host, port));
+    let address = |text: &[u8]| {
+        let end = text.iter().skip(7).position(|byte| b"/?#".contains(byte));
+        origin(end.map_or(text, |end| &text[..7 + end]))
+    };
+    let all_here = headers.get_all(ORIGIN).iter().all(|text| origin(text.as_bytes()))
+        && headers.get_all(REFERER).iter().all(|text| address(text.as_bytes()))
+        && headers
+            .get_all(SEC_FETCH_SITE)
+            .iter()
+            .all(|site| site == "same-origin" || site == "none");
+    if all_here {
+        return Ok(());
+    }
+    Err(forbidden(
+        "foreign-page",
+        "A web page of another site asked for this; only programs and pages of this port may. Type the address yourself, or use curl or Python.",
+    ))
+}
+
+/// What `curl`, `wget` and Python's libraries call themselves. No browser does.
+const KNOWN_PROGRAMS: [&str; 6] = [
+    "curl/",
+    "python-httpx/",
+    "python-requests/",
+    "python-urllib/",
+    // aiohttp
+    "python/",
+    "wget/",
+];
+
+/// What those programs send. Browsers send `Accept-Language` at least besides.
+const PLAIN_HEADERS: [HeaderName; 8] = [
+    ACCEPT,
+    ACCEPT_ENCODING,
+    AUTHORIZATION,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    HOST,
+    USER_AGENT,
+];
+
+/// A link, an image, a prefetch or a preview is a GET, and none of them may change the room.
+fn check_program(headers: &HeaderMap, endpoint: Endpoint, port: u16) -> Result<(), Refusal> {
+    let agent = only(headers, &USER_AGENT).unwrap_or_default();
+    let known = KNOWN_PROGRAMS.iter().any(|name| agent.starts_with(name));
+    let accepted = texts(headers, &ACCEPT).all(|types| {
+        types.split(',').all(|kind| {
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            matches!(kind, "*/*" | "application/*" | "application/json")
+        })
+    });
+    let plain = headers.keys().all(|name| PLAIN_HEADERS.contains(name));
+    if known && accepted && plain {
+        return Ok(());
+    }
+    Err(forbidden(
+        "confirm-by-visit",
+        format!(
+            "A browser's visit, link or preview must not change the room, so by GET only curl and Python can do this. Send a POST: curl -X POST \
+             http://localhost:{port}{}",
+            endpoint.path()
+        ),
+    ))
+}
+
+/// Old browsers send a form of another site without saying whose it is. (The others say it in headers that were looked at before.)
+fn check_browser(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
+    let says_here = [ORIGIN, REFERER, SEC_FETCH_SITE]
+        .iter()
+        .any(|name| headers.contains_key(name));
+    if says_here || !is_of_a_browser(headers) {
+        return Ok(());
+    }
+    Err(forbidden(
+        "page-unknown",
+        format!(
+            "A browser sent this without saying which page asked for it, so it may be a page of another site: use curl or Python, or send the \
+             header `Origin: http://localhost:{port}` along."
+        ),
+    ))
+}
+
+/// Every browser with forms calls itself after Mozilla or Opera, or wants HTML in reply. So does PowerShell, which is none.
+fn is_of_a_browser(headers: &HeaderMap) -> bool {
+    let agent = |text: String| {
+        (text.contains("mozilla") || text.contains("opera")) && !text.contains("powershell/")
+    };
+    texts(headers, &USER_AGENT).any(agent)
+        || texts(headers, &ACCEPT).any(|types| types.contains("html"))
+}
+
+/// The header's values in lower case; what is not text is empty.
+fn texts(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> {
+    headers
+        .get_all(name)
+        .iter()
+        .map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase())
+}
+
+/// The header's value, if it is there once.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let mut values = texts(headers, name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn forbidden(code: &'static str, detail: impl Into<String>) -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, code, detail)
 }
 
 fn is_here(host: &[u8], port: u16) -> bool {
@@ -83,10 +187,13 @@ fn is_here(host: &[u8], port: u16) -> bool {
 }
 
 #[cfg(test)]
+mod browsers;
+
+#[cfg(test)]
 mod tests {
     use hyper::Request;
 
-    fn answer(request: &str, headers: &[(&str, &str)]) -> &'static str {
+    pub(super) fn answer(request: &str, headers: &[(&str, &str)]) -> &'static str {
         let (method, target) = request.split_once(' ').unwrap();
         let mut builder = Request::builder().method(method).uri(target);
         for (name, value) in headers {
@@ -154,6 +261,23 @@ mod tests {
                 "{origin}"
             );
         }
+        for page in [
+            "https://evil.example/",
+            "http://localhost:8888/notebooks/a.ipynb",
+            "http://localhost:3030.evil.example/",
+            "http://localhost:3030@evil.example/",
+            "https://localhost:3030/",
+            "about:blank",
+            "",
+        ] {
+            for request in ["GET /samples", "POST /confirm_data"] {
+                let answer = answer(request, &[host, ("referer", page)]);
+                assert_eq!(answer, "foreign-page", "{request} {page:?}");
+            }
+        }
+        for page in ["http://localhost:3030", "http://127.0.0.1:3030/?a=http://b/"] {
+            assert_eq!(answer("POST /upload_data", &[host, ("referer", page)]), "passes");
+        }
         for site in ["cross-site", "same-site", "strange"] {
             assert_eq!(
                 answer("GET /confirm_data", &[host, ("sec-fetch-site", site)]),
@@ -174,22 +298,6 @@ mod tests {
                 "passes"
             );
         }
-    }
-
-    #[test]
-    fn a_visit_with_a_browser_does_not_confirm() {
-        let host = ("host", "localhost:3030");
-        for header in [
-            ("sec-fetch-site", "none"),
-            ("sec-purpose", "prefetch"),
-            ("purpose", "prefetch"),
-            ("referer", "http://localhost:3030/"),
-        ] {
-            let visit = answer("GET /confirm_data", &[host, header]);
-            assert_eq!(visit, "confirm-by-visit", "{header:?}");
-            assert_eq!(answer("POST /confirm_data", &[host, header]), "passes");
-        }
-        assert_eq!(answer("GET /confirm_data", &[host]), "passes");
     }
 
     #[test]

@@ -85,10 +85,14 @@ codes! {
     NotFound = "not-found", 404;
     /// The path does not answer this method.
     MethodNotAllowed = "method-not-allowed", 405;
-    /// The party has confirmed; its table cannot be replaced any more.
+    /// The party has confirmed; its table cannot be replaced unless it withdraws that.
     AlreadyConfirmed = "already-confirmed", 409;
     /// There is nothing to confirm.
     NothingUploaded = "nothing-uploaded", 409;
+    /// Another party's upload is not the one that the confirmation names.
+    UploadsChanged = "uploads-changed", 409;
+    /// All have confirmed, so that no confirmation can be withdrawn any more.
+    TrainingStarted = "training-started", 409;
     /// The party's other upload is still coming in.
     UploadInProgress = "upload-in-progress", 409;
     /// Training ended without a model, and cannot be repeated in this room.

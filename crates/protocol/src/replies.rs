@@ -28,8 +28,8 @@ pub struct UploadReply {
     pub commitment: Commitment,
 }
 
-/// `digest` = SHA-384(`salt` || the bytes of the file). The receipt shows the digest; only the owner is told the salt, so that
-/// nobody else can try out guesses of the file.
+/// `digest` = SHA-384(`salt` || the bytes of the file). Status and receipt show the digest; only the owner is told the salt, so
+/// that nobody else can try out guesses of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commitment {
     /// Drawn afresh for every upload.
@@ -161,6 +161,9 @@ pub struct PartyStatus {
     pub uploaded: bool,
     /// Whether it has confirmed it.
     pub confirmed: bool,
+    /// What its table is committed to by (see [`Commitment`]), if there is one: another for every upload. The salt is the
+    /// owner's alone.
+    pub commitment: Option<Digest>,
 }
 
 /// How far training is. Coarse, as what takes long can depend on the data.

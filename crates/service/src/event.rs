@@ -21,6 +21,16 @@ pub enum Event {
         /// Its place in `party_names`, from 0.
         party: usize,
     },
+    /// A party took its confirmation back.
+    ConfirmationWithdrawn {
+        /// Its place in `party_names`, from 0.
+        party: usize,
+    },
+    /// A party's confirmation was for the table that another party has replaced, and holds no more.
+    ConfirmationLapsed {
+        /// Its place in `party_names`, from 0.
+        party: usize,
+    },
     /// All parties have confirmed.
     TrainingStarted,
     /// There is a model.

@@ -6,6 +6,8 @@
 
 mod agreement;
 mod agreement_check;
+mod columns;
+mod commitments;
 mod event;
 mod incoming;
 mod metered;
@@ -17,6 +19,7 @@ mod router;
 mod runtime_file;
 mod samples;
 mod seat;
+mod state;
 mod training;
 mod turnstile;
 mod upload;

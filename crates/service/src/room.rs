@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use privacy::NoiseRng;
 use protocol::{
-    Code, ColumnsReply, Details, Phase, Problem, ReceiptSamples, RoomId, SignedReceipt, Status,
+    Code, ColumnsReply, Details, Problem, ReceiptSamples, RoomId, SignedReceipt, Status,
     TrainingProgress, Yourself,
 };
-use tabular::{KeyHasher, Schema, Upload};
+use tabular::{KeyHasher, Schema};
 use tokio::sync::watch;
 
 use crate::agreement::CheckedAgreement;
+use crate::columns::columns_reply;
+use crate::commitments;
 use crate::event::{Event, Events};
 use crate::seat::{Held, Seat};
+use crate::state::{Replaced, Start, State};
 use crate::training::{Fitted, Unfitted, train};
 use crate::turnstile::Turnstile;
 
@@ -69,19 +72,6 @@ pub struct Room {
     pub(crate) receipt: tokio::sync::Mutex<Option<SignedReceipt>>,
 }
 
-struct State {
-    seats: Vec<Seat>,
-    stage: Stage,
-}
-
-enum Stage {
-    /// The generator waits here for the one training that there can be.
-    Gathering(NoiseRng),
-    Training,
-    Trained(Arc<Fitted>),
-    Failed,
-}
-
 impl Room {
     /// Opens a room that awaits data.
     ///
@@ -103,16 +93,8 @@ impl Room {
     ) -> Result<Arc<Self>, NoEntropy> {
         let mut key = zeroize::Zeroizing::new([0; 16]);
         getrandom::fill(key.as_mut())?;
-        let seats = setup
-            .agreement
-            .parties()
-            .iter()
-            .map(|party| Seat::new(party.name().to_owned()))
-            .collect();
-        let state = State {
-            seats,
-            stage: Stage::Gathering(setup.rng),
-        };
+        let names = setup.agreement.parties().iter().map(|party| party.name());
+        let state = State::new(names, setup.rng);
         Ok(Arc::new(Room {
             status: watch::Sender::new(state.status(None)),
             state: Mutex::new(state),
@@ -153,7 +135,7 @@ impl Room {
         let commitment = |seat: &Seat| seat.commitment().cloned();
         let yourself = self
             .lock()
-            .seats
+            .seats()
             .iter()
             .find(|seat| seat.name() == user)
             .map(|seat| Yourself {
@@ -166,11 +148,20 @@ impl Room {
         }
     }
 
-    /// The party stands by its table. When it is the last to say so, training starts.
-    pub(crate) fn confirm(self: &Arc<Self>, user: &str) -> Result<(), Problem> {
+    /// The party stands by its table, and by the others' with these commitments if some are named. When it is the last to say
+    /// so, training starts.
+    pub(crate) fn confirm(
+        self: &Arc<Self>,
+        user: &str,
+        commitments: Option<&str>,
+    ) -> Result<(), Problem> {
         let party = self.party(user)?;
+        let seen = commitments
+            .map(|text| commitments::parse(text, &self.names(), party))
+            .transpose()?
+            .unwrap_or_default();
         let mut state = self.lock();
-        let news = state.seats[party].confirm()?;
+        let news = state.confirm(party, seen)?;
         let start = state.begin_training();
         if news {
             self.announce(&state, None);
@@ -179,17 +170,30 @@ impl Room {
         if news {
             self.tell(Event::Confirmed { party });
         }
-        if let Some((tables, rng)) = start {
+        if let Some(Start { tables, rng }) = start {
             self.tell(Event::TrainingStarted);
             train(self, tables, rng);
         }
         Ok(())
     }
 
+    /// The party takes its confirmation back, which it can until all have confirmed. Says whether there was one.
+    pub(crate) fn withdraw_confirmation(&self, user: &str) -> Result<bool, Problem> {
+        let party = self.party(user)?;
+        let mut state = self.lock();
+        let news = state.withdraw(party)?;
+        self.announce(&state, None);
+        drop(state);
+        if news {
+            self.tell(Event::ConfirmationWithdrawn { party });
+        }
+        Ok(news)
+    }
+
     /// The party begins to upload; nobody else can do so for it until the lease is gone.
     pub(crate) fn begin_upload(self: &Arc<Self>, user: &str) -> Result<Lease, Problem> {
         let party = self.party(user)?;
-        self.lock().seats[party].begin_upload()?;
+        self.lock().begin_upload(party)?;
         Ok(Lease {
             room: Arc::clone(self),
             party,
@@ -199,27 +203,12 @@ impl Room {
 
     /// The model, once there is one.
     pub(crate) fn fitted(&self) -> Result<Arc<Fitted>, Problem> {
-        match &self.lock().stage {
-            Stage::Trained(fitted) => Ok(Arc::clone(fitted)),
-            Stage::Failed => {
-                let detail = "Training ended without a model, and cannot be repeated in this room; open a new one.";
-                Err(Problem::new(Code::TrainingFailed, detail))
-            }
-            Stage::Gathering(_) | Stage::Training => {
-                let detail = "There is no model yet: every party must upload and confirm, and training must end.";
-                Err(Problem::new(Code::NotFitted, detail))
-            }
-        }
+        self.lock().fitted()
     }
 
     /// The columns of one party: `mine`, `theirs` or a party's name.
     pub(crate) fn columns(&self, user: &str, which: &str) -> Result<ColumnsReply, Problem> {
-        let names: Vec<&str> = self
-            .agreement
-            .parties()
-            .iter()
-            .map(|party| party.name())
-            .collect();
+        let names = self.names();
         let name = match which {
             "mine" => names.iter().find(|name| **name == user),
             "theirs" if names.len() == 2 && names.contains(&user) => {
@@ -268,7 +257,7 @@ impl Room {
     /// What each party's file is committed to by, in the order of the parties.
     pub(crate) fn commitments(&self) -> Vec<Option<protocol::Digest>> {
         self.lock()
-            .seats
+            .seats()
             .iter()
             .map(|seat| seat.commitment().map(|commitment| commitment.digest))
             .collect()
@@ -293,14 +282,18 @@ impl Room {
 
     /// Training is over; called once, at one of the announced times.
     pub(crate) fn training_ended(&self, outcome: Result<Fitted, Unfitted>) {
-        let (stage, event) = match outcome {
-            Ok(fitted) => (Stage::Trained(Arc::new(fitted)), Event::TrainingFinished),
-            Err(Unfitted) => (Stage::Failed, Event::TrainingFailed),
-        };
-        self.tell(event);
+        self.tell(match &outcome {
+            Ok(_) => Event::TrainingFinished,
+            Err(Unfitted) => Event::TrainingFailed,
+        });
         let mut state = self.lock();
-        state.stage = stage;
+        state.end_training(outcome);
         self.announce(&state, None);
+    }
+
+    fn names(&self) -> Vec<&str> {
+        let parties = self.agreement.parties().iter();
+        parties.map(|party| party.name()).collect()
     }
 
     /// The place of this user among the parties.
@@ -325,44 +318,6 @@ impl Room {
     /// No code that holds the lock can leave the state half changed, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// The tables and the generator, when all have confirmed; never twice, as the generator is gone then.
-    fn begin_training(&mut self) -> Option<(Vec<(String, Upload)>, NoiseRng)> {
-        if !self.seats.iter().all(Seat::is_confirmed) {
-            return None;
-        }
-        match std::mem::replace(&mut self.stage, Stage::Training) {
-            Stage::Gathering(rng) => {
-                let table = |seat: &mut Seat| Some((seat.name().to_owned(), seat.take()?));
-                let tables = self.seats.iter_mut().filter_map(table).collect();
-                Some((tables, rng))
-            }
-            later => {
-                self.stage = later;
-                None
-            }
-        }
-    }
-
-    fn status(&self, progress: Option<TrainingProgress>) -> Status {
-        let phase = match &self.stage {
-            Stage::Gathering(_) if self.seats.iter().all(Seat::has_uploaded) => {
-                Phase::AwaitingConfirmation
-            }
-            Stage::Gathering(_) => Phase::AwaitingData,
-            Stage::Training => Phase::Training,
-            Stage::Trained(_) => Phase::Trained,
-            Stage::Failed => Phase::Failed,
-        };
-        Status {
-            status: phase,
-            parties: self.seats.iter().map(Seat::status).collect(),
-            progress,
-            you: None,
-        }
     }
 }
 
@@ -399,48 +354,15 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let accepted = self.table.is_some();
         let mut state = self.room.lock();
-        let replaced = state.seats[self.party].end_upload(self.table.take());
+        let Replaced { table, lapsed } = state.end_upload(self.party, self.table.take());
         self.room.announce(&state, None);
         drop(state);
-        drop(replaced);
+        drop(table);
         if accepted {
             self.room.tell(Event::UploadAccepted { party: self.party });
         }
-    }
-}
-
-/// Of a column with more categories than anyone would read, the first are shown; the model's file has all.
-const MAX_SHOWN: usize = 1000;
-
-/// Those columns of the schema that are the party's, as a table to show.
-fn columns_reply(party: &str, schema: &Schema) -> ColumnsReply {
-    let prefix = format!("{party}_");
-    let columns: Vec<_> = schema
-        .columns()
-        .iter()
-        .filter(|column| column.name().starts_with(&prefix))
-        .collect();
-    let longest = columns
-        .iter()
-        .map(|column| column.size())
-        .max()
-        .unwrap_or(0)
-        .min(MAX_SHOWN);
-    let label = |column: &tabular::Column, code: usize| {
-        if code < column.size() {
-            column.label(code).into_owned()
-        } else {
-            String::new()
+        for party in lapsed {
+            self.room.tell(Event::ConfirmationLapsed { party });
         }
-    };
-    ColumnsReply {
-        user: party.to_owned(),
-        columns: columns
-            .iter()
-            .map(|column| column.name().to_owned())
-            .collect(),
-        rows: (0..longest)
-            .map(|code| columns.iter().map(|column| label(column, code)).collect())
-            .collect(),
     }
 }

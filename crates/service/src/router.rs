@@ -58,6 +58,7 @@ fn handler(endpoint: Endpoint) -> MethodRouter<Arc<Room>> {
     match endpoint {
         Endpoint::UploadData => any(upload_data),
         Endpoint::ConfirmData => any(confirm_data),
+        Endpoint::WithdrawConfirmation => any(withdraw_confirmation),
         Endpoint::Samples => any(samples),
         Endpoint::Columns => any(columns),
         Endpoint::Model => any(model),
@@ -87,11 +88,28 @@ async fn upload_data(
 }
 
 async fn confirm_data(State(room): Held, Extension(who): Who, uri: Uri) -> Reply<Json<Message>> {
+    let parameters = Parameters::of(&uri, &["commitments"])?;
+    room.confirm(who.user(), parameters.get("commitments"))?;
+    Ok(message("Data confirmed"))
+}
+
+async fn withdraw_confirmation(
+    State(room): Held,
+    Extension(who): Who,
+    uri: Uri,
+) -> Reply<Json<Message>> {
     no_parameters(&uri)?;
-    room.confirm(who.user())?;
-    Ok(Json(Message {
-        message: "Data confirmed".to_owned(),
+    Ok(message(if room.withdraw_confirmation(who.user())? {
+        "Confirmation withdrawn"
+    } else {
+        "You had not confirmed, so nothing has changed"
     }))
+}
+
+fn message(text: &str) -> Json<Message> {
+    Json(Message {
+        message: text.to_owned(),
+    })
 }
 
 async fn samples(State(room): Held, Extension(who): Who, uri: Uri) -> Reply<Response> {

@@ -3,7 +3,9 @@
 use protocol::{Code, Commitment, PartyStatus, Problem};
 use tabular::Upload;
 
-/// One data provider's place. A table may be replaced until it is confirmed, and is taken away once, for training.
+use crate::commitments::Seen;
+
+/// One data provider's place. A table may be replaced while it is not confirmed, and is taken away once, for training.
 #[derive(Debug)]
 pub(crate) struct Seat {
     name: String,
@@ -16,7 +18,8 @@ pub(crate) struct Seat {
 enum Table {
     None,
     Uploaded(Held),
-    Confirmed(Held),
+    /// And what the party has seen of the others' tables, on which its confirmation rests.
+    Confirmed(Held, Seen),
     /// Training has it, or has overwritten it.
     Taken(Commitment),
 }
@@ -41,55 +44,95 @@ impl Seat {
         &self.name
     }
 
-    /// An upload begins; [`Seat::end_upload`] must follow.
+    /// An upload begins; [`Seat::take_in`] or [`Seat::give_up_upload`] must follow.
     pub(crate) fn begin_upload(&mut self) -> Result<(), Problem> {
-        if self.is_confirmed() {
-            let detail = "You have confirmed your table, so it cannot be replaced any more.";
-            return Err(Problem::new(Code::AlreadyConfirmed, detail));
-        }
-        if self.receiving {
-            return Err(in_progress());
-        }
-        self.receiving = true;
-        Ok(())
+        let detail = match self.table {
+            Table::None | Table::Uploaded(_) if self.receiving => return Err(in_progress()),
+            Table::None | Table::Uploaded(_) => {
+                self.receiving = true;
+                return Ok(());
+            }
+            Table::Confirmed(..) => {
+                "You have confirmed your table; to replace it, withdraw that first (POST /withdraw_confirmation)."
+            }
+            Table::Taken(_) => "Every party has confirmed, so no table can be replaced any more.",
+        };
+        Err(Problem::new(Code::AlreadyConfirmed, detail))
     }
 
-    /// The upload is over; without a table, everything is as before it. Gives back the table that was replaced: overwriting it
-    /// takes a while, which nobody should have to wait for.
-    pub(crate) fn end_upload(&mut self, table: Option<Held>) -> Option<Held> {
+    /// The upload brought no table; everything is as before it.
+    pub(crate) fn give_up_upload(&mut self) {
         self.receiving = false;
-        match std::mem::replace(&mut self.table, Table::Uploaded(table?)) {
+    }
+
+    /// The upload brought this table. Gives back the one that it replaces.
+    pub(crate) fn take_in(&mut self, table: Held) -> Option<Held> {
+        self.receiving = false;
+        match std::mem::replace(&mut self.table, Table::Uploaded(table)) {
             Table::Uploaded(replaced) => Some(replaced),
-            Table::None | Table::Confirmed(_) | Table::Taken(_) => None,
+            Table::None | Table::Confirmed(..) | Table::Taken(_) => None,
         }
     }
 
-    /// Confirms the table. Says whether that changed anything.
-    pub(crate) fn confirm(&mut self) -> Result<bool, Problem> {
+    /// Whether there is a table, and no other on its way.
+    pub(crate) fn check_can_confirm(&self) -> Result<(), Problem> {
         if self.receiving {
             return Err(in_progress());
         }
+        if self.has_uploaded() {
+            return Ok(());
+        }
+        let detail = "There is nothing to confirm: upload your table first (POST /upload_data).";
+        Err(Problem::new(Code::NothingUploaded, detail))
+    }
+
+    /// Confirms the table, if there is one. A confirmation that is there already stays, and comes to rest on what was seen if
+    /// something was. Says whether that changed anything.
+    pub(crate) fn confirm(&mut self, seen: Seen) -> bool {
         match std::mem::replace(&mut self.table, Table::None) {
-            Table::None => {
-                let detail =
-                    "There is nothing to confirm: upload your table first (POST /upload_data).";
-                Err(Problem::new(Code::NothingUploaded, detail))
-            }
             Table::Uploaded(held) => {
-                self.table = Table::Confirmed(held);
-                Ok(true)
+                self.table = Table::Confirmed(held, seen);
+                true
             }
-            confirmed => {
-                self.table = confirmed;
-                Ok(false)
+            Table::Confirmed(held, before) if !seen.is_empty() && seen != before => {
+                self.table = Table::Confirmed(held, seen);
+                true
             }
+            other => {
+                self.table = other;
+                false
+            }
+        }
+    }
+
+    /// Takes the confirmation back. Says whether there was one.
+    pub(crate) fn withdraw(&mut self) -> bool {
+        match std::mem::replace(&mut self.table, Table::None) {
+            Table::Confirmed(held, _) => {
+                self.table = Table::Uploaded(held);
+                true
+            }
+            other => {
+                self.table = other;
+                false
+            }
+        }
+    }
+
+    /// Takes the confirmation back if it rests on what this party had uploaded. Says whether it did.
+    pub(crate) fn lapse(&mut self, party: usize) -> bool {
+        match &self.table {
+            Table::Confirmed(_, seen) if seen.iter().any(|(other, _)| *other == party) => {
+                self.withdraw()
+            }
+            _ => false,
         }
     }
 
     /// Takes a confirmed table away.
     pub(crate) fn take(&mut self) -> Option<Upload> {
         match std::mem::replace(&mut self.table, Table::None) {
-            Table::Confirmed(Held { upload, commitment }) => {
+            Table::Confirmed(Held { upload, commitment }, _) => {
                 self.table = Table::Taken(commitment);
                 Some(upload)
             }
@@ -101,7 +144,7 @@ impl Seat {
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
-        matches!(self.table, Table::Confirmed(_) | Table::Taken(_))
+        matches!(self.table, Table::Confirmed(..) | Table::Taken(_))
     }
 
     pub(crate) fn has_uploaded(&self) -> bool {
@@ -111,7 +154,7 @@ impl Seat {
     pub(crate) fn commitment(&self) -> Option<&Commitment> {
         match &self.table {
             Table::None => None,
-            Table::Uploaded(held) | Table::Confirmed(held) => Some(&held.commitment),
+            Table::Uploaded(held) | Table::Confirmed(held, _) => Some(&held.commitment),
             Table::Taken(commitment) => Some(commitment),
         }
     }
@@ -121,6 +164,7 @@ impl Seat {
             name: self.name.clone(),
             uploaded: self.has_uploaded(),
             confirmed: self.is_confirmed(),
+            commitment: self.commitment().map(|commitment| commitment.digest),
         }
     }
 }

@@ -29,6 +29,9 @@ async fn one_who_looks_on_sees_the_room_but_nothing_made_of_the_data() {
     let room = TestRoom::open(DECLARED);
     room.train(&[("Alice", &alice()), ("Bob", &bob())]).await;
     room.upload("Zoe", &alice()).await.refused(Code::Forbidden);
+    room.ask("Zoe", "POST", "/withdraw_confirmation")
+        .await
+        .refused(Code::Forbidden);
     for path in ["/confirm_data", "/samples", "/columns", "/model", "/report"] {
         room.get("Zoe", path).await.refused(Code::Forbidden);
     }

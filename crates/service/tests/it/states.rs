@@ -64,9 +64,124 @@ async fn the_status_says_who_is_awaited_and_to_each_party_its_own_commitment() {
 
     let theirs = room.get("Bob", "/status").await.ok();
     assert!(!theirs.contains(&reply.commitment.salt.to_string()));
-    assert!(!theirs.contains(&reply.commitment.digest.to_string()));
+    let theirs: Status = serde_json::from_str(&theirs).unwrap();
+    let shown = [Some(reply.commitment.digest), None];
+    assert_eq!(commitments(&theirs), shown);
     let onlooker: Status = room.get("Zoe", "/status").await.json();
     assert_eq!(onlooker.you, None);
+}
+
+fn commitments(status: &Status) -> Vec<Option<protocol::Digest>> {
+    status.parties.iter().map(|party| party.commitment).collect()
+}
+
+/// The request that confirms what `/status` shows to this user now.
+async fn confirm_what_is_seen(room: &TestRoom, user: &str) -> String {
+    let status: Status = room.get(user, "/status").await.json();
+    let seen = status.parties.iter().filter_map(|party| {
+        let digest = party.commitment?;
+        Some(format!("{}:{digest}", party.name))
+    });
+    format!("/confirm_data?commitments={}", seen.collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test]
+async fn a_confirmation_can_be_bound_to_what_the_others_have_uploaded() {
+    let room = TestRoom::open(DECLARED);
+    room.upload("Alice", &alice()).await.ok();
+    let too_early = confirm_what_is_seen(&room, "Alice").await;
+    room.get("Alice", &too_early).await.refused(Code::BadParameter);
+
+    room.upload("Bob", &bob()).await.ok();
+    let first = confirm_what_is_seen(&room, "Alice").await;
+    room.upload("Bob", &bob()).await.ok();
+    let changed = room.get("Alice", &first).await.refused(Code::UploadsChanged);
+    expect_test::expect!["The upload of Bob is not the one with this commitment, or not any more: see /status. Nothing is confirmed."].assert_eq(&changed.detail);
+    let second = confirm_what_is_seen(&room, "Alice").await;
+    room.ask("Alice", "POST", &second).await.ok();
+
+    // What Alice has confirmed is not what Bob brings now.
+    room.upload("Bob", &bob()).await.ok();
+    room.confirm("Bob").await.ok();
+    assert_eq!(words(&room).await, "Model status: awaiting confirmation");
+    assert!(room.events().contains(&Event::ConfirmationLapsed { party: 0 }));
+    room.get("Alice", &second).await.refused(Code::UploadsChanged);
+    let third = confirm_what_is_seen(&room, "Alice").await;
+    room.get("Alice", &third).await.ok();
+    assert_eq!(room.finished().await, Phase::Trained);
+    room.get("Alice", &third).await.ok();
+    room.get("Alice", &second).await.refused(Code::UploadsChanged);
+}
+
+#[tokio::test]
+async fn a_confirmation_that_is_not_bound_stands_whatever_the_others_upload() {
+    let room = TestRoom::open(DECLARED);
+    room.upload("Bob", &bob()).await.ok();
+    room.upload("Alice", &alice()).await.ok();
+    let first = confirm_what_is_seen(&room, "Alice").await;
+    room.confirm("Alice").await.ok();
+    room.upload("Bob", &bob()).await.ok();
+    let refused = room.get("Alice", &first).await.refused(Code::UploadsChanged);
+    assert!(refused.detail.ends_with("What you confirmed before still stands."));
+    // It can be bound later, and is not loosened again.
+    let second = confirm_what_is_seen(&room, "Alice").await;
+    room.get("Alice", &second).await.ok();
+    room.confirm("Alice").await.ok();
+    room.upload("Bob", &bob()).await.ok();
+    let status: Status = room.get("Zoe", "/status").await.json();
+    assert!(!status.parties[0].confirmed);
+}
+
+#[tokio::test]
+async fn a_confirmation_can_be_withdrawn_until_the_last_one() {
+    let room = TestRoom::open(DECLARED);
+    let withdraw = async |user: &str| room.ask(user, "POST", "/withdraw_confirmation").await;
+    room.upload("Alice", &alice()).await.ok();
+    let nothing = withdraw("Alice").await.value();
+    assert_eq!(nothing["message"], "You had not confirmed, so nothing has changed");
+    room.confirm("Alice").await.ok();
+    let refused = room.upload("Alice", &alice()).await.refused(Code::AlreadyConfirmed);
+    assert!(refused.detail.contains("POST /withdraw_confirmation"));
+    assert_eq!(withdraw("Alice").await.value()["message"], "Confirmation withdrawn");
+    let status: Status = room.get("Bob", "/status").await.json();
+    assert!(!status.parties[0].confirmed && status.parties[0].uploaded);
+
+    room.upload("Bob", &bob()).await.ok();
+    room.confirm("Bob").await.ok();
+    assert_eq!(words(&room).await, "Model status: awaiting confirmation");
+    room.upload("Alice", &alice()).await.ok();
+    room.confirm("Alice").await.ok();
+    withdraw("Alice").await.refused(Code::TrainingStarted);
+    assert_eq!(room.finished().await, Phase::Trained);
+    withdraw("Bob").await.refused(Code::TrainingStarted);
+    room.get("Alice", "/withdraw_confirmation").await.refused(Code::MethodNotAllowed);
+    withdraw("Zoe").await.refused(Code::Forbidden);
+    let withdrawn = Event::ConfirmationWithdrawn { party: 0 };
+    assert_eq!(room.events().iter().filter(|event| **event == withdrawn).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_withdrawal_beside_the_last_confirm_either_comes_first_or_is_refused() {
+    for _ in 0..40 {
+        let room = Arc::new(TestRoom::open(DECLARED));
+        room.upload("Alice", &alice()).await.ok();
+        room.upload("Bob", &bob()).await.ok();
+        room.confirm("Alice").await.ok();
+        let (last, back) = (Arc::clone(&room), Arc::clone(&room));
+        let last = tokio::spawn(async move { last.confirm("Bob").await.ok() });
+        let back =
+            tokio::spawn(async move { back.ask("Alice", "POST", "/withdraw_confirmation").await });
+        last.await.unwrap();
+        let back = back.await.unwrap();
+        if back.status == 200 {
+            let status: Status = room.get("Bob", "/status").await.json();
+            assert_eq!(status.status, Phase::AwaitingConfirmation);
+            assert!(!room.events().contains(&Event::TrainingStarted));
+        } else {
+            back.refused(Code::TrainingStarted);
+            assert_eq!(room.finished().await, Phase::Trained);
+        }
+    }
 }
 
 #[tokio::test]

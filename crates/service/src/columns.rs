@@ -1,0 +1,40 @@
+//! A party's columns as `/columns` shows them.
+
+use protocol::ColumnsReply;
+use tabular::Schema;
+
+/// Of a column with more categories than anyone would read, the first are shown; the model's file has all.
+const MAX_SHOWN: usize = 1000;
+
+/// Those columns of the schema that are the party's, as a table to show.
+pub(crate) fn columns_reply(party: &str, schema: &Schema) -> ColumnsReply {
+    let prefix = format!("{party}_");
+    let columns: Vec<_> = schema
+        .columns()
+        .iter()
+        .filter(|column| column.name().starts_with(&prefix))
+        .collect();
+    let longest = columns
+        .iter()
+        .map(|column| column.size())
+        .max()
+        .unwrap_or(0)
+        .min(MAX_SHOWN);
+    let label = |column: &tabular::Column, code: usize| {
+        if code < column.size() {
+            column.label(code).into_owned()
+        } else {
+            String::new()
+        }
+    };
+    ColumnsReply {
+        user: party.to_owned(),
+        columns: columns
+            .iter()
+            .map(|column| column.name().to_owned())
+            .collect(),
+        rows: (0..longest)
+            .map(|code| columns.iter().map(|column| label(column, code)).collect())
+            .collect(),
+    }
+}

@@ -1,0 +1,173 @@
+//! What may happen when in a room: its states and the ways between them, without threads, clocks or HTTP.
+
+use std::sync::Arc;
+
+use privacy::NoiseRng;
+use protocol::{Code, Phase, Problem, Status, TrainingProgress};
+use tabular::Upload;
+
+use crate::commitments::Seen;
+use crate::seat::{Held, Seat};
+use crate::training::{Fitted, Unfitted};
+
+/// The parties' seats, and how far the room has come. Whoever changes it holds the room's lock, so that of two changes at once
+/// one comes first.
+pub(crate) struct State {
+    seats: Vec<Seat>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The generator waits here for the one training that there can be.
+    Gathering(NoiseRng),
+    Training,
+    Trained(Arc<Fitted>),
+    Failed,
+}
+
+/// What training begins with.
+pub(crate) struct Start {
+    pub(crate) tables: Vec<(String, Upload)>,
+    pub(crate) rng: NoiseRng,
+}
+
+/// What a new table has changed besides its own seat.
+#[derive(Default)]
+pub(crate) struct Replaced {
+    /// The table before it. Overwriting it takes a while, which nobody should have to wait for.
+    pub(crate) table: Option<Held>,
+    /// The parties whose confirmations were for the table before it, and hold no more.
+    pub(crate) lapsed: Vec<usize>,
+}
+
+impl State {
+    /// Awaiting data of the parties with these names.
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>, rng: NoiseRng) -> Self {
+        State {
+            seats: names.map(|name| Seat::new(name.to_owned())).collect(),
+            stage: Stage::Gathering(rng),
+        }
+    }
+
+    /// The parties, in the order of the agreement.
+    pub(crate) fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+
+    /// An upload begins; [`State::end_upload`] must follow.
+    pub(crate) fn begin_upload(&mut self, party: usize) -> Result<(), Problem> {
+        self.seats[party].begin_upload()
+    }
+
+    /// The upload is over; without a table, everything is as before it. With one, confirmations that were given for another
+    /// table of this party lapse.
+    pub(crate) fn end_upload(&mut self, party: usize, table: Option<Held>) -> Replaced {
+        let Some(table) = table else {
+            self.seats[party].give_up_upload();
+            return Replaced::default();
+        };
+        let table = self.seats[party].take_in(table);
+        let lapsed = (0..self.seats.len())
+            .filter(|other| self.seats[*other].lapse(party))
+            .collect();
+        Replaced { table, lapsed }
+    }
+
+    /// The party stands by its table, and by what it has seen of the others'. Says whether that changed anything.
+    pub(crate) fn confirm(&mut self, party: usize, seen: Seen) -> Result<bool, Problem> {
+        self.seats[party].check_can_confirm()?;
+        self.check_seen(party, &seen)?;
+        Ok(self.seats[party].confirm(seen))
+    }
+
+    /// The party takes its confirmation back. Says whether that changed anything.
+    pub(crate) fn withdraw(&mut self, party: usize) -> Result<bool, Problem> {
+        match self.stage {
+            Stage::Gathering(_) => Ok(self.seats[party].withdraw()),
+            Stage::Training | Stage::Trained(_) | Stage::Failed => {
+                let detail = "Every party has confirmed and training has started, so a confirmation cannot be taken back any more.";
+                Err(Problem::new(Code::TrainingStarted, detail))
+            }
+        }
+    }
+
+    /// The tables and the generator, when all have confirmed; never twice, as the generator is gone then.
+    pub(crate) fn begin_training(&mut self) -> Option<Start> {
+        if !self.seats.iter().all(Seat::is_confirmed) {
+            return None;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Training) {
+            Stage::Gathering(rng) => {
+                let table = |seat: &mut Seat| Some((seat.name().to_owned(), seat.take()?));
+                let tables = self.seats.iter_mut().filter_map(table).collect();
+                Some(Start { tables, rng })
+            }
+            later => {
+                self.stage = later;
+                None
+            }
+        }
+    }
+
+    /// Training is over.
+    pub(crate) fn end_training(&mut self, outcome: Result<Fitted, Unfitted>) {
+        self.stage = match outcome {
+            Ok(fitted) => Stage::Trained(Arc::new(fitted)),
+            Err(Unfitted) => Stage::Failed,
+        };
+    }
+
+    /// The model, once there is one.
+    pub(crate) fn fitted(&self) -> Result<Arc<Fitted>, Problem> {
+        match &self.stage {
+            Stage::Trained(fitted) => Ok(Arc::clone(fitted)),
+            Stage::Failed => {
+                let detail = "Training ended without a model, and cannot be repeated in this room; open a new one.";
+                Err(Problem::new(Code::TrainingFailed, detail))
+            }
+            Stage::Gathering(_) | Stage::Training => {
+                let detail = "There is no model yet: every party must upload and confirm, and training must end.";
+                Err(Problem::new(Code::NotFitted, detail))
+            }
+        }
+    }
+
+    /// What everybody may know of it.
+    pub(crate) fn status(&self, progress: Option<TrainingProgress>) -> Status {
+        let phase = match &self.stage {
+            Stage::Gathering(_) if self.seats.iter().all(Seat::has_uploaded) => {
+                Phase::AwaitingConfirmation
+            }
+            Stage::Gathering(_) => Phase::AwaitingData,
+            Stage::Training => Phase::Training,
+            Stage::Trained(_) => Phase::Trained,
+            Stage::Failed => Phase::Failed,
+        };
+        Status {
+            status: phase,
+            parties: self.seats.iter().map(Seat::status).collect(),
+            progress,
+            you: None,
+        }
+    }
+
+    /// Whether each table is still the one that was seen.
+    fn check_seen(&self, party: usize, seen: &Seen) -> Result<(), Problem> {
+        let differs = |(other, digest): &&(usize, protocol::Digest)| {
+            self.seats[*other].commitment().map(|it| it.digest) != Some(*digest)
+        };
+        let Some((other, _)) = seen.iter().find(differs) else {
+            return Ok(());
+        };
+        let earlier = if self.seats[party].is_confirmed() {
+            "What you confirmed before still stands"
+        } else {
+            "Nothing is confirmed"
+        };
+        let detail = format!(
+            "The upload of {} is not the one with this commitment, or not any more: see /status. {earlier}.",
+            self.seats[*other].name()
+        );
+        Err(Problem::new(Code::UploadsChanged, detail))
+    }
+}
