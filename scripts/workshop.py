@@ -197,8 +197,20 @@ def walk(stage):
     bad = requests.post(f"{bob}/upload_data", files={"file": ("bad.csv", "a,b\n1,2\n", "text/csv")}, timeout=10)
     expect("a table without id is refused in a sentence", bad.status_code == 400 and "id" in bad.json()["detail"])
 
+    browser = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko", "Accept": "text/html, */*"}
+    visit = requests.get(f"{alice}/confirm_data", headers=browser, timeout=10)
+    expect("a browser's visit does not confirm", visit.status_code == 403 and visit.json()["code"] == "confirm-by-visit")
     expect("/confirm_data of Alice", requests.get(f"{alice}/confirm_data", timeout=10).json() == {"message": "Data confirmed"})
-    expect("/confirm_data of Bob", requests.get(f"{bob}/confirm_data", timeout=10).json() == {"message": "Data confirmed"})
+    withdrawn = requests.post(f"{alice}/withdraw_confirmation", timeout=10).json()
+    expect("/withdraw_confirmation", withdrawn == {"message": "Confirmation withdrawn"})
+    expect("/confirm_data with curl", json.loads(subprocess.run(["curl", "--silent", "--fail", f"{alice}/confirm_data"],
+           check=True, capture_output=True, text=True).stdout) == {"message": "Data confirmed"})
+    parties = requests.get(f"{bob}/status", timeout=10).json()["parties"]
+    seen = ",".join(f"{party['name']}:{party['commitment']}" for party in parties)
+    wrong = requests.post(f"{bob}/confirm_data", params={"commitments": "Alice:" + 96 * "0"}, timeout=10)
+    expect("a confirm of another upload is refused", wrong.status_code == 409 and wrong.json()["code"] == "uploads-changed")
+    expect("/confirm_data of Bob, for what he has seen",
+           requests.get(f"{bob}/confirm_data", params={"commitments": seen}, timeout=10).json() == {"message": "Data confirmed"})
     wait_for("training", lambda: requests.get(f"{bob}/model_status", timeout=10).json() == "Model status: trained")
     expect("/model_status after training", True)
 

@@ -121,7 +121,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether a request can change what the room holds or does: then a browser must not be tricked into making one.
+    /// Whether a request can change what the room holds or does: then a browser must not be tricked
+    /// into making one.
     pub fn changes_the_room(self) -> bool {
         self.audience() == Audience::OnlyProviders
     }

@@ -118,9 +118,7 @@ pub enum PolicyError {
         line: u64,
     },
     /// Confirming was given to a role that has nothing to confirm.
-    #[error(
-        "line {line}: {path} must have the same access as /upload_data, the role `{role}`"
-    )]
+    #[error("line {line}: {path} must have the same access as /upload_data, the role `{role}`")]
     ConfirmRole {
         /// Where.
         line: u64,

@@ -469,7 +469,8 @@ fn each_path_and_role_is_given_once_and_to_somebody() {
         "path: /receipt\n  access: data_provider",
         "path: /withdraw_confirmation\n  access: [data_provider, analyst]",
         expect![
-            "line 10: /withdraw_confirmation must have the same access as /upload_data, the role `data_provider`"
+            "line 10: /withdraw_confirmation must have the same access as /upload_data, the role \
+             `data_provider`"
         ],
     );
 }

@@ -55,7 +55,7 @@ pub fn examine(document: &[u8], root: &Root, at: UnixTime, freshness: Freshness)
 }
 
 /// When a document says it was made. Nothing is verified: use it only as the time at which archived evidence
-/// is then checked.
+/// is then checked, or of a document that comes from the platform itself.
 ///
 /// # Errors
 /// When the bytes are too many or do not have the form of a document.

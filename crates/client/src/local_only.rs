@@ -14,9 +14,10 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses a request that a browser may have been tricked into, and one that is meant for another kind of proxy.
 ///
-/// A page of another site can make a browser send requests to `localhost` (and, by giving its own name the address 127.0.0.1,
-/// read the replies). The first kind carries a foreign `Origin`, `Referer` or `Sec-Fetch-Site`, the second a foreign `Host`.
-/// Old browsers send none of the first three, so that what changes the room needs more:
+/// A page of another site can make a browser send requests to `localhost` (and, by giving its own
+/// name the address 127.0.0.1, read the replies). The first kind carries a foreign `Origin`,
+/// `Referer` or `Sec-Fetch-Site`, the second a foreign `Host`. Old browsers send none of the first
+/// three, so that what changes the room needs more:
 ///
 /// - by GET, it must be a request as only the programs of [`KNOWN_PROGRAMS`] make it;
 /// - by any other method, a browser must say that a page of this port asks.
@@ -41,7 +42,8 @@ fn check_target(head: &Parts, port: u16) -> Result<(), Refusal> {
         StatusCode::BAD_REQUEST,
         "bad-request-target",
         format!(
-            "This port leads to one room only, not to other addresses: ask for a path, such as http://localhost:{port}/details."
+            "This port leads to one room only, not to other addresses: ask for a path, such as \
+             http://localhost:{port}/details."
         ),
     ))
 }
@@ -55,20 +57,30 @@ fn check_host(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
     Err(forbidden(
         "host-not-local",
         format!(
-            "This port answers only to http://localhost:{port} and http://127.0.0.1:{port}; the request's Host header says otherwise."
+            "This port answers only to http://localhost:{port} and http://127.0.0.1:{port}; the \
+             request's Host header says otherwise."
         ),
     ))
 }
 
 /// Whatever names the page that asks must name one of this port.
 fn check_page(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
-    let origin = |text: &[u8]| text.strip_prefix(b"http://").is_some_and(|host| is_here(host, port));
+    let origin = |text: &[u8]| {
+        text.strip_prefix(b"http://")
+            .is_some_and(|host| is_here(host, port))
+    };
     let address = |text: &[u8]| {
         let end = text.iter().skip(7).position(|byte| b"/?#".contains(byte));
         origin(end.map_or(text, |end| &text[..7 + end]))
     };
-    let all_here = headers.get_all(ORIGIN).iter().all(|text| origin(text.as_bytes()))
-        && headers.get_all(REFERER).iter().all(|text| address(text.as_bytes()))
+    let all_here = headers
+        .get_all(ORIGIN)
+        .iter()
+        .all(|text| origin(text.as_bytes()))
+        && headers
+            .get_all(REFERER)
+            .iter()
+            .all(|text| address(text.as_bytes()))
         && headers
             .get_all(SEC_FETCH_SITE)
             .iter()
@@ -78,7 +90,8 @@ fn check_page(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
     }
     Err(forbidden(
         "foreign-page",
-        "A web page of another site asked for this; only programs and pages of this port may. Type the address yourself, or use curl or Python.",
+        "A web page of another site asked for this; only programs and pages of this port may. \
+         Type the address yourself, or use curl or Python.",
     ))
 }
 
@@ -122,14 +135,16 @@ fn check_program(headers: &HeaderMap, endpoint: Endpoint, port: u16) -> Result<(
     Err(forbidden(
         "confirm-by-visit",
         format!(
-            "A browser's visit, link or preview must not change the room, so by GET only curl and Python can do this. Send a POST: curl -X POST \
+            "A browser's visit, link or preview must not change the room, so by GET only curl and \
+             Python can do this. Send a POST: curl -X POST \
              http://localhost:{port}{}",
             endpoint.path()
         ),
     ))
 }
 
-/// Old browsers send a form of another site without saying whose it is. (The others say it in headers that were looked at before.)
+/// Old browsers send a form of another site without saying whose it is. (The others say it in
+/// headers that were looked at before.)
 fn check_browser(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
     let says_here = [ORIGIN, REFERER, SEC_FETCH_SITE]
         .iter()
@@ -140,13 +155,15 @@ fn check_browser(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
     Err(forbidden(
         "page-unknown",
         format!(
-            "A browser sent this without saying which page asked for it, so it may be a page of another site: use curl or Python, or send the \
+            "A browser sent this without saying which page asked for it, so it may be a page of \
+             another site: use curl or Python, or send the \
              header `Origin: http://localhost:{port}` along."
         ),
     ))
 }
 
-/// Every browser with forms calls itself after Mozilla or Opera, or wants HTML in reply. So does PowerShell, which is none.
+/// Every browser with forms calls itself after Mozilla or Opera, or wants HTML in reply. So does
+/// PowerShell, which is none.
 fn is_of_a_browser(headers: &HeaderMap) -> bool {
     let agent = |text: String| {
         (text.contains("mozilla") || text.contains("opera")) && !text.contains("powershell/")
@@ -275,8 +292,14 @@ mod tests {
                 assert_eq!(answer, "foreign-page", "{request} {page:?}");
             }
         }
-        for page in ["http://localhost:3030", "http://127.0.0.1:3030/?a=http://b/"] {
-            assert_eq!(answer("POST /upload_data", &[host, ("referer", page)]), "passes");
+        for page in [
+            "http://localhost:3030",
+            "http://127.0.0.1:3030/?a=http://b/",
+        ] {
+            assert_eq!(
+                answer("POST /upload_data", &[host, ("referer", page)]),
+                "passes"
+            );
         }
         for site in ["cross-site", "same-site", "strange"] {
             assert_eq!(

@@ -58,6 +58,11 @@ impl From<&Error> for Refusal {
                 "What answers at the enclave's address is not the room that was verified, so nothing was sent to it: {refused}. If the \
                  enclave was restarted, its old room and the data in it are gone; connect again."
             ),
+            other if code == "room-unreachable" => format!(
+                "The enclave that was verified cannot be reached: {other}. If it was stopped, its \
+                 room and the data in it are gone: then \
+                 connect again, to the room that takes its place. If it was not, try again."
+            ),
             other => format!("{other}."),
         };
         Self::new(status, code, detail)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use access::Endpoint;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{HOST, HeaderValue};
@@ -21,8 +22,9 @@ const SILENCE: Duration = Duration::from_secs(120);
 
 /// Sends `request` to the room and gives its response, whose body streams.
 ///
-/// Only what was not sent at all, or asks for nothing but a look (GET without a body) over a connection that may have been closed in
-/// the meantime, is sent again.
+/// Only what was not sent at all, or asks for nothing but a look (GET without a body, of a path
+/// that changes nothing) over a connection that may have been closed in the meantime, is sent
+/// again.
 pub(crate) async fn relay(
     upstream: &Arc<Upstream>,
     request: Request<Incoming>,
@@ -34,7 +36,9 @@ pub(crate) async fn relay(
     head.headers.insert(HOST, HeaderValue::from_static("room"));
 
     let pulse = Arc::new(Pulse::new());
-    let again = (head.method.is_safe() && body.is_end_stream()).then(|| head.clone());
+    let changes = Endpoint::at(head.uri.path()).is_some_and(Endpoint::changes_the_room);
+    let is_a_look = head.method.is_safe() && body.is_end_stream() && !changes;
+    let again = is_a_look.then(|| head.clone());
     let mut request = with_body(
         head,
         Outbound {

@@ -55,6 +55,30 @@ async fn the_local_port_is_for_this_machine_and_this_room_only() {
         (foreign.status, foreign.code()),
         (403, "foreign-page".to_owned())
     );
+    // As Safari 5 shows an image of a page that came by https, and sends a form of one that came by
+    // http.
+    let safari = "User-Agent: Mozilla/5.0 (Macintosh; Intel Mac OS X 10_6_8) AppleWebKit/534.57.2 \
+        (KHTML, like Gecko) Version/5.1.7 Safari/534.57.2\r\nAccept: */*";
+    for (request, code) in [
+        ("GET /confirm_data", "confirm-by-visit"),
+        ("POST /upload_data", "page-unknown"),
+        ("POST /confirm_data", "page-unknown"),
+        ("POST /withdraw_confirmation", "page-unknown"),
+    ] {
+        let head = format!("{request} HTTP/1.1\r\nHost: localhost:{port}\r\n{safari}\r\n");
+        let image = ask(format!("{head}Connection: close\r\n\r\n")).await;
+        assert_eq!(
+            (image.status, image.code().as_str()),
+            (403, code),
+            "{request}"
+        );
+        let referred = format!("{head}Referer: http://evil.example/\r\nConnection: close\r\n\r\n");
+        let referred = ask(referred).await;
+        assert_eq!(
+            (referred.status, referred.code().as_str()),
+            (403, "foreign-page")
+        );
+    }
     let absolute = ask(format!("GET http://localhost:{port}/details HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n")).await;
     assert_eq!(
         (absolute.status, absolute.code()),
@@ -214,6 +238,11 @@ async fn an_enclave_that_was_restarted_is_another_room_and_is_sent_nothing() {
     assert_eq!(
         (away.status, away.code()),
         (502, "room-unreachable".to_owned())
+    );
+    let detail = away.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.contains("its room and the data in it are gone"),
+        "{detail}"
     );
 
     // The same program and agreement, even under the same root.

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::event::{Event, Events, Reason};
 use crate::listener::{Address, Incoming, Listener, OpenListener};
+use crate::platform::attested_time;
 use crate::stage::Stage;
 use crate::{Error, Fault, Limits, Platform, connection};
 
@@ -62,7 +63,8 @@ impl Enclave {
     /// May block, on a platform that does.
     ///
     /// # Errors
-    /// [`Error::Agreement`], [`Error::Nsm`], [`Error::Listener`], [`Error::Entropy`].
+    /// [`Error::Agreement`], [`Error::Nsm`], [`Error::Listener`], [`Error::Entropy`],
+    /// [`Error::Threads`].
     pub fn start(config: Config) -> Result<Running, Error> {
         let Config {
             agreement,
@@ -94,6 +96,7 @@ impl Enclave {
         let room = Room::open(RoomSetup {
             agreement,
             id: room_id,
+            platform_time: attested_time(Arc::clone(&attester)),
             attest: Arc::new(move |user_data| {
                 attester
                     .attest(None, None, user_data)
@@ -102,7 +105,7 @@ impl Enclave {
             events: room_events(&events),
             rng,
         });
-        let router = service::router(room.map_err(|_| Error::Entropy)?);
+        let router = service::router(room?);
 
         let listener = listener.open().map_err(Error::Listener)?;
         let address = listener.address().map_err(Error::Listener)?;

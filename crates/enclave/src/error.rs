@@ -33,4 +33,16 @@ pub enum Error {
     /// No room id could be drawn.
     #[error("the operating system gives no randomness")]
     Entropy,
+    /// No thread could be started.
+    #[error("the operating system starts no thread: {0}")]
+    Threads(#[source] io::Error),
+}
+
+impl From<service::CannotOpen> for Error {
+    fn from(cause: service::CannotOpen) -> Self {
+        match cause {
+            service::CannotOpen::NoEntropy(_) => Error::Entropy,
+            service::CannotOpen::NoThread(source) => Error::Threads(source),
+        }
+    }
 }

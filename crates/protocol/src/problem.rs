@@ -97,6 +97,9 @@ codes! {
     UploadInProgress = "upload-in-progress", 409;
     /// Training ended without a model, and cannot be repeated in this room.
     TrainingFailed = "training-failed", 409;
+    /// The parties did nothing for longer than agreed, so that the room has overwritten what they
+    /// uploaded.
+    Expired = "expired", 409;
     /// More bytes, rows or columns than agreed.
     TooLarge = "too-large", 413;
     /// Not a content type that is read here.

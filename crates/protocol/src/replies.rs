@@ -28,8 +28,8 @@ pub struct UploadReply {
     pub commitment: Commitment,
 }
 
-/// `digest` = SHA-384(`salt` || the bytes of the file). Status and receipt show the digest; only the owner is told the salt, so
-/// that nobody else can try out guesses of the file.
+/// `digest` = SHA-384(`salt` || the bytes of the file). Status and receipt show the digest; only
+/// the owner is told the salt, so that nobody else can try out guesses of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commitment {
     /// Drawn afresh for every upload.
@@ -83,6 +83,9 @@ pub struct Details {
     pub target: Option<String>,
     /// For whom the guarantee holds, in words.
     pub neighbouring_relation: String,
+    /// Seconds without an upload, a confirmation or a withdrawal after which the room overwrites
+    /// the uploads and closes, unless training has started.
+    pub expires_after_seconds: u64,
     /// What requests may ask for.
     pub limits: DetailsLimits,
     /// The name of this room.
@@ -118,6 +121,8 @@ pub enum Phase {
     Trained,
     /// Training ended without a model.
     Failed,
+    /// The parties did nothing for longer than agreed; what they had uploaded is overwritten.
+    Expired,
 }
 
 impl Phase {
@@ -129,12 +134,13 @@ impl Phase {
             Phase::Training => "training",
             Phase::Trained => "trained",
             Phase::Failed => "failed",
+            Phase::Expired => "expired",
         }
     }
 
     /// Whether nothing more will change.
     pub fn is_final(self) -> bool {
-        matches!(self, Phase::Trained | Phase::Failed)
+        matches!(self, Phase::Trained | Phase::Failed | Phase::Expired)
     }
 }
 
@@ -161,8 +167,8 @@ pub struct PartyStatus {
     pub uploaded: bool,
     /// Whether it has confirmed it.
     pub confirmed: bool,
-    /// What its table is committed to by (see [`Commitment`]), if there is one: another for every upload. The salt is the
-    /// owner's alone.
+    /// What its table is committed to by (see [`Commitment`]), if there is one: another for every
+    /// upload. The salt is the owner's alone.
     pub commitment: Option<Digest>,
 }
 
@@ -180,7 +186,7 @@ pub struct TrainingProgress {
 pub struct Yourself {
     /// The party.
     pub name: String,
-    /// The commitment to the table that the room holds or has held, if there is one.
+    /// The commitment to the table that the room holds or has trained on, if there is one.
     pub commitment: Option<Commitment>,
 }
 

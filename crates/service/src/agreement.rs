@@ -1,6 +1,7 @@
 //! The agreement, checked: everything that can be wrong with it is found before the room opens.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use access::{PolicyError, ServicePolicy, YamlError};
 use privacy::{Delta, Epsilon, Ledger, Rho};
@@ -27,6 +28,7 @@ pub struct CheckedAgreement {
     pub(crate) workload: Option<Vec<NamedMarginal>>,
     pub(crate) target: Option<String>,
     pub(crate) limits: Limits,
+    pub(crate) expires_after: Duration,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -153,6 +155,11 @@ impl CheckedAgreement {
         self.limits
     }
 
+    /// How long the parties may do nothing before the room overwrites what they have uploaded.
+    pub fn expires_after(&self) -> Duration {
+        self.expires_after
+    }
+
     /// Share of the budget for finding out undeclared columns and bins, if there are any.
     pub fn discovery_share(&self) -> Option<f64> {
         self.discovery_share
@@ -239,6 +246,7 @@ impl CheckedAgreement {
             }),
             target: self.target.clone(),
             neighbouring_relation: NEIGHBOURS.to_owned(),
+            expires_after_seconds: self.expires_after.as_secs(),
             limits: DetailsLimits {
                 max_upload_bytes: self.limits.max_upload_bytes,
                 max_rows: self.limits.max_rows.into(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use access::{ServicePolicy, from_yaml, nearest};
 use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions};
@@ -22,6 +23,11 @@ const DEFAULT_KEY: &str = "id";
 const DEFAULT_DISCOVERY_SHARE: f64 = 0.1;
 /// Of delta, when categories have to be found: the rest is for the conversion from zCDP.
 const THRESHOLD_SHARE: f64 = 0.5;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const DEFAULT_EXPIRES_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
+const LONGEST_EXPIRES_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 
 const DEFAULT_MAX_UPLOAD_BYTES: u64 = 2 << 30;
 const DEFAULT_MAX_ROWS: u32 = 20_000_000;
@@ -53,6 +59,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     let discovery_share = checked_share(file.discovery_share.as_ref(), needed)?;
     check_workload(&file, method, &parties)?;
     let limits = checked_limits(&file.limits)?;
+    let expires_after = checked_expiry(file.expires_after.as_ref())?;
     check_joined_rows(&file, limits, &parties)?;
     let checked = CheckedAgreement {
         warnings: policy
@@ -72,6 +79,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         workload: file.workload.map(|workload| workload.value),
         target: file.target.map(|target| target.value),
         limits,
+        expires_after,
         agreement,
     };
     check_shares(&checked, &file.epsilon)?;
@@ -447,6 +455,33 @@ fn checked_limits(file: &LimitsFile) -> Result<Limits, AgreementError> {
             DEFAULT_MAX_SAMPLES,
         )?,
     })
+}
+
+/// A whole number of hours or days, from one hour to 90 days.
+fn checked_expiry(given: Option<&Spanned<String>>) -> Result<Duration, AgreementError> {
+    let Some(given) = given else {
+        return Ok(DEFAULT_EXPIRES_AFTER);
+    };
+    let parsed = given.value.split_once(' ').and_then(|(number, unit)| {
+        // `parse` takes a sign as well.
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let unit = match unit {
+            "hour" | "hours" => HOUR,
+            "day" | "days" => DAY,
+            _ => return None,
+        };
+        unit.checked_mul(number.parse().ok().filter(|_| digits)?)
+    });
+    parsed
+        .filter(|time| (HOUR..=LONGEST_EXPIRES_AFTER).contains(time))
+        .ok_or_else(|| {
+            let message = format_args!(
+                "expires_after is `{}`, but it must be from `1 hour` to `90 days`, such as `12 \
+                 hours` or `7 days`",
+                given.value
+            );
+            value(given, message)
+        })
 }
 
 fn at_least_one<T: Copy + PartialEq + Default>(

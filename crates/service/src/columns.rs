@@ -3,7 +3,8 @@
 use protocol::ColumnsReply;
 use tabular::Schema;
 
-/// Of a column with more categories than anyone would read, the first are shown; the model's file has all.
+/// Of a column with more categories than anyone would read, the first are shown; the model's file
+/// has all.
 const MAX_SHOWN: usize = 1000;
 
 /// Those columns of the schema that are the party's, as a table to show.

@@ -2,14 +2,16 @@
 
 use protocol::{Code, Digest, Problem};
 
-/// Parties, by their places in the agreement, with the commitments to their tables that were seen; empty where nothing was named.
+/// Parties, by their places in the agreement, with the commitments to their tables that were seen;
+/// empty where nothing was named.
 pub(crate) type Seen = Vec<(usize, Digest)>;
 
-/// Reads `Alice:HEX,Bob:HEX`: the party's name, a colon, and the digest of its commitment as `/status` gives it.
+/// Reads `Alice:HEX,Bob:HEX`: the party's name, a colon, and the digest of its commitment as
+/// `/status` gives it.
 ///
 /// # Errors
-/// [`Code::BadParameter`] where the text has another form, names a party twice or one that there is not, or does not name every
-/// party but the one who asks. That one may be named, too.
+/// [`Code::BadParameter`] where the text has another form, names a party twice or one that there is
+/// not, or does not name every party but the one who asks. That one may be named, too.
 pub(crate) fn parse(text: &str, names: &[&str], asking: usize) -> Result<Seen, Problem> {
     let mut seen = Seen::new();
     for entry in text.split(',') {
@@ -28,7 +30,8 @@ pub(crate) fn parse(text: &str, names: &[&str], asking: usize) -> Result<Seen, P
         None => Ok(seen),
         Some(missing) => {
             let detail = format!(
-                "`commitments` does not name {}: it must name every other party's upload, or be left out.",
+                "`commitments` does not name {}: it must name every other party's upload, or be \
+                 left out.",
                 names[missing]
             );
             Err(Problem::new(Code::BadParameter, detail))
@@ -39,7 +42,8 @@ pub(crate) fn parse(text: &str, names: &[&str], asking: usize) -> Result<Seen, P
 fn malformed(names: &[&str]) -> Problem {
     let example: Vec<String> = names.iter().map(|name| format!("{name}:HEX")).collect();
     let detail = format!(
-        "`commitments` must be written as {}, each party once, where HEX is its `commitment` in /status.",
+        "`commitments` must be written as {}, each party once, where HEX is its `commitment` in \
+         /status.",
         example.join(",")
     );
     Problem::new(Code::BadParameter, detail)
@@ -60,7 +64,10 @@ mod tests {
         let (bob, carl) = (named(1), named(2));
         let seen = parse(&format!("Carl:{carl},Bob:{bob}"), &NAMES, 0).unwrap();
         let expected = [(1, 1), (2, 2)];
-        assert_eq!(seen, expected.map(|(place, byte)| (place, Digest::from_bytes([byte; 48]))));
+        assert_eq!(
+            seen,
+            expected.map(|(place, byte)| (place, Digest::from_bytes([byte; 48])))
+        );
         let with_own = format!("Alice:{bob},Bob:{bob},Carl:{carl}");
         assert_eq!(parse(&with_own, &NAMES, 0).unwrap().len(), 3);
     }

@@ -31,6 +31,8 @@ pub enum Event {
         /// Its place in `party_names`, from 0.
         party: usize,
     },
+    /// Nothing has happened for longer than was agreed; what was uploaded is overwritten.
+    Expired,
     /// All parties have confirmed.
     TrainingStarted,
     /// There is a model.

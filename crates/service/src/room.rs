@@ -1,12 +1,12 @@
 //! The room: its state machine and its use cases, without HTTP.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use privacy::NoiseRng;
 use protocol::{
-    Code, ColumnsReply, Details, Problem, ReceiptSamples, RoomId, SignedReceipt, Status,
+    Code, ColumnsReply, Details, Phase, Problem, ReceiptSamples, RoomId, SignedReceipt, Status,
     TrainingProgress, Yourself,
 };
 use tabular::{KeyHasher, Schema};
@@ -16,8 +16,9 @@ use crate::agreement::CheckedAgreement;
 use crate::columns::columns_reply;
 use crate::commitments;
 use crate::event::{Event, Events};
+use crate::expiry::{self, Idle, LOOK_EVERY, Look, PlatformTime};
 use crate::seat::{Held, Seat};
-use crate::state::{Replaced, Start, State};
+use crate::state::{Received, Start, State};
 use crate::training::{Fitted, Unfitted, train};
 use crate::turnstile::Turnstile;
 
@@ -35,8 +36,14 @@ pub struct NoEvidence;
 
 /// Why a room cannot open.
 #[derive(Debug, thiserror::Error)]
-#[error("the operating system gave no entropy, without which no room can open")]
-pub struct NoEntropy(#[from] getrandom::Error);
+pub enum CannotOpen {
+    /// The tables' ids could not be hidden.
+    #[error("the operating system gave no entropy, without which no room can open")]
+    NoEntropy(#[from] getrandom::Error),
+    /// Nobody would look at the time.
+    #[error("the operating system gave no thread, without which no room can open: {0}")]
+    NoThread(#[from] std::io::Error),
+}
 
 /// What a room is opened with.
 pub struct RoomSetup {
@@ -46,6 +53,8 @@ pub struct RoomSetup {
     pub id: RoomId,
     /// Where evidence for receipts comes from.
     pub attest: Attest,
+    /// Where the time comes from after which an idle room expires.
+    pub platform_time: PlatformTime,
     /// Where events go.
     pub events: Events,
     /// The source of all noise.
@@ -54,9 +63,10 @@ pub struct RoomSetup {
 
 /// One collaboration: one agreement, its parties' tables until the model is fitted, and at most one model.
 ///
-/// It is promised that training starts at most once, when the last party confirms; that tables are overwritten when it ends,
-/// however it ends; and that nothing about the tables leaves but what the ledger paid for, and to each owner what concerns its
-/// own file.
+/// It is promised that training starts at most once, when the last party confirms; that tables are
+/// overwritten when it ends, however it ends, and when the parties have done nothing for as long as
+/// the agreement's `expires_after`; and that nothing about the tables leaves but what the ledger
+/// paid for, and to each owner what concerns its own file.
 pub struct Room {
     agreement: CheckedAgreement,
     id: RoomId,
@@ -66,6 +76,8 @@ pub struct Room {
     state: Mutex<State>,
     status: watch::Sender<Status>,
     samples: Mutex<Vec<ReceiptSamples>>,
+    /// Dropped with the room, which ends the thread that looks at the time.
+    _alive: mpsc::Sender<()>,
     pub(crate) attest: Attest,
     pub(crate) turnstile: Turnstile,
     /// The last one that the platform vouched for.
@@ -76,26 +88,34 @@ impl Room {
     /// Opens a room that awaits data.
     ///
     /// # Errors
-    /// If the operating system gives no entropy.
-    pub fn open(setup: RoomSetup) -> Result<Arc<Self>, NoEntropy> {
-        Self::dangerous_open(setup, ANNOUNCE_EVERY)
+    /// If the operating system gives no entropy, or no thread to look at the time.
+    pub fn open(setup: RoomSetup) -> Result<Arc<Self>, CannotOpen> {
+        Self::open_at_paces(setup, ANNOUNCE_EVERY, LOOK_EVERY)
     }
 
-    /// Opens a room whose status changes every `announce_every` instead of [`ANNOUNCE_EVERY`] while it trains. Dangerous
-    /// where that is shorter: whoever watches learns more finely how long training took, which can depend on the data.
-    /// Tests use it so as not to wait.
+    /// Opens a room that has one pace instead of [`ANNOUNCE_EVERY`] and [`LOOK_EVERY`]. Dangerous where that is shorter
+    /// than the first: whoever watches learns more finely how long training took, which can depend on the data. Tests use
+    /// it so as not to wait.
     ///
     /// # Errors
     /// As [`Room::open`].
-    pub fn dangerous_open(
+    pub fn dangerous_open(setup: RoomSetup, pace: Duration) -> Result<Arc<Self>, CannotOpen> {
+        Self::open_at_paces(setup, pace, pace)
+    }
+
+    fn open_at_paces(
         setup: RoomSetup,
         announce_every: Duration,
-    ) -> Result<Arc<Self>, NoEntropy> {
+        look_every: Duration,
+    ) -> Result<Arc<Self>, CannotOpen> {
         let mut key = zeroize::Zeroizing::new([0; 16]);
         getrandom::fill(key.as_mut())?;
         let names = setup.agreement.parties().iter().map(|party| party.name());
-        let state = State::new(names, setup.rng);
-        Ok(Arc::new(Room {
+        let allowed = setup.agreement.expires_after();
+        let idle = Idle::new(allowed, look_every, Instant::now());
+        let state = State::new(names, setup.rng, idle);
+        let (alive, gone) = mpsc::channel();
+        let room = Arc::new(Room {
             status: watch::Sender::new(state.status(None)),
             state: Mutex::new(state),
             agreement: setup.agreement,
@@ -104,10 +124,13 @@ impl Room {
             events: setup.events,
             announce_every,
             samples: Mutex::default(),
+            _alive: alive,
             attest: setup.attest,
             turnstile: Turnstile::default(),
             receipt: tokio::sync::Mutex::default(),
-        }))
+        });
+        expiry::watch(&room, setup.platform_time, look_every, gone)?;
+        Ok(room)
     }
 
     /// What was agreed.
@@ -148,8 +171,8 @@ impl Room {
         }
     }
 
-    /// The party stands by its table, and by the others' with these commitments if some are named. When it is the last to say
-    /// so, training starts.
+    /// The party stands by its table, and by the others' with these commitments if some are named.
+    /// When it is the last to say so, training starts.
     pub(crate) fn confirm(
         self: &Arc<Self>,
         user: &str,
@@ -161,7 +184,7 @@ impl Room {
             .transpose()?
             .unwrap_or_default();
         let mut state = self.lock();
-        let news = state.confirm(party, seen)?;
+        let news = state.confirm(party, seen, Instant::now())?;
         let start = state.begin_training();
         if news {
             self.announce(&state, None);
@@ -177,17 +200,43 @@ impl Room {
         Ok(())
     }
 
-    /// The party takes its confirmation back, which it can until all have confirmed. Says whether there was one.
+    /// The party takes its confirmation back, which it can until all have confirmed. Says whether
+    /// there was one.
     pub(crate) fn withdraw_confirmation(&self, user: &str) -> Result<bool, Problem> {
         let party = self.party(user)?;
         let mut state = self.lock();
-        let news = state.withdraw(party)?;
+        let news = state.withdraw(party, Instant::now())?;
         self.announce(&state, None);
         drop(state);
         if news {
             self.tell(Event::ConfirmationWithdrawn { party });
         }
         Ok(news)
+    }
+
+    /// Expires if it is time. Whether the room waits no more, so that no further look is needed.
+    pub(crate) fn is_done_waiting(&self, look: Look) -> bool {
+        let mut state = self.lock();
+        let unneeded = state.expire_if_idle(look);
+        let done = state.is_done_waiting();
+        drop(state);
+        if unneeded.is_some() {
+            // Who reads that the room has expired can rely on it that the tables are overwritten.
+            drop(unneeded);
+            self.tell(Event::Expired);
+            self.announce(&self.lock(), None);
+        }
+        done
+    }
+
+    /// Waits until the room has expired, which may be for ever.
+    pub(crate) async fn expired(&self) {
+        let mut watch = self.watch();
+        drop(
+            watch
+                .wait_for(|status| status.status == Phase::Expired)
+                .await,
+        );
     }
 
     /// The party begins to upload; nobody else can do so for it until the lease is gone.
@@ -197,7 +246,7 @@ impl Room {
         Ok(Lease {
             room: Arc::clone(self),
             party,
-            table: None,
+            open: true,
         })
     }
 
@@ -325,7 +374,8 @@ impl Room {
 pub(crate) struct Lease {
     room: Arc<Room>,
     party: usize,
-    table: Option<Held>,
+    /// Whether the upload has not ended yet.
+    open: bool,
 }
 
 impl Lease {
@@ -344,25 +394,28 @@ impl Lease {
         self.room.agreement.parties()[self.party].name()
     }
 
-    /// The upload is complete, and takes the place of an earlier one.
-    pub(crate) fn accept(mut self, table: Held) {
-        self.table = Some(table);
+    /// The upload is complete, and takes the place of an earlier one. In a room that has expired
+    /// meanwhile it is refused.
+    pub(crate) fn accept(mut self, table: Held) -> Result<(), Problem> {
+        self.open = false;
+        let mut state = self.room.lock();
+        let Received { lapsed, unneeded } = state.receive(self.party, table, Instant::now());
+        self.room.announce(&state, None);
+        drop(state);
+        drop(unneeded);
+        let lapsed = lapsed?;
+        self.room.tell(Event::UploadAccepted { party: self.party });
+        for party in lapsed {
+            self.room.tell(Event::ConfirmationLapsed { party });
+        }
+        Ok(())
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let accepted = self.table.is_some();
-        let mut state = self.room.lock();
-        let Replaced { table, lapsed } = state.end_upload(self.party, self.table.take());
-        self.room.announce(&state, None);
-        drop(state);
-        drop(table);
-        if accepted {
-            self.room.tell(Event::UploadAccepted { party: self.party });
-        }
-        for party in lapsed {
-            self.room.tell(Event::ConfirmationLapsed { party });
+        if self.open {
+            self.room.lock().give_up_upload(self.party);
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct RuntimeFile {
     #[serde(default)]
     pub(crate) target: Option<Spanned<String>>,
     #[serde(default)]
+    pub(crate) expires_after: Option<Spanned<String>>,
+    #[serde(default)]
     pub(crate) limits: LimitsFile,
 }
 

@@ -5,7 +5,8 @@ use tabular::Upload;
 
 use crate::commitments::Seen;
 
-/// One data provider's place. A table may be replaced while it is not confirmed, and is taken away once, for training.
+/// One data provider's place. A table may be replaced while it is not confirmed, and is taken away
+/// once, for training.
 #[derive(Debug)]
 pub(crate) struct Seat {
     name: String,
@@ -53,7 +54,8 @@ impl Seat {
                 return Ok(());
             }
             Table::Confirmed(..) => {
-                "You have confirmed your table; to replace it, withdraw that first (POST /withdraw_confirmation)."
+                "You have confirmed your table; to replace it, withdraw that first (POST \
+                 /withdraw_confirmation)."
             }
             Table::Taken(_) => "Every party has confirmed, so no table can be replaced any more.",
         };
@@ -86,8 +88,8 @@ impl Seat {
         Err(Problem::new(Code::NothingUploaded, detail))
     }
 
-    /// Confirms the table, if there is one. A confirmation that is there already stays, and comes to rest on what was seen if
-    /// something was. Says whether that changed anything.
+    /// Confirms the table, if there is one. A confirmation that is there already stays, and comes
+    /// to rest on what was seen if something was. Says whether that changed anything.
     pub(crate) fn confirm(&mut self, seen: Seen) -> bool {
         match std::mem::replace(&mut self.table, Table::None) {
             Table::Uploaded(held) => {
@@ -119,7 +121,8 @@ impl Seat {
         }
     }
 
-    /// Takes the confirmation back if it rests on what this party had uploaded. Says whether it did.
+    /// Takes the confirmation back if it rests on what this party had uploaded. Says whether it
+    /// did.
     pub(crate) fn lapse(&mut self, party: usize) -> bool {
         match &self.table {
             Table::Confirmed(_, seen) if seen.iter().any(|(other, _)| *other == party) => {
@@ -140,6 +143,14 @@ impl Seat {
                 self.table = other;
                 None
             }
+        }
+    }
+
+    /// Takes the table away for good, confirmed or not.
+    pub(crate) fn clear(&mut self) -> Option<Held> {
+        match std::mem::replace(&mut self.table, Table::None) {
+            Table::Uploaded(held) | Table::Confirmed(held, _) => Some(held),
+            Table::None | Table::Taken(_) => None,
         }
     }
 

@@ -1,20 +1,24 @@
-//! What may happen when in a room: its states and the ways between them, without threads, clocks or HTTP.
+//! What may happen when in a room: its states and the ways between them, without threads, clocks or
+//! HTTP.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use privacy::NoiseRng;
 use protocol::{Code, Phase, Problem, Status, TrainingProgress};
 use tabular::Upload;
 
 use crate::commitments::Seen;
+use crate::expiry::{Idle, Look};
 use crate::seat::{Held, Seat};
 use crate::training::{Fitted, Unfitted};
 
-/// The parties' seats, and how far the room has come. Whoever changes it holds the room's lock, so that of two changes at once
-/// one comes first.
+/// The parties' seats, and how far the room has come. Whoever changes it holds the room's lock, so
+/// that of two changes at once one comes first.
 pub(crate) struct State {
     seats: Vec<Seat>,
     stage: Stage,
+    idle: Idle,
 }
 
 enum Stage {
@@ -23,6 +27,8 @@ enum Stage {
     Training,
     Trained(Arc<Fitted>),
     Failed,
+    /// Nothing is held any more.
+    Expired,
 }
 
 /// What training begins with.
@@ -31,21 +37,23 @@ pub(crate) struct Start {
     pub(crate) rng: NoiseRng,
 }
 
-/// What a new table has changed besides its own seat.
-#[derive(Default)]
-pub(crate) struct Replaced {
-    /// The table before it. Overwriting it takes a while, which nobody should have to wait for.
-    pub(crate) table: Option<Held>,
-    /// The parties whose confirmations were for the table before it, and hold no more.
-    pub(crate) lapsed: Vec<usize>,
+/// How a new table was received.
+pub(crate) struct Received {
+    /// The parties whose confirmations were for the table before it, and hold no more; or why it
+    /// was not taken in.
+    pub(crate) lapsed: Result<Vec<usize>, Problem>,
+    /// The table that is not needed: the one before it, or itself. Overwriting it takes a while,
+    /// which nobody should have to wait for.
+    pub(crate) unneeded: Option<Held>,
 }
 
 impl State {
     /// Awaiting data of the parties with these names.
-    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>, rng: NoiseRng) -> Self {
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>, rng: NoiseRng, idle: Idle) -> Self {
         State {
             seats: names.map(|name| Seat::new(name.to_owned())).collect(),
             stage: Stage::Gathering(rng),
+            idle,
         }
     }
 
@@ -54,44 +62,77 @@ impl State {
         &self.seats
     }
 
-    /// An upload begins; [`State::end_upload`] must follow.
+    /// An upload begins; [`State::receive`] or [`State::give_up_upload`] must follow.
     pub(crate) fn begin_upload(&mut self, party: usize) -> Result<(), Problem> {
+        self.check_not_expired()?;
         self.seats[party].begin_upload()
     }
 
-    /// The upload is over; without a table, everything is as before it. With one, confirmations that were given for another
-    /// table of this party lapse.
-    pub(crate) fn end_upload(&mut self, party: usize, table: Option<Held>) -> Replaced {
-        let Some(table) = table else {
+    /// The upload brought no table; everything is as before it.
+    pub(crate) fn give_up_upload(&mut self, party: usize) {
+        self.seats[party].give_up_upload();
+    }
+
+    /// The upload brought this table. Confirmations that were given for an earlier table of this
+    /// party lapse.
+    pub(crate) fn receive(&mut self, party: usize, table: Held, now: Instant) -> Received {
+        if let Err(expired) = self.check_not_expired() {
             self.seats[party].give_up_upload();
-            return Replaced::default();
-        };
-        let table = self.seats[party].take_in(table);
+            return Received {
+                lapsed: Err(expired),
+                unneeded: Some(table),
+            };
+        }
+        self.idle.interrupt(now);
+        let unneeded = self.seats[party].take_in(table);
         let lapsed = (0..self.seats.len())
             .filter(|other| self.seats[*other].lapse(party))
             .collect();
-        Replaced { table, lapsed }
+        Received {
+            lapsed: Ok(lapsed),
+            unneeded,
+        }
     }
 
-    /// The party stands by its table, and by what it has seen of the others'. Says whether that changed anything.
-    pub(crate) fn confirm(&mut self, party: usize, seen: Seen) -> Result<bool, Problem> {
+    /// The party stands by its table, and by what it has seen of the others'. Says whether that
+    /// changed anything.
+    pub(crate) fn confirm(
+        &mut self,
+        party: usize,
+        seen: Seen,
+        now: Instant,
+    ) -> Result<bool, Problem> {
+        self.check_not_expired()?;
         self.seats[party].check_can_confirm()?;
         self.check_seen(party, &seen)?;
-        Ok(self.seats[party].confirm(seen))
+        let news = self.seats[party].confirm(seen);
+        if news {
+            self.idle.interrupt(now);
+        }
+        Ok(news)
     }
 
     /// The party takes its confirmation back. Says whether that changed anything.
-    pub(crate) fn withdraw(&mut self, party: usize) -> Result<bool, Problem> {
+    pub(crate) fn withdraw(&mut self, party: usize, now: Instant) -> Result<bool, Problem> {
         match self.stage {
-            Stage::Gathering(_) => Ok(self.seats[party].withdraw()),
+            Stage::Gathering(_) => {
+                let news = self.seats[party].withdraw();
+                if news {
+                    self.idle.interrupt(now);
+                }
+                Ok(news)
+            }
+            Stage::Expired => Err(expired()),
             Stage::Training | Stage::Trained(_) | Stage::Failed => {
-                let detail = "Every party has confirmed and training has started, so a confirmation cannot be taken back any more.";
+                let detail = "Every party has confirmed and training has started, so a \
+                    confirmation cannot be taken back any more.";
                 Err(Problem::new(Code::TrainingStarted, detail))
             }
         }
     }
 
-    /// The tables and the generator, when all have confirmed; never twice, as the generator is gone then.
+    /// The tables and the generator, when all have confirmed; never twice, as the generator is gone
+    /// then.
     pub(crate) fn begin_training(&mut self) -> Option<Start> {
         if !self.seats.iter().all(Seat::is_confirmed) {
             return None;
@@ -117,16 +158,34 @@ impl State {
         };
     }
 
+    /// Ends a room that waits for its parties in vain; gives the tables that it held, to be
+    /// overwritten.
+    pub(crate) fn expire_if_idle(&mut self, look: Look) -> Option<Vec<Held>> {
+        let waits = matches!(self.stage, Stage::Gathering(_));
+        (waits && self.idle.is_over(look)).then(|| {
+            self.stage = Stage::Expired;
+            self.seats.iter_mut().filter_map(Seat::clear).collect()
+        })
+    }
+
+    /// Whether the room waits for its parties no more.
+    pub(crate) fn is_done_waiting(&self) -> bool {
+        !matches!(self.stage, Stage::Gathering(_))
+    }
+
     /// The model, once there is one.
     pub(crate) fn fitted(&self) -> Result<Arc<Fitted>, Problem> {
         match &self.stage {
             Stage::Trained(fitted) => Ok(Arc::clone(fitted)),
             Stage::Failed => {
-                let detail = "Training ended without a model, and cannot be repeated in this room; open a new one.";
+                let detail = "Training ended without a model, and cannot be repeated in this \
+                    room; open a new one.";
                 Err(Problem::new(Code::TrainingFailed, detail))
             }
+            Stage::Expired => Err(expired()),
             Stage::Gathering(_) | Stage::Training => {
-                let detail = "There is no model yet: every party must upload and confirm, and training must end.";
+                let detail = "There is no model yet: every party must upload and confirm, and \
+                    training must end.";
                 Err(Problem::new(Code::NotFitted, detail))
             }
         }
@@ -142,12 +201,20 @@ impl State {
             Stage::Training => Phase::Training,
             Stage::Trained(_) => Phase::Trained,
             Stage::Failed => Phase::Failed,
+            Stage::Expired => Phase::Expired,
         };
         Status {
             status: phase,
             parties: self.seats.iter().map(Seat::status).collect(),
             progress,
             you: None,
+        }
+    }
+
+    fn check_not_expired(&self) -> Result<(), Problem> {
+        match self.stage {
+            Stage::Expired => Err(expired()),
+            _ => Ok(()),
         }
     }
 
@@ -165,9 +232,21 @@ impl State {
             "Nothing is confirmed"
         };
         let detail = format!(
-            "The upload of {} is not the one with this commitment, or not any more: see /status. {earlier}.",
+            "The upload of {} is not the one with this commitment, or not any more: see /status. \
+             {earlier}.",
             self.seats[*other].name()
         );
         Err(Problem::new(Code::UploadsChanged, detail))
     }
 }
+
+/// What whoever asks something of an expired room is told.
+pub(crate) fn expired() -> Problem {
+    let detail = "The parties did nothing for longer than the agreement's expires_after, so what \
+        was uploaded is overwritten and this room is \
+        closed; open a new one.";
+    Problem::new(Code::Expired, detail)
+}
+
+#[cfg(test)]
+mod exhaustive;

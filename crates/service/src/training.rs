@@ -164,6 +164,7 @@ mod tests {
             agreement: CheckedAgreement::parse(Agreement::new(service, runtime).unwrap()).unwrap(),
             id: RoomId::from_bytes([0; 32]),
             attest: Arc::new(|_| Err(crate::NoEvidence)),
+            platform_time: Arc::new(|| Err(crate::NoEvidence)),
             events: Arc::new(move |event| told.lock().unwrap().push(event)),
             rng: testkit::noise(1),
         };

@@ -16,6 +16,7 @@ use crate::metered::{Meter, metered};
 use crate::reply::{Reply, internal};
 use crate::room::{Lease, Room};
 use crate::seat::Held;
+use crate::state::expired;
 
 /// A Parquet file can only be read once all of it is there, so less of it is taken than of CSV.
 const MAX_PARQUET_BYTES: u64 = 512 << 20;
@@ -45,7 +46,12 @@ pub(crate) async fn receive(
         .await
         .map_err(|_| not_multipart())?;
     let taken = match lease {
-        Ok(lease) => take_in(room, lease, &mut form, &meter).await,
+        Ok(lease) => tokio::select! {
+            biased;
+            // The reader then sees a file without its end, and drops what it has.
+            () = room.expired() => Err(expired()),
+            taken = take_in(room, lease, &mut form, &meter) => taken,
+        },
         Err(problem) => Err(problem),
     };
     if taken
@@ -213,7 +219,7 @@ fn read_table(
         warnings: upload.warnings().to_vec(),
         commitment: commitment.clone(),
     };
-    lease.accept(Held { upload, commitment });
+    lease.accept(Held { upload, commitment })?;
     Ok(reply)
 }
 

@@ -30,6 +30,14 @@ pub(crate) fn get(port: u16, path: &str) -> anyhow::Result<Reply> {
     )
 }
 
+pub(crate) fn post(port: u16, path: &str) -> anyhow::Result<Reply> {
+    send(
+        port,
+        format!("POST {path} HTTP/1.0\r\nhost: localhost:{port}\r\ncontent-length: 0\r\n\r\n")
+            .as_bytes(),
+    )
+}
+
 /// Uploads a table as a form with one field.
 pub(crate) fn upload(port: u16, table: &str) -> anyhow::Result<Reply> {
     send(port, &upload_request(port, table))

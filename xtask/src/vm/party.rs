@@ -86,7 +86,7 @@ impl Connected {
 
     /// Confirms the upload.
     pub(crate) fn confirm(&self) -> anyhow::Result<()> {
-        self.get("/confirm_data")?.ok().map(drop)
+        http::post(self.port, "/confirm_data")?.ok().map(drop)
     }
 
     /// Waits until there is a model.
@@ -96,6 +96,7 @@ impl Connected {
             match self.phase()?.as_str() {
                 "trained" => return Ok(()),
                 "failed" => bail!("the room could not fit a model"),
+                "expired" => bail!("the room has expired"),
                 _ => std::thread::sleep(Duration::from_millis(200)),
             }
         }

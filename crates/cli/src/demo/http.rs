@@ -24,6 +24,10 @@ impl LocalPort {
         serde_json::from_slice(&body).with_context(|| format!("GET {path} gave no JSON"))
     }
 
+    pub(super) async fn post(self, path: &str) -> anyhow::Result<Bytes> {
+        self.send(Method::POST, path, None, Bytes::new()).await
+    }
+
     /// As a form with one field, `file`.
     pub(super) async fn upload(
         self,

@@ -79,7 +79,7 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
         parties::upload(party, port, printer).await?;
     }
     for port in ports {
-        port.get("/confirm_data").await?;
+        port.post("/confirm_data").await?;
     }
 
     printer.say("");

@@ -173,6 +173,7 @@ pub(super) async fn wait_until_trained(local: LocalPort, printer: Printer) -> an
         match status.status {
             Phase::Trained => break,
             Phase::Failed => bail!("the room could not fit a model"),
+            Phase::Expired => bail!("the room has expired"),
             _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }

@@ -35,7 +35,15 @@ impl Reply {
 }
 
 pub(crate) async fn get(port: u16, path: &str) -> Reply {
-    send(port, format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: */*\r\nConnection: close\r\n\r\n").as_bytes()).await
+    send(
+        port,
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: \
+        curl/8.5.0\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        )
+        .as_bytes(),
+    )
+    .await
 }
 
 pub(crate) async fn post(port: u16, path: &str) -> Reply {

@@ -133,6 +133,7 @@ fn fault(error: &Error) -> Option<Fault> {
         Error::Nsm(error) => Some(error.into()),
         Error::Listener(_) => Some(Fault::Listener),
         Error::Entropy => Some(Fault::NoEntropy),
+        Error::Threads(_) => Some(Fault::NoThreads),
         Error::Executable(_) => Some(Fault::NsmRefused),
     }
 }

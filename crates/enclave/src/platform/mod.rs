@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use attestation::Measurements;
 use attested_tls::Attester;
+use service::{NoEvidence, PlatformTime};
 
 use crate::Error;
 use crate::platform::simulated::SimulatedPlatform;
@@ -82,9 +83,73 @@ impl Platform {
     }
 }
 
+/// Neither a channel's binding nor a receipt's user data begins like this.
+const TIME_USER_DATA: &[u8] = b"synclave time v1";
+
+/// The time in a document that the platform makes for it. The document comes from the platform's
+/// own device: there is nobody between who could have made another.
+pub(crate) fn attested_time(attester: Arc<dyn Attester>) -> PlatformTime {
+    Arc::new(move || {
+        let document = attester
+            .attest(None, None, TIME_USER_DATA)
+            .map_err(|_| NoEvidence)?;
+        let time = attestation::claimed_time(&document).map_err(|_| NoEvidence)?;
+        Ok(time.as_secs())
+    })
+}
+
 #[cfg(target_os = "linux")]
 impl From<NitroPlatform> for Platform {
     fn from(platform: NitroPlatform) -> Self {
         Self(Signer::Nitro(platform))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use attested_tls::AttestError;
+
+    use super::*;
+
+    /// Answers whatever it is asked with this.
+    struct Answering(Result<Vec<u8>, AttestError>);
+
+    impl Attester for Answering {
+        fn attest(
+            &self,
+            _: Option<&[u8]>,
+            _: Option<&[u8]>,
+            _: &[u8],
+        ) -> Result<Vec<u8>, AttestError> {
+            self.0.clone()
+        }
+    }
+
+    #[test]
+    fn the_time_is_the_documents() {
+        let platform = Platform::simulated().unwrap();
+        let attester = platform.measure(&[7; 48]).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let time = attested_time(Arc::clone(&attester))().unwrap();
+        assert!(time.abs_diff(now.as_secs()) <= 60, "{time}");
+        // A document of another time gives that time, whatever the clock says.
+        let old = attester.attest(None, None, b"").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        let time = attested_time(Arc::new(Answering(Ok(old.clone()))));
+        let made = attestation::claimed_time(&old).unwrap().as_secs();
+        assert_eq!((time().unwrap(), time().unwrap()), (made, made));
+    }
+
+    #[test]
+    fn without_a_document_there_is_no_time() {
+        let refused = Err(AttestError::new("not now"));
+        for answer in [refused, Ok(Vec::new()), Ok(b"no document".to_vec())] {
+            assert_eq!(
+                attested_time(Arc::new(Answering(answer)))(),
+                Err(NoEvidence)
+            );
+        }
     }
 }

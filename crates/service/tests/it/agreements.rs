@@ -97,6 +97,7 @@ fn a_file_with_everything_says_everything_in_its_details() {
           "constraints": [],
           "discovery_share": null,
           "neighbouring_relation": "Adding or removing everything about one id, in all parties' tables together. The receipt also states the weaker guarantee for changing one id's values.",
+          "expires_after_seconds": 604800,
           "limits": {
             "max_upload_bytes": 1000,
             "max_rows": 20,
@@ -119,7 +120,7 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "party_names",
         "parties",
         expect![
-            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `constraints`, `discovery_share`, `workload`, `target`, `limits`"
+            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `constraints`, `discovery_share`, `workload`, `target`, `expires_after`, `limits`"
         ],
     );
     check(
@@ -358,6 +359,41 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "epsilon: 3\nlimits: {max_samples: 0}",
         expect!["runtime.yaml: line 3: max_samples must be at least 1"],
     );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\nexpires_after: 91 days",
+        expect![
+            "runtime.yaml: line 3: expires_after is `91 days`, but it must be from `1 hour` to \
+             `90 days`, such as `12 hours` or `7 days`"
+        ],
+    );
+    for text in [
+        "0 hours",
+        "59 minutes",
+        "7",
+        "7days",
+        "7  days",
+        "-1 days",
+        "1.5 days",
+        "+1 day",
+        "never",
+        "\"\"",
+        "days",
+        "99999999999 days",
+        "4294967295 days",
+        "7 days ago",
+    ] {
+        let runtime = DECLARED.replacen(
+            "epsilon: 3",
+            &format!("epsilon: 3\nexpires_after: {text}"),
+            1,
+        );
+        let refused = refusal_of(&["Alice", "Bob"], &runtime);
+        assert!(
+            refused.contains("from `1 hour` to `90 days`"),
+            "{text}: {refused}"
+        );
+    }
     check(
         "method: INDEPENDENT",
         "method: CTGAN",

@@ -3,6 +3,7 @@
 mod agreements;
 mod canary;
 mod columns;
+mod expiry;
 mod interface;
 mod receipts;
 mod refusals;

@@ -72,7 +72,11 @@ async fn the_status_says_who_is_awaited_and_to_each_party_its_own_commitment() {
 }
 
 fn commitments(status: &Status) -> Vec<Option<protocol::Digest>> {
-    status.parties.iter().map(|party| party.commitment).collect()
+    status
+        .parties
+        .iter()
+        .map(|party| party.commitment)
+        .collect()
 }
 
 /// The request that confirms what `/status` shows to this user now.
@@ -82,7 +86,10 @@ async fn confirm_what_is_seen(room: &TestRoom, user: &str) -> String {
         let digest = party.commitment?;
         Some(format!("{}:{digest}", party.name))
     });
-    format!("/confirm_data?commitments={}", seen.collect::<Vec<_>>().join(","))
+    format!(
+        "/confirm_data?commitments={}",
+        seen.collect::<Vec<_>>().join(",")
+    )
 }
 
 #[tokio::test]
@@ -90,13 +97,22 @@ async fn a_confirmation_can_be_bound_to_what_the_others_have_uploaded() {
     let room = TestRoom::open(DECLARED);
     room.upload("Alice", &alice()).await.ok();
     let too_early = confirm_what_is_seen(&room, "Alice").await;
-    room.get("Alice", &too_early).await.refused(Code::BadParameter);
+    room.get("Alice", &too_early)
+        .await
+        .refused(Code::BadParameter);
 
     room.upload("Bob", &bob()).await.ok();
     let first = confirm_what_is_seen(&room, "Alice").await;
     room.upload("Bob", &bob()).await.ok();
-    let changed = room.get("Alice", &first).await.refused(Code::UploadsChanged);
-    expect_test::expect!["The upload of Bob is not the one with this commitment, or not any more: see /status. Nothing is confirmed."].assert_eq(&changed.detail);
+    let changed = room
+        .get("Alice", &first)
+        .await
+        .refused(Code::UploadsChanged);
+    expect_test::expect![
+        "The upload of Bob is not the one with this commitment, or not any more: \
+        see /status. Nothing is confirmed."
+    ]
+    .assert_eq(&changed.detail);
     let second = confirm_what_is_seen(&room, "Alice").await;
     room.ask("Alice", "POST", &second).await.ok();
 
@@ -104,13 +120,20 @@ async fn a_confirmation_can_be_bound_to_what_the_others_have_uploaded() {
     room.upload("Bob", &bob()).await.ok();
     room.confirm("Bob").await.ok();
     assert_eq!(words(&room).await, "Model status: awaiting confirmation");
-    assert!(room.events().contains(&Event::ConfirmationLapsed { party: 0 }));
-    room.get("Alice", &second).await.refused(Code::UploadsChanged);
+    assert!(
+        room.events()
+            .contains(&Event::ConfirmationLapsed { party: 0 })
+    );
+    room.get("Alice", &second)
+        .await
+        .refused(Code::UploadsChanged);
     let third = confirm_what_is_seen(&room, "Alice").await;
     room.get("Alice", &third).await.ok();
     assert_eq!(room.finished().await, Phase::Trained);
     room.get("Alice", &third).await.ok();
-    room.get("Alice", &second).await.refused(Code::UploadsChanged);
+    room.get("Alice", &second)
+        .await
+        .refused(Code::UploadsChanged);
 }
 
 #[tokio::test]
@@ -121,8 +144,15 @@ async fn a_confirmation_that_is_not_bound_stands_whatever_the_others_upload() {
     let first = confirm_what_is_seen(&room, "Alice").await;
     room.confirm("Alice").await.ok();
     room.upload("Bob", &bob()).await.ok();
-    let refused = room.get("Alice", &first).await.refused(Code::UploadsChanged);
-    assert!(refused.detail.ends_with("What you confirmed before still stands."));
+    let refused = room
+        .get("Alice", &first)
+        .await
+        .refused(Code::UploadsChanged);
+    assert!(
+        refused
+            .detail
+            .ends_with("What you confirmed before still stands.")
+    );
     // It can be bound later, and is not loosened again.
     let second = confirm_what_is_seen(&room, "Alice").await;
     room.get("Alice", &second).await.ok();
@@ -138,11 +168,20 @@ async fn a_confirmation_can_be_withdrawn_until_the_last_one() {
     let withdraw = async |user: &str| room.ask(user, "POST", "/withdraw_confirmation").await;
     room.upload("Alice", &alice()).await.ok();
     let nothing = withdraw("Alice").await.value();
-    assert_eq!(nothing["message"], "You had not confirmed, so nothing has changed");
+    assert_eq!(
+        nothing["message"],
+        "You had not confirmed, so nothing has changed"
+    );
     room.confirm("Alice").await.ok();
-    let refused = room.upload("Alice", &alice()).await.refused(Code::AlreadyConfirmed);
+    let refused = room
+        .upload("Alice", &alice())
+        .await
+        .refused(Code::AlreadyConfirmed);
     assert!(refused.detail.contains("POST /withdraw_confirmation"));
-    assert_eq!(withdraw("Alice").await.value()["message"], "Confirmation withdrawn");
+    assert_eq!(
+        withdraw("Alice").await.value()["message"],
+        "Confirmation withdrawn"
+    );
     let status: Status = room.get("Bob", "/status").await.json();
     assert!(!status.parties[0].confirmed && status.parties[0].uploaded);
 
@@ -154,10 +193,18 @@ async fn a_confirmation_can_be_withdrawn_until_the_last_one() {
     withdraw("Alice").await.refused(Code::TrainingStarted);
     assert_eq!(room.finished().await, Phase::Trained);
     withdraw("Bob").await.refused(Code::TrainingStarted);
-    room.get("Alice", "/withdraw_confirmation").await.refused(Code::MethodNotAllowed);
+    room.get("Alice", "/withdraw_confirmation")
+        .await
+        .refused(Code::MethodNotAllowed);
     withdraw("Zoe").await.refused(Code::Forbidden);
     let withdrawn = Event::ConfirmationWithdrawn { party: 0 };
-    assert_eq!(room.events().iter().filter(|event| **event == withdrawn).count(), 1);
+    assert_eq!(
+        room.events()
+            .iter()
+            .filter(|event| **event == withdrawn)
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

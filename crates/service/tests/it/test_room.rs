@@ -1,6 +1,7 @@
 //! A room with a recorder for its events, and requests as its users make them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +41,10 @@ pub(crate) struct TestRoom {
     router: Router,
     keys: HashMap<String, Vec<u8>>,
     events: Arc<Mutex<Vec<Event>>>,
+    /// The platform's time; it gives none at 0.
+    seconds: Arc<AtomicU64>,
+    /// How often the room has asked for it.
+    looks: Arc<AtomicU64>,
 }
 
 /// A reply, read to its end.
@@ -119,7 +124,18 @@ impl TestRoom {
         let keys = keys
             .map(|user| (user.name().to_owned(), user.key().spki().to_vec()))
             .collect();
+        let seconds = Arc::new(AtomicU64::new(1_700_000_000));
+        let looks = Arc::new(AtomicU64::new(0));
+        let (shown, count) = (Arc::clone(&seconds), Arc::clone(&looks));
+        let platform = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            match shown.load(Ordering::SeqCst) {
+                0 => Err(NoEvidence),
+                seconds => Ok(seconds),
+            }
+        };
         let setup = RoomSetup {
+            platform_time: Arc::new(platform),
             agreement,
             id: RoomId::from_bytes([42; 32]),
             attest,
@@ -133,7 +149,35 @@ impl TestRoom {
             room,
             keys,
             events: Arc::default(),
+            seconds,
+            looks,
         }
+    }
+
+    /// Sets the platform's time forward, and waits until the room has looked at it.
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.seconds.fetch_add(time.as_secs(), Ordering::SeqCst);
+        self.look().await;
+    }
+
+    /// From now on the platform gives no time.
+    pub(crate) fn lose_time(&self) {
+        self.seconds.store(0, Ordering::SeqCst);
+    }
+
+    /// Waits until the room has looked at the time as it is now, or looks no more.
+    pub(crate) async fn look(&self) {
+        // The next look may have begun already. When the one after the next begins, the next has
+        // ended.
+        let enough = self.looks.load(Ordering::SeqCst) + 2;
+        for _ in 0..10_000 {
+            let over = self.room.watch().borrow().status.is_final();
+            if over || self.looks.load(Ordering::SeqCst) >= enough {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("the room does not look at the time");
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
