@@ -5,18 +5,21 @@
 //!
 //! # The states of a room
 //!
-//! | state | an upload | a confirmation | a withdrawal | `expires_after` without activity |
+//! | state | an upload | a confirmation | a withdrawal | no activity |
 //! |---|---|---|---|---|
-//! | `awaiting_data`: not all have uploaded | is taken in, unless its party has confirmed | is taken, if its party has uploaded and the commitments it names are those of the tables | takes a confirmation back | tables are overwritten: `expired` |
-//! | `awaiting_confirmation`: all have uploaded | the same; confirmations that named its party's table before lapse | the same; the last one starts training: `training` | the same | the same |
-//! | `training` | refused | changes nothing | refused | nothing |
-//! | `trained`: there is a model | refused | changes nothing | refused | nothing |
-//! | `failed`: there will be none | refused | changes nothing | refused | nothing |
-//! | `expired`: nothing is held | refused | refused | refused | nothing |
+//! | `awaiting_data` | is taken in (1) | is taken (2) | is taken | `expired` |
+//! | `awaiting_confirmation` | is taken in (1) | is taken (2); the last trains | is taken | `expired` |
+//! | `training` | is refused | changes nothing | is refused | |
+//! | `trained` | is refused | changes nothing | is refused | |
+//! | `failed` | is refused | changes nothing | is refused | |
+//! | `expired` | is refused | is refused | is refused | |
 //!
-//! Activity is an upload that is taken in, and a confirmation or withdrawal that changes something.
-//! All of it happens under one lock, so that of a withdrawal and the last confirmation one comes
-//! first.
+//! 1. Unless its party has confirmed. Confirmations that named the table before it lapse.
+//! 2. If its party has uploaded, and the commitments that it names are those of the tables.
+//!
+//! Activity is an upload that is taken in, and a confirmation or withdrawal that changes something;
+//! without it for the agreement's `expires_after`, the tables are overwritten. All of this happens
+//! under one lock, so that of a withdrawal and the last confirmation one comes first.
 #![forbid(unsafe_code)]
 
 mod agreement;
