@@ -10,7 +10,7 @@ use attested_tls::{AcceptError, Accepted, Acceptor, Attester, ServerKey};
 use axum::Router;
 use privacy::NoiseRng;
 use protocol::{Agreement, AgreementHash, RoomId};
-use service::{CheckedAgreement, NoEvidence, Room, RoomSetup};
+use service::{CheckedAgreement, MemoryShares, NoEvidence, Room, RoomSetup};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, TryAcquireError, watch};
 use tokio::task::JoinHandle;
@@ -63,8 +63,8 @@ impl Enclave {
     /// May block, on a platform that does.
     ///
     /// # Errors
-    /// [`Error::Agreement`], [`Error::Nsm`], [`Error::Listener`], [`Error::Entropy`],
-    /// [`Error::Threads`].
+    /// [`Error::Agreement`], [`Error::Memory`], [`Error::Nsm`], [`Error::Listener`],
+    /// [`Error::Entropy`], [`Error::Threads`].
     pub fn start(config: Config) -> Result<Running, Error> {
         let Config {
             agreement,
@@ -74,6 +74,7 @@ impl Enclave {
             events,
         } = config;
         let agreement = CheckedAgreement::parse(agreement)?;
+        let memory = MemoryShares::new(&agreement, limits.memory_bytes)?;
         let name = agreement.sha384();
         let mut boot = [0; 32];
         getrandom::fill(&mut boot).map_err(|_| Error::Entropy)?;
@@ -104,6 +105,7 @@ impl Enclave {
             }),
             events: room_events(&events),
             rng,
+            memory,
         });
         let router = service::router(room?);
 

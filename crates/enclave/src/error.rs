@@ -20,6 +20,9 @@ pub enum Error {
     /// An agreement that makes no sense.
     #[error("{0}")]
     Agreement(#[from] service::AgreementError),
+    /// The enclave has too little memory for the agreement.
+    #[error("{0}")]
+    Memory(#[from] service::TooLittleMemory),
     /// The running program cannot be measured.
     #[error("the running program cannot be read to measure it: {0}")]
     Executable(#[source] io::Error),

@@ -18,6 +18,8 @@ mod inbound;
 pub mod init;
 mod limits;
 mod listener;
+#[cfg(target_os = "linux")]
+mod memory;
 mod platform;
 mod room_folder;
 #[cfg(target_os = "linux")]

@@ -19,6 +19,9 @@ pub struct Limits {
     pub body_grace: Duration,
     /// In bytes a second: the slowest average that a body may keep up for ever.
     pub body_rate: u32,
+    /// Bytes of memory that the enclave counts on, of which each party gets its share. By default
+    /// what there is when the limits are made; that must be before the process is confined.
+    pub memory_bytes: u64,
     /// How long the other side may refuse to take what is written to it.
     pub write_deadline: Duration,
 }
@@ -33,7 +36,19 @@ impl Default for Limits {
             header_deadline: Duration::from_secs(30),
             body_grace: Duration::from_secs(30),
             body_rate: 1024,
+            memory_bytes: memory_bytes(),
             write_deadline: Duration::from_secs(60),
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn memory_bytes() -> u64 {
+    crate::memory::available()
+}
+
+/// Where enclaves are only tried out, little is enough.
+#[cfg(not(target_os = "linux"))]
+fn memory_bytes() -> u64 {
+    2 << 30
 }

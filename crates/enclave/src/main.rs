@@ -192,6 +192,7 @@ fn failed(error: enclave::Error) -> Failure {
     let exit = match error {
         enclave::Error::RoomFile { .. }
         | enclave::Error::Files(_)
+        | enclave::Error::Memory(_)
         | enclave::Error::Agreement(_) => Exit::Agreement,
         enclave::Error::Listener(_) => Exit::Address,
         _ => Exit::Platform,

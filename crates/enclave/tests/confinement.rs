@@ -115,13 +115,14 @@ fn serve_room() {
         "root": platform.root_pem().unwrap(),
         "measurements": platform.measurements().unwrap().to_json(),
     });
+    let limits = Limits::default();
     assert_eq!(confine().system_calls, Held::Fully);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let config = Config {
             agreement,
             platform,
             listener: tokio::net::TcpListener::from_std(listener).unwrap().into(),
-            limits: Limits::default(),
+            limits,
             events: Arc::new(drop),
         };
         let mut running = Enclave::start(config).unwrap();

@@ -105,6 +105,10 @@ pub struct DetailsLimits {
     pub max_columns: u64,
     /// Rows of one request for samples.
     pub max_samples: u64,
+    /// Bytes of the enclave's memory for everything of one party: in a room always there, and of an
+    /// agreement by itself where it names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_party_memory_bytes: Option<u64>,
 }
 
 /// How far the room has come.

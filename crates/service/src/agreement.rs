@@ -51,6 +51,8 @@ pub struct Limits {
     pub max_columns: u32,
     /// Rows of one request for samples.
     pub max_samples: u64,
+    /// Bytes of the enclave's memory for everything of one party, if the agreement names them.
+    pub max_party_memory_bytes: Option<u64>,
 }
 
 /// Why an agreement is refused.
@@ -252,6 +254,7 @@ impl CheckedAgreement {
                 max_rows: self.limits.max_rows.into(),
                 max_columns: self.limits.max_columns.into(),
                 max_samples: self.limits.max_samples,
+                max_party_memory_bytes: self.limits.max_party_memory_bytes,
             },
             room,
             agreement_sha384: self.sha384(),

@@ -454,6 +454,11 @@ fn checked_limits(file: &LimitsFile) -> Result<Limits, AgreementError> {
             file.max_samples.as_ref(),
             DEFAULT_MAX_SAMPLES,
         )?,
+        max_party_memory_bytes: file
+            .max_party_memory_bytes
+            .as_ref()
+            .map(|given| at_least_one("max_party_memory_bytes", Some(given), 0))
+            .transpose()?,
     })
 }
 

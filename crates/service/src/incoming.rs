@@ -67,7 +67,13 @@ impl Incoming {
 
     /// What is left of the file, in one place in memory that is overwritten when dropped or left for a larger one. Each
     /// piece is let go as soon as it is copied there.
-    pub(crate) fn whole(&mut self, max_bytes: u64) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    ///
+    /// It and, while it moves, the place it leaves are never larger than `memory` together.
+    pub(crate) fn whole(
+        &mut self,
+        max_bytes: u64,
+        memory: u64,
+    ) -> Result<Zeroizing<Vec<u8>>, Problem> {
         let mut file = Zeroizing::new(Vec::new());
         loop {
             self.fill().map_err(|_| incomplete())?;
@@ -80,7 +86,13 @@ impl Incoming {
                 return Err(too_many_bytes(max_bytes));
             }
             if length > file.capacity() {
-                let mut larger = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
+                let left = memory.saturating_sub(file.capacity() as u64);
+                let left = usize::try_from(left).unwrap_or(usize::MAX);
+                if length > left {
+                    return Err(too_much_memory(memory));
+                }
+                let capacity = length.next_power_of_two().min(left);
+                let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
                 larger.extend_from_slice(&file);
                 file = larger;
             }
@@ -133,6 +145,16 @@ pub(crate) fn too_many_bytes(max_bytes: u64) -> Problem {
     )
 }
 
+fn too_much_memory(memory: u64) -> Problem {
+    Problem::new(
+        Code::TooLarge,
+        format!(
+            "The file takes more than the {memory} bytes of memory that there are for a table in this room; \
+             send it as CSV, which need not be held whole, or leave rows or columns out."
+        ),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +176,7 @@ mod tests {
     #[test]
     fn pieces_make_the_whole_file_and_its_commitment() {
         let mut in_memory = incoming(&[b"ab", b"", b"cde", b"f"]);
-        assert_eq!(*in_memory.whole(6).unwrap(), b"abcdef");
+        assert_eq!(*in_memory.whole(6, 100).unwrap(), b"abcdef");
         let expected = digest::digest(&digest::SHA384, &[&SALT[..], b"abcdef"].concat());
         let expected = Digest::from_bytes(expected.as_ref().try_into().unwrap());
         assert_eq!(in_memory.finish().unwrap(), expected);
@@ -173,13 +195,16 @@ mod tests {
 
     #[test]
     fn a_file_of_too_many_bytes_or_without_its_end_is_refused() {
-        let refused = incoming(&[b"abc", b"def"]).whole(5).unwrap_err();
+        let refused = incoming(&[b"abc", b"def"]).whole(5, 100).unwrap_err();
         assert_eq!(refused.code, Code::TooLarge);
         let (sender, mut cut_off) = Incoming::channel(&Salt::from_bytes(SALT));
         sender
             .try_send(Piece::Bytes(Bytes::from_static(b"abc")))
             .unwrap();
         drop(sender);
-        assert_eq!(cut_off.whole(5).unwrap_err().code, Code::UploadIncomplete);
+        assert_eq!(
+            cut_off.whole(5, 100).unwrap_err().code,
+            Code::UploadIncomplete
+        );
     }
 }

@@ -17,6 +17,7 @@ use crate::columns::columns_reply;
 use crate::commitments;
 use crate::event::{Event, Events};
 use crate::expiry::{self, Idle, LOOK_EVERY, Look, PlatformTime};
+use crate::memory::MemoryShares;
 use crate::seat::{Held, Seat};
 use crate::state::{Received, Start, State};
 use crate::training::{Fitted, Unfitted, train};
@@ -59,6 +60,8 @@ pub struct RoomSetup {
     pub events: Events,
     /// The source of all noise.
     pub rng: NoiseRng,
+    /// What each party may take of the enclave's memory.
+    pub memory: MemoryShares,
 }
 
 /// One collaboration: one agreement, its parties' tables until the model is fitted, and at most one model.
@@ -72,6 +75,7 @@ pub struct Room {
     id: RoomId,
     hasher: KeyHasher,
     events: Events,
+    memory: MemoryShares,
     announce_every: Duration,
     state: Mutex<State>,
     status: watch::Sender<Status>,
@@ -122,6 +126,7 @@ impl Room {
             id: setup.id,
             hasher: KeyHasher::new(*key),
             events: setup.events,
+            memory: setup.memory,
             announce_every,
             samples: Mutex::default(),
             _alive: alive,
@@ -150,7 +155,9 @@ impl Room {
 
     /// What `/details` says.
     pub fn details(&self) -> Details {
-        self.agreement.details(self.id)
+        let mut details = self.agreement.details(self.id);
+        details.limits.max_party_memory_bytes = Some(self.memory.party_bytes());
+        details
     }
 
     /// What `/status` says to this user.
@@ -316,6 +323,10 @@ impl Room {
         &self.hasher
     }
 
+    pub(crate) fn memory(&self) -> MemoryShares {
+        self.memory
+    }
+
     pub(crate) fn announce_every(&self) -> Duration {
         self.announce_every
     }
@@ -387,6 +398,15 @@ impl Lease {
     /// How many rows of one id the party may bring.
     pub(crate) fn max_rows_per_id(&self) -> Option<NonZeroU32> {
         self.room.agreement.parties()[self.party].max_rows_per_id()
+    }
+
+    /// How many rows one id may have in the tables of all other parties together.
+    pub(crate) fn rows_of_others(&self) -> u32 {
+        let parties = self.room.agreement.parties().iter().enumerate();
+        parties
+            .filter(|(place, _)| *place != self.party)
+            .filter_map(|(_, party)| party.max_rows_per_id())
+            .fold(1, |rows, most| rows.saturating_mul(most.get()))
     }
 
     /// The party's name.

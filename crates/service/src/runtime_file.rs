@@ -86,4 +86,5 @@ pub(crate) struct LimitsFile {
     pub(crate) max_rows: Option<Spanned<u32>>,
     pub(crate) max_columns: Option<Spanned<u32>>,
     pub(crate) max_samples: Option<Spanned<u64>>,
+    pub(crate) max_party_memory_bytes: Option<Spanned<u64>>,
 }

@@ -131,7 +131,7 @@ fn tenths(done: u64, total: u64) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Mutex;
 
     use access::PublicKey;
@@ -139,6 +139,7 @@ mod tests {
 
     use super::*;
     use crate::event::Event;
+    use crate::memory::MemoryShares;
     use crate::room::RoomSetup;
 
     fn key(byte: u8) -> String {
@@ -150,18 +151,25 @@ mod tests {
             .to_text()
     }
 
-    fn room(told: &Arc<Mutex<Vec<Event>>>) -> Arc<Room> {
-        let service = format!(
+    /// A `service.yaml` with the parties A and B.
+    pub(crate) fn two_parties() -> String {
+        format!(
             "auth: [{{auth_name: a, auth_type: signed_headers}}]\n\
              roles: [{{role_name: data_provider, role_cardinality: 2}}]\n\
              users: {{data_provider: [{{user_name: A, public_key: {}}}, {{user_name: B, public_key: {}}}]}}\n",
             key(1),
             key(2)
-        );
+        )
+    }
+
+    fn room(told: &Arc<Mutex<Vec<Event>>>) -> Arc<Room> {
         let runtime = "method: INDEPENDENT\nepsilon: 1\nparty_names: [A, B]\n";
         let told = Arc::clone(told);
+        let agreement = Agreement::new(two_parties(), runtime).unwrap();
+        let agreement = CheckedAgreement::parse(agreement).unwrap();
         let setup = RoomSetup {
-            agreement: CheckedAgreement::parse(Agreement::new(service, runtime).unwrap()).unwrap(),
+            memory: MemoryShares::new(&agreement, 1 << 30).unwrap(),
+            agreement,
             id: RoomId::from_bytes([0; 32]),
             attest: Arc::new(|_| Err(crate::NoEvidence)),
             platform_time: Arc::new(|| Err(crate::NoEvidence)),

@@ -8,7 +8,7 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use protocol::{Code, Commitment, Problem, Salt, UploadReply};
-use tabular::{TableError, Upload, read_csv, read_parquet};
+use tabular::{TableError, Upload, read_csv, read_parquet_while};
 use tokio::sync::mpsc;
 
 use crate::incoming::{Incoming, Piece, incomplete, too_many_bytes};
@@ -87,9 +87,13 @@ async fn take_in(
     getrandom::fill(&mut salt).map_err(|_| internal())?;
     let salt = Salt::from_bytes(salt);
     let (pieces, incoming) = Incoming::channel(&salt);
+    let waiting = Arc::new(());
     let reading = {
-        let room = Arc::clone(room);
-        tokio::task::spawn_blocking(move || read_table(&room, lease, format, salt, incoming))
+        let (room, waiting) = (Arc::clone(room), Arc::downgrade(&waiting));
+        tokio::task::spawn_blocking(move || {
+            let wanted = move || waiting.strong_count() > 0;
+            read_table(&room, lease, format, salt, incoming, &wanted)
+        })
     };
     let ended = match forward(field, &pieces).await {
         Ok(Reader::Listening) => {
@@ -102,6 +106,9 @@ async fn take_in(
     // Without an end the reader gives up, and the party's seat is free again before the reply is sent.
     drop(pieces);
     let read = reading.await.map_err(|_| internal())?;
+    // Where the client has gone this future is dropped above, and the reader sees that nobody waits
+    // for it.
+    drop(waiting);
     ended?;
     read
 }
@@ -207,8 +214,9 @@ fn read_table(
     format: Format,
     salt: Salt,
     mut incoming: Incoming,
+    wanted: &dyn Fn() -> bool,
 ) -> Result<UploadReply, Problem> {
-    let upload = code(room, &lease, format, &mut incoming)?;
+    let upload = code(room, &lease, format, &mut incoming, wanted)?;
     let commitment = Commitment {
         salt,
         digest: incoming.finish()?,
@@ -228,8 +236,10 @@ fn code(
     lease: &Lease,
     format: Format,
     incoming: &mut Incoming,
+    wanted: &dyn Fn() -> bool,
 ) -> Result<Upload, Problem> {
     let limits = room.agreement().limits();
+    let memory = room.memory().table_bytes();
     let max_bytes = match format {
         Format::Csv => limits.max_upload_bytes,
         Format::Parquet => limits.max_upload_bytes.min(MAX_PARQUET_BYTES),
@@ -239,18 +249,26 @@ fn code(
         max_rows: limits.max_rows,
         max_columns: usize::try_from(limits.max_columns).unwrap_or(usize::MAX),
         max_rows_per_id: lease.max_rows_per_id(),
+        max_memory_bytes: memory,
         ..tabular::Limits::default()
     };
     let (key, schema) = (Some(room.agreement().key()), lease.schema());
     let upload = match format {
         Format::Csv => read_csv(incoming, key, schema, room.hasher(), &limits),
         Format::Parquet => {
-            let file = incoming.whole(max_bytes)?;
-            read_parquet(Bytes::from_owner(file), key, schema, room.hasher(), &limits)
+            let file = incoming.whole(max_bytes, memory)?;
+            // The file is there until the table is whole.
+            let limits = tabular::Limits {
+                max_memory_bytes: memory.saturating_sub(file.capacity() as u64),
+                ..limits
+            };
+            let file = Bytes::from_owner(file);
+            read_parquet_while(file, key, schema, room.hasher(), &limits, wanted)
         }
     };
     let upload = upload.map_err(|error| refused(&error))?;
     check_names(room, lease, &upload)?;
+    check_join(room, lease, &upload)?;
     Ok(upload)
 }
 
@@ -268,16 +286,33 @@ fn check_names(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Proble
     }
 }
 
+/// Whether there will be room for the table and its columns of the joined one, whatever the other
+/// parties upload.
+fn check_join(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Problem> {
+    let (rows, share) = (lease.rows_of_others(), room.memory().party_bytes());
+    if upload.joined_bytes(rows) <= share {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::TooLarge,
+        format!(
+            "Joined with the other tables, in which one id may have {rows} rows together, this table could take more than the \
+             {share} bytes of memory that each party has in this room; leave rows or columns out."
+        ),
+    ))
+}
+
 /// To the owner: tabular's sentences name lines, columns and a few ids of its own table.
 fn refused(error: &TableError) -> Problem {
     let code = match error {
-        TableError::Read(_) => return incomplete(),
+        TableError::Read(_) | TableError::Unwanted => return incomplete(),
         TableError::NoKey { .. } => Code::NoKeyColumn,
         TableError::RepeatedIds { .. } => Code::RepeatedIds,
         TableError::TooManyBytes { .. }
         | TableError::TooManyRows { .. }
         | TableError::TooManyColumns { .. }
-        | TableError::TooManyCodes { .. }
+        | TableError::TooMuchMemory { .. }
+        | TableError::TooMuchUnpacked { .. }
         | TableError::TooManyDistinct { .. } => Code::TooLarge,
         _ => Code::UnreadableTable,
     };

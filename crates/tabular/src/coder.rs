@@ -80,7 +80,12 @@ impl Coder {
 
     /// Bytes of one code.
     pub(crate) fn width(&self) -> usize {
-        Codes::width_for_size(self.column.size())
+        self.codes.width()
+    }
+
+    /// Room for so many rows; the account has made it.
+    pub(crate) fn reserve_exact(&mut self, rows: usize) {
+        self.codes.reserve_exact(rows);
     }
 
     /// Takes in one field; `at` is its line or row.

@@ -2,6 +2,8 @@
 
 use zeroize::Zeroize;
 
+use crate::account::{Account, NoRoom};
+
 /// A growable buffer that leaves nothing behind: its contents are overwritten on drop, and the old
 /// place is overwritten when it has to move to a larger one.
 #[derive(Default)]
@@ -51,6 +53,30 @@ impl<T: Copy + Zeroize> Wiped<T> {
         self.0.len()
     }
 
+    /// Bytes of the place, filled or not.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<T>()
+    }
+
+    /// Moves to a place for exactly so many values in all, if it has none yet.
+    pub(crate) fn reserve_exact(&mut self, values: usize) {
+        if values > self.0.capacity() {
+            self.move_to(values);
+        }
+    }
+
+    /// Adds values after the account has made room for them.
+    #[inline]
+    pub(crate) fn extend_within(&mut self, values: &[T], account: &Account) -> Result<(), NoRoom> {
+        if self.0.capacity() - self.0.len() < values.len() {
+            let capacity = self.grown(values.len());
+            account.moves(self.capacity_bytes(), capacity * size_of::<T>())?;
+            self.move_to(capacity);
+        }
+        self.0.extend_from_slice(values);
+        Ok(())
+    }
+
     /// Takes the first so many away.
     pub(crate) fn forget_front(&mut self, count: usize) {
         self.0.drain(..count);
@@ -63,7 +89,15 @@ impl<T: Copy + Zeroize> Wiped<T> {
 
     #[cold]
     fn grow(&mut self, by: usize) {
-        let capacity = (self.0.len() + by).max(self.0.capacity() * 2).max(256);
+        self.move_to(self.grown(by));
+    }
+
+    fn grown(&self, by: usize) -> usize {
+        (self.0.len() + by).max(self.0.capacity() * 2).max(256)
+    }
+
+    #[cold]
+    fn move_to(&mut self, capacity: usize) {
         let mut larger = Vec::with_capacity(capacity);
         larger.extend_from_slice(&self.0);
         self.0.zeroize();
@@ -163,15 +197,6 @@ impl Codes {
         }
     }
 
-    /// Bytes of one code of a column with codes `0..size`.
-    pub(crate) fn width_for_size(size: usize) -> usize {
-        match Self::for_size(size) {
-            Self::U8(_) => 1,
-            Self::U16(_) => 2,
-            Self::U32(_) => 4,
-        }
-    }
-
     /// The column with these codes, each below `size`.
     pub(crate) fn collect(size: usize, codes: impl Iterator<Item = u32>) -> Self {
         match Self::for_size(size) {
@@ -200,6 +225,47 @@ impl Codes {
 
     pub(crate) fn len(&self) -> usize {
         with_codes!(self, codes => codes.len())
+    }
+
+    /// Room for exactly so many codes in all.
+    pub(crate) fn reserve_exact(&mut self, codes: usize) {
+        match self {
+            Self::U8(own) => own.reserve_exact(codes),
+            Self::U16(own) => own.reserve_exact(codes),
+            Self::U32(own) => own.reserve_exact(codes),
+        }
+    }
+
+    /// Bytes of one code.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::U8(_) => 1,
+            Self::U16(_) => 2,
+            Self::U32(_) => 4,
+        }
+    }
+
+    /// Bytes of the place, filled or not.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        match self {
+            Self::U8(own) => own.capacity_bytes(),
+            Self::U16(own) => own.capacity_bytes(),
+            Self::U32(own) => own.capacity_bytes(),
+        }
+    }
+
+    /// Moves to wider integers where those at hand do not hold codes `0..size`, after the account
+    /// has made room for as many codes as there was room for.
+    pub(crate) fn widen_for(&mut self, size: usize, account: &Account) -> Result<(), NoRoom> {
+        let room = self.capacity_bytes() / self.width();
+        let mut wider = Self::for_size(size);
+        if wider.width() > self.width() {
+            account.moves(self.capacity_bytes(), room * wider.width())?;
+            wider.reserve_exact(room);
+            with_codes!(self, codes => codes.iter().for_each(|code| wider.push(code.widen())));
+            *self = wider;
+        }
+        Ok(())
     }
 
     /// The codes of the given rows, in the given order.

@@ -1,9 +1,10 @@
 //! Columns whose domain is not known yet.
 
+use crate::account::{Account, NoRoom};
 use crate::codes::{Codes, Wiped};
 use crate::ids::KeyHasher;
 use crate::limits::Limits;
-use crate::probe::{Pending, Probe};
+use crate::probe::{MAX_PENDING_KEY, Pending, Probe};
 
 /// An undeclared column while it streams in: each different text once, and for each row which one.
 pub(crate) struct Dictionary {
@@ -12,7 +13,8 @@ pub(crate) struct Dictionary {
     probe: Probe,
     pending: Pending<u64>,
     texts: Texts,
-    codes: Wiped<u32>,
+    /// In the narrowest integers that hold those so far.
+    codes: Codes,
     max_distinct: usize,
     max_bytes: usize,
 }
@@ -40,9 +42,9 @@ impl Texts {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    fn push(&mut self, text: &[u8]) {
-        self.bytes.extend_from_slice(text);
-        self.ends.push(self.bytes.len());
+    fn push(&mut self, text: &[u8], account: &Account) -> Result<(), NoRoom> {
+        self.bytes.extend_within(text, account)?;
+        self.ends.extend_within(&[self.bytes.len()], account)
     }
 }
 
@@ -53,21 +55,49 @@ pub(crate) struct RawColumn {
     pub(crate) codes: Codes,
 }
 
-/// The column holds more different texts than may be kept.
-pub(crate) struct TooManyDistinct;
+/// Why a text was not taken in.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// The column holds more different texts than may be kept.
+    TooManyDistinct,
+    NoRoom(NoRoom),
+}
+
+impl From<NoRoom> for NotTaken {
+    fn from(no_room: NoRoom) -> Self {
+        Self::NoRoom(no_room)
+    }
+}
 
 impl Dictionary {
-    pub(crate) fn new(name: String, hasher: &KeyHasher, limits: &Limits) -> Self {
-        Self {
+    pub(crate) fn new(
+        name: String,
+        hasher: &KeyHasher,
+        limits: &Limits,
+        account: &Account,
+    ) -> Result<Self, NoRoom> {
+        let probe = Probe::with_capacity(16);
+        account.take((probe.bytes() + size_of::<Self>() + name.capacity()) as u64)?;
+        Ok(Self {
             name,
             hasher: hasher.clone(),
-            probe: Probe::with_capacity(16),
+            probe,
             pending: Pending::new(),
             texts: Texts::default(),
-            codes: Wiped::new(),
+            codes: Codes::for_size(0),
             max_distinct: limits.max_distinct,
             max_bytes: limits.max_dictionary_bytes(),
-        }
+        })
+    }
+
+    /// Bytes of one code.
+    pub(crate) fn width(&self) -> usize {
+        self.codes.width()
+    }
+
+    /// Room for so many rows; the account has made it.
+    pub(crate) fn reserve_exact(&mut self, rows: usize) {
+        self.codes.reserve_exact(rows);
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -75,24 +105,27 @@ impl Dictionary {
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, field: &[u8]) -> Result<(), TooManyDistinct> {
+    pub(crate) fn push(&mut self, field: &[u8], account: &Account) -> Result<(), NotTaken> {
         let hash = self.hasher.short(field);
-        if self.probe.is_large() {
-            self.pending.push(hash, field);
-            if self.pending.is_full() {
-                self.look_up_pending()?;
-            }
-            Ok(())
-        } else {
-            self.look_up(hash, field)
+        if !self.probe.is_large() {
+            return self.look_up(hash, field, account);
         }
+        if field.len() > MAX_PENDING_KEY {
+            self.look_up_pending(account)?;
+            return self.look_up(hash, field, account);
+        }
+        self.pending.push(hash, field);
+        if self.pending.is_full() {
+            self.look_up_pending(account)?;
+        }
+        Ok(())
     }
 
-    fn look_up_pending(&mut self) -> Result<(), TooManyDistinct> {
+    fn look_up_pending(&mut self, account: &Account) -> Result<(), NotTaken> {
         let mut pending = std::mem::replace(&mut self.pending, Pending::new());
         self.probe.prefetch(pending.hashes());
         for (hash, field) in pending.iter() {
-            self.look_up(hash, field)?;
+            self.look_up(hash, field, account)?;
         }
         pending.clear();
         self.pending = pending;
@@ -100,28 +133,38 @@ impl Dictionary {
     }
 
     #[inline]
-    fn look_up(&mut self, hash: u64, field: &[u8]) -> Result<(), TooManyDistinct> {
-        let next = u32::try_from(self.texts.len()).map_err(|_| TooManyDistinct)?;
+    fn look_up(&mut self, hash: u64, field: &[u8], account: &Account) -> Result<(), NotTaken> {
+        let next = u32::try_from(self.texts.len()).map_err(|_| NotTaken::TooManyDistinct)?;
         let texts = &self.texts;
+        let was_large = self.probe.is_large();
         let known = self
             .probe
-            .find_or_insert(hash, next, |i| texts.get(i as usize) == field);
+            .find_or_insert_within(hash, next, account, |i| texts.get(i as usize) == field)?;
         if known.is_none() {
-            self.texts.push(field);
+            if self.probe.is_large() && !was_large {
+                account.take(Pending::<u64>::BYTES as u64)?;
+            }
+            self.texts.push(field, account)?;
+            self.codes.widen_for(self.texts.len(), account)?;
             if self.texts.len() > self.max_distinct || self.texts.bytes.len() > self.max_bytes {
-                return Err(TooManyDistinct);
+                return Err(NotTaken::TooManyDistinct);
             }
         }
         self.codes.push(known.unwrap_or(next));
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> Result<RawColumn, TooManyDistinct> {
-        self.look_up_pending()?;
+    /// The column; what only reading needed is given back to the account.
+    pub(crate) fn finish(mut self, account: &Account) -> Result<RawColumn, NotTaken> {
+        self.look_up_pending(account)?;
+        account.give(self.probe.bytes() as u64);
+        if self.probe.is_large() {
+            account.give(Pending::<u64>::BYTES as u64);
+        }
         Ok(RawColumn {
             name: self.name,
             texts: self.texts,
-            codes: Codes::U32(self.codes),
+            codes: self.codes,
         })
     }
 }
@@ -132,19 +175,24 @@ mod tests {
     use proptest::prelude::*;
 
     fn dictionary(limits: &Limits) -> Dictionary {
-        Dictionary::new("c".into(), &KeyHasher::new([1; 16]), limits)
+        Dictionary::new("c".into(), &KeyHasher::new([1; 16]), limits, &unlimited()).unwrap()
+    }
+
+    fn unlimited() -> Account {
+        Account::new(u64::MAX)
     }
 
     proptest! {
         #[test]
         fn every_row_reads_back(rows in proptest::collection::vec("[abc]{0,4}", 0..300)) {
-            let mut dictionary = dictionary(&Limits::default());
+            let (mut dictionary, account) = (dictionary(&Limits::default()), unlimited());
+            account.take(1 << 20).unwrap();
             for row in &rows {
-                prop_assert!(dictionary.push(row.as_bytes()).is_ok());
+                prop_assert!(dictionary.push(row.as_bytes(), &account).is_ok());
             }
-            let Ok(column) = dictionary.finish() else { unreachable!() };
-            let Codes::U32(codes) = &column.codes else { unreachable!() };
-            let back: Vec<&[u8]> = codes.as_slice().iter().map(|&code| column.texts.get(code as usize)).collect();
+            let Ok(column) = dictionary.finish(&account) else { unreachable!() };
+            let codes = column.codes.widened();
+            let back: Vec<&[u8]> = codes.iter().map(|&code| column.texts.get(code as usize)).collect();
             prop_assert_eq!(back, rows.iter().map(String::as_bytes).collect::<Vec<_>>());
             let distinct: std::collections::HashSet<&String> = rows.iter().collect();
             prop_assert_eq!(column.texts.len(), distinct.len());
@@ -153,12 +201,13 @@ mod tests {
 
     #[test]
     fn many_different_texts_read_back() {
-        let mut dictionary = dictionary(&Limits::default());
+        let (mut dictionary, account) = (dictionary(&Limits::default()), unlimited());
+        account.take(1 << 20).unwrap();
         let text = |row: usize| format!("{}", row * 7 % 30_011);
         for row in 0..60_000 {
-            assert!(dictionary.push(text(row).as_bytes()).is_ok());
+            assert!(dictionary.push(text(row).as_bytes(), &account).is_ok());
         }
-        let Ok(column) = dictionary.finish() else {
+        let Ok(column) = dictionary.finish(&account) else {
             unreachable!()
         };
         assert_eq!(column.texts.len(), 30_011);
@@ -169,20 +218,21 @@ mod tests {
 
     #[test]
     fn the_limits_hold() {
+        let account = unlimited();
         let mut by_count = dictionary(&Limits {
             max_distinct: 2,
             ..Limits::default()
         });
         assert!(
-            by_count.push(b"a").is_ok()
-                && by_count.push(b"b").is_ok()
-                && by_count.push(b"a").is_ok()
+            by_count.push(b"a", &account).is_ok()
+                && by_count.push(b"b", &account).is_ok()
+                && by_count.push(b"a", &account).is_ok()
         );
-        assert!(by_count.push(b"c").is_err());
+        assert!(by_count.push(b"c", &account).is_err());
         let mut by_bytes = dictionary(&Limits {
             max_distinct: 2,
             ..Limits::default()
         });
-        assert!(by_bytes.push(&[b'x'; 129]).is_err());
+        assert!(by_bytes.push(&[b'x'; 129], &account).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with a table.
 
+use crate::account::NoRoom;
 use crate::names::quoted_list;
 use crate::schema::MAX_NAME_BYTES;
 
@@ -130,14 +131,25 @@ pub enum TableError {
         /// The limit.
         limit: u64,
     },
-    /// More rows times columns than [`Limits::max_code_bytes`](crate::Limits::max_code_bytes) hold.
+    /// More than [`Limits::max_memory_bytes`](crate::Limits::max_memory_bytes).
     #[error(
-        "the table has too many rows for its number of columns: coded it takes more than {limit} bytes; leave columns or rows out"
+        "the table takes more than the {limit} bytes of memory that there are for it; leave rows or columns out, or declare columns that hold many different texts"
     )]
-    TooManyCodes {
+    TooMuchMemory {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// A small file that stands for a very long table.
+    #[error(
+        "unpacked the table takes more than {limit} bytes, which is the most allowed; leave out columns with long texts, or rows"
+    )]
+    TooMuchUnpacked {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Nobody waits for the table any more.
+    #[error("reading was given up")]
+    Unwanted,
     /// An undeclared column holds too many different values.
     #[error(
         "column `{column}` holds too many different values to be kept as they are; declare what it holds, or leave it out"
@@ -205,6 +217,12 @@ pub enum TableError {
         /// What it is.
         what: &'static str,
     },
+}
+
+impl From<NoRoom> for TableError {
+    fn from(NoRoom { limit }: NoRoom) -> Self {
+        Self::TooMuchMemory { limit }
+    }
 }
 
 /// Where in a file a record is.

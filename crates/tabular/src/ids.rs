@@ -6,8 +6,9 @@ use siphasher::sip::SipHasher13;
 use siphasher::sip128::SipHasher24;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::account::{Account, NoRoom};
 use crate::codes::Wiped;
-use crate::probe::{Pending, Probe};
+use crate::probe::{MAX_PENDING_KEY, Pending, Probe};
 
 /// Hashes ids with SipHash-2-4-128 under a secret key, one key per room: two tables whose ids were
 /// hashed under the same key can be joined, and nobody without the key can test a guess.
@@ -66,6 +67,11 @@ impl Ids {
         self.most
     }
 
+    /// Whether an id has several rows.
+    pub(crate) fn has_repeats(&self) -> bool {
+        self.firsts.is_some()
+    }
+
     /// Rows beyond the most that an id may have.
     fn surplus(&self) -> u64 {
         let rows_of_each = self.rows_of_each();
@@ -93,7 +99,10 @@ impl Ids {
         let rows_of_each = self.rows_of_each();
         let most = self.most.get();
         let mut places = Wiped::from(vec![0_u32; firsts.len()]);
-        let mut drawn: Vec<(u32, u64, u32)> = Vec::new();
+        let of_many = rows_of_each.as_slice().iter().filter(|rows| **rows > most);
+        // In one place from the beginning: growing, it would take several times as much.
+        let mut drawn: Vec<(u32, u64, u32)> =
+            Vec::with_capacity(of_many.map(|rows| *rows as usize).sum());
         for (row, &first) in (0_u32..).zip(firsts) {
             let place = &mut places.as_mut_slice()[first as usize];
             if rows_of_each.as_slice()[first as usize] > most {
@@ -110,10 +119,12 @@ impl Ids {
             }
         }
         drawn.zeroize();
+        let mut kept = Vec::with_capacity(firsts.len());
         let rows = (0..)
             .zip(stays.as_slice())
             .filter(|(_, stays)| **stays == 1);
-        Some(rows.map(|(row, _)| row).collect::<Vec<u32>>().into())
+        kept.extend(rows.map(|(row, _)| row));
+        Some(kept.into())
     }
 
     fn lot(&self, table: &str, id: u128, place: u32) -> u64 {
@@ -195,16 +206,30 @@ pub(crate) struct IdCollector {
 }
 
 impl IdCollector {
-    pub(crate) fn new(hasher: &KeyHasher, most: Option<NonZeroU32>) -> Self {
-        Self {
+    pub(crate) fn new(
+        hasher: &KeyHasher,
+        most: Option<NonZeroU32>,
+        account: &Account,
+    ) -> Result<Self, NoRoom> {
+        let probe = Probe::with_capacity(1 << 10);
+        account.take((probe.bytes() + Pending::<u128>::BYTES) as u64)?;
+        Ok(Self {
             hasher: hasher.clone(),
             most,
             hashes: Wiped::new(),
             firsts: Wiped::new(),
-            probe: Probe::with_capacity(1 << 10),
+            probe,
             pending: Pending::new(),
             repeated: 0,
             quoted: Zeroizing::default(),
+        })
+    }
+
+    /// Room for so many rows; the account has made it.
+    pub(crate) fn reserve_exact(&mut self, rows: usize) {
+        self.hashes.reserve_exact(rows);
+        if self.most.is_some() {
+            self.firsts.reserve_exact(rows);
         }
     }
 
@@ -215,35 +240,40 @@ impl IdCollector {
 
     /// Takes in the id of the next row.
     #[inline]
-    pub(crate) fn push(&mut self, id: &[u8]) {
+    pub(crate) fn push(&mut self, id: &[u8], account: &Account) -> Result<(), NoRoom> {
         let hash = self.hasher.hash(id);
-        if self.probe.is_large() {
-            self.pending.push(hash, id);
-            if self.pending.is_full() {
-                self.look_up_pending();
-            }
-        } else {
-            self.look_up(hash, id);
+        if !self.probe.is_large() {
+            return self.look_up(hash, id, account);
         }
+        if id.len() > MAX_PENDING_KEY {
+            self.look_up_pending(account)?;
+            return self.look_up(hash, id, account);
+        }
+        self.pending.push(hash, id);
+        if self.pending.is_full() {
+            self.look_up_pending(account)?;
+        }
+        Ok(())
     }
 
-    fn look_up_pending(&mut self) {
+    fn look_up_pending(&mut self, account: &Account) -> Result<(), NoRoom> {
         let mut pending = std::mem::replace(&mut self.pending, Pending::new());
         self.probe.prefetch(pending.hashes().map(high));
         for (hash, id) in pending.iter() {
-            self.look_up(hash, id);
+            self.look_up(hash, id, account)?;
         }
         pending.clear();
         self.pending = pending;
+        Ok(())
     }
 
     #[inline]
-    fn look_up(&mut self, hash: u128, id: &[u8]) {
+    fn look_up(&mut self, hash: u128, id: &[u8], account: &Account) -> Result<(), NoRoom> {
         let hashes = self.hashes.as_slice();
         let row = u32::try_from(hashes.len()).expect("a table has fewer than 2^32 rows");
         let seen = self
             .probe
-            .find_or_insert(high(hash), row, |i| hashes[i as usize] == hash);
+            .find_or_insert_within(high(hash), row, account, |i| hashes[i as usize] == hash)?;
         self.hashes.push(hash);
         if self.most.is_some() {
             self.firsts.push(seen.unwrap_or(row));
@@ -251,6 +281,7 @@ impl IdCollector {
         } else if seen.is_some() {
             self.note_repeated(id);
         }
+        Ok(())
     }
 
     #[cold]
@@ -264,23 +295,51 @@ impl IdCollector {
         }
     }
 
-    /// The ids, and how many rows will be left out because their id has too many.
+    /// The ids, and how many rows will be left out because their id has too many. What only reading
+    /// needed is given back to the account.
     ///
     /// # Errors
     /// Where ids may not be repeated: how many rows repeat an earlier id, and the first few such ids.
-    pub(crate) fn finish(mut self) -> Result<(Ids, u64), (u64, Vec<String>)> {
-        self.look_up_pending();
+    pub(crate) fn finish(mut self, account: &Account) -> Result<(Ids, u64), NoIds> {
+        self.look_up_pending(account)?;
         if self.most.is_none() && self.repeated > 0 {
-            return Err((self.repeated, std::mem::take(&mut *self.quoted)));
+            let first = std::mem::take(&mut *self.quoted);
+            return Err(NoIds::Repeated(self.repeated, first));
+        }
+        account.give((self.probe.bytes() + Pending::<u128>::BYTES) as u64);
+        drop(self.probe);
+        let kept = self.repeated > 0;
+        let rows = self.hashes.len();
+        // Either the place of the first rows is free again, or rows are counted for each of them.
+        match kept {
+            true => account.take((rows * size_of::<u32>()) as u64)?,
+            false => account.give(self.firsts.capacity_bytes() as u64),
         }
         let ids = Ids {
             hashes: self.hashes,
-            firsts: (self.repeated > 0).then_some(self.firsts),
+            firsts: kept.then_some(self.firsts),
             most: self.most.unwrap_or(NonZeroU32::MIN),
             hasher: self.hasher,
         };
         let surplus = ids.surplus();
+        if kept {
+            account.give((rows * size_of::<u32>()) as u64);
+        }
         Ok((ids, surplus))
+    }
+}
+
+/// Why the ids of a table cannot be used.
+#[derive(Debug)]
+pub(crate) enum NoIds {
+    /// So many rows repeat an earlier id; the first few such ids.
+    Repeated(u64, Vec<String>),
+    NoRoom(NoRoom),
+}
+
+impl From<NoRoom> for NoIds {
+    fn from(no_room: NoRoom) -> Self {
+        Self::NoRoom(no_room)
     }
 }
 
@@ -308,11 +367,16 @@ mod tests {
         most: Option<u32>,
     ) -> Result<(Ids, u64), (u64, Vec<String>)> {
         let most = most.map(|most| NonZeroU32::new(most).unwrap());
-        let mut collector = IdCollector::new(&KeyHasher::new(key), most);
+        let account = Account::new(u64::MAX);
+        account.take(1 << 30).unwrap();
+        let mut collector = IdCollector::new(&KeyHasher::new(key), most, &account).unwrap();
         for id in ids {
-            collector.push(id.as_bytes());
+            collector.push(id.as_bytes(), &account).unwrap();
         }
-        collector.finish()
+        collector.finish(&account).map_err(|no_ids| match no_ids {
+            NoIds::Repeated(rows, first) => (rows, first),
+            NoIds::NoRoom(_) => unreachable!(),
+        })
     }
 
     #[test]

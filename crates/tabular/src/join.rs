@@ -264,10 +264,21 @@ fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Wiped<u32>> {
         .par_iter()
         .map(|(ids, kept)| ids.index(kept.as_ref().map(Wiped::as_slice)))
         .collect();
+    // As many as there can be: growing, their places would take several times as much as each
+    // table's share is counted for.
+    let bounds = uploads.iter().map(|(_, upload)| TableBounds {
+        rows: u32::try_from(upload.rows).expect("a table has fewer than 2^32 rows"),
+        ..upload.bounds()
+    });
+    let most = most_joined_rows(bounds).unwrap_or_else(|refused| panic!("{refused}"));
+    let most = usize::try_from(most).expect("it is below 2^32");
     let mut matches = Matches {
         begins: Wiped::from(vec![0; others.len()]),
         found: Wiped::from(vec![0; others.len()]),
-        picks: uploads.iter().map(|_| Wiped::new()).collect(),
+        picks: uploads
+            .iter()
+            .map(|_| Vec::with_capacity(most).into())
+            .collect(),
         others: indices,
     };
     let ids = first.as_slice();

@@ -21,6 +21,7 @@
 //! its owner alone. Functions whose names begin with `dangerous` keep nothing private.
 #![forbid(unsafe_code)]
 
+mod account;
 mod coder;
 mod codes;
 mod column;
@@ -39,6 +40,8 @@ mod limits;
 mod moment;
 mod names;
 mod number;
+mod parquet_footer;
+mod parquet_page;
 mod parquet_value;
 mod probe;
 mod read_csv;
@@ -47,7 +50,10 @@ mod render;
 mod schema;
 mod source;
 mod table;
+mod thrift;
+mod unpack;
 mod upload;
+mod work;
 mod write;
 
 pub use column::{Column, Kind};
@@ -68,7 +74,7 @@ pub use join::{
 pub use limits::Limits;
 pub use moment::{Moment, NotAMoment};
 pub use read_csv::read_csv;
-pub use read_parquet::read_parquet;
+pub use read_parquet::{read_parquet, read_parquet_while};
 pub use schema::{MAX_CODES, OTHER, Schema, SchemaError};
 pub use table::{CodedTable, CodesError, Recoded};
 pub use upload::Upload;

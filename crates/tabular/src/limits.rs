@@ -17,10 +17,10 @@ pub struct Limits {
     /// Different texts in one undeclared column, all of which are held until the join. Default: 4 million.
     /// Their bytes together may take 64 times as much.
     pub max_distinct: usize,
-    /// Bytes of the codes and hashed ids of the whole table, that is rows times columns: 1, 2 or 4 bytes for each field of a
-    /// declared column, 4 for an undeclared one, 16 for an id (20 with `max_rows_per_id`). Default: 8 GiB. While a buffer grows, twice as much may
-    /// be held.
-    pub max_code_bytes: u64,
+    /// Bytes of memory that the table may take while it is read: codes, hashed ids and the index
+    /// over them, texts of undeclared columns, pages of Parquet, and what of these is held twice
+    /// while a buffer grows. Default: 16 GiB.
+    pub max_memory_bytes: u64,
     /// How many rows of one id take part, at most. Of an id that has more, a uniform choice takes part, drawn by a keyed hash when
     /// tables are [joined](crate::Joined); what stays depends on the rows of that id alone. Default: `None`, which
     /// refuses a table that repeats an id.
@@ -35,7 +35,7 @@ impl Default for Limits {
             max_columns: 2_000,
             max_field_bytes: 64 << 10,
             max_distinct: 4_000_000,
-            max_code_bytes: 8 << 30,
+            max_memory_bytes: 16 << 30,
             max_rows_per_id: None,
         }
     }

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
+use parquet::basic::Type;
 use parquet::data_type::Int96;
-use parquet::schema::types::ColumnDescriptor;
 
 use crate::day::Day;
+use crate::parquet_footer::Leaf;
 use crate::render::{push_digits, push_whole};
 
 /// How the stored values of a column are meant.
@@ -33,61 +33,104 @@ pub(crate) enum Form {
 
 const TIME_OF_DAY: &str = "a time of day";
 
-/// The form of a column, or what it is if that is not supported.
-pub(crate) fn form_of(column: &ColumnDescriptor) -> Result<Form, &'static str> {
-    let physical = column.physical_type();
-    match (physical, column.logical_type_ref()) {
-        (Type::INT32 | Type::INT64, Some(LogicalType::Integer(int))) => Ok(if int.is_signed {
-            Form::Signed
-        } else {
-            Form::Unsigned
-        }),
-        (Type::INT64, Some(LogicalType::Timestamp(timestamp))) => Ok(Form::Timestamp {
-            per_second: match timestamp.unit {
-                TimeUnit::MILLIS => 1_000,
-                TimeUnit::MICROS => 1_000_000,
-                TimeUnit::NANOS => 1_000_000_000,
-            },
-        }),
-        (Type::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)) => Ok(Form::Uuid),
-        (_, Some(LogicalType::Time(_))) => Err(TIME_OF_DAY),
-        (_, Some(LogicalType::Float16)) => Err("a number of 16 bits"),
-        (_, Some(LogicalType::Bson)) => Err("BSON"),
-        _ => form_by_converted_type(column),
+/// Physical types by their numbers in the format.
+const BOOLEAN: i64 = 0;
+const INT32: i64 = 1;
+const INT64: i64 = 2;
+const INT96: i64 = 3;
+const FLOAT: i64 = 4;
+const DOUBLE: i64 = 5;
+const BYTES: i64 = 6;
+pub(crate) const FIXED_LENGTH: i64 = 7;
+
+/// The physical type of this number, for the decoder.
+pub(crate) fn physical_type(number: i64) -> Option<Type> {
+    Some(match number {
+        BOOLEAN => Type::BOOLEAN,
+        INT32 => Type::INT32,
+        INT64 => Type::INT64,
+        INT96 => Type::INT96,
+        FLOAT => Type::FLOAT,
+        DOUBLE => Type::DOUBLE,
+        BYTES => Type::BYTE_ARRAY,
+        FIXED_LENGTH => Type::FIXED_LEN_BYTE_ARRAY,
+        _ => return None,
+    })
+}
+
+/// The form of a column, or what it is if that is not supported. Source: Apache Parquet,
+/// `LogicalTypes.md`.
+pub(crate) fn form_of(leaf: &Leaf) -> Result<Form, &'static str> {
+    const DECIMAL: i64 = 5;
+    const DATE: i64 = 6;
+    const TIME: i64 = 7;
+    const TIMESTAMP: i64 = 8;
+    const INTEGER: i64 = 10;
+    const BSON: i64 = 13;
+    const UUID: i64 = 14;
+    const FLOAT16: i64 = 15;
+    let logical = leaf.logical;
+    match (leaf.physical, logical.kind) {
+        (INT32 | INT64, INTEGER) if logical.second == 1 => Ok(Form::Signed),
+        (INT32 | INT64, INTEGER) => Ok(Form::Unsigned),
+        (INT64, TIMESTAMP) => match logical.second {
+            1 => Ok(Form::Timestamp { per_second: 1_000 }),
+            2 => Ok(Form::Timestamp {
+                per_second: 1_000_000,
+            }),
+            3 => Ok(Form::Timestamp {
+                per_second: 1_000_000_000,
+            }),
+            _ => Err("a time in an unknown unit"),
+        },
+        (FIXED_LENGTH, UUID) => Ok(Form::Uuid),
+        (INT32, DATE) => Ok(Form::Date),
+        (INT32 | INT64 | BYTES | FIXED_LENGTH, DECIMAL) => decimal(logical.first),
+        (_, TIME) => Err(TIME_OF_DAY),
+        (_, FLOAT16) => Err("a number of 16 bits"),
+        (_, BSON) => Err("BSON"),
+        _ => form_by_converted_type(leaf),
     }
 }
 
 /// By the older annotations, which newer files carry as well.
-fn form_by_converted_type(column: &ColumnDescriptor) -> Result<Form, &'static str> {
-    let physical = column.physical_type();
-    let decimal = || {
-        let scale = u8::try_from(column.type_scale())
-            .ok()
-            .filter(|scale| *scale <= 38);
-        scale
-            .map(|scale| Form::Decimal { scale })
-            .ok_or("a decimal of an impossible scale")
-    };
-    match (physical, column.converted_type()) {
-        (Type::BOOLEAN, _) => Ok(Form::Bool),
-        (Type::FLOAT | Type::DOUBLE, _) => Ok(Form::Float),
-        (Type::INT96, _) => Ok(Form::Timestamp {
+fn form_by_converted_type(leaf: &Leaf) -> Result<Form, &'static str> {
+    const DECIMAL: i64 = 5;
+    const DATE: i64 = 6;
+    const TIMES: [i64; 2] = [7, 8];
+    const TIMESTAMP_MILLIS: i64 = 9;
+    const TIMESTAMP_MICROS: i64 = 10;
+    const UINTS_TO_32: [i64; 3] = [11, 12, 13];
+    const UINT_64: i64 = 14;
+    const INTERVAL: i64 = 21;
+    match (leaf.physical, leaf.converted) {
+        (BOOLEAN, _) => Ok(Form::Bool),
+        (FLOAT | DOUBLE, _) => Ok(Form::Float),
+        (INT96, _) => Ok(Form::Timestamp {
             per_second: 1_000_000,
         }),
-        (Type::INT32, ConvertedType::DATE) => Ok(Form::Date),
-        (Type::INT64, ConvertedType::TIMESTAMP_MILLIS) => Ok(Form::Timestamp { per_second: 1_000 }),
-        (Type::INT64, ConvertedType::TIMESTAMP_MICROS) => Ok(Form::Timestamp {
+        (INT32, DATE) => Ok(Form::Date),
+        (INT64, TIMESTAMP_MILLIS) => Ok(Form::Timestamp { per_second: 1_000 }),
+        (INT64, TIMESTAMP_MICROS) => Ok(Form::Timestamp {
             per_second: 1_000_000,
         }),
-        (_, ConvertedType::DECIMAL) => decimal(),
-        (Type::INT32, ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32)
-        | (Type::INT64, ConvertedType::UINT_64) => Ok(Form::Unsigned),
-        (_, ConvertedType::TIME_MILLIS | ConvertedType::TIME_MICROS) => Err(TIME_OF_DAY),
-        (_, ConvertedType::INTERVAL) => Err("a length of time"),
-        (Type::INT32 | Type::INT64, _) => Ok(Form::Signed),
-        (Type::BYTE_ARRAY, _) => Ok(Form::Text),
+        // Without a scale it is 0.
+        (_, DECIMAL) => decimal(leaf.scale.max(0)),
+        (INT32, uint) if UINTS_TO_32.contains(&uint) => Ok(Form::Unsigned),
+        (INT64, UINT_64) => Ok(Form::Unsigned),
+        (_, time) if TIMES.contains(&time) => Err(TIME_OF_DAY),
+        (_, INTERVAL) => Err("a length of time"),
+        (INT32 | INT64, _) => Ok(Form::Signed),
+        (BYTES, _) => Ok(Form::Text),
         _ => Err("of bytes without a known meaning"),
     }
+}
+
+fn decimal(scale: i64) -> Result<Form, &'static str> {
+    let scale = u8::try_from(scale).ok().filter(|scale| *scale <= 38);
+    scale
+        .map(|scale| Form::Decimal { scale })
+        .ok_or("a decimal of an impossible scale")
 }
 
 impl Form {

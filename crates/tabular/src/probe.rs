@@ -2,6 +2,7 @@
 
 use zeroize::Zeroize;
 
+use crate::account::{Account, NoRoom};
 use crate::codes::Wiped;
 
 /// Finds an index by the upper half of a 64-bit hash. The keys themselves are elsewhere; a slot holds that
@@ -47,14 +48,51 @@ impl Probe {
         match self.search(hash, is_it) {
             Ok(found) => Some(found),
             Err(free) => {
-                self.slots.as_mut_slice()[free] = (hash & UPPER) | (u64::from(new) + 1);
-                self.used += 1;
-                if self.used * 3 > self.slots.len() * 2 {
+                self.fill(free, hash, new);
+                if self.is_full() {
                     self.grow();
                 }
                 None
             }
         }
+    }
+
+    /// As [`find_or_insert`](Self::find_or_insert), after the account has made room.
+    #[inline]
+    pub(crate) fn find_or_insert_within(
+        &mut self,
+        hash: u64,
+        new: u32,
+        account: &Account,
+        is_it: impl Fn(u32) -> bool,
+    ) -> Result<Option<u32>, NoRoom> {
+        match self.search(hash, is_it) {
+            Ok(found) => Ok(Some(found)),
+            Err(free) => {
+                self.fill(free, hash, new);
+                if self.is_full() {
+                    account.moves(self.bytes(), 2 * self.bytes())?;
+                    self.grow();
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    #[inline]
+    fn fill(&mut self, free: usize, hash: u64, new: u32) {
+        self.slots.as_mut_slice()[free] = (hash & UPPER) | (u64::from(new) + 1);
+        self.used += 1;
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.used * 3 > self.slots.len() * 2
+    }
+
+    /// Bytes of its slots.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.capacity_bytes()
     }
 
     /// Whether the table is larger than the nearest caches, so that looking keys up one by one means waiting for
@@ -131,10 +169,17 @@ pub(crate) struct Pending<H: Copy + Zeroize> {
     keys: Wiped<(H, usize)>,
 }
 
+/// Longer keys are looked up one by one: what is waited for is then the key itself, and they would
+/// take much memory.
+pub(crate) const MAX_PENDING_KEY: usize = 256;
+
 /// Keys looked up together: enough for their memory accesses to overlap, few enough for the cache.
 const BATCH: usize = 64;
 
 impl<H: Copy + Zeroize> Pending<H> {
+    /// Bytes that it takes, if no key is longer than [`MAX_PENDING_KEY`].
+    pub(crate) const BYTES: usize = 2 * BATCH * (MAX_PENDING_KEY + size_of::<(H, usize)>());
+
     pub(crate) fn new() -> Self {
         Self {
             bytes: Wiped::new(),

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
 
+use crate::account::Account;
 use crate::error::{ColumnRef, Place, TableError};
 use crate::ids::KeyHasher;
 use crate::limits::Limits;
@@ -34,7 +35,8 @@ pub fn read_csv(
     hasher: &KeyHasher,
     limits: &Limits,
 ) -> Result<Upload, TableError> {
-    let source = Source::open(input, limits)?;
+    let account = Account::new(limits.max_memory_bytes);
+    let source = Source::open(input, limits, &account)?;
     let mut csv = Csv {
         reader: ReaderBuilder::new()
             .has_headers(false)
@@ -47,13 +49,21 @@ pub fn read_csv(
         limits,
     };
     csv.read_header()?;
-    let mut intake = Intake::new(&csv.header, Place::Line, key, schema, hasher, limits)?;
+    let mut intake = Intake::new(
+        &csv.header,
+        Place::Line,
+        key,
+        schema,
+        hasher,
+        limits,
+        &account,
+    )?;
     let rows = csv.read_rows(&mut intake)?;
     intake.finish(rows)
 }
 
 struct Csv<'a, R: Read> {
-    reader: csv::Reader<Source<R>>,
+    reader: csv::Reader<Source<'a, R>>,
     record: ByteRecord,
     header: Vec<String>,
     /// Where the record being read starts, blank lines before it included.
@@ -92,12 +102,9 @@ impl<R: Read> Csv<'_, R> {
 
     fn read_rows(&mut self, intake: &mut Intake) -> Result<u32, TableError> {
         let targets = intake.targets.clone();
-        let (max_rows, too_many) = intake.room();
         let mut rows: u32 = 0;
         while self.next()? {
-            if rows == max_rows {
-                return Err(too_many);
-            }
+            intake.begin_row(rows)?;
             if self.record.len() != targets.len() {
                 return Err(self.wrong_length(targets.len()));
             }
@@ -135,6 +142,7 @@ impl<R: Read> Csv<'_, R> {
                 line: self.line,
                 limit: self.limits.max_record_bytes(),
             },
+            Stop::NoRoom(no_room) => no_room.into(),
         }
     }
 
@@ -652,31 +660,42 @@ mod tests {
     }
 
     #[test]
-    fn codes_take_no_more_bytes_than_allowed() {
-        // 16 for the id, 1 for each of the declared columns or 4 for each of the undeclared ones.
-        for (schema, bytes_of_two_rows) in [(Some(SCHEMA), 36), (None, 48)] {
-            let limited = |csv: &str, max_code_bytes| {
-                let limits = Limits {
-                    max_code_bytes,
-                    ..Limits::default()
-                };
-                read(csv.as_bytes(), Some("id"), schema, &limits)
+    fn a_table_takes_no_more_memory_than_allowed() {
+        let limit = 6 << 20;
+        let read_rows = |rows: usize, schema| {
+            let limits = Limits {
+                max_memory_bytes: limit,
+                ..Limits::default()
             };
-            let two = "id,age,buying\n1,7,low\n2,8,low\n";
-            let three = format!("{two}3,9,low\n");
-            assert_eq!(limited(two, bytes_of_two_rows).unwrap().rows(), 2);
-            let refused = limited(&three, bytes_of_two_rows).unwrap_err();
-            assert!(
-                matches!(refused, TableError::TooManyCodes { limit } if limit == bytes_of_two_rows)
-            );
+            let rows = (0..rows).map(|row| format!("{row},{},low\n", row % 99));
+            let csv = "id,age,buying\n".to_owned() + &rows.collect::<String>();
+            read(csv.as_bytes(), Some("id"), schema, &limits)
+        };
+        for schema in [Some(SCHEMA), None] {
+            assert_eq!(read_rows(20_000, schema).unwrap().rows(), 20_000);
+            let refused = read_rows(100_000, schema).unwrap_err();
             assert_eq!(
                 refused.to_string(),
                 format!(
-                    "the table has too many rows for its number of columns: coded it takes more than {bytes_of_two_rows} bytes; leave columns or rows out"
+                    "the table takes more than the {limit} bytes of memory that there are for it; leave rows or columns out, or declare columns that hold many different texts"
                 )
             );
-            assert!(limited(two, bytes_of_two_rows - 1).is_err());
         }
+    }
+
+    /// 16 million empty fields in one record would take more than ten times their bytes.
+    #[test]
+    fn a_record_of_very_many_fields_takes_no_more_memory_than_allowed() {
+        let limits = Limits {
+            max_memory_bytes: 16 << 20,
+            ..Limits::default()
+        };
+        let csv = "id,a\n1,".to_owned() + &",".repeat(8 << 20);
+        let refused = read(csv.as_bytes(), Some("id"), None, &limits).unwrap_err();
+        assert!(
+            matches!(refused, TableError::TooMuchMemory { .. }),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -1,26 +1,43 @@
 //! Parquet to codes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::basic::Repetition;
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
-use parquet::schema::types::ColumnDescriptor;
+use parquet::file::reader::ChunkReader;
+use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type as SchemaType};
 use zeroize::Zeroizing;
 
+use crate::account::Account;
 use crate::error::{ColumnRef, Place, TableError};
 use crate::ids::KeyHasher;
 use crate::limits::Limits;
-use crate::parquet_value::{Form, form_of};
+use crate::parquet_footer::{Footer, Leaf, damaged};
+use crate::parquet_page::{Pages, Slot};
+use crate::parquet_value::{Form, form_of, physical_type};
 use crate::schema::Schema;
+use crate::thrift::Malformed;
 use crate::upload::{Intake, Target, Upload};
+use crate::work::Work;
 
 /// Records decoded at a time.
 const BATCH: usize = 1 << 12;
 
+/// Bytes of the values decoded at a time, where each can be as long as its page: at least one is.
+const SHARED: usize = 1 << 20;
+
 /// Bytes of a text that need no growth of its buffer.
 const TEXT: usize = 1 << 10;
+
+/// Bytes to be unpacked and decoded for each byte that a file may have. Ordinary tables take a
+/// tenth.
+const WORK_FOR_A_BYTE: u64 = 16;
+
+/// What a field counts besides its text, in bytes.
+const FIELD_WORK: u64 = 8;
 
 /// Reads a Parquet file, from a [`File`](std::fs::File) or from bytes in memory, into the same codes that
 /// [`read_csv`](crate::read_csv) gives for the same values as text.
@@ -29,14 +46,34 @@ const TEXT: usize = 1 << 10;
 /// unless it is midnight) and nulls are understood, uncompressed or compressed with Snappy, gzip or Zstandard. Nested
 /// columns and other types are left out, or refused if they are declared.
 ///
+/// Neither the footer nor the pages are believed about their sizes: no more memory is taken than
+/// [`Limits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 16 times
+/// [`Limits::max_bytes`].
+///
 /// # Errors
 /// [`TableError`]; a damaged file is [`TableError::Parquet`].
 pub fn read_parquet(
-    input: impl ChunkReader + 'static,
+    input: impl ChunkReader,
     key: Option<&str>,
     schema: Option<&Schema>,
     hasher: &KeyHasher,
     limits: &Limits,
+) -> Result<Upload, TableError> {
+    read_parquet_while(input, key, schema, hasher, limits, &|| true)
+}
+
+/// As [`read_parquet`], for as long as somebody waits for it: `wanted` is asked many times a
+/// second.
+///
+/// # Errors
+/// As [`read_parquet`], and [`TableError::Unwanted`].
+pub fn read_parquet_while(
+    input: impl ChunkReader,
+    key: Option<&str>,
+    schema: Option<&Schema>,
+    hasher: &KeyHasher,
+    limits: &Limits,
+    wanted: &dyn Fn() -> bool,
 ) -> Result<Upload, TableError> {
     if input.len() == 0 {
         return Err(TableError::EmptyFile);
@@ -49,88 +86,70 @@ pub fn read_parquet(
     // The decoder checks much, and still panics on some damaged files. Nothing of it outlives the panic, and its messages
     // hold positions and lengths.
     catch_unwind(AssertUnwindSafe(|| {
-        read(input, key, schema, hasher, limits)
+        read(&input, key, schema, hasher, limits, wanted)
     }))
-    .unwrap_or_else(|_| {
-        Err(TableError::Parquet(
-            "its contents make no sense; is it damaged?".to_owned(),
-        ))
-    })
+    .unwrap_or_else(|_| Err(damaged("its contents make no sense")))
 }
 
-fn read(
-    input: impl ChunkReader + 'static,
+fn read<R: ChunkReader>(
+    input: &R,
     key: Option<&str>,
     schema: Option<&Schema>,
     hasher: &KeyHasher,
     limits: &Limits,
+    wanted: &dyn Fn() -> bool,
 ) -> Result<Upload, TableError> {
-    let file = SerializedFileReader::new(input)?;
-    let metadata = file.metadata();
-    let rows = metadata.row_groups().iter().map(|group| group.num_rows());
-    let rows: u64 = rows
-        .map(|rows| u64::try_from(rows).unwrap_or(u64::MAX))
-        .fold(0, u64::saturating_add);
-
-    let Leaves {
-        names,
-        leaves,
-        left_out,
-    } = leaves(
-        metadata.file_metadata().schema_descr().columns(),
-        key,
-        schema,
-    )?;
-    let mut intake = Intake::new(&names, Place::Row, key, schema, hasher, limits)?;
-    let (max_rows, too_many) = intake.room();
-    let rows = u32::try_from(rows).ok().filter(|rows| *rows <= max_rows);
+    let account = Account::new(limits.max_memory_bytes);
+    let work = Work::new(limits.max_bytes.saturating_mul(WORK_FOR_A_BYTE));
+    let footer = Footer::read(input, &account)?;
+    let (names, columns, left_out) = readable(&footer.leaves, key, schema)?;
+    let mut intake = Intake::new(&names, Place::Row, key, schema, hasher, limits, &account)?;
+    let rows = footer
+        .row_groups
+        .iter()
+        .fold(0, |rows: u64, group| rows.saturating_add(group.rows));
+    let too_many = TableError::TooManyRows {
+        limit: limits.max_rows,
+    };
+    let rows = u32::try_from(rows)
+        .ok()
+        .filter(|rows| *rows <= limits.max_rows);
     let rows = rows.ok_or(too_many)?;
+    intake.reserve(rows as usize)?;
     for column in left_out {
         intake.warn(format!(
             "column `{column}` is of a type that is not supported and is left out"
         ));
     }
     let mut before: u32 = 0;
-    for (i, group) in metadata.row_groups().iter().enumerate() {
-        let in_group = u32::try_from(group.num_rows()).map_err(|_| damaged())?;
-        let unpacked = group
-            .columns()
-            .iter()
-            .map(|column| column.uncompressed_size());
-        if unpacked
-            .map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX))
-            .any(|bytes| bytes > limits.max_bytes)
-        {
-            return Err(TableError::TooManyBytes {
-                limit: limits.max_bytes,
-            });
-        }
-        let group = file.get_row_group(i)?;
-        for (leaf, &target) in leaves.iter().zip(&intake.targets.clone()) {
-            if target != Target::Nowhere {
-                let mut column = Column {
-                    leaf,
-                    target,
-                    intake: &mut intake,
-                    row: before,
-                    text: Zeroizing::new(Vec::with_capacity(TEXT)),
-                    limits,
-                };
-                column.read(group.get_column_reader(leaf.index)?, in_group)?;
+    for group in &footer.row_groups {
+        let in_group = u32::try_from(group.rows).map_err(|_| disagree())?;
+        for (&(index, form), &target) in columns.iter().zip(&intake.targets.clone()) {
+            if target == Target::Nowhere {
+                continue;
             }
+            let leaf = &footer.leaves[index];
+            let mut column = Column {
+                leaf,
+                form,
+                target,
+                intake: &mut intake,
+                row: before,
+                text: Zeroizing::new(Vec::with_capacity(TEXT)),
+                limits,
+                work: &work,
+                wanted,
+            };
+            let mut pages = Pages::new(input, &account, &work, group.chunks[index], leaf);
+            column.read(&mut pages, in_group)?;
         }
-        before = before.checked_add(in_group).ok_or_else(damaged)?;
-    }
-    if before != rows {
-        return Err(damaged());
+        before = before.checked_add(in_group).ok_or_else(disagree)?;
     }
     intake.finish(rows)
 }
 
-fn damaged() -> TableError {
-    TableError::Parquet(
-        "its row groups disagree about the number of rows; is it damaged?".to_owned(),
-    )
+fn disagree() -> TableError {
+    damaged("its row groups disagree about the number of rows")
 }
 
 impl From<ParquetError> for TableError {
@@ -144,60 +163,55 @@ impl From<ParquetError> for TableError {
     }
 }
 
-/// A flat column of a supported type.
-struct Leaf {
-    index: usize,
-    name: String,
-    max_level: i16,
-    form: Form,
-}
-
-struct Leaves {
-    names: Vec<String>,
-    leaves: Vec<Leaf>,
-    left_out: Vec<String>,
-}
+/// The names of the columns that can be read, for each its place among the leaves and its form, and
+/// the names of the others.
+type Readable = (Vec<String>, Vec<(usize, Form)>, Vec<String>);
 
 /// The columns that can be read. Others are left out, unless they are asked for by name.
-fn leaves(
-    columns: &[std::sync::Arc<ColumnDescriptor>],
+fn readable(
+    leaves: &[Leaf],
     key: Option<&str>,
     schema: Option<&Schema>,
-) -> Result<Leaves, TableError> {
-    let mut found = Leaves {
-        names: Vec::new(),
-        leaves: Vec::new(),
-        left_out: Vec::new(),
-    };
-    for (index, column) in columns.iter().enumerate() {
-        let path = column.path().parts();
-        let name = path.first().cloned().unwrap_or_default();
-        let form = if path.len() > 1 || column.max_rep_level() > 0 {
-            Err("nested")
-        } else {
-            form_of(column)
+) -> Result<Readable, TableError> {
+    let (mut names, mut columns, mut left_out) = (Vec::new(), Vec::new(), Vec::<String>::new());
+    for (index, leaf) in leaves.iter().enumerate() {
+        let name = &leaf.name;
+        let form = match leaf.nested {
+            true => Err("nested"),
+            false => form_of(leaf),
         };
         match form {
             Ok(form) => {
-                found.names.push(name.clone());
-                found.leaves.push(Leaf {
-                    index,
-                    name,
-                    max_level: column.max_def_level(),
-                    form,
-                });
+                names.push(name.clone());
+                columns.push((index, form));
             }
             Err(what)
-                if key == Some(&name)
-                    || schema.is_some_and(|schema| schema.position(&name).is_some()) =>
+                if key == Some(name)
+                    || schema.is_some_and(|schema| schema.position(name).is_some()) =>
             {
-                return Err(TableError::ParquetType { column: name, what });
+                let column = name.clone();
+                return Err(TableError::ParquetType { column, what });
             }
-            Err(_) if found.left_out.last() == Some(&name) => {}
-            Err(_) => found.left_out.push(name),
+            Err(_) if left_out.last() == Some(name) => {}
+            Err(_) => left_out.push(name.clone()),
         }
     }
-    Ok(found)
+    Ok((names, columns, left_out))
+}
+
+/// A decoder of the pages that will be put into the slot.
+fn decoder(leaf: &Leaf, slot: &Slot) -> Result<ColumnReader, TableError> {
+    let physical = physical_type(leaf.physical).ok_or_else(|| damaged("it has an unknown type"))?;
+    let node = SchemaType::primitive_type_builder("column", physical)
+        .with_repetition(match leaf.optional {
+            true => Repetition::OPTIONAL,
+            false => Repetition::REQUIRED,
+        })
+        .with_length(i32::try_from(leaf.length).map_err(|_| Malformed)?)
+        .build()?;
+    let path = ColumnPath::new(vec!["column".to_owned()]);
+    let column = ColumnDescriptor::new(Arc::new(node), leaf.optional.into(), 0, path);
+    Ok(get_column_reader(Arc::new(column), Box::new(slot.clone())))
 }
 
 /// Decoded values. Numbers are overwritten on drop; texts are views of the decoder's own pages.
@@ -212,44 +226,51 @@ impl<T: Clone + Default> Drop for Values<T> {
 }
 
 /// One column of one row group on its way into the table.
-struct Column<'a> {
+struct Column<'a, 'i> {
     leaf: &'a Leaf,
+    form: Form,
     target: Target,
-    intake: &'a mut Intake,
+    intake: &'a mut Intake<'i>,
     row: u32,
     text: Zeroizing<Vec<u8>>,
     limits: &'a Limits,
+    work: &'a Work,
+    wanted: &'a dyn Fn() -> bool,
 }
 
-impl Column<'_> {
-    fn read(&mut self, reader: ColumnReader, rows: u32) -> Result<(), TableError> {
-        let form = self.leaf.form;
-        match reader {
+impl Column<'_, '_> {
+    fn read<R: ChunkReader>(
+        &mut self,
+        pages: &mut Pages<'_, R>,
+        rows: u32,
+    ) -> Result<(), TableError> {
+        let form = self.form;
+        let slot = Slot::default();
+        let of = (&slot, pages, rows as usize);
+        match decoder(self.leaf, &slot)? {
             ColumnReader::BoolColumnReader(reader) => {
-                self.each(reader, rows, |text, value| form.push_bool(text, *value))
+                self.each(reader, of, |text, value| form.push_bool(text, *value))
             }
             ColumnReader::Int32ColumnReader(reader) => {
-                self.each(reader, rows, |text, value| form.push_int32(text, *value))
+                self.each(reader, of, |text, value| form.push_int32(text, *value))
             }
             ColumnReader::Int64ColumnReader(reader) => {
-                self.each(reader, rows, |text, value| form.push_int64(text, *value))
+                self.each(reader, of, |text, value| form.push_int64(text, *value))
             }
             ColumnReader::Int96ColumnReader(reader) => {
-                self.each(reader, rows, |text, value| form.push_int96(text, value))
+                self.each(reader, of, |text, value| form.push_int96(text, value))
             }
             ColumnReader::FloatColumnReader(reader) => {
-                self.each(reader, rows, |text, value| form.push_float(text, *value))
+                self.each(reader, of, |text, value| form.push_float(text, *value))
             }
             ColumnReader::DoubleColumnReader(reader) => {
-                self.each(reader, rows, |text, value| form.push_double(text, *value))
+                self.each(reader, of, |text, value| form.push_double(text, *value))
             }
-            ColumnReader::ByteArrayColumnReader(reader) => {
-                self.each(reader, rows, |text, value| {
-                    form.push_bytes(text, value.data())
-                })
-            }
+            ColumnReader::ByteArrayColumnReader(reader) => self.each(reader, of, |text, value| {
+                form.push_bytes(text, value.data())
+            }),
             ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                self.each(reader, rows, |text, value| {
+                self.each(reader, of, |text, value| {
                     form.push_bytes(text, value.data())
                 })
             }
@@ -257,41 +278,70 @@ impl Column<'_> {
     }
 
     /// Takes in every value of the column as text, nulls as empty ones.
-    fn each<T: DataType>(
+    fn each<T: DataType, R: ChunkReader>(
         &mut self,
         mut reader: ColumnReaderImpl<T>,
-        rows: u32,
+        (slot, pages, rows): (&Slot, &mut Pages<'_, R>, usize),
         write: impl Fn(&mut Vec<u8>, &T::T),
     ) -> Result<(), TableError> {
         let (mut levels, mut values) = (Zeroizing::new(Vec::new()), Values(Vec::new()));
-        let mut left = rows as usize;
+        let mut left = rows;
         while left > 0 {
-            levels.clear();
-            values.0.clear();
-            let (records, _, _) =
-                reader.read_records(left.min(BATCH), Some(&mut levels), None, &mut values.0)?;
-            if records == 0 {
-                return Err(damaged());
-            }
-            if self.leaf.max_level == 0 {
-                levels.resize(records, 0);
-            }
-            let mut values = values.0.iter();
-            for &level in levels.iter() {
-                self.text.clear();
-                if level == self.leaf.max_level {
-                    write(&mut self.text, values.next().ok_or_else(damaged)?);
+            let page = pages.next(left)?.ok_or_else(disagree)?;
+            slot.put(page.page);
+            let batch = page.shared.map_or(BATCH, |bytes| SHARED / bytes.max(1));
+            let batch = batch.clamp(1, BATCH);
+            let mut of_page = page.records;
+            // Once more than there are records: so the decoder takes a dictionary in.
+            loop {
+                if !(self.wanted)() {
+                    return Err(TableError::Unwanted);
                 }
-                self.take_text()?;
+                let most = of_page.clamp(1, batch);
+                let (records, _, _) =
+                    reader.read_records(most, Some(&mut levels), None, &mut values.0)?;
+                if self.leaf.optional {
+                    // The decoder has filled them.
+                } else {
+                    levels.resize(records, 0);
+                }
+                self.take_values(&levels, &values.0, &write)?;
+                levels.clear();
+                values.0.clear();
+                of_page = of_page.checked_sub(records).ok_or_else(disagree)?;
+                if of_page == 0 {
+                    break;
+                }
+                if records == 0 {
+                    return Err(disagree());
+                }
             }
-            left = left.checked_sub(records).ok_or_else(damaged)?;
+            left -= page.records;
+        }
+        Ok(())
+    }
+
+    fn take_values<T>(
+        &mut self,
+        levels: &[i16],
+        values: &[T],
+        write: &impl Fn(&mut Vec<u8>, &T),
+    ) -> Result<(), TableError> {
+        let mut values = values.iter();
+        for &level in levels {
+            self.text.clear();
+            if level == i16::from(self.leaf.optional) {
+                write(&mut self.text, values.next().ok_or_else(disagree)?);
+            }
+            self.take_text()?;
         }
         Ok(())
     }
 
     fn take_text(&mut self) -> Result<(), TableError> {
         let at = u64::from(self.row) + 1;
-        if self.leaf.form == Form::Text {
+        self.work.take(FIELD_WORK + self.text.len() as u64)?;
+        if self.form == Form::Text {
             self.check_text(Place::Row(at))?;
         }
         self.intake.push(self.target, &self.text, at)?;

@@ -4,14 +4,18 @@ use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
+use crate::account::{Account, NoRoom};
 use crate::codes::Wiped;
 use crate::error::TableError;
 use crate::limits::Limits;
 
 /// Counts the bytes, stops at the limits, and remembers the last records as they stood, so that the end of the file can be
 /// looked at closely.
-pub(crate) struct Source<R> {
+pub(crate) struct Source<'a, R> {
     input: R,
+    account: &'a Account,
+    /// How long a record there is room for.
+    room: u64,
     /// Bytes looked at beforehand and not yet handed on.
     peeked: Zeroizing<Vec<u8>>,
     read: u64,
@@ -30,15 +34,29 @@ pub(crate) struct Source<R> {
 }
 
 /// Why reading was stopped.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) enum Stop {
     TooManyBytes,
     RecordTooLong,
+    NoRoom(NoRoom),
 }
 
-impl<R: Read> Source<R> {
+/// Bytes of memory for each byte of a record: it is kept as it stood, and so is the one before it;
+/// the parser has its fields, which may be all empty, and where each of them ends; and each of
+/// these may be twice as long as it need be, or be moving.
+const RECORD_BYTES: u64 = 36;
+
+/// Records up to so many bytes need no more room than there is from the beginning.
+const SHORT_RECORD: u64 = 128 << 10;
+
+impl<'a, R: Read> Source<'a, R> {
     /// Looks at the first bytes: drops a UTF-8 byte order mark, and refuses what is plainly no CSV.
-    pub(crate) fn open(mut input: R, limits: &Limits) -> Result<Self, TableError> {
+    pub(crate) fn open(
+        mut input: R,
+        limits: &Limits,
+        account: &'a Account,
+    ) -> Result<Self, TableError> {
+        account.take(SHORT_RECORD * RECORD_BYTES)?;
         let mut peeked = Zeroizing::new(Vec::with_capacity(4));
         input.by_ref().take(4).read_to_end(&mut peeked)?;
         if let Some((what, advice)) = foreign(&peeked) {
@@ -49,6 +67,8 @@ impl<R: Read> Source<R> {
         }
         Ok(Self {
             input,
+            account,
+            room: SHORT_RECORD,
             peeked,
             read: 0,
             max_bytes: limits.max_bytes,
@@ -64,7 +84,7 @@ impl<R: Read> Source<R> {
     }
 }
 
-impl<R> Source<R> {
+impl<R> Source<'_, R> {
     /// The parser begins a record at this byte.
     #[inline]
     pub(crate) fn begin_record(&mut self, byte: u64) {
@@ -112,6 +132,16 @@ impl<R> Source<R> {
         blank.filter(|byte| **byte == b'\n').count() as u64
     }
 
+    /// Makes room for the record being read, if it is longer than all before it.
+    fn make_room(&mut self) -> Result<(), NoRoom> {
+        let length = self.read - self.record;
+        if length > self.room {
+            self.account.take((length - self.room) * RECORD_BYTES)?;
+            self.room = length;
+        }
+        Ok(())
+    }
+
     /// Remembers what is handed on, and forgets what lies before the previous record.
     fn remember(&mut self, bytes: &[u8]) {
         let forget = usize::try_from(self.previous - self.recent_start).unwrap_or(usize::MAX);
@@ -127,7 +157,7 @@ impl<R> Source<R> {
     }
 }
 
-impl<R: Read> Read for Source<R> {
+impl<R: Read> Read for Source<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = if self.peeked.is_empty() {
             self.input.read(buffer)?
@@ -143,6 +173,8 @@ impl<R: Read> Read for Source<R> {
             Some(Stop::TooManyBytes)
         } else if self.read - self.record > self.max_record_bytes {
             Some(Stop::RecordTooLong)
+        } else if let Err(no_room) = self.make_room() {
+            Some(Stop::NoRoom(no_room))
         } else {
             None
         };

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
+use crate::account::Account;
 use crate::coder::Coder;
 use crate::codes::Codes;
 use crate::column::Column;
 use crate::constraint::Constraint;
-use crate::dictionary::{Dictionary, RawColumn};
+use crate::dictionary::{Dictionary, NotTaken, RawColumn};
 use crate::error::{Place, TableError};
-use crate::ids::{IdCollector, Ids, KeyHasher};
+use crate::ids::{IdCollector, Ids, KeyHasher, NoIds};
 use crate::join::TableBounds;
 use crate::limits::Limits;
 use crate::names::{nearest, quoted_list};
@@ -26,11 +27,30 @@ pub struct Upload {
     pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
     max_rows: u32,
+    /// Bytes of its places, as they were counted while it was read.
+    held_bytes: u64,
 }
 
 pub(crate) enum UploadColumn {
     Coded(Column, Codes),
     Raw(RawColumn),
+}
+
+impl UploadColumn {
+    fn codes(&self) -> &Codes {
+        match self {
+            Self::Coded(_, codes) => codes,
+            Self::Raw(column) => &column.codes,
+        }
+    }
+
+    /// How many different texts are held.
+    fn texts(&self) -> u64 {
+        match self {
+            Self::Coded(..) => 0,
+            Self::Raw(column) => column.texts.len() as u64,
+        }
+    }
 }
 
 impl Upload {
@@ -50,6 +70,43 @@ impl Upload {
     /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its own.
     pub(crate) fn rows_per_id(&self) -> NonZeroU32 {
         self.ids.as_ref().map_or(NonZeroU32::MIN, Ids::most)
+    }
+
+    /// Bytes that this table and its columns of the join can take together while tables are joined
+    /// and their columns discovered, where an id has at most `rows_of_others` rows in all other
+    /// tables together: it then comes up in the joined table at most so many times for each row
+    /// here. It depends on nothing else of the other tables.
+    #[must_use]
+    pub fn joined_bytes(&self, rows_of_others: u32) -> u64 {
+        /// Of the hash index over the rows, and the choice among those of one id.
+        const INDEX: u64 = 32;
+        const CHOICE: u64 = 34;
+        /// Of the row numbers by which the joined table is put together; also of the codes that a
+        /// column gets when it was discovered, while it still has the old ones.
+        const ROW: u64 = 4;
+        /// Of a text while a column is discovered: how often it occurs, in all columns at once, and
+        /// what sorting texts takes, in one column at a time.
+        const TEXT: u64 = 4;
+        const SORTED_TEXT: u64 = 64;
+
+        let rows = self.rows as u64;
+        let joined = rows.saturating_mul(rows_of_others.into());
+        let width: u64 = self
+            .columns
+            .iter()
+            .map(|column| column.codes().width() as u64)
+            .sum();
+        let columns = joined.saturating_mul(width + ROW);
+        let repeats = self.ids.as_ref().is_some_and(Ids::has_repeats);
+        let index = rows * (INDEX + if repeats { CHOICE } else { 0 });
+        let texts = self.columns.iter().map(UploadColumn::texts);
+        let (all, most) = texts.fold((0, 0), |(all, most): (u64, u64), texts| {
+            (all + texts, most.max(texts))
+        });
+        let discovery = TEXT * all + SORTED_TEXT * most;
+        self.held_bytes
+            .saturating_add(columns)
+            .saturating_add(index.max(discovery))
     }
 
     /// What may take part in a join, whatever the data.
@@ -84,7 +141,7 @@ pub(crate) enum Target {
 }
 
 /// A table while it is read, from whatever format.
-pub(crate) struct Intake {
+pub(crate) struct Intake<'a> {
     pub(crate) targets: Vec<Target>,
     /// What `at` counts.
     place: fn(u64) -> Place,
@@ -94,7 +151,9 @@ pub(crate) struct Intake {
     constraints: Vec<Constraint>,
     warnings: Vec<String>,
     max_rows: u32,
-    max_code_bytes: u64,
+    account: &'a Account,
+    /// How many rows there is room for in the places of codes and hashes.
+    room: usize,
 }
 
 enum Filling {
@@ -107,12 +166,12 @@ impl Filling {
     fn width(&self) -> usize {
         match self {
             Self::Declared(coder) => coder.width(),
-            Self::Undeclared(_) => size_of::<u32>(),
+            Self::Undeclared(dictionary) => dictionary.width(),
         }
     }
 }
 
-impl Intake {
+impl<'a> Intake<'a> {
     /// Matches the names of the file's columns with the key and the schema.
     pub(crate) fn new(
         header: &[String],
@@ -121,6 +180,7 @@ impl Intake {
         schema: Option<&Schema>,
         hasher: &KeyHasher,
         limits: &Limits,
+        account: &'a Account,
     ) -> Result<Self, TableError> {
         if header.len() > limits.max_columns {
             return Err(TableError::TooManyColumns {
@@ -150,16 +210,20 @@ impl Intake {
             })?;
             targets[*position] = Target::Key;
         }
+        let ids = key
+            .map(|_| IdCollector::new(hasher, limits.max_rows_per_id, account))
+            .transpose()?;
         let mut intake = Self {
             targets,
             place,
             key: key.unwrap_or_default().to_owned(),
-            ids: key.map(|_| IdCollector::new(hasher, limits.max_rows_per_id)),
+            ids,
             columns: Vec::new(),
             constraints: schema.map_or_else(Vec::new, |schema| schema.constraints().to_vec()),
             warnings: Vec::new(),
             max_rows: limits.max_rows,
-            max_code_bytes: limits.max_code_bytes,
+            account,
+            room: 0,
         };
         match schema {
             Some(schema) => intake.take_declared(schema, header, &positions, present)?,
@@ -232,7 +296,8 @@ impl Intake {
                     name.clone(),
                     hasher,
                     limits,
-                )));
+                    self.account,
+                )?));
             }
         }
         self.warn_of_nameless(header);
@@ -253,21 +318,65 @@ impl Intake {
         }
     }
 
-    /// The most rows that the limits leave room for, and what is wrong with more.
-    pub(crate) fn room(&self) -> (u32, TableError) {
-        let id = self.ids.as_ref().map_or(0, IdCollector::width);
-        let row = id + self.columns.iter().map(Filling::width).sum::<usize>();
-        let coded = self.max_code_bytes / (row.max(1) as u64);
-        match u32::try_from(coded) {
-            Ok(rows) if rows < self.max_rows => {
-                let limit = self.max_code_bytes;
-                (rows, TableError::TooManyCodes { limit })
-            }
-            _ => {
-                let limit = self.max_rows;
-                (limit, TableError::TooManyRows { limit })
+    /// Makes room for one row more than there are.
+    #[inline]
+    pub(crate) fn begin_row(&mut self, rows: u32) -> Result<(), TableError> {
+        if rows as usize == self.room {
+            self.grow(rows)?;
+        }
+        Ok(())
+    }
+
+    /// Places grow to twice their size, and to what there is room for where that is less.
+    #[cold]
+    fn grow(&mut self, rows: u32) -> Result<(), TableError> {
+        if rows == self.max_rows {
+            let limit = self.max_rows;
+            return Err(TableError::TooManyRows { limit });
+        }
+        // Near the end of the room many small steps would move everything again and again.
+        let least = self.room + (self.room / 8).max(1);
+        let most = (2 * self.room).max(FIRST_ROWS).min(self.max_rows as usize);
+        let widest = self.widths().max().unwrap_or(0);
+        let moving = (self.room * widest) as u64;
+        let width = self.widths().sum::<usize>().max(1) as u64;
+        let fit = self.account.left().saturating_sub(moving) / width;
+        let fit = self
+            .room
+            .saturating_add(usize::try_from(fit).unwrap_or(usize::MAX));
+        self.reserve(most.min(fit).max(least.min(most)))
+    }
+
+    /// Moves to places for so many rows in all, if there is less room.
+    pub(crate) fn reserve(&mut self, rows: usize) -> Result<(), TableError> {
+        let Some(more) = rows.checked_sub(self.room) else {
+            return Ok(());
+        };
+        let width = self.widths().sum::<usize>();
+        // One column after another moves, so that only one is ever in two places.
+        let moving = (self.room * self.widths().max().unwrap_or(0)) as u64;
+        self.account
+            .take((more as u64).saturating_mul(width as u64))?;
+        self.account.take(moving)?;
+        if let Some(ids) = &mut self.ids {
+            ids.reserve_exact(rows);
+        }
+        for column in &mut self.columns {
+            match column {
+                Filling::Declared(coder) => coder.reserve_exact(rows),
+                Filling::Undeclared(dictionary) => dictionary.reserve_exact(rows),
             }
         }
+        self.account.give(moving);
+        self.room = rows;
+        Ok(())
+    }
+
+    /// Bytes that one row takes in each place.
+    fn widths(&self) -> impl Iterator<Item = usize> {
+        let ids = self.ids.as_ref().map(IdCollector::width);
+        ids.into_iter()
+            .chain(self.columns.iter().map(Filling::width))
     }
 
     /// Takes in one field of a column of the file; an absent value is an empty field. `at` is the
@@ -281,13 +390,10 @@ impl Intake {
                     coder.push(field, at);
                     Ok(())
                 }
-                Filling::Undeclared(dictionary) => {
-                    dictionary
-                        .push(field)
-                        .map_err(|_| TableError::TooManyDistinct {
-                            column: dictionary.name().to_owned(),
-                        })
-                }
+                Filling::Undeclared(dictionary) => match dictionary.push(field, self.account) {
+                    Ok(()) => Ok(()),
+                    Err(not_taken) => Err(not_taken.of(dictionary.name())),
+                },
             },
             Target::Key => {
                 let id = trim(field);
@@ -298,7 +404,7 @@ impl Intake {
                     });
                 }
                 if let Some(ids) = &mut self.ids {
-                    ids.push(id);
+                    ids.push(id, self.account)?;
                 }
                 Ok(())
             }
@@ -315,14 +421,18 @@ impl Intake {
         if rows == 0 {
             return Err(TableError::NoRows);
         }
-        let ids = match self.ids.map(IdCollector::finish).transpose() {
+        let account = self.account;
+        let ids = match self.ids.map(|ids| ids.finish(account)).transpose() {
             Ok(Some((ids, surplus))) => {
                 self.warnings
                     .extend(warning_of_surplus(surplus, ids.most()));
                 Some(ids)
             }
             Ok(None) => None,
-            Err((rows, first)) => return Err(TableError::RepeatedIds { rows, first }),
+            Err(NoIds::Repeated(rows, first)) => {
+                return Err(TableError::RepeatedIds { rows, first });
+            }
+            Err(NoIds::NoRoom(no_room)) => return Err(no_room.into()),
         };
         let mut columns = Vec::with_capacity(self.columns.len());
         for filling in self.columns {
@@ -334,11 +444,8 @@ impl Intake {
                 }
                 Filling::Undeclared(dictionary) => {
                     let name = dictionary.name().to_owned();
-                    UploadColumn::Raw(
-                        dictionary
-                            .finish()
-                            .map_err(|_| TableError::TooManyDistinct { column: name })?,
-                    )
+                    let column = dictionary.finish(account);
+                    UploadColumn::Raw(column.map_err(|not_taken| not_taken.of(&name))?)
                 }
             });
         }
@@ -349,7 +456,23 @@ impl Intake {
             constraints: self.constraints,
             warnings: self.warnings,
             max_rows: self.max_rows,
+            held_bytes: account.used(),
         })
+    }
+}
+
+/// Rows that there is room for at first.
+const FIRST_ROWS: usize = 256;
+
+impl NotTaken {
+    /// Said of the column of this name.
+    fn of(self, column: &str) -> TableError {
+        match self {
+            Self::TooManyDistinct => TableError::TooManyDistinct {
+                column: column.to_owned(),
+            },
+            Self::NoRoom(no_room) => no_room.into(),
+        }
     }
 }
 

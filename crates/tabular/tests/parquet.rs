@@ -334,11 +334,11 @@ fn limits_and_empty_files_are_told() {
     );
     check_refused(
         limited(Limits {
-            max_code_bytes: 100,
+            max_memory_bytes: 10_000,
             ..Limits::default()
         }),
         expect![[r#"
-            the table has too many rows for its number of columns: coded it takes more than 100 bytes; leave columns or rows out
+            the table takes more than the 10000 bytes of memory that there are for it; leave rows or columns out, or declare columns that hold many different texts
         "#]],
     );
     check_refused(
@@ -378,13 +378,13 @@ fn what_is_no_parquet_file_is_told() {
     check_refused(
         read(with_bytes(b"id,a\n1,x\n"), None, None),
         expect![[r#"
-        the Parquet file cannot be read: Invalid Parquet file. Corrupt footer
+        the Parquet file cannot be read: its end is not that of a Parquet file; is it damaged?
     "#]],
     );
     check_refused(
         read(with_bytes(b"PAR"), None, None),
         expect![[r#"
-        the Parquet file cannot be read: Parquet file too small. Size is 3 but need 8
+        the Parquet file cannot be read: it is too short; is it damaged?
     "#]],
     );
 }

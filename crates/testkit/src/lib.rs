@@ -1,6 +1,7 @@
-//! For tests only: a made-up Nitro authority, seeded noise, small tables.
+//! For tests only: a made-up Nitro authority, seeded noise, small tables, Parquet files that lie.
 #![forbid(unsafe_code)]
 
+pub mod parquet;
 mod table;
 
 pub use attestation::authority;

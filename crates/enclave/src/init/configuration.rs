@@ -129,7 +129,7 @@ where
 /// What an agreement has nothing to do with.
 fn fault(error: &Error) -> Option<Fault> {
     match error {
-        Error::Agreement(_) | Error::Files(_) | Error::RoomFile { .. } => None,
+        Error::Agreement(_) | Error::Memory(_) | Error::Files(_) | Error::RoomFile { .. } => None,
         Error::Nsm(error) => Some(error.into()),
         Error::Listener(_) => Some(Fault::Listener),
         Error::Entropy => Some(Fault::NoEntropy),

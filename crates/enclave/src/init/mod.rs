@@ -66,9 +66,12 @@ fn serve(started_by: StartedBy, events: &Events) -> Result<Infallible, Fault> {
         debug: platform.is_debug(),
     });
     let fed = entropy::feed(&platform)?;
+    // Asked for now: confined, the process can neither ask for its limits nor open the files of
+    // cgroups.
+    let limits = Limits::default();
     events(Event::Confined(confine()));
     let runtime = Runtime::new().map_err(|_| Fault::NoThreads)?;
-    let served = runtime.block_on(serve_one_room(started_by, platform, fed, events));
+    let served = runtime.block_on(serve_one_room(started_by, platform, fed, limits, events));
     // A training under way does not keep the machine from stopping.
     runtime.shutdown_timeout(Duration::ZERO);
     served
@@ -78,6 +81,7 @@ async fn serve_one_room(
     started_by: StartedBy,
     platform: NitroPlatform,
     fed: Fed,
+    limits: Limits,
     events: &Events,
 ) -> Result<Infallible, Fault> {
     let port = Listener::Vsock {
@@ -90,7 +94,7 @@ async fn serve_one_room(
     }
     let exhausted = memory::exhausted();
     let serving = async {
-        let start = |agreement| start(agreement, platform.clone(), fed, Arc::clone(events));
+        let start = |agreement| start(agreement, platform.clone(), fed, limits, Arc::clone(events));
         let mut running = configuration.first(start).await?;
         running.announce();
         tokio::select! {
@@ -108,6 +112,7 @@ async fn start(
     agreement: Agreement,
     platform: NitroPlatform,
     fed: Fed,
+    limits: Limits,
     events: Events,
 ) -> Result<Running, Error> {
     fed.taken_in().await;
@@ -115,7 +120,7 @@ async fn start(
         agreement,
         platform: platform.into(),
         listener: Listener::Vsock { port: PARTIES_PORT },
-        limits: Limits::default(),
+        limits,
         events,
     };
     tokio::task::spawn_blocking(|| Enclave::start(config))

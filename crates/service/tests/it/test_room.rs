@@ -14,7 +14,8 @@ use protocol::{Agreement, Code, Phase, Problem, RoomId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use service::{
-    CheckedAgreement, ClientIdentity, Event, Events, NoEvidence, Room, RoomSetup, router,
+    CheckedAgreement, ClientIdentity, Event, Events, MemoryShares, NoEvidence, Room, RoomSetup,
+    router,
 };
 use tower::ServiceExt as _;
 
@@ -124,6 +125,7 @@ impl TestRoom {
         let keys = keys
             .map(|user| (user.name().to_owned(), user.key().spki().to_vec()))
             .collect();
+        let memory = MemoryShares::new(&agreement, 2 << 30).expect("it is enough for two");
         let seconds = Arc::new(AtomicU64::new(1_700_000_000));
         let looks = Arc::new(AtomicU64::new(0));
         let (shown, count) = (Arc::clone(&seconds), Arc::clone(&looks));
@@ -136,6 +138,7 @@ impl TestRoom {
         };
         let setup = RoomSetup {
             platform_time: Arc::new(platform),
+            memory,
             agreement,
             id: RoomId::from_bytes([42; 32]),
             attest,

@@ -1,0 +1,210 @@
+//! Parquet files that lie about themselves cost no more memory and time than they may.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::cell::Cell;
+use std::io::Write;
+
+use bytes::Bytes;
+use tabular::{KeyHasher, Limits, TableError, Upload, read_parquet, read_parquet_while};
+use testkit::parquet::{Column, Page, inflating, numbered, parquet, plain, varint};
+
+/// Bytes for each table.
+const MEMORY: u64 = 64 << 20;
+
+fn limits() -> Limits {
+    Limits {
+        max_memory_bytes: MEMORY,
+        max_bytes: 16 << 20,
+        ..Limits::default()
+    }
+}
+
+fn read(file: Vec<u8>) -> Result<Upload, TableError> {
+    let hasher = KeyHasher::new([5; 16]);
+    read_parquet(Bytes::from(file), Some("id"), None, &hasher, &limits())
+}
+
+fn column(codec: i32, pages: Vec<Page>) -> Column {
+    Column {
+        name: "a".to_owned(),
+        physical: 6,
+        codec,
+        pages,
+    }
+}
+
+fn data(values: i32, encoding: i32, unpacked: i32, bytes: Vec<u8>) -> Page {
+    Page {
+        is_dictionary: false,
+        values,
+        encoding,
+        unpacked,
+        bytes,
+    }
+}
+
+/// A file with one id, and a column `a` with this page.
+fn one(codec: i32, page: Page) -> Vec<u8> {
+    parquet(1, &[numbered("id", 1), column(codec, vec![page])])
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+fn length(bytes: &[u8]) -> i32 {
+    i32::try_from(bytes.len()).unwrap()
+}
+
+#[test]
+fn an_honest_page_is_read_whatever_it_is_packed_with() {
+    let text = plain(b"x");
+    let packed = [
+        (0, text.clone()),
+        (1, snap::raw::Encoder::new().compress_vec(&text).unwrap()),
+        (2, gzip(&text)),
+        (6, zstd::bulk::compress(&text, 3).unwrap()),
+    ];
+    for (codec, packed) in packed {
+        let page = data(1, 0, length(&text), packed);
+        assert_eq!(read(one(codec, page)).unwrap().rows(), 1, "codec {codec}");
+    }
+}
+
+#[test]
+fn a_page_that_unpacks_to_more_than_it_says_is_refused() {
+    let large = vec![0; 1 << 24];
+    let packed = [
+        (1, snap::raw::Encoder::new().compress_vec(&large).unwrap()),
+        (2, gzip(&large)),
+        (6, zstd::bulk::compress(&large, 3).unwrap()),
+    ];
+    for (codec, packed) in packed {
+        let refused = read(one(codec, data(1, 0, 1 << 10, packed))).unwrap_err();
+        assert!(matches!(refused, TableError::Parquet(_)), "{refused}");
+    }
+    assert!(matches!(read(inflating()), Err(TableError::Parquet(_))));
+}
+
+/// A frame that asks for a window of 2 GiB, in which every length is that of the page.
+#[test]
+fn a_page_has_no_window_besides_its_own_place() {
+    let mut context = zstd::bulk::Compressor::new(3).unwrap();
+    context
+        .set_parameter(zstd::zstd_safe::CParameter::WindowLog(27))
+        .unwrap();
+    let text = plain(b"x");
+    let packed = context.compress(&text).unwrap();
+    assert!(read(one(6, data(1, 0, length(&text), packed))).is_ok());
+}
+
+#[test]
+fn a_page_that_says_it_is_larger_than_there_is_memory_is_refused_before_any_is_taken() {
+    for codec in [1, 2, 6] {
+        let page = data(1, 0, 128 << 20, b"short".to_vec());
+        let refused = read(one(codec, page)).unwrap_err();
+        assert!(
+            matches!(refused, TableError::TooMuchMemory { .. }),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_dictionary_of_two_thousand_million_values_is_refused() {
+    let dictionary = Page {
+        is_dictionary: true,
+        values: i32::MAX,
+        encoding: 0,
+        unpacked: 5,
+        bytes: plain(b"x"),
+    };
+    let indices = data(1, 8, 3, vec![1, 2, 0]);
+    let file = parquet(
+        1,
+        &[numbered("id", 1), column(0, vec![dictionary, indices])],
+    );
+    let refused = read(file).unwrap_err();
+    assert!(
+        matches!(refused, TableError::TooMuchMemory { .. }),
+        "{refused}"
+    );
+}
+
+/// The decoder makes room for as many lengths as the page says, of which it has none.
+#[test]
+fn lists_of_lengths_are_no_longer_than_the_page() {
+    let deltas = |count: u64| [varint(128), varint(4), varint(count), varint(0)].concat();
+    let (many, one_length) = (deltas(1 << 40), deltas(1));
+    let pages = [
+        data(1, 6, 100, many.clone()),
+        data(1, 7, 100, many.clone()),
+        data(1, 7, 100, [one_length, many].concat()),
+    ];
+    for page in pages {
+        let refused = read(one(0, page)).unwrap_err();
+        assert!(matches!(refused, TableError::Parquet(_)), "{refused}");
+    }
+}
+
+/// A dictionary whose one text of 64,000 bytes is named by every row: 65 KB that stand for 1.3 TB.
+fn one_long_text(rows: i32) -> Vec<u8> {
+    let bytes = plain(&[b'x'; 64_000]);
+    let dictionary = Page {
+        is_dictionary: true,
+        values: 1,
+        encoding: 0,
+        unpacked: length(&bytes),
+        bytes,
+    };
+    // One run of as many zeros as there are rows.
+    let run = [vec![1], varint(u64::try_from(rows).unwrap() << 1), vec![0]].concat();
+    let indices = data(rows, 8, length(&run), run);
+    parquet(rows.into(), &[column(0, vec![dictionary, indices])])
+}
+
+#[test]
+fn a_small_file_costs_no_more_than_sixteen_times_the_longest() {
+    let hasher = KeyHasher::new([5; 16]);
+    let file = Bytes::from(one_long_text(20_000_000));
+    let refused = read_parquet(file, None, None, &hasher, &limits()).unwrap_err();
+    assert!(
+        matches!(refused, TableError::TooMuchUnpacked { limit } if limit == 256 << 20),
+        "{refused}"
+    );
+}
+
+#[test]
+fn reading_ends_when_nobody_waits_for_it() {
+    let hasher = KeyHasher::new([5; 16]);
+    let file = Bytes::from(one_long_text(20_000_000));
+    let asked = Cell::new(0);
+    let wanted = || {
+        asked.set(asked.get() + 1);
+        asked.get() < 3
+    };
+    let limits = Limits::default();
+    let refused = read_parquet_while(file, None, None, &hasher, &limits, &wanted).unwrap_err();
+    assert!(matches!(refused, TableError::Unwanted), "{refused}");
+    assert_eq!(asked.get(), 3);
+}
+
+/// Pages without records cost time only, and are counted all the same.
+#[test]
+fn pages_without_end_are_stopped() {
+    let empty = vec![0; 1 << 20];
+    let page = data(
+        0,
+        0,
+        length(&empty),
+        zstd::bulk::compress(&empty, 3).unwrap(),
+    );
+    let column = column(6, vec![page; 1_000]);
+    let refused = read(parquet(1, &[numbered("id", 1), column])).unwrap_err();
+    assert!(
+        matches!(refused, TableError::TooMuchUnpacked { .. }),
+        "{refused}"
+    );
+}
