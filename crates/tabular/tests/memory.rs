@@ -97,7 +97,6 @@ fn check(
         matches!(refused, TableError::TooMuchMemory { .. }),
         "{shape}: {refused}"
     );
-    println!("{shape}: {} MiB", peak >> 20);
     assert!(peak < LIMIT + SLACK, "{shape}: {peak} bytes");
     assert!(peak > LIMIT / 8, "{shape}: refused at {peak} bytes");
 }
