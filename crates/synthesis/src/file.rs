@@ -1,6 +1,6 @@
 //! The file of a model: magic, version, length and checksum of the body, and the body in CBOR.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
 use privacy::LedgerRecord;
@@ -13,13 +13,25 @@ use crate::compression::Compression;
 use crate::errors::MeasuredErrors;
 use crate::measured::Measured;
 use crate::method::Method;
-use crate::model::Coarse;
+use crate::model::{Coarse, LARGEST_TOTAL};
 
 const MAGIC: &[u8] = b"synclave model\n";
 /// Raised whenever the body changes. Format 1 did not say where the columns' domain came from.
 const VERSION: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
 const HEADER: usize = MAGIC.len() + 2 + 8 + 8;
+/// No model is longer: of the largest tree that a model may have, each cell takes at most nine
+/// bytes.
+const MAX_FILE_BYTES: u64 = 2 << 30;
+/// Columns, coarser ones among them, of one table of a model: more than 27 would have one value
+/// only.
+const MOST_COLUMNS_OF_A_TABLE: usize = 64;
+/// Of a logarithm in a table, apart from that of an impossible combination. Far beyond what a fit
+/// can give, and so small that no sum of logarithms overflows.
+const LARGEST_LOG: f64 = 1e4;
+/// Cells that a report goes through to compare the model with all that was measured: some 20
+/// seconds.
+const MOST_REPORT_CELLS: u128 = 1 << 34;
 
 /// Why a file is no usable model.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -56,6 +68,14 @@ pub enum ModelFileError {
     /// Something in it is wrong.
     #[error("the model's file is damaged: {0}")]
     Damaged(String),
+    /// It is longer than any model.
+    #[error(
+        "the model's file says that it has {0} bytes, and no model has more than {MAX_FILE_BYTES}"
+    )]
+    TooLong(u64),
+    /// The operating system cannot read it.
+    #[error("the model's file cannot be read: {0}")]
+    Unreadable(String),
 }
 
 #[derive(Serialize)]
@@ -115,21 +135,48 @@ impl Model {
         };
         let mut bytes = Vec::new();
         ciborium::into_writer(&body, &mut bytes).map_err(io::Error::other)?;
-        out.write_all(MAGIC)?;
-        out.write_all(&VERSION.to_be_bytes())?;
-        out.write_all(&(bytes.len() as u64).to_be_bytes())?;
-        out.write_all(&crc64(&bytes).to_be_bytes())?;
+        out.write_all(&header_of(&bytes))?;
         out.write_all(&bytes)?;
         out.flush()
     }
 
-    /// Reads a file. The model is the one that was saved, to the last bit.
-    ///
-    /// The file may come from anyone: memory stays within a small multiple of its length, and what does not hold
-    /// together is refused. The ledger's sums are checked; that they are *true* is what a receipt with evidence is for.
+    /// Reads a model from a file or a pipe, and no further than its header says: what has no end is
+    /// refused at once.
     ///
     /// # Errors
-    /// If it is no model, of a newer format, cut off or damaged.
+    /// Those of [`Model::load`], and [`ModelFileError::TooLong`] and
+    /// [`ModelFileError::Unreadable`].
+    pub fn read(mut input: impl Read) -> Result<Model, ModelFileError> {
+        let unreadable = |error: io::Error| ModelFileError::Unreadable(error.to_string());
+        let mut bytes = Vec::new();
+        let mut read_up_to = |length: u64, bytes: &mut Vec<u8>| {
+            let more = length.saturating_sub(bytes.len() as u64);
+            input
+                .by_ref()
+                .take(more)
+                .read_to_end(bytes)
+                .map_err(unreadable)
+        };
+        read_up_to(HEADER as u64, &mut bytes)?;
+        let header = Header::of(&bytes)?;
+        let length = header.length.saturating_add(HEADER as u64);
+        if length > MAX_FILE_BYTES {
+            return Err(ModelFileError::TooLong(length));
+        }
+        // One byte more shows that something follows.
+        read_up_to(length + 1, &mut bytes)?;
+        Model::load(&bytes)
+    }
+
+    /// Reads the bytes of a file. The model is the one that was saved, to the last bit.
+    ///
+    /// The file may come from anyone. What does not hold together is refused, and no file takes
+    /// more time and memory, here or when rows are drawn from it, than its length and fixed limits
+    /// allow. The ledger's sums are checked; that they are *true* is what a receipt with evidence
+    /// is for.
+    ///
+    /// # Errors
+    /// If it is not a model, of a newer format, cut off or damaged.
     pub fn load(bytes: &[u8]) -> Result<Model, ModelFileError> {
         let mut rest = body_of(bytes)?;
         let body: Body = ciborium::from_reader(&mut rest)
@@ -143,39 +190,70 @@ impl Model {
     }
 }
 
-/// The body, of the stated length and checksum.
-fn body_of(bytes: &[u8]) -> Result<&[u8], ModelFileError> {
-    let start = &bytes[..bytes.len().min(MAGIC.len())];
-    if start.is_empty() || !MAGIC.starts_with(start) {
-        return Err(ModelFileError::NotAModel);
+fn header_of(body: &[u8]) -> Vec<u8> {
+    let (length, checksum) = (body.len() as u64, crc64(body));
+    let header = [
+        MAGIC,
+        &VERSION.to_be_bytes(),
+        &length.to_be_bytes(),
+        &checksum.to_be_bytes(),
+    ];
+    header.concat()
+}
+
+/// A file with a valid header around any body.
+#[cfg(test)]
+pub(crate) fn with_header(body: &[u8]) -> Vec<u8> {
+    [header_of(body).as_slice(), body].concat()
+}
+
+/// What the header says of the body.
+struct Header {
+    length: u64,
+    checksum: u64,
+}
+
+impl Header {
+    fn of(bytes: &[u8]) -> Result<Header, ModelFileError> {
+        let start = &bytes[..bytes.len().min(MAGIC.len())];
+        if start.is_empty() || !MAGIC.starts_with(start) {
+            return Err(ModelFileError::NotAModel);
+        }
+        let version = bytes[start.len()..]
+            .first_chunk::<2>()
+            .ok_or(cut_off(bytes, HEADER as u64))?;
+        let version = u16::from_be_bytes(*version);
+        if version > VERSION {
+            return Err(ModelFileError::Newer { found: version });
+        }
+        if version < VERSION {
+            return Err(ModelFileError::Older { found: version });
+        }
+        let number = |at: usize| {
+            let number = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>);
+            let number = number.ok_or(cut_off(bytes, HEADER as u64))?;
+            Ok(u64::from_be_bytes(*number))
+        };
+        Ok(Header {
+            length: number(MAGIC.len() + 2)?,
+            checksum: number(MAGIC.len() + 10)?,
+        })
     }
-    let cut_off = |expected: u64| ModelFileError::Truncated {
+}
+
+fn cut_off(bytes: &[u8], expected: u64) -> ModelFileError {
+    ModelFileError::Truncated {
         found: bytes.len() as u64,
         expected,
-    };
-    let version = bytes[start.len()..]
-        .first_chunk::<2>()
-        .ok_or(cut_off(HEADER as u64))?;
-    let version = u16::from_be_bytes(*version);
-    if version > VERSION {
-        return Err(ModelFileError::Newer { found: version });
     }
-    if version < VERSION {
-        return Err(ModelFileError::Older { found: version });
-    }
-    let (header, body) = bytes
-        .split_at_checked(HEADER)
-        .ok_or(cut_off(HEADER as u64))?;
-    let number = |at: usize| {
-        u64::from_be_bytes(
-            *header[at..]
-                .first_chunk::<8>()
-                .expect("the header has this many bytes"),
-        )
-    };
-    let (length, checksum) = (number(MAGIC.len() + 2), number(MAGIC.len() + 10));
+}
+
+/// The body, of the stated length and checksum.
+pub(crate) fn body_of(bytes: &[u8]) -> Result<&[u8], ModelFileError> {
+    let Header { length, checksum } = Header::of(bytes)?;
+    let body = &bytes[HEADER..];
     if (body.len() as u64) < length {
-        return Err(cut_off((HEADER as u64).saturating_add(length)));
+        return Err(cut_off(bytes, (HEADER as u64).saturating_add(length)));
     }
     if body.len() as u64 > length || crc64(body) != checksum {
         return Err(ModelFileError::Damaged("its checksum is wrong".to_owned()));
@@ -191,64 +269,25 @@ fn reason(error: &ciborium::de::Error<io::Error>) -> String {
 }
 
 impl Body {
+    /// Every index, size and number is checked before it is used, and cheap checks come before
+    /// costly ones.
     fn into_model(self) -> Result<Model, String> {
-        let sizes = self.schema.sizes();
-        let sound = self.compressions.len() == sizes.len()
-            && self
-                .compressions
-                .iter()
-                .zip(&sizes)
-                .all(|(compression, &size)| compression.is_sound(size));
-        if !sound {
-            return Err("its compressed columns are not those of its schema".to_owned());
-        }
-        let sentence = |error: marginals::Error| error.to_string();
-        let columns = self.compressions.iter().map(Compression::size);
-        let coarse = self.coarse.iter().map(Coarse::size);
-        let domain = Domain::new(columns.chain(coarse).collect()).map_err(sentence)?;
-        let fits = |coarse: &Coarse| {
-            self.compressions
-                .get(coarse.column)
-                .is_some_and(|column| column.size() == coarse.groups.len())
-        };
-        if !self.coarse.iter().all(fits) {
-            return Err("its coarse columns are not those of its schema".to_owned());
+        let domain = self.domain()?;
+        if !(1.0..=LARGEST_TOTAL).contains(&self.total) {
+            return Err(format!(
+                "its number of rows, {:e}, must be from 1 to {LARGEST_TOTAL:e}",
+                self.total
+            ));
         }
         if let Some(errors) = &self.errors {
-            errors.check(sizes.len())?;
+            errors.check(self.compressions.len())?;
         }
         for measured in &self.measured {
             measured.check(&domain, &self.compressions)?;
+            self.check_columns_of(&measured.columns)?;
         }
-        // Models are saved with one table per clique of the junction tree: no larger tree can hide behind small tables.
-        let given: u128 = self
-            .potentials
-            .iter()
-            .map(|(_, logs)| logs.len() as u128)
-            .sum();
-        let potentials = self
-            .potentials
-            .into_iter()
-            .map(|(clique, logs)| Factor::new(&domain, clique, logs));
-        let potentials = potentials
-            .collect::<Result<Vec<Factor>, _>>()
-            .map_err(sentence)?;
-        let cliques: Vec<Clique> = potentials
-            .iter()
-            .map(|factor| factor.clique().clone())
-            .collect();
-        let tree = JunctionTree::new(&domain, &cliques);
-        if tree.cells(&domain) != given {
-            return Err("its tables are not those of a junction tree".to_owned());
-        }
-        if self.measured.iter().any(|measured| {
-            tree.smallest_containing(&domain, &measured.columns)
-                .is_none()
-        }) {
-            return Err("something was measured that is not in its tables".to_owned());
-        }
-        let field = MarkovRandomField::new(domain, potentials, self.total).map_err(sentence)?;
         self.ledger.check().map_err(|error| error.to_string())?;
+        let field = field(domain, self.potentials, self.total, &self.measured)?;
         Ok(Model {
             schema: self.schema,
             method: self.method,
@@ -260,6 +299,95 @@ impl Body {
             ledger: self.ledger,
         })
     }
+
+    /// Sizes of the model's columns, and of the coarse ones after them.
+    fn domain(&self) -> Result<Domain, String> {
+        if self.schema.needs_discovery() {
+            return Err("its schema has a column whose bins are not known".to_owned());
+        }
+        let sizes = self.schema.sizes();
+        let mut compressions = self.compressions.iter().zip(&sizes);
+        if self.compressions.len() != sizes.len()
+            || !compressions.all(|(compression, &size)| compression.is_sound(size))
+        {
+            return Err("its compressed columns are not those of its schema".to_owned());
+        }
+        let is_sound = |coarse: &Coarse| {
+            let column = self.compressions.get(coarse.column);
+            column.is_some_and(|column| coarse.is_sound(column.size()))
+        };
+        if !self.coarse.iter().all(is_sound) {
+            return Err("its coarse columns are not those of its schema".to_owned());
+        }
+        let columns = self.compressions.iter().map(Compression::size);
+        let coarse = self.coarse.iter().map(Coarse::size);
+        Domain::new(columns.chain(coarse).collect()).map_err(|error| error.to_string())
+    }
+
+    /// That a measurement is of columns of the table, each once, and not of two groupings of one.
+    fn check_columns_of(&self, attributes: &Clique) -> Result<(), String> {
+        let columns = self.compressions.len();
+        let column = |attribute: usize| match attribute.checked_sub(columns) {
+            None => attribute,
+            Some(coarse) => self.coarse[coarse].column,
+        };
+        let mut of: Vec<usize> = attributes.iter().map(column).collect();
+        of.sort_unstable();
+        of.dedup();
+        match of.len() == attributes.len() {
+            true => Ok(()),
+            false => Err(format!(
+                "the measurement of {attributes} names a column twice"
+            )),
+        }
+    }
+}
+
+/// The model's distribution.
+///
+/// Models are saved with one table for each node of the junction tree. Anything else is refused,
+/// before a tree is searched for: what takes long to triangulate, or has a large tree over small
+/// tables, was never saved.
+fn field(
+    domain: Domain,
+    potentials: Vec<(Clique, Vec<f64>)>,
+    total: f64,
+    measured: &[Measured],
+) -> Result<MarkovRandomField, String> {
+    let sentence = |error: marginals::Error| error.to_string();
+    let refusal = || "its tables are not those of a junction tree".to_owned();
+    let potentials = potentials.into_iter().map(|(clique, logs)| {
+        let usable = |log: &f64| *log == f64::NEG_INFINITY || log.abs() <= LARGEST_LOG;
+        if clique.len() > MOST_COLUMNS_OF_A_TABLE {
+            return Err(refusal());
+        }
+        if !logs.iter().all(usable) {
+            return Err(format!(
+                "the table of {clique} holds a number that is not usable"
+            ));
+        }
+        Factor::new(&domain, clique, logs).map_err(sentence)
+    });
+    let potentials = potentials.collect::<Result<Vec<Factor>, String>>()?;
+    let mut cliques: Vec<Clique> = potentials.iter().map(|f| f.clique().clone()).collect();
+    let tree = JunctionTree::without_fill(&domain, &cliques).ok_or_else(refusal)?;
+    let mut nodes: Vec<&Clique> = tree.nodes().iter().map(|node| node.clique()).collect();
+    nodes.sort_unstable();
+    cliques.sort_unstable();
+    if !nodes.into_iter().eq(&cliques) {
+        return Err(refusal());
+    }
+    let mut cells = 0_u128;
+    for measured in measured {
+        let Some(node) = tree.smallest_containing(&domain, &measured.columns) else {
+            return Err("something was measured that is not in its tables".to_owned());
+        };
+        cells = cells.saturating_add(domain.cells(tree.nodes()[node].clique()));
+    }
+    if cells > MOST_REPORT_CELLS {
+        return Err("more was measured than can be compared with its tables".to_owned());
+    }
+    MarkovRandomField::new(domain, potentials, total).map_err(sentence)
 }
 
 #[cfg(test)]
@@ -401,13 +529,7 @@ mod tests {
         change(body.as_map_mut().unwrap());
         let mut changed = Vec::new();
         ciborium::into_writer(&body, &mut changed).unwrap();
-        let header = [
-            MAGIC,
-            &VERSION.to_be_bytes(),
-            &(changed.len() as u64).to_be_bytes(),
-            &crc64(&changed).to_be_bytes(),
-        ];
-        [header.concat(), changed].concat()
+        with_header(&changed)
     }
 
     fn field<'a>(body: &'a mut [(Value, Value)], name: &str) -> &'a mut Value {
@@ -429,7 +551,7 @@ mod tests {
             ("unknown field `extra`", |body| {
                 body.push((Value::from("extra"), Value::from(1)))
             }),
-            ("the total must be positive", |body| {
+            ("its number of rows", |body| {
                 *field(body, "total") = Value::from(-1.0)
             }),
             ("not those of a junction tree", |body| {

@@ -19,6 +19,8 @@ mod constraints;
 mod errors;
 mod evaluation;
 mod file;
+#[cfg(test)]
+mod file_attacks;
 mod fit;
 mod grain;
 mod measured;
