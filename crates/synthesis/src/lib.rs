@@ -11,6 +11,7 @@
 mod adaptive;
 mod aim;
 mod batches;
+mod body;
 mod budget;
 mod checksum;
 mod compression;
