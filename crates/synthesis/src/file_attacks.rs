@@ -249,9 +249,7 @@ fn use_it(model: &Model) {
     let mut out = std::io::sink();
     model.sample(50, Some(1)).write_csv(&mut out).unwrap();
     model.sample(50, Some(1)).write_json(&mut out).unwrap();
-    for rows in [1 << 53, u64::MAX] {
-        assert!(model.sample(rows, Some(1)).next_chunk().is_some());
-    }
+    assert!(model.sample(200_000, Some(1)).next_chunk().is_some());
     for column in model.schema().columns() {
         let name = serde_json::to_string(column.name()).unwrap();
         let Ok(condition) = Condition::parse(&format!("{name} is missing"), model.schema()) else {
