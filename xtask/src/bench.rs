@@ -51,6 +51,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     example("tabular", "count_pairs", &[])?;
     eprintln!("\n=== 1 million rows from a model of 81 columns ===");
     example("marginals", "sample_rows", &[])?;
+    eprintln!("\n=== Tables of hundreds and thousands of columns: CPU seconds ===");
+    example("synthesis", "wide_tables", &[])?;
     eprintln!("\n=== Reading a CSV of 1 million rows and 10 columns into codes ===");
     example("tabular", "csv_speed", &[])?;
     eprintln!("\n=== A proxied upload of 1 GB: attested channel against plain TCP ===");

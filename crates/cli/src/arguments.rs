@@ -304,7 +304,7 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "K", requires = "key")]
     pub(crate) max_rows_per_id: Option<NonZeroU32>,
 
-    /// How many rows; by default the private estimate of how many the table has
+    /// How many rows; by default the private estimate of how many the table has, at most 10 million
     #[arg(long)]
     pub(crate) rows: Option<u64>,
 
@@ -356,7 +356,8 @@ pub(crate) struct SampleOptions {
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
 
-    /// How many rows; by default the model's own estimate, of those that satisfy --where
+    /// How many rows; by default the model's own estimate, of those that satisfy --where, at most
+    /// 10 million
     #[arg(long)]
     pub(crate) rows: Option<u64>,
 

@@ -105,7 +105,7 @@ fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
         "a fitted model: {}, {} columns, some {} rows",
         model.method(),
         columns.len(),
-        model.default_rows()
+        model.noisy_rows()
     ));
     printer.result(format_args!("columns    {}", columns.join(", ")));
     printer.result(format_args!(
@@ -119,7 +119,7 @@ fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
         "kind": "model",
         "method": model.method().to_string(),
         "columns": columns,
-        "rows": model.default_rows(),
+        "rows": model.noisy_rows(),
         "domain": receipt::domain(model.ledger()),
         "ledger": model.ledger(),
     }));

@@ -68,7 +68,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     let model = fit(&table, &task, &mut ledger, printer)?;
     drop(table);
     let domain = receipt::domain(model.ledger());
-    let rows = options.rows.unwrap_or_else(|| model.default_rows());
+    let rows = rows(options.rows, model.noisy_rows(), printer);
     let samples = model.sample(rows, options.seed);
     let report = model.report();
     // All files or none: the rows are not there without the record of what they cost.
@@ -246,8 +246,8 @@ fn public_prior(
         .read_to_end(&mut start)
         .with_context(problem)?;
     let prior = if Model::is_model(&start) {
-        let bytes = std::fs::read(path).with_context(problem)?;
-        PublicPrior::from_model(&Model::load(&bytes).with_context(problem)?)
+        let file = std::fs::File::open(path).with_context(problem)?;
+        PublicPrior::from_model(&Model::read(file).with_context(problem)?)
     } else {
         let upload =
             table_file::read(path, None, None, Some(schema), printer).with_context(problem)?;
@@ -328,8 +328,8 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
         ))
     };
     interrupt::leaves_nothing_behind(printer)?;
-    let bytes = std::fs::read(&options.model).with_context(problem)?;
-    let model = Model::load(&bytes).with_context(problem)?;
+    let file = std::fs::File::open(&options.model).with_context(problem)?;
+    let model = Model::read(file).with_context(problem)?;
     if model.domain() == DomainSource::FromData {
         printer.warn(format_args!(
             "no guarantee holds for this model and its rows: {}",
@@ -343,10 +343,11 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     let condition = condition.transpose()?;
     let given = condition.as_ref().map(|condition| model.given(condition));
     let given = given.transpose().map_err(bad_input)?;
-    let rows = options.rows.unwrap_or_else(|| match &given {
-        Some(given) => given.default_rows(),
-        None => model.default_rows(),
-    });
+    let noisy_rows = match &given {
+        Some(given) => given.noisy_rows(),
+        None => model.noisy_rows(),
+    };
+    let rows = rows(options.rows, noisy_rows, printer);
     let samples = match &given {
         Some(given) => given.sample(rows, options.seed),
         None => model.sample(rows, options.seed),
@@ -367,14 +368,29 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     Ok(())
 }
 
+/// How many rows to write: as many as were asked for, or as the model says that the table had,
+/// within a limit.
+fn rows(asked: Option<u64>, noisy_rows: u64, printer: Printer) -> u64 {
+    let most = Model::MAX_DEFAULT_ROWS;
+    asked.unwrap_or_else(|| {
+        if noisy_rows > most {
+            printer.warn(format_args!(
+                "the model says that its table had about {noisy_rows} rows; without --rows at most \
+                 {most} are written"
+            ));
+        }
+        noisy_rows.min(most)
+    })
+}
+
 /// How much of the data the rows given a condition rest on.
 fn tell_probability(given: &Conditional<'_>, model: &Model, printer: Printer) {
     const FEW: f64 = 10.0;
-    let expected = given.probability() * model.default_rows() as f64;
+    let expected = given.probability() * model.noisy_rows() as f64;
     printer.say(format_args!(
         "a row of the model satisfies the condition with probability {:.3e}: about {expected:.1} of its {} rows",
         given.probability(),
-        model.default_rows()
+        model.noisy_rows()
     ));
     if expected < FEW {
         printer

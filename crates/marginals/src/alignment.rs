@@ -86,6 +86,21 @@ impl Alignment {
         });
     }
 
+    /// `large[i] *= small[map(i)]`
+    pub(crate) fn multiply(&self, large: &mut [f64], small: &[f64]) {
+        self.check(large.len(), small.len());
+        self.runs(|start, at| {
+            let run = &mut large[start..start + self.inner.length];
+            match self.inner.step {
+                0 => run.iter_mut().for_each(|x| *x *= small[at]),
+                step => run
+                    .iter_mut()
+                    .zip(small[at..].iter().step_by(step))
+                    .for_each(|(x, y)| *x *= y),
+            }
+        });
+    }
+
     /// `small[map(i)] += large[i]`
     pub(crate) fn sum(&self, large: &[f64], small: &mut [f64]) {
         self.check(large.len(), small.len());
@@ -230,6 +245,11 @@ mod tests {
 
             let expected: Vec<f64> = values.iter().zip(&expected).map(|(x, &at)| x + 2.0 * sums[at]).collect();
             alignment.add(&mut values, 2.0, &sums);
+            prop_assert_eq!(&values, &expected);
+
+            let products = values.iter().zip(alignment.map());
+            let expected: Vec<f64> = products.map(|(x, at)| x * sums[at]).collect();
+            alignment.multiply(&mut values, &sums);
             prop_assert_eq!(values, expected);
         }
     }

@@ -35,9 +35,46 @@ impl MarkovRandomField {
     /// As [`marginals`](Self::marginals), but an error of one clique is told beside the marginals of the others.
     #[must_use]
     pub fn each_marginal(&self, cliques: &[Clique]) -> Vec<Result<Vec<f64>, Error>> {
+        let parts: Vec<Vec<Clique>> = cliques
+            .par_iter()
+            .map(|clique| match self.domain().check(clique) {
+                Ok(()) if !self.tree().holds(clique) => self.independent_parts(clique),
+                _ => vec![clique.clone()],
+            })
+            .collect();
+        // Each part once, whatever number of cliques has it: most often it is a single attribute.
+        let mut within: Vec<&Clique> = parts.iter().flatten().collect();
+        within.sort_unstable();
+        within.dedup();
+        let found = self.each_within_a_tree(&within);
+        let table = |part: &Clique| {
+            let at = within.binary_search(&part).expect("it is among them");
+            found[at].as_deref().map_err(Clone::clone)
+        };
+        let assembled = parts.par_iter().zip(cliques).map(|(parts, clique)| {
+            if let [whole] = parts.as_slice() {
+                return table(whole).map(<[f64]>::to_vec);
+            }
+            self.domain().table_cells(clique, MAX_TREE_CELLS)?;
+            let tables = parts.iter().map(|part| Ok((part, table(part)?)));
+            let tables: Vec<(&Clique, &[f64])> = tables.collect::<Result<_, Error>>()?;
+            let mut counts = self.product(clique, tables.into_iter());
+            // Each part has the total as a factor.
+            let more = self
+                .total()
+                .powi(1 - i32::try_from(parts.len()).unwrap_or(i32::MAX));
+            counts.iter_mut().for_each(|count| *count *= more);
+            Ok(counts)
+        });
+        assembled.collect()
+    }
+
+    /// Marginals of cliques whose attributes are in one tree of the forest each.
+    fn each_within_a_tree(&self, cliques: &[&Clique]) -> Vec<Result<Vec<f64>, Error>> {
+        let carried = self.carried_cells();
         let mut by_source: BTreeMap<usize, Vec<Request>> = BTreeMap::new();
         for (position, clique) in cliques.iter().enumerate() {
-            if let Some((source, rest)) = self.source(clique) {
+            if let Some((source, rest)) = self.source(clique, carried) {
                 let requests = by_source.entry(source).or_default();
                 requests.push(Request { position, rest });
             }
@@ -63,32 +100,38 @@ impl MarkovRandomField {
             .collect()
     }
 
-    /// The smallest attribute whose absence leaves something that a node holds, if no node holds the clique.
-    fn source(&self, clique: &Clique) -> Option<(usize, Clique)> {
+    /// The smallest attribute whose absence leaves something that a node holds, if no node holds
+    /// the clique. `carried` is what a walk carries for each code of it.
+    fn source(&self, clique: &Clique, carried: Option<u128>) -> Option<(usize, Clique)> {
         let (tree, domain) = (self.tree(), self.domain());
+        let carried = carried?;
         domain.table_cells(clique, MAX_TREE_CELLS).ok()?;
-        let held = |clique: &Clique| {
-            tree.nodes()
-                .iter()
-                .any(|node| clique.is_subset(node.clique()))
-        };
-        if clique.len() < 2 || held(clique) || tree.cells(domain) > MAX_BATCH_CELLS {
+        if clique.len() < 2 || tree.holds(clique) {
             return None;
         }
         let without = |source: usize| (source, clique.difference(&Clique::new([source])));
-        let sources = clique.iter().map(without).filter(|(_, rest)| held(rest));
+        let sources = clique
+            .iter()
+            .map(without)
+            .filter(|(_, rest)| tree.holds(rest));
         let source = sources.min_by_key(|&(source, _)| (domain.size(source), source));
-        source.filter(|&(source, _)| self.carried_cells(source) <= MAX_CARRIED_CELLS)
+        let cells = |source| carried.saturating_mul(domain.size(source) as u128);
+        source.filter(|&(source, _)| cells(source) <= MAX_CARRIED_CELLS)
     }
 
-    /// Cells of the tables that a walk from this attribute carries.
-    fn carried_cells(&self, source: usize) -> u128 {
-        let domain = self.domain();
-        let separators = self.tree().nodes().iter().map(crate::TreeNode::separator);
-        let cells: u128 = separators
-            .map(|separator| cells_of(&axes(domain, separator)) as u128)
-            .sum();
-        cells.saturating_mul(domain.size(source) as u128)
+    /// Cells of the tables that a walk carries for each code of its source, unless the model is too
+    /// large for walks.
+    fn carried_cells(&self) -> Option<u128> {
+        let (tree, domain) = (self.tree(), self.domain());
+        if tree.cells(domain) > MAX_BATCH_CELLS {
+            return None;
+        }
+        let separators = tree.nodes().iter().map(crate::TreeNode::separator);
+        Some(
+            separators
+                .map(|separator| cells_of(&axes(domain, separator)) as u128)
+                .sum(),
+        )
     }
 }
 
@@ -148,8 +191,11 @@ impl Walk {
         requests: Vec<Request>,
     ) -> Walk {
         let nodes = model.tree().nodes();
-        let start = nodes.iter().position(|node| node.clique().contains(source));
-        let start = start.expect("every attribute is in some node");
+        let start = *model
+            .tree()
+            .holders(source)
+            .first()
+            .expect("every attribute is in some node");
         let mut visits: Vec<Visit> = Vec::new();
         let mut stack = vec![(start, None, Clique::new([]))];
         while let Some((node, from, separator)) = stack.pop() {
@@ -221,7 +267,7 @@ impl Walk {
     fn run(
         &self,
         model: &MarkovRandomField,
-        cliques: &[Clique],
+        cliques: &[&Clique],
         steps: &BTreeMap<StepKey, Step>,
     ) -> Vec<(usize, Vec<f64>)> {
         let source = [(self.source, model.domain().size(self.source))];
@@ -245,7 +291,7 @@ impl Walk {
             for Request { position, rest } in &visit.requests {
                 let cells = steps[&(visit.node, &visit.separator, rest)].apply(&table, lanes);
                 let order = [axes(model.domain(), rest), source.to_vec()].concat();
-                let wanted = axes(model.domain(), &cliques[*position]);
+                let wanted = axes(model.domain(), cliques[*position]);
                 let mut marginal = vec![0.0; cells.len()];
                 Alignment::new(&order, &wanted).sum(&cells, &mut marginal);
                 marginal.iter_mut().for_each(|p| *p *= model.total());

@@ -54,16 +54,12 @@ pub(crate) fn marginal_across_nodes(
 /// The smallest set of nodes that holds the clique's attributes and, in each component, is connected.
 fn paths_between(model: &MarkovRandomField, clique: &Clique) -> Vec<bool> {
     let nodes = model.tree().nodes();
-    // The topmost node of each attribute: where it is not yet in the separator.
+    // The topmost node of each attribute: parents come first.
     let tops: Vec<usize> = clique
         .iter()
         .map(|a| {
-            let introduces =
-                |n: &crate::TreeNode| n.clique().contains(a) && !n.separator().contains(a);
-            nodes
-                .iter()
-                .position(introduces)
-                .expect("every attribute is in some node")
+            let top = model.tree().holders(a).first();
+            *top.expect("every attribute is in some node")
         })
         .collect();
     let mut below: Vec<usize> = vec![0; nodes.len()];

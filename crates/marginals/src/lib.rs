@@ -18,6 +18,7 @@
 
 mod alignment;
 mod batch;
+mod blocks;
 mod clique;
 mod deck;
 mod domain;
@@ -29,6 +30,7 @@ mod factor;
 mod inference;
 mod junction_tree;
 mod measurement;
+mod peeling;
 mod propagation;
 mod random_field;
 mod reductions;

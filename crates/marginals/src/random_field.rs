@@ -1,11 +1,13 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::alignment::Alignment;
 use crate::elimination::marginal_across_nodes;
-use crate::propagation::{Layout, Tables, axes};
-use crate::{Clique, Domain, Error, Factor, JunctionTree};
+use crate::inference::conditional;
+use crate::propagation::{Layout, Tables, axes, cells_of};
+use crate::{Clique, Domain, Error, Factor, JunctionTree, TreeNode};
 
 /// Most cells that the tables of one model may have together (1 GiB of memory a copy).
 pub const MAX_TREE_CELLS: u128 = 1 << 27;
@@ -120,6 +122,21 @@ impl MarkovRandomField {
         }
     }
 
+    /// The same distribution with one factor for each node of the junction tree: the node's
+    /// conditional probabilities given its separator, as logarithms.
+    ///
+    /// # Errors
+    /// As [`MarkovRandomField::new`].
+    pub fn by_nodes(&self) -> Result<MarkovRandomField, Error> {
+        let conditional = |node: &TreeNode| {
+            let marginal = self.probabilities(node.clique())?;
+            conditional(&self.domain, node.clique(), node.separator(), marginal)
+        };
+        let factors = self.tree.nodes().iter().map(conditional);
+        let factors = factors.collect::<Result<Vec<Factor>, Error>>()?;
+        MarkovRandomField::new(self.domain.clone(), factors, self.total)
+    }
+
     /// All combinations of codes equally likely.
     ///
     /// # Errors
@@ -159,20 +176,54 @@ impl MarkovRandomField {
     /// If the clique names an attribute outside the domain, or a table on the way has more than
     /// [`MAX_TREE_CELLS`] cells.
     pub fn marginal(&self, clique: &Clique) -> Result<Vec<f64>, Error> {
-        let cells = self.domain.table_cells(clique, MAX_TREE_CELLS)?;
-        let mut counts = match self.tree.smallest_containing(&self.domain, clique) {
-            Some(node) => {
-                let mut sums = vec![0.0; cells];
-                let small = axes(&self.domain, clique);
-                Alignment::new(&self.layout.nodes[node].axes, &small)
-                    .sum(&self.marginals[node], &mut sums);
-                sums
-            }
-            None if clique.is_empty() => vec![1.0],
-            None => marginal_across_nodes(self, clique)?,
-        };
+        let mut counts = self.probabilities(clique)?;
         counts.iter_mut().for_each(|p| *p *= self.total);
         Ok(counts)
+    }
+
+    fn probabilities(&self, clique: &Clique) -> Result<Vec<f64>, Error> {
+        let cells = self.domain.table_cells(clique, MAX_TREE_CELLS)?;
+        if let Some(node) = self.tree.smallest_containing(&self.domain, clique) {
+            let mut sums = vec![0.0; cells];
+            let small = axes(&self.domain, clique);
+            Alignment::new(&self.layout.nodes[node].axes, &small)
+                .sum(&self.marginals[node], &mut sums);
+            return Ok(sums);
+        }
+        let parts = self.independent_parts(clique);
+        if parts.len() == 1 {
+            return marginal_across_nodes(self, clique);
+        }
+        let parts: Vec<(Clique, Vec<f64>)> = parts
+            .into_iter()
+            .map(|part| Ok((part.clone(), self.probabilities(&part)?)))
+            .collect::<Result<_, Error>>()?;
+        let parts = parts.iter().map(|(part, table)| (part, table.as_slice()));
+        Ok(self.product(clique, parts))
+    }
+
+    /// The clique's attributes by the tree of the forest that holds them. Different trees are
+    /// independent.
+    pub(crate) fn independent_parts(&self, clique: &Clique) -> Vec<Clique> {
+        let mut parts: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        for a in clique.iter() {
+            parts.entry(self.tree.root_of(a)).or_default().push(a);
+        }
+        parts.into_values().map(Clique::new).collect()
+    }
+
+    /// The product of tables over parts of a clique.
+    pub(crate) fn product<'a>(
+        &self,
+        clique: &Clique,
+        parts: impl Iterator<Item = (&'a Clique, &'a [f64])>,
+    ) -> Vec<f64> {
+        let large = axes(&self.domain, clique);
+        let mut product = vec![1.0; cells_of(&large)];
+        for (part, table) in parts {
+            Alignment::new(&large, &axes(&self.domain, part)).multiply(&mut product, table);
+        }
+        product
     }
 
     pub(crate) fn layout(&self) -> &Layout {

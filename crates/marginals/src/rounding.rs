@@ -161,6 +161,10 @@ fn swap_towards(
     partitions: &[Partition],
 ) {
     const SWEEPS: usize = 4;
+    /// Each swap looks at all cells of a group. A large table may give up before its sums are as
+    /// close as they might be.
+    const MOST_LOOKS_AT_A_CELL: usize = 2048;
+    let mut looks = counts.len().saturating_mul(MOST_LOOKS_AT_A_CELL);
     let (main, others) = partitions
         .split_first()
         .expect("there is at least one partition");
@@ -179,6 +183,10 @@ fn swap_towards(
         let mut swapped = false;
         for group in groups.chunk_by(|&a, &b| group_of(a) == group_of(b)) {
             for _ in 0..group.len() {
+                let Some(left) = looks.checked_sub(group.len()) else {
+                    return;
+                };
+                looks = left;
                 let excess = |cell: usize| -> f64 {
                     others
                         .iter()

@@ -54,9 +54,16 @@ impl MarkovRandomField {
     }
 
     fn planned<R: Rng>(&self, rows: u64, rngs: &mut [R]) -> Vec<Draw> {
+        let mut children: Vec<Vec<usize>> = vec![Vec::new(); rngs.len()];
+        for (i, node) in self.tree().nodes().iter().enumerate() {
+            if let Some(parent) = node.parent() {
+                children[parent].push(i);
+            }
+        }
         let mut planned: Vec<Vec<u64>> = Vec::with_capacity(rngs.len());
         for (node, rng) in rngs.iter_mut().enumerate() {
-            planned.push(self.plan(node, rows, &planned, rng));
+            let tracked = self.tracked(node, &children[node]);
+            planned.push(self.plan(node, rows, &tracked, &planned, rng));
         }
         let decks = |(node, counts): (usize, Vec<u64>)| {
             let kinds = self.layout().nodes[node].columns;
@@ -82,7 +89,14 @@ impl MarkovRandomField {
     }
 
     /// Whole counts of the node's cells that agree with the parent's.
-    fn plan<R: Rng>(&self, node: usize, rows: u64, planned: &[Vec<u64>], rng: &mut R) -> Vec<u64> {
+    fn plan<R: Rng>(
+        &self,
+        node: usize,
+        rows: u64,
+        tracked: &[Clique],
+        planned: &[Vec<u64>],
+        rng: &mut R,
+    ) -> Vec<u64> {
         let layout = &self.layout().nodes[node];
         let mut row_totals = vec![0; layout.rows];
         match &layout.parent {
@@ -106,20 +120,22 @@ impl MarkovRandomField {
                 classes: cells_of(&small),
             }
         };
-        let partitions: Vec<Partition> = self.tracked(node).iter().map(partition).collect();
+        let partitions: Vec<Partition> = tracked.iter().map(partition).collect();
         round_table(expected, &row_totals, &partitions, rng)
     }
 
     /// The sets of attributes whose counts are to be right as well, the most important first: those that children
     /// condition on, then the single attributes that the node introduces; larger ones before smaller.
-    fn tracked(&self, node: usize) -> Vec<Clique> {
+    fn tracked(&self, node: usize, children: &[usize]) -> Vec<Clique> {
         /// In larger tables one set is enough: sums of many cells are close anyhow, and memory dear.
         const TRACK_ALL_UP_TO: usize = 1 << 22;
+        /// Of all sets together: each takes a number for each cell of the node.
+        const MOST_NUMBERS: usize = 1 << 25;
         let nodes = self.tree().nodes();
         let own = nodes[node].separator();
-        let children = nodes.iter().filter(|child| child.parent() == Some(node));
         let separators = children
-            .map(|child| child.separator().clone())
+            .iter()
+            .map(|&child| nodes[child].separator().clone())
             .filter(|s| !s.is_subset(own));
         let singles = nodes[node]
             .clique()
@@ -130,13 +146,16 @@ impl MarkovRandomField {
         let mut tracked: Vec<Clique> = Vec::new();
         for mut group in [separators.collect(), singles] as [Vec<Clique>; 2] {
             group.sort_by_key(|s| (std::cmp::Reverse(self.domain().cells(s)), s.clone()));
-            group.retain(|s| !tracked.contains(s));
             group.dedup();
+            group.retain(|s| !tracked.contains(s));
             tracked.extend(group);
         }
-        if self.node_marginal(node).len() > TRACK_ALL_UP_TO {
-            tracked.truncate(1);
-        }
+        let cells = self.node_marginal(node).len();
+        let most = match cells > TRACK_ALL_UP_TO {
+            true => 1,
+            false => MOST_NUMBERS / cells,
+        };
+        tracked.truncate(most);
         tracked
     }
 }
@@ -180,7 +199,7 @@ struct Block {
 impl<R: Rng + Send> RowStream<R> {
     /// Most codes of a block, unless it has very many columns.
     const BLOCK_CODES: usize = 1 << 23;
-    const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 1 << 10..=1 << 16;
+    const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 1 << 4..=1 << 16;
 
     /// Rows not yet drawn.
     #[must_use]

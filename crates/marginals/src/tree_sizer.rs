@@ -1,22 +1,26 @@
+use crate::blocks::Blocks;
 use crate::triangulation::Links;
 use crate::{Clique, Domain};
 
 /// How many cells the junction tree of a growing set of cliques has, and would have with one clique more.
 ///
-/// All sizes are those of [`JunctionTree::new`](crate::JunctionTree::new) from scratch. Only the components of the graph that
-/// the clique touches are triangulated for it.
+/// All sizes are those of [`JunctionTree::new`](crate::JunctionTree::new) from scratch. For a
+/// clique only those parts of the graph are triangulated that lie between its attributes.
 #[derive(Debug, Clone)]
 pub struct TreeSizer {
     domain: Domain,
     links: Links,
-    components: Vec<Component>,
-    component_of: Vec<usize>,
+    blocks: Blocks,
+    /// Cells of each block's maximal cliques.
+    cells: Vec<u128>,
 }
 
-#[derive(Debug, Clone)]
-struct Component {
+/// What a clique makes of the parts of a graph.
+struct Change {
+    /// The blocks that become one, ascending.
+    merged: Vec<usize>,
+    /// That one's members, ascending.
     members: Vec<usize>,
-    cells: u128,
 }
 
 impl TreeSizer {
@@ -25,25 +29,24 @@ impl TreeSizer {
     #[must_use]
     pub fn new(domain: &Domain, cliques: &[Clique]) -> TreeSizer {
         let (links, nothing) = (Links::new(domain, cliques), Clique::new([]));
-        let component = |members: Vec<usize>| Component {
-            cells: links.triangulate(domain, &members, &nothing).cells,
-            members,
-        };
-        let components = links.components().into_iter().map(component).collect();
-        let mut sizer = TreeSizer {
+        let blocks = links.blocks();
+        let cells = blocks
+            .blocks
+            .iter()
+            .map(|block| cells_of(domain, &links, &block.members, &nothing))
+            .collect();
+        TreeSizer {
             domain: domain.clone(),
-            component_of: vec![0; domain.attributes()],
             links,
-            components,
-        };
-        sizer.number_components();
-        sizer
+            blocks,
+            cells,
+        }
     }
 
     /// Cells of all nodes' tables together, saturating.
     #[must_use]
     pub fn cells(&self) -> u128 {
-        self.cells_without(&[])
+        self.cells_without(&[], &Clique::new([]))
     }
 
     /// Cells of all nodes' tables together, saturating, if this clique were added.
@@ -55,9 +58,32 @@ impl TreeSizer {
         if self.links.hold(clique) {
             return self.cells();
         }
-        let touched = self.touched(clique);
-        let joined = self.join(&touched, clique);
-        self.cells_without(&touched).saturating_add(joined.cells)
+        let Change { merged, members } = self.change(clique);
+        let new = cells_of(&self.domain, &self.links, &members, clique);
+        self.cells_without(&merged, clique).saturating_add(new)
+    }
+
+    /// How many attributes are triangulated anew to tell [`cells_with`](Self::cells_with).
+    ///
+    /// # Panics
+    /// If the clique names an attribute outside the domain.
+    #[must_use]
+    pub fn attributes_between(&self, clique: &Clique) -> usize {
+        match self.links.hold(clique) {
+            true => 0,
+            false => self.change(clique).members.len(),
+        }
+    }
+
+    /// About what it took to triangulate everything: for each part of the graph that no single
+    /// attribute separates, the square of the number of its attributes.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        let members = self.blocks.blocks.iter().map(|block| &block.members);
+        let large = members
+            .map(|members| members.len() as u64)
+            .filter(|n| *n > 2);
+        large.map(|n| n * n).sum()
     }
 
     /// Adds a clique.
@@ -68,48 +94,66 @@ impl TreeSizer {
         if self.links.hold(clique) {
             return;
         }
-        let touched = self.touched(clique);
-        let joined = self.join(&touched, clique);
+        let members = self.change(clique).members;
+        let new = cells_of(&self.domain, &self.links, &members, clique);
         self.links.add(clique);
-        for component in touched.into_iter().rev() {
-            self.components.remove(component);
+        let blocks = self.links.blocks();
+        let cells = blocks
+            .blocks
+            .iter()
+            .map(|block| match self.position(&block.members) {
+                Some(before) if block.members != members => self.cells[before],
+                _ => new,
+            });
+        self.cells = cells.collect();
+        self.blocks = blocks;
+    }
+
+    /// The block with these members.
+    fn position(&self, members: &[usize]) -> Option<usize> {
+        // One of any two members is not the top.
+        let above = members.iter().take(2).filter_map(|&a| self.blocks.above[a]);
+        let is_same = |&block: &usize| self.blocks.blocks[block].members == members;
+        above.into_iter().find(is_same)
+    }
+
+    fn change(&self, clique: &Clique) -> Change {
+        let mut merged: Vec<usize> = Vec::new();
+        let mut firsts: Vec<usize> = Vec::new();
+        for a in clique.iter() {
+            let way = firsts.iter().find_map(|&b| self.blocks.between(a, b));
+            match way {
+                Some(way) => merged.extend(way),
+                None => firsts.push(a),
+            }
         }
-        self.components.push(joined);
-        self.number_components();
-    }
-
-    /// The components that hold the clique's attributes, in ascending order.
-    fn touched(&self, clique: &Clique) -> Vec<usize> {
-        let mut touched: Vec<usize> = clique.iter().map(|a| self.component_of[a]).collect();
-        touched.sort_unstable();
-        touched.dedup();
-        touched
-    }
-
-    fn join(&self, touched: &[usize], clique: &Clique) -> Component {
-        let members = touched.iter().flat_map(|&i| &self.components[i].members);
-        let mut members: Vec<usize> = members.copied().collect();
+        merged.sort_unstable();
+        merged.dedup();
+        let within = merged.iter().flat_map(|&i| &self.blocks.blocks[i].members);
+        let mut members: Vec<usize> = within.copied().chain(clique.iter()).collect();
         members.sort_unstable();
-        Component {
-            cells: self.links.triangulate(&self.domain, &members, clique).cells,
-            members,
-        }
+        members.dedup();
+        Change { merged, members }
     }
 
-    fn cells_without(&self, touched: &[usize]) -> u128 {
-        let others = (0..self.components.len()).filter(|i| !touched.contains(i));
-        others
-            .map(|i| self.components[i].cells)
-            .fold(0, u128::saturating_add)
+    /// Cells of the blocks that are not among these, and of attributes without links that are not
+    /// in the clique.
+    fn cells_without(&self, merged: &[usize], clique: &Clique) -> u128 {
+        let blocks = self.cells.iter().enumerate();
+        let kept = blocks.filter(|(i, _)| merged.binary_search(i).is_err());
+        let blocks = kept.fold(0, |sum: u128, (_, cells)| sum.saturating_add(*cells));
+        let lone = (0..self.domain.attributes())
+            .filter(|&a| self.links.of(a).is_empty() && !clique.contains(a))
+            .map(|a| self.domain.size(a) as u128);
+        lone.fold(blocks, u128::saturating_add)
     }
+}
 
-    fn number_components(&mut self) {
-        for (i, component) in self.components.iter().enumerate() {
-            component
-                .members
-                .iter()
-                .for_each(|&a| self.component_of[a] = i);
-        }
+/// Cells of the maximal cliques of some attributes and their links, with a clique added.
+fn cells_of(domain: &Domain, links: &Links, members: &[usize], added: &Clique) -> u128 {
+    match members {
+        [a, b] => domain.size(*a) as u128 * domain.size(*b) as u128,
+        _ => links.triangulate(domain, members, added).cells,
     }
 }
 

@@ -1,10 +1,15 @@
 //! Orders in which to eliminate the attributes of a graph.
 
+use crate::blocks::{Block, Blocks};
+use crate::peeling::{Kernel, Peeling};
 use crate::{Clique, Domain};
 
-/// Which attributes are together in some clique.
+/// Which attributes are together in some clique: for each attribute its neighbours, ascending.
+///
+/// A list for each attribute, not a bit for each two of them: a table may have thousands of
+/// columns, of which few are related.
 #[derive(Debug, Clone)]
-pub(crate) struct Links(Vec<BitSet>);
+pub(crate) struct Links(Vec<Vec<usize>>);
 
 /// An attribute that was eliminated, and its neighbours at that time.
 #[derive(Debug, Clone)]
@@ -20,47 +25,65 @@ pub(crate) struct Elimination {
     members: Vec<usize>,
     /// Cells of the maximal cliques, saturating.
     pub(crate) cells: u128,
+    /// Whether any link had to be added.
+    filled: bool,
 }
 
 impl Links {
     /// # Panics
     /// If a clique names an attribute outside the domain.
     pub(crate) fn new(domain: &Domain, cliques: &[Clique]) -> Links {
-        let n = domain.attributes();
-        let mut links = Links(vec![BitSet::new(n); n]);
-        cliques.iter().for_each(|clique| links.add(clique));
-        links
+        let mut neighbours = vec![Vec::new(); domain.attributes()];
+        for clique in cliques {
+            for a in clique.iter() {
+                neighbours[a].extend(clique.iter().filter(|&b| b != a));
+            }
+        }
+        for neighbours in &mut neighbours {
+            neighbours.sort_unstable();
+            neighbours.dedup();
+        }
+        Links(neighbours)
     }
 
     pub(crate) fn add(&mut self, clique: &Clique) {
         for a in clique.iter() {
-            let others = clique.iter().filter(|&b| b != a);
-            others.for_each(|b| self.0[a].insert(b));
+            for b in clique.iter().filter(|&b| b != a) {
+                if let Err(at) = self.0[a].binary_search(&b) {
+                    self.0[a].insert(at, b);
+                }
+            }
         }
     }
 
     /// Whether all attributes of the clique are linked already.
     pub(crate) fn hold(&self, clique: &Clique) -> bool {
-        let linked = |a: usize| clique.iter().all(|b| a == b || self.0[a].contains(b));
+        let linked = |a: usize| clique.iter().all(|b| a == b || self.linked(a, b));
         clique.iter().all(linked)
+    }
+
+    fn linked(&self, a: usize, b: usize) -> bool {
+        self.0[a].binary_search(&b).is_ok()
     }
 
     /// The sets of attributes that hang together, each in ascending order.
     pub(crate) fn components(&self) -> Vec<Vec<usize>> {
-        let mut seen = BitSet::new(self.0.len());
+        let mut seen = vec![false; self.0.len()];
         let mut components = Vec::new();
         for start in 0..self.0.len() {
-            if seen.contains(start) {
+            if seen[start] {
                 continue;
             }
-            seen.insert(start);
+            seen[start] = true;
             let mut members = vec![start];
             let mut next = 0;
             while let Some(&a) = members.get(next) {
                 next += 1;
-                let new: Vec<usize> = self.0[a].iter().filter(|&b| !seen.contains(b)).collect();
-                new.iter().for_each(|&b| seen.insert(b));
-                members.extend(new);
+                for &b in &self.0[a] {
+                    if !std::mem::replace(&mut seen[b], true) {
+                        members.push(b);
+                    }
+                }
             }
             members.sort_unstable();
             components.push(members);
@@ -68,34 +91,97 @@ impl Links {
         components
     }
 
-    /// Eliminates some attributes, in ascending order, that have no links to others, with the clique of some of them added.
+    /// The steps that eliminate all attributes of a triangulation.
+    pub(crate) fn steps(&self, domain: &Domain) -> Vec<Step> {
+        let nothing = Clique::new([]);
+        let mut filled: Option<Links> = None;
+        for Block { members, .. } in Blocks::of(&self.0).blocks {
+            if members.len() <= 3 {
+                continue;
+            }
+            let elimination = self.triangulate(domain, &members, &nothing);
+            if elimination.filled {
+                let filled = filled.get_or_insert_with(|| self.clone());
+                for step in elimination.into_steps() {
+                    filled.add(&Clique::new(step.rest));
+                }
+            }
+        }
+        let links = filled.as_ref().unwrap_or(self);
+        let eliminate = |members: Vec<usize>| links.eliminate(domain, &members, &nothing, 0);
+        let eliminations = links.components().into_iter().map(eliminate);
+        eliminations.flat_map(Elimination::into_steps).collect()
+    }
+
+    /// The steps that eliminate all attributes without a new link, if the graph is a triangulation
+    /// already; at a cost in proportion to its links.
+    pub(crate) fn steps_without_fill(&self, domain: &Domain) -> Option<Vec<Step>> {
+        let mut steps: Vec<Step> = Vec::with_capacity(domain.attributes());
+        for members in self.components() {
+            let (peeled, kernel) = Peeling::new(self, &members, &Clique::new([])).peel();
+            if !kernel.is_empty() {
+                return None;
+            }
+            steps.extend(Elimination::new(domain, &members, peeled, false).into_steps());
+        }
+        Some(steps)
+    }
+
+    /// Eliminates some attributes, in ascending order, as if they had no links to others, with the
+    /// clique of some of them added, by the better of two rules.
     ///
-    /// An attribute whose neighbours are all linked goes first: that makes no new link, and in which order such attributes go
-    /// does not change the maximal cliques. Among the others, two rules are tried.
+    /// An attribute whose neighbours are all linked goes first: that makes no new link, and in
+    /// which order such attributes go does not change the maximal cliques.
     pub(crate) fn triangulate(
         &self,
         domain: &Domain,
         members: &[usize],
         added: &Clique,
     ) -> Elimination {
-        let graph = Graph::new(domain, self, members, added);
-        let (steps, filled) = graph.clone().eliminate(|weight, _| weight);
-        let first = Elimination::new(domain, members, steps);
-        if !filled {
+        let first = self.eliminate(domain, members, added, 0);
+        if !first.filled {
             return first;
         }
-        let (steps, _) = graph.eliminate(|weight, own| weight / own.max(1));
-        let second = Elimination::new(domain, members, steps);
+        let second = self.eliminate(domain, members, added, 1);
         if second.cells < first.cells {
             second
         } else {
             first
         }
     }
+
+    fn eliminate(
+        &self,
+        domain: &Domain,
+        members: &[usize],
+        added: &Clique,
+        rule: usize,
+    ) -> Elimination {
+        const RULES: [fn(u64, u64) -> u64; 2] =
+            [|weight, _| weight, |weight, own| weight / own.max(1)];
+        let (mut steps, kernel) = Peeling::new(self, members, added).peel();
+        let mut filled = false;
+        if !kernel.is_empty() {
+            let graph = Graph::new(domain, members, &kernel);
+            let of_kernel;
+            (of_kernel, filled) = graph.eliminate(RULES[rule]);
+            steps.extend(kernel.in_graph(of_kernel));
+        }
+        Elimination::new(domain, members, steps, filled)
+    }
+
+    pub(crate) fn blocks(&self) -> Blocks {
+        Blocks::of(&self.0)
+    }
+
+    /// The neighbours of an attribute, ascending.
+    pub(crate) fn of(&self, attribute: usize) -> &[usize] {
+        &self.0[attribute]
+    }
 }
 
 impl Elimination {
-    fn new(domain: &Domain, members: &[usize], steps: Vec<Step>) -> Elimination {
+    fn new(domain: &Domain, members: &[usize], steps: Vec<Step>, filled: bool) -> Elimination {
         let absorbed_by = absorbed_by(&steps, &next_steps(&steps, members.len()));
         let size = |member: usize| domain.size(members[member]) as u128;
         let cells = |step: &Step| {
@@ -111,6 +197,7 @@ impl Elimination {
                 .fold(0, u128::saturating_add),
             members: members.to_vec(),
             steps,
+            filled,
         }
     }
 
@@ -149,7 +236,6 @@ pub(crate) fn absorbed_by(steps: &[Step], next: &[Option<usize>]) -> Vec<Option<
 }
 
 /// The graph of attributes that still wait to be eliminated, numbered anew.
-#[derive(Clone)]
 struct Graph {
     /// Logarithms of the sizes as whole numbers, so that sums are exact and ties are ties.
     log_sizes: Vec<u64>,
@@ -172,21 +258,16 @@ struct Cost {
 }
 
 impl Graph {
-    fn new(domain: &Domain, links: &Links, members: &[usize], added: &Clique) -> Graph {
-        let n = members.len();
-        let mut number = vec![usize::MAX; domain.attributes()];
-        members.iter().enumerate().for_each(|(i, &a)| number[a] = i);
-        let neighbours = members.iter().map(|&a| {
+    fn new(domain: &Domain, members: &[usize], kernel: &Kernel) -> Graph {
+        let n = kernel.attributes().len();
+        let neighbours = kernel.neighbours().iter().map(|around| {
             let mut neighbours = BitSet::new(n);
-            links.0[a].iter().for_each(|b| neighbours.insert(number[b]));
-            if added.contains(a) {
-                let others = added.iter().filter(|&b| b != a);
-                others.for_each(|b| neighbours.insert(number[b]));
-            }
+            around.iter().for_each(|&b| neighbours.insert(b));
             neighbours
         });
+        let log_size = |&number: &usize| log_size(domain.size(members[number]));
         let mut graph = Graph {
-            log_sizes: members.iter().map(|&a| log_size(domain.size(a))).collect(),
+            log_sizes: kernel.attributes().iter().map(log_size).collect(),
             neighbours: neighbours.collect(),
             waiting: BitSet::new(n),
             cost: vec![Cost::default(); n],

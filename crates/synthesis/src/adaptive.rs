@@ -192,10 +192,27 @@ impl Adaptive {
 
     /// Candidates of some weight with which the model's junction tree would have no more cells than this, or which are part of what
     /// was measured before.
+    ///
+    /// Where a tree that is easily found leaves much room, no other is searched for: constraints
+    /// connect all columns from the start, and to triangulate anew for each candidate in each round
+    /// would take most of the time.
     pub(crate) fn within(&self, max_cells: f64) -> Vec<usize> {
+        /// How much smaller the tree must be: whatever triangulation the model gets later may be
+        /// somewhat worse.
+        const ROOM: f64 = 8.0;
         let measured = self.maximal_measured();
         let held: Vec<Clique> = measured.iter().chain(&self.constraints).cloned().collect();
         let sizer = TreeSizer::new(&self.domain, &held);
+        let tree = self.field.tree();
+        let nodes = tree.nodes().iter();
+        let of_nodes: Vec<u128> = nodes.map(|n| self.domain.cells(n.clique())).collect();
+        let has_room = |clique: &Clique| match *clique.attributes() {
+            [a, b] => {
+                let cells = tree.cells_if_joined(&self.domain, &of_nodes, [a, b]);
+                ROOM * cells as f64 <= max_cells.min(MAX_TREE_CELLS as f64)
+            }
+            _ => false,
+        };
         let fits = |&i: &usize| {
             let Candidate { clique, weight, .. } = &self.candidates[i];
             // Its score would be 0 whatever the model is, and so above those that noise explains.
@@ -203,6 +220,9 @@ impl Adaptive {
                 return false;
             }
             if measured.iter().any(|known| clique.is_subset(known)) {
+                return true;
+            }
+            if has_room(clique) {
                 return true;
             }
             let cells = sizer.cells_with(clique);

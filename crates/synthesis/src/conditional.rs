@@ -3,6 +3,7 @@ use tabular::{Condition, Schema};
 
 use crate::Model;
 use crate::compression::Compression;
+use crate::model::rows;
 use crate::sample::SampleStream;
 
 /// No row of a model satisfies a condition.
@@ -72,12 +73,14 @@ impl Conditional<'_> {
     /// About as many rows as satisfy the condition in the table, by the model, at least 1. Where this is small, the rows
     /// rest on little of the data.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "positive, and a saturating cast is meant"
-    )]
+    pub fn noisy_rows(&self) -> u64 {
+        rows(self.field.total())
+    }
+
+    /// [`noisy_rows`](Self::noisy_rows), but [`Model::MAX_DEFAULT_ROWS`] at most.
+    #[must_use]
     pub fn default_rows(&self) -> u64 {
-        (self.field.total().round() as u64).max(1)
+        self.noisy_rows().min(Model::MAX_DEFAULT_ROWS)
     }
 
     /// So many synthetic rows, every one of which satisfies the condition; otherwise as [`Model::sample`].

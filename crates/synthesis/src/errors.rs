@@ -40,9 +40,11 @@ impl MeasuredErrors {
             let numbers = error.distance.is_finite() && error.relation.is_finite();
             numbers
                 && !error.columns.is_empty()
+                && error.columns.len() <= MOST_COLUMNS
                 && error.columns.iter().all(|column| column < columns)
         };
-        if self.sigma > 0.0 && self.sigma.is_finite() && self.marginals.iter().all(sound) {
+        let few = self.marginals.len() <= MOST_MARGINALS;
+        if few && self.sigma > 0.0 && self.sigma.is_finite() && self.marginals.iter().all(sound) {
             Ok(())
         } else {
             Err("its errors are not those of its columns".to_owned())
@@ -59,6 +61,8 @@ impl MeasuredErrors {
 
 /// The most marginals whose errors are measured: of a larger workload those of largest weight.
 const MOST_MARGINALS: usize = 5000;
+/// The most columns of a marginal in a model's file: a report names all of them.
+const MOST_COLUMNS: usize = 64;
 /// The most cells of a marginal whose error is measured, and of all marginals that are in memory together.
 const MOST_CELLS: usize = 1 << 22;
 

@@ -1,25 +1,19 @@
 //! The file of a model: magic, version, length and checksum of the body, and the body in CBOR.
 
-use std::io::{self, Write};
-
-use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
-use privacy::LedgerRecord;
-use serde::{Deserialize, Serialize};
-use tabular::Schema;
+use std::io::{self, Read, Write};
 
 use crate::Model;
+use crate::body::{Body, BodyRef};
 use crate::checksum::crc64;
-use crate::compression::Compression;
-use crate::errors::MeasuredErrors;
-use crate::measured::Measured;
-use crate::method::Method;
-use crate::model::Coarse;
 
 const MAGIC: &[u8] = b"synclave model\n";
 /// Raised whenever the body changes. Format 1 did not say where the columns' domain came from.
 const VERSION: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
 const HEADER: usize = MAGIC.len() + 2 + 8 + 8;
+/// No model is longer: of the largest tree that a model may have, each cell takes at most nine
+/// bytes.
+const MAX_FILE_BYTES: u64 = 2 << 30;
 
 /// Why a file is no usable model.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -56,33 +50,14 @@ pub enum ModelFileError {
     /// Something in it is wrong.
     #[error("the model's file is damaged: {0}")]
     Damaged(String),
-}
-
-#[derive(Serialize)]
-struct BodyRef<'a> {
-    schema: &'a Schema,
-    method: Method,
-    compressions: &'a [Compression],
-    coarse: &'a [Coarse],
-    total: f64,
-    potentials: Vec<(&'a Clique, &'a [f64])>,
-    measured: &'a [Measured],
-    errors: &'a Option<MeasuredErrors>,
-    ledger: &'a LedgerRecord,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    schema: Schema,
-    method: Method,
-    compressions: Vec<Compression>,
-    coarse: Vec<Coarse>,
-    total: f64,
-    potentials: Vec<(Clique, Vec<f64>)>,
-    measured: Vec<Measured>,
-    errors: Option<MeasuredErrors>,
-    ledger: LedgerRecord,
+    /// It is longer than any model.
+    #[error(
+        "the model's file says that it has {0} bytes, and no model has more than {MAX_FILE_BYTES}"
+    )]
+    TooLong(u64),
+    /// The operating system cannot read it.
+    #[error("the model's file cannot be read: {0}")]
+    Unreadable(String),
 }
 
 impl Model {
@@ -97,39 +72,51 @@ impl Model {
     /// # Errors
     /// Those of the output.
     pub fn save(&self, mut out: impl Write) -> io::Result<()> {
-        let body = BodyRef {
-            schema: &self.schema,
-            method: self.method,
-            compressions: &self.compressions,
-            coarse: &self.coarse,
-            total: self.field.total(),
-            potentials: self
-                .field
-                .potentials()
-                .iter()
-                .map(|f| (f.clique(), f.logs()))
-                .collect(),
-            measured: &self.measured,
-            errors: &self.errors,
-            ledger: &self.ledger,
-        };
+        let body = BodyRef::of(self);
         let mut bytes = Vec::new();
         ciborium::into_writer(&body, &mut bytes).map_err(io::Error::other)?;
-        out.write_all(MAGIC)?;
-        out.write_all(&VERSION.to_be_bytes())?;
-        out.write_all(&(bytes.len() as u64).to_be_bytes())?;
-        out.write_all(&crc64(&bytes).to_be_bytes())?;
+        out.write_all(&header_of(&bytes))?;
         out.write_all(&bytes)?;
         out.flush()
     }
 
-    /// Reads a file. The model is the one that was saved, to the last bit.
-    ///
-    /// The file may come from anyone: memory stays within a small multiple of its length, and what does not hold
-    /// together is refused. The ledger's sums are checked; that they are *true* is what a receipt with evidence is for.
+    /// Reads a model from a file or a pipe, and no further than its header says: what has no end is
+    /// refused at once.
     ///
     /// # Errors
-    /// If it is no model, of a newer format, cut off or damaged.
+    /// Those of [`Model::load`], and [`ModelFileError::TooLong`] and
+    /// [`ModelFileError::Unreadable`].
+    pub fn read(mut input: impl Read) -> Result<Model, ModelFileError> {
+        let unreadable = |error: io::Error| ModelFileError::Unreadable(error.to_string());
+        let mut bytes = Vec::new();
+        let mut read_up_to = |length: u64, bytes: &mut Vec<u8>| {
+            let more = length.saturating_sub(bytes.len() as u64);
+            input
+                .by_ref()
+                .take(more)
+                .read_to_end(bytes)
+                .map_err(unreadable)
+        };
+        read_up_to(HEADER as u64, &mut bytes)?;
+        let header = Header::of(&bytes)?;
+        let length = header.length.saturating_add(HEADER as u64);
+        if length > MAX_FILE_BYTES {
+            return Err(ModelFileError::TooLong(length));
+        }
+        // One byte more shows that something follows.
+        read_up_to(length + 1, &mut bytes)?;
+        Model::load(&bytes)
+    }
+
+    /// Reads the bytes of a file. The model is the one that was saved, to the last bit.
+    ///
+    /// The file may come from anyone. What does not hold together is refused, and no file takes
+    /// more time and memory, here or when rows are drawn from it, than its length and fixed limits
+    /// allow. The ledger's sums are checked; that they are *true* is what a receipt with evidence
+    /// is for.
+    ///
+    /// # Errors
+    /// If it is not a model, of a newer format, cut off or damaged.
     pub fn load(bytes: &[u8]) -> Result<Model, ModelFileError> {
         let mut rest = body_of(bytes)?;
         let body: Body = ciborium::from_reader(&mut rest)
@@ -143,39 +130,70 @@ impl Model {
     }
 }
 
-/// The body, of the stated length and checksum.
-fn body_of(bytes: &[u8]) -> Result<&[u8], ModelFileError> {
-    let start = &bytes[..bytes.len().min(MAGIC.len())];
-    if start.is_empty() || !MAGIC.starts_with(start) {
-        return Err(ModelFileError::NotAModel);
+fn header_of(body: &[u8]) -> Vec<u8> {
+    let (length, checksum) = (body.len() as u64, crc64(body));
+    let header = [
+        MAGIC,
+        &VERSION.to_be_bytes(),
+        &length.to_be_bytes(),
+        &checksum.to_be_bytes(),
+    ];
+    header.concat()
+}
+
+/// A file with a valid header around any body.
+#[cfg(test)]
+pub(crate) fn with_header(body: &[u8]) -> Vec<u8> {
+    [header_of(body).as_slice(), body].concat()
+}
+
+/// What the header says of the body.
+struct Header {
+    length: u64,
+    checksum: u64,
+}
+
+impl Header {
+    fn of(bytes: &[u8]) -> Result<Header, ModelFileError> {
+        let start = &bytes[..bytes.len().min(MAGIC.len())];
+        if start.is_empty() || !MAGIC.starts_with(start) {
+            return Err(ModelFileError::NotAModel);
+        }
+        let version = bytes[start.len()..]
+            .first_chunk::<2>()
+            .ok_or(cut_off(bytes, HEADER as u64))?;
+        let version = u16::from_be_bytes(*version);
+        if version > VERSION {
+            return Err(ModelFileError::Newer { found: version });
+        }
+        if version < VERSION {
+            return Err(ModelFileError::Older { found: version });
+        }
+        let number = |at: usize| {
+            let number = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>);
+            let number = number.ok_or(cut_off(bytes, HEADER as u64))?;
+            Ok(u64::from_be_bytes(*number))
+        };
+        Ok(Header {
+            length: number(MAGIC.len() + 2)?,
+            checksum: number(MAGIC.len() + 10)?,
+        })
     }
-    let cut_off = |expected: u64| ModelFileError::Truncated {
+}
+
+fn cut_off(bytes: &[u8], expected: u64) -> ModelFileError {
+    ModelFileError::Truncated {
         found: bytes.len() as u64,
         expected,
-    };
-    let version = bytes[start.len()..]
-        .first_chunk::<2>()
-        .ok_or(cut_off(HEADER as u64))?;
-    let version = u16::from_be_bytes(*version);
-    if version > VERSION {
-        return Err(ModelFileError::Newer { found: version });
     }
-    if version < VERSION {
-        return Err(ModelFileError::Older { found: version });
-    }
-    let (header, body) = bytes
-        .split_at_checked(HEADER)
-        .ok_or(cut_off(HEADER as u64))?;
-    let number = |at: usize| {
-        u64::from_be_bytes(
-            *header[at..]
-                .first_chunk::<8>()
-                .expect("the header has this many bytes"),
-        )
-    };
-    let (length, checksum) = (number(MAGIC.len() + 2), number(MAGIC.len() + 10));
+}
+
+/// The body, of the stated length and checksum.
+pub(crate) fn body_of(bytes: &[u8]) -> Result<&[u8], ModelFileError> {
+    let Header { length, checksum } = Header::of(bytes)?;
+    let body = &bytes[HEADER..];
     if (body.len() as u64) < length {
-        return Err(cut_off((HEADER as u64).saturating_add(length)));
+        return Err(cut_off(bytes, (HEADER as u64).saturating_add(length)));
     }
     if body.len() as u64 > length || crc64(body) != checksum {
         return Err(ModelFileError::Damaged("its checksum is wrong".to_owned()));
@@ -190,78 +208,6 @@ fn reason(error: &ciborium::de::Error<io::Error>) -> String {
     }
 }
 
-impl Body {
-    fn into_model(self) -> Result<Model, String> {
-        let sizes = self.schema.sizes();
-        let sound = self.compressions.len() == sizes.len()
-            && self
-                .compressions
-                .iter()
-                .zip(&sizes)
-                .all(|(compression, &size)| compression.is_sound(size));
-        if !sound {
-            return Err("its compressed columns are not those of its schema".to_owned());
-        }
-        let sentence = |error: marginals::Error| error.to_string();
-        let columns = self.compressions.iter().map(Compression::size);
-        let coarse = self.coarse.iter().map(Coarse::size);
-        let domain = Domain::new(columns.chain(coarse).collect()).map_err(sentence)?;
-        let fits = |coarse: &Coarse| {
-            self.compressions
-                .get(coarse.column)
-                .is_some_and(|column| column.size() == coarse.groups.len())
-        };
-        if !self.coarse.iter().all(fits) {
-            return Err("its coarse columns are not those of its schema".to_owned());
-        }
-        if let Some(errors) = &self.errors {
-            errors.check(sizes.len())?;
-        }
-        for measured in &self.measured {
-            measured.check(&domain, &self.compressions)?;
-        }
-        // Models are saved with one table per clique of the junction tree: no larger tree can hide behind small tables.
-        let given: u128 = self
-            .potentials
-            .iter()
-            .map(|(_, logs)| logs.len() as u128)
-            .sum();
-        let potentials = self
-            .potentials
-            .into_iter()
-            .map(|(clique, logs)| Factor::new(&domain, clique, logs));
-        let potentials = potentials
-            .collect::<Result<Vec<Factor>, _>>()
-            .map_err(sentence)?;
-        let cliques: Vec<Clique> = potentials
-            .iter()
-            .map(|factor| factor.clique().clone())
-            .collect();
-        let tree = JunctionTree::new(&domain, &cliques);
-        if tree.cells(&domain) != given {
-            return Err("its tables are not those of a junction tree".to_owned());
-        }
-        if self.measured.iter().any(|measured| {
-            tree.smallest_containing(&domain, &measured.columns)
-                .is_none()
-        }) {
-            return Err("something was measured that is not in its tables".to_owned());
-        }
-        let field = MarkovRandomField::new(domain, potentials, self.total).map_err(sentence)?;
-        self.ledger.check().map_err(|error| error.to_string())?;
-        Ok(Model {
-            schema: self.schema,
-            method: self.method,
-            compressions: self.compressions,
-            coarse: self.coarse,
-            field,
-            measured: self.measured,
-            errors: self.errors,
-            ledger: self.ledger,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
@@ -269,10 +215,10 @@ mod tests {
     use ciborium::Value;
     use privacy::{Delta, DomainSource, Epsilon, Ledger, LedgerOptions};
     use serde_json::Map;
-    use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, read_csv};
+    use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
 
     use super::*;
-    use crate::{Workload, fit};
+    use crate::{Method, Workload, fit};
 
     fn model(method: Method) -> Model {
         let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 59}}\nc: {categories: [no, yes], nullable: true}\n";
@@ -401,13 +347,7 @@ mod tests {
         change(body.as_map_mut().unwrap());
         let mut changed = Vec::new();
         ciborium::into_writer(&body, &mut changed).unwrap();
-        let header = [
-            MAGIC,
-            &VERSION.to_be_bytes(),
-            &(changed.len() as u64).to_be_bytes(),
-            &crc64(&changed).to_be_bytes(),
-        ];
-        [header.concat(), changed].concat()
+        with_header(&changed)
     }
 
     fn field<'a>(body: &'a mut [(Value, Value)], name: &str) -> &'a mut Value {
@@ -429,7 +369,7 @@ mod tests {
             ("unknown field `extra`", |body| {
                 body.push((Value::from("extra"), Value::from(1)))
             }),
-            ("the total must be positive", |body| {
+            ("its number of rows", |body| {
                 *field(body, "total") = Value::from(-1.0)
             }),
             ("not those of a junction tree", |body| {

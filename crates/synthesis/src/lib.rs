@@ -11,6 +11,7 @@
 mod adaptive;
 mod aim;
 mod batches;
+mod body;
 mod budget;
 mod checksum;
 mod compression;
@@ -19,6 +20,8 @@ mod constraints;
 mod errors;
 mod evaluation;
 mod file;
+#[cfg(test)]
+mod file_attacks;
 mod fit;
 mod grain;
 mod measured;

@@ -55,10 +55,15 @@ impl Measured {
             .check(&self.columns)
             .map_err(|error| error.to_string())?;
         let cells = match self.columns.attributes() {
-            [column] => compressions[*column].full_size() as u128,
-            _ => domain.cells(&self.columns),
+            [] => None,
+            // What was measured of one column alone has all of its codes: there is no coarser one.
+            [column] => compressions
+                .get(*column)
+                .map(|column| column.full_size() as u128),
+            _ => Some(domain.cells(&self.columns)),
         };
-        if cells != self.values.len() as u128 || !(self.sigma > 0.0 && self.sigma.is_finite()) {
+        let is_full = cells == Some(self.values.len() as u128);
+        if !(is_full && self.sigma > 0.0 && self.sigma.is_finite()) {
             return Err(format!(
                 "the measurement of columns {} does not fit its schema",
                 self.columns

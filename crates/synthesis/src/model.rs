@@ -39,6 +39,15 @@ pub(crate) struct Coarse {
 }
 
 impl Coarse {
+    /// Whether it is of a column of so many codes: neighbouring ones in groups, numbered from 0
+    /// without a gap.
+    pub(crate) fn is_sound(&self, codes: usize) -> bool {
+        let follows = |pair: &[u32]| pair[0] == pair[1] || pair[0].checked_add(1) == Some(pair[1]);
+        self.groups.len() == codes
+            && self.groups.first() == Some(&0)
+            && self.groups.windows(2).all(follows)
+    }
+
     /// How many groups there are.
     pub(crate) fn size(&self) -> usize {
         self.groups
@@ -48,7 +57,14 @@ impl Coarse {
     }
 }
 
+/// The most rows a table can have been: beyond this, whole numbers are no longer told apart.
+pub(crate) const LARGEST_TOTAL: f64 = (1_u64 << 53) as f64;
+
 impl Model {
+    /// Rows that are drawn where no number is asked for, at most. A table may have more; a model
+    /// whose total is noise, or whose file a stranger made, must not fill a disk.
+    pub const MAX_DEFAULT_ROWS: u64 = 10_000_000;
+
     /// The column that an attribute of the field belongs to.
     pub(crate) fn column_of(&self, attribute: usize) -> usize {
         let columns = self.compressions.len();
@@ -84,12 +100,14 @@ impl Model {
 
     /// About as many rows as the table had: the noisy total, at least 1.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a total is at least 1, and a saturating cast is meant"
-    )]
+    pub fn noisy_rows(&self) -> u64 {
+        rows(self.field.total())
+    }
+
+    /// [`noisy_rows`](Self::noisy_rows), but [`MAX_DEFAULT_ROWS`](Self::MAX_DEFAULT_ROWS) at most.
+    #[must_use]
     pub fn default_rows(&self) -> u64 {
-        self.field.total().round() as u64
+        self.noisy_rows().min(Model::MAX_DEFAULT_ROWS)
     }
 
     /// So many synthetic rows. A seed always gives the same rows; without one they are different every time.
@@ -109,4 +127,13 @@ impl Model {
     pub fn report(&self) -> Report {
         Report::new(self)
     }
+}
+
+/// A total as a number of rows, at least 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "positive, and a saturating cast is meant"
+)]
+pub(crate) fn rows(total: f64) -> u64 {
+    (total.round() as u64).max(1)
 }

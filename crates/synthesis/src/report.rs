@@ -96,7 +96,7 @@ impl Report {
         Report {
             method: model.method,
             domain: model.domain(),
-            rows: model.default_rows(),
+            rows: model.noisy_rows(),
             one_way: of_columns(1..=1),
             two_way: of_columns(2..=2),
             higher_way: of_columns(3..=usize::MAX),

@@ -358,22 +358,22 @@ impl Bundle {
 
     /// What each code adds to the number of the clique's cell.
     fn steps(&self, columns: &[Column], clique: &[usize]) -> Vec<u32> {
-        let step_of = |column: usize| -> u32 {
-            let positions = (0..clique.len()).filter(|&i| clique[i] == column);
-            let step = |i: usize| {
-                clique[i + 1..]
-                    .iter()
-                    .map(|&c| columns[c].size())
-                    .product::<u32>()
+        // A bundle may have hundreds of columns of one code each: only those of the clique are
+        // looked at.
+        let size_after =
+            |rest: &[usize]| -> u32 { rest.iter().map(|&c| columns[c].size()).product() };
+        let mut steps = vec![0; self.size];
+        for (i, column) in clique.iter().enumerate() {
+            let Some(place) = self.columns.iter().position(|own| own == column) else {
+                continue;
             };
-            positions.map(step).sum()
-        };
-        self.columns.iter().fold(vec![0], |steps, &column| {
-            let step = step_of(column);
-            let digits =
-                |&so_far: &u32| (0..columns[column].size()).map(move |code| so_far + code * step);
-            steps.iter().flat_map(digits).collect()
-        })
+            let (step, size) = (size_after(&clique[i + 1..]), columns[*column].size());
+            let period = size_after(&self.columns[place + 1..]);
+            for (code, sum) in (0..).zip(&mut steps) {
+                *sum += code / period % size * step;
+            }
+        }
+        steps
     }
 }
 

@@ -75,7 +75,7 @@ pub use limits::Limits;
 pub use moment::{Moment, NotAMoment};
 pub use read_csv::read_csv;
 pub use read_parquet::{read_parquet, read_parquet_while};
-pub use schema::{MAX_CODES, OTHER, Schema, SchemaError};
+pub use schema::{MAX_CODES, MAX_CODES_TOGETHER, OTHER, Schema, SchemaError};
 pub use table::{CodedTable, CodesError, Recoded};
 pub use upload::Upload;
 pub use write::{Format, RowWriter, UnknownFormat, write_csv, write_json};

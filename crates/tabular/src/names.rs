@@ -2,10 +2,20 @@
 
 /// The known name that was probably meant: a few edits away, letter case aside.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Beyond these nothing is suggested: comparing two names takes time in proportion to the
+    /// product of their lengths, and both may come from a stranger's file.
+    const MOST_CHARS: usize = 64;
+    const MOST_KNOWN: usize = 10_000;
+    let length = name.chars().take(MOST_CHARS + 1).count();
+    if length > MOST_CHARS {
+        return None;
+    }
     let name = name.to_lowercase();
-    let allowed = (name.chars().count() / 3).max(2);
+    let allowed = (length / 3).max(2);
     known
         .into_iter()
+        .take(MOST_KNOWN)
+        .filter(|known| known.chars().take(2 * MOST_CHARS).count().abs_diff(length) <= allowed)
         .map(|known| {
             (
                 strsim::damerau_levenshtein(&name, &known.to_lowercase()),
@@ -43,5 +53,8 @@ mod tests {
         assert_eq!(nearest("dte", known), Some("date"));
         assert_eq!(nearest("zip", known), None);
         assert_eq!(nearest("", known), None);
+        let long = "x".repeat(1 << 20);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
+        assert_eq!(nearest("x", [long.as_str()]), None);
     }
 }

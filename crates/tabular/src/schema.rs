@@ -1,12 +1,13 @@
 //! Checked columns.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Column, Kind};
 use crate::constraint::{
-    Constraint, DeclaredConstraint, MAX_CONSTRAINT_CELLS, MAX_CONSTRAINTS, check_together,
+    Constraint, DeclaredConstraint, MAX_CONSTRAINT_CELLS, MAX_CONSTRAINTS, check_number,
+    check_together, codes_of,
 };
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
 use crate::grid::{BadRange, Grid, Range};
@@ -14,6 +15,10 @@ use crate::names::{nearest, quoted_list};
 
 /// The most codes one column may have.
 pub const MAX_CODES: usize = 1 << 20;
+
+/// The most codes that all columns of a declaration may have together: where bins begin is held for
+/// each, and a few bytes declare a million of them.
+pub const MAX_CODES_TOGETHER: usize = 1 << 24;
 
 /// Bytes of a column's name in a declaration or a header.
 pub(crate) const MAX_NAME_BYTES: usize = 256;
@@ -128,6 +133,15 @@ pub enum SchemaError {
         column: String,
         /// How many it would have.
         codes: usize,
+    },
+    /// More codes than [`MAX_CODES_TOGETHER`].
+    #[error(
+        "the columns up to `{column}` would have more than {MAX_CODES_TOGETHER} different values \
+         together; declare fewer categories or bins"
+    )]
+    TooManyCodesTogether {
+        /// The first column that is too many.
+        column: String,
     },
     /// A constraint names a column that is not declared.
     #[error("a constraint names the column `{name}`, which is not declared{}", meant(.nearest.as_deref()))]
@@ -282,11 +296,17 @@ impl Schema {
     }
 
     fn with_names_within(limit: usize, declaration: Declaration) -> Result<Self, SchemaError> {
-        let columns = declaration
-            .columns
-            .into_iter()
-            .map(|(name, declared)| checked_column(name, limit, declared))
-            .collect::<Result<_, _>>()?;
+        let mut columns = Vec::with_capacity(declaration.columns.len());
+        let mut codes = 0;
+        for (name, declared) in declaration.columns {
+            let column = checked_column(name, limit, declared)?;
+            codes += column.size();
+            if codes > MAX_CODES_TOGETHER {
+                let column = column.name().to_owned();
+                return Err(SchemaError::TooManyCodesTogether { column });
+            }
+            columns.push(column);
+        }
         Self::from_columns(columns)?.constrained(&declaration.constraints)
     }
 
@@ -296,11 +316,21 @@ impl Schema {
     /// If a constraint names a column or value that there is not, takes part of a bin, is too large, or leaves a declared
     /// value impossible together with the others.
     pub fn constrained(self, constraints: &[DeclaredConstraint]) -> Result<Self, SchemaError> {
-        let find = |name: &str| self.constrainable(name);
-        let new = constraints
-            .iter()
-            .map(|declared| Constraint::new(declared, &find))
-            .collect::<Result<Vec<Constraint>, SchemaError>>()?;
+        if constraints.is_empty() {
+            return Ok(self);
+        }
+        let mut new = Vec::new();
+        let positions: HashMap<&str, usize> =
+            self.columns.iter().map(Column::name).zip(0..).collect();
+        let find = |name: &str| self.constrainable(name, positions.get(name).copied());
+        let mut codes = 0;
+        for declared in constraints {
+            let constraint = Constraint::new(declared, &find)?;
+            // Before the next is made: each of them may be about a million codes.
+            codes += codes_of(&self.columns, &constraint);
+            new.push(constraint);
+            check_number(new.len(), codes, constraints.len())?;
+        }
         self.with_constraints(new)
     }
 
@@ -317,8 +347,12 @@ impl Schema {
         Ok(self)
     }
 
-    fn constrainable(&self, name: &str) -> Result<(usize, &Column), SchemaError> {
-        let Some(position) = self.position(name) else {
+    fn constrainable(
+        &self,
+        name: &str,
+        position: Option<usize>,
+    ) -> Result<(usize, &Column), SchemaError> {
+        let Some(position) = position else {
             let names = self.columns.iter().map(Column::name);
             return Err(SchemaError::UnknownColumn {
                 name: name.to_owned(),

@@ -67,11 +67,17 @@ fn cells(hierarchy: &Hierarchy, columns: [usize; 2], levels: [usize; 2]) -> usiz
 
 /// The levels at which columns are counted: as fine as any pair is measured.
 pub(crate) fn counted_levels(hierarchy: &Hierarchy) -> Vec<usize> {
-    hierarchy
-        .levels
-        .iter()
-        .map(|levels| levels.at_most(GROUPS[0]))
-        .collect()
+    levels_of(hierarchy, GROUPS[0])
+}
+
+/// The levels of columns at the coarsest resolution of their pairs.
+pub(crate) fn coarsest_levels(hierarchy: &Hierarchy) -> Vec<usize> {
+    levels_of(hierarchy, GROUPS[GROUPS.len() - 1])
+}
+
+fn levels_of(hierarchy: &Hierarchy, groups: usize) -> Vec<usize> {
+    let levels = hierarchy.levels.iter();
+    levels.map(|levels| levels.at_most(groups)).collect()
 }
 
 /// Counts pairs, each at its finest resolution. `table` has the columns at [`counted_levels`].
@@ -124,11 +130,6 @@ impl Pair {
     /// Levels of the finest resolution.
     pub(crate) fn finest(&self) -> [usize; 2] {
         self.resolutions[0].levels
-    }
-
-    /// Levels of the coarsest resolution.
-    pub(crate) fn coarsest(&self) -> [usize; 2] {
-        self.resolutions[self.resolutions.len() - 1].levels
     }
 
     /// What the model expects at each resolution, from what it expects at the finest.

@@ -46,21 +46,30 @@ pub(crate) fn choose(
         tree: TreeSizer::new(hierarchy.domain(), &fixed),
         fixed,
         candidates,
+        share_of: candidates.iter().map(share).collect(),
         of_pair: vec![None; pairs],
+        component_of: (0..hierarchy.levels.len()).collect(),
         shares: 0.0,
         bounds,
+        work: 0,
     };
     let mut too_large = vec![false; candidates.len()];
     while let Some(best) = choice.best(&too_large) {
-        if choice.fits_with(best) {
-            choice.take(best);
-        } else {
-            too_large[best] = true;
+        too_large[best] = !choice.take_if_it_fits(best);
+        if choice.work > MOST_WORK {
+            break;
         }
     }
     let taken = choice.of_pair.iter().flatten();
-    taken.map(|&i| (i, share(&candidates[i]))).collect()
+    taken.map(|&i| (i, choice.share_of[i])).collect()
 }
+
+/// Work on the junction tree in one round: for each pair tried, the square of the number of
+/// attributes that lie between its own, whose triangulation has to be found anew. With 100
+/// attributes there are some 3,000 tries, more than there are candidates; with thousands,
+/// candidates that come late have little to give, and nearly all are too large. It is some three
+/// CPU seconds.
+const MOST_WORK: u64 = 1 << 25;
 
 struct Choice<'a> {
     hierarchy: &'a Hierarchy,
@@ -69,10 +78,15 @@ struct Choice<'a> {
     /// Of those and the candidates taken.
     tree: TreeSizer,
     candidates: &'a [Candidate],
+    /// Of the budget, for each candidate.
+    share_of: Vec<f64>,
     /// The candidate taken of each pair.
     of_pair: Vec<Option<usize>>,
+    /// For each column a name of what it is connected to by what was taken.
+    component_of: Vec<usize>,
     shares: f64,
     bounds: Bounds,
+    work: u64,
 }
 
 fn share(candidate: &Candidate) -> f64 {
@@ -88,7 +102,6 @@ fn gain(candidate: &Candidate) -> f64 {
 impl Choice<'_> {
     /// The candidate of largest net gain for its share of the budget, if any gains.
     fn best(&self, too_large: &[bool]) -> Option<usize> {
-        let components = self.bounds.forest.then(|| self.components());
         let noise = |shares: f64| {
             let per_cell =
                 NOISE_THAT_REMAINS * std::f64::consts::FRAC_2_PI.sqrt() * self.bounds.sigma;
@@ -98,16 +111,12 @@ impl Choice<'_> {
         let rank = |i: usize| {
             let candidate = &self.candidates[i];
             let taken = self.of_pair[candidate.pair];
-            let joined = |of: &Vec<usize>| of[candidate.columns[0]] == of[candidate.columns[1]];
-            if too_large[i]
-                || taken == Some(i)
-                || taken.is_none() && components.as_ref().is_some_and(joined)
-            {
+            let [a, b] = candidate.columns.map(|column| self.component_of[column]);
+            if too_large[i] || taken == Some(i) || taken.is_none() && self.bounds.forest && a == b {
                 return None;
             }
-            let old = taken.map(|i| &self.candidates[i]);
-            let more_gain = gain(candidate) - old.map_or(0.0, gain);
-            let more_share = share(candidate) - old.map_or(0.0, share);
+            let more_gain = gain(candidate) - taken.map_or(0.0, |i| gain(&self.candidates[i]));
+            let more_share = self.share_of[i] - taken.map_or(0.0, |i| self.share_of[i]);
             let net = more_gain - (noise(self.shares + more_share) - now);
             // A forest has few places, which the largest gains deserve; otherwise the budget is what is scarce.
             let price = if self.bounds.forest {
@@ -121,28 +130,32 @@ impl Choice<'_> {
         ranks.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i)
     }
 
-    fn fits_with(&self, candidate: usize) -> bool {
+    /// Takes a candidate, in exchange for another of its pair if one was taken, unless the tree
+    /// would be too large.
+    fn take_if_it_fits(&mut self, candidate: usize) -> bool {
+        let Candidate { pair, columns, .. } = self.candidates[candidate];
         let clique = self.clique(candidate);
-        let cells = match self.of_pair[self.candidates[candidate].pair] {
-            None => self.tree.cells_with(&clique),
-            Some(old) => self.tree_without(old).cells_with(&clique),
-        };
-        cells <= self.bounds.cells
-    }
-
-    fn take(&mut self, candidate: usize) {
-        if let Some(old) = self.of_pair[self.candidates[candidate].pair] {
-            self.tree = self.tree_without(old);
+        let without = self.of_pair[pair].map(|old| self.tree_without(old));
+        let tree = without.as_ref().unwrap_or(&self.tree);
+        self.work += (tree.attributes_between(&clique) as u64).pow(2);
+        if let Some(tree) = &without {
+            self.work += tree.work();
         }
-        self.tree.add(&self.clique(candidate));
-        self.of_pair[self.candidates[candidate].pair] = Some(candidate);
+        if tree.cells_with(&clique) > self.bounds.cells {
+            return false;
+        }
+        if let Some(tree) = without {
+            self.tree = tree;
+        }
+        self.tree.add(&clique);
+        self.of_pair[pair] = Some(candidate);
+        let [kept, gone] = columns.map(|column| self.component_of[column]);
+        let joined = self.component_of.iter_mut().filter(|of| **of == gone);
+        joined.for_each(|of| *of = kept);
         // Summed anew: differences would add up rounding errors.
-        self.shares = self
-            .of_pair
-            .iter()
-            .flatten()
-            .map(|&i| share(&self.candidates[i]))
-            .sum();
+        let taken = self.of_pair.iter().flatten();
+        self.shares = taken.map(|&i| self.share_of[i]).sum();
+        true
     }
 
     fn tree_without(&self, old: usize) -> TreeSizer {
@@ -161,18 +174,6 @@ impl Choice<'_> {
             columns, levels, ..
         } = &self.candidates[candidate];
         self.hierarchy.clique(*columns, *levels)
-    }
-
-    /// For each column a name of what it is connected to.
-    fn components(&self) -> Vec<usize> {
-        let mut of: Vec<usize> = (0..self.hierarchy.levels.len()).collect();
-        for &i in self.of_pair.iter().flatten() {
-            let [kept, gone] = self.candidates[i].columns.map(|column| of[column]);
-            of.iter_mut()
-                .filter(|of| **of == gone)
-                .for_each(|of| *of = kept);
-        }
-        of
     }
 }
 

@@ -30,6 +30,7 @@ use marginals::{
 use privacy::Rho;
 use serde_json::{Map, Value};
 
+use crate::batches::batches;
 use crate::compression::Compression;
 use crate::constraints::Constraints;
 use crate::errors::measure_errors;
@@ -40,8 +41,8 @@ use crate::model::{Coarse, Model};
 use crate::public::PublicPrior;
 use crate::workload::Workload;
 use candidates::{
-    Candidate, Pair, count_pairs, counted_levels, expected_pairs, merged_at_all_resolutions,
-    most_cells, score, transposed,
+    Candidate, Pair, coarsest_levels, count_pairs, counted_levels, expected_pairs,
+    merged_at_all_resolutions, most_cells, score, transposed,
 };
 use choice::{Bounds, choose};
 use levels::{Hierarchy, Levels};
@@ -316,17 +317,17 @@ impl Fit {
         for_errors: Rho,
         max_cells: u128,
     ) -> Result<(), FitError> {
-        let recoded = self.recoded(run);
         let mut model = self.start(run, &self.hierarchy)?;
         let parts = for_scores
             .split(&[1.0; ROUNDS + 1])
             .expect("there are rounds");
         let pairs = if pairs.len() > MOST_PAIRS {
-            self.strongest(run, &recoded, &model, pairs, parts[ROUNDS])?
+            self.strongest(run, &model, pairs, parts[ROUNDS])?
         } else {
             pairs.to_vec()
         };
         run.at("counting pairs", 0, pairs.len())?;
+        let recoded = self.recoded(run, &counted_levels(&self.hierarchy));
         let pairs = count_pairs(&recoded, &self.hierarchy, &pairs);
         for (round, part) in parts.into_iter().take(ROUNDS).enumerate() {
             let candidates = score(run, &self.hierarchy, &model, &pairs, part)?;
@@ -375,27 +376,22 @@ impl Fit {
         prior: &PublicPrior,
         max_cells: u128,
     ) -> Result<(), FitError> {
+        let pairs = &self.strongest_in_public(pairs, prior)?;
         let (mut candidates, mut tables) = (Vec::new(), Vec::new());
-        for (i, &(columns, weight)) in pairs.iter().enumerate() {
-            let [a, b] = columns;
-            let full = prior.pair(a, b)?;
-            let full = self.to_codes(columns, &full);
-            for (levels, table) in
-                merged_at_all_resolutions(&self.hierarchy, columns, most_cells(pairs.len()), &full)
-            {
-                let error = self.total
-                    * distance_from_independence(&table, self.hierarchy.levels[b].size(levels[1]));
-                candidates.push(Candidate {
-                    pair: i,
-                    columns,
-                    levels,
-                    cells: table.len() as f64,
-                    weight,
-                    error,
-                });
-                tables.push(table);
-            }
-        }
+        let most_cells = most_cells(pairs.len());
+        self.each_public_table(prior, pairs, most_cells, |pair, levels, table| {
+            let (columns, weight) = pairs[pair];
+            let across = self.hierarchy.levels[columns[1]].size(levels[1]);
+            candidates.push(Candidate {
+                pair,
+                columns,
+                levels,
+                cells: table.len() as f64,
+                weight,
+                error: self.total * distance_from_independence(&table, across),
+            });
+            tables.push(table);
+        })?;
         /// As if each count were a little off: what gains less than this is not worth its cells.
         const SIGMA: f64 = 1.0;
         let bounds = Bounds {
@@ -421,6 +417,58 @@ impl Fit {
         Ok(())
     }
 
+    /// Of very many pairs those that are least independent in public data, at their coarsest
+    /// resolution.
+    fn strongest_in_public(
+        &self,
+        pairs: &[([usize; 2], f64)],
+        prior: &PublicPrior,
+    ) -> Result<Vec<([usize; 2], f64)>, FitError> {
+        /// Of a pair at its coarsest resolution.
+        const MOST_CELLS: usize = 25;
+        if pairs.len() <= MOST_PAIRS {
+            return Ok(pairs.to_vec());
+        }
+        let mut strengths = vec![0.0; pairs.len()];
+        self.each_public_table(prior, pairs, MOST_CELLS, |pair, levels, table| {
+            let (columns, weight) = pairs[pair];
+            let across = self.hierarchy.levels[columns[1]].size(levels[1]);
+            strengths[pair] = weight * distance_from_independence(&table, across);
+        })?;
+        Ok(strongest_of(pairs, &strengths))
+    }
+
+    /// What public data says of pairs, at each resolution of at most so many cells, finest first.
+    /// Pairs whose full table is too large to count are left out.
+    fn each_public_table(
+        &self,
+        prior: &PublicPrior,
+        pairs: &[([usize; 2], f64)],
+        most_cells: usize,
+        mut found: impl FnMut(usize, [usize; 2], Vec<f64>),
+    ) -> Result<(), FitError> {
+        /// Of a pair over all codes, and of pairs that are in memory together.
+        const MOST_CELLS: usize = 1 << 22;
+        let size = |column: usize| prior.field().domain().size(column);
+        let cells: Vec<usize> = pairs.iter().map(|&([a, b], _)| size(a) * size(b)).collect();
+        for batch in batches(&cells, MOST_CELLS) {
+            let batch: Vec<usize> = batch.filter(|&i| cells[i] <= MOST_CELLS).collect();
+            let cliques: Vec<Clique> = batch.iter().map(|&i| Clique::new(pairs[i].0)).collect();
+            let tables = prior.field().marginals(&cliques)?;
+            for (i, full) in batch.into_iter().zip(tables) {
+                let columns = pairs[i].0;
+                let codes = self.to_codes(columns, &full);
+                let hierarchy = &self.hierarchy;
+                for (levels, table) in
+                    merged_at_all_resolutions(hierarchy, columns, most_cells, &codes)
+                {
+                    found(i, levels, table);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A pair over all codes, summed into the model's codes.
     fn to_codes(&self, columns: [usize; 2], full: &[f64]) -> Vec<f64> {
         let [rows, across] = columns.map(|column| self.compressions[column].map());
@@ -435,9 +483,8 @@ impl Fit {
         sums
     }
 
-    /// The table at the finest levels of pairs.
-    fn recoded<'a>(&self, run: &Run<'a>) -> tabular::Recoded<'a> {
-        let counted = counted_levels(&self.hierarchy);
+    /// The table at these levels of its columns.
+    fn recoded<'a>(&self, run: &Run<'a>, counted: &[usize]) -> tabular::Recoded<'a> {
         let map = |(column, compression): (usize, &Compression)| -> Vec<u32> {
             let groups = self.hierarchy.levels[column].map(counted[column]);
             compression
@@ -455,41 +502,39 @@ impl Fit {
         run.table.recoded(maps, sizes)
     }
 
-    /// Of very many pairs those that seem least independent, at their coarsest resolution.
+    /// Of very many pairs those that seem least independent, at their coarsest resolution: nothing
+    /// finer is counted.
     fn strongest(
         &self,
         run: &mut Run<'_>,
-        recoded: &tabular::Recoded<'_>,
         independent: &MarkovRandomField,
         pairs: &[([usize; 2], f64)],
         rho: Rho,
     ) -> Result<Vec<([usize; 2], f64)>, FitError> {
         /// Pairs whose tables are in memory together.
-        const BATCH: usize = 4096;
+        const BATCH: usize = 1 << 14;
+        let levels = coarsest_levels(&self.hierarchy);
+        let recoded = self.recoded(run, &levels);
         let mut scores = Vec::with_capacity(pairs.len());
         for batch in pairs.chunks(BATCH) {
             run.at("comparing columns", scores.len(), pairs.len())?;
-            let counted = count_pairs(recoded, &self.hierarchy, batch);
-            let coarsest: Vec<([usize; 2], [usize; 2])> = counted
+            let cliques: Vec<Vec<usize>> = batch.iter().map(|(pair, _)| pair.to_vec()).collect();
+            let coarse: Vec<([usize; 2], [usize; 2])> = batch
                 .iter()
-                .map(|pair| (pair.columns, pair.coarsest()))
+                .map(|&(columns, _)| (columns, columns.map(|column| levels[column])))
                 .collect();
-            let expected = expected_pairs(&self.hierarchy, independent, &coarsest)?;
-            let score = |(pair, expected): (&Pair, Vec<f64>)| {
-                pair.counts_at(&self.hierarchy, pair.coarsest())
-                    .l1_distance(&expected)
-            };
-            scores.extend(counted.iter().zip(expected).map(score));
+            let expected = expected_pairs(&self.hierarchy, independent, &coarse)?;
+            let counted = recoded.counts_of(&cliques).into_iter().zip(expected);
+            scores.extend(counted.map(|(counts, expected)| counts.l1_distance(&expected)));
         }
         let noisy = run
             .ledger
             .measure_scores("errors of all pairs", &scores, rho, run.rng)?;
-        let mut order: Vec<usize> = (0..pairs.len()).collect();
-        let strength = |i: usize| pairs[i].1 * noisy.values[i];
-        order.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)));
-        order.truncate(MOST_PAIRS);
-        order.sort_unstable();
-        Ok(order.into_iter().map(|i| pairs[i]).collect())
+        let strengths = pairs.iter().zip(&noisy.values);
+        let strengths: Vec<f64> = strengths
+            .map(|((_, weight), error)| weight * error)
+            .collect();
+        Ok(strongest_of(pairs, &strengths))
     }
 
     fn measure_chosen(
@@ -693,7 +738,9 @@ impl Fit {
             used.contains(&(column, level))
         });
         let field = if self.pairs.is_empty() {
-            self.start(run, &hierarchy)?
+            // Its factors are those of columns and constraints, and a model's file has one for each
+            // node.
+            self.start(run, &hierarchy)?.by_nodes()?
         } else {
             self.estimate(run, &hierarchy)?
         };
@@ -728,6 +775,15 @@ impl Fit {
             ledger: run.ledger.record(),
         })
     }
+}
+
+/// The [`MOST_PAIRS`] of largest strength, in their order.
+fn strongest_of(pairs: &[([usize; 2], f64)], strengths: &[f64]) -> Vec<([usize; 2], f64)> {
+    let mut order: Vec<usize> = (0..pairs.len()).collect();
+    order.sort_by(|&a, &b| strengths[b].total_cmp(&strengths[a]));
+    order.truncate(MOST_PAIRS);
+    order.sort_unstable();
+    order.into_iter().map(|i| pairs[i]).collect()
 }
 
 /// Passes over a model's junction tree of so many cells: as many as take a second or two.

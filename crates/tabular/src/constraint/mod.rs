@@ -140,14 +140,27 @@ pub(crate) fn check_together(
     columns: &[Column],
     constraints: &[Constraint],
 ) -> Result<(), SchemaError> {
-    let about = constraints.iter().flat_map(Constraint::columns);
-    let codes: usize = about.map(|&column| columns[column].size()).sum();
-    if constraints.len() > MAX_CONSTRAINTS || codes > MAX_CONSTRAINED_CODES {
-        return Err(SchemaError::TooManyConstraints {
-            found: constraints.len(),
-        });
-    }
+    let codes = constraints.iter().map(|c| codes_of(columns, c)).sum();
+    check_number(constraints.len(), codes, constraints.len())?;
     consistency::check(columns, constraints)
+}
+
+/// The codes that a constraint is about.
+pub(crate) fn codes_of(columns: &[Column], constraint: &Constraint) -> usize {
+    let about = constraint.columns.iter();
+    about.map(|&column| columns[column].size()).sum()
+}
+
+/// That so many constraints, of `found`, are not too many and about not too many codes.
+pub(crate) fn check_number(
+    constraints: usize,
+    codes: usize,
+    found: usize,
+) -> Result<(), SchemaError> {
+    match constraints > MAX_CONSTRAINTS || codes > MAX_CONSTRAINED_CODES {
+        true => Err(SchemaError::TooManyConstraints { found }),
+        false => Ok(()),
+    }
 }
 
 fn impossible<'a>(
@@ -158,12 +171,19 @@ fn impossible<'a>(
         let column = values.first().map_or("", |(name, _)| name).to_owned();
         return Err(SchemaError::LoneColumn { column });
     }
+    let about: Vec<(usize, &Column)> = values
+        .iter()
+        .map(|(name, _)| find(name))
+        .collect::<Result<_, _>>()?;
+    check_cells(about.iter().map(|(_, column)| column.size()), || {
+        values.iter().map(|(name, _)| name.clone()).collect()
+    })?;
     let mut parts = Vec::with_capacity(values.len());
-    for (name, values) in values {
-        let (position, column) = find(name)?;
+    for ((name, values), (position, column)) in values.iter().zip(about) {
         let mut set = vec![false; column.size()];
+        let codes = Codes::of(column);
         for value in values {
-            for code in codes_of(column, value)? {
+            for code in codes.of_value(value)? {
                 set[code as usize] = true;
             }
         }
@@ -175,9 +195,6 @@ fn impossible<'a>(
         parts.push((position, set, values.clone()));
     }
     parts.sort_by_key(|(position, ..)| *position);
-    check_cells(parts.iter().map(|(_, set, _)| set.len()), || {
-        values.iter().map(|(name, _)| name.clone()).collect()
-    })?;
     Ok(Constraint {
         columns: parts.iter().map(|(position, ..)| *position).collect(),
         as_written: AsWritten::Impossible(
@@ -245,18 +262,6 @@ fn check_cells(
     }
 }
 
-fn codes_of(column: &Column, value: &DeclaredValue) -> Result<RangeInclusive<u32>, SchemaError> {
-    match value {
-        Some(text) => Codes::of(column).find(text),
-        None => match column.null_code() {
-            Some(code) => Ok(one(code)),
-            None => Err(SchemaError::NotNullable {
-                column: column.name().to_owned(),
-            }),
-        },
-    }
-}
-
 /// Finds the codes of values as they are written.
 struct Codes<'a> {
     column: &'a Column,
@@ -271,6 +276,19 @@ impl<'a> Codes<'a> {
             _ => HashMap::new(),
         };
         Self { column, categories }
+    }
+
+    fn of_value(&self, value: &DeclaredValue) -> Result<RangeInclusive<u32>, SchemaError> {
+        let column = self.column;
+        match value {
+            Some(text) => self.find(text),
+            None => match column.null_code() {
+                Some(code) => Ok(one(code)),
+                None => Err(SchemaError::NotNullable {
+                    column: column.name().to_owned(),
+                }),
+            },
+        }
     }
 
     fn find(&self, text: &str) -> Result<RangeInclusive<u32>, SchemaError> {
@@ -327,8 +345,11 @@ fn bins<T: Ordered + Bound>(
     } else {
         read(end)?
     };
-    let begins = (0..grid.len()).find(|&bin| grid.start(bin) == first);
-    let ends = (0..grid.len()).find(|&bin| last(bin) == end);
+    // Bins ascend, so that the first that does not lie before a bound is the one that begins or
+    // ends there, if one does.
+    let begins = first_bin(grid.len(), |bin| grid.start(bin) < first);
+    let begins = begins.filter(|&bin| grid.start(bin) == first);
+    let ends = first_bin(grid.len(), |bin| last(bin) < end).filter(|&bin| last(bin) == end);
     match (begins, ends) {
         (Some(begins), Some(ends)) if begins <= ends => {
             Ok(one(begins).start().to_owned()..=one(ends).end().to_owned())
@@ -342,6 +363,20 @@ fn bins<T: Ordered + Bound>(
             })
         }
     }
+}
+
+/// The first of so many bins for which `is_before` is false, if it is true for all before and false
+/// for all after.
+fn first_bin(bins: usize, is_before: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut low, mut high) = (0, bins);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match is_before(middle) {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    (low < bins).then_some(low)
 }
 
 fn one(code: usize) -> RangeInclusive<u32> {

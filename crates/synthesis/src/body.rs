@@ -1,0 +1,189 @@
+//! What is in a model's file, and what must hold of it.
+
+use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
+use privacy::LedgerRecord;
+use serde::{Deserialize, Serialize};
+use tabular::Schema;
+
+use crate::Model;
+use crate::compression::Compression;
+use crate::errors::MeasuredErrors;
+use crate::measured::Measured;
+use crate::method::Method;
+use crate::model::{Coarse, LARGEST_TOTAL};
+
+/// Columns, coarser ones among them, of one table of a model: more than 27 would have one value
+/// only.
+const MOST_COLUMNS_OF_A_TABLE: usize = 64;
+/// Of a logarithm in a table, apart from that of an impossible combination. Far beyond what a fit
+/// can give, and so small that no sum of logarithms overflows.
+const LARGEST_LOG: f64 = 1e4;
+/// Cells that a report goes through to compare the model with all that was measured: some 20
+/// seconds.
+const MOST_REPORT_CELLS: u128 = 1 << 34;
+
+#[derive(Serialize)]
+pub(crate) struct BodyRef<'a> {
+    schema: &'a Schema,
+    method: Method,
+    compressions: &'a [Compression],
+    coarse: &'a [Coarse],
+    total: f64,
+    potentials: Vec<(&'a Clique, &'a [f64])>,
+    measured: &'a [Measured],
+    errors: &'a Option<MeasuredErrors>,
+    ledger: &'a LedgerRecord,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Body {
+    schema: Schema,
+    method: Method,
+    compressions: Vec<Compression>,
+    coarse: Vec<Coarse>,
+    total: f64,
+    potentials: Vec<(Clique, Vec<f64>)>,
+    measured: Vec<Measured>,
+    errors: Option<MeasuredErrors>,
+    ledger: LedgerRecord,
+}
+
+impl<'a> BodyRef<'a> {
+    pub(crate) fn of(model: &'a Model) -> BodyRef<'a> {
+        let potentials = model.field.potentials().iter();
+        BodyRef {
+            schema: &model.schema,
+            method: model.method,
+            compressions: &model.compressions,
+            coarse: &model.coarse,
+            total: model.field.total(),
+            potentials: potentials.map(|f| (f.clique(), f.logs())).collect(),
+            measured: &model.measured,
+            errors: &model.errors,
+            ledger: &model.ledger,
+        }
+    }
+}
+
+impl Body {
+    /// Every index, size and number is checked before it is used, and cheap checks come before
+    /// costly ones.
+    pub(crate) fn into_model(self) -> Result<Model, String> {
+        let domain = self.domain()?;
+        if !(1.0..=LARGEST_TOTAL).contains(&self.total) {
+            return Err(format!(
+                "its number of rows, {:e}, must be from 1 to {LARGEST_TOTAL:e}",
+                self.total
+            ));
+        }
+        if let Some(errors) = &self.errors {
+            errors.check(self.compressions.len())?;
+        }
+        for measured in &self.measured {
+            measured.check(&domain, &self.compressions)?;
+            self.check_columns_of(&measured.columns)?;
+        }
+        self.ledger.check().map_err(|error| error.to_string())?;
+        let field = field(domain, self.potentials, self.total, &self.measured)?;
+        Ok(Model {
+            schema: self.schema,
+            method: self.method,
+            compressions: self.compressions,
+            coarse: self.coarse,
+            field,
+            measured: self.measured,
+            errors: self.errors,
+            ledger: self.ledger,
+        })
+    }
+
+    /// Sizes of the model's columns, and of the coarse ones after them.
+    fn domain(&self) -> Result<Domain, String> {
+        if self.schema.needs_discovery() {
+            return Err("its schema has a column whose bins are not known".to_owned());
+        }
+        let sizes = self.schema.sizes();
+        let mut compressions = self.compressions.iter().zip(&sizes);
+        if self.compressions.len() != sizes.len()
+            || !compressions.all(|(compression, &size)| compression.is_sound(size))
+        {
+            return Err("its compressed columns are not those of its schema".to_owned());
+        }
+        let is_sound = |coarse: &Coarse| {
+            let column = self.compressions.get(coarse.column);
+            column.is_some_and(|column| coarse.is_sound(column.size()))
+        };
+        if !self.coarse.iter().all(is_sound) {
+            return Err("its coarse columns are not those of its schema".to_owned());
+        }
+        let columns = self.compressions.iter().map(Compression::size);
+        let coarse = self.coarse.iter().map(Coarse::size);
+        Domain::new(columns.chain(coarse).collect()).map_err(|error| error.to_string())
+    }
+
+    /// That a measurement is of columns of the table, each once, and not of two groupings of one.
+    fn check_columns_of(&self, attributes: &Clique) -> Result<(), String> {
+        let columns = self.compressions.len();
+        let column = |attribute: usize| match attribute.checked_sub(columns) {
+            None => attribute,
+            Some(coarse) => self.coarse[coarse].column,
+        };
+        let mut of: Vec<usize> = attributes.iter().map(column).collect();
+        of.sort_unstable();
+        of.dedup();
+        match of.len() == attributes.len() {
+            true => Ok(()),
+            false => Err(format!(
+                "the measurement of {attributes} names a column twice"
+            )),
+        }
+    }
+}
+
+/// The model's distribution.
+///
+/// Models are saved with one table for each node of the junction tree. Anything else is refused,
+/// before a tree is searched for: what takes long to triangulate, or has a large tree over small
+/// tables, was never saved.
+fn field(
+    domain: Domain,
+    potentials: Vec<(Clique, Vec<f64>)>,
+    total: f64,
+    measured: &[Measured],
+) -> Result<MarkovRandomField, String> {
+    let sentence = |error: marginals::Error| error.to_string();
+    let refusal = || "its tables are not those of a junction tree".to_owned();
+    let potentials = potentials.into_iter().map(|(clique, logs)| {
+        let usable = |log: &f64| *log == f64::NEG_INFINITY || log.abs() <= LARGEST_LOG;
+        if clique.len() > MOST_COLUMNS_OF_A_TABLE {
+            return Err(refusal());
+        }
+        if !logs.iter().all(usable) {
+            return Err(format!(
+                "the table of {clique} holds a number that is not usable"
+            ));
+        }
+        Factor::new(&domain, clique, logs).map_err(sentence)
+    });
+    let potentials = potentials.collect::<Result<Vec<Factor>, String>>()?;
+    let mut cliques: Vec<Clique> = potentials.iter().map(|f| f.clique().clone()).collect();
+    let tree = JunctionTree::without_fill(&domain, &cliques).ok_or_else(refusal)?;
+    let mut nodes: Vec<&Clique> = tree.nodes().iter().map(|node| node.clique()).collect();
+    nodes.sort_unstable();
+    cliques.sort_unstable();
+    if !nodes.into_iter().eq(&cliques) {
+        return Err(refusal());
+    }
+    let mut cells = 0_u128;
+    for measured in measured {
+        let Some(node) = tree.smallest_containing(&domain, &measured.columns) else {
+            return Err("something was measured that is not in its tables".to_owned());
+        };
+        cells = cells.saturating_add(domain.cells(tree.nodes()[node].clique()));
+    }
+    if cells > MOST_REPORT_CELLS {
+        return Err("more was measured than can be compared with its tables".to_owned());
+    }
+    MarkovRandomField::new(domain, potentials, total).map_err(sentence)
+}
