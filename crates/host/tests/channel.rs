@@ -73,7 +73,7 @@ impl Room {
 
     fn alice_key(&self) -> ClientKey {
         let pair = read_keys(&self.alice.private_file, &self.alice.public_file);
-        pair.unwrap()
+        pair.unwrap().key
     }
 
     fn expectations(&self) -> Expectations {

@@ -168,7 +168,7 @@ impl Room {
         let mut slowest = Duration::ZERO;
         for attempt in 0..TRIES {
             let pair = read_keys(&path("alice_private.der"), &path("alice_public.der"));
-            let key = pair.unwrap();
+            let key = pair.unwrap().key;
             let endpoint = Endpoint::parse(endpoint, 443).unwrap();
             let start = Instant::now();
             let opening = Session::open(endpoint, key, self.expectations());
