@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use attestation::ChannelBinding;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
@@ -19,8 +20,8 @@ use rustls::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use crate::handshake::{self, NONCE_BYTES, RawKeySignatures};
 use crate::{ALPN, AcceptError};
@@ -28,8 +29,10 @@ use crate::{ALPN, AcceptError};
 /// Documents asked for at once. The hardware answers one after the other, so more would only fill the thread pool.
 const ATTESTATIONS_AT_ONCE: usize = 4;
 
-/// How much of what a refused client still sends is read, so that it gets to see the alert (see `linger`).
+/// How much of what a refused client still sends is read, and for how long, so that it gets to see
+/// the alert (see `linger`).
 const LINGER_BYTES: u64 = 64 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
 
 /// What makes evidence: the hardware, or the simulated platform.
 pub trait Attester: Send + Sync + 'static {
@@ -95,7 +98,7 @@ impl fmt::Debug for ServerKey {
 
 /// Accepts connections for one room.
 pub struct Acceptor {
-    tls: TlsAcceptor,
+    tls: Arc<ServerConfig>,
     key: ServerKey,
     attester: Arc<dyn Attester>,
     attestations: Arc<Semaphore>,
@@ -126,7 +129,7 @@ impl Acceptor {
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Acceptor {
-            tls: TlsAcceptor::from(Arc::new(config)),
+            tls: Arc::new(config),
             key,
             attester,
             attestations: Arc::new(Semaphore::new(ATTESTATIONS_AT_ONCE)),
@@ -135,15 +138,52 @@ impl Acceptor {
         }
     }
 
-    /// Handshake and evidence exchange with one client. The caller applies a deadline.
+    /// Handshake and evidence exchange with one client: [`Acceptor::greet`], [`Acceptor::prove`]
+    /// and [`Acceptor::show_evidence`] in a row. The caller applies a deadline.
     ///
     /// # Errors
-    /// When either fails; the connection is then closed.
+    /// When one of them fails; the connection is then closed.
     pub async fn accept<IO>(&self, io: IO) -> Result<Accepted<IO>, AcceptError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut stream = match self.tls.accept(io).into_fallible().await {
+        let proven = self.prove(self.greet(io).await?).await?;
+        self.show_evidence(proven).await
+    }
+
+    /// Reads a whole ClientHello. Nothing is computed or answered before it is there. The caller
+    /// applies a deadline.
+    ///
+    /// # Errors
+    /// [`AcceptError::Handshake`], [`AcceptError::Io`]; the connection is then closed.
+    pub async fn greet<IO>(&self, io: IO) -> Result<Greeted<IO>, AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut greeting = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io);
+        match (&mut greeting).await {
+            Ok(start) => Ok(Greeted { start }),
+            Err(error) => {
+                if let Some(io) = greeting.take_io() {
+                    linger(io).await;
+                }
+                Err(AcceptError::of_handshake(error))
+            }
+        }
+    }
+
+    /// Completes the handshake, in which the client proves that it holds a registered key. The
+    /// caller applies a deadline.
+    ///
+    /// # Errors
+    /// [`AcceptError::NotRegistered`], [`AcceptError::WrongProtocol`], [`AcceptError::Handshake`],
+    /// [`AcceptError::Io`]; the connection is then closed.
+    pub async fn prove<IO>(&self, client: Greeted<IO>) -> Result<Proven<IO>, AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let handshake = client.start.into_stream(Arc::clone(&self.tls));
+        let mut stream = match handshake.into_fallible().await {
             Ok(stream) => stream,
             Err((error, io)) => {
                 linger(io).await;
@@ -161,14 +201,33 @@ impl Acceptor {
             Some([spki]) => spki.to_vec(),
             _ => return Err(AcceptError::NotRegistered),
         };
-        self.show_evidence(&mut stream).await?;
+        Ok(Proven {
+            stream,
+            client_spki,
+        })
+    }
+
+    /// Answers the client's nonce with evidence about this very connection. The caller applies a
+    /// deadline.
+    ///
+    /// # Errors
+    /// [`AcceptError::Io`], [`AcceptError::Attest`]; the connection is then closed.
+    pub async fn show_evidence<IO>(&self, client: Proven<IO>) -> Result<Accepted<IO>, AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Proven {
+            mut stream,
+            client_spki,
+        } = client;
+        self.exchange(&mut stream).await?;
         Ok(Accepted {
             stream,
             client_spki,
         })
     }
 
-    async fn show_evidence<IO>(&self, stream: &mut TlsStream<IO>) -> Result<(), AcceptError>
+    async fn exchange<IO>(&self, stream: &mut TlsStream<IO>) -> Result<(), AcceptError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -219,6 +278,24 @@ impl fmt::Debug for Acceptor {
     }
 }
 
+/// A connection on which a whole ClientHello has come.
+pub struct Greeted<IO> {
+    start: StartHandshake<IO>,
+}
+
+/// A connection on which the client proved that it holds a registered key.
+pub struct Proven<IO> {
+    stream: TlsStream<IO>,
+    client_spki: Vec<u8>,
+}
+
+impl<IO> Proven<IO> {
+    /// The client's registered key (SPKI, DER).
+    pub fn client_spki(&self) -> &[u8] {
+        &self.client_spki
+    }
+}
+
 /// A connection on which the client proved its key and was shown evidence.
 #[derive(Debug)]
 pub struct Accepted<IO> {
@@ -231,11 +308,12 @@ pub struct Accepted<IO> {
 /// Lets a refused client see the alert. Closing at once, with what the client has sent by then unread, would make
 /// TCP throw the alert away on its way.
 async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
-    if io.shutdown().await.is_ok() {
-        let mut rest = io.take(LINGER_BYTES);
-        // Whether it ends well or badly, the connection is over.
-        let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
-    }
+    let reading = async {
+        io.shutdown().await?;
+        tokio::io::copy(&mut io.take(LINGER_BYTES), &mut tokio::io::sink()).await
+    };
+    // Whether it ends well, badly or not at all, the connection is over.
+    let _ = tokio::time::timeout(LINGER, reading).await;
 }
 
 /// Lets exactly the registered keys in.

@@ -29,7 +29,7 @@ mod key_form;
 mod refused;
 
 pub use accept_error::AcceptError;
-pub use acceptor::{Accepted, Acceptor, AttestError, Attester, ServerKey};
+pub use acceptor::{Accepted, Acceptor, AttestError, Attester, Greeted, Proven, ServerKey};
 pub use client_key::{ClientKey, KeyAlgorithm, UnknownAlgorithm};
 pub use connector::{Channel, Connector, Expectations, VerifiedChannel};
 pub use key_form::UnreadableKey;

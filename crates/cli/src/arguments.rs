@@ -122,7 +122,8 @@ pub(crate) struct ConnectOptions {
     #[arg(long, value_name = "N", default_value_t = 443)]
     pub(crate) port: u16,
 
-    /// An HTTP proxy on the way, like http://user:password@proxy:3128; by default the one in https_proxy, unless no_proxy exempts the host
+    /// An HTTP proxy on the way, like http://user@proxy:3128; by default the one in https_proxy,
+    /// unless no_proxy exempts the host. Its user's password is taken from SYNCLAVE_PROXY_PASSWORD
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use attestation::{Measurements, Root};
-use client::{Endpoint, Expectations, HttpProxy, OuterTrust, Proxy, Session};
+use client::{Endpoint, Expectations, HttpProxy, KeyPair, OuterTrust, Proxy, Session};
 use protocol::{AgreementHash, RoomId};
 use serde_json::json;
 
@@ -13,8 +13,11 @@ use crate::exit::{BadInput, Declined};
 use crate::printer::Printer;
 
 pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<()> {
-    let endpoint = endpoint(options)?;
-    let key = client::read_keys(&options.private_key, &options.public_key)?;
+    let endpoint = endpoint(options, printer)?;
+    let KeyPair { key, exposed } = client::read_keys(&options.private_key, &options.public_key)?;
+    if let Some(exposed) = &exposed {
+        printer.warn(exposed);
+    }
     let expectations = Expectations {
         root: root(options.trust.dangerous_root.as_deref(), printer)?,
         measurements: measurements(&options.measurements)?,
@@ -45,20 +48,33 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
             "the room is at http://localhost:{} (Ctrl-C ends it)",
             proxy.port()
         ));
-        printer
-            .document(&json!({"url": format!("http://localhost:{}", proxy.port()), "room": room}));
+        printer.document(&json!({
+            "url": format!("http://localhost:{}", proxy.port()),
+            "room": room,
+            "warnings": exposed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }));
         proxy.serve(ended(), move |error| printer.warn(error)).await;
         Ok(())
     })
 }
 
 /// Where the enclave is, and the way there.
-fn endpoint(options: &ConnectOptions) -> anyhow::Result<Endpoint> {
+fn endpoint(options: &ConnectOptions, printer: Printer) -> anyhow::Result<Endpoint> {
+    let variable = |name: &str| std::env::var(name).ok();
     let endpoint = Endpoint::parse(&options.url, options.port)?;
     let proxy = match &options.proxy {
         Some(named) => Some(HttpProxy::parse(named)?),
-        None => HttpProxy::of_environment(&endpoint, |name| std::env::var(name).ok())?,
+        None => HttpProxy::of_environment(&endpoint, variable)?,
     };
+    if options.proxy.is_some() && proxy.as_ref().is_some_and(HttpProxy::has_password) {
+        printer.warn(format_args!(
+            "other users of this machine can see the password in --proxy; put it in {} instead",
+            client::PASSWORD_VARIABLE
+        ));
+    }
+    let proxy = proxy
+        .map(|proxy| proxy.with_password_of_environment(variable))
+        .transpose()?;
     let trust = match &options.outer_ca {
         Some(file) => OuterTrust::from_pem_file(file)?,
         None => OuterTrust::default(),

@@ -193,7 +193,10 @@ pub enum Error {
 fn hint_of_proxy(status: u16) -> &'static str {
     match status {
         403 => " (forbidden: its rules do not allow that address)",
-        407 => " (it wants a user and a password: write them as http://user:password@host)",
+        407 => {
+            " (it wants a user and a password: write the user as http://user@host, and put the \
+             password in SYNCLAVE_PROXY_PASSWORD)"
+        }
         502..=504 => " (it could not reach it)",
         _ => "",
     }

@@ -11,6 +11,10 @@ use tokio::net::TcpStream;
 use crate::authority::Authority;
 use crate::{Endpoint, Error};
 
+/// The environment variable with the password of a proxy's user. On a command line every user of
+/// the machine could read it.
+pub const PASSWORD_VARIABLE: &str = "SYNCLAVE_PROXY_PASSWORD";
+
 /// Of the proxy's answer to CONNECT, up to the empty line.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
@@ -18,7 +22,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpProxy {
     authority: Authority,
-    /// `user:password`.
+    /// `user:password`, or `user` alone.
     credentials: Option<String>,
 }
 
@@ -75,6 +79,41 @@ impl HttpProxy {
             return Ok(None);
         }
         Self::parse(&named).map(Some)
+    }
+
+    /// Whether it has a password already.
+    pub fn has_password(&self) -> bool {
+        let credentials = self.credentials.as_deref();
+        credentials.is_some_and(|credentials| credentials.contains(':'))
+    }
+
+    /// The same proxy with the password in [`PASSWORD_VARIABLE`], where there is one and the
+    /// address has none. `variable` looks one up.
+    ///
+    /// # Errors
+    /// [`Error::ProxyAddress`] where the address names no user to go with the password, or it holds
+    /// a control character.
+    pub fn with_password_of_environment(
+        mut self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let password = variable(PASSWORD_VARIABLE).filter(|password| !password.is_empty());
+        let (Some(password), false) = (password, self.has_password()) else {
+            return Ok(self);
+        };
+        let refuse = |why: String| Err(Error::ProxyAddress { why });
+        let Some(user) = &mut self.credentials else {
+            return refuse(format!(
+                "{PASSWORD_VARIABLE} is set, but the address names no user"
+            ));
+        };
+        // A line break would begin another header.
+        if password.chars().any(char::is_control) {
+            return refuse(format!("{PASSWORD_VARIABLE} holds a control character"));
+        }
+        user.push(':');
+        user.push_str(&password);
+        Ok(self)
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -233,6 +272,35 @@ mod tests {
         ] {
             let error = HttpProxy::parse(text).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_has_the_password_and_it_is_never_shown() {
+        let with = |text: &str, password: &str| {
+            let variable = |name: &str| (name == PASSWORD_VARIABLE).then(|| password.to_owned());
+            let proxy = HttpProxy::parse(text).unwrap();
+            proxy.with_password_of_environment(variable)
+        };
+        let credentials = |text, password| with(text, password).unwrap().credentials;
+        assert_eq!(
+            credentials("alice@proxy", "s3cr:et").unwrap(),
+            "alice:s3cr:et"
+        );
+        assert_eq!(
+            credentials("alice:own@proxy", "s3cret").unwrap(),
+            "alice:own"
+        );
+        assert_eq!(credentials("alice@proxy", "").unwrap(), "alice");
+        assert_eq!(credentials("proxy", ""), None);
+        let proxy = with("alice@proxy", "s3cret").unwrap();
+        assert!(!format!("{proxy} {proxy:?}").contains("s3cret"));
+        for (text, password) in [("proxy", "s3cret"), ("alice@proxy", "s3cret\r\nX: y")] {
+            let error = with(text, password).unwrap_err().to_string();
+            assert!(
+                error.contains(PASSWORD_VARIABLE) && !error.contains("s3cret"),
+                "{error}"
+            );
         }
     }
 

@@ -11,6 +11,8 @@ use crate::Error;
 
 /// No key file is longer.
 const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
+/// What group and others may do with a file.
+const OTHERS: u32 = 0o077;
 
 /// A key pair that was just made and written.
 #[derive(Debug)]
@@ -53,28 +55,60 @@ pub fn keygen(name: &str, folder: &Path, algorithm: KeyAlgorithm) -> Result<NewK
     })
 }
 
+/// A key pair that was read from files.
+#[derive(Debug)]
+pub struct KeyPair {
+    /// The pair.
+    pub key: ClientKey,
+    /// A warning for the person, where the private key is not theirs alone.
+    pub exposed: Option<ExposedKey>,
+}
+
+/// A private key's file that is open to other users of this machine. As a sentence it says which,
+/// and how to close it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the private key in {} is open to other users of this machine (mode {mode:04o}); \
+     run `chmod 600 {}`",
+    path.display(),
+    shell_word(path)
+)]
+pub struct ExposedKey {
+    /// The file.
+    pub path: PathBuf,
+    /// The permissions of owner, group and others.
+    pub mode: u32,
+}
+
 /// Reads a private key, and checks that the public one belongs to it. Both may be DER, PEM or base64, whatever the files are called.
 ///
 /// # Errors
 /// [`Error::KeyFile`], [`Error::PrivateKey`], [`Error::PublicKey`]; [`Error::KeyMismatch`] where they are of different pairs.
-pub fn read_keys(private_file: &Path, public_file: &Path) -> Result<ClientKey, Error> {
-    let private_key =
-        ClientKey::read(&read_file(private_file)?).map_err(|source| Error::PrivateKey {
-            path: private_file.to_owned(),
-            source,
-        })?;
-    let public_key =
-        PublicKey::read(&read_file(public_file)?).map_err(|source| Error::PublicKey {
-            path: public_file.to_owned(),
-            source,
-        })?;
+pub fn read_keys(private_file: &Path, public_file: &Path) -> Result<KeyPair, Error> {
+    let (private_bytes, mode) = read_file(private_file)?;
+    let private_key = ClientKey::read(&private_bytes).map_err(|source| Error::PrivateKey {
+        path: private_file.to_owned(),
+        source,
+    })?;
+    let (public_bytes, _) = read_file(public_file)?;
+    let public_key = PublicKey::read(&public_bytes).map_err(|source| Error::PublicKey {
+        path: public_file.to_owned(),
+        source,
+    })?;
     if private_key.spki() != public_key.spki() {
         return Err(Error::KeyMismatch {
             private_file: private_file.to_owned(),
             public_file: public_file.to_owned(),
         });
     }
-    Ok(private_key)
+    let exposed = mode.filter(|mode| mode & OTHERS != 0);
+    Ok(KeyPair {
+        key: private_key,
+        exposed: exposed.map(|mode| ExposedKey {
+            path: private_file.to_owned(),
+            mode,
+        }),
+    })
 }
 
 fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
@@ -104,15 +138,43 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
         })
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut content = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut content))
-        .map_err(|source| Error::KeyFile {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(content)
+/// The content of a file and, where it has one, its mode.
+fn read_file(path: &Path) -> Result<(Vec<u8>, Option<u32>), Error> {
+    let read = || {
+        let file = File::open(path)?;
+        let mode = mode(&file)?;
+        let mut content = Vec::new();
+        file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut content)?;
+        Ok((content, mode))
+    };
+    read().map_err(|source| Error::KeyFile {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// `None` where it says nothing about who can read the key: a pipe has ended before anybody else
+/// comes.
+#[cfg(unix)]
+fn mode(file: &File) -> io::Result<Option<u32>> {
+    let metadata = file.metadata()?;
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+    Ok(metadata.is_file().then_some(mode & 0o777))
+}
+
+#[cfg(not(unix))]
+fn mode(_file: &File) -> io::Result<Option<u32>> {
+    Ok(None)
+}
+
+/// The path as a shell takes it.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    match text.bytes().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +183,7 @@ mod tests {
 
     use attested_tls::KeyAlgorithm;
 
-    use super::{keygen, read_keys};
+    use super::{ExposedKey, keygen, read_keys};
     use crate::Error;
 
     #[test]
@@ -130,7 +192,7 @@ mod tests {
         for algorithm in KeyAlgorithm::ALL {
             let made = keygen(algorithm.name(), &folder.path().join("keys"), algorithm).unwrap();
             let read = read_keys(&made.private_file, &made.public_file).unwrap();
-            assert_eq!(read.spki(), made.key.spki());
+            assert_eq!(read.key.spki(), made.key.spki());
             assert_eq!(
                 access::PublicKey::parse(&made.key.public_text())
                     .unwrap()
@@ -161,6 +223,34 @@ mod tests {
                 .mode()
                 & 0o777,
             0o600
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_key_that_is_open_to_others_is_said_so() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let made = keygen("alice", folder.path(), KeyAlgorithm::P256).unwrap();
+        let exposed = |mode| {
+            fs::set_permissions(&made.private_file, fs::Permissions::from_mode(mode)).unwrap();
+            let read = read_keys(&made.private_file, &made.public_file).unwrap();
+            read.exposed.map(|it| it.mode)
+        };
+        for mode in [0o600, 0o400, 0o700] {
+            assert_eq!(exposed(mode), None, "{mode:o}");
+        }
+        for mode in [0o644, 0o640, 0o604, 0o660] {
+            assert_eq!(exposed(mode), Some(mode), "{mode:o}");
+        }
+        let warning = ExposedKey {
+            path: "my keys/it's.der".into(),
+            mode: 0o644,
+        };
+        assert_eq!(
+            warning.to_string(),
+            "the private key in my keys/it's.der is open to other users of this machine \
+             (mode 0644); run `chmod 600 'my keys/it'\\''s.der'`"
         );
     }
 

@@ -1,30 +1,26 @@
 //! A room behind its attested channel.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use access::ServicePolicy;
 use attestation::Measurements;
-use attested_tls::{AcceptError, Accepted, Acceptor, Attester, ServerKey};
-use axum::Router;
+use attested_tls::{Acceptor, Attester, ServerKey};
 use privacy::NoiseRng;
 use protocol::{Agreement, AgreementHash, RoomId};
 use service::{CheckedAgreement, MemoryShares, NoEvidence, Room, RoomSetup};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, TryAcquireError, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::event::{Event, Events, Reason};
-use crate::listener::{Address, Incoming, Listener, OpenListener};
+use crate::door::Door;
+use crate::event::{Event, Events};
+use crate::listener::{Address, Listener};
 use crate::platform::attested_time;
 use crate::stage::Stage;
-use crate::{Error, Fault, Limits, Platform, connection};
+use crate::{Error, Fault, Limits, Platform};
 
 /// How long requests under way may take to end once the enclave is told to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
-/// After a failed `accept` (too many open files, most likely).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an enclave is started with.
 pub struct Config {
@@ -83,13 +79,9 @@ impl Enclave {
         let rng = NoiseRng::from_os().map_err(|_| Error::Entropy)?;
         let attester: Arc<dyn Attester> = platform.measure(name.as_bytes())?;
         let keys: Vec<Vec<u8>> = registered(agreement.policy());
-        let slots_of_key = keys
-            .iter()
-            .map(|key| (key.clone(), slots(limits.connections_per_key)))
-            .collect();
         let acceptor = Acceptor::new(
             ServerKey::generate(),
-            keys,
+            keys.clone(),
             Arc::clone(&attester),
             name.to_bytes(),
             boot,
@@ -112,17 +104,16 @@ impl Enclave {
         let listener = listener.open().map_err(Error::Listener)?;
         let address = listener.address().map_err(Error::Listener)?;
         let (stage, watched) = watch::channel(Stage::Serving);
-        let connections = slots(limits.connections);
-        let door = Door {
+        let connections = Arc::new(Semaphore::new(limits.connections));
+        let door = Door::new(
             acceptor,
+            &keys,
             router,
             limits,
-            events: Arc::clone(&events),
-            handshakes: slots(limits.handshakes),
-            connections: Arc::clone(&connections),
-            slots_of_key,
-            stage: watched,
-        };
+            Arc::clone(&connections),
+            Arc::clone(&events),
+            watched,
+        );
         let accepting = tokio::spawn(Arc::new(door).accept_all(listener));
         Ok(Running {
             address,
@@ -217,104 +208,4 @@ fn registered(policy: &ServicePolicy) -> Vec<Vec<u8>> {
         .iter()
         .map(|user| user.key().spki().to_vec())
         .collect()
-}
-
-fn slots(count: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(count))
-}
-
-/// Where connections come in.
-struct Door {
-    acceptor: Acceptor,
-    router: Router,
-    limits: Limits,
-    events: Events,
-    handshakes: Arc<Semaphore>,
-    connections: Arc<Semaphore>,
-    slots_of_key: HashMap<Vec<u8>, Arc<Semaphore>>,
-    stage: watch::Receiver<Stage>,
-}
-
-impl Door {
-    async fn accept_all(self: Arc<Self>, listener: OpenListener) {
-        loop {
-            match listener.accept().await {
-                Ok(Incoming::Tcp(stream)) => {
-                    tokio::spawn(Arc::clone(&self).receive(stream));
-                }
-                #[cfg(target_os = "linux")]
-                Ok(Incoming::Vsock(stream)) => {
-                    tokio::spawn(Arc::clone(&self).receive(stream));
-                }
-                Err(_) => {
-                    (self.events)(Event::AcceptFailed);
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    async fn receive<S>(self: Arc<Self>, stream: S)
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let over = Stage::Over.reached(self.stage.clone());
-        tokio::select! {
-            served = self.serve(stream) => if let Err(reason) = served {
-                (self.events)(Event::ConnectionRefused { reason });
-            },
-            () = over => {}
-        }
-    }
-
-    async fn serve<S>(&self, stream: S) -> Result<(), Reason>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let handshake = take(&self.handshakes, Reason::TooManyHandshakes)?;
-        let accepted =
-            tokio::time::timeout(self.limits.handshake_deadline, self.acceptor.accept(stream))
-                .await;
-        let Accepted {
-            stream,
-            client_spki,
-        } = accepted
-            .map_err(|_| Reason::Deadline)?
-            .map_err(|error| reason(&error))?;
-        drop(handshake);
-        let _connection = take(&self.connections, Reason::TooManyConnections)?;
-        let of_key = self
-            .slots_of_key
-            .get(&client_spki)
-            .ok_or(Reason::NotRegistered)?;
-        let _connection_of_key = take(of_key, Reason::TooManyConnectionsOfKey)?;
-        connection::serve(
-            stream,
-            client_spki,
-            self.router.clone(),
-            self.limits,
-            self.stage.clone(),
-        )
-        .await;
-        Ok(())
-    }
-}
-
-fn take(
-    slots: &Arc<Semaphore>,
-    reason: Reason,
-) -> Result<tokio::sync::OwnedSemaphorePermit, Reason> {
-    Arc::clone(slots)
-        .try_acquire_owned()
-        .map_err(|_: TryAcquireError| reason)
-}
-
-fn reason(error: &AcceptError) -> Reason {
-    match error {
-        AcceptError::NotRegistered => Reason::NotRegistered,
-        AcceptError::WrongProtocol => Reason::WrongProtocol,
-        AcceptError::Handshake(_) => Reason::Handshake,
-        AcceptError::Io(_) => Reason::Lost,
-        AcceptError::Attest(_) => Reason::NoEvidence,
-    }
 }

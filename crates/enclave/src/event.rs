@@ -49,6 +49,11 @@ pub enum Event {
     },
     /// The operating system could not accept a connection; it is tried again.
     AcceptFailed,
+    /// There were too many of the two events above in the last seconds, and these were left out.
+    ConnectionEventsLeftOut {
+        /// How many.
+        count: u64,
+    },
     /// No more connections are accepted; requests under way are answered.
     Stopping,
     /// All connections are closed.
@@ -67,13 +72,13 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Too many connections in their handshake.
-    TooManyHandshakes,
+    /// There were too many connections in their handshake, and this one gave way.
+    Displaced,
     /// Too many connections past their handshake.
     TooManyConnections,
     /// Too many connections with this key.
     TooManyConnectionsOfKey,
-    /// Handshake and evidence were not complete in time.
+    /// The first message, or handshake and evidence together, were not complete in time.
     Deadline,
     /// The client's key is not in the agreement.
     NotRegistered,

@@ -9,6 +9,7 @@
 
 mod confinement;
 mod connection;
+mod door;
 mod enclave;
 mod error;
 mod event;

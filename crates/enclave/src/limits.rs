@@ -5,12 +5,16 @@ use std::time::Duration;
 /// Bounds on connections. The sizes of requests and uploads are the room's own limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections whose handshake or evidence is not complete.
+    /// Connections whose client has not proved its key. When there are more, one gives way
+    /// ([`admission::Places`]).
     pub handshakes: usize,
     /// Connections past their handshake, of all keys together.
     pub connections: usize,
-    /// Connections past their handshake with one key.
+    /// Connections past their handshake with one key; fewer where `connections` shared out among
+    /// all keys gives fewer.
     pub connections_per_key: usize,
+    /// From TCP accept to the end of the client's first message, the ClientHello.
+    pub hello_deadline: Duration,
     /// From TCP accept to the end of the evidence exchange.
     pub handshake_deadline: Duration,
     /// From the end of one request (or of the evidence) to the end of the next request's header; so it ends idle connections as well.
@@ -26,12 +30,21 @@ pub struct Limits {
     pub write_deadline: Duration,
 }
 
+impl Limits {
+    /// Connections of one of `keys` keys: so few that no key can take those of another.
+    pub(crate) fn share_of_key(&self, keys: usize) -> usize {
+        let share = self.connections / keys.max(1);
+        self.connections_per_key.min(share).max(1)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             handshakes: 512,
             connections: 256,
             connections_per_key: 32,
+            hello_deadline: Duration::from_secs(5),
             handshake_deadline: Duration::from_secs(10),
             header_deadline: Duration::from_secs(30),
             body_grace: Duration::from_secs(30),

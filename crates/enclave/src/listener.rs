@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Serialize, Serializer};
 use tokio::net::{TcpListener, TcpStream};
@@ -69,18 +69,21 @@ impl OpenListener {
         }
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<Incoming> {
+    /// A connection, and the address of who connects. Over vsock everybody comes through the host,
+    /// as one client.
+    pub(crate) async fn accept(&self) -> io::Result<(Incoming, IpAddr)> {
         match self {
             OpenListener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, peer) = listener.accept().await?;
                 // Without it small replies wait for acknowledgements; a stream that cannot be told so still works.
                 drop(stream.set_nodelay(true));
-                Ok(Incoming::Tcp(stream))
+                Ok((Incoming::Tcp(stream), peer.ip()))
             }
             #[cfg(target_os = "linux")]
             OpenListener::Vsock(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Incoming::Vsock(SmallWrites::new(stream)))
+                let host = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+                Ok((Incoming::Vsock(SmallWrites::new(stream)), host))
             }
         }
     }

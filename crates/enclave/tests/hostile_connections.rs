@@ -10,7 +10,7 @@ use attested_tls::client::TlsStream;
 use attested_tls::{ClientKey, Connector, Expectations, KeyAlgorithm};
 use enclave::{Config, Enclave, Event, Limits, Platform, Reason, Running};
 use protocol::Agreement;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
 struct Stage {
@@ -58,15 +58,35 @@ impl Stage {
             .unwrap()
     }
 
-    /// A connection past its evidence; `None` where the enclave closed it before.
-    async fn channel(&self, key: &ClientKey) -> Option<TlsStream<TcpStream>> {
+    /// The first message of a client.
+    async fn client_hello(&self) -> Vec<u8> {
+        let connector = self.connector(&self.alice);
+        let (near, mut far) = duplex(16 * 1024);
+        let connecting =
+            tokio::spawn(async move { connector.connect(near, UnixTime::now()).await });
+        let mut hello = vec![0; 5];
+        far.read_exact(&mut hello).await.unwrap();
+        let length = usize::from(u16::from_be_bytes([hello[3], hello[4]]));
+        hello.resize(5 + length, 0);
+        far.read_exact(&mut hello[5..]).await.unwrap();
+        connecting.abort();
+        hello
+    }
+
+    fn connector(&self, key: &ClientKey) -> Connector {
         let expectations = Expectations {
             root: Root::dangerous_from_pem(&self.running.root_pem().unwrap()).unwrap(),
             measurements: *self.running.measurements().unwrap(),
             agreement: None,
             room: None,
         };
-        let connected = Connector::new(key, expectations)
+        Connector::new(key, expectations)
+    }
+
+    /// A connection past its evidence; `None` where the enclave closed it before.
+    async fn channel(&self, key: &ClientKey) -> Option<TlsStream<TcpStream>> {
+        let connected = self
+            .connector(key)
             .connect(self.tcp().await, UnixTime::now())
             .await;
         connected.ok().map(|channel| channel.stream)
@@ -172,28 +192,99 @@ async fn one_key_cannot_take_all_connections() {
         stage.served(&stage.bob).await,
         stage.served(&stage.bob).await,
     ];
-    let mut third = stage.channel(&stage.bob).await.unwrap();
-    assert_eq!(read_all(&mut third).await, "");
+    // It is closed before any evidence is made for it.
+    assert!(stage.channel(&stage.bob).await.is_none());
     stage.refused(Reason::TooManyConnectionsOfKey, 1).await;
     stage.is_well().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn handshakes_are_counted_and_given_back() {
+async fn a_key_has_no_more_than_its_share_of_all_connections() {
     let stage = Stage::with(Limits {
-        handshakes: 1,
+        connections: 5,
         ..Limits::default()
     })
     .await;
-    let first = stage.tcp().await;
-    // Each connection has a task of its own: the first must have taken its place before the second asks for one.
-    tokio::time::sleep(SHORT).await;
+    let _held = [
+        stage.served(&stage.bob).await,
+        stage.served(&stage.bob).await,
+    ];
+    assert!(stage.channel(&stage.bob).await.is_none());
+    stage.refused(Reason::TooManyConnectionsOfKey, 1).await;
+    let _also_held = [
+        stage.served(&stage.alice).await,
+        stage.served(&stage.alice).await,
+    ];
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_come_least_far_gives_way_and_a_newcomer_gets_in() {
+    let stage = Stage::with(Limits {
+        handshakes: 2,
+        ..Limits::default()
+    })
+    .await;
+    let mut greeted = stage.tcp().await;
+    greeted
+        .write_all(&stage.client_hello().await)
+        .await
+        .unwrap();
+    // What the room answers: it has taken the message.
+    greeted.read_u8().await.unwrap();
+    let mut silent = stage.tcp().await;
+    for round in 1..=20 {
+        stage.is_well().await;
+        assert_eq!(read_all(&mut silent).await, "");
+        stage.refused(Reason::Displaced, round).await;
+        silent = stage.tcp().await;
+        silent.write_all(&[0x16, 3, 1, 2, 0, 1]).await.unwrap();
+    }
+    // Among those that have come as far, the oldest.
     let mut second = stage.tcp().await;
-    assert_eq!(read_all(&mut second).await, "");
-    stage.refused(Reason::TooManyHandshakes, 1).await;
-    drop(first);
-    stage.refused(Reason::Lost, 1).await;
-    stage.is_well().await;
+    second.write_all(&stage.client_hello().await).await.unwrap();
+    second.read_u8().await.unwrap();
+    let _third = stage.tcp().await;
+    drop(read_all(&mut greeted).await);
+    stage.refused(Reason::Displaced, 22).await;
+    second.read_u8().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_message_that_trickles_is_not_waited_for_as_long_as_a_handshake() {
+    let stage = Stage::with(Limits {
+        hello_deadline: SHORT,
+        handshake_deadline: Duration::from_secs(60),
+        ..Limits::default()
+    })
+    .await;
+    let hello = stage.client_hello().await;
+    let mut trickle = stage.tcp().await;
+    for byte in &hello[..20] {
+        if trickle.write_all(&[*byte]).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(SHORT / 10).await;
+    }
+    assert_eq!(read_all(&mut trickle).await, "");
+    stage.refused(Reason::Deadline, 1).await;
+    let mut whole = stage.tcp().await;
+    whole.write_all(&hello).await.unwrap();
+    tokio::time::sleep(2 * SHORT).await;
+    whole.read_u8().await.unwrap();
+    stage.refused(Reason::Deadline, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_are_told_up_to_a_rate() {
+    let stage = Stage::with(Limits::default()).await;
+    for _ in 0..200 {
+        let mut nonsense = stage.tcp().await;
+        nonsense.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        read_all(&mut nonsense).await;
+    }
+    let told = stage.log.lock().unwrap().len();
+    // Another window may have begun meanwhile.
+    assert!((50..=100).contains(&told), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,8 +295,7 @@ async fn connections_are_counted_and_given_back() {
     })
     .await;
     let held = stage.served(&stage.bob).await;
-    let mut refused = stage.channel(&stage.alice).await.unwrap();
-    assert_eq!(read_all(&mut refused).await, "");
+    assert!(stage.channel(&stage.alice).await.is_none());
     stage.refused(Reason::TooManyConnections, 1).await;
     drop(held);
     tokio::time::sleep(SHORT).await;

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use admission::{Full, Place, Places};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
@@ -16,15 +17,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use protocol::PARTIES_PORT;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use websocket::ByteStream;
 
 use crate::Limits;
-use crate::clients::{Clients, Place};
 use crate::enclave_address::{EnclaveAddress, EnclaveStream};
-use crate::event::{Carrier, Event, Events, How, Reason};
+use crate::event::{Carrier, Event, Frequent, How, Reason};
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxy_protocol::{self, Origin};
 use crate::relay::{BUFFER_BYTES, Relay};
@@ -66,6 +67,13 @@ struct Way {
     client: ClientAddress,
 }
 
+impl Way {
+    /// The client of a connection from `peer`, where that is not for a load balancer to say.
+    fn client_at(&self, peer: SocketAddr) -> Option<IpAddr> {
+        (self.client == ClientAddress::Peer).then_some(peer.ip())
+    }
+}
+
 /// The enclave that connections lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -77,10 +85,9 @@ pub(crate) struct Target {
 /// What every connection needs.
 pub(crate) struct Door {
     pub(crate) limits: Limits,
-    pub(crate) events: Events,
+    pub(crate) log: Log,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) slots: Arc<Semaphore>,
-    pub(crate) clients: Arc<Clients>,
+    pub(crate) places: Arc<Places>,
     pub(crate) target: watch::Receiver<Option<Target>>,
     pub(crate) stage: watch::Receiver<Stage>,
 }
@@ -101,39 +108,56 @@ impl Door {
         });
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => {
-                    let (door, way) = (Arc::clone(&self), Arc::clone(&way));
-                    tokio::spawn(async move { door.receive(&way, stream, peer).await });
-                }
+                Ok((stream, peer)) => self.admit(&way, stream, peer).await,
                 Err(_) => {
-                    (self.events)(Event::AcceptFailed);
+                    self.log.tell(Frequent::AcceptFailed, Event::AcceptFailed);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    async fn receive(&self, way: &Way, stream: TcpStream, peer: SocketAddr) {
-        let _open = self.metrics.accepted(way.carrier);
+    async fn admit(self: &Arc<Self>, way: &Arc<Way>, stream: TcpStream, peer: SocketAddr) {
+        let open = self.metrics.accepted(way.carrier);
+        let client = way.client_at(peer);
+        match self.places.enter(client).await {
+            Ok(place) => {
+                let (door, way) = (Arc::clone(self), Arc::clone(way));
+                tokio::spawn(async move {
+                    let _open = open;
+                    door.receive(&way, stream, peer, place).await;
+                });
+            }
+            Err(full) => self.refused(way, client, full.into()),
+        }
+    }
+
+    async fn receive(&self, way: &Way, stream: TcpStream, peer: SocketAddr, place: Place) {
         let mut visit = Visit {
             door: self,
             way,
-            client: None,
-            place: None,
+            client: way.client_at(peer),
+            place: &place,
         };
         let over = Stage::Over.reached(self.stage.clone());
         let refused = tokio::select! {
             served = visit.serve(stream, peer) => served.err(),
+            () = place.displaced() => Some(Reason::Displaced),
             () = over => None,
         };
         if let Some(reason) = refused {
-            self.metrics.refused(reason);
-            (self.events)(Event::ConnectionRefused {
-                carrier: way.carrier,
-                client: visit.client,
-                reason,
-            });
+            self.refused(way, visit.client, reason);
         }
+    }
+
+    fn refused(&self, way: &Way, client: Option<IpAddr>, reason: Reason) {
+        self.metrics.refused(reason);
+        let event = Event::ConnectionRefused {
+            carrier: way.carrier,
+            client,
+            reason,
+        };
+        self.log.tell(Frequent::Refused, event);
     }
 
     /// A connection to the enclave of now, and the enclave's number.
@@ -158,31 +182,25 @@ struct Visit<'a> {
     door: &'a Door,
     way: &'a Way,
     client: Option<IpAddr>,
-    place: Option<Place>,
+    place: &'a Place,
 }
 
 impl Visit<'_> {
     async fn serve(&mut self, mut stream: TcpStream, peer: SocketAddr) -> Result<(), Reason> {
         let deadline = Instant::now() + self.door.limits.handshake_deadline;
-        let _slot = self
-            .door
-            .slots
-            .try_acquire()
-            .map_err(|_| Reason::TooManyConnections)?;
         // Without it small parts wait for acknowledgements; a stream that cannot be told so still works.
         drop(stream.set_nodelay(true));
         match self.way.client {
-            ClientAddress::Peer => self.enter(peer.ip())?,
             ClientAddress::ProxyProtocol => {
                 let origin = timeout_at(deadline, proxy_protocol::read(&mut stream)).await;
                 match origin.map_err(|_| Reason::Deadline)? {
-                    Ok(Origin::Client(client)) => self.enter(client.ip())?,
+                    Ok(Origin::Client(client)) => self.identify(client.ip())?,
                     Ok(Origin::Balancer) => self.client = Some(peer.ip()),
                     Err(_) => return Err(Reason::ProxyHeader),
                 }
             }
-            // It comes with the request.
-            ClientAddress::ForwardedFor => {}
+            // The first is known, the second comes with the request.
+            ClientAddress::Peer | ClientAddress::ForwardedFor => {}
         }
         match &self.way.tls {
             None => self.carry(stream, deadline).await,
@@ -195,12 +213,9 @@ impl Visit<'_> {
         }
     }
 
-    /// Takes one of the client's places.
-    fn enter(&mut self, client: IpAddr) -> Result<(), Reason> {
+    fn identify(&mut self, client: IpAddr) -> Result<(), Reason> {
         self.client = Some(client);
-        let place = self.door.clients.enter(client);
-        self.place = Some(place.ok_or(Reason::TooManyConnectionsOfClient)?);
-        Ok(())
+        self.place.identify(client).map_err(Reason::from)
     }
 
     async fn carry<S>(&mut self, stream: S, deadline: Instant) -> Result<(), Reason>
@@ -237,6 +252,7 @@ impl Visit<'_> {
     {
         let desk = Desk {
             door: self.door,
+            place: self.place,
             by_header: self.way.client == ClientAddress::ForwardedFor,
             outcome: Mutex::new(Outcome::Answered),
         };
@@ -261,9 +277,7 @@ impl Visit<'_> {
                 let upgraded = timeout_at(deadline, upgrade).await;
                 let upgraded = upgraded.map_err(|_| Reason::Deadline)?;
                 let upgraded = TokioIo::new(upgraded.map_err(|_| Reason::Lost)?);
-                if let Some((address, place)) = client {
-                    (self.client, self.place) = (Some(address), Some(place));
-                }
+                self.client = self.client.or(client);
                 let party = ByteStream::accepted(upgraded).await;
                 self.relay(party, enclave, number, &[]).await;
                 Ok(())
@@ -285,7 +299,8 @@ impl Visit<'_> {
         P: AsyncRead + AsyncWrite + Unpin,
     {
         let door = self.door;
-        let mut relay = Relay::new(first, door.limits.relay, &door.metrics.moved);
+        self.place.advance();
+        let mut relay = Relay::new(first, door.limits.relay, &door.metrics.moved, self.place);
         let how = tokio::select! {
             ending = relay.run(&mut party, &mut enclave) => How::from(ending),
             () = door.gone(number) => How::EnclaveEnded,
@@ -293,19 +308,21 @@ impl Visit<'_> {
         };
         let (to_enclave, from_enclave) = relay.counts();
         door.metrics.ended(how);
-        (door.events)(Event::ConnectionEnded {
+        let event = Event::ConnectionEnded {
             carrier: self.way.carrier,
             client: self.client,
             how,
             to_enclave,
             from_enclave,
-        });
+        };
+        door.log.tell(Frequent::Ended, event);
     }
 }
 
 /// Who answers the HTTP request of one connection.
 struct Desk<'a> {
     door: &'a Door,
+    place: &'a Place,
     by_header: bool,
     outcome: Mutex<Outcome>,
 }
@@ -326,7 +343,7 @@ struct Switched {
     enclave: EnclaveStream,
     number: u64,
     /// Where the request names the client.
-    client: Option<(IpAddr, Place)>,
+    client: Option<IpAddr>,
 }
 
 impl Desk<'_> {
@@ -371,24 +388,30 @@ impl Desk<'_> {
                 Reason::ForwardedFor,
                 None,
             ))?;
-            let place = self.door.clients.enter(address).ok_or((
-                NoUpgrade::TooMany,
-                Reason::TooManyConnectionsOfClient,
-                Some(address),
-            ))?;
-            client = Some((address, place));
+            client = Some(address);
+            self.place
+                .identify(address)
+                .map_err(|full| (NoUpgrade::TooMany, full.into(), client))?;
         }
-        let address = client.as_ref().map(|(address, _)| *address);
         let (enclave, number) = self
             .door
             .enclave()
             .await
-            .map_err(|reason| (NoUpgrade::NoEnclave, reason, address))?;
+            .map_err(|reason| (NoUpgrade::NoEnclave, reason, client))?;
         Ok(Switched {
             upgrade: hyper::upgrade::on(&mut request),
             enclave,
             number,
             client,
         })
+    }
+}
+
+impl From<Full> for Reason {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Everyone => Self::TooManyConnections,
+            Full::Client => Self::TooManyConnectionsOfClient,
+        }
     }
 }

@@ -67,7 +67,8 @@ pub enum Event {
         /// How long it is.
         seconds: u64,
     },
-    /// A connection was closed before anything of it was relayed.
+    /// A connection was closed before anything of it was relayed, or had to give way during its
+    /// handshake.
     ConnectionRefused {
         /// How it came.
         carrier: Carrier,
@@ -91,6 +92,13 @@ pub enum Event {
     },
     /// The operating system could not accept a connection; it is tried again.
     AcceptFailed,
+    /// There were too many events of a kind in the last seconds, and these were left out.
+    EventsLeftOut {
+        /// Of which kind.
+        of: Frequent,
+        /// How many.
+        count: u64,
+    },
     /// No more connections are accepted; those that are there may end.
     Draining {
         /// How many there are.
@@ -136,12 +144,27 @@ named! {
 }
 
 named! {
+    /// Kinds of events that whoever can connect can cause, so that the log does not take all of
+    /// them.
+    Frequent {
+        /// [`Event::ConnectionRefused`].
+        Refused = "connection_refused",
+        /// [`Event::ConnectionEnded`].
+        Ended = "connection_ended",
+        /// [`Event::AcceptFailed`].
+        AcceptFailed = "accept_failed",
+    }
+}
+
+named! {
     /// Why a connection was closed before anything of it was relayed.
     Reason {
-        /// Too many connections.
+        /// Too many connections, all of them past their handshake.
         TooManyConnections = "too_many_connections",
-        /// Too many connections of this client.
+        /// Too many connections of this client, all of them past their handshake.
         TooManyConnectionsOfClient = "too_many_connections_of_client",
+        /// There were too many connections in their handshake, and this one gave way.
+        Displaced = "displaced",
         /// The PROXY header that must be there is not, or is none.
         ProxyHeader = "proxy_header",
         /// The header with the client's address that must be there is not, or is none.

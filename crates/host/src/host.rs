@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use admission::Places;
 use protocol::Agreement;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::Limits;
-use crate::clients::Clients;
 use crate::door::{Door, Entrance};
 use crate::event::{Event, Events};
 use crate::keeper::{EnclaveError, Keeper, Restarts};
 use crate::launch::Launch;
+use crate::log::Log;
 use crate::metrics::{self, Metrics};
 use crate::stage::Stage;
 
@@ -60,13 +61,16 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let counters = Arc::new(Metrics::default());
     let (stage, watched) = watch::channel(Stage::Serving);
     let (target, current) = watch::channel(None);
-    let slots = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(admission::Limits {
+        connections: limits.connections,
+        of_one_client: limits.connections_per_client,
+        unsettled: limits.unfinished,
+    });
     let door = Arc::new(Door {
         limits,
-        events: Arc::clone(&events),
+        log: Log::new(Arc::clone(&events)),
         metrics: Arc::clone(&counters),
-        slots: Arc::clone(&slots),
-        clients: Clients::new(limits.connections_per_client),
+        places: Arc::clone(&places),
         target: current,
         stage: watched.clone(),
     });
@@ -106,11 +110,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     };
     accepting.shutdown().await;
     if failed.is_none() {
-        let connections = limits.connections - slots.available_permits();
+        let connections = places.open();
         events(Event::Draining { connections });
         stage.send_replace(Stage::Draining);
-        let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-        drop(timeout(drain, slots.acquire_many(all)).await);
+        drop(timeout(drain, places.emptied()).await);
     }
     stage.send_replace(Stage::Over);
     let ended = match failed {

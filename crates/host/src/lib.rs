@@ -4,7 +4,6 @@
 //! What it can do is to refuse service; so it bounds what any client can take of it. [`serve`] is the whole of it.
 #![forbid(unsafe_code)]
 
-mod clients;
 mod configure;
 mod door;
 mod enclave_address;
@@ -13,6 +12,7 @@ mod host;
 mod keeper;
 mod launch;
 mod limits;
+mod log;
 mod metrics;
 mod nitro;
 mod outer_tls;
@@ -25,7 +25,7 @@ mod upgrade;
 pub use configure::ConfigureError;
 pub use door::{ClientAddress, Entrance};
 pub use enclave_address::{EnclaveAddress, EnclaveStream, NotAnAddress};
-pub use event::{Carrier, Event, Events, How, Reason, to_stderr};
+pub use event::{Carrier, Event, Events, Frequent, How, Reason, to_stderr};
 pub use host::{Config, serve};
 pub use keeper::{EnclaveError, Restarts};
 pub use launch::{Launch, LaunchError};

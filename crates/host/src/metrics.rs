@@ -38,19 +38,19 @@ pub(crate) struct Metrics {
 }
 
 /// A connection that counts as open until this is dropped.
-pub(crate) struct Open<'a>(&'a Metrics);
+pub(crate) struct Open(Arc<Metrics>);
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Metrics {
-    pub(crate) fn accepted(&self, carrier: Carrier) -> Open<'_> {
+    pub(crate) fn accepted(self: &Arc<Self>, carrier: Carrier) -> Open {
         self.accepted[carrier as usize].fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
-        Open(self)
+        Open(Arc::clone(self))
     }
 
     pub(crate) fn refused(&self, reason: Reason) {
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn every_family_has_a_help_a_type_and_samples_under_our_prefix() {
-        let metrics = Metrics::default();
+        let metrics = Arc::new(Metrics::default());
         let open = metrics.accepted(Carrier::WebSocket);
         metrics.refused(Reason::ProxyHeader);
         metrics.ended(How::Idle);

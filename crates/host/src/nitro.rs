@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use tokio::process::Command;
@@ -50,7 +50,10 @@ struct Listed {
 
 impl NitroEnclave {
     pub(crate) async fn start(options: &NitroOptions) -> Result<Self, LaunchError> {
+        let name = own_name();
         let mut arguments: Vec<OsString> = vec![
+            "--enclave-name".into(),
+            name.clone().into(),
             "--eif-path".into(),
             options.eif.clone().into(),
             "--cpu-count".into(),
@@ -62,8 +65,17 @@ impl NitroEnclave {
             arguments.extend(["--enclave-cid".into(), cid.to_string().into()]);
         }
         let task = "run-enclave";
-        let said = nitro_cli(task, &arguments).await?;
-        started(&said).ok_or_else(|| failed(task, &said))
+        let enclave = match nitro_cli(task, &arguments).await {
+            Ok(said) => started(&said).ok_or_else(|| failed(task, &said)),
+            Err(error) => Err(error),
+        };
+        if enclave.is_err() {
+            // It may run all the same, where nitro-cli failed late or said something unknown: then
+            // nobody would ever end it.
+            let arguments = ["--enclave-name".into(), name.into()];
+            drop(nitro_cli("terminate-enclave", &arguments).await);
+        }
+        enclave
     }
 
     pub(crate) fn cid(&self) -> u32 {
@@ -87,6 +99,13 @@ impl NitroEnclave {
         // One that has ended already cannot be ended.
         drop(nitro_cli("terminate-enclave", &arguments).await);
     }
+}
+
+/// A name that no other enclave of this machine has.
+fn own_name() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_nanos();
+    format!("synclave-{}-{now}", std::process::id())
 }
 
 /// What nitro-cli writes to its standard output.

@@ -141,6 +141,7 @@ impl Options {
         Limits {
             connections: self.max_connections,
             connections_per_client: self.max_connections_per_client,
+            unfinished: Limits::default().unfinished,
             handshake_deadline: Duration::from_secs(self.handshake_seconds),
             relay: RelayLimits {
                 idle: Duration::from_secs(self.idle_seconds),

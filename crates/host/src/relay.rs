@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use admission::Place;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -15,6 +16,10 @@ use crate::pace::Pace;
 
 /// What waits at most in each direction, but for the operating system's own buffers.
 pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
+/// When so much has come from the enclave, it has shown evidence, and so the client holds a
+/// registered key: before that an enclave sends its part of the TLS handshake alone, which is less
+/// than 2 KiB, while any evidence is longer than this.
+const EVIDENCE_BYTES: u64 = 3 * 1024;
 
 /// What one connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +58,8 @@ pub(crate) struct Moved {
 pub(crate) struct Relay<'a> {
     limits: RelayLimits,
     moved: &'a Moved,
+    place: &'a Place,
+    settled: bool,
     to_enclave: Direction,
     from_enclave: Direction,
     last_progress: Instant,
@@ -60,13 +67,21 @@ pub(crate) struct Relay<'a> {
 }
 
 impl<'a> Relay<'a> {
-    /// `first` is what the party has sent already.
-    pub(crate) fn new(first: &[u8], limits: RelayLimits, moved: &'a Moved) -> Self {
+    /// `first` is what the party has sent already; `place` is settled once the enclave has shown
+    /// evidence.
+    pub(crate) fn new(
+        first: &[u8],
+        limits: RelayLimits,
+        moved: &'a Moved,
+        place: &'a Place,
+    ) -> Self {
         let count = u64::try_from(first.len()).unwrap_or(u64::MAX);
         moved.to_enclave.fetch_add(count, Ordering::Relaxed);
         Self {
             limits,
             moved,
+            place,
+            settled: false,
             to_enclave: Direction::new(first, limits.bytes_per_second),
             from_enclave: Direction::new(&[], limits.bytes_per_second),
             last_progress: Instant::now(),
@@ -107,6 +122,10 @@ impl<'a> Relay<'a> {
             .from_enclave
             .poll(context, enclave, party, &self.moved.from_enclave);
         let after = self.counts();
+        if !self.settled && after.1 >= EVIDENCE_BYTES {
+            self.settled = true;
+            self.place.settle();
+        }
         match (there, back) {
             (Poll::Ready(Err(_)), _) => return Poll::Ready(Ending::PartyLost),
             (_, Poll::Ready(Err(_))) => return Poll::Ready(Ending::EnclaveLost),
@@ -289,6 +308,7 @@ impl Direction {
 
 #[cfg(test)]
 mod tests {
+    use admission::Places;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::task::JoinHandle;
 
@@ -308,7 +328,13 @@ mod tests {
         let (enclave, mut enclave_side) = duplex(1024);
         let task = tokio::spawn(async move {
             let moved = Moved::default();
-            let mut relay = Relay::new(b"first ", limits, &moved);
+            let places = Places::new(admission::Limits {
+                connections: 1,
+                of_one_client: 1,
+                unsettled: 1,
+            });
+            let place = places.enter(None).await.unwrap();
+            let mut relay = Relay::new(b"first ", limits, &moved, &place);
             let ending = relay.run(&mut party_side, &mut enclave_side).await;
             (ending, relay.counts())
         });

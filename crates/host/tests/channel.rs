@@ -8,11 +8,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use attested_tls::Connector;
 use client::{
-    Endpoint, Error, Expectations, HttpProxy, KeyAlgorithm, NewKey, OuterTrust, Proxy, Session,
-    keygen, read_keys,
+    ClientKey, Endpoint, Error, Expectations, HttpProxy, KeyAlgorithm, NewKey, OuterTrust, Proxy,
+    Session, keygen, read_keys,
 };
 use enclave::{Config, Enclave, Limits, Platform, Running};
+use host::Event;
 use protocol::Agreement;
 use stage::{Backend, Behind, Serving, Setup, noise, request};
 use tempfile::TempDir;
@@ -66,15 +68,22 @@ impl Room {
     }
 
     async fn session(&self, endpoint: Endpoint) -> Result<Session, Error> {
-        let key = read_keys(&self.alice.private_file, &self.alice.public_file).unwrap();
-        let expectations = Expectations {
+        Session::open(endpoint, self.alice_key(), self.expectations()).await
+    }
+
+    fn alice_key(&self) -> ClientKey {
+        let pair = read_keys(&self.alice.private_file, &self.alice.public_file);
+        pair.unwrap().key
+    }
+
+    fn expectations(&self) -> Expectations {
+        Expectations {
             root: attestation::Root::dangerous_from_pem(self.enclave.root_pem().as_ref().unwrap())
                 .unwrap(),
             measurements: *self.enclave.measurements().unwrap(),
             agreement: Some(self.enclave.agreement().to_bytes()),
             room: Some(self.enclave.room().to_bytes()),
-        };
-        Session::open(endpoint, key, expectations).await
+        }
     }
 
     async fn refusal(&self, endpoint: Endpoint) -> Error {
@@ -269,4 +278,31 @@ async fn an_outer_hop_that_is_not_what_it_says_is_refused() {
 
     let none = OuterTrust::from_pem_file(&room.folder.path().join("key.pem")).unwrap_err();
     assert!(matches!(none, Error::OuterCa { .. }), "{none}");
+}
+
+/// Where the host takes a connection for settled must lie between the two.
+#[tokio::test]
+async fn only_evidence_is_longer_than_a_handshake() {
+    let room = Room::open().await;
+    let stranger = ClientKey::generate(KeyAlgorithm::P256);
+    let alice = room.alice_key();
+    let from_enclave = |event: &Event| match event {
+        Event::ConnectionEnded { from_enclave, .. } => Some(*from_enclave),
+        _ => None,
+    };
+    for key in [&stranger, &alice] {
+        let stream = TcpStream::connect(room.host.tcp).await.unwrap();
+        let connector = Connector::new(key, room.expectations());
+        drop(
+            connector
+                .connect(stream, attestation::UnixTime::now())
+                .await,
+        );
+    }
+    let ended = |event: &Event| from_enclave(event).is_some();
+    room.host.wait_for(2, ended).await;
+    let mut bytes: Vec<u64> = room.host.events().iter().filter_map(from_enclave).collect();
+    bytes.sort_unstable();
+    assert!((1..2048).contains(&bytes[0]), "{bytes:?}");
+    assert!(bytes[1] > 3072 + 256, "{bytes:?}");
 }

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use host::{ClientAddress, Event, How, Limits, Reason, RelayLimits};
-use stage::{Backend, Behind, Serving, Setup, exchange, is_closed, noise, request};
+use stage::{Backend, Behind, Serving, Setup, exchange, is_closed, noise, request, settle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -47,8 +47,8 @@ async fn one_client_has_so_many_connections_and_all_together_so_many() {
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
     let (mut first, mut second) = (serving.connect().await, serving.connect().await);
-    echoes(&mut first).await;
-    echoes(&mut second).await;
+    settle(&mut first).await;
+    settle(&mut second).await;
     assert!(is_closed(&mut serving.connect().await).await);
     serving
         .wait_for(1, refused(Reason::TooManyConnectionsOfClient))
@@ -57,21 +57,90 @@ async fn one_client_has_so_many_connections_and_all_together_so_many() {
     drop(first);
     serving.wait_for(1, ended(How::Complete)).await;
     let mut third = serving.connect().await;
-    echoes(&mut third).await;
+    settle(&mut third).await;
 
-    // Another address of this machine is another client.
-    let elsewhere = || async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-        socket.connect(serving.tcp).await.unwrap()
-    };
-    let mut fourth = elsewhere().await;
-    echoes(&mut fourth).await;
-    assert!(is_closed(&mut elsewhere().await).await);
+    let mut fourth = serving.connect_from(2).await;
+    settle(&mut fourth).await;
+    assert!(is_closed(&mut serving.connect_from(2).await).await);
     serving
         .wait_for(1, refused(Reason::TooManyConnections))
         .await;
     assert_eq!(serving.metric("connections_open").await, 3);
+}
+
+#[tokio::test]
+async fn who_has_shown_nothing_gives_way_to_who_comes_later() {
+    let limits = Limits {
+        connections: 3,
+        connections_per_client: 2,
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
+    let (mut silent, mut chatty) = (serving.connect().await, serving.connect().await);
+    echoes(&mut chatty).await;
+    // The client's own: the one that has come least far.
+    let mut third = serving.connect().await;
+    assert!(is_closed(&mut silent).await);
+    settle(&mut third).await;
+    // All together are too many: the client with the most, which has one left that can go.
+    let mut others = [serving.connect_from(2).await, serving.connect_from(3).await];
+    assert!(is_closed(&mut chatty).await);
+    for other in &mut others {
+        settle(other).await;
+    }
+    settle(&mut third).await;
+    serving.wait_for(2, refused(Reason::Displaced)).await;
+}
+
+#[tokio::test]
+async fn a_crowd_that_keeps_coming_back_does_not_shut_a_client_out() {
+    let limits = Limits {
+        unfinished: 12,
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
+    let mut genuine = serving.connect().await;
+    echoes(&mut genuine).await;
+    let mut crowd = Vec::new();
+    for round in 0..10 {
+        for last in 2..8 {
+            let mut stream = serving.connect_from(last).await;
+            stream.write_all(b"\x16\x03\x01\x02\x00\x01").await.unwrap();
+            crowd.push(stream);
+        }
+        let mut newcomer = serving.connect_from(9).await;
+        settle(&mut newcomer).await;
+        echoes(&mut genuine).await;
+        assert!(serving.metric("connections_open").await <= 13 + 1 + round);
+    }
+    let displaced = || serving.metric("connections_refused_total{reason=\"displaced\"}");
+    for _ in 0..100 {
+        if displaced().await >= 49 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} of 60 were displaced", displaced().await);
+}
+
+#[tokio::test]
+async fn refusals_are_told_up_to_a_rate() {
+    let limits = Limits {
+        connections_per_client: 1,
+        ..Limits::default()
+    };
+    let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
+    let mut settled = serving.connect().await;
+    settle(&mut settled).await;
+    for _ in 0..120 {
+        assert!(is_closed(&mut serving.connect().await).await);
+    }
+    let reason = Reason::TooManyConnectionsOfClient;
+    let told = |events: &[Event]| events.iter().filter(|it| refused(reason)(it)).count();
+    let metric = "connections_refused_total{reason=\"too_many_connections_of_client\"}";
+    assert_eq!(serving.metric(metric).await, 120);
+    // Another window may have begun meanwhile.
+    assert!((50..=100).contains(&told(&serving.events())));
 }
 
 #[tokio::test]
@@ -165,8 +234,8 @@ async fn with_the_proxy_protocol_the_client_is_who_the_balancer_says() {
         }
     };
     let (mut first, mut second) = (connect(1).await, connect(2).await);
-    echoes(&mut first).await;
-    echoes(&mut second).await;
+    settle(&mut first).await;
+    settle(&mut second).await;
     assert!(is_closed(&mut connect(1).await).await);
     let of_first = |event: &Event| {
         matches!(event, Event::ConnectionRefused { client, reason: Reason::TooManyConnectionsOfClient, .. }
@@ -205,6 +274,12 @@ async fn over_websocket_the_client_is_the_last_that_was_forwarded_for() {
     let mut answer = [0; 12];
     first.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
+    // One message of 4 KiB, masked with zeros.
+    let header = [0x82, 0xfe, 0x10, 0, 0, 0, 0, 0];
+    let message = [&header[..], &noise(9, 4096)].concat();
+    first.write_all(&message).await.unwrap();
+    let mut back = vec![0; 4096];
+    first.read_exact(&mut back).await.unwrap();
     for (forwarded, expected) in [
         ("", "400"),
         ("X-Forwarded-For: unknown\r\n", "400"),

@@ -146,16 +146,47 @@ terminate-enclave) echo '{"EnclaveID": "i-1-enc1", "Terminated": true}' ;;
 esac
 "#;
 
+/// Puts `script` in nitro-cli's place.
+fn nitro_cli(folder: &Path, script: &str) {
+    let bin = folder.join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let tool = bin.join("nitro-cli");
+    std::fs::write(&tool, script).unwrap();
+    std::fs::set_permissions(&tool, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// The name that an enclave was to be started under, and what else was asked.
+fn named(asked: &str) -> (&str, &str) {
+    let rest = asked.strip_prefix("run-enclave --enclave-name ").unwrap();
+    rest.split_once(' ').unwrap()
+}
+
+const NITRO: &str =
+    "--listen 127.0.0.1:0 --nitro x.eif --cpus 2 --memory 512 --cid 4242 --room room";
+
+#[test]
+fn an_enclave_is_ended_by_its_name_where_nitro_cli_is_not_understood() {
+    for answer in ["echo '{\"Enclave\": 1}'", "echo 'E39' >&2; exit 1"] {
+        let folder = folder();
+        let script = format!("#!/bin/sh\necho \"$@\" >> asked\n{answer}\n");
+        nitro_cli(folder.path(), &script);
+        let (code, said) = refused(folder.path(), NITRO);
+        assert_eq!(code, Some(7), "{said}");
+        let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+        let lines: Vec<_> = asked.lines().collect();
+        let (name, _) = named(lines[0]);
+        assert_eq!(
+            lines[1..],
+            [format!("terminate-enclave --enclave-name {name}")]
+        );
+    }
+}
+
 #[test]
 fn an_enclave_under_nitro_cli_is_started_and_ended_with_the_host() {
     let folder = folder();
-    let bin = folder.path().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    let tool = bin.join("nitro-cli");
-    std::fs::write(&tool, NITRO_CLI).unwrap();
-    std::fs::set_permissions(&tool, PermissionsExt::from_mode(0o755)).unwrap();
-    let line = "--listen 127.0.0.1:0 --nitro x.eif --cpus 2 --memory 512 --cid 4242 --room room";
-    let (mut running, mut stderr) = start(folder.path(), line);
+    nitro_cli(folder.path(), NITRO_CLI);
+    let (mut running, mut stderr) = start(folder.path(), NITRO);
     wait_for(&mut stderr, "enclave_starting");
     let asked = || std::fs::read_to_string(folder.path().join("asked")).unwrap_or_default();
     for _ in 0..1000 {
@@ -169,9 +200,11 @@ fn an_enclave_under_nitro_cli_is_started_and_ended_with_the_host() {
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
     let asked = asked();
     let lines: Vec<_> = asked.lines().collect();
+    let (name, rest) = named(lines[0]);
+    assert!(name.starts_with("synclave-"), "{name}");
     assert_eq!(
-        lines[0],
-        "run-enclave --eif-path x.eif --cpu-count 2 --memory 512 --enclave-cid 4242"
+        rest,
+        "--eif-path x.eif --cpu-count 2 --memory 512 --enclave-cid 4242"
     );
     assert_eq!(
         lines.last(),

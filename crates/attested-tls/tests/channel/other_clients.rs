@@ -211,3 +211,24 @@ async fn a_client_that_never_sends_its_nonce_ends_with_the_deadline_and_costs_no
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn a_clients_key_is_known_before_it_asks_for_evidence() {
+    let stage = Stage::new();
+    let platform = Platform::new(&stage.authority, Change::None);
+    let acceptor = stage.acceptor_with(platform.clone());
+    let (near, far) = duplex(16 * 1024);
+    let name = ServerName::try_from("enclave").expect("it is a name");
+    let client = raw_client(Some(&stage.alice), &TLS13, &[ALPN]);
+    let proving = async {
+        let greeted = acceptor.greet(far).await.expect("a ClientHello comes");
+        acceptor.prove(greeted).await
+    };
+    let (stream, proven) =
+        patiently(async { tokio::join!(client.connect(name, near), proving) }).await;
+    let _silent = stream.expect("the room lets her in");
+    let proven = proven.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(proven.client_spki(), stage.alice.spki());
+    let made = platform.made.lock().expect("no test panics here");
+    assert!(made.is_empty());
+}

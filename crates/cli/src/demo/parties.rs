@@ -105,7 +105,7 @@ impl Stage {
     /// The first half of what `synclave connect` does: to verify.
     pub(super) async fn connect(&self, folder: &Path, party: &Party) -> anyhow::Result<Session> {
         let keys = folder.join("keys");
-        let key = client::read_keys(
+        let pair = client::read_keys(
             &keys.join(format!("{}_private.der", party.name)),
             &keys.join(format!("{}_public.der", party.name)),
         )?;
@@ -117,7 +117,7 @@ impl Stage {
             agreement: Some(self.agreement()),
             room: None,
         };
-        Ok(Session::open(endpoint, key, expectations).await?)
+        Ok(Session::open(endpoint, pair.key, expectations).await?)
     }
 
     pub(super) async fn close(self) {

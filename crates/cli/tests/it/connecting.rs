@@ -216,3 +216,53 @@ async fn connect_shows_what_it_verified_and_opens_the_port_to_this_machine_only(
     assert!(get("evil.example").starts_with("HTTP/1.1 403"));
     running.shutdown().await;
 }
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn connect_warns_of_what_other_users_of_the_machine_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let running = open_room(folder.path()).await;
+    let private = folder.path().join("alice_private.der");
+    fs::set_permissions(private, fs::Permissions::from_mode(0o644)).unwrap();
+    let arguments = arguments(&running, free_port());
+    // Nothing listens there, and the warning comes first.
+    let proxied = Command::new(env!("CARGO_BIN_EXE_synclave"))
+        .args(command(&arguments))
+        .args(["--proxy", "http://alice:s3cret@127.0.0.1:9"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(proxied.stderr).unwrap();
+    assert!(said.contains("warning: other users of this machine can see the password"));
+    assert!(!said.contains("s3cret"), "{said}");
+
+    let child = Command::new(env!("CARGO_BIN_EXE_synclave"))
+        .args(command(&arguments))
+        .arg("--json")
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Ended(child);
+    let mut document = String::new();
+    for line in BufReader::new(child.0.stdout.take().unwrap()).lines() {
+        document.push_str(&line.unwrap());
+        if document.ends_with('}') {
+            break;
+        }
+    }
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let warning = "the private key in alice_private.der is open to other users of this machine \
+        (mode 0644); run `chmod 600 alice_private.der`";
+    assert_eq!(document["warnings"], serde_json::json!([warning]));
+    drop(child.0.kill());
+    let mut said = String::new();
+    let mut stderr = child.0.stderr.take().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(said.contains(&format!("warning: {warning}")), "{said}");
+    running.shutdown().await;
+}

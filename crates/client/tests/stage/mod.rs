@@ -110,7 +110,9 @@ pub(crate) fn service_yaml(alice: &NewKey, bob: &NewKey) -> String {
 }
 
 pub(crate) fn key(pair: &NewKey) -> ClientKey {
-    read_keys(&pair.private_file, &pair.public_file).unwrap()
+    read_keys(&pair.private_file, &pair.public_file)
+        .unwrap()
+        .key
 }
 
 /// What a party expects who was given the enclave's root and measurements.

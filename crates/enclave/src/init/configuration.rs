@@ -80,7 +80,7 @@ impl Configuration {
     async fn next(&self) -> Incoming {
         loop {
             match self.listener.accept().await {
-                Ok(incoming) => return incoming,
+                Ok((incoming, _)) => return incoming,
                 Err(_) => {
                     (self.events)(Event::AcceptFailed);
                     tokio::time::sleep(ACCEPT_PAUSE).await;

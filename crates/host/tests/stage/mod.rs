@@ -15,7 +15,7 @@ use host::{
 use protocol::{Agreement, CONFIGURATION_PORT, ConfigurationReply, PARTIES_PORT, RoomId};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -95,14 +95,19 @@ async fn answer(
     }
     let line = String::from_utf8(line).unwrap();
     let port: u32 = line["CONNECT ".len()..].trim().parse().unwrap();
-    stream.write_all(b"OK 1024\n").await.unwrap();
+    // The host may have gone meanwhile.
+    if stream.write_all(b"OK 1024\n").await.is_err() {
+        return;
+    }
     match port {
         CONFIGURATION_PORT => configure(stream, configured, &rooms).await,
         PARTIES_PORT => match behind {
             Behind::Echo => echo(stream).await,
             Behind::Deaf => std::future::pending().await,
             Behind::Server(address) => {
-                let mut server = TcpStream::connect(address).await.unwrap();
+                let Ok(mut server) = TcpStream::connect(address).await else {
+                    return;
+                };
                 drop(copy_bidirectional(&mut stream, &mut server).await);
             }
         },
@@ -291,6 +296,11 @@ impl Serving {
         TcpStream::connect(self.tcp).await.unwrap()
     }
 
+    /// A connection of another client: one from 127.0.0.`last`.
+    pub(crate) async fn connect_from(&self, last: u8) -> TcpStream {
+        connect_from(last, self.tcp).await.unwrap()
+    }
+
     /// What `metric`, with its labels, stands at.
     pub(crate) async fn metric(&self, metric: &str) -> u64 {
         let text = get(self.metrics, "/metrics").await;
@@ -318,6 +328,22 @@ impl Serving {
         ended.unwrap();
         events
     }
+}
+
+/// A connection from 127.0.0.`last`: each address of this machine is another client.
+pub(crate) async fn connect_from(last: u8, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from(([127, 0, 0, last], 0)))?;
+    socket.connect(to).await
+}
+
+/// Says more than fits into a handshake, and hears it back: then the host takes it for settled.
+pub(crate) async fn settle(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let words = noise(9, 4096);
+    stream.write_all(&words).await.unwrap();
+    let mut back = vec![0; words.len()];
+    stream.read_exact(&mut back).await.unwrap();
+    assert!(back == words);
 }
 
 /// The answer to a GET, head and body, by a client that writes its own bytes.
