@@ -21,12 +21,14 @@
 
 mod agreement;
 mod agreement_check;
+mod agreement_warnings;
 mod columns;
 mod commitments;
 mod event;
 mod expiry;
 mod incoming;
 mod metered;
+mod odds;
 mod query;
 mod receipt;
 mod reply;
@@ -36,6 +38,7 @@ mod runtime_file;
 mod samples;
 mod seat;
 mod state;
+mod summary;
 mod training;
 mod turnstile;
 mod upload;
@@ -45,3 +48,4 @@ pub use event::{Event, Events, tell_panics_as_events};
 pub use expiry::{LOOK_EVERY, PlatformTime};
 pub use room::{ANNOUNCE_EVERY, Attest, CannotOpen, NoEvidence, Room, RoomSetup};
 pub use router::{ClientIdentity, OPENAPI, router};
+pub use summary::{Guarantee, Release, Summary, TableSummary, UserSummary};

@@ -1,6 +1,7 @@
 //! What can be wrong with a table.
 
-use crate::names::quoted_list;
+use strict_yaml::quoted_list;
+
 use crate::schema::MAX_NAME_BYTES;
 
 /// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated ids, a few ids;

@@ -37,7 +37,6 @@ mod ids;
 mod join;
 mod limits;
 mod moment;
-mod names;
 mod number;
 mod parquet_value;
 mod probe;

@@ -1,9 +1,10 @@
 //! Names as people mistype them.
 
-/// The known name that was probably meant: a few edits away, letter case aside.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// Returns the known name that was probably meant: at most an edit for each three letters away (one
+/// for shorter names), letter case aside.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
-    let allowed = (name.chars().count() / 3).max(2);
+    let length = name.chars().count();
     known
         .into_iter()
         .map(|known| {
@@ -12,13 +13,16 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
                 known,
             )
         })
-        .filter(|(distance, _)| *distance <= allowed && *distance < name.chars().count())
+        .filter(|(distance, known)| {
+            let longer = length.max(known.chars().count());
+            *distance <= (longer / 3).max(1) && *distance < length
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
 
-/// `` `a`, `b` and `c` ``
-pub(crate) fn quoted_list<S: AsRef<str>>(names: &[S]) -> String {
+/// Returns the names as `` `a`, `b` and `c` ``.
+pub fn quoted_list<S: AsRef<str>>(names: &[S]) -> String {
     let mut list = String::new();
     for (i, name) in names.iter().enumerate() {
         if i > 0 {
@@ -43,5 +47,14 @@ mod tests {
         assert_eq!(nearest("dte", known), Some("date"));
         assert_eq!(nearest("zip", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(nearest("DELTA", ["epsilon", "delta"]), Some("delta"));
+        assert_eq!(nearest("rows", ["epsilon", "delta"]), None);
+        assert_eq!(nearest("Zoe", ["Alice", "Bob"]), None);
+    }
+
+    #[test]
+    fn names_are_listed_as_in_a_sentence() {
+        assert_eq!(quoted_list(&["a"]), "`a`");
+        assert_eq!(quoted_list(&["a", "b", "c"]), "`a`, `b` and `c`");
     }
 }
