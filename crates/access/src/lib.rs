@@ -14,11 +14,9 @@ mod policy_error;
 mod public_key;
 mod service_check;
 mod service_file;
-mod yaml;
 
 pub use endpoint::{Audience, Endpoint};
 pub use key_strength::WeakOrUnreadableKey;
 pub use policy::{Authorized, Denied, ServicePolicy, User};
 pub use policy_error::PolicyError;
 pub use public_key::{KeyAlgorithm, PublicKey};
-pub use yaml::{YamlError, from_yaml, nearest};

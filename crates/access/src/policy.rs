@@ -6,7 +6,6 @@ use crate::endpoint::{Audience, Endpoint};
 use crate::policy_error::PolicyError;
 use crate::public_key::PublicKey;
 use crate::service_check::checked;
-use crate::yaml::from_yaml;
 
 /// Who may take part, and who may do what. It holds these promises:
 ///
@@ -75,7 +74,7 @@ impl ServicePolicy {
     /// # Errors
     /// The first thing that is wrong, as a sentence with its line.
     pub fn from_yaml(text: &[u8]) -> Result<Self, PolicyError> {
-        checked(&from_yaml(text)?)
+        checked(&strict_yaml::from_slice(text)?)
     }
 
     /// Decides whether the holder of this key (SPKI in DER, as the channel authenticated it) may make this request.
@@ -91,7 +90,7 @@ impl ServicePolicy {
         if !allowed.contains(&method) {
             return Err(Denied::Method { allowed });
         }
-        if !self.permits(endpoint, &user.role) {
+        if !self.permits(endpoint, user) {
             return Err(Denied::Role {
                 path: endpoint.path(),
                 role: user.role.clone(),
@@ -126,7 +125,10 @@ impl ServicePolicy {
         &self.warnings
     }
 
-    fn permits(&self, endpoint: Endpoint, role: &Arc<str>) -> bool {
+    /// Whether a user of this policy may make requests of the path. The decision itself is
+    /// [`Self::authorize`]'s.
+    pub fn permits(&self, endpoint: Endpoint, user: &User) -> bool {
+        let role = &user.role;
         let is_provider = *role == self.provider_role;
         let listed = self
             .listed

@@ -2,7 +2,7 @@
 
 use crate::key_strength::WeakOrUnreadableKey;
 use crate::service_check::{DATA_PROVIDER, MAX_NAME, MAX_USERS};
-use crate::yaml::YamlError;
+use strict_yaml::YamlError;
 
 /// Why a `service.yaml` is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_saphyr::Spanned;
+use strict_yaml::{Spanned, nearest};
 
 use crate::endpoint::Endpoint;
 use crate::policy::{Listing, ServicePolicy, User};
 use crate::policy_error::PolicyError;
 use crate::public_key::PublicKey;
 use crate::service_file::{InOrder, RoleEntry, ServiceFile, Traffic, UserEntry};
-use crate::yaml::nearest;
 
 /// The role whose users bring data, unless the file gives `/upload_data` to a role of another name.
 pub(crate) const DATA_PROVIDER: &str = "data_provider";

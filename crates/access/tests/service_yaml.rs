@@ -245,7 +245,7 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "user_name: Bob",
         "name: Bob",
         expect![
-            "line 26: unknown key `name`; known here are `user_name`, `public key`, `public_key`"
+            "line 26: unknown key `name`; known here are `user_name`, `public key` and `public_key`"
         ],
     );
     check(

@@ -96,9 +96,11 @@ pub(crate) struct KeygenOptions {
     pub(crate) algorithm: KeyAlgorithm,
 }
 
-/// Check service.yaml and runtime.yaml together, and print the agreement's hash
+/// Check service.yaml and runtime.yaml together; print what they say, and the agreement's hash
 ///
-/// It is the very check that the enclave makes before it starts.
+/// It is the very check that the enclave makes before it starts. The summary says what was
+/// understood: compare it with what you agreed on, and each fingerprint with what the key's owner
+/// reads from `synclave keygen`.
 #[derive(Args)]
 #[command(after_help = "Example: synclave validate room")]
 pub(crate) struct ValidateOptions {
@@ -152,6 +154,10 @@ pub(crate) struct ConnectOptions {
     /// The room's id, as another party sees it: both are then in the same room
     #[arg(long, value_name = "HEX")]
     pub(crate) room: Option<String>,
+
+    /// Print the agreement's two files before the summary of what they say
+    #[arg(long)]
+    pub(crate) show_agreement: bool,
 }
 
 #[derive(Args)]
@@ -175,7 +181,8 @@ pub(crate) struct MeasurementOptions {
 
 #[derive(Args)]
 pub(crate) struct TrustOptions {
-    /// The hash of the agreement you accept (from `synclave validate`); without it you are shown the agreement and asked
+    /// The hash of the agreement you accept (from `synclave validate`); without it you are asked
+    /// whether you accept what the agreement says
     #[arg(long, value_name = "SHA384")]
     pub(crate) agreement: Option<String>,
 
@@ -268,6 +275,10 @@ pub(crate) struct SynthOptions {
     /// The chance with which the bound of epsilon may fail; far below one over the number of people
     #[arg(long, default_value_t = 1e-9, allow_negative_numbers = true)]
     pub(crate) delta: f64,
+
+    /// Go on with an epsilon above 1,000, which protects hardly anything of anybody
+    #[arg(long)]
+    pub(crate) dangerous_epsilon: bool,
 
     /// The method: GRAIN, AIM, MST, MWEM or INDEPENDENT
     #[arg(long, default_value = "GRAIN")]

@@ -5,9 +5,11 @@ use std::path::Path;
 use anyhow::Context;
 use attestation::{Measurements, Root};
 use client::{Endpoint, Expectations, HttpProxy, KeyPair, OuterTrust, Proxy, Session};
-use protocol::{AgreementHash, RoomId};
+use protocol::{AgreementHash, KeyFingerprint, RoomId};
 use serde_json::json;
+use service::{CheckedAgreement, Summary};
 
+use crate::agreement_text;
 use crate::arguments::{ConnectOptions, MeasurementOptions};
 use crate::exit::{BadInput, Declined};
 use crate::printer::Printer;
@@ -18,6 +20,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     if let Some(exposed) = &exposed {
         printer.warn(exposed);
     }
+    let own = KeyFingerprint::of(key.spki());
     let expectations = Expectations {
         root: root(options.trust.dangerous_root.as_deref(), printer)?,
         measurements: measurements(&options.measurements)?,
@@ -39,9 +42,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     runtime.block_on(async {
         let session = Session::open(endpoint, key, expectations).await?;
         show(&session, "  ", printer);
-        if options.trust.agreement.is_none() {
-            ask(&session, printer)?;
-        }
+        let summary = judge(&session, own, options, printer)?;
         let room = hex::encode(session.verified().room());
         let proxy = Proxy::bind(session, options.lport).await?;
         printer.say(format_args!(
@@ -52,6 +53,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
             "url": format!("http://localhost:{}", proxy.port()),
             "room": room,
             "warnings": exposed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "agreement": summary,
         }));
         proxy.serve(ended(), move |error| printer.warn(error)).await;
         Ok(())
@@ -146,21 +148,53 @@ fn measurements(options: &MeasurementOptions) -> anyhow::Result<Measurements> {
     }
 }
 
-/// Shows the agreement to the person, and goes on only after a yes.
-fn ask(session: &Session, printer: Printer) -> anyhow::Result<()> {
+/// Shows the person what the agreement says, and goes on only after a yes; who named its hash
+/// beforehand is not asked.
+fn judge(
+    session: &Session,
+    own: KeyFingerprint,
+    options: &ConnectOptions,
+    printer: Printer,
+) -> anyhow::Result<Summary> {
     let agreement = session.agreement();
-    let text = format!(
-        "\n--- service.yaml ---\n{}\n--- runtime.yaml ---\n{}\n---\nhash: {}",
-        agreement.service_yaml(),
-        agreement.runtime_yaml(),
-        agreement.sha384()
-    );
-    let answer = printer.ask(&text, "Do you accept this agreement? Type yes to go on:")?;
-    if answer.eq_ignore_ascii_case("yes") {
-        Ok(())
+    let problem = || {
+        BadInput(
+            "the room's agreement cannot be read here, so that nobody can judge it; use the \
+             version of synclave that it was written for"
+                .to_owned(),
+        )
+    };
+    let checked = CheckedAgreement::parse(agreement.clone()).with_context(problem)?;
+    let summary = Summary::of(&checked);
+    let mut text = agreement_text::text(&summary, Some(own));
+    if options.show_agreement {
+        let (service, runtime) = (agreement.service_yaml(), agreement.runtime_yaml());
+        let (service, runtime) = (
+            quoted("service.yaml", service),
+            quoted("runtime.yaml", runtime),
+        );
+        text = format!("{service}{runtime}{text}");
     } else {
-        Err(Declined.into())
+        text.push_str("\n  the files as they are: with --show-agreement, and at /agreement later");
     }
+    if options.trust.agreement.is_some() {
+        printer.say_lines(&text);
+        agreement_text::warn(&summary, printer);
+        return Ok(summary);
+    }
+    printer.must_say_lines(&text);
+    agreement_text::warn(&summary, printer);
+    let answer = printer.ask("Do you accept this agreement? Type yes to go on:")?;
+    match answer.eq_ignore_ascii_case("yes") {
+        true => Ok(summary),
+        false => Err(Declined.into()),
+    }
+}
+
+/// A file with a mark before each line, so that none can pass for a line of ours.
+fn quoted(name: &str, text: &str) -> String {
+    let lines = text.lines().map(|line| format!("  | {line}\n"));
+    format!("{name}:\n{}", lines.collect::<String>())
 }
 
 /// Completes when the person or the system ends the program.

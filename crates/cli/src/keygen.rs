@@ -1,5 +1,6 @@
 //! `synclave keygen`.
 
+use protocol::KeyFingerprint;
 use serde_json::json;
 
 use crate::arguments::KeygenOptions;
@@ -13,12 +14,16 @@ pub(crate) fn run(options: &KeygenOptions, printer: Printer) -> anyhow::Result<(
         key.private_file.display()
     ));
     printer.say(format_args!("public key:  {}", key.public_file.display()));
+    let fingerprint = KeyFingerprint::of(key.key.spki());
+    printer.say(format_args!("fingerprint: {}", fingerprint.in_groups()));
+    printer.say("             (`validate` and `connect` show it beside your name: read it to the others by telephone)");
     printer.say("public_key for service.yaml:");
     printer.result(&text);
     printer.document(&json!({
         "private_key": key.private_file,
         "public_key": key.public_file,
         "public_key_text": text,
+        "fingerprint": fingerprint,
     }));
     Ok(())
 }

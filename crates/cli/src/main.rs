@@ -1,5 +1,6 @@
 //! The command line of synclave: everything a person runs.
 
+mod agreement_text;
 mod arguments;
 mod connect;
 mod demo;

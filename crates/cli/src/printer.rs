@@ -70,6 +70,19 @@ impl Printer {
         }
     }
 
+    /// The same for a text of several lines.
+    pub(crate) fn say_lines(self, text: impl Display) {
+        if !self.options.quiet {
+            self.must_say_lines(text);
+        }
+    }
+
+    /// A text of several lines without which a question cannot be answered, however quiet it is to
+    /// be.
+    pub(crate) fn must_say_lines(self, text: impl Display) {
+        write_line(talk(), &escaped_lines(&text.to_string()));
+    }
+
     /// What a person must know, however quiet it is to be.
     pub(crate) fn warn(self, text: impl Display) {
         write_line(talk(), &escaped(&format!("warning: {text}")));
@@ -82,9 +95,8 @@ impl Printer {
         }
     }
 
-    /// Shows a text of several lines and asks a question below it; the answer is the next line typed.
-    pub(crate) fn ask(self, text: &str, question: &str) -> io::Result<String> {
-        write_line(talk(), &escaped_lines(text));
+    /// Asks a question; the answer is the next line typed.
+    pub(crate) fn ask(self, question: &str) -> io::Result<String> {
         write!(talk(), "{} ", escaped(question))?;
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;

@@ -5,7 +5,10 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
-use privacy::{Delta, DomainSource, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
+use privacy::{
+    Delta, DomainSource, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho, UnsafeBudget,
+    budget_warnings, check_budget,
+};
 use serde_json::{Map, Value, json};
 use synthesis::{Conditional, ErrorReport, MarginalError, Method, Model, PublicPrior, Workload};
 use tabular::{CodedTable, Condition, Joined, MAX_FOUND_CATEGORIES, Schema};
@@ -36,7 +39,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     }
     let params = params(options)?;
     method.check_params(&params).map_err(bad_input)?;
-    let mut ledger = open_ledger(options, method)?;
+    let mut ledger = open_ledger(options, method, printer)?;
     let declared = options.schema.as_deref().map(table_file::read_schema);
     let declared = declared.transpose()?;
     interrupt::leaves_nothing_behind(printer)?;
@@ -162,10 +165,19 @@ fn params(options: &SynthOptions) -> Result<Map<String, Value>, BadInput> {
     Ok(params)
 }
 
-fn open_ledger(options: &SynthOptions, method: Method) -> anyhow::Result<Ledger> {
+fn open_ledger(options: &SynthOptions, method: Method, printer: Printer) -> anyhow::Result<Ledger> {
     let discovers = options.schema.is_none() && !options.dangerous_domain_from_data;
     let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
     let delta = Delta::new(options.delta).map_err(bad_input)?;
+    check_budget(epsilon, delta, options.dangerous_epsilon).map_err(|cause| match cause {
+        UnsafeBudget::Delta(_) => bad_input(cause),
+        UnsafeBudget::Epsilon(_) => bad_input(format_args!(
+            "{cause}; --dangerous-epsilon goes on all the same"
+        )),
+    })?;
+    for warning in budget_warnings(epsilon, delta, None) {
+        printer.warn(warning);
+    }
     let ledger = Ledger::open_with(LedgerOptions {
         accounting: method.accounting(),
         threshold_share: discovers.then_some(THRESHOLD_SHARE),

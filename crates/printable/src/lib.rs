@@ -75,6 +75,17 @@ pub fn first_hidden(text: &str) -> Option<Hidden> {
     })
 }
 
+/// The same for a whole file, in which tabs, line ends and a byte order mark at its beginning are
+/// in order; with the number of the line, from 1, within which the position counts.
+#[must_use]
+pub fn first_hidden_in_lines(text: &str) -> Option<(usize, Hidden)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    (1..).zip(text.split('\n')).find_map(|(number, line)| {
+        let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', " ");
+        Some((number, first_hidden(&line)?))
+    })
+}
+
 /// The text on one line: each character that is not to be shown becomes `\u{..}`, a line feed `\n`.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {

@@ -183,6 +183,18 @@ impl Promise {
         ]
     }
 
+    /// Epsilon and delta that hold for changing one id whatever is spent within the promise,
+    /// rounded up to four significant digits.
+    pub(crate) fn changing_at_most(self) -> (f64, f64) {
+        // No mechanism costs more than four times as much: see `factor`.
+        let rho = 4.0 * self.total().get();
+        let (_, delta) = self.cost(&[], Neighbours::ReplaceOne);
+        let epsilon = self
+            .accounting
+            .epsilon_of(rho, self.conversion().get(), STATED);
+        (rounded_up(epsilon), rounded_up(delta))
+    }
+
     /// What the entries cost together: rho, and delta including that of the conversion.
     fn cost(self, entries: &[Entry], neighbours: Neighbours) -> (f64, f64) {
         let units: u128 = entries

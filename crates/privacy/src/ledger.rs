@@ -177,6 +177,12 @@ impl Ledger {
         sigma_of_counts(rho, self.rows())
     }
 
+    /// Epsilon and delta of the guarantee for *changing* one id's values, whatever is spent:
+    /// rounded up. What a closed ledger states of the spends that were made is never weaker.
+    pub fn changing_at_most(&self) -> (f64, f64) {
+        self.promise.changing_at_most()
+    }
+
     /// What there was to spend.
     pub fn total(&self) -> Rho {
         self.total

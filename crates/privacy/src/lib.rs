@@ -60,6 +60,7 @@ mod record;
 mod rho;
 mod rng;
 mod sampler;
+mod sanity;
 mod selection;
 mod threshold;
 mod zcdp;
@@ -72,3 +73,7 @@ pub use parameters::{Delta, Epsilon, InvalidParameter};
 pub use record::{DomainSource, Entry, LedgerRecord, Mechanism, RecordError};
 pub use rho::Rho;
 pub use rng::{EntropyError, NoiseRng};
+pub use sanity::{
+    BudgetWarning, MAX_DELTA, MAX_EPSILON, UnsafeBudget, budget_warnings, check_budget,
+    needs_danger,
+};

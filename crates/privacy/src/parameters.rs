@@ -72,7 +72,12 @@ impl From<Epsilon> for f64 {
 
 impl fmt::Display for Epsilon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        // No mistyped epsilon fills the screen with digits.
+        const MANY_DIGITS: f64 = 1e7;
+        match self.0 {
+            value if value >= MANY_DIGITS => write!(f, "{value:e}"),
+            value => value.fmt(f),
+        }
     }
 }
 

@@ -99,6 +99,12 @@ impl KeyFingerprint {
     pub fn of(spki: &[u8]) -> Self {
         KeyFingerprint(fixed(digest(&digest::SHA256, spki)))
     }
+
+    /// The hexadecimal digits in groups of four, for two people who compare them by telephone.
+    pub fn in_groups(&self) -> String {
+        let groups: Vec<String> = self.0.chunks(2).map(hex::encode).collect();
+        groups.join(" ")
+    }
 }
 
 impl Digest {
@@ -132,6 +138,14 @@ mod tests {
             serde_json::from_str::<Digest>(&serde_json::to_string(&name).unwrap()).unwrap(),
             name
         );
+    }
+
+    #[test]
+    fn a_fingerprint_is_spoken_in_groups_of_its_own_digits() {
+        let fingerprint = KeyFingerprint::of(b"abc");
+        let spoken = fingerprint.in_groups();
+        assert!(spoken.starts_with("ba78 16bf 8f01 cfea "), "{spoken}");
+        assert_eq!(spoken.replace(' ', ""), fingerprint.to_string());
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use access::{PolicyError, ServicePolicy, YamlError};
+use access::{PolicyError, ServicePolicy};
 use privacy::{Delta, Epsilon, Ledger, Rho};
 use protocol::{Agreement, AgreementHash, Details, DetailsLimits, RoomId};
 use serde_json::{Map, Value};
+use strict_yaml::YamlError;
 use synthesis::{FitError, Method, NamedMarginal, Workload, WorkloadError};
 use tabular::{DeclaredConstraint, Schema, SchemaError};
 
@@ -22,6 +23,7 @@ pub struct CheckedAgreement {
     pub(crate) params: Map<String, Value>,
     pub(crate) epsilon: Epsilon,
     pub(crate) delta: Delta,
+    pub(crate) people: Option<u64>,
     pub(crate) key: String,
     pub(crate) discovery_share: Option<f64>,
     pub(crate) constraints: Vec<DeclaredConstraint>,
@@ -209,7 +211,13 @@ impl CheckedAgreement {
             .find(|name| !has(name))
     }
 
-    /// What the files say that has no effect.
+    /// About how many people the tables are of, as the agreement states in public.
+    pub fn people(&self) -> Option<u64> {
+        self.people
+    }
+
+    /// What the files say that has no effect, or that should make the parties think twice: a
+    /// sentence for each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -249,15 +257,20 @@ impl CheckedAgreement {
             target: self.target.clone(),
             neighbouring_relation: NEIGHBOURS.to_owned(),
             expires_after_seconds: self.expires_after.as_secs(),
-            limits: DetailsLimits {
-                max_upload_bytes: self.limits.max_upload_bytes,
-                max_rows: self.limits.max_rows.into(),
-                max_columns: self.limits.max_columns.into(),
-                max_samples: self.limits.max_samples,
-                max_party_memory_bytes: self.limits.max_party_memory_bytes,
-            },
+            limits: self.details_limits(),
             room,
             agreement_sha384: self.sha384(),
+        }
+    }
+
+    /// The limits as the room states them.
+    pub(crate) fn details_limits(&self) -> DetailsLimits {
+        DetailsLimits {
+            max_upload_bytes: self.limits.max_upload_bytes,
+            max_rows: self.limits.max_rows.into(),
+            max_columns: self.limits.max_columns.into(),
+            max_samples: self.limits.max_samples,
+            max_party_memory_bytes: self.limits.max_party_memory_bytes,
         }
     }
 

@@ -5,10 +5,13 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use access::{ServicePolicy, from_yaml, nearest};
-use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions};
+use access::ServicePolicy;
+use privacy::{
+    Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, MAX_EPSILON, UnsafeBudget,
+    check_budget, needs_danger,
+};
 use protocol::Agreement;
-use serde_saphyr::Spanned;
+use strict_yaml::{Spanned, nearest};
 use synthesis::Method;
 use tabular::{
     Declaration, DeclaredConstraint, MAX_JOINED_ROWS, Schema, TableBounds, TooManyRowsPerId,
@@ -16,6 +19,7 @@ use tabular::{
 };
 
 use crate::agreement::{AgreementError, CheckedAgreement, Limits, Party};
+use crate::agreement_warnings::warnings;
 use crate::runtime_file::{LimitsFile, RowsPerId, RuntimeFile};
 
 const DEFAULT_DELTA: f64 = 1e-9;
@@ -37,7 +41,7 @@ const DEFAULT_MAX_SAMPLES: u64 = 10_000_000;
 /// Checks one thing after another, and makes the agreement if all hold.
 pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, AgreementError> {
     let policy = ServicePolicy::from_yaml(agreement.service_yaml().as_bytes())?;
-    let file: RuntimeFile = from_yaml(agreement.runtime_yaml().as_bytes())?;
+    let file: RuntimeFile = strict_yaml::from_str(agreement.runtime_yaml())?;
     let method = checked_method(&file.method)?;
     let params = file.params.clone().unwrap_or_default();
     method
@@ -49,30 +53,28 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         Some(delta) => Delta::new(delta.value).map_err(|cause| parameter(delta, &cause))?,
         None => Delta::new(DEFAULT_DELTA).expect("the default lies between 0 and 1"),
     };
+    check_protection(&file, epsilon, delta)?;
     let key = checked_key(file.key.as_ref())?;
     let names = checked_names(&file.party_names, &policy)?;
     let mut parties = checked_parties(names, &file.columns, &key)?;
     checked_rows_per_id(file.max_rows_per_id.as_ref(), &mut parties)?;
     check_constraints(&parties, &file.constraints)?;
     let needed = parties.iter().any(Party::needs_discovery);
-    check_budget(&file, epsilon, delta, method, &parties)?;
+    check_ledger(&file, epsilon, delta, method, &parties)?;
     let discovery_share = checked_share(file.discovery_share.as_ref(), needed)?;
     check_workload(&file, method, &parties)?;
     let limits = checked_limits(&file.limits)?;
     let expires_after = checked_expiry(file.expires_after.as_ref())?;
     check_joined_rows(&file, limits, &parties)?;
-    let checked = CheckedAgreement {
-        warnings: policy
-            .warnings()
-            .iter()
-            .map(|warning| format!("service.yaml: {warning}"))
-            .collect(),
+    let mut checked = CheckedAgreement {
+        warnings: Vec::new(),
         policy,
         parties,
         method,
         params,
         epsilon,
         delta,
+        people: file.people.map(|people| people.value.get()),
         key,
         discovery_share,
         constraints: file.constraints,
@@ -84,6 +86,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     };
     check_shares(&checked, &file.epsilon)?;
     check_fit(&checked)?;
+    checked.warnings = warnings(&checked);
     Ok(checked)
 }
 
@@ -92,6 +95,29 @@ fn checked_method(method: &Spanned<String>) -> Result<Method, AgreementError> {
         .value
         .parse()
         .map_err(|cause: <Method as std::str::FromStr>::Err| value(method, cause))
+}
+
+/// Whether the budget protects anybody, or the parties spelled out that it need not.
+fn check_protection(
+    file: &RuntimeFile,
+    epsilon: Epsilon,
+    delta: Delta,
+) -> Result<(), AgreementError> {
+    let dangerous = file.dangerous.as_ref().filter(|dangerous| dangerous.value);
+    if let Some(dangerous) = dangerous
+        && !needs_danger(epsilon)
+    {
+        let message =
+            format_args!("`dangerous: true` is for an epsilon above {MAX_EPSILON}; remove it");
+        return Err(value(dangerous, message));
+    }
+    check_budget(epsilon, delta, dangerous.is_some()).map_err(|cause| match cause {
+        UnsafeBudget::Delta(_) => value(file.delta.as_ref().unwrap_or(&file.epsilon), cause),
+        UnsafeBudget::Epsilon(_) => value(
+            &file.epsilon,
+            format_args!("{cause}; if all parties want it all the same, write `dangerous: true`"),
+        ),
+    })
 }
 
 fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> {
@@ -424,7 +450,7 @@ pub(crate) fn open_ledger(
     })
 }
 
-fn check_budget(
+fn check_ledger(
     file: &RuntimeFile,
     epsilon: Epsilon,
     delta: Delta,

@@ -24,6 +24,7 @@
 
 mod agreement;
 mod agreement_check;
+mod agreement_warnings;
 mod columns;
 mod commitments;
 mod event;
@@ -31,6 +32,7 @@ mod expiry;
 mod incoming;
 mod memory;
 mod metered;
+mod odds;
 mod query;
 mod receipt;
 mod reply;
@@ -40,6 +42,7 @@ mod runtime_file;
 mod samples;
 mod seat;
 mod state;
+mod summary;
 mod training;
 mod turnstile;
 mod upload;
@@ -50,3 +53,4 @@ pub use expiry::{LOOK_EVERY, PlatformTime};
 pub use memory::{MemoryShares, TooLittleMemory};
 pub use room::{ANNOUNCE_EVERY, Attest, CannotOpen, NoEvidence, Room, RoomSetup};
 pub use router::{ClientIdentity, OPENAPI, router};
+pub use summary::{Guarantee, Release, Summary, TableSummary, UserSummary};

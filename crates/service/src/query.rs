@@ -1,9 +1,9 @@
 //! Query parameters, strictly: unknown, repeated and malformed ones are refused.
 
-use access::nearest;
 use axum::extract::Query;
 use axum::http::Uri;
 use protocol::{Code, Problem};
+use strict_yaml::nearest;
 
 /// The parameters of one request, all of which the path knows.
 #[derive(Debug)]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use serde_json::{Map, Value};
-use serde_saphyr::Spanned;
+use strict_yaml::Spanned;
 use synthesis::NamedMarginal;
 use tabular::{Declaration, DeclaredConstraint};
 
@@ -19,6 +19,10 @@ pub(crate) struct RuntimeFile {
     pub(crate) epsilon: Spanned<f64>,
     #[serde(default)]
     pub(crate) delta: Option<Spanned<f64>>,
+    #[serde(default)]
+    pub(crate) people: Option<Spanned<NonZeroU64>>,
+    #[serde(default)]
+    pub(crate) dangerous: Option<Spanned<bool>>,
     #[serde(default)]
     pub(crate) params: Option<Map<String, Value>>,
     pub(crate) party_names: Vec<Spanned<String>>,

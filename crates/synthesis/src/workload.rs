@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use marginals::{Clique, MAX_TREE_CELLS};
 use serde::{Deserialize, Serialize};
+use strict_yaml::YamlError;
 use tabular::Schema;
 
 /// Marginals with weights: what a method that adapts to a workload is judged by.
@@ -41,13 +42,8 @@ fn one() -> f64 {
 #[non_exhaustive]
 pub enum WorkloadError {
     /// The text is no list of marginals.
-    #[error("{}{message}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
-    Yaml {
-        /// Line in the file, from 1.
-        line: Option<u64>,
-        /// What is wrong there.
-        message: String,
-    },
+    #[error("{0}")]
+    Yaml(#[from] YamlError),
     /// The list is empty.
     #[error("the workload lists no marginal; list at least one, or leave the workload out")]
     Empty,
@@ -194,8 +190,7 @@ impl Workload {
     /// # Errors
     /// If the text is no such list, or as [`Workload::new`].
     pub fn parse(text: &str, schema: &Schema) -> Result<Workload, WorkloadError> {
-        let marginals: Vec<NamedMarginal> =
-            serde_saphyr::from_str(text).map_err(|error| yaml_error(&error))?;
+        let marginals: Vec<NamedMarginal> = strict_yaml::from_str(text)?;
         Workload::new(&marginals, schema)
     }
 
@@ -318,22 +313,6 @@ fn quoted(clique: &Clique, schema: &Schema) -> String {
         .map(|a| format!("`{}`", columns[a].name()))
         .collect();
     names.join(" x ")
-}
-
-fn yaml_error(error: &serde_saphyr::Error) -> WorkloadError {
-    let error = error.without_snippet();
-    let rendered = error.render_with_options(serde_saphyr::render_options! {
-        snippets: serde_saphyr::SnippetMode::Off,
-    });
-    // The place is said once, in front.
-    let message = rendered.split(" at line ").next().unwrap_or_default();
-    WorkloadError::Yaml {
-        line: error
-            .location()
-            .map(|location| location.line())
-            .filter(|line| *line > 0),
-        message: message.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use std::marker::PhantomData;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use strict_yaml::{nearest, quoted_list};
 
 use crate::constraint::DeclaredConstraint;
 use crate::day::Day;
 use crate::grid::{Bins, DEFAULT_BINS, Range};
 use crate::moment::Moment;
-use crate::names::{nearest, quoted_list};
 use crate::schema::SchemaError;
 
 /// The columns of one table in their declared order, as written in `runtime.yaml` under a party's name or in a schema
@@ -76,25 +76,7 @@ impl Declaration {
     /// # Errors
     /// [`SchemaError::Yaml`] with the line, and for an unknown key the nearest known one.
     pub fn from_yaml(yaml: &str) -> Result<Self, SchemaError> {
-        // A column declared twice is noticed, and named, below.
-        let options = serde_saphyr::options! {
-            duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
-        };
-        serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
-            let error = error.without_snippet();
-            let rendered = error.render_with_options(serde_saphyr::render_options! {
-                snippets: serde_saphyr::SnippetMode::Off,
-            });
-            // The place is said once, in front.
-            let message = rendered.split(" at line ").next().unwrap_or_default();
-            SchemaError::Yaml {
-                line: error
-                    .location()
-                    .map(|location| location.line())
-                    .filter(|line| *line > 0),
-                message: message.to_owned(),
-            }
-        })
+        Ok(strict_yaml::from_str(yaml)?)
     }
 }
 
@@ -364,10 +346,6 @@ impl Bound for i64 {
     fn from_whole(value: i64) -> Option<Self> {
         Some(value)
     }
-
-    fn from_decimal(value: f64) -> Option<Self> {
-        Self::from_text(&value.to_string())
-    }
 }
 
 impl Bound for f64 {
@@ -438,7 +416,12 @@ impl<T: Bound> Visitor<'_> for BoundSeed<T> {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
-        T::from_decimal(value).ok_or_else(|| Self::refuse(value))
+        T::from_decimal(value).ok_or_else(|| {
+            let expected = T::EXPECTED;
+            E::custom(format_args!(
+                "`{value}` is not {expected}: it is too large, or written with a point or an exponent"
+            ))
+        })
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {

@@ -1,7 +1,8 @@
 //! What can be wrong with a table.
 
+use strict_yaml::quoted_list;
+
 use crate::account::NoRoom;
-use crate::names::quoted_list;
 use crate::schema::MAX_NAME_BYTES;
 
 /// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated ids, a few ids;

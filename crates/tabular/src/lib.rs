@@ -38,7 +38,6 @@ mod ids;
 mod join;
 mod limits;
 mod moment;
-mod names;
 mod number;
 mod parquet_footer;
 mod parquet_page;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+use strict_yaml::{YamlError, nearest, quoted_list};
 
 use crate::column::{Column, Kind};
 use crate::constraint::{
@@ -11,7 +12,6 @@ use crate::constraint::{
 };
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
 use crate::grid::{BadRange, Grid, Range};
-use crate::names::{nearest, quoted_list};
 
 /// The most codes one column may have.
 pub const MAX_CODES: usize = 1 << 20;
@@ -46,13 +46,8 @@ pub struct Schema {
 #[non_exhaustive]
 pub enum SchemaError {
     /// The text is no declaration.
-    #[error("{}{message}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
-    Yaml {
-        /// Line in the file, from 1.
-        line: Option<u64>,
-        /// What is wrong there.
-        message: String,
-    },
+    #[error("{0}")]
+    Yaml(#[from] YamlError),
     /// There is no column at all.
     #[error("no columns are declared; declare at least one, or leave the declaration out")]
     NoColumns,

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
+use strict_yaml::{nearest, quoted_list};
+
 use crate::account::Account;
 use crate::coder::Coder;
 use crate::codes::Codes;
@@ -13,7 +15,6 @@ use crate::error::{Place, TableError};
 use crate::ids::{IdCollector, Ids, KeyHasher, NoIds};
 use crate::join::TableBounds;
 use crate::limits::Limits;
-use crate::names::{nearest, quoted_list};
 use crate::number::trim;
 use crate::schema::{MAX_NAME_BYTES, Schema, is_good_name};
 

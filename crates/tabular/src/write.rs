@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn chunks_make_one_file() {
         for format in Format::ALL {
-            let schema = schema("{a: {categories: [x, y]}, b: {categories: [z, \"\\u0001\"]}}");
+            let schema = schema("{a: {categories: [x, y]}, b: {categories: [z, \"\\\"\\\\\"]}}");
             let whole = written(format, &schema, &[vec![vec![0, 1, 1], vec![1, 0, 0]]]);
             let parts = [
                 vec![vec![0], vec![1]],

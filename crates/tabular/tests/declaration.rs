@@ -72,7 +72,7 @@ fn categories_are_the_texts_as_written() {
         ["yes", "no", "on", "off", "true", "False", "y", "n"]
     );
     assert_eq!(
-        texts("[1, 2.0, 1e6, 007, 0x1F, 1_000, +5, .5]"),
+        texts("[1, 2.0, 1e6, '007', '0x1F', '1_000', +5, .5]"),
         ["1", "2.0", "1e6", "007", "0x1F", "1_000", "+5", ".5"]
     );
     assert_eq!(
@@ -80,10 +80,10 @@ fn categories_are_the_texts_as_written() {
         ["1", "2", "it's", "a\tb", ""]
     );
     assert_eq!(
-        texts("[2015-01-01, 12:30, a b, é]"),
+        texts("[2015-01-01, '12:30', a b, é]"),
         ["2015-01-01", "12:30", "a b", "é"]
     );
-    assert_eq!(texts("[\"null\", .nan, .inf]"), ["null", ".nan", ".inf"]);
+    assert_eq!(texts("[\"null\", '.nan', inf]"), ["null", ".nan", "inf"]);
     let block = load(
         "c:
   categories:
@@ -100,7 +100,7 @@ fn bins_come_in_several_ways() {
     check(
         "
 few: {integer: {min: 1, max: 5}}
-many: {integer: {min: 0, max: 1e3}}
+many: {integer: {min: 0, max: 1000}}
 cut: {integer: {min: 0, max: 120, bins: {cuts: [18, 65]}}}
 quantiles: {number: {min: -1, max: 1, bins: {quantile: 4}}}
 cuts: {number: {min: 0, max: 100, bins: {cuts: [0.5, 20]}}}
@@ -202,19 +202,19 @@ fn what_is_missing_or_too_much_is_said() {
     check_refused(
         "a: {categories: [x]}\na: {categories: [y]}",
         expect![[r#"
-            column `a` is declared twice
+            line 2: the key `a` is given twice
         "#]],
     );
     check_refused(
         "a: [x, y]",
         expect![[r#"
-            line 1: expected mapping start
+            line 1: expected a mapping (`key: value` lines) here
         "#]],
     );
     check_refused(
         "a: {categories: x}",
         expect![[r#"
-            line 1: expected sequence start
+            line 1: expected a list here
         "#]],
     );
     check_refused(
@@ -254,13 +254,13 @@ fn keys_given_twice_are_refused() {
     check_refused(
         "a: {categories: [x], other: true, other: false}",
         expect![[r#"
-            line 1: `other` is given twice
+            line 1: the key `other` is given twice
         "#]],
     );
     check_refused(
         "a: {integer: {min: 0, min: 1, max: 2}}",
         expect![[r#"
-        line 1: `min` is given twice
+        line 1: the key `min` is given twice
     "#]],
     );
     check_refused(
@@ -288,7 +288,7 @@ fn bounds_are_checked() {
     check_refused(
         "a: {number: {min: 0, max: .inf}}",
         expect![[r#"
-            line 1: non-finite float `.inf` rejected by the configured policy
+            line 1: `.inf` is infinite or not a number to some readers; write a number in plain decimal digits, or a text in quotes
         "#]],
     );
     check_refused(
@@ -300,13 +300,19 @@ fn bounds_are_checked() {
     check_refused(
         "a: {integer: {min: 0.5, max: 1}}",
         expect![[r#"
-        line 1: `0.5` is not a whole number
+        line 1: `0.5` is not a whole number: it is too large, or written with a point or an exponent
     "#]],
     );
     check_refused(
         "a: {integer: {min: 0, max: 99999999999999999999}}",
         expect![[r#"
-            line 1: `100000000000000000000` is not a whole number
+            line 1: `100000000000000000000` is not a whole number: it is too large, or written with a point or an exponent
+        "#]],
+    );
+    check_refused(
+        "a: {integer: {min: 0, max: 1e3}}",
+        expect![[r#"
+            line 1: `1000` is not a whole number: it is too large, or written with a point or an exponent
         "#]],
     );
     check_refused(

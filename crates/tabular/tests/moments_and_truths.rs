@@ -154,7 +154,10 @@ fn declarations_that_make_no_sense_are_refused() {
         "{boolean: false}",
         expect!["line 1: column `c`: write `boolean: true`, or leave it out"],
     );
-    check("{boolean: yes please}", expect!["line 1: invalid boolean"]);
+    check(
+        "{boolean: yes please}",
+        expect!["line 1: expected `true` or `false` here"],
+    );
     check(
         "{datetime: {min: 2024-01-01, max: 2024-02-01}}",
         expect!["line 1: `2024-01-01` is not a date and time as 2015-01-31T10:30"],

@@ -161,6 +161,7 @@ async fn connect_shows_what_it_verified_and_opens_the_port_to_this_machine_only(
     let arguments = arguments(&running, lport);
     let child = Command::new(env!("CARGO_BIN_EXE_synclave"))
         .args(command(&arguments))
+        .arg("--show-agreement")
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
@@ -196,6 +197,17 @@ async fn connect_shows_what_it_verified_and_opens_the_port_to_this_machine_only(
                 .any(|line| line.starts_with(&format!("  ok  {check}: "))),
             "{check}: {shown:#?}"
         );
+    }
+    // The agreement follows: the files, each line marked, and what they were understood to say.
+    for line in [
+        "  | method: MST",
+        "the agreement, as it was read:",
+        "  privacy: epsilon 3, delta 1e-9",
+        "    Alice (role data_provider, brings data), Ed25519, your own key:",
+        "    Bob (role data_provider, brings data), Ed25519:",
+        "    synthetic rows, any number of them (/samples): to Alice, Bob",
+    ] {
+        assert!(shown.iter().any(|seen| seen == line), "{line}: {shown:#?}");
     }
     let get = |host: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", lport)).unwrap();

@@ -184,3 +184,75 @@ fn help_teaches() {
             .contains("synclave")
     );
 }
+
+#[test]
+fn validate_ends_with_what_the_agreement_says_and_fingerprints_as_keygen_prints_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = format!(
+        "{FOUR_LINES}columns:\n  Bob:\n    \"ill; epsilon 0\": {{categories: [low, \"a; b\"]}}\n"
+    );
+    room(folder.path(), &runtime);
+    let keygen = ["keygen", "--key-name", "carol", "--output", "keys"];
+    let made = synclave(folder.path(), &keygen).exits(0);
+    let told = made.stderr();
+    let spoken = told
+        .lines()
+        .find_map(|line| line.strip_prefix("fingerprint: "));
+    let carols = spoken.unwrap().to_owned();
+    assert_eq!(carols.split(' ').map(str::len).collect::<Vec<_>>(), [4; 16]);
+    let service = fs::read_to_string(folder.path().join("room/service.yaml")).unwrap();
+    let first_key = service
+        .lines()
+        .find(|line| line.contains("public_key:"))
+        .unwrap();
+    let service = service.replace(
+        first_key,
+        &format!("    public_key: {}", made.stdout().trim()),
+    );
+    fs::write(folder.path().join("room/service.yaml"), service).unwrap();
+
+    let ran = synclave(folder.path(), &["validate", "room"]).exits(0);
+    let told = ran.stderr();
+    for expected in [
+        "privacy: epsilon 3, delta 1e-9",
+        "a factor of 20.1 (e^3), except with probability 1 in 1,000,000,000",
+        "Alice (role data_provider, brings data), RSA-2048:",
+        &format!("      {carols}\n"),
+        "Alice: one row an id, or the table is refused; all its columns",
+        "      \"ill; epsilon 0\": 2 categories: low, \"a; b\"\n",
+        "synthetic rows, any number of them (/samples): to Alice, Bob",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    let json = synclave(folder.path(), &["validate", "room", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(json["users"][0]["fingerprint"], carols.replace(' ', ""));
+}
+
+#[test]
+fn odd_budgets_are_warned_of_and_mad_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    room(folder.path(), &FOUR_LINES.replace('3', "11"));
+    synclave(folder.path(), &["-q", "validate", "room"])
+        .exits(0)
+        .saying("warning: runtime.yaml: epsilon is 11, above 10");
+    for (epsilon, more, sentence) in [
+        ("1e300", "", "write `dangerous: true`"),
+        ("3", "delta: 0.99\n", "a half"),
+        ("!!float 300", "", "a tag"),
+        ("030", "", "leading zeros"),
+    ] {
+        let runtime = FOUR_LINES.replace('3', epsilon) + more;
+        fs::write(folder.path().join("room/runtime.yaml"), runtime).unwrap();
+        synclave(folder.path(), &["validate", "room"])
+            .exits(3)
+            .saying(sentence);
+    }
+    let marked = FOUR_LINES.replace('3', "5000") + "dangerous: true\n";
+    fs::write(folder.path().join("room/runtime.yaml"), marked).unwrap();
+    synclave(folder.path(), &["validate", "room"])
+        .exits(0)
+        .saying("epsilon 5000 (DANGEROUS, and so marked)")
+        .saying("warning: runtime.yaml: DANGEROUS");
+}

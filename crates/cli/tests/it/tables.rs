@@ -485,3 +485,42 @@ fn a_file_that_is_no_usable_model_is_refused_with_what_is_wrong() {
         assert!(!folder.path().join("out.csv").exists(), "{sentence}");
     }
 }
+
+#[test]
+fn a_budget_that_protects_nobody_is_refused_or_spelled_out() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    let synth = |budget: &[&str]| {
+        let table = [
+            "synth",
+            "people.csv",
+            "--schema",
+            "people.yaml",
+            "--key",
+            "id",
+        ];
+        let rest = [
+            "--method",
+            "INDEPENDENT",
+            "--rows",
+            "10",
+            "--output",
+            "out.csv",
+        ];
+        synclave(folder.path(), &[&table[..], &rest[..], budget].concat())
+    };
+    synth(&["--epsilon", "1e300"])
+        .exits(3)
+        .saying("--dangerous-epsilon goes on all the same");
+    synth(&["--epsilon", "1", "--delta", "0.5", "--dangerous-epsilon"])
+        .exits(3)
+        .saying("a half");
+    assert!(!folder.path().join("out.csv").exists());
+    synth(&["--epsilon", "2000", "--dangerous-epsilon"])
+        .exits(0)
+        .saying("warning: DANGEROUS: epsilon is 2000");
+    synth(&["--epsilon", "20", "--delta", "0.001"])
+        .exits(0)
+        .saying("warning: epsilon is 20, above 10")
+        .saying("warning: delta is 0.001, above 0.0001");
+}

@@ -120,7 +120,7 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "party_names",
         "parties",
         expect![
-            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `constraints`, `discovery_share`, `workload`, `target`, `expires_after`, `limits`"
+            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `people`, `dangerous`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `constraints`, `discovery_share`, `workload`, `target`, `expires_after` and `limits`"
         ],
     );
     check(
@@ -176,14 +176,14 @@ fn a_budget_that_is_none_is_refused() {
         "epsilon: 3",
         "epsilon: .nan",
         expect![
-            "runtime.yaml: line 2: epsilon is NaN, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+            "runtime.yaml: line 2: `.nan` is infinite or not a number to some readers; write a number in plain decimal digits, or a text in quotes"
         ],
     );
     check(
         "epsilon: 3",
         "epsilon: .inf",
         expect![
-            "runtime.yaml: line 2: epsilon is inf, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+            "runtime.yaml: line 2: `.inf` is infinite or not a number to some readers; write a number in plain decimal digits, or a text in quotes"
         ],
     );
     check(

@@ -5,6 +5,7 @@ mod canary;
 mod columns;
 mod expiry;
 mod interface;
+mod judging;
 mod receipts;
 mod refusals;
 mod samples;

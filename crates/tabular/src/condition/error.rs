@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use strict_yaml::{nearest, quoted_list};
+
 use crate::column::{Column, Kind, TRUTHS};
 use crate::declaration::Bound;
-use crate::names::{nearest, quoted_list};
 use crate::schema::Schema;
 
 /// The text is no condition on the columns of the schema. It says what is wrong, at which character, and what to do.

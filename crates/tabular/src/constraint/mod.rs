@@ -6,12 +6,13 @@ mod declared;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use strict_yaml::nearest;
+
 pub use declared::{DeclaredConstraint, DeclaredValue};
 
 use crate::column::{Column, Kind, TRUTHS, last_of};
 use crate::declaration::Bound;
 use crate::grid::{Grid, Ordered};
-use crate::names::nearest;
 use crate::schema::{OTHER, SchemaError};
 
 /// The most combinations of values that the columns of one constraint may have: a model holds a table of them.

@@ -1,51 +1,66 @@
-//! Strict reading of YAML configuration: unknown and repeated keys are refused, with a line and the nearest
-//! known name.
+//! Reading a whole text into a type.
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::Error;
+use serde_saphyr::options::MergeKeyPolicy;
 
-/// Why a configuration text could not be read: one sentence, and the line it is about where known.
+use crate::ambiguity;
+use crate::names::{nearest, quoted_list};
+
+/// Why a text could not be read: one sentence, and the line it is about where known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
 pub struct YamlError {
-    line: Option<u64>,
-    message: String,
+    pub(crate) line: Option<u64>,
+    pub(crate) message: String,
 }
 
 impl YamlError {
+    pub(crate) fn at(line: usize, message: impl Into<String>) -> Self {
+        YamlError {
+            line: u64::try_from(line).ok().filter(|line| *line > 0),
+            message: message.into(),
+        }
+    }
+
     /// The line, counted from 1.
     pub fn line(&self) -> Option<u64> {
         self.line
     }
 }
 
-/// Reads one YAML document into a type whose unknown fields are refused (`#[serde(deny_unknown_fields)]`).
+/// Reads one YAML document, of which JSON is a part.
+///
+/// Types should refuse fields that they do not know (`#[serde(deny_unknown_fields)]`).
 ///
 /// # Errors
-/// Not UTF-8, not YAML, more than one document, or not of the type's shape. The message never quotes a value of
-/// the text beyond the name of a key.
-pub fn from_yaml<T: DeserializeOwned>(text: &[u8]) -> Result<T, YamlError> {
-    let text = std::str::from_utf8(text).map_err(|_| YamlError {
-        line: None,
-        message: "the file is not UTF-8 text".to_owned(),
-    })?;
-    serde_saphyr::from_str(text).map_err(|error| describe(error.without_snippet()))
+/// Not YAML; not of the type's shape; or something that two readers could understand differently:
+/// tags, anchors, aliases, merges, directives, a second document, a key given twice, numbers other
+/// than in decimal digits, characters that a screen does not show. The message names keys and odd
+/// numbers of the text, and quotes nothing else of it.
+pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
+    // Some editors begin every file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    ambiguity::check(text)?;
+    let options = serde_saphyr::options! {
+        merge_keys: MergeKeyPolicy::Error,
+        strict_booleans: true,
+    };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| describe(error.without_snippet()))
 }
 
-/// The known name that was probably meant: the closest by edit distance, if it is close at all.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = name.to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(distance, candidate)| *distance * 3 <= candidate.chars().count().max(3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+/// Reads one YAML document as [`from_str`] does.
+///
+/// # Errors
+/// As [`from_str`]; or that the text is not UTF-8, with the line of the first such byte.
+pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, YamlError> {
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let before = &text[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        YamlError::at(line, "the file is not UTF-8 text")
+    })?;
+    from_str(text)
 }
 
 fn describe(error: &Error) -> YamlError {
@@ -61,19 +76,14 @@ fn describe(error: &Error) -> YamlError {
             variant, expected, ..
         } => unknown("name", variant, expected),
         Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key `{key}` is given twice")
-        }
         Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
             format!("expected {expected} here")
         }
         Error::Message { msg, .. } => msg.clone(),
         Error::NullIntoString { .. } => "a text is missing after the colon".to_owned(),
+        Error::InvalidBooleanStrict { .. } => "expected `true` or `false` here".to_owned(),
         Error::InvalidScalar { ty, .. } => format!("expected {} here", kind(ty)),
         Error::Unexpected { expected, .. } => format!("expected {} here", kind(expected)),
-        Error::MultipleDocuments { .. } => {
-            "there is more than one YAML document in the file".to_owned()
-        }
         Error::Eof { .. } => "the file is empty or ends too early".to_owned(),
         other => first_sentence(&other.to_string()),
     };
@@ -83,7 +93,7 @@ fn describe(error: &Error) -> YamlError {
 fn unknown(what: &str, name: &str, known: &[&'static str]) -> String {
     let hint = match nearest(name, known.iter().copied()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
-        None => format!("known here are {}", list(known)),
+        None => format!("known here are {}", quoted_list(known)),
     };
     format!("unknown {what} `{name}`; {hint}")
 }
@@ -100,14 +110,6 @@ fn kind(name: &'static str) -> &'static str {
         }
         other => other,
     }
-}
-
-fn list(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// The library's messages carry a location and a drawing of the place after the first line.
@@ -145,7 +147,7 @@ mod tests {
     }
 
     fn check(text: &str, expected: Expect) {
-        let error = from_yaml::<Example>(text.as_bytes()).expect_err("must be refused");
+        let error = from_str::<Example>(text).expect_err("must be refused");
         expected.assert_eq(&error.to_string());
     }
 
@@ -157,7 +159,9 @@ mod tests {
         );
         check(
             "epsilon: 3\nnames: []\nwhatever: 1",
-            expect!["line 3: unknown key `whatever`; known here are `epsilon`, `names`, `colour`"],
+            expect![
+                "line 3: unknown key `whatever`; known here are `epsilon`, `names` and `colour`"
+            ],
         );
         check(
             "epsilon: 3\nepsilon: 4\nnames: []",
@@ -187,7 +191,7 @@ mod tests {
         check("", expect!["line 1: the file is empty or ends too early"]);
         check(
             "epsilon: 1\nnames: []\n---\nb: 2",
-            expect!["line 4: there is more than one YAML document in the file"],
+            expect!["line 3: there is more than one YAML document in the file"],
         );
         check("{", expect!["line 1: unclosed bracket '{'"]);
         check(
@@ -196,20 +200,13 @@ mod tests {
         );
         check(
             "*anchor",
-            expect!["line 1: alias references unknown anchor"],
+            expect!["line 1: an alias (`*name`) is not allowed; write the value out"],
         );
     }
 
     #[test]
     fn text_that_is_not_utf8_is_refused() {
-        let error = from_yaml::<Example>(b"epsilon: \xff").expect_err("must be refused");
-        assert_eq!(error.to_string(), "the file is not UTF-8 text");
-    }
-
-    #[test]
-    fn a_name_far_from_all_known_ones_has_no_nearest() {
-        assert_eq!(nearest("epsilom", ["epsilon", "delta"]), Some("epsilon"));
-        assert_eq!(nearest("DELTA", ["epsilon", "delta"]), Some("delta"));
-        assert_eq!(nearest("rows", ["epsilon", "delta"]), None);
+        let error = from_slice::<Example>(b"a: 1\nepsilon: \xff").expect_err("must be refused");
+        assert_eq!(error.to_string(), "line 2: the file is not UTF-8 text");
     }
 }

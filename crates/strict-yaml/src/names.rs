@@ -1,9 +1,12 @@
 //! Names as people mistype them.
 
-/// The known name that was probably meant: a few edits away, letter case aside.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Beyond these nothing is suggested: comparing two names takes time in proportion to the
-    /// product of their lengths, and both may come from a stranger's file.
+/// Returns the known name that was probably meant: at most an edit for each three letters away (one
+/// for shorter names), letter case aside.
+///
+/// Of names longer than 64 characters, and beyond the first 10,000 known ones, nothing is suggested:
+/// comparing two names takes time in proportion to the product of their lengths, and both may come
+/// from a stranger's file.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const MOST_CHARS: usize = 64;
     const MOST_KNOWN: usize = 10_000;
     let length = name.chars().take(MOST_CHARS + 1).count();
@@ -11,7 +14,8 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         return None;
     }
     let name = name.to_lowercase();
-    let allowed = (length / 3).max(2);
+    // A name within a third of the longer one's letters differs by half of the shorter's at most.
+    let allowed = (length / 2).max(1);
     known
         .into_iter()
         .take(MOST_KNOWN)
@@ -22,13 +26,16 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
                 known,
             )
         })
-        .filter(|(distance, _)| *distance <= allowed && *distance < name.chars().count())
+        .filter(|(distance, known)| {
+            let longer = length.max(known.chars().count());
+            *distance <= (longer / 3).max(1) && *distance < length
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
 
-/// `` `a`, `b` and `c` ``
-pub(crate) fn quoted_list<S: AsRef<str>>(names: &[S]) -> String {
+/// Returns the names as `` `a`, `b` and `c` ``.
+pub fn quoted_list<S: AsRef<str>>(names: &[S]) -> String {
     let mut list = String::new();
     for (i, name) in names.iter().enumerate() {
         if i > 0 {
@@ -56,5 +63,14 @@ mod tests {
         let long = "x".repeat(1 << 20);
         assert_eq!(nearest(&long, [long.as_str()]), None);
         assert_eq!(nearest("x", [long.as_str()]), None);
+        assert_eq!(nearest("DELTA", ["epsilon", "delta"]), Some("delta"));
+        assert_eq!(nearest("rows", ["epsilon", "delta"]), None);
+        assert_eq!(nearest("Zoe", ["Alice", "Bob"]), None);
+    }
+
+    #[test]
+    fn names_are_listed_as_in_a_sentence() {
+        assert_eq!(quoted_list(&["a"]), "`a`");
+        assert_eq!(quoted_list(&["a", "b", "c"]), "`a`, `b` and `c`");
     }
 }

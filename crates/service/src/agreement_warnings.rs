@@ -1,0 +1,55 @@
+//! What holds, but should make the parties think twice.
+
+use std::collections::BTreeMap;
+
+use privacy::budget_warnings;
+
+use crate::agreement::CheckedAgreement;
+use crate::agreement_check::rows_per_id;
+
+/// Above this, more goes into finding out what the columns are than into the model.
+const LARGE_DISCOVERY_SHARE: f64 = 0.5;
+/// Noise is as many times larger.
+const MANY_ROWS_PER_ID: u32 = 20;
+/// Each of them is one more key that can be lost.
+const MANY_USERS: usize = 16;
+
+/// Returns a sentence for each, which names the file.
+pub(crate) fn warnings(agreement: &CheckedAgreement) -> Vec<String> {
+    let policy = &agreement.policy;
+    let mut warnings: Vec<String> = policy
+        .warnings()
+        .iter()
+        .map(|warning| format!("service.yaml: {warning}"))
+        .collect();
+    let mut of_role: BTreeMap<&str, usize> = BTreeMap::new();
+    for user in policy.users() {
+        *of_role.entry(user.role()).or_default() += 1;
+    }
+    for (role, users) in of_role.into_iter().filter(|(_, users)| *users > MANY_USERS) {
+        warnings.push(format!(
+            "service.yaml: the role `{role}` has {users} users; each of their keys \
+             opens what the role may see"
+        ));
+    }
+    for warning in budget_warnings(agreement.epsilon, agreement.delta, agreement.people) {
+        warnings.push(format!("runtime.yaml: {warning}"));
+    }
+    if let Some(share) = agreement
+        .discovery_share
+        .filter(|share| *share > LARGE_DISCOVERY_SHARE)
+    {
+        warnings.push(format!(
+            "runtime.yaml: discovery_share is {share}: more of the budget goes into finding out \
+             what the columns are than into the model; declare more columns, or lower it"
+        ));
+    }
+    let rows = rows_per_id(&agreement.parties).map_or(u32::MAX, |rows| rows.get());
+    if rows > MANY_ROWS_PER_ID {
+        warnings.push(format!(
+            "runtime.yaml: one id may have {rows} rows in the joined table, so that all noise is \
+             {rows} times as large; lower max_rows_per_id"
+        ));
+    }
+    warnings
+}
