@@ -75,6 +75,17 @@ pub fn first_hidden(text: &str) -> Option<Hidden> {
     })
 }
 
+/// The same for a whole file, in which tabs, line ends and a byte order mark at its beginning are in order;
+/// with the number of the line, from 1, within which the position counts.
+#[must_use]
+pub fn first_hidden_in_lines(text: &str) -> Option<(usize, Hidden)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    (1..).zip(text.split('\n')).find_map(|(number, line)| {
+        let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', " ");
+        Some((number, first_hidden(&line)?))
+    })
+}
+
 /// The text on one line: each character that is not to be shown becomes `\u{..}`, a line feed `\n`.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
@@ -342,6 +353,15 @@ mod tests {
             first_hidden("ab\u{202e}").unwrap().to_string(),
             "U+202E at position 3, which changes the direction of writing"
         );
+    }
+
+    #[test]
+    fn a_file_has_tabs_and_line_ends_and_nothing_else_of_the_kind() {
+        let at = |text| first_hidden_in_lines(text).map(|(line, hidden)| (line, hidden.position));
+        assert_eq!(at("\u{feff}a:\r\n\tb: می\u{200c}خواهم\n"), None);
+        assert_eq!(at("a: 1\nb: \t\u{202e}2\n"), Some((2, 5)));
+        assert_eq!(at("a: 1\rb: 2\n"), Some((1, 5)));
+        assert_eq!(at("a\n\u{feff}"), Some((2, 1)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use access::{ServicePolicy, from_yaml, nearest};
+use printable::{first_hidden, first_hidden_in_lines};
 use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions};
 use protocol::Agreement;
 use serde_saphyr::Spanned;
@@ -36,6 +37,7 @@ const DEFAULT_MAX_SAMPLES: u64 = 10_000_000;
 
 /// Checks one thing after another, and makes the agreement if all hold.
 pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, AgreementError> {
+    check_characters(&agreement)?;
     let policy = ServicePolicy::from_yaml(agreement.service_yaml().as_bytes())?;
     let file: RuntimeFile = from_yaml(agreement.runtime_yaml().as_bytes())?;
     let method = checked_method(&file.method)?;
@@ -87,6 +89,19 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     Ok(checked)
 }
 
+/// Whether a person who reads the two files sees all that is in them, comments included.
+fn check_characters(agreement: &Agreement) -> Result<(), AgreementError> {
+    for (file, text) in [
+        ("service.yaml", agreement.service_yaml()),
+        ("runtime.yaml", agreement.runtime_yaml()),
+    ] {
+        if let Some((line, hidden)) = first_hidden_in_lines(text) {
+            return Err(AgreementError::Hidden { file, line, hidden });
+        }
+    }
+    Ok(())
+}
+
 fn checked_method(method: &Spanned<String>) -> Result<Method, AgreementError> {
     method
         .value
@@ -99,14 +114,10 @@ fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> 
         return Ok(DEFAULT_KEY.to_owned());
     };
     let name = key.value.as_str();
-    if name.is_empty()
-        || name.len() > 256
-        || name.chars().any(char::is_control)
-        || name.trim() != name
-    {
+    if name.is_empty() || name.len() > 256 || first_hidden(name).is_some() || name.trim() != name {
         return Err(value(
             key,
-            "the key must be the name of a column: 1 to 256 bytes, no spaces around them",
+            "the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control or invisible characters",
         ));
     }
     Ok(name.to_owned())
