@@ -76,8 +76,8 @@ impl Printer {
         }
     }
 
-    /// What is about the person's own file and is protected by no budget: it must not go where the output goes, and has
-    /// the same mark everywhere so that nobody overlooks that.
+    /// What is about the person's own file and is protected by no budget: it must not go where the
+    /// output goes, and has the same mark everywhere so that nobody overlooks that.
     pub(crate) fn private(self, text: impl Display) {
         self.say(format_args!("{PRIVATE}: {text}"));
     }
@@ -122,8 +122,8 @@ impl Printer {
         write_line(talk(), &format_args!("{lead}{}", escaped(text)));
     }
 
-    /// Why a command failed: each cause on a line of its own. What is wrong with a table of the person's own is marked as
-    /// [private](Self::private).
+    /// Why a command failed: each cause on a line of its own. What is wrong with a table of the
+    /// person's own is marked as [private](Self::private).
     pub(crate) fn error(self, error: &anyhow::Error) {
         let Causes { told, private } = Causes::of(error);
         if self.options.json {

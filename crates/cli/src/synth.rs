@@ -183,7 +183,8 @@ fn open_ledger(options: &SynthOptions, method: Method) -> anyhow::Result<Ledger>
     Ok(ledger.map_err(bad_input)?)
 }
 
-/// The coded table, for which discovery may have spent something; and what its owner alone was told of it.
+/// The coded table, for which discovery may have spent something; and what its owner alone was told
+/// of it.
 fn read_table(
     options: &SynthOptions,
     method: Method,

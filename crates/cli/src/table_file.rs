@@ -36,7 +36,8 @@ pub(crate) fn read(
     }
 }
 
-/// Tells what its owner should know of a table that was read, and nobody else; nothing with `--quiet`.
+/// Tells what its owner should know of a table that was read, and nobody else; nothing with
+/// `--quiet`.
 pub(crate) fn private_notes(path: &Path, upload: &Upload, printer: Printer) -> Vec<String> {
     if printer.is_quiet() {
         return Vec::new();
@@ -82,7 +83,8 @@ pub(crate) fn warn_of_formulas(formulas: &[FormulaReport], format: Format, print
             count => format!(" and {} more", count - 1),
         };
         printer.warn(format_args!(
-            "column `{column}`: a spreadsheet may take `{}`{more} for a formula; for people who open it with one, write it with --spreadsheet-safe",
+            "column `{column}`: a spreadsheet may take `{}`{more} for a formula; for people who \
+             open it with one, write it with --spreadsheet-safe",
             texts.first().map_or("", String::as_str)
         ));
     }

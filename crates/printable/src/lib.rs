@@ -75,8 +75,8 @@ pub fn first_hidden(text: &str) -> Option<Hidden> {
     })
 }
 
-/// The same for a whole file, in which tabs, line ends and a byte order mark at its beginning are in order;
-/// with the number of the line, from 1, within which the position counts.
+/// The same for a whole file, in which tabs, line ends and a byte order mark at its beginning are
+/// in order; with the number of the line, from 1, within which the position counts.
 #[must_use]
 pub fn first_hidden_in_lines(text: &str) -> Option<(usize, Hidden)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

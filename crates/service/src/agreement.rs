@@ -56,7 +56,8 @@ pub struct Limits {
 /// Why an agreement is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AgreementError {
-    /// A character that whoever reads the agreement would not see, or that their terminal would obey.
+    /// A character that whoever reads the agreement would not see, or that their terminal would
+    /// obey.
     #[error("{file}: line {line} has the character {hidden}; remove it")]
     Hidden {
         /// Name of the file.

@@ -117,7 +117,8 @@ fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> 
     if name.is_empty() || name.len() > 256 || first_hidden(name).is_some() || name.trim() != name {
         return Err(value(
             key,
-            "the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control or invisible characters",
+            "the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control \
+             or invisible characters",
         ));
     }
     Ok(name.to_owned())

@@ -126,7 +126,8 @@ fn format_named(name: &str) -> Result<Format, Problem> {
         })
 }
 
-/// For whom the rows are to be safe: by default for nobody in particular, as programs are to read back what was declared.
+/// For whom the rows are to be safe: by default for nobody in particular, as programs are to read
+/// back what was declared.
 fn made_safe(format: Format, safe: Option<&str>) -> Result<Format, Problem> {
     let problem = |detail: &str| Problem::new(Code::BadParameter, detail);
     match safe {

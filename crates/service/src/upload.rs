@@ -223,7 +223,8 @@ fn read_table(
     Ok(reply)
 }
 
-/// What of the declared columns a spreadsheet might run. What was found in undeclared ones is among the upload's warnings.
+/// What of the declared columns a spreadsheet might run. What was found in undeclared ones is among
+/// the upload's warnings.
 fn formulas(lease: &Lease) -> Vec<String> {
     let declared = lease.schema().into_iter().flat_map(Schema::formulas);
     let warning = |(column, texts): (&str, Vec<&str>)| {

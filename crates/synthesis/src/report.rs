@@ -33,12 +33,14 @@ pub struct Report {
     pub higher_way: Vec<MarginalReport>,
     /// How far the model's marginals are from the table's; where the method measures it.
     pub errors: Option<ErrorReport>,
-    /// Columns whose samples a spreadsheet should read in the [safe form](tabular::Format::SpreadsheetCsv) only.
+    /// Columns whose samples a spreadsheet should read in the [safe
+    /// form](tabular::Format::SpreadsheetCsv) only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub formulas: Vec<FormulaReport>,
 }
 
-/// The texts of a column that a spreadsheet may take for formulas and run ([`tabular::is_formula`]).
+/// The texts of a column that a spreadsheet may take for formulas and run
+/// ([`tabular::is_formula`]).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FormulaReport {

@@ -21,8 +21,9 @@ const BUFFER: usize = 1 << 16;
 /// taken and the others left out; without one every column is kept as it is until its domain is
 /// [discovered](crate::Joined::into_coded). Columns without a name are left out.
 ///
-/// A blank line between or after the rows is nothing in a table of several columns. In a table of one column it is a row
-/// whose field is empty, as R, Excel and others write it; the line end of the last row begins no row of its own.
+/// A blank line between or after the rows is nothing in a table of several columns. In a table of
+/// one column it is a row whose field is empty, as R, Excel and others write it; the line end of
+/// the last row begins no row of its own.
 ///
 /// Empty fields are null. What happens to values outside the declared domain does not depend on the data: a number or date beyond
 /// the bounds counts as the nearest bound; other text counts as `other` if the column has that, else as null if it is

@@ -424,8 +424,8 @@ impl Schema {
             .with_constraints(constraints)
     }
 
-    /// The columns with texts that a spreadsheet would take for formulas ([`is_formula`]): the name of each, and
-    /// these texts, which are its name or some of its categories.
+    /// The columns with texts that a spreadsheet would take for formulas ([`is_formula`]): the name
+    /// of each, and these texts, which are its name or some of its categories.
     pub fn formulas(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
         self.columns.iter().filter_map(|column| {
             let categories = match column.kind() {

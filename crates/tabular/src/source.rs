@@ -112,10 +112,11 @@ impl<R> Source<R> {
         blank.filter(|byte| **byte == b'\n').count() as u64
     }
 
-    /// The lines that are blank from this byte of the file on, where a record could begin: for each, how many line feeds
-    /// lie before it. Empty if the byte is no longer remembered.
+    /// The lines that are blank from this byte of the file on, where a record could begin: for
+    /// each, how many line feeds lie before it. Empty if the byte is no longer remembered.
     ///
-    /// The parser ends a record at `\r`, so that the `\n` after it may be the end of the record before.
+    /// The parser ends a record at `\r`, so that the `\n` after it may be the end of the record
+    /// before.
     pub(crate) fn blank_lines(&self, byte: u64) -> Vec<u64> {
         let Some(start) = byte
             .checked_sub(self.recent_start)

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use crate::number::decimal;
 
-/// Whether a spreadsheet may take a field of a CSV file for a formula and run it: after white space it begins with `=`,
-/// `+`, `-` or `@`, their full-width or small forms included, and it is not simply a number such as `-5`.
+/// Whether a spreadsheet may take a field of a CSV file for a formula and run it: after white space
+/// it begins with `=`, `+`, `-` or `@`, their full-width or small forms included, and it is not
+/// simply a number such as `-5`.
 ///
-/// Texts that begin with a tab or a line end belong here too, but no name or category has these characters.
+/// Texts that begin with a tab or a line end belong here too, but no name or category has these
+/// characters.
 #[must_use]
 pub fn is_formula(text: &str) -> bool {
     let shown = text.trim_start();
@@ -31,7 +33,8 @@ pub fn is_formula(text: &str) -> bool {
     shown.starts_with(begins) && decimal(shown.trim_end().as_bytes()).is_none()
 }
 
-/// The text as a spreadsheet shows it and does not run it: an apostrophe goes before what is a formula to it.
+/// The text as a spreadsheet shows it and does not run it: an apostrophe goes before what is a
+/// formula to it.
 pub(crate) fn inert(text: &str) -> Cow<'_, str> {
     if is_formula(text) {
         format!("'{text}").into()

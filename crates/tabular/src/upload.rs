@@ -389,12 +389,14 @@ fn warnings_of_texts(column: &RawColumn) -> Vec<String> {
     let mut warnings = Vec::new();
     if is_formula(name) {
         warnings.push(format!(
-            "column `{name}`: a spreadsheet may take its name for a formula; rename it, or ask for samples that are safe in one"
+            "column `{name}`: a spreadsheet may take its name for a formula; rename it, or ask for \
+             samples that are safe in one"
         ));
     }
     if formulas > 0 {
         warnings.push(format!(
-            "column `{name}`: a spreadsheet may take {} for formulas, which begin with `=`, `+`, `-` or `@`; ask for samples that are safe in one",
+            "column `{name}`: a spreadsheet may take {} for formulas, which begin with `=`, `+`, `-` \
+             or `@`; ask for samples that are safe in one",
             values(formulas)
         ));
     }

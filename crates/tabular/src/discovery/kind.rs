@@ -36,7 +36,8 @@ impl Classes {
         self.rows.as_slice()
     }
 
-    /// Rows that are empty, whole numbers, decimal numbers, dates, other texts, codes. Each row is in one cell.
+    /// Rows that are empty, whole numbers, decimal numbers, dates, other texts, codes. Each row is
+    /// in one cell.
     pub(super) fn cells(&self) -> Vec<u32> {
         self.cells.to_vec()
     }
@@ -92,8 +93,9 @@ fn class(text: &[u8]) -> usize {
     }
 }
 
-/// Whether a text that reads as a number is written as codes are: with a zero before other digits, or as digits, `e`
-/// and digits alone. Programs that write a number with an exponent write a point or a sign as well.
+/// Whether a text that reads as a number is written as codes are: with a zero before other digits,
+/// or as digits, `e` and digits alone. Programs that write a number with an exponent write a point
+/// or a sign as well.
 fn is_code(text: &[u8]) -> bool {
     let digits = match text {
         [b'+' | b'-', rest @ ..] => rest,
@@ -130,8 +132,8 @@ impl Finding {
         let numbers = count(WHOLE) + count(DECIMAL) + count(CODE);
         let filled = numbers + count(DAY) + count(TEXT);
         let most = 0.9 * filled;
-        // Postcodes: where one in a hundred begins with a zero, the others are no quantities either. A zero typed
-        // before a few ages does not make codes of them.
+        // Postcodes: where one in a hundred begins with a zero, the others are no quantities
+        // either. A zero typed before a few ages does not make codes of them.
         let codes = stands_out(count(CODE)) && count(CODE) >= 0.01 * filled;
         let values = if filled <= 4.0 * sigma || codes && numbers >= most {
             Values::Text

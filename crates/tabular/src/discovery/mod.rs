@@ -358,8 +358,8 @@ fn count_by_start<T: Ladder>(starts: &[T], values: impl Iterator<Item = (T, u32)
 
 /// Finds the categories that enough rows have, in order of their texts.
 ///
-/// Which texts may be released at all is a rule about each text alone, applied before anything is counted: it changes
-/// no count of another text, so that the sensitivity stays what it is.
+/// Which texts may be released at all is a rule about each text alone, applied before anything is
+/// counted: it changes no count of another text, so that the sensitivity stays what it is.
 fn categories(
     name: &str,
     texts: &Texts,
