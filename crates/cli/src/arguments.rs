@@ -32,7 +32,7 @@ pub(crate) struct OutputOptions {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Say nothing but errors and results
+    /// Say nothing but errors and results; nothing about your own file either
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
@@ -258,6 +258,9 @@ pub(crate) struct VerifyReceiptOptions {
 }
 
 /// Make private synthetic rows from one table of your own, without any enclave
+///
+/// What it says of your own table ("about your own file, not private"; with --json under
+/// `private_to_you`), and whether it refuses it, is protected by no budget: keep it to yourself.
 #[derive(Args)]
 #[command(after_help = "Examples:
   synclave synth people.csv --epsilon 1 --output synthetic.csv
@@ -328,6 +331,11 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "OUT")]
     pub(crate) output: PathBuf,
 
+    /// For people who open the rows with a spreadsheet: an apostrophe before names and categories
+    /// that it would run as formulas. CSV only
+    #[arg(long)]
+    pub(crate) spreadsheet_safe: bool,
+
     /// Keep the fitted model, for `synclave sample`
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
@@ -384,11 +392,17 @@ pub(crate) struct SampleOptions {
     /// The synthetic rows: CSV, or JSON by its ending
     #[arg(long, value_name = "OUT")]
     pub(crate) output: PathBuf,
+
+    /// For people who open the rows with a spreadsheet: an apostrophe before names and categories
+    /// that it would run as formulas. CSV only
+    #[arg(long)]
+    pub(crate) spreadsheet_safe: bool,
 }
 
 /// Compare a synthetic table with a real one that you own
 ///
 /// What it prints is computed from the real rows without noise: it is for you, not for publication.
+/// With --json all of it is under `private_to_you`.
 #[derive(Args)]
 #[command(after_help = "Example: synclave evaluate people.csv synthetic.csv --schema people.yaml")]
 pub(crate) struct EvaluateOptions {

@@ -9,7 +9,7 @@ use tabular::Joined;
 
 use crate::arguments::EvaluateOptions;
 use crate::exit::BadInput;
-use crate::printer::Printer;
+use crate::printer::{PRIVATE, PRIVATE_FIELD, Printer};
 use crate::table_file;
 
 pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result<()> {
@@ -24,19 +24,29 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
         // All rows of everyone are compared.
         Some(NonZeroU32::MAX),
         declared.as_ref(),
-        printer,
     )?;
+    let mut notes = table_file::private_notes(&options.real, &real, printer);
     let real = Joined::single(real).dangerous_into_coded();
-    let synthetic = table_file::read(&options.synthetic, None, None, Some(real.schema()), printer)?;
+    let synthetic = table_file::read(&options.synthetic, None, None, Some(real.schema()))?;
+    notes.extend(table_file::private_notes(
+        &options.synthetic,
+        &synthetic,
+        printer,
+    ));
     let synthetic = Joined::single(synthetic).dangerous_into_coded();
     let evaluation = synthesis::evaluate(&real, &synthetic)
         .context(BadInput("the two tables cannot be compared".to_owned()))?;
-    printer.say("computed from the real rows without noise: for you, not for publication");
+    printer.result(format_args!(
+        "{PRIVATE}: all of this is computed from the real rows without noise; do not publish it"
+    ));
     if options.schema.is_none() {
         printer.say("numbers are compared on a grid taken from the real table; with --schema, in the declared bins");
     }
     describe(&evaluation, printer);
-    printer.document(&json!(evaluation));
+    let mut all = json!(evaluation);
+    all["notes"] = json!(notes);
+    // The scores are what was asked for, so that they are there with --quiet as well.
+    printer.document(&json!({PRIVATE_FIELD: all}));
     Ok(())
 }
 

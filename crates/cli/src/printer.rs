@@ -9,8 +9,14 @@ use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use printable::{escaped, escaped_json, escaped_lines};
+use tabular::TableError;
 
 use crate::arguments::OutputOptions;
+
+/// How everything begins that is said of the person's own file and is not private.
+pub(crate) const PRIVATE: &str = "about your own file, not private";
+/// Its name in documents of `--json`.
+pub(crate) const PRIVATE_FIELD: &str = "private_to_you";
 
 /// Where a command says things, as the person asked for it.
 ///
@@ -83,6 +89,24 @@ impl Printer {
         write_line(talk(), &escaped_lines(&text.to_string()));
     }
 
+    /// What is about the person's own file and is protected by no budget: it must not go where the
+    /// output goes, and has the same mark everywhere so that nobody overlooks that.
+    pub(crate) fn private(self, text: impl Display) {
+        self.say(format_args!("{PRIVATE}: {text}"));
+    }
+
+    /// The same in the document of `--json`, where it is under this one name.
+    pub(crate) fn private_field(self, document: &mut serde_json::Value, value: serde_json::Value) {
+        if !self.is_quiet() {
+            document[PRIVATE_FIELD] = value;
+        }
+    }
+
+    /// Whether only errors and results are to be told.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.options.quiet
+    }
+
     /// What a person must know, however quiet it is to be.
     pub(crate) fn warn(self, text: impl Display) {
         write_line(talk(), &escaped(&format!("warning: {text}")));
@@ -110,18 +134,24 @@ impl Printer {
         write_line(talk(), &format_args!("{lead}{}", escaped(text)));
     }
 
-    /// Why a command failed: each cause on a line of its own.
+    /// Why a command failed: each cause on a line of its own. What is wrong with a table of the
+    /// person's own is marked as [private](Self::private).
     pub(crate) fn error(self, error: &anyhow::Error) {
-        let causes = causes(error);
+        let Causes { told, private } = Causes::of(error);
         if self.options.json {
             let exit_code = crate::exit::of(error).code();
-            write_json(&serde_json::json!({"error": causes.join(": "), "exit_code": exit_code}));
+            let mut document =
+                serde_json::json!({"error": told.join(": "), "exit_code": exit_code});
+            if !private.is_empty() {
+                document[PRIVATE_FIELD] = private.join(": ").into();
+            }
+            write_json(&document);
         }
-        let mut lines = causes.iter().map(|cause| escaped(cause));
-        let first = lines.next().unwrap_or_default();
-        write_line(talk(), &format_args!("error: {first}"));
-        for cause in lines {
-            write_line(talk(), &format_args!("  because: {cause}"));
+        let mut lead = "error:".to_owned();
+        let marked = private.iter().map(|cause| format!("{PRIVATE}: {cause}"));
+        for cause in told.into_iter().chain(marked) {
+            write_line(talk(), &format_args!("{lead} {}", escaped(&cause)));
+            "  because:".clone_into(&mut lead);
         }
     }
 
@@ -136,15 +166,32 @@ impl Printer {
     }
 }
 
-/// What went wrong and why, without a cause that the sentence before it ends with.
-fn causes(error: &anyhow::Error) -> Vec<String> {
-    let mut causes: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !causes.last().is_some_and(|before| before.ends_with(&cause)) {
-            causes.push(cause);
+/// What went wrong and why.
+struct Causes {
+    told: Vec<String>,
+    /// From the first on that depends on what is in a table.
+    private: Vec<String>,
+}
+
+impl Causes {
+    /// Without a cause that the sentence before it ends with.
+    fn of(error: &anyhow::Error) -> Self {
+        let (mut told, mut private) = (Vec::new(), Vec::new());
+        let mut before = String::new();
+        for cause in error.chain() {
+            let sentence = cause.to_string();
+            let to = if cause.is::<TableError>() || !private.is_empty() {
+                &mut private
+            } else {
+                &mut told
+            };
+            if before.is_empty() || !before.ends_with(&sentence) {
+                to.push(sentence.clone());
+                before = sentence;
+            }
         }
+        Self { told, private }
     }
-    causes
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]

@@ -10,7 +10,9 @@ use privacy::{
     budget_warnings, check_budget,
 };
 use serde_json::{Map, Value, json};
-use synthesis::{Conditional, ErrorReport, MarginalError, Method, Model, PublicPrior, Workload};
+use synthesis::{
+    Conditional, ErrorReport, FormulaReport, MarginalError, Method, Model, PublicPrior, Workload,
+};
 use tabular::{CodedTable, Condition, Joined, MAX_FOUND_CATEGORIES, Schema};
 
 use crate::arguments::{SampleOptions, SynthOptions};
@@ -37,6 +39,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         let message = format!("{method} takes no --public data; use GRAIN");
         return Err(BadInput(message).into());
     }
+    let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
     let params = params(options)?;
     method.check_params(&params).map_err(bad_input)?;
     let mut ledger = open_ledger(options, method, printer)?;
@@ -50,7 +53,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         method.check_budget(&params, &schema.sizes(), &ledger, 0.0)?;
         prior = public_prior(options, schema, printer)?;
     }
-    let table = read_table(
+    let (table, notes) = read_table(
         options,
         method,
         &params,
@@ -87,6 +90,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     }
     files.push(table_file::prepare_samples(
         &options.output,
+        format,
         samples,
         printer,
     )?);
@@ -98,15 +102,19 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     if let Some(errors) = &report.errors {
         tell_errors(errors, printer);
     }
+    table_file::warn_of_formulas(&report.formulas, format, printer);
     tell_guarantee(options, &model, printer);
-    printer.document(&json!({
+    let mut document = json!({
         "output": options.output,
         "rows": rows,
         "method": model.method().to_string(),
         "domain": domain,
         "errors": report.errors,
+        "formulas": report.formulas,
         "ledger": model.ledger(),
-    }));
+    });
+    printer.private_field(&mut document, json!({"notes": notes}));
+    printer.document(&document);
     Ok(())
 }
 
@@ -187,7 +195,8 @@ fn open_ledger(options: &SynthOptions, method: Method, printer: Printer) -> anyh
     Ok(ledger.map_err(bad_input)?)
 }
 
-/// The coded table, for which discovery may have spent something.
+/// The coded table, for which discovery may have spent something; and what its owner alone was told
+/// of it.
 fn read_table(
     options: &SynthOptions,
     method: Method,
@@ -195,19 +204,19 @@ fn read_table(
     schema: Option<&Schema>,
     ledger: &mut Ledger,
     printer: Printer,
-) -> anyhow::Result<CodedTable> {
+) -> anyhow::Result<(CodedTable, Vec<String>)> {
     let upload = table_file::read(
         &options.data,
         options.key.as_deref(),
         options.max_rows_per_id,
         schema,
-        printer,
     )?;
+    let notes = table_file::private_notes(&options.data, &upload, printer);
     let columns = upload.column_names().count();
     let joined = Joined::single(upload);
     if options.dangerous_domain_from_data {
         printer.warn("the domain is taken from the data: its values and ranges show through, whatever epsilon says");
-        return Ok(joined.dangerous_into_coded());
+        return Ok((joined.dangerous_into_coded(), notes));
     }
     let mut discovery = Rho::ZERO;
     if joined.needs_discovery() {
@@ -219,7 +228,8 @@ fn read_table(
         discovery = ledger.total().split(&parts).map_err(bad_input)?[0];
         printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
     }
-    Ok(joined.into_coded(ledger, discovery, &mut NoiseRng::from_os()?)?)
+    let table = joined.into_coded(ledger, discovery, &mut NoiseRng::from_os()?)?;
+    Ok((table, notes))
 }
 
 fn workload(options: &SynthOptions, schema: &Schema) -> anyhow::Result<Workload> {
@@ -261,8 +271,10 @@ fn public_prior(
         let file = std::fs::File::open(path).with_context(problem)?;
         PublicPrior::from_model(&Model::read(file).with_context(problem)?)
     } else {
-        let upload =
-            table_file::read(path, None, None, Some(schema), printer).with_context(problem)?;
+        let upload = table_file::read(path, None, None, Some(schema)).with_context(problem)?;
+        for warning in upload.warnings() {
+            printer.say(format_args!("note: {}: {warning}", path.display()));
+        }
         let joined = Joined::single(upload);
         if joined.needs_discovery() {
             let message = "it has columns that the private table has not: leave them out";
@@ -339,6 +351,7 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
             options.model.display()
         ))
     };
+    let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
     interrupt::leaves_nothing_behind(printer)?;
     let file = std::fs::File::open(&options.model).with_context(problem)?;
     let model = Model::read(file).with_context(problem)?;
@@ -364,14 +377,17 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
         Some(given) => given.sample(rows, options.seed),
         None => model.sample(rows, options.seed),
     };
-    let prepared = table_file::prepare_samples(&options.output, samples, printer)?;
+    let prepared = table_file::prepare_samples(&options.output, format, samples, printer)?;
     whole_file::keep(vec![prepared])?;
     printer.say(format_args!(
         "wrote {rows} synthetic rows to {}",
         options.output.display()
     ));
+    let formulas = FormulaReport::all_of(model.schema());
+    table_file::warn_of_formulas(&formulas, format, printer);
     let domain = receipt::domain(model.ledger());
-    let mut document = json!({"output": options.output, "rows": rows, "domain": domain});
+    let mut document =
+        json!({"output": options.output, "rows": rows, "domain": domain, "formulas": formulas});
     if let Some(given) = &given {
         tell_probability(given, &model, printer);
         document["probability"] = given.probability().into();

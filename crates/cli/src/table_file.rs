@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::Context;
-use synthesis::SampleStream;
+use synthesis::{FormulaReport, SampleStream};
 use tabular::{Declaration, Format, KeyHasher, Limits, Schema, Upload};
 
 use crate::exit::BadInput;
@@ -13,13 +13,12 @@ use crate::printer::Printer;
 use crate::progress;
 use crate::whole_file::{self, Prepared};
 
-/// Reads a table of the person's own: Parquet when its name ends so, CSV otherwise.
+/// Reads a table: Parquet when its name ends so, CSV otherwise.
 pub(crate) fn read(
     path: &Path,
     key: Option<&str>,
     max_rows_per_id: Option<NonZeroU32>,
     schema: Option<&Schema>,
-    printer: Printer,
 ) -> anyhow::Result<Upload> {
     let problem = || BadInput(format!("could not read the table in {}", path.display()));
     let file = File::open(path).with_context(problem)?;
@@ -30,15 +29,23 @@ pub(crate) fn read(
         max_rows_per_id,
         ..Limits::default()
     };
-    let upload = if has_ending(path, "parquet") {
-        tabular::read_parquet(file, key, schema, &hasher, &limits).with_context(problem)?
+    if has_ending(path, "parquet") {
+        tabular::read_parquet(file, key, schema, &hasher, &limits).with_context(problem)
     } else {
-        tabular::read_csv(file, key, schema, &hasher, &limits).with_context(problem)?
-    };
-    for warning in upload.warnings() {
-        printer.say(format_args!("note: {}: {warning}", path.display()));
+        tabular::read_csv(file, key, schema, &hasher, &limits).with_context(problem)
     }
-    Ok(upload)
+}
+
+/// Tells what its owner should know of a table that was read, and nobody else; nothing with
+/// `--quiet`.
+pub(crate) fn private_notes(path: &Path, upload: &Upload, printer: Printer) -> Vec<String> {
+    if printer.is_quiet() {
+        return Vec::new();
+    }
+    let note = |warning: &String| format!("{}: {warning}", path.display());
+    let notes: Vec<String> = upload.warnings().iter().map(note).collect();
+    notes.iter().for_each(|note| printer.private(note));
+    notes
 }
 
 /// Reads the declared columns of one table.
@@ -49,17 +56,47 @@ pub(crate) fn read_schema(path: &Path) -> anyhow::Result<Schema> {
     Schema::new(declaration).with_context(problem)
 }
 
-/// Writes rows, to be kept later: JSON when the name ends so, CSV otherwise.
-pub(crate) fn prepare_samples(
-    path: &Path,
-    mut samples: SampleStream<'_>,
-    printer: Printer,
-) -> anyhow::Result<Prepared> {
+/// The format for rows in a file of this name: JSON when the name ends so, CSV otherwise.
+pub(crate) fn format_of(path: &Path, spreadsheet_safe: bool) -> Result<Format, BadInput> {
     let format = if has_ending(path, "json") {
         Format::Json
     } else {
         Format::Csv
     };
+    let none = "--spreadsheet-safe is for CSV: no spreadsheet takes a text in JSON for a formula";
+    match spreadsheet_safe {
+        false => Ok(format),
+        true => format
+            .spreadsheet_safe()
+            .ok_or_else(|| BadInput(none.to_owned())),
+    }
+}
+
+/// Tells what of the rows written a spreadsheet might run.
+pub(crate) fn warn_of_formulas(formulas: &[FormulaReport], format: Format, printer: Printer) {
+    if format != Format::Csv {
+        return;
+    }
+    for FormulaReport { column, texts } in formulas {
+        let more = match texts.len() {
+            0 | 1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        printer.warn(format_args!(
+            "column `{column}`: a spreadsheet may take `{}`{more} for a formula; for people who \
+             open it with one, write it with --spreadsheet-safe",
+            texts.first().map_or("", String::as_str)
+        ));
+    }
+}
+
+/// Writes rows, to be kept later.
+pub(crate) fn prepare_samples(
+    path: &Path,
+    format: Format,
+    mut samples: SampleStream<'_>,
+    printer: Printer,
+) -> anyhow::Result<Prepared> {
     let bar = progress::bar(printer)?;
     bar.set_length(samples.left());
     bar.set_message("writing rows");

@@ -356,6 +356,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_has_tabs_and_line_ends_and_nothing_else_of_the_kind() {
+        let at = |text| first_hidden_in_lines(text).map(|(line, hidden)| (line, hidden.position));
+        assert_eq!(at("\u{feff}a:\r\n\tb: می\u{200c}خواهم\n"), None);
+        assert_eq!(at("a: 1\nb: \t\u{202e}2\n"), Some((2, 5)));
+        assert_eq!(at("a: 1\rb: 2\n"), Some((1, 5)));
+        assert_eq!(at("a\n\u{feff}"), Some((2, 1)));
+    }
+
+    #[test]
     fn json_keeps_its_value_and_says_every_hidden_character_in_ascii() {
         let json = "{\n  \"a\u{9b}\": \"\u{202e}\u{e0041}می\u{200c}\\u0000 é\"\n}";
         assert_eq!(

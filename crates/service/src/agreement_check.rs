@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use access::ServicePolicy;
+use printable::first_hidden;
 use privacy::{
     Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, MAX_EPSILON, UnsafeBudget,
     check_budget, needs_danger,
@@ -125,14 +126,11 @@ fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> 
         return Ok(DEFAULT_KEY.to_owned());
     };
     let name = key.value.as_str();
-    if name.is_empty()
-        || name.len() > 256
-        || name.chars().any(char::is_control)
-        || name.trim() != name
-    {
+    if name.is_empty() || name.len() > 256 || first_hidden(name).is_some() || name.trim() != name {
         return Err(value(
             key,
-            "the key must be the name of a column: 1 to 256 bytes, no spaces around them",
+            "the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control \
+             or invisible characters",
         ));
     }
     Ok(name.to_owned())

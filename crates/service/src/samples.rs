@@ -19,7 +19,7 @@ use crate::training::Fitted;
 use crate::turnstile::Kind;
 
 /// Parameters that the path knows.
-pub(crate) const PARAMETERS: &[&str] = &["format", "num_samples", "seed", "where"];
+pub(crate) const PARAMETERS: &[&str] = &["format", "num_samples", "safe", "seed", "where"];
 const PIECE_BYTES: usize = 64 << 10;
 const PIECES_IN_FLIGHT: usize = 4;
 
@@ -33,6 +33,7 @@ const PROBABILITY: HeaderName = HeaderName::from_static("synclave-condition-prob
 pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<Response> {
     let parameters = Parameters::of(uri, PARAMETERS)?;
     let format = format_named(parameters.get("format").unwrap_or(Format::Csv.name()))?;
+    let format = made_safe(format, parameters.get("safe"))?;
     let max_rows = room.agreement().limits().max_samples;
     let rows = parameters.number("num_samples", 1, max_rows)?;
     let seed = parameters.number("seed", 0, u64::MAX)?;
@@ -84,7 +85,7 @@ pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> R
         }
     });
     let (content_type, attachment) = match format {
-        Format::Csv => (
+        Format::Csv | Format::SpreadsheetCsv => (
             "text/csv; charset=utf-8",
             "attachment; filename=synthetic_data.csv",
         ),
@@ -123,6 +124,21 @@ fn format_named(name: &str) -> Result<Format, Problem> {
             );
             Problem::new(Code::UnknownFormat, detail)
         })
+}
+
+/// For whom the rows are to be safe: by default for nobody in particular, as programs are to read
+/// back what was declared.
+fn made_safe(format: Format, safe: Option<&str>) -> Result<Format, Problem> {
+    let problem = |detail: &str| Problem::new(Code::BadParameter, detail);
+    match safe {
+        None => Ok(format),
+        Some("spreadsheet") => format.spreadsheet_safe().ok_or_else(|| {
+            problem(
+                "`safe=spreadsheet` is for CSV; no spreadsheet takes a text in JSON for a formula.",
+            )
+        }),
+        Some(_) => Err(problem("`safe` must be `spreadsheet`, or left out.")),
+    }
 }
 
 /// What was asked for.

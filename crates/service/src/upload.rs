@@ -8,7 +8,7 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use protocol::{Code, Commitment, Problem, Salt, UploadReply};
-use tabular::{TableError, Upload, read_csv, read_parquet_while};
+use tabular::{Schema, TableError, Upload, read_csv, read_parquet_while};
 use tokio::sync::mpsc;
 
 use crate::incoming::{Incoming, Piece, incomplete, too_many_bytes};
@@ -224,11 +224,25 @@ fn read_table(
     let reply = UploadReply {
         message: "Upload completed".to_owned(),
         rows: u64::try_from(upload.rows()).unwrap_or(u64::MAX),
-        warnings: upload.warnings().to_vec(),
+        warnings: [upload.warnings(), &formulas(&lease)].concat(),
         commitment: commitment.clone(),
     };
     lease.accept(Held { upload, commitment })?;
     Ok(reply)
+}
+
+/// What of the declared columns a spreadsheet might run. What was found in undeclared ones is among
+/// the upload's warnings.
+fn formulas(lease: &Lease) -> Vec<String> {
+    let declared = lease.schema().into_iter().flat_map(Schema::formulas);
+    let warning = |(column, texts): (&str, Vec<&str>)| {
+        let texts: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
+        format!(
+            "column `{column}`: a spreadsheet may take {} for formulas; take samples with `safe=spreadsheet`",
+            texts.join(", ")
+        )
+    };
+    declared.map(warning).collect()
 }
 
 fn code(

@@ -43,6 +43,6 @@ pub use fit::{FitError, Progress, check_constraints, fit, fit_with_prior};
 pub use method::{Method, ParameterError, UnknownMethod};
 pub use model::Model;
 pub use public::{PublicPrior, PublicPriorError};
-pub use report::{ErrorReport, MarginalError, MarginalReport, Report};
+pub use report::{ErrorReport, FormulaReport, MarginalError, MarginalReport, Report};
 pub use sample::SampleStream;
 pub use workload::{NamedMarginal, Workload, WorkloadError};

@@ -3,6 +3,7 @@ use std::ops::RangeInclusive;
 use marginals::Clique;
 use privacy::DomainSource;
 use serde::Serialize;
+use tabular::Schema;
 
 use crate::Model;
 use crate::errors::{MeasuredError, MeasuredErrors};
@@ -32,6 +33,21 @@ pub struct Report {
     pub higher_way: Vec<MarginalReport>,
     /// How far the model's marginals are from the table's; where the method measures it.
     pub errors: Option<ErrorReport>,
+    /// Columns whose samples a spreadsheet should read in the [safe
+    /// form](tabular::Format::SpreadsheetCsv) only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub formulas: Vec<FormulaReport>,
+}
+
+/// The texts of a column that a spreadsheet may take for formulas and run
+/// ([`tabular::is_formula`]).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FormulaReport {
+    /// Name of the column.
+    pub column: String,
+    /// Its name or categories, where they begin as formulas do.
+    pub texts: Vec<String>,
 }
 
 /// Distances between the table and the final model, which were measured under the same budget.
@@ -104,7 +120,20 @@ impl Report {
                 .errors
                 .as_ref()
                 .map(|errors| ErrorReport::new(model, errors)),
+            formulas: FormulaReport::all_of(&model.schema),
         }
+    }
+}
+
+impl FormulaReport {
+    /// Of each column that has such texts.
+    #[must_use]
+    pub fn all_of(schema: &Schema) -> Vec<FormulaReport> {
+        let report = |(column, texts): (&str, Vec<&str>)| FormulaReport {
+            column: column.to_owned(),
+            texts: texts.into_iter().map(str::to_owned).collect(),
+        };
+        schema.formulas().map(report).collect()
     }
 }
 

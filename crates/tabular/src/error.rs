@@ -3,7 +3,7 @@
 use strict_yaml::quoted_list;
 
 use crate::account::NoRoom;
-use crate::schema::MAX_NAME_BYTES;
+use crate::schema::NameFault;
 
 /// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated ids, a few ids;
 /// other values of the table are never quoted.
@@ -62,12 +62,12 @@ pub enum TableError {
         second: usize,
     },
     /// A column name that cannot be used.
-    #[error(
-        "the name of column {number} cannot be used: a name has 1 to {MAX_NAME_BYTES} bytes, and no control character"
-    )]
+    #[error("the name of column {number} cannot be used: {fault}")]
     BadHeader {
         /// Position of the column, from 1.
         number: usize,
+        /// What is wrong with it.
+        fault: NameFault,
     },
     /// A record with more or fewer fields than the header.
     #[error(

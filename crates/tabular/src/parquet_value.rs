@@ -177,7 +177,15 @@ impl Form {
             #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
             push_whole(text, value as i64);
         } else {
+            let start = text.len();
             write!(text, "{value:?}").expect("writing to memory does not fail");
+            // `1e300` is what a code looks like (`discovery`), `1e+300` a number.
+            let exponent = text[start..].iter().position(|byte| *byte == b'e');
+            if let Some(at) = exponent.map(|e| start + e + 1)
+                && text[at] != b'-'
+            {
+                text.insert(at, b'+');
+            }
         }
     }
 
@@ -288,7 +296,7 @@ mod tests {
     fn numbers_are_written_as_people_write_them() {
         assert_eq!(text(|text| Form::Float.push_double(text, 3.0)), "3");
         assert_eq!(text(|text| Form::Float.push_double(text, -0.1)), "-0.1");
-        assert_eq!(text(|text| Form::Float.push_double(text, 1e300)), "1e300");
+        assert_eq!(text(|text| Form::Float.push_double(text, 1e300)), "1e+300");
         assert_eq!(text(|text| Form::Float.push_double(text, f64::NAN)), "NaN");
         assert_eq!(text(|text| Form::Float.push_float(text, 0.1)), "0.1");
         assert_eq!(

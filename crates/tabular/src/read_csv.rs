@@ -22,6 +22,10 @@ const BUFFER: usize = 1 << 16;
 /// taken and the others left out; without one every column is kept as it is until its domain is
 /// [discovered](crate::Joined::into_coded). Columns without a name are left out.
 ///
+/// A blank line between or after the rows is nothing in a table of several columns. In a table of
+/// one column it is a row whose field is empty, as R, Excel and others write it; the line end of
+/// the last row begins no row of its own.
+///
 /// Empty fields are null. What happens to values outside the declared domain does not depend on the data: a number or date beyond
 /// the bounds counts as the nearest bound; other text counts as `other` if the column has that, else as null if it is
 /// nullable, else as the first category or lowest bin. Each is counted in [`Upload::warnings`].
@@ -46,6 +50,7 @@ pub fn read_csv(
         record: ByteRecord::new(),
         header: Vec::new(),
         line: 1,
+        start: 0,
         limits,
     };
     csv.read_header()?;
@@ -66,8 +71,9 @@ struct Csv<'a, R: Read> {
     reader: csv::Reader<Source<'a, R>>,
     record: ByteRecord,
     header: Vec<String>,
-    /// Where the record being read starts, blank lines before it included.
+    /// Where the record being read starts, blank lines before it included: the line, and the byte.
     line: u64,
+    start: u64,
     limits: &'a Limits,
 }
 
@@ -102,8 +108,19 @@ impl<R: Read> Csv<'_, R> {
 
     fn read_rows(&mut self, intake: &mut Intake) -> Result<u32, TableError> {
         let targets = intake.targets.clone();
-        let mut rows: u32 = 0;
-        while self.next()? {
+        let (mut rows, mut blank): (u32, u32) = (0, 0);
+        loop {
+            let more = self.next()?;
+            if let [only] = targets.as_slice() {
+                for line in self.blank_lines() {
+                    intake.begin_row(rows)?;
+                    intake.push(*only, b"", line)?;
+                    (rows, blank) = (rows + 1, blank + 1);
+                }
+            }
+            if !more {
+                break;
+            }
             intake.begin_row(rows)?;
             if self.record.len() != targets.len() {
                 return Err(self.wrong_length(targets.len()));
@@ -116,6 +133,7 @@ impl<R: Read> Csv<'_, R> {
             rows += 1;
         }
         self.check_end()?;
+        intake.warn_of_blank_lines(blank);
         Ok(rows)
     }
 
@@ -123,8 +141,8 @@ impl<R: Read> Csv<'_, R> {
     fn next(&mut self) -> Result<bool, TableError> {
         let start = self.reader.position();
         self.line = start.line();
-        let start = start.byte();
-        self.reader.get_mut().begin_record(start);
+        self.start = start.byte();
+        self.reader.get_mut().begin_record(self.start);
         self.reader
             .read_byte_record(&mut self.record)
             .map_err(|error| match self.reader.get_mut().take_stop() {
@@ -208,6 +226,13 @@ impl<R: Read> Csv<'_, R> {
             Some(line) => Err(TableError::UnclosedQuote { line }),
             None => Ok(()),
         }
+    }
+
+    /// The blank lines before the record, or at the end before the end of the file.
+    fn blank_lines(&self) -> impl Iterator<Item = u64> + use<R> {
+        let first = self.line;
+        let blank = self.reader.get_ref().blank_lines(self.start);
+        blank.into_iter().map(move |feeds| first + feeds)
     }
 
     /// The line on which the record starts, blank lines before it skipped.
@@ -310,6 +335,60 @@ mod tests {
             2 rows of a
         "#]],
         );
+    }
+
+    #[test]
+    fn a_blank_line_is_a_row_where_there_is_one_column() {
+        let rows = |text: &str| {
+            let result = read(text.as_bytes(), None, None, &Limits::default());
+            result.map_or(0, |upload| upload.rows())
+        };
+        for (text, expected) in [
+            ("a\nx\n", 1),
+            ("a\nx", 1),
+            ("a\nx\n\n", 2),
+            ("a\n\nx\n", 2),
+            ("a\n\n\n\nx\ny\n", 5),
+            ("a\n\n", 1),
+            ("a\n\"\"\nx\n\"\"\n", 3),
+            ("a\n\"\"", 1),
+            ("\n\na\nx\n", 1),
+            ("a\r\nx\r\n", 1),
+            ("a\r\n\r\nx\r\n\r\n", 3),
+            ("a\r\n\"\"\r\n\r\n", 2),
+            ("a\r\r\nx\n", 2),
+            ("a\rx\r\ry", 3),
+            ("a\n\"x\n\n\"\n\n", 2),
+            ("a\n  \n", 1),
+            // Several columns: as ever.
+            ("a,b\nx,y\n\n\nz,w\n\n", 2),
+            ("a,\nx,\n\n", 1),
+        ] {
+            assert_eq!(rows(text), expected, "{text:?}");
+        }
+        let many = format!("a\n{}", "\n".repeat(200_000));
+        assert_eq!(rows(&many), 200_000);
+        let limits = Limits {
+            max_rows: 2,
+            ..Limits::default()
+        };
+        assert!(read(b"a\n\n\n", None, None, &limits).is_ok());
+        let refused = read(b"a\n\n\n\n", None, None, &limits).unwrap_err();
+        assert!(matches!(refused, TableError::TooManyRows { limit: 2 }));
+    }
+
+    #[test]
+    fn blank_lines_are_told_to_the_owner_with_their_line() {
+        let schema = "{age: {integer: {min: 0, max: 99}}}";
+        for text in ["age\n1\n\n2\n\n", "age\r\n1\r\n\r\n2\r\n\r\n"] {
+            let result = read(text.as_bytes(), None, Some(schema), &Limits::default());
+            expect![[r#"
+                4 rows of age
+                2 lines are blank and count as rows with an empty field, as the file has one column
+                column `age`: 2 fields are empty though the column is not nullable, and counted as the lowest bin (first on line 3)
+            "#]]
+            .assert_eq(&describe(result));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use printable::{Hidden, first_hidden};
 use serde::{Deserialize, Serialize};
 use strict_yaml::{YamlError, nearest, quoted_list};
 
@@ -12,6 +13,7 @@ use crate::constraint::{
 };
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
 use crate::grid::{BadRange, Grid, Range};
+use crate::spreadsheet::is_formula;
 
 /// The most codes one column may have.
 pub const MAX_CODES: usize = 1 << 20;
@@ -52,14 +54,12 @@ pub enum SchemaError {
     #[error("no columns are declared; declare at least one, or leave the declaration out")]
     NoColumns,
     /// A column has a name that no file should hold.
-    #[error(
-        "the column name {name:?} cannot be used: a name has 1 to {limit} bytes, and no control character"
-    )]
+    #[error("the column name {name:?} cannot be used: {fault}")]
     BadName {
         /// The name.
         name: String,
-        /// The most bytes it may have.
-        limit: usize,
+        /// What is wrong with it.
+        fault: NameFault,
     },
     /// Two columns have the same name.
     #[error("two columns are named `{name}`; rename one of them")]
@@ -90,6 +90,16 @@ pub enum SchemaError {
         category: String,
         /// What the same text would mean.
         stands_for: &'static str,
+    },
+    /// A category has a character that a reader would not see, or a terminal would obey.
+    #[error("column `{column}`: the category {category:?} has the character {hidden}; remove it")]
+    HiddenInCategory {
+        /// The column.
+        column: String,
+        /// The category.
+        category: String,
+        /// The character.
+        hidden: Hidden,
     },
     /// A bound is infinite or no number.
     #[error("column `{column}`: `min` and `max` must be finite numbers")]
@@ -263,6 +273,20 @@ pub enum SchemaError {
     TooEntangled,
 }
 
+/// Why a column cannot have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameFault {
+    /// It is empty or too long.
+    #[error("a name has 1 to {limit} bytes")]
+    Length {
+        /// The most bytes it may have.
+        limit: usize,
+    },
+    /// It has a character that a reader would not see, or a terminal would obey.
+    #[error("it has the character {0}; remove it")]
+    Hidden(Hidden),
+}
+
 fn meant(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
@@ -429,6 +453,20 @@ impl Schema {
             .with_constraints(constraints)
     }
 
+    /// The columns with texts that a spreadsheet would take for formulas ([`is_formula`]): the name
+    /// of each, and these texts, which are its name or some of its categories.
+    pub fn formulas(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.columns.iter().filter_map(|column| {
+            let categories = match column.kind() {
+                Kind::Categories(texts) => texts.as_slice(),
+                _ => &[],
+            };
+            let texts = std::iter::once(column.name()).chain(categories.iter().map(String::as_str));
+            let formulas: Vec<&str> = texts.filter(|text| is_formula(text)).collect();
+            (!formulas.is_empty()).then(|| (column.name(), formulas))
+        })
+    }
+
     /// The declaration that gives this schema.
     #[must_use]
     pub fn to_declaration(&self) -> Declaration {
@@ -474,14 +512,17 @@ impl From<Schema> for Declaration {
     }
 }
 
-/// Whether a column may have this name of at most so many bytes.
-pub(crate) fn is_good_name(name: &str, limit: usize) -> bool {
-    !name.is_empty() && name.len() <= limit && !name.chars().any(char::is_control)
+/// Checks whether a column may have this name of at most so many bytes. All parties see it.
+pub(crate) fn check_name(name: &str, limit: usize) -> Result<(), NameFault> {
+    if name.is_empty() || name.len() > limit {
+        return Err(NameFault::Length { limit });
+    }
+    first_hidden(name).map_or(Ok(()), |hidden| Err(NameFault::Hidden(hidden)))
 }
 
 fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Column, SchemaError> {
-    if !is_good_name(&name, limit) {
-        return Err(SchemaError::BadName { name, limit });
+    if let Err(fault) = check_name(&name, limit) {
+        return Err(SchemaError::BadName { name, fault });
     }
     let Declared {
         kind,
@@ -539,10 +580,12 @@ fn check_categories(
         if nullable && text.is_empty() {
             return Err(reserved("an empty field, as `nullable: true` asks"));
         }
-        if text.contains('\0') {
-            return Err(reserved(
-                "nothing a table may hold (it has a NUL character)",
-            ));
+        if let Some(hidden) = first_hidden(text) {
+            return Err(SchemaError::HiddenInCategory {
+                column: column.to_owned(),
+                category: text.clone(),
+                hidden,
+            });
         }
     }
     Ok(())

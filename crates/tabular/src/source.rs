@@ -142,6 +142,33 @@ impl<R> Source<'_, R> {
         Ok(())
     }
 
+    /// The lines that are blank from this byte of the file on, where a record could begin: for
+    /// each, how many line feeds lie before it. Empty if the byte is no longer remembered.
+    ///
+    /// The parser ends a record at `\r`, so that the `\n` after it may be the end of the record
+    /// before.
+    pub(crate) fn blank_lines(&self, byte: u64) -> Vec<u64> {
+        let Some(start) = byte
+            .checked_sub(self.recent_start)
+            .and_then(|at| usize::try_from(at).ok())
+            .filter(|start| *start <= self.recent.len())
+        else {
+            return Vec::new();
+        };
+        let (before, from) = self.recent.as_slice().split_at(start);
+        let mut after_return = before.last() == Some(&b'\r');
+        let (mut blank, mut feeds) = (Vec::new(), 0);
+        for byte in from.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')) {
+            // The second half of a line end begins no line.
+            if !(*byte == b'\n' && after_return) {
+                blank.push(feeds);
+            }
+            feeds += u64::from(*byte == b'\n');
+            after_return = *byte == b'\r';
+        }
+        blank
+    }
+
     /// Remembers what is handed on, and forgets what lies before the previous record.
     fn remember(&mut self, bytes: &[u8]) {
         let forget = usize::try_from(self.previous - self.recent_start).unwrap_or(usize::MAX);

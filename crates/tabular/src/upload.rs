@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
+use printable::first_hidden;
 use strict_yaml::{nearest, quoted_list};
 
 use crate::account::Account;
@@ -16,7 +17,8 @@ use crate::ids::{IdCollector, Ids, KeyHasher, NoIds};
 use crate::join::TableBounds;
 use crate::limits::Limits;
 use crate::number::trim;
-use crate::schema::{MAX_NAME_BYTES, Schema, is_good_name};
+use crate::schema::{MAX_NAME_BYTES, Schema, check_name};
+use crate::spreadsheet::is_formula;
 
 /// The table of one party as codes. No text of a declared column is in it, and no id, only keyed hashes of ids; the
 /// texts of undeclared columns are kept until the join. Overwritten on drop.
@@ -417,6 +419,18 @@ impl<'a> Intake<'a> {
         self.warnings.push(warning);
     }
 
+    /// That so many blank lines were taken in as rows.
+    pub(crate) fn warn_of_blank_lines(&mut self, blank: u32) {
+        let lines = match blank {
+            0 => return,
+            1 => "1 line is blank and counts as a row".to_owned(),
+            _ => format!("{blank} lines are blank and count as rows"),
+        };
+        self.warn(format!(
+            "{lines} with an empty field, as the file has one column"
+        ));
+    }
+
     /// The finished table.
     pub(crate) fn finish(mut self, rows: u32) -> Result<Upload, TableError> {
         if rows == 0 {
@@ -446,7 +460,9 @@ impl<'a> Intake<'a> {
                 Filling::Undeclared(dictionary) => {
                     let name = dictionary.name().to_owned();
                     let column = dictionary.finish(account);
-                    UploadColumn::Raw(column.map_err(|not_taken| not_taken.of(&name))?)
+                    let column = column.map_err(|not_taken| not_taken.of(&name))?;
+                    self.warnings.extend(warnings_of_texts(&column));
+                    UploadColumn::Raw(column)
                 }
             });
         }
@@ -477,6 +493,47 @@ impl NotTaken {
     }
 }
 
+/// What others' programs might do with the texts of an undeclared column, were they released.
+fn warnings_of_texts(column: &RawColumn) -> Vec<String> {
+    let count = |wanted: fn(&str) -> bool| {
+        let texts = column
+            .texts
+            .iter()
+            .filter_map(|text| str::from_utf8(text).ok());
+        texts.filter(|text| wanted(text)).count()
+    };
+    let (formulas, hidden) = (
+        count(is_formula),
+        count(|text| first_hidden(text).is_some()),
+    );
+    let values = |count: usize| match count {
+        1 => "1 different value".to_owned(),
+        _ => format!("{count} different values"),
+    };
+    let name = &column.name;
+    let mut warnings = Vec::new();
+    if is_formula(name) {
+        warnings.push(format!(
+            "column `{name}`: a spreadsheet may take its name for a formula; rename it, or ask for \
+             samples that are safe in one"
+        ));
+    }
+    if formulas > 0 {
+        warnings.push(format!(
+            "column `{name}`: a spreadsheet may take {} for formulas, which begin with `=`, `+`, `-` \
+             or `@`; ask for samples that are safe in one",
+            values(formulas)
+        ));
+    }
+    if hidden > 0 {
+        warnings.push(format!(
+            "column `{name}`: {} with control or invisible characters will count as `other`",
+            values(hidden)
+        ));
+    }
+    warnings
+}
+
 fn warning_of_surplus(surplus: u64, most: NonZeroU32) -> Option<String> {
     let (rows, are) = match surplus {
         0 => return None,
@@ -500,8 +557,11 @@ fn positions<'a>(
         if name.is_empty() {
             continue;
         }
-        if !is_good_name(name, MAX_NAME_BYTES) && !known(name) {
-            return Err(TableError::BadHeader { number: i + 1 });
+        if let Err(fault) = check_name(name, MAX_NAME_BYTES)
+            && !known(name)
+        {
+            let number = i + 1;
+            return Err(TableError::BadHeader { number, fault });
         }
         if let Some(first) = positions.insert(name.as_str(), i) {
             return Err(TableError::DuplicateHeader {

@@ -10,28 +10,56 @@ use crate::column::{Column, Kind, TRUTHS};
 use crate::condition::Condition;
 use crate::render::{Piece, Uniform};
 use crate::schema::{OTHER, Schema};
+use crate::spreadsheet::inert;
 
 /// A format that rows can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// RFC 4180 with a header and `\n` at line ends. Null is an empty field. Categories stand as
-    /// they were declared, even where a spreadsheet would take them for a formula (`=`, `+`, `-`, `@`).
+    /// they were declared or found, so that programs read back what was written, even where a
+    /// spreadsheet would take them for a formula ([`is_formula`](crate::is_formula)).
     Csv,
+    /// The same for people who open it with a spreadsheet: column names and categories that it
+    /// would take for a formula have an apostrophe before them, and so stay text. Numbers and dates
+    /// stand as they are.
+    SpreadsheetCsv,
     /// An array of objects, one to a line. Categories are strings, numbers are numbers, dates are
-    /// strings, null is null.
+    /// strings, null is null. No spreadsheet takes a string of JSON for a formula.
     Json,
 }
 
 impl Format {
-    /// All there are.
+    /// Those that can be asked for by [`name`](Self::name).
     pub const ALL: [Self; 2] = [Self::Csv, Self::Json];
 
     /// `csv` or `json`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Csv => "csv",
+            Self::Csv | Self::SpreadsheetCsv => "csv",
             Self::Json => "json",
+        }
+    }
+
+    /// The same for a spreadsheet; `None` if there is no such form, which JSON does not need.
+    #[must_use]
+    pub fn spreadsheet_safe(self) -> Option<Self> {
+        match self {
+            Self::Csv | Self::SpreadsheetCsv => Some(Self::SpreadsheetCsv),
+            Self::Json => None,
+        }
+    }
+
+    fn is_csv(self) -> bool {
+        self != Self::Json
+    }
+
+    /// A column's name or category in this format.
+    fn text(self, text: &str) -> Vec<u8> {
+        match self {
+            Self::Csv => csv_field(text),
+            Self::SpreadsheetCsv => csv_field(&inert(text)),
+            Self::Json => json_string(text),
         }
     }
 }
@@ -84,7 +112,7 @@ impl RowWriter {
     pub fn new(format: Format, schema: &Schema) -> Self {
         let names = || schema.columns().iter().map(Column::name);
         let (opening, keys) = match format {
-            Format::Csv => (csv_header(names()), Vec::new()),
+            Format::Csv | Format::SpreadsheetCsv => (csv_header(names(), format), Vec::new()),
             Format::Json => (Vec::new(), json_keys(names())),
         };
         let columns = schema
@@ -144,12 +172,12 @@ impl RowWriter {
             "there are codes for every column"
         );
         let rows = codes[0].len();
-        if rows > 0 && !self.begun && self.format == Format::Csv {
+        if rows > 0 && !self.begun && self.format.is_csv() {
             self.begin();
         }
         for row in 0..rows {
             match self.format {
-                Format::Csv => self.push_csv_row(codes, row, rng),
+                Format::Csv | Format::SpreadsheetCsv => self.push_csv_row(codes, row, rng),
                 Format::Json => self.push_json_row(codes, row, rng),
             }
             if self.buffer.len() >= BUFFER {
@@ -167,13 +195,11 @@ impl RowWriter {
     /// # Errors
     /// Those of the output.
     pub fn finish(mut self, out: &mut impl Write) -> io::Result<()> {
-        match self.format {
-            Format::Csv if !self.begun => self.begin(),
-            Format::Csv => {}
-            Format::Json => {
-                self.buffer
-                    .extend_from_slice(if self.begun { b"\n]\n" } else { b"[]\n" })
-            }
+        match (self.format.is_csv(), self.begun) {
+            (true, true) => {}
+            (true, false) => self.begin(),
+            (false, true) => self.buffer.extend_from_slice(b"\n]\n"),
+            (false, false) => self.buffer.extend_from_slice(b"[]\n"),
         }
         out.write_all(&self.buffer)
     }
@@ -206,7 +232,7 @@ impl RowWriter {
 
     /// A CSV line of one empty field would be no line at all: it is written as two quotes.
     fn mark_empty_rows(&mut self) {
-        if let (Format::Csv, [pieces]) = (self.format, self.columns.as_mut_slice()) {
+        if let (true, [pieces]) = (self.format.is_csv(), self.columns.as_mut_slice()) {
             for piece in pieces {
                 if matches!(piece, Piece::Text(text) if text.is_empty()) {
                     *piece = Piece::Text(b"\"\"".to_vec());
@@ -258,12 +284,7 @@ pub fn write_json(
 
 /// What each code of a column becomes.
 fn pieces(column: &Column, format: Format) -> Vec<Piece> {
-    let text = |text: &str| {
-        Piece::Text(match format {
-            Format::Csv => csv_field(text),
-            Format::Json => json_string(text),
-        })
-    };
+    let text = |text: &str| Piece::Text(format.text(text));
     let mut pieces: Vec<Piece> = match column.kind() {
         Kind::Categories(texts) => texts.iter().map(|category| text(category)).collect(),
         Kind::Integer(grid) => i64::pieces(grid),
@@ -278,15 +299,18 @@ fn pieces(column: &Column, format: Format) -> Vec<Piece> {
     }
     if column.is_nullable() {
         pieces.push(Piece::Text(match format {
-            Format::Csv => Vec::new(),
+            Format::Csv | Format::SpreadsheetCsv => Vec::new(),
             Format::Json => b"null".to_vec(),
         }));
     }
     pieces
 }
 
-fn csv_header<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u8> {
-    let mut header = names.map(csv_field).collect::<Vec<_>>().join(&b',');
+fn csv_header<'a>(names: impl Iterator<Item = &'a str>, format: Format) -> Vec<u8> {
+    let mut header = names
+        .map(|name| format.text(name))
+        .collect::<Vec<_>>()
+        .join(&b',');
     header.push(b'\n');
     header
 }
@@ -394,6 +418,37 @@ mod tests {
             ,53,561690,2020-06-04
         "#]],
         );
+    }
+
+    #[test]
+    fn in_a_spreadsheets_csv_formulas_are_text_and_numbers_stay_numbers() {
+        let schema = schema(
+            r#"{
+            "@when": {categories: ["=1+1", "-2+3,\"x\"", " =cmd", "-5", plain, "'quoted"]},
+            n: {integer: {min: -9, max: -1, bins: 9}},
+            f: {number: {min: -1e-9, max: -1e-10, bins: 6}}}"#,
+        );
+        let codes = vec![vec![0, 1, 2, 3, 4, 5], vec![8, 8, 0, 0, 4, 4], vec![0; 6]];
+        let (csv, safe) = (
+            written(Format::Csv, &schema, std::slice::from_ref(&codes)),
+            written(Format::SpreadsheetCsv, &schema, &[codes]),
+        );
+        expect![[r#"
+            '@when,n,f
+            '=1+1,-1,-9.16e-10
+            "'-2+3,""x""",-1,-9.40e-10
+            ' =cmd,-9,-8.50e-10
+            -5,-9,-9.13e-10
+            plain,-5,-8.70e-10
+            'quoted,-5,-9.06e-10
+        "#]]
+        .assert_eq(&safe);
+        // Nothing else differs.
+        let plain = safe
+            .replace("'@", "@")
+            .replace("'=", "=")
+            .replace("'-", "-");
+        assert_eq!(csv, plain.replace("' =cmd", "\" =cmd\""));
     }
 
     #[test]

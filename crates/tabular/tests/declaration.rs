@@ -238,7 +238,19 @@ fn what_is_missing_or_too_much_is_said() {
     check_refused(
         "\"\": {categories: [x]}",
         expect![[r#"
-        the column name "" cannot be used: a name has 1 to 256 bytes, and no control character
+        the column name "" cannot be used: a name has 1 to 256 bytes
+    "#]],
+    );
+    check_refused(
+        "\"a\\e[2J\": {categories: [x]}",
+        expect![[r#"
+        the column name "a\u{1b}[2J" cannot be used: it has the character U+001B at position 2, a control character; remove it
+    "#]],
+    );
+    check_refused(
+        "a: {categories: [x, \"y\\u00AD\"]}",
+        expect![[r#"
+        column `a`: the category "y\u{ad}" has the character U+00AD at position 2, which is invisible here; remove it
     "#]],
     );
     check_refused(

@@ -536,3 +536,68 @@ fn a_ledger_for_fewer_rows_of_an_id_is_refused() {
     assert_eq!(ledger.remaining(), rho);
     assert_eq!(read().dangerous_into_coded().rows_per_id().get(), 2);
 }
+
+#[test]
+fn texts_that_nobody_would_see_as_they_are_count_as_other() {
+    let hostile = [
+        "\u{1b}[2J",
+        "a\u{202e}b",
+        "l\u{200b}ow",
+        "x\ty",
+        "\u{9b}31m",
+        "\u{fffe}",
+    ];
+    let ordinary = ["low", "می\u{200c}خواهم", "👩\u{200d}🔬", "=1+1"];
+    let mut csv = String::from("id,a\n");
+    for id in 0..8000 {
+        let texts = hostile.iter().chain(&ordinary);
+        let text = texts.cycle().nth(id % 10).unwrap();
+        writeln!(csv, "{id},\"{text}\"").unwrap();
+    }
+    let expect_found = |table: &CodedTable| {
+        let [column] = table.schema().columns() else {
+            panic!("one column")
+        };
+        let Kind::Categories(found) = column.kind() else {
+            panic!("texts")
+        };
+        let mut ordinary = ordinary.map(str::to_owned);
+        ordinary.sort();
+        assert_eq!(found.as_slice(), ordinary);
+        assert!(column.has_other());
+        // What is written can be declared, and read back.
+        let declared = Schema::new(table.schema().to_declaration()).unwrap();
+        assert_eq!(&declared, table.schema());
+    };
+    let mut ledger = ledger(3.0);
+    let discovery = tenth(&ledger);
+    let table = Joined::single(upload(&csv, None))
+        .into_coded(&mut ledger, discovery, &mut NoiseRng::from_os().unwrap())
+        .unwrap();
+    expect_found(&table);
+    expect_found(&Joined::single(upload(&csv, None)).dangerous_into_coded());
+}
+
+#[test]
+fn numbers_with_leading_zeros_are_texts_and_nothing_is_made_up_between_them() {
+    let kinds = |field: fn(usize) -> String| {
+        let mut csv = String::from("id,a\n");
+        for id in 0..5000 {
+            writeln!(csv, "{id},{}", field(id)).unwrap();
+        }
+        let table = Joined::single(upload(&csv, None)).dangerous_into_coded();
+        table.schema().columns()[0].kind().name()
+    };
+    assert_eq!(
+        kinds(|id| format!("{:05}", 500 + id % 7 * 4000)),
+        "categories"
+    );
+    assert_eq!(kinds(|id| format!("{}", 10500 + id % 7 * 4000)), "integer");
+    assert_eq!(kinds(|id| format!("{}e{}", id % 9, id % 4)), "categories");
+    assert_eq!(kinds(|id| format!("{:?}", 1.5e-7 * id as f64)), "number");
+    // A zero typed before one value of five thousand.
+    assert_eq!(
+        kinds(|id| if id == 9 { "09".into() } else { id.to_string() }),
+        "integer"
+    );
+}

@@ -168,7 +168,7 @@ pub(super) async fn wait_until_trained(local: LocalPort, printer: Printer) -> an
         let status: Status = serde_json::from_value(local.get_json("/status").await?)?;
         if let Some(progress) = &status.progress {
             bar.set_position(progress.tenths.into());
-            bar.set_message(progress.stage.clone());
+            bar.set_message(printable::escaped(&progress.stage).into_owned());
         }
         match status.status {
             Phase::Trained => break,

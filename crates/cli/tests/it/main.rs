@@ -12,6 +12,8 @@ mod images;
 #[cfg(unix)]
 mod interruption;
 mod keys_and_rooms;
+mod private_facts;
+mod spreadsheets;
 mod tables;
 
 use std::path::{Path, PathBuf};

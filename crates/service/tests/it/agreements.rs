@@ -498,3 +498,51 @@ fn a_workload_is_checked_as_far_as_columns_are_declared() {
     expect!["runtime.yaml: AIM measures each of the 3 columns before its rounds begin, at the price of a round each: give at least 3 as `rounds`, not 2, or leave it out"]
         .assert_eq(&refusal(true, "epsilon: 3", "epsilon: 3\nparams: {rounds: 2}"));
 }
+
+#[test]
+fn a_character_that_a_reader_would_not_see_is_refused_wherever_it_stands() {
+    check(
+        "low, high]}",
+        "low, high]} # \u{202e}as agreed",
+        expect![
+            "runtime.yaml: line 6 has the character U+202E at position 40, which changes the direction of writing; remove it"
+        ],
+    );
+    check(
+        "low",
+        "\"l\\u200Bow\"",
+        expect![[
+            r#"runtime.yaml: columns of Alice: column `buying`: the category "l\u{200b}ow" has the character U+200B at position 2, which is invisible here; remove it"#
+        ]],
+    );
+    check(
+        "ill:",
+        "\"il\\x9Bl\":",
+        expect![[
+            r#"runtime.yaml: columns of Bob: the column name "il\u{9b}l" cannot be used: it has the character U+009B at position 3, a control character; remove it"#
+        ]],
+    );
+    check(
+        "epsilon: 3",
+        "epsilon: 3\nkey: \"i\\u2028d\"",
+        expect![
+            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control or invisible characters"
+        ],
+    );
+    let service = service_yaml(&["Alice", "Bob"]) + "# \u{feff}\n";
+    let agreement = protocol::Agreement::new(service, DECLARED).expect("two texts");
+    let refused = CheckedAgreement::parse(agreement).expect_err("must be refused");
+    assert!(
+        refused.to_string().starts_with("service.yaml: line "),
+        "{refused}"
+    );
+}
+
+#[test]
+fn ordinary_spelling_is_no_hidden_character() {
+    let runtime = DECLARED.replace(
+        "low, high",
+        "می\u{200c}خواهم, \"क्\u{200d}ष\", \"❤\u{fe0f}\"",
+    );
+    agreement(&["Alice", "Bob"], &runtime.replace('\n', "\r\n"));
+}

@@ -216,3 +216,37 @@ async fn the_report_is_json_and_the_model_a_file() {
     );
     assert_eq!(model.status, 200);
 }
+
+#[tokio::test]
+async fn a_spreadsheet_gets_formulas_as_texts_only_where_it_is_asked_for() {
+    let runtime = DECLARED.replace("[low, high]", "[low, \"=HYPERLINK(1)\"]");
+    let room = TestRoom::open(&runtime);
+    let table = alice().replace("high", "=HYPERLINK(1)");
+    let warnings = room.upload("Alice", &table).await.value()["warnings"].to_string();
+    assert!(
+        warnings.contains("column `buying`: a spreadsheet may take `=HYPERLINK(1)` for formulas"),
+        "{warnings}"
+    );
+    assert_eq!(
+        room.train(&[("Alice", &table), ("Bob", &bob())]).await,
+        Phase::Trained
+    );
+    let path = "/samples?num_samples=50&seed=7";
+    let plain = room.get("Alice", path).await.ok();
+    assert!(plain.contains("\n=HYPERLINK(1),"), "{plain}");
+    let safe = room.get("Alice", &format!("{path}&safe=spreadsheet")).await;
+    assert_eq!(
+        safe.headers["content-disposition"],
+        "attachment; filename=synthetic_data.csv"
+    );
+    assert_eq!(safe.ok(), plain.replace("\n=", "\n'="));
+    let report = room.get("Bob", "/report").await.value();
+    assert_eq!(
+        report["formulas"],
+        serde_json::json!([{"column": "Alice_buying", "texts": ["=HYPERLINK(1)"]}])
+    );
+    for refused in ["safe=excel", "safe=", "safe=spreadsheet&format=json"] {
+        let answer = room.get("Alice", &format!("/samples?{refused}")).await;
+        answer.refused(Code::BadParameter);
+    }
+}

@@ -382,3 +382,28 @@ async fn a_refused_upload_is_heard_to_its_end_but_not_beyond_the_limit() {
         .refused(Code::NoKeyColumn);
     assert!(sent.load(Ordering::SeqCst) < 3 * limit);
 }
+
+#[tokio::test]
+async fn the_owner_alone_is_told_what_others_programs_might_do_with_its_texts() {
+    let room = TestRoom::open(FOUR_LINES);
+    let csv = "id,note,=x\n1,=cmd,a\n2,@SUM(1),b\n3,\u{202e}evil,-5\n4,-5,c\n";
+    let reply: UploadReply = room.upload("Alice", csv).await.json();
+    assert_eq!(
+        reply.warnings,
+        [
+            "column `note`: a spreadsheet may take 2 different values for formulas, which begin with `=`, `+`, `-` or `@`; ask for samples that are safe in one",
+            "column `note`: 1 different value with control or invisible characters will count as `other`",
+            "column `=x`: a spreadsheet may take its name for a formula; rename it, or ask for samples that are safe in one",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_column_name_that_others_would_not_see_as_it_is_is_refused() {
+    check(
+        "id,buying,age,a\u{202e}b\n1,low,3,x\n",
+        Code::UnreadableTable,
+        expect!["The name of column 4 cannot be used: it has the character U+202E at position 2, which changes the direction of writing; remove it."],
+    )
+    .await;
+}

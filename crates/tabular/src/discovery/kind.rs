@@ -10,18 +10,21 @@ use crate::number::{Numeral, numeral, trim};
 /// The different texts of a column by what they look like, and how many rows have each. Overwritten on drop.
 pub(super) struct Classes {
     rows: Wiped<u32>,
-    cells: Zeroizing<[u32; 5]>,
+    cells: Zeroizing<[u32; CLASSES]>,
 }
 
+const CLASSES: usize = 6;
 const EMPTY: usize = 0;
 const WHOLE: usize = 1;
 const DECIMAL: usize = 2;
 const DAY: usize = 3;
 const TEXT: usize = 4;
+/// What reads as a number and is written as no number is: `007`, `00501`, `1e3`.
+const CODE: usize = 5;
 
 impl Classes {
     pub(super) fn of(texts: &Texts, rows: Wiped<u32>) -> Self {
-        let mut cells = Zeroizing::new([0; 5]);
+        let mut cells = Zeroizing::new([0; CLASSES]);
         for (text, rows) in texts.iter().zip(rows.as_slice()) {
             cells[class(text)] += rows;
         }
@@ -33,7 +36,8 @@ impl Classes {
         self.rows.as_slice()
     }
 
-    /// Rows that are empty, whole numbers, decimal numbers, dates, other texts.
+    /// Rows that are empty, whole numbers, decimal numbers, dates, other texts, codes. Each row is
+    /// in one cell.
     pub(super) fn cells(&self) -> Vec<u32> {
         self.cells.to_vec()
     }
@@ -80,12 +84,26 @@ fn class(text: &[u8]) -> usize {
     }
     let text = trim(text);
     match numeral(text) {
+        Some(Numeral::Whole(_) | Numeral::Decimal(_)) if is_code(text) => CODE,
         Some(Numeral::Whole(_)) => WHOLE,
         Some(Numeral::Decimal(_)) => DECIMAL,
         Some(Numeral::Nan) => EMPTY,
         None if Day::parse(text).is_some() => DAY,
         None => TEXT,
     }
+}
+
+/// Whether a text that reads as a number is written as codes are: with a zero before other digits,
+/// or as digits, `e` and digits alone. Programs that write a number with an exponent write a point
+/// or a sign as well.
+fn is_code(text: &[u8]) -> bool {
+    let digits = match text {
+        [b'+' | b'-', rest @ ..] => rest,
+        _ => text,
+    };
+    let leading_zero = matches!(digits, [b'0', b'0'..=b'9', ..]);
+    let plain = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'e' | b'E');
+    leading_zero || digits.iter().all(plain) && !digits.iter().all(u8::is_ascii_digit)
 }
 
 /// What the noisy counts say that a column holds.
@@ -111,10 +129,13 @@ impl Finding {
     pub(super) fn from_counts(noisy: &[f64], sigma: f64) -> Self {
         let count = |class: usize| noisy[class].max(0.0);
         let stands_out = |count: f64| count > 3.0 * sigma;
-        let numbers = count(WHOLE) + count(DECIMAL);
+        let numbers = count(WHOLE) + count(DECIMAL) + count(CODE);
         let filled = numbers + count(DAY) + count(TEXT);
         let most = 0.9 * filled;
-        let values = if filled <= 4.0 * sigma {
+        // Postcodes: where one in a hundred begins with a zero, the others are no quantities
+        // either. A zero typed before a few ages does not make codes of them.
+        let codes = stands_out(count(CODE)) && count(CODE) >= 0.01 * filled;
+        let values = if filled <= 4.0 * sigma || codes && numbers >= most {
             Values::Text
         } else if numbers >= most && stands_out(count(DECIMAL)) {
             Values::Decimal
@@ -143,7 +164,7 @@ impl Finding {
 mod tests {
     use super::*;
 
-    fn finding(noisy: [f64; 5], sigma: f64) -> (Values, bool, bool) {
+    fn finding(noisy: [f64; CLASSES], sigma: f64) -> (Values, bool, bool) {
         let finding = Finding::from_counts(&noisy, sigma);
         (finding.values, finding.nullable, finding.other)
     }
@@ -151,39 +172,55 @@ mod tests {
     #[test]
     fn most_of_the_fields_decide() {
         assert_eq!(
-            finding([0.0, 900.0, 0.0, 0.0, 0.0], 0.0),
+            finding([0.0, 900.0, 0.0, 0.0, 0.0, 0.0], 0.0),
             (Values::Whole, false, false)
         );
         assert_eq!(
-            finding([1.0, 900.0, 1.0, 0.0, 1.0], 0.0),
+            finding([1.0, 900.0, 1.0, 0.0, 1.0, 0.0], 0.0),
             (Values::Decimal, true, true)
         );
         assert_eq!(
-            finding([0.0, 0.0, 0.0, 900.0, 50.0], 0.0),
+            finding([0.0, 0.0, 0.0, 900.0, 50.0, 0.0], 0.0),
             (Values::Day, false, true)
         );
         assert_eq!(
-            finding([0.0, 500.0, 0.0, 0.0, 500.0], 0.0),
+            finding([0.0, 500.0, 0.0, 0.0, 500.0, 0.0], 0.0),
             (Values::Text, false, true)
         );
         assert_eq!(
-            finding([9.0, 0.0, 0.0, 0.0, 0.0], 0.0),
+            finding([9.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0.0),
             (Values::Text, true, true)
         );
     }
 
     #[test]
+    fn codes_among_numbers_make_texts_of_them_unless_they_are_very_few() {
+        let with_codes = |codes| finding([0.0, 900.0, 0.0, 0.0, 0.0, codes], 2.0).0;
+        assert_eq!(with_codes(900.0), Values::Text);
+        assert_eq!(with_codes(10.0), Values::Text);
+        assert_eq!(with_codes(7.0), Values::Whole, "below one in a hundred");
+        let noise = finding([0.0, 90.0, 0.0, 0.0, 0.0, 5.0], 2.0);
+        assert_eq!(
+            noise,
+            (Values::Whole, false, false),
+            "no clearer than noise"
+        );
+        let days = finding([0.0, 0.0, 0.0, 950.0, 0.0, 50.0], 2.0);
+        assert_eq!(days, (Values::Day, false, true));
+    }
+
+    #[test]
     fn noise_is_not_taken_for_data() {
         assert_eq!(
-            finding([25.0, 900.0, 25.0, -12.0, 9.0], 10.0),
+            finding([25.0, 900.0, 25.0, -12.0, 9.0, 0.0], 10.0),
             (Values::Whole, false, false)
         );
         assert_eq!(
-            finding([35.0, 900.0, 35.0, -12.0, 31.0], 10.0),
+            finding([35.0, 900.0, 35.0, -12.0, 31.0, 0.0], 10.0),
             (Values::Decimal, true, true)
         );
         assert_eq!(
-            finding([3.0, 12.0, -5.0, 8.0, 4.0], 10.0),
+            finding([3.0, 12.0, -5.0, 8.0, 4.0, 0.0], 10.0),
             (Values::Text, false, true)
         );
     }
@@ -202,6 +239,16 @@ mod tests {
             "2020-02-30",
             "x",
             "inf",
+            "0",
+            "-0.5",
+            "1e+16",
+            "1.5e16",
+            "007",
+            " 00501 ",
+            "-07",
+            "00.5",
+            "1e3",
+            "12E04",
         ]
         .iter()
         .map(|text| class(text.as_bytes()))
@@ -209,7 +256,8 @@ mod tests {
         assert_eq!(
             classes,
             [
-                EMPTY, EMPTY, WHOLE, WHOLE, WHOLE, DECIMAL, DECIMAL, DAY, TEXT, TEXT, TEXT
+                EMPTY, EMPTY, WHOLE, WHOLE, WHOLE, DECIMAL, DECIMAL, DAY, TEXT, TEXT, TEXT, WHOLE,
+                DECIMAL, DECIMAL, DECIMAL, CODE, CODE, CODE, CODE, CODE, CODE
             ]
         );
     }

@@ -6,6 +6,7 @@ mod mass;
 
 use std::num::NonZeroU32;
 
+use printable::first_hidden;
 use privacy::{Counts, Delta, DomainSource, KeyCounts, Ledger, LedgerError, NoiseRng, Rho};
 use rayon::prelude::*;
 
@@ -57,8 +58,9 @@ impl Joined {
     /// those with `bins: quantile`.
     ///
     /// - *Kind*, a tenth of an undeclared column's share: a noisy histogram over empty, whole number, decimal
-    ///   number, date and text. Nine tenths of the filled fields decide for numbers or dates; anything else is
-    ///   text. The column is nullable if the empty ones stand out from the noise, and numbers and dates have an
+    ///   number, date, text and code (a number with leading zeros, such as `007`, or written `1e3`). Nine tenths of
+    ///   the filled fields decide for numbers or dates; anything else is text, and so are numbers of which one in a
+    ///   hundred is a code, so that no value is made up between two postcodes. The column is nullable if the empty ones stand out from the noise, and numbers and dates have an
     ///   `other` if other texts do.
     /// - *Bounds*, three tenths, for numbers and dates: a noisy histogram over fixed cells (sign and power of two; years),
     ///   of which those that stand out mark the range.
@@ -66,7 +68,9 @@ impl Joined {
     ///   ends are trimmed where there is only noise; up to 32 whole numbers or days get a code each, more are cut into bins of
     ///   about equal mass. A declared `bins: quantile` column spends its whole share here.
     /// - *Categories*, nine tenths, for text: those texts whose noisy counts pass the threshold of
-    ///   [`Ledger::release_keys`], at most [`MAX_FOUND_CATEGORIES`]; everything else becomes `other`.
+    ///   [`Ledger::release_keys`], at most [`MAX_FOUND_CATEGORIES`]; everything else becomes `other`, and so do, however
+    ///   many rows have them, texts with a character that other parties would not see or a terminal would obey
+    ///   ([`printable::first_hidden`]).
     ///
     /// Nothing here fails because of the data: a column of which nothing can be seen gets the single code `other`.
     ///
@@ -353,6 +357,9 @@ fn count_by_start<T: Ladder>(starts: &[T], values: impl Iterator<Item = (T, u32)
 }
 
 /// Finds the categories that enough rows have, in order of their texts.
+///
+/// Which texts may be released at all is a rule about each text alone, applied before anything is
+/// counted: it changes no count of another text, so that the sensitivity stays what it is.
 fn categories(
     name: &str,
     texts: &Texts,
@@ -362,7 +369,10 @@ fn categories(
     let keys: Vec<usize> = (0..texts.len())
         .filter(|&i| {
             let text = texts.get(i);
-            classes.rows()[i] > 0 && !text.is_empty() && text != OTHER.as_bytes()
+            classes.rows()[i] > 0
+                && !text.is_empty()
+                && text != OTHER.as_bytes()
+                && str::from_utf8(text).is_ok_and(|text| first_hidden(text).is_none())
         })
         .collect();
     let counts = keys.iter().map(|&i| classes.rows()[i]).collect();
