@@ -24,6 +24,7 @@ mod file;
 mod file_attacks;
 mod fit;
 mod grain;
+mod hidden;
 mod measured;
 mod method;
 mod model;
@@ -40,6 +41,7 @@ pub use evaluation::{
 };
 pub use file::ModelFileError;
 pub use fit::{FitError, Progress, check_constraints, fit, fit_with_prior};
+pub use hidden::{ColumnReport, RowCount};
 pub use method::{Method, ParameterError, UnknownMethod};
 pub use model::Model;
 pub use public::{PublicPrior, PublicPriorError};

@@ -13,6 +13,7 @@ mod images;
 mod interruption;
 mod keys_and_rooms;
 mod private_facts;
+mod public_data;
 mod spreadsheets;
 mod tables;
 
