@@ -9,6 +9,8 @@ mod image_file;
 mod inspect;
 mod interrupt;
 mod keygen;
+mod model_file;
+mod moment;
 mod printer;
 mod progress;
 mod receipt;

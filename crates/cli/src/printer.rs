@@ -87,7 +87,8 @@ impl Printer {
         write_line(talk(), &escaped_lines(text));
         write!(talk(), "{} ", escaped(question))?;
         let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
+        let mut input = io::stdin().lock().take(MAX_ANSWER_BYTES);
+        input.read_line(&mut answer)?;
         Ok(answer.trim().to_owned())
     }
 

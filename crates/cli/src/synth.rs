@@ -1,11 +1,11 @@
 //! `synclave synth` and `synclave sample`: the engine alone.
 
-use std::io::Read;
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
 use privacy::{Delta, DomainSource, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
+use protocol::{BoundedFile, read_text_file};
 use serde_json::{Map, Value, json};
 use synthesis::{Conditional, ErrorReport, MarginalError, Method, Model, PublicPrior, Workload};
 use tabular::{CodedTable, Condition, Joined, MAX_FOUND_CATEGORIES, Schema};
@@ -14,13 +14,11 @@ use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
-use crate::{interrupt, receipt, table_file, whole_file};
+use crate::{interrupt, model_file, receipt, table_file, whole_file};
 
 /// Of rho, for finding the domain out; and of delta, for finding categories out.
 const DISCOVERY_SHARE: f64 = 0.1;
 const THRESHOLD_SHARE: f64 = 0.5;
-/// Bytes that tell a model from a table.
-const MODEL_START: u64 = 64;
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     let method: Method = options.method.parse().map_err(bad_input)?;
@@ -214,7 +212,7 @@ fn workload(options: &SynthOptions, schema: &Schema) -> anyhow::Result<Workload>
     let workload = match &options.workload {
         Some(path) => {
             let problem = || BadInput(format!("could not use the workload in {}", path.display()));
-            let text = std::fs::read_to_string(path).with_context(problem)?;
+            let text = read_text_file(path, table_file::MAX_YAML_BYTES).with_context(problem)?;
             Workload::parse(&text, schema).with_context(problem)?
         }
         None => Workload::pairs(schema),
@@ -240,14 +238,9 @@ fn public_prior(
             path.display()
         ))
     };
-    let mut start = Vec::new();
-    let file = std::fs::File::open(path).with_context(problem)?;
-    file.take(MODEL_START)
-        .read_to_end(&mut start)
-        .with_context(problem)?;
-    let prior = if Model::is_model(&start) {
-        let bytes = std::fs::read(path).with_context(problem)?;
-        PublicPrior::from_model(&Model::load(&bytes).with_context(problem)?)
+    let file = BoundedFile::open(path).with_context(problem)?;
+    let prior = if Model::is_model(file.start()) {
+        PublicPrior::from_model(&model_file::load(file).with_context(problem)?)
     } else {
         let upload =
             table_file::read(path, None, None, Some(schema), printer).with_context(problem)?;
@@ -328,8 +321,8 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
         ))
     };
     interrupt::leaves_nothing_behind(printer)?;
-    let bytes = std::fs::read(&options.model).with_context(problem)?;
-    let model = Model::load(&bytes).with_context(problem)?;
+    let file = BoundedFile::open(&options.model).with_context(problem)?;
+    let model = model_file::load(file).with_context(problem)?;
     if model.domain() == DomainSource::FromData {
         printer.warn(format_args!(
             "no guarantee holds for this model and its rows: {}",

@@ -1,7 +1,7 @@
 //! Key files of a party.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use access::PublicKey;
@@ -105,14 +105,10 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut content = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut content))
-        .map_err(|source| Error::KeyFile {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(content)
+    protocol::read_file(path, MAX_KEY_FILE_BYTES).map_err(|source| Error::KeyFile {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -199,6 +195,19 @@ mod tests {
             read_keys(&alice.private_file, &folder.path().join("none")),
             Err(Error::KeyFile { .. })
         ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_longer_than_any_key_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let alice = keygen("alice", folder.path(), KeyAlgorithm::P256).unwrap();
+        let error = read_keys(&alice.private_file, "/dev/zero".as_ref()).unwrap_err();
+        let sentence = error.to_string();
+        assert!(
+            sentence.contains("/dev/zero") && sentence.contains("65536 bytes"),
+            "{sentence}"
+        );
     }
 
     #[test]

@@ -7,11 +7,13 @@
 mod connecting;
 mod demo;
 mod documents;
+mod endless_files;
 mod hostile_text;
 mod images;
 #[cfg(unix)]
 mod interruption;
 mod keys_and_rooms;
+mod receipts;
 mod tables;
 
 use std::path::{Path, PathBuf};
