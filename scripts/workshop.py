@@ -9,6 +9,7 @@ on loopback and is ended at the end. Exits 0 when every reply has the agreed sha
 import csv
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -239,6 +240,8 @@ def walk(stage):
 
 
 def main():
+    # All of it is on this machine, whatever proxies the environment names.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
     with Stage(sys.argv[1]) as stage:
         try:
             walk(stage)

@@ -7,19 +7,31 @@ use clap::Args;
 
 use crate::run;
 
-/// What to leave out.
+/// How much to check.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Leave out what takes minutes: statistics over many seeds, the demo, the workshop's steps from outside
+    /// Leave out what takes minutes, such as statistics over many seeds, fuzzing, the image and the demo
     #[arg(long)]
     skip_slow: bool,
+
+    /// Then also check what takes hours: an hour of fuzzing for each target, and the image on QEMU's own Nitro machine
+    #[arg(long, conflicts_with = "skip_slow")]
+    nightly: bool,
+}
+
+/// Which runs a step is part of.
+#[derive(Clone, Copy)]
+enum Part {
+    Always,
+    Slow,
+    Nightly,
 }
 
 struct Step {
     name: &'static str,
     command: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
-    slow: bool,
+    part: Part,
 }
 
 const fn step(name: &'static str, command: &'static [&'static str]) -> Step {
@@ -27,16 +39,21 @@ const fn step(name: &'static str, command: &'static [&'static str]) -> Step {
         name,
         command,
         environment: &[],
-        slow: false,
+        part: Part::Always,
     }
 }
 
 const fn slow(name: &'static str, command: &'static [&'static str]) -> Step {
     Step {
-        name,
-        command,
-        environment: &[],
-        slow: true,
+        part: Part::Slow,
+        ..step(name, command)
+    }
+}
+
+const fn nightly(name: &'static str, command: &'static [&'static str]) -> Step {
+    Step {
+        part: Part::Nightly,
+        ..step(name, command)
     }
 }
 
@@ -71,7 +88,7 @@ const STEPS: &[Step] = &[
         name: "documentation",
         command: &["cargo", "doc", "--workspace", "--no-deps"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
-        slow: false,
+        part: Part::Always,
     },
     slow(
         "slow tests",
@@ -127,15 +144,41 @@ const STEPS: &[Step] = &[
         "the outer tier",
         &["cargo", "xtask", "outer", "--programs", "target/release"],
     ),
+    nightly(
+        "what the conformance check needs",
+        &["bash", "scripts/install-conformance"],
+    ),
+    nightly(
+        "the enclave on QEMU's own Nitro machine",
+        &[
+            "cargo",
+            "xtask",
+            "vm",
+            "--image",
+            "target/image",
+            "--conformance",
+        ],
+    ),
+    nightly(
+        "fuzzing, for an hour each",
+        &["cargo", "xtask", "fuzz", "--seconds-each", "3600"],
+    ),
 ];
+
+impl Options {
+    fn include(&self, part: Part) -> bool {
+        match part {
+            Part::Always => true,
+            Part::Slow => !self.skip_slow,
+            Part::Nightly => self.nightly,
+        }
+    }
+}
 
 /// Runs the steps in order and stops at the first that fails.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut times: Vec<(&str, Duration)> = Vec::new();
-    for step in STEPS
-        .iter()
-        .filter(|step| !(step.slow && options.skip_slow))
-    {
+    for step in STEPS.iter().filter(|step| options.include(step.part)) {
         eprintln!("\n=== {} ===", step.name);
         let start = Instant::now();
         run::program(step.command, step.environment)

@@ -9,7 +9,7 @@ mod program;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use image::Signer;
 
@@ -121,16 +121,4 @@ fn write(packed: &Packed, output: &Path) -> anyhow::Result<()> {
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("could not read {}", path.display()))
-}
-
-/// What a program prints about its version, on one line: part of how the measurements came about.
-fn first_line_of(program: &str, argument: &str) -> anyhow::Result<String> {
-    let output = std::process::Command::new(program)
-        .arg(argument)
-        .output()
-        .with_context(|| format!("could not start `{program}`"))?;
-    match String::from_utf8_lossy(&output.stdout).lines().next() {
-        Some(line) if output.status.success() => Ok(line.to_owned()),
-        _ => bail!("`{program} {argument}` ended with {}", output.status),
-    }
 }

@@ -46,3 +46,15 @@ pub(crate) fn program(command: &[&str], environment: &[(&str, &str)]) -> anyhow:
     }
     Ok(())
 }
+
+/// What a program prints about itself, on one line.
+pub(crate) fn first_line_of(program: &str, argument: &str) -> anyhow::Result<String> {
+    let output = Command::new(program)
+        .arg(argument)
+        .output()
+        .with_context(|| format!("could not start `{program}`"))?;
+    match String::from_utf8_lossy(&output.stdout).lines().next() {
+        Some(line) if output.status.success() => Ok(line.to_owned()),
+        _ => bail!("`{program} {argument}` ended with {}", output.status),
+    }
+}

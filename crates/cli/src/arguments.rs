@@ -205,7 +205,7 @@ pub(crate) struct InspectOptions {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// The time at which to judge certificates and freshness (RFC 3339); by default now
+    /// The time at which to judge certificates and freshness (RFC 3339); by default now, and for a receipt when it says it was made
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
 
@@ -251,6 +251,10 @@ pub(crate) struct VerifyReceiptOptions {
     /// The id of the room that it must be about
     #[arg(long, value_name = "HEX")]
     pub(crate) room: Option<String>,
+
+    /// The time at which to judge its evidence (RFC 3339), such as when you got it; by default when the evidence says it was made
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
 
     /// Trust this root certificate in place of AWS's: whoever holds its key can forge any evidence. For simulated rooms only
     #[arg(long, value_name = "PEM")]

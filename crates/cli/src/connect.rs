@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use attestation::{Measurements, Root};
 use client::{Endpoint, Expectations, HttpProxy, KeyPair, OuterTrust, Proxy, Session};
-use protocol::{AgreementHash, KeyFingerprint, RoomId};
+use protocol::{AgreementHash, KeyFingerprint, RoomId, read_text_file};
 use serde_json::json;
 use service::{CheckedAgreement, Summary};
 
@@ -13,6 +13,9 @@ use crate::agreement_text;
 use crate::arguments::{ConnectOptions, MeasurementOptions};
 use crate::exit::{BadInput, Declined};
 use crate::printer::Printer;
+
+/// Of a root certificate, or of measurements.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<()> {
     let endpoint = endpoint(options, printer)?;
@@ -100,7 +103,7 @@ pub(crate) fn root(file: Option<&Path>, printer: Printer) -> anyhow::Result<Root
         file.display()
     ));
     let problem = || BadInput(format!("could not use the root in {}", file.display()));
-    let pem = std::fs::read_to_string(file).with_context(problem)?;
+    let pem = read_text_file(file, MAX_TEXT_BYTES).with_context(problem)?;
     Root::dangerous_from_pem(&pem).with_context(problem)
 }
 
@@ -111,7 +114,7 @@ pub(crate) fn measurements_file(file: &Path) -> anyhow::Result<Measurements> {
             file.display()
         ))
     };
-    let text = std::fs::read_to_string(file).with_context(problem)?;
+    let text = read_text_file(file, MAX_TEXT_BYTES).with_context(problem)?;
     Measurements::from_json(&text).with_context(problem)
 }
 

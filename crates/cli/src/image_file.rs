@@ -2,21 +2,27 @@
 
 use anyhow::Context;
 use image::{Image, Kernel, Pcrs, sha384};
+use protocol::BoundedFile;
 use serde_json::{Value, json};
 
 use crate::arguments::MeasureOptions;
 use crate::exit::BadInput;
-use crate::inspect;
+use crate::model_file::MAX_BYTES;
 use crate::printer::Printer;
 
 /// Recomputes the measurements of an image.
 pub(crate) fn measure(options: &MeasureOptions, printer: Printer) -> anyhow::Result<()> {
-    let bytes = inspect::read(&options.file)?;
     let problem = || {
         BadInput(format!(
             "{} cannot be measured as an enclave image",
             options.file.display()
         ))
+    };
+    let file = BoundedFile::open(&options.file).with_context(problem)?;
+    // What does not begin as an image is not read further: its beginning is told from one.
+    let bytes = match Image::is_image(file.start()) {
+        true => file.read(MAX_BYTES).with_context(problem)?,
+        false => file.start().to_vec(),
     };
     let image = Image::parse(&bytes).with_context(problem)?;
     let pcrs = checked_pcrs(&image).with_context(problem)?;

@@ -1,55 +1,67 @@
 //! `synclave inspect`: what a file is, and what holds of it.
 
-use std::path::Path;
-use std::time::Duration;
-
-use anyhow::{Context, bail};
+use anyhow::Context;
 use attestation::{Freshness, Root, UnixTime, examine};
 use image::Image;
+use protocol::{BoundedFile, SignedReceipt};
 use serde_json::json;
 use synthesis::Model;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::arguments::InspectOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::receipt::Wanted;
-use crate::{connect, image_file, receipt};
+use crate::{connect, image_file, model_file, moment, receipt};
 
-/// No document, receipt, model or image that anyone would keep is longer.
-const MAX_BYTES: u64 = 1 << 30;
+/// More than an attestation document may have, so that one that is too long is told as such.
+const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<()> {
     let root = connect::root(options.dangerous_root.as_deref(), printer)?;
-    let bytes = read(&options.file)?;
-    if Model::is_model(&bytes) {
-        return model(&bytes, printer);
+    let at = options.at.as_deref().map(moment::parse).transpose()?;
+    let problem = || BadInput(format!("could not read {}", options.file.display()));
+    let file = BoundedFile::open(&options.file).with_context(problem)?;
+    // What it is decides how much of it is read.
+    if Model::is_model(file.start()) {
+        return model(file, printer);
     }
-    if Image::is_image(&bytes) {
+    if Image::is_image(file.start()) {
+        let bytes = file.read(model_file::MAX_BYTES).with_context(problem)?;
         return image_file::describe(&bytes, printer);
     }
-    if bytes.trim_ascii_start().first() == Some(&b'{') {
-        let signed = receipt::read(&options.file)?;
-        let wanted = Wanted {
-            root,
-            measurements: None,
-            agreement: None,
-            room: None,
-        };
-        let checked = receipt::verify(&signed, &wanted, printer)?;
-        receipt::describe(checked.receipt(), printer);
-        printer.result(format_args!("a receipt: {}", wanted.verdict()));
-        printer.document(
-            &json!({"kind": "receipt", "program_compared": false, "receipt": checked.receipt()}),
-        );
-        return Ok(());
+    if file.start().trim_ascii_start().first() == Some(&b'{') {
+        let signed = receipt::read(&options.file, file)?;
+        return a_receipt(&signed, root, at, printer);
     }
-    let at = match &options.at {
-        Some(text) => moment(text)?,
-        None => UnixTime::now(),
+    let bytes = file.read(MAX_DOCUMENT_BYTES).with_context(problem)?;
+    document(&bytes, &root, at.unwrap_or_else(UnixTime::now), printer)
+}
+
+fn a_receipt(
+    signed: &SignedReceipt,
+    root: Root,
+    at: Option<UnixTime>,
+    printer: Printer,
+) -> anyhow::Result<()> {
+    let wanted = Wanted {
+        at,
+        root,
+        measurements: None,
+        agreement: None,
+        room: None,
     };
-    document(&bytes, &root, at, printer)
+    let verified = receipt::verify(signed, &wanted, printer)?;
+    receipt::describe(verified.receipt(), printer);
+    verified.tell_time(printer);
+    printer.result(format_args!("a receipt: {}", wanted.verdict()));
+    printer.document(&json!({
+        "kind": "receipt",
+        "program_compared": false,
+        "judged_at": verified.judged_at(),
+        "time_is_from": verified.time_is_from(),
+        "receipt": verified.receipt(),
+    }));
+    Ok(())
 }
 
 fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow::Result<()> {
@@ -93,8 +105,8 @@ fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow
     Ok(())
 }
 
-fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
-    let model = Model::load(bytes).context("a fitted model, but it cannot be read")?;
+fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
+    let model = model_file::load(file).context("a fitted model, but it cannot be read")?;
     let columns: Vec<&str> = model
         .schema()
         .columns()
@@ -135,28 +147,4 @@ fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
         "ledger": model.ledger(),
     }));
     Ok(())
-}
-
-pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let problem = || BadInput(format!("could not read {}", file.display()));
-    let length = std::fs::metadata(file).with_context(problem)?.len();
-    if length > MAX_BYTES {
-        bail!(BadInput(format!(
-            "{} is too large to be anything of ours: {length} bytes",
-            file.display()
-        )));
-    }
-    std::fs::read(file).with_context(problem)
-}
-
-fn moment(text: &str) -> anyhow::Result<UnixTime> {
-    let seconds = OffsetDateTime::parse(text, &Rfc3339)
-        .ok()
-        .and_then(|time| u64::try_from(time.unix_timestamp()).ok())
-        .with_context(|| {
-            BadInput(format!(
-                "`{text}` is no time; write it like 2022-10-13T09:00:00Z"
-            ))
-        })?;
-    Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }

@@ -10,6 +10,8 @@ mod image_file;
 mod inspect;
 mod interrupt;
 mod keygen;
+mod model_file;
+mod moment;
 mod printer;
 mod progress;
 mod public_data;

@@ -123,7 +123,8 @@ impl Printer {
     pub(crate) fn ask(self, question: &str) -> io::Result<String> {
         write!(talk(), "{} ", escaped(question))?;
         let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
+        let mut input = io::stdin().lock().take(MAX_ANSWER_BYTES);
+        input.read_line(&mut answer)?;
         Ok(answer.trim().to_owned())
     }
 

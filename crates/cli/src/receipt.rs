@@ -5,19 +5,24 @@ use std::path::Path;
 
 use anyhow::Context;
 use attestation::{
-    AuthenticDocument, Freshness, Measurements, Root, agreement_pcr, authenticate, claimed_time,
+    AuthenticDocument, Freshness, Measurements, Root, UnixTime, agreement_pcr, authenticate,
+    claimed_time,
 };
 use privacy::{DomainSource, LedgerRecord, People, Prior};
-use protocol::{CheckedReceipt, Receipt, ReceiptError, SignedReceipt};
+use protocol::{BoundedFile, CheckedReceipt, Receipt, ReceiptError, SignedReceipt};
 use serde_json::json;
 
 use crate::arguments::VerifyReceiptOptions;
-use crate::connect;
 use crate::exit::BadInput;
 use crate::printer::Printer;
+use crate::{connect, moment};
+
+/// Twice the longest text, since quotes in it are escaped, and evidence.
+const MAX_BYTES: u64 = 33 << 20;
 
 pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::Result<()> {
     let wanted = Wanted {
+        at: options.at.as_deref().map(moment::parse).transpose()?,
         root: connect::root(options.dangerous_root.as_deref(), printer)?,
         measurements: options
             .measurements
@@ -31,22 +36,29 @@ pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::R
             .transpose()?,
         room: options.room.as_deref().map(connect::room).transpose()?,
     };
-    let checked = verify(&read(&options.file)?, &wanted, printer)
+    let problem = || unreadable(&options.file);
+    let file = BoundedFile::open(&options.file).with_context(problem)?;
+    let verified = verify(&read(&options.file, file)?, &wanted, printer)
         .with_context(|| format!("{} is not accepted", options.file.display()))?;
-    describe(checked.receipt(), printer);
+    describe(verified.receipt(), printer);
+    verified.tell_time(printer);
     printer.result(wanted.verdict());
     printer.document(&json!({
         "holds": true,
+        "judged_at": verified.judged_at(),
+        "time_is_from": verified.time_is_from(),
         "program_compared": wanted.measurements.is_some(),
         "agreement_compared": wanted.agreement.is_some(),
         "room_compared": wanted.room.is_some(),
-        "receipt": checked.receipt(),
+        "receipt": verified.receipt(),
     }));
     Ok(())
 }
 
 /// What a receipt must be about. What is not named is not compared, and the verdict says so.
 pub(crate) struct Wanted {
+    /// The time at which to judge its evidence; by default the one at which it says it was made.
+    pub(crate) at: Option<UnixTime>,
     pub(crate) root: Root,
     pub(crate) measurements: Option<Measurements>,
     pub(crate) agreement: Option<[u8; 48]>,
@@ -66,26 +78,71 @@ impl Wanted {
     }
 }
 
-/// Reads a receipt as `/receipt` gave it.
-pub(crate) fn read(file: &Path) -> anyhow::Result<SignedReceipt> {
-    let problem = || BadInput(format!("could not read a receipt from {}", file.display()));
-    let text = std::fs::read_to_string(file).with_context(problem)?;
-    serde_json::from_str(&text).with_context(problem)
+/// A receipt that holds, and the time at which its evidence was judged.
+pub(crate) struct VerifiedReceipt {
+    checked: CheckedReceipt,
+    at: UnixTime,
+    by_person: bool,
 }
 
-/// The evidence at the time it says it was made, then what it vouches for.
+impl VerifiedReceipt {
+    pub(crate) fn receipt(&self) -> &Receipt {
+        self.checked.receipt()
+    }
+
+    /// The time of judging, for programs.
+    pub(crate) fn judged_at(&self) -> String {
+        moment::format(self.at)
+    }
+
+    /// Whose word the time of judging is, for programs.
+    pub(crate) fn time_is_from(&self) -> &'static str {
+        match self.by_person {
+            true => "person",
+            false => "evidence",
+        }
+    }
+
+    /// What judging at that time means, and what it does not.
+    pub(crate) fn tell_time(&self, printer: Printer) {
+        let whose = match self.by_person {
+            true => "the time that you gave: it is your own claim, and the file does not prove it",
+            false => {
+                "the time that the evidence gives, which the file alone does not prove; \
+                 if you know when you got it, name that time with --at"
+            }
+        };
+        printer.say(format_args!("\njudged at  {}, {whose}", self.judged_at()));
+        printer.say(
+            "           its certificates were valid then; whether a key or an image has been withdrawn since, \
+             this does not say",
+        );
+    }
+}
+
+/// Reads a receipt as `/receipt` gave it.
+pub(crate) fn read(path: &Path, file: BoundedFile) -> anyhow::Result<SignedReceipt> {
+    let problem = || unreadable(path);
+    let bytes = file.read(MAX_BYTES).with_context(problem)?;
+    serde_json::from_slice(&bytes).with_context(problem)
+}
+
+fn unreadable(path: &Path) -> BadInput {
+    BadInput(format!("could not read a receipt from {}", path.display()))
+}
+
+/// Verifies the evidence, at the time asked for, then what it vouches for.
 pub(crate) fn verify(
     signed: &SignedReceipt,
     wanted: &Wanted,
     printer: Printer,
-) -> anyhow::Result<CheckedReceipt> {
+) -> anyhow::Result<VerifiedReceipt> {
     let document = signed.evidence()?;
-    let evidence = authenticate(
-        &document,
-        &wanted.root,
-        claimed_time(&document)?,
-        Freshness::Archived,
-    )?;
+    let at = match wanted.at {
+        Some(at) => at,
+        None => claimed_time(&document)?,
+    };
+    let evidence = authenticate(&document, &wanted.root, at, Freshness::Archived)?;
     let found = evidence.measurements()?;
     let evidence = match &wanted.measurements {
         Some(measurements) => AuthenticDocument::clone(&*evidence.matching(measurements)?),
@@ -135,7 +192,11 @@ pub(crate) fn verify(
         &receipt.room,
         printer,
     )?;
-    Ok(checked)
+    Ok(VerifiedReceipt {
+        checked,
+        at,
+        by_person: wanted.at.is_some(),
+    })
 }
 
 /// The register that holds the agreement.

@@ -8,6 +8,7 @@ use privacy::{
     Delta, DomainSource, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho, UnsafeBudget,
     budget_warnings, check_budget,
 };
+use protocol::{BoundedFile, read_text_file};
 use serde_json::{Map, Value, json};
 use synthesis::{Conditional, Method, Model, PublicPrior, Workload};
 use tabular::{CodedTable, Condition, Joined, MAX_FOUND_CATEGORIES, Schema};
@@ -16,7 +17,7 @@ use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
-use crate::{interrupt, public_data, quality, receipt, table_file, whole_file};
+use crate::{interrupt, model_file, public_data, quality, receipt, table_file, whole_file};
 
 /// Of rho, for finding the domain out; and of delta, for finding categories out.
 const DISCOVERY_SHARE: f64 = 0.1;
@@ -198,7 +199,7 @@ fn workload(options: &SynthOptions, schema: &Schema) -> anyhow::Result<Workload>
     let workload = match &options.workload {
         Some(path) => {
             let problem = || BadInput(format!("could not use the workload in {}", path.display()));
-            let text = std::fs::read_to_string(path).with_context(problem)?;
+            let text = read_text_file(path, table_file::MAX_YAML_BYTES).with_context(problem)?;
             Workload::parse(&text, schema).with_context(problem)?
         }
         None => Workload::pairs(schema),
@@ -276,8 +277,8 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     };
     let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
     interrupt::leaves_nothing_behind(printer)?;
-    let file = std::fs::File::open(&options.model).with_context(problem)?;
-    let model = Model::read(file).with_context(problem)?;
+    let file = BoundedFile::open(&options.model).with_context(problem)?;
+    let model = model_file::load(file).with_context(problem)?;
     if model.domain() == DomainSource::FromData {
         printer.warn(format_args!(
             "no guarantee holds for this model and its rows: {}",

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::Context;
+use protocol::read_text_file;
 use synthesis::{FormulaReport, SampleStream};
 use tabular::{Declaration, Format, KeyHasher, Limits, Schema, Upload};
 
@@ -12,6 +13,9 @@ use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress;
 use crate::whole_file::{self, Prepared};
+
+/// Of a schema or a workload, which may name many categories.
+pub(crate) const MAX_YAML_BYTES: u64 = 64 << 20;
 
 /// Reads a table: Parquet when its name ends so, CSV otherwise.
 pub(crate) fn read(
@@ -51,7 +55,7 @@ pub(crate) fn private_notes(path: &Path, upload: &Upload, printer: Printer) -> V
 /// Reads the declared columns of one table.
 pub(crate) fn read_schema(path: &Path) -> anyhow::Result<Schema> {
     let problem = || BadInput(format!("could not use the schema in {}", path.display()));
-    let text = std::fs::read_to_string(path).with_context(problem)?;
+    let text = read_text_file(path, MAX_YAML_BYTES).with_context(problem)?;
     let declaration = Declaration::from_yaml(&text).with_context(problem)?;
     Schema::new(declaration).with_context(problem)
 }

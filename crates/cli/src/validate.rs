@@ -23,12 +23,7 @@ pub(crate) fn run(options: &ValidateOptions, printer: Printer) -> anyhow::Result
 
 /// Reads and checks the two files of a room's folder.
 pub(crate) fn read(room: &Path) -> anyhow::Result<CheckedAgreement> {
-    let read = |name: &str| {
-        let path = room.join(name);
-        std::fs::read(&path).with_context(|| BadInput(format!("could not read {}", path.display())))
-    };
-    let agreement = Agreement::new(read("service.yaml")?, read("runtime.yaml")?)
-        .with_context(|| in_folder(room))?;
+    let agreement = Agreement::read_from(room).with_context(|| in_folder(room))?;
     CheckedAgreement::parse(agreement).with_context(|| in_folder(room))
 }
 

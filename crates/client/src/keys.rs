@@ -1,11 +1,12 @@
 //! Key files of a party.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use access::PublicKey;
 use attested_tls::{ClientKey, KeyAlgorithm};
+use protocol::BoundedFile;
 
 use crate::Error;
 
@@ -141,11 +142,9 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
 /// The content of a file and, where it has one, its mode.
 fn read_file(path: &Path) -> Result<(Vec<u8>, Option<u32>), Error> {
     let read = || {
-        let file = File::open(path)?;
-        let mode = mode(&file)?;
-        let mut content = Vec::new();
-        file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut content)?;
-        Ok((content, mode))
+        let file = BoundedFile::open(path)?;
+        let mode = mode(&file.metadata()?);
+        Ok((file.read(MAX_KEY_FILE_BYTES)?, mode))
     };
     read().map_err(|source| Error::KeyFile {
         path: path.to_owned(),
@@ -156,15 +155,14 @@ fn read_file(path: &Path) -> Result<(Vec<u8>, Option<u32>), Error> {
 /// `None` where it says nothing about who can read the key: a pipe has ended before anybody else
 /// comes.
 #[cfg(unix)]
-fn mode(file: &File) -> io::Result<Option<u32>> {
-    let metadata = file.metadata()?;
+fn mode(metadata: &Metadata) -> Option<u32> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
-    Ok(metadata.is_file().then_some(mode & 0o777))
+    metadata.is_file().then_some(mode & 0o777)
 }
 
 #[cfg(not(unix))]
-fn mode(_file: &File) -> io::Result<Option<u32>> {
-    Ok(None)
+fn mode(_metadata: &Metadata) -> Option<u32> {
+    None
 }
 
 /// The path as a shell takes it.
@@ -289,6 +287,19 @@ mod tests {
             read_keys(&alice.private_file, &folder.path().join("none")),
             Err(Error::KeyFile { .. })
         ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_longer_than_any_key_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let alice = keygen("alice", folder.path(), KeyAlgorithm::P256).unwrap();
+        let error = read_keys(&alice.private_file, "/dev/zero".as_ref()).unwrap_err();
+        let sentence = error.to_string();
+        assert!(
+            sentence.contains("/dev/zero") && sentence.contains("65536 bytes"),
+            "{sentence}"
+        );
     }
 
     #[test]

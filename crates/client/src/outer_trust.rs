@@ -12,6 +12,9 @@ use tokio_rustls::client::TlsStream;
 
 use crate::Error;
 
+/// The lists of operating systems have some 200 KiB.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
 /// The authorities that the outer hop of `wss://` is judged by: by default those of the operating system. They say that a load balancer is
 /// the one that was asked for; what it then carries is checked again, against evidence, and trusts none of them.
 #[derive(Clone, Debug, Default)]
@@ -30,9 +33,10 @@ impl OuterTrust {
             path: file.to_owned(),
             why,
         };
+        let pem = protocol::read_file(file, MAX_FILE_BYTES);
+        let pem = pem.map_err(|error| refuse(error.to_string()))?;
         let mut roots = RootCertStore::empty();
-        let certificates = CertificateDer::pem_file_iter(file);
-        for certificate in certificates.map_err(|error| refuse(error.to_string()))? {
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
             let added = roots.add(certificate);
             added.map_err(|error| refuse(error.to_string()))?;

@@ -32,4 +32,5 @@ pub use launch::{Launch, LaunchError};
 pub use limits::Limits;
 pub use nitro::NitroOptions;
 pub use outer_tls::{OuterTlsError, outer_tls};
+pub use proxy_protocol::{BadHeader, Origin, read as read_proxy_header};
 pub use relay::RelayLimits;

@@ -9,6 +9,9 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
+/// Of a chain of certificates, or a key.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
 /// Why certificate and key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OuterTlsError {
@@ -33,17 +36,13 @@ pub enum OuterTlsError {
 /// # Errors
 /// [`OuterTlsError`].
 pub fn outer_tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, OuterTlsError> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| OuterTlsError::File { path, source }
-    };
-    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
-        .map_err(unreadable(certificate))?;
+    let chain: Vec<_> = read(certificate, |pem| {
+        CertificateDer::pem_slice_iter(pem).collect()
+    })?;
     if chain.is_empty() {
         return Err(OuterTlsError::NoCertificate(certificate.to_owned()));
     }
-    let key = PrivateKeyDer::from_pem_file(key).map_err(unreadable(key))?;
+    let key = read(key, PrivateKeyDer::from_pem_slice)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -51,4 +50,17 @@ pub fn outer_tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, OuterTls
     // An upgrade needs HTTP/1.1; clients that name no protocol are served as well.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn read<T>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, pem::Error>,
+) -> Result<T, OuterTlsError> {
+    let content = protocol::read_file(path, MAX_FILE_BYTES).map_err(pem::Error::Io);
+    content
+        .and_then(|content| parse(&content))
+        .map_err(|source| OuterTlsError::File {
+            path: path.to_owned(),
+            source,
+        })
 }

@@ -15,28 +15,35 @@ const MAX_REST_BYTES: usize = 1024;
 
 /// Who connects, as the load balancer has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub enum Origin {
     /// A client behind it.
     Client(SocketAddr),
     /// The load balancer itself, to see whether this side is well.
     Balancer,
 }
 
-/// What is no header of version 2.
+/// Why what a connection begins with is not a header of version 2.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BadHeader {
+pub enum BadHeader {
+    /// Something else, perhaps a header of version 1.
     #[error("it does not begin with the signature")]
     Signature,
+    /// Only version 2 is spoken, and its commands are LOCAL and PROXY.
     #[error("its version or command is {0:#04x}")]
     Command(u8),
+    /// Clients come over TCP, by IPv4 or IPv6.
     #[error("its address family is {0:#04x}")]
     Family(u8),
+    /// Too short for the addresses, or longer than any load balancer's.
     #[error("its length is {0}")]
     Length(usize),
+    /// What follows the addresses is not made of whole records.
     #[error("a record in it is not whole")]
     Record,
+    /// No client has this port.
     #[error("the client's port is 0")]
     Port,
+    /// The connection was lost, or ended within the header.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -45,7 +52,7 @@ pub(crate) enum BadHeader {
 ///
 /// # Errors
 /// [`BadHeader`]; a stream that does not begin with a header is no longer of use.
-pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Origin, BadHeader> {
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Origin, BadHeader> {
     let mut start = [0; START_BYTES];
     stream.read_exact(&mut start).await?;
     let start = Start::parse(&start)?;

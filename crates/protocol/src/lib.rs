@@ -1,9 +1,11 @@
 //! What crosses the wire: the agreement, requests, replies, the receipt, and stable error codes.
 //!
-//! Everything here is either a plain record of a reply or a name (a hash) that both sides compute for themselves.
+//! Everything here is either a plain record of a reply or a name (a hash) that both sides compute for themselves;
+//! [`read_file`] is how all programs read the files that people give them.
 #![forbid(unsafe_code)]
 
 mod agreement;
+mod bounded_file;
 mod configuration;
 mod names;
 mod problem;
@@ -12,6 +14,7 @@ mod replies;
 mod room_folder;
 
 pub use agreement::{Agreement, AgreementError, MAX_FILE_BYTES};
+pub use bounded_file::{BoundedFile, read_file, read_text_file};
 pub use configuration::{
     CONFIGURATION_PORT, ConfigurationError, ConfigurationReply, MAX_REPLY_BYTES, PARTIES_PORT,
 };

@@ -1,10 +1,10 @@
 //! The folder that an agreement is read from.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::agreement::{Agreement, AgreementError, MAX_FILE_BYTES};
+use crate::bounded_file::read_file;
 
 /// Why a folder holds no agreement.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +35,7 @@ impl Agreement {
 
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>, RoomFolderError> {
     let path = folder.join(name);
-    let mut content = Vec::new();
-    // One byte more than is allowed, so that a file that is too long is seen to be.
-    let limit = MAX_FILE_BYTES as u64 + 1;
-    match File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut content)) {
-        Ok(_) => Ok(content),
-        Err(source) => Err(RoomFolderError::File { path, source }),
-    }
+    read_file(&path, MAX_FILE_BYTES as u64).map_err(|source| RoomFolderError::File { path, source })
 }
 
 #[cfg(test)]
@@ -74,9 +68,10 @@ mod tests {
 
         let endless = vec![b'#'; MAX_FILE_BYTES + 1];
         fs::write(folder.path().join("runtime.yaml"), endless).unwrap();
-        assert!(matches!(
-            Agreement::read_from(folder.path()),
-            Err(RoomFolderError::Agreement(_))
-        ));
+        let error = Agreement::read_from(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("runtime.yaml") && error.contains("1048576 bytes"),
+            "{error}"
+        );
     }
 }

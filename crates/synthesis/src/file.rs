@@ -118,7 +118,16 @@ impl Model {
     /// # Errors
     /// If it is not a model, of a newer format, cut off or damaged.
     pub fn load(bytes: &[u8]) -> Result<Model, ModelFileError> {
-        let mut rest = body_of(bytes)?;
+        Self::load_body(body_of(bytes)?)
+    }
+
+    /// Reads what stands in a file behind its header. [`Model::load`] is this after the checksum, which guards against
+    /// accidents and keeps nobody from writing another file.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Damaged`].
+    pub fn load_body(body: &[u8]) -> Result<Model, ModelFileError> {
+        let mut rest = body;
         let body: Body = ciborium::from_reader(&mut rest)
             .map_err(|error| ModelFileError::Damaged(reason(&error)))?;
         if !rest.is_empty() {

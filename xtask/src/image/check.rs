@@ -96,7 +96,8 @@ fn files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
         .context("could not start `git`, which tells what belongs to the tree")?;
     ensure!(
         output.status.success(),
-        "`git ls-files` failed: --check needs a clone"
+        "`git ls-files` failed; --check needs a clone that git trusts: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
     );
     let names = String::from_utf8(output.stdout)?;
     let files = names.split('\0').filter(|name| !name.is_empty());

@@ -3,8 +3,8 @@
 use image::{Archive, ImageBuilder, Metadata, Module, Pcrs, Signer, sha384};
 use serde_json::{Value, json};
 
-use super::first_line_of;
 use super::kernel::Boot;
+use crate::run::first_line_of;
 
 /// An image with its measurements.
 pub(super) struct Packed {

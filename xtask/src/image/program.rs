@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use super::{first_line_of, read};
+use super::read;
+use crate::run::first_line_of;
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
 const PROGRAM: &str = "synclave-enclave";
@@ -56,8 +57,8 @@ pub(super) fn build(root: &Path) -> anyhow::Result<Vec<u8>> {
         .context("could not start `cargo`")?;
     ensure!(
         status.success(),
-        "{PROGRAM} could not be built: for {TARGET} it takes `rustup target add {TARGET}` and a C compiler, \
-         which `scripts/install-tools` installs (Debian's musl-tools)"
+        "{PROGRAM} could not be built. It needs Rust's target {TARGET} and a C compiler for it (Debian's \
+         musl-tools); `scripts/install-tools` installs both"
     );
     read(&target.join(TARGET).join("image").join(PROGRAM))
 }

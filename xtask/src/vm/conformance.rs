@@ -199,8 +199,7 @@ fn build_qemu(tools: &Path) -> anyhow::Result<PathBuf> {
     for (package, file) in NEEDED {
         ensure!(
             Path::new(file).exists(),
-            "QEMU's build needs Debian's package {package}: apt-get install --no-install-recommends {}",
-            NEEDED.map(|(package, _)| package).join(" ")
+            "QEMU's build needs Debian's package {package}; `scripts/install-conformance` installs all that it needs"
         );
     }
     eprintln!(

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use hyper::body::Bytes;
 use privacy::Epsilon;
-use protocol::Receipt;
+use protocol::{BoundedFile, Receipt};
 use serde_json::json;
 
 use crate::arguments::DemoOptions;
@@ -163,16 +163,15 @@ async fn download(folder: &Path, port: LocalPort) -> anyhow::Result<Bytes> {
 /// What `synclave verify-receipt` does, with everything named that can be.
 fn check_receipt(folder: &Path, stage: &Stage, printer: Printer) -> anyhow::Result<Receipt> {
     let wanted = Wanted {
+        at: None,
         root: stage.root()?,
         measurements: Some(*stage.measurements()),
         agreement: Some(stage.agreement()),
         room: Some(stage.room().to_bytes()),
     };
-    let checked = receipt::verify(
-        &receipt::read(&folder.join("receipt.json"))?,
-        &wanted,
-        Printer::silent(),
-    )?;
+    let path = folder.join("receipt.json");
+    let signed = receipt::read(&path, BoundedFile::open(&path)?)?;
+    let checked = receipt::verify(&signed, &wanted, Printer::silent())?;
     printer.say("   the receipt holds:");
     for line in receipt::ledger_lines(&checked.receipt().ledger) {
         printer.say(format_args!("   {line}"));

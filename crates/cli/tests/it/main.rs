@@ -7,6 +7,7 @@
 mod connecting;
 mod demo;
 mod documents;
+mod endless_files;
 mod hostile_text;
 mod images;
 #[cfg(unix)]
@@ -14,6 +15,7 @@ mod interruption;
 mod keys_and_rooms;
 mod private_facts;
 mod public_data;
+mod receipts;
 mod spreadsheets;
 mod tables;
 
