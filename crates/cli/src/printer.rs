@@ -6,12 +6,15 @@
 //! stands around it.
 
 use std::fmt::Display;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use printable::{escaped, escaped_json, escaped_lines};
 use tabular::TableError;
 
 use crate::arguments::OutputOptions;
+
+/// Of a person's answer to a question.
+const MAX_ANSWER_BYTES: u64 = 1 << 10;
 
 /// How everything begins that is said of the person's own file and is not private.
 pub(crate) const PRIVATE: &str = "about your own file, not private";

@@ -1,22 +1,19 @@
 //! `--public`: what a fit starts from, and whose data that is.
 
 use std::fs::{File, Metadata};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use privacy::{FileDigest, People};
-use protocol::Digest;
+use protocol::{BoundedFile, Digest};
 use synthesis::{Model, PublicPrior};
 use tabular::{CodedTable, Joined, Schema};
 
 use crate::arguments::SynthOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
-use crate::table_file;
-
-/// Bytes that tell a model from a table.
-const MODEL_START: u64 = 64;
+use crate::{model_file, table_file};
 
 /// Public data, ready to start from.
 pub(crate) struct PublicData {
@@ -79,24 +76,22 @@ impl PublicData {
 }
 
 fn is_model(path: &Path) -> anyhow::Result<bool> {
-    let file = File::open(path)?;
+    let file = BoundedFile::open(path)?;
     // It is read more than once.
     if !file.metadata()?.is_file() {
         anyhow::bail!("it is not a regular file: write it to one first");
     }
-    let mut start = Vec::new();
-    file.take(MODEL_START).read_to_end(&mut start)?;
-    Ok(Model::is_model(&start))
+    Ok(Model::is_model(file.start()))
 }
 
 fn model(options: &SynthOptions, path: &Path) -> anyhow::Result<PublicData> {
-    let bytes = std::fs::read(path)?;
+    let model = model_file::load(BoundedFile::open(path)?)?;
     let people = if options.public_of_other_people {
         People::Other
     } else {
         People::PerhapsTheSame
     };
-    let prior = PublicPrior::from_model(&Model::load(&bytes)?, file_digest(path)?, people)?;
+    let prior = PublicPrior::from_model(&model, file_digest(path)?, people)?;
     Ok(PublicData {
         path: path.to_owned(),
         prior,
@@ -116,7 +111,10 @@ fn table(
              private table: if none of them is in it, say so with --public-of-other-people"
         );
     }
-    let upload = table_file::read(path, None, None, Some(schema), printer)?;
+    let upload = table_file::read(path, None, None, Some(schema))?;
+    for warning in upload.warnings() {
+        printer.say(format_args!("note: {}: {warning}", path.display()));
+    }
     let joined = Joined::single(upload);
     if joined.needs_discovery() {
         anyhow::bail!("it has columns that the private table does not have: leave them out");

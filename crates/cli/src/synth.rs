@@ -10,7 +10,7 @@ use privacy::{
 };
 use protocol::{BoundedFile, read_text_file};
 use serde_json::{Map, Value, json};
-use synthesis::{Conditional, Method, Model, PublicPrior, Workload};
+use synthesis::{Conditional, FormulaReport, Method, Model, PublicPrior, Workload};
 use tabular::{CodedTable, Condition, Joined, MAX_FOUND_CATEGORIES, Schema};
 
 use crate::arguments::{SampleOptions, SynthOptions};

@@ -81,7 +81,7 @@ pub(crate) fn warn_of_formulas(formulas: &[FormulaReport], format: Format, print
     if format != Format::Csv {
         return;
     }
-    for FormulaReport { column, texts } in formulas {
+    for FormulaReport { column, texts, .. } in formulas {
         let more = match texts.len() {
             0 | 1 => String::new(),
             count => format!(" and {} more", count - 1),

@@ -1,6 +1,6 @@
 //! Reading files of which it is known how long they can be.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
@@ -48,6 +48,14 @@ impl BoundedFile {
     /// The first bytes: 64, or all where there are fewer.
     pub fn start(&self) -> &[u8] {
         &self.start
+    }
+
+    /// What the operating system says of the open file: its kind, length and mode.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
     }
 
     /// Reads the rest, and gives the whole.

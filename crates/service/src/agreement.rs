@@ -60,17 +60,6 @@ pub struct Limits {
 /// Why an agreement is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AgreementError {
-    /// A character that whoever reads the agreement would not see, or that their terminal would
-    /// obey.
-    #[error("{file}: line {line} has the character {hidden}; remove it")]
-    Hidden {
-        /// Name of the file.
-        file: &'static str,
-        /// Its line, from 1.
-        line: usize,
-        /// The character, with its position in the line.
-        hidden: printable::Hidden,
-    },
     /// In `service.yaml`.
     #[error("service.yaml: {0}")]
     Service(#[from] PolicyError),

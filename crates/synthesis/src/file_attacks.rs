@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use ciborium::Value;
-use privacy::{Delta, Epsilon, Ledger, LedgerOptions};
+use privacy::{Delta, Epsilon, FileDigest, Ledger, LedgerOptions, People};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use serde_json::Map;
@@ -260,7 +260,8 @@ fn use_it(model: &Model) {
             given.sample(20, Some(1)).write_csv(&mut out).unwrap();
         }
     }
-    if let Ok(prior) = PublicPrior::from_model(model) {
+    let digest = FileDigest::from_bytes([0; 48]);
+    if let Ok(prior) = PublicPrior::from_model(model, digest, People::PerhapsTheSame) {
         prior.check(model.schema()).unwrap();
         for column in 1..model.schema().columns().len() {
             prior.pair(0, column).unwrap();

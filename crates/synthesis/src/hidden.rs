@@ -50,7 +50,7 @@ impl RowCount {
         let (noisy, sigma) = noisy_total(model);
         let (low, high) = (noisy - DEVIATIONS * sigma, noisy + DEVIATIONS * sigma);
         RowCount {
-            estimate: model.default_rows(),
+            estimate: model.noisy_rows(),
             sigma,
             between: [whole(low.ceil()), whole(high.floor())],
             mostly_noise: noisy < CLEAR * sigma,
