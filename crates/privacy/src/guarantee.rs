@@ -76,6 +76,22 @@ impl Guarantee {
         &self.sentence
     }
 
+    /// This and another one for the same neighbours, of spends on the same data: epsilons and
+    /// deltas add up.
+    pub(crate) fn and(&self, other: &Self, rows_per_id: NonZeroU32) -> Self {
+        let sum = |a: f64, b: f64| match (a, b) {
+            (0.0, only) | (only, 0.0) => only,
+            (a, b) => (a + b).next_up(), // at least the exact sum
+        };
+        Self::new(
+            self.neighbours,
+            rows_per_id,
+            self.rho + other.rho,
+            sum(self.epsilon, other.epsilon),
+            sum(self.delta, other.delta).min(1.0),
+        )
+    }
+
     /// Whether this, stated elsewhere, where the last digits of epsilon may differ, is what was
     /// computed here: not less, and hardly more.
     pub(crate) fn follows_from(&self, computed: &Self, rows_per_id: NonZeroU32) -> bool {

@@ -7,6 +7,7 @@ use crate::counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
 use crate::gaussian::RoundedGaussian;
 use crate::guarantee::Promise;
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
+use crate::prior::Prior;
 use crate::record::{
     DomainSource, Entry, LedgerRecord, Mechanism, sigma_of_counts, sigma_of_scores,
 };
@@ -107,6 +108,7 @@ impl LedgerOptions {
 pub struct Ledger {
     promise: Promise,
     domain: DomainSource,
+    prior: Prior,
     total: Rho,
     spent: Rho,
     entries: Vec<Entry>,
@@ -145,6 +147,7 @@ impl Ledger {
         Ok(Self {
             promise,
             domain: DomainSource::default(),
+            prior: Prior::None,
             total: promise.total(),
             spent: Rho::ZERO,
             entries: Vec::new(),
@@ -370,9 +373,29 @@ impl Ledger {
         self.domain = self.domain.max(source);
     }
 
+    /// Records the public data that what is measured is compared with or added to. A model that may
+    /// be of the same people makes the recorded guarantee the sum of both; what there is to spend
+    /// stays the same.
+    ///
+    /// # Panics
+    /// If other public data was noted before: a record holds one.
+    pub fn note_prior(&mut self, prior: Prior) {
+        assert!(
+            matches!(self.prior, Prior::None) || self.prior == prior,
+            "a ledger notes the public data of one fit"
+        );
+        self.prior = prior;
+    }
+
     /// What was promised and spent so far.
     pub fn record(&self) -> LedgerRecord {
-        LedgerRecord::new(self.promise, self.domain, self.total, self.entries.clone())
+        LedgerRecord::new(
+            self.promise,
+            self.domain,
+            self.prior.clone(),
+            self.total,
+            self.entries.clone(),
+        )
     }
 
     /// Ends all spending.

@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::accounting::{Accounting, CHECKED, STATED};
 use crate::guarantee::{Guarantee, Promise};
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
+use crate::prior::Prior;
 use crate::rho::Rho;
 use crate::sampler::DiscreteLaplace;
 use crate::selection::SelectionEpsilon;
@@ -51,6 +52,9 @@ pub enum RecordError {
     /// A stated guarantee is not what the entries give.
     #[error("a guarantee stated in the ledger is not the one that its entries give")]
     Guarantee,
+    /// What an earlier model states of its own spends does not hold.
+    #[error("in the ledger of the model that the fit started from: {0}")]
+    Prior(Box<RecordError>),
 }
 
 /// Where the columns' domain came from: the list of cells that were counted, which every guarantee takes to be the same for all
@@ -80,11 +84,16 @@ pub struct LedgerRecord {
     threshold_delta: Option<Delta>,
     rows_per_id: NonZeroU32,
     domain: DomainSource,
+    #[serde(default, skip_serializing_if = "Prior::is_not_recorded")]
+    prior: Prior,
     total: Rho,
     spent: Rho,
     remaining: Rho,
     entries: Vec<Entry>,
     guarantees: Vec<Guarantee>,
+    /// Written only where it is not the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    own_guarantees: Vec<Guarantee>,
 }
 
 /// One spend.
@@ -146,6 +155,7 @@ impl LedgerRecord {
     pub(crate) fn new(
         promise: Promise,
         domain: DomainSource,
+        prior: Prior,
         total: Rho,
         entries: Vec<Entry>,
     ) -> Self {
@@ -153,12 +163,11 @@ impl LedgerRecord {
         let remaining = total
             .checked_sub(spent)
             .expect("a ledger's entries add up to at most its total");
-        let guarantees = match domain {
-            DomainSource::Declared | DomainSource::Discovered => {
-                promise.guarantees(&entries, STATED).into()
-            }
-            DomainSource::FromData => Vec::new(),
-        };
+        let own = promise.guarantees(&entries, STATED);
+        let Stated {
+            guarantees,
+            own_guarantees,
+        } = Stated::of(own, promise.rows_per_id, domain, &prior);
         Self {
             accounting: promise.accounting,
             epsilon: promise.epsilon,
@@ -166,11 +175,13 @@ impl LedgerRecord {
             threshold_delta: promise.threshold_delta,
             rows_per_id: promise.rows_per_id,
             domain,
+            prior,
             total,
             spent,
             remaining,
             entries,
             guarantees,
+            own_guarantees,
         }
     }
 
@@ -224,10 +235,34 @@ impl LedgerRecord {
         self.domain
     }
 
-    /// What the spends guarantee together: for adding or removing one id, then for changing one. Nothing for a domain that was
+    /// The public data that the fit started from.
+    pub fn prior(&self) -> &Prior {
+        &self.prior
+    }
+
+    /// What is guaranteed altogether: for adding or removing one id, then for changing one.
+    ///
+    /// Where the fit started from [a model that may be of the same people](Prior::counted), these
+    /// are the spends' guarantees and that model's together, by basic composition: epsilons and
+    /// deltas add up (Dwork and Roth 2014, theorem 3.16). There is none for a domain that was
     /// [taken from the data](DomainSource::FromData).
     pub fn guarantees(&self) -> &[Guarantee] {
         &self.guarantees
+    }
+
+    /// What this ledger's spends guarantee on their own, in the same order. It tells what the fit
+    /// added, not what holds.
+    pub fn own_guarantees(&self) -> &[Guarantee] {
+        if self.own_guarantees.is_empty() {
+            &self.guarantees
+        } else {
+            &self.own_guarantees
+        }
+    }
+
+    /// The most rows of one id for which everything that counts was made.
+    fn guaranteed_rows(&self) -> NonZeroU32 {
+        guaranteed_rows(self.rows_per_id, &self.prior)
     }
 
     /// Recomputes everything: each entry's cost from its mechanism, the sums, that the total converts
@@ -272,22 +307,72 @@ impl LedgerRecord {
                 delta: self.delta,
             });
         }
-        let mut expected: Vec<Guarantee> = promise.guarantees(&self.entries, CHECKED).into();
-        if self.domain == DomainSource::FromData {
-            expected.clear();
+        if let Prior::Model { ledger, .. } = &self.prior {
+            let problem = |problem| RecordError::Prior(Box::new(problem));
+            ledger.check().map_err(problem)?;
         }
-        let holds = self.guarantees.len() == expected.len()
-            && self
-                .guarantees
-                .iter()
-                .zip(&expected)
-                .all(|(stated, expected)| stated.follows_from(expected, self.rows_per_id));
-        if holds {
+        let own = promise.guarantees(&self.entries, CHECKED);
+        let expected = Stated::of(own, self.rows_per_id, self.domain, &self.prior);
+        let follow = |stated: &[Guarantee], expected: &[Guarantee], rows| {
+            let mut pairs = stated.iter().zip(expected);
+            stated.len() == expected.len() && pairs.all(|(a, b)| a.follows_from(b, rows))
+        };
+        let all = follow(
+            &self.guarantees,
+            &expected.guarantees,
+            self.guaranteed_rows(),
+        );
+        let own = follow(
+            &self.own_guarantees,
+            &expected.own_guarantees,
+            self.rows_per_id,
+        );
+        if all && own {
             Ok(())
         } else {
             Err(RecordError::Guarantee)
         }
     }
+}
+
+/// What a record states.
+struct Stated {
+    guarantees: Vec<Guarantee>,
+    /// Empty where it is the same.
+    own_guarantees: Vec<Guarantee>,
+}
+
+impl Stated {
+    fn of(
+        own: [Guarantee; 2],
+        rows_per_id: NonZeroU32,
+        domain: DomainSource,
+        prior: &Prior,
+    ) -> Self {
+        let own = match domain {
+            DomainSource::Declared | DomainSource::Discovered => Vec::from(own),
+            DomainSource::FromData => Vec::new(),
+        };
+        let Some(earlier) = prior.counted() else {
+            return Self {
+                guarantees: own,
+                own_guarantees: Vec::new(),
+            };
+        };
+        let rows = guaranteed_rows(rows_per_id, prior);
+        // An earlier model without a guarantee leaves none.
+        let both = own.iter().zip(earlier.guarantees());
+        Self {
+            guarantees: both.map(|(own, earlier)| own.and(earlier, rows)).collect(),
+            own_guarantees: own,
+        }
+    }
+}
+
+/// Two guarantees together hold for as many rows of an id as the lesser of them.
+fn guaranteed_rows(rows_per_id: NonZeroU32, prior: &Prior) -> NonZeroU32 {
+    let earlier = prior.counted().map(LedgerRecord::guaranteed_rows);
+    earlier.map_or(rows_per_id, |earlier| earlier.min(rows_per_id))
 }
 
 impl Entry {

@@ -1,6 +1,7 @@
 //! Names that are hashes, and the salts that go into some: hexadecimal to people, bytes to programs.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{self, digest};
@@ -106,6 +107,23 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Digest(fixed(digest(&digest::SHA384, bytes)))
     }
+
+    /// Of all that can be read, in constant memory.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn of_reader(mut reader: impl io::Read) -> io::Result<Self> {
+        let mut context = digest::Context::new(&digest::SHA384);
+        let mut chunk = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return Ok(Digest(fixed(context.finish()))),
+                Ok(read) => context.update(&chunk[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 /// The digest as an array of the length its algorithm has.
@@ -128,6 +146,8 @@ mod tests {
                 .starts_with("cb00753f45a35e8bb5a03d699ac65007272c32ab0eded163")
         );
         assert_eq!(name.to_string().parse(), Ok(name));
+        let long = [7; 200_000];
+        assert_eq!(Digest::of_reader(&long[..]).unwrap(), Digest::of(&long));
         assert_eq!(
             serde_json::from_str::<Digest>(&serde_json::to_string(&name).unwrap()).unwrap(),
             name

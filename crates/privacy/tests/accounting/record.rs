@@ -1,8 +1,8 @@
 use std::num::NonZeroU32;
 
 use privacy::{
-    Accounting, Counts, DomainSource, KeyCounts, Ledger, LedgerOptions, LedgerRecord, Mechanism,
-    Neighbours, NoiseRng, RecordError, Rho,
+    Accounting, Counts, DomainSource, FileDigest, KeyCounts, Ledger, LedgerOptions, LedgerRecord,
+    Mechanism, Neighbours, NoiseRng, People, Prior, RecordError, Rho,
 };
 use serde_json::{Value, json};
 
@@ -153,6 +153,109 @@ fn a_domain_from_the_data_leaves_no_guarantee_whatever_is_noted_later() {
     }
 }
 
+/// Of a fit that spends all of its epsilon, and starts from this.
+fn started_from(prior: Prior, promised: f64, rows_per_id: u32) -> LedgerRecord {
+    let mut ledger = Ledger::open_with(LedgerOptions {
+        rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
+        ..LedgerOptions::new(epsilon(promised), delta(1e-9))
+    })
+    .unwrap();
+    ledger.note_prior(prior);
+    let mut rng = NoiseRng::dangerous_from_seed(54);
+    let (counts, total) = (Counts::from_exact(vec![1]), ledger.total());
+    ledger.measure("all", &counts, total, &mut rng).unwrap();
+    ledger.close()
+}
+
+fn model_of(people: People, ledger: LedgerRecord) -> Prior {
+    Prior::Model {
+        sha384: FileDigest::from_bytes([7; 48]),
+        people,
+        ledger: Box::new(ledger),
+    }
+}
+
+#[test]
+fn a_model_of_perhaps_the_same_people_counts_with_all_that_it_started_from() {
+    let first = started_from(Prior::None, 20.0, 2);
+    let second = started_from(model_of(People::PerhapsTheSame, first), 1.0, 1);
+    let third = started_from(model_of(People::PerhapsTheSame, second.clone()), 0.01, 3);
+    let guarantee = &third.guarantees()[0];
+    assert!((guarantee.epsilon() - 21.01).abs() < 1e-6, "{guarantee:?}");
+    assert!((guarantee.delta() - 3e-9).abs() < 1e-20);
+    assert!(
+        !guarantee.sentence().contains("rows"),
+        "it holds for one row of an id: {}",
+        guarantee.sentence()
+    );
+    assert!((third.own_guarantees()[0].epsilon() - 0.01).abs() < 1e-9);
+    assert!(third.guarantees()[1].epsilon() > second.guarantees()[1].epsilon());
+    assert_eq!((third.check(), third.prior().depth()), (Ok(()), 2));
+}
+
+#[test]
+fn public_data_of_other_people_adds_nothing_and_is_named() {
+    let table = Prior::Table {
+        sha384: FileDigest::from_bytes([1; 48]),
+    };
+    let model = model_of(People::Other, started_from(Prior::None, 1000.0, 1));
+    for prior in [table, model] {
+        let record = started_from(prior.clone(), 1.0, 1);
+        assert!(record.guarantees()[0].epsilon() <= 1.0);
+        assert_eq!(record.own_guarantees(), record.guarantees());
+        assert_eq!((record.prior(), record.check()), (&prior, Ok(())));
+    }
+}
+
+#[test]
+fn what_counts_besides_cannot_be_talked_away() {
+    let earlier = started_from(Prior::None, 1000.0, 1);
+    let record = started_from(model_of(People::PerhapsTheSame, earlier), 0.01, 1);
+    let value = serde_json::to_value(&record).unwrap();
+    assert_eq!(value["prior"]["model"]["sha384"], "07".repeat(48));
+    let changed = |change: fn(&mut serde_json::Value)| {
+        let mut value = value.clone();
+        change(&mut value);
+        refusal(&value)
+    };
+    let wrong = Some(RecordError::Guarantee.to_string());
+    assert_eq!(changed(|_| ()), None);
+    assert_eq!(changed(|it| it["prior"] = json!("none")), wrong);
+    assert_eq!(
+        changed(|it| drop(it.as_object_mut().unwrap().remove("prior"))),
+        wrong
+    );
+    assert_eq!(
+        changed(|it| it["prior"]["model"]["people"] = json!("other")),
+        wrong
+    );
+    assert_eq!(
+        changed(|it| it["guarantees"] = it["own_guarantees"].clone()),
+        wrong
+    );
+    let earlier = changed(|it| it["prior"]["model"]["ledger"]["epsilon"] = json!(1));
+    assert!(
+        earlier
+            .unwrap()
+            .starts_with("in the ledger of the model that")
+    );
+}
+
+#[test]
+fn a_record_that_does_not_say_what_it_started_from_is_read_and_written_as_it_was() {
+    let mut value = serde_json::to_value(started_from(Prior::None, 1.0, 1)).unwrap();
+    assert_eq!(value["prior"], "none");
+    value.as_object_mut().unwrap().remove("prior");
+    let record: LedgerRecord = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(
+        (record.prior(), record.check()),
+        (&Prior::NotRecorded, Ok(()))
+    );
+    assert_eq!(serde_json::to_value(record).unwrap(), value);
+    value["prior"] = json!("not_recorded");
+    assert!(serde_json::from_value::<LedgerRecord>(value).is_err());
+}
+
 #[test]
 fn a_ledger_spent_in_full_guarantees_what_it_promised() {
     let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
@@ -299,7 +402,7 @@ fn whatever_number_is_changed_is_noticed() {
     let original = serde_json::to_value(record()).unwrap();
     let mut paths = Vec::new();
     leaves(&original, "", &mut paths);
-    assert!(paths.len() == 40, "{paths:?}");
+    assert!(paths.len() == 41, "{paths:?}");
     for path in paths {
         // These say what was done and to how much, and fix no cost.
         let free = ["/label", "/cells", "/candidates"]
