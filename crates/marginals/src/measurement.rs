@@ -118,8 +118,9 @@ impl Measurement {
     }
 }
 
-/// The number of records, as the inverse-variance weighted mean of the measurements' sums; at least 1, and 1
-/// if nothing was measured.
+/// The number of records: the inverse-variance weighted mean of the measurements' sums, where that
+/// is more than its standard deviation, and else that, since noise hides any smaller number; at
+/// least 1, and 1 if nothing was measured.
 #[must_use]
 pub fn estimate_total(measurements: &[Measurement]) -> f64 {
     let (mut sum, mut weight) = (0.0, 0.0);
@@ -134,7 +135,8 @@ pub fn estimate_total(measurements: &[Measurement]) -> f64 {
         weight += precision;
     }
     if weight > 0.0 {
-        (sum / weight).max(1.0)
+        let sigma = weight.powf(-0.5);
+        (sum / weight).max(sigma).max(1.0)
     } else {
         1.0
     }
@@ -159,7 +161,13 @@ mod tests {
     #[test]
     fn the_total_is_at_least_one() {
         assert_eq!(estimate_total(&[]), 1.0);
-        assert_eq!(estimate_total(&[measurement(&[-5.0, 2.0], 1.0)]), 1.0);
+        assert_eq!(estimate_total(&[measurement(&[-5.0, 2.0], 0.1)]), 1.0);
+    }
+
+    #[test]
+    fn a_total_that_noise_hides_is_as_large_as_the_noise() {
+        let total = estimate_total(&[measurement(&[-900.0, 200.0, 300.0, 0.0], 50.0)]);
+        assert!((total - 100.0).abs() < 1e-9, "{total}");
     }
 
     #[test]

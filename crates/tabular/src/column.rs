@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 use crate::day::Day;
 use crate::declaration::{Declared, DeclaredKind};
 use crate::grid::{Grid, Ordered};
@@ -169,6 +171,25 @@ impl Column {
         }
     }
 
+    /// The widest of the bins, which says how much of a value its code loses at most. None for a
+    /// column without bins.
+    #[must_use]
+    pub fn widest_bin(&self) -> Option<WidestBin> {
+        let ((code, width, share), unit) = match &self.kind {
+            Kind::Categories(_) | Kind::Boolean => return None,
+            Kind::Integer(grid) => (widest(grid), "whole numbers"),
+            Kind::Number(grid) => (widest(grid), ""),
+            Kind::Date(grid) => (widest(grid), "days"),
+            Kind::Datetime(grid) => (widest(grid), "seconds"),
+        };
+        Some(WidestBin {
+            bin: self.label(code).into_owned(),
+            width,
+            unit,
+            share,
+        })
+    }
+
     pub(crate) fn renamed(mut self, name: String) -> Self {
         self.name = name;
         self
@@ -197,6 +218,48 @@ impl Column {
     }
 }
 
+/// The widest bin of a column of ordered values. Rows are drawn evenly from within a bin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WidestBin {
+    /// The bin, as [`Column::label`] has it.
+    pub bin: String,
+    /// How many values it has; of numbers, how far its end is from its start.
+    pub width: f64,
+    /// What `width` counts: `whole numbers`, `days`, `seconds`; nothing for numbers.
+    pub unit: &'static str,
+    /// `width` as a share of the column's whole range.
+    pub share: f64,
+}
+
+impl WidestBin {
+    /// The width with its unit, such as `31 days`.
+    #[must_use]
+    pub fn size(&self) -> String {
+        format!("{} {}", self.width, self.unit)
+            .trim_end()
+            .to_owned()
+    }
+
+    /// Whether each value has a bin of its own, so that the codes lose nothing.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.width == 1.0 && !self.unit.is_empty()
+    }
+}
+
+/// Code and width of a grid's widest bin, and the width as a share of the range.
+fn widest<T: Ordered>(grid: &Grid<T>) -> (usize, f64, f64) {
+    let width = |bin: usize| match T::SINGLE_VALUE {
+        true => last_of(grid, bin).above(grid.start(bin)) + 1.0,
+        false => grid.end(bin).above(grid.start(bin)),
+    };
+    let bins = (0..grid.len()).map(|bin| (bin, width(bin)));
+    let all: f64 = bins.clone().map(|(_, width)| width).sum();
+    let widest = bins.reduce(|a, b| if b.1 > a.1 { b } else { a });
+    let (bin, width) = widest.expect("a grid has at least one bin");
+    (bin, width, width / all)
+}
+
 /// The last value of a bin of separate values.
 pub(crate) fn last_of<T: Ordered>(grid: &Grid<T>, bin: usize) -> T {
     if bin + 1 == grid.len() {
@@ -212,5 +275,48 @@ fn span<T: PartialEq + std::fmt::Display>(first: T, last: T) -> Cow<'static, str
         first.to_string().into()
     } else {
         format!("{first} to {last}").into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Declaration, Schema};
+
+    #[test]
+    fn the_widest_bin_is_told_in_the_columns_unit() {
+        let check = |declared: &str, expected: Option<(&str, &str, bool)>| {
+            let declaration = Declaration::from_yaml(&format!("c: {declared}\n")).unwrap();
+            let schema = Schema::new(declaration).unwrap();
+            let found = schema.columns()[0].widest_bin();
+            let found = found.map(|it| (it.bin.clone(), it.size(), it.is_exact()));
+            let expected = expected.map(|(bin, size, exact)| (bin.into(), size.into(), exact));
+            assert_eq!(found, expected, "{declared}");
+        };
+        check("{categories: [a, b]}", None);
+        check("{boolean: true}", None);
+        check(
+            "{integer: {min: 3, max: 9}}",
+            Some(("3", "1 whole numbers", true)),
+        );
+        check(
+            "{integer: {min: 1010, max: 4020, bins: {cuts: [1011, 4000]}}}",
+            Some(("1011 to 3999", "2989 whole numbers", false)),
+        );
+        check(
+            "{number: {min: 0, max: 10, bins: {cuts: [1, 9]}}}",
+            Some(("1 to 9", "8", false)),
+        );
+        check(
+            "{date: {min: 2020-01-01, max: 2020-12-31, bins: {cuts: [2020-02-01]}}}",
+            Some(("2020-02-01 to 2020-12-31", "335 days", false)),
+        );
+        check(
+            "{datetime: {min: 2020-01-01T00:00, max: 2020-01-01T00:59:59, bins: 2}}",
+            Some((
+                "2020-01-01T00:00:00 to 2020-01-01T00:29:59",
+                "1800 seconds",
+                false,
+            )),
+        );
     }
 }

@@ -46,6 +46,8 @@ pub(crate) trait Ordered: Copy + PartialOrd + fmt::Display {
     fn before(self) -> Option<Self>;
     /// The next larger value, if there is one.
     fn after(self) -> Option<Self>;
+    /// How far it is above another value; in days and seconds for dates and times.
+    fn above(self, other: Self) -> f64;
     /// Whether a range may consist of a single value.
     const SINGLE_VALUE: bool;
 }
@@ -62,6 +64,13 @@ impl Ordered for i64 {
                 i64::try_from(start).expect("a start lies between min and max")
             })
             .collect()
+    }
+
+    fn above(self, other: i64) -> f64 {
+        let distance = i128::from(self) - i128::from(other);
+        #[expect(clippy::cast_precision_loss, reason = "to be shown to a person")]
+        let distance = distance as f64;
+        distance
     }
 
     fn before(self) -> Option<i64> {
@@ -83,6 +92,10 @@ impl Ordered for Day {
             .collect()
     }
 
+    fn above(self, other: Day) -> f64 {
+        i64::from(self.number()).above(other.number().into())
+    }
+
     fn before(self) -> Option<Day> {
         Day::from_number(i64::from(self.number()) - 1)
     }
@@ -100,6 +113,10 @@ impl Ordered for Moment {
             .into_iter()
             .map(|second| Moment::from_number(second).expect("a start lies between min and max"))
             .collect()
+    }
+
+    fn above(self, other: Moment) -> f64 {
+        self.number().above(other.number())
     }
 
     fn before(self) -> Option<Moment> {
@@ -128,6 +145,10 @@ impl Ordered for f64 {
 
     fn is_finite(self) -> bool {
         self.is_finite()
+    }
+
+    fn above(self, other: f64) -> f64 {
+        self - other
     }
 
     fn before(self) -> Option<f64> {

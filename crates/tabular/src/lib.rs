@@ -56,7 +56,7 @@ mod upload;
 mod work;
 mod write;
 
-pub use column::{Column, Kind};
+pub use column::{Column, Kind, WidestBin};
 pub use condition::{Condition, ConditionError};
 pub use constraint::{
     Constraint, DeclaredConstraint, DeclaredValue, MAX_CONSTRAINT_CELLS, MAX_CONSTRAINTS,
