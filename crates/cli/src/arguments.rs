@@ -254,13 +254,17 @@ pub(crate) struct VerifyReceiptOptions {
 #[command(after_help = "Examples:
   synclave synth people.csv --epsilon 1 --output synthetic.csv
   synclave synth people.csv --epsilon 1 --schema people.yaml --model people.model --output synthetic.csv
-  synclave synth people.csv --epsilon 1 --schema people.yaml --public census.csv --target income --output synthetic.csv")]
+  synclave synth people.csv --epsilon 1 --schema people.yaml --output synthetic.csv \\
+    --public census.csv --public-of-other-people
+
+Every run spends its --epsilon anew, and runs on one table add up: two with --epsilon 1 guarantee
+epsilon 2 together. To get more rows at no cost, keep the --model and use `synclave sample`.")]
 pub(crate) struct SynthOptions {
     /// The table: CSV, or Parquet by its ending; one row a person
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
 
-    /// The privacy budget
+    /// The privacy budget: what this fit spends
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) epsilon: f64,
 
@@ -288,9 +292,24 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "COLUMN")]
     pub(crate) target: Option<String>,
 
-    /// Public data about the same columns, to start from at no cost: a table, or the file of an earlier model. For GRAIN
+    /// Data about the same columns to start from: the file of an earlier model, or a table of other
+    /// people. For GRAIN
+    ///
+    /// It takes nothing of --epsilon, which is what this fit spends. But an earlier model was
+    /// itself paid for with its people's data: unless --public-of-other-people is given, the
+    /// guarantee that is stated is that of both together (epsilons and deltas add up), and a later
+    /// fit that starts from this one adds to it again. A table is used without any noise, and needs
+    /// --public-of-other-people.
     #[arg(long, value_name = "FILE")]
     pub(crate) public: Option<PathBuf>,
+
+    /// Nobody of DATA is in the --public file, nor in anything that it was made from
+    ///
+    /// It is your word, which nothing can check beyond refusing DATA itself (the same file, the
+    /// same bytes, or the same rows in another order). Where it is not true, the guarantee that is
+    /// stated does not hold.
+    #[arg(long, requires = "public")]
+    pub(crate) public_of_other_people: bool,
 
     /// Take the columns' domain from the data itself. This is not private: values and ranges show through
     #[arg(long, conflicts_with = "schema")]

@@ -101,26 +101,37 @@ fn model(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
         .iter()
         .map(|column| column.name())
         .collect();
+    let report = model.report();
+    let [low, high] = report.row_count.between;
     printer.result(format_args!(
-        "a fitted model: {}, {} columns, some {} rows",
+        "a fitted model: {}, {} columns, some {} rows (with 95 % confidence {low} to {high})",
         model.method(),
         columns.len(),
-        model.default_rows()
+        report.rows
     ));
+    for warning in &report.warnings {
+        printer.result(format_args!("warning    {warning}"));
+    }
     printer.result(format_args!("columns    {}", columns.join(", ")));
     printer.result(format_args!(
         "domain     {}",
         receipt::domain(model.ledger())
     ));
-    for line in receipt::ledger_lines(model.ledger()) {
+    let lines = receipt::ledger_lines(model.ledger()).into_iter();
+    for line in lines.chain(receipt::prior_lines(model.prior())) {
         printer.result(line);
     }
     printer.document(&json!({
         "kind": "model",
         "method": model.method().to_string(),
         "columns": columns,
-        "rows": model.default_rows(),
+        "rows": report.rows,
+        "row_count": report.row_count,
+        "warnings": report.warnings,
         "domain": receipt::domain(model.ledger()),
+        "guarantees": model.ledger().guarantees(),
+        "own_guarantees": model.ledger().own_guarantees(),
+        "public": receipt::prior_document(model.prior()),
         "ledger": model.ledger(),
     }));
     Ok(())

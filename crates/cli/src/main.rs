@@ -11,6 +11,8 @@ mod interrupt;
 mod keygen;
 mod printer;
 mod progress;
+mod public_data;
+mod quality;
 mod receipt;
 mod synth;
 mod table_file;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use attestation::{
     AuthenticDocument, Freshness, Measurements, Root, agreement_pcr, authenticate, claimed_time,
 };
-use privacy::{DomainSource, LedgerRecord};
+use privacy::{DomainSource, LedgerRecord, People, Prior};
 use protocol::{CheckedReceipt, Receipt, ReceiptError, SignedReceipt};
 use serde_json::json;
 
@@ -195,9 +195,24 @@ pub(crate) fn domain(ledger: &LedgerRecord) -> &'static str {
     }
 }
 
-/// The ledger, a line each.
+/// The ledger, a line each: what is guaranteed altogether, then what this ledger spent.
 pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
-    let mut lines = vec![format!(
+    let stated = ledger.guarantees().iter();
+    let mut lines: Vec<String> = stated
+        .map(|guarantee| format!("guarantee  {}", guarantee.sentence()))
+        .collect();
+    if ledger.domain() == DomainSource::FromData {
+        lines.push(format!("guarantee  none: {DOMAIN_FROM_DATA}"));
+    }
+    if ledger.prior().counted().is_some() {
+        lines.push(
+            "           (this fit and the model that it started from: epsilons and deltas added up)"
+                .to_owned(),
+        );
+        let own = ledger.own_guarantees().iter();
+        lines.extend(own.map(|guarantee| format!("own spend  {}", guarantee.sentence())));
+    }
+    lines.push(format!(
         "budget     epsilon {} with delta {} by {}: rho {}, of which {} spent in {} measurements and selections",
         ledger.epsilon(),
         ledger.delta(),
@@ -205,17 +220,54 @@ pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
         ledger.total(),
         ledger.spent(),
         ledger.entries().len()
-    )];
-    lines.extend(
-        ledger
-            .guarantees()
-            .iter()
-            .map(|guarantee| format!("guarantee  {}", guarantee.sentence())),
-    );
-    if ledger.domain() == DomainSource::FromData {
-        lines.push(format!("guarantee  none: {DOMAIN_FROM_DATA}"));
-    }
+    ));
     lines
+}
+
+const NOT_RECORDED: &str = "public     not recorded: the program that wrote this did not say \
+    whether the fit started from public data";
+
+/// The public data that a model started from, and what that was made from in its turn.
+pub(crate) fn prior_lines(mut prior: &Prior) -> Vec<String> {
+    let mut lines = Vec::new();
+    loop {
+        let (line, next) = match prior {
+            Prior::None => return lines,
+            Prior::NotRecorded => (NOT_RECORDED.to_owned(), &Prior::None),
+            Prior::Table { sha384 } => (
+                format!("public     a table (SHA-384 {sha384}), declared to be of other people"),
+                &Prior::None,
+            ),
+            Prior::Model {
+                sha384,
+                people,
+                ledger,
+            } => {
+                let whose = match people {
+                    People::Other => "declared to be of other people",
+                    People::PerhapsTheSame => "perhaps of the same people, so that it counts",
+                };
+                let line = format!(
+                    "public     a model (SHA-384 {sha384}) that spent epsilon {} \
+                     with delta {} by {}, {whose}",
+                    ledger.epsilon(),
+                    ledger.delta(),
+                    ledger.accounting()
+                );
+                (line, ledger.prior())
+            }
+        };
+        lines.push(line);
+        prior = next;
+    }
+}
+
+/// The same for programs.
+pub(crate) fn prior_document(prior: &Prior) -> serde_json::Value {
+    match prior {
+        Prior::NotRecorded => "not_recorded".into(),
+        recorded => json!(recorded),
+    }
 }
 
 /// Every spend, for a curious person.

@@ -1,26 +1,23 @@
 //! `synclave synth` and `synclave sample`: the engine alone.
 
-use std::io::Read;
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
 use privacy::{Delta, DomainSource, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use serde_json::{Map, Value, json};
-use synthesis::{Conditional, ErrorReport, MarginalError, Method, Model, PublicPrior, Workload};
+use synthesis::{Conditional, Method, Model, PublicPrior, Workload};
 use tabular::{CodedTable, Condition, Joined, MAX_FOUND_CATEGORIES, Schema};
 
 use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
-use crate::{interrupt, receipt, table_file, whole_file};
+use crate::{interrupt, public_data, quality, receipt, table_file, whole_file};
 
 /// Of rho, for finding the domain out; and of delta, for finding categories out.
 const DISCOVERY_SHARE: f64 = 0.1;
 const THRESHOLD_SHARE: f64 = 0.5;
-/// Bytes that tell a model from a table.
-const MODEL_START: u64 = 64;
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     let method: Method = options.method.parse().map_err(bad_input)?;
@@ -30,7 +27,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         );
         return Err(BadInput(message).into());
     }
-    if method != Method::Grain && options.public.is_some() {
+    if !method.takes_public_data() && options.public.is_some() {
         let message = format!("{method} takes no --public data; use GRAIN");
         return Err(BadInput(message).into());
     }
@@ -40,12 +37,13 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     let declared = options.schema.as_deref().map(table_file::read_schema);
     let declared = declared.transpose()?;
     interrupt::leaves_nothing_behind(printer)?;
-    let mut prior = None;
+    public_data::refuse_the_table_itself(options)?;
+    let mut public = None;
     if let Some(schema) = declared.as_ref().filter(|schema| !schema.needs_discovery()) {
         // What is wrong with the rest is said before a large table is read.
         method.check(&params, &workload(options, schema)?, schema)?;
         method.check_budget(&params, &schema.sizes(), &ledger, 0.0)?;
-        prior = public_prior(options, schema, printer)?;
+        public = public_data::read(options, schema, printer)?;
     }
     let table = read_table(
         options,
@@ -56,9 +54,10 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         printer,
     )?;
     let workload = workload(options, table.schema())?;
-    if prior.is_none() {
-        prior = public_prior(options, table.schema(), printer)?;
+    if public.is_none() {
+        public = public_data::read(options, table.schema(), printer)?;
     }
+    let prior = public.map(|public| public.for_fit_of(&table)).transpose()?;
     let task = Task {
         method,
         params,
@@ -77,7 +76,13 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         files.push(whole_file::prepare(path, |out| Ok(model.save(out)?))?);
     }
     if let Some(path) = &options.report {
-        let report = json!({"domain": domain, "report": report, "ledger": model.ledger()});
+        let report = json!({
+            "domain": domain,
+            "guarantees": model.ledger().guarantees(),
+            "own_guarantees": model.ledger().own_guarantees(),
+            "report": report,
+            "ledger": model.ledger(),
+        });
         files.push(whole_file::prepare(path, |out| {
             Ok(writeln!(out, "{report:#}")?)
         })?);
@@ -92,63 +97,22 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "wrote {rows} synthetic rows to {}",
         options.output.display()
     ));
-    if let Some(errors) = &report.errors {
-        tell_errors(errors, printer);
-    }
+    quality::tell(&report, printer);
     tell_guarantee(options, &model, printer);
     printer.document(&json!({
         "output": options.output,
         "rows": rows,
         "method": model.method().to_string(),
         "domain": domain,
+        "guarantees": model.ledger().guarantees(),
+        "own_guarantees": model.ledger().own_guarantees(),
+        "warnings": report.warnings,
+        "row_count": report.row_count,
+        "columns": report.columns,
         "errors": report.errors,
         "ledger": model.ledger(),
     }));
     Ok(())
-}
-
-/// How far the model's marginals are from the table's, and what not to rely on.
-fn tell_errors(errors: &ErrorReport, printer: Printer) {
-    const MOST: usize = 5;
-    let mut bounds: Vec<f64> = errors
-        .marginals
-        .iter()
-        .map(|marginal| marginal.bound)
-        .collect();
-    bounds.sort_by(f64::total_cmp);
-    let (Some(largest), count) = (bounds.last(), bounds.len()) else {
-        return;
-    };
-    printer.say(format_args!(
-        "errors of {count} marginals, as shares of the rows: half have a bound of {:.3} or less, and the largest bound is {largest:.3}; \
-         each bound holds with 95 % confidence by itself, not all at once",
-        bounds[(count - 1) / 2]
-    ));
-    if errors.left_out > 0 {
-        printer.say(format_args!(
-            "nothing is said of {} other marginals of the workload, which are too many or too large",
-            errors.left_out
-        ));
-    }
-    let mut noise: Vec<&MarginalError> = errors
-        .marginals
-        .iter()
-        .filter(|marginal| marginal.mostly_noise)
-        .collect();
-    noise.sort_by(|a, b| b.bound.total_cmp(&a.bound));
-    for marginal in noise.iter().take(MOST) {
-        printer.say(format_args!(
-            "do not rely on the relation between {}: it may be mostly noise at this epsilon (error up to {:.3})",
-            marginal.columns.join(" and "),
-            marginal.bound
-        ));
-    }
-    if noise.len() > MOST {
-        printer.say(format_args!(
-            "nor on {} others, which --report lists under mostly_noise",
-            noise.len() - MOST
-        ));
-    }
 }
 
 /// The method's parameters.
@@ -225,44 +189,6 @@ fn workload(options: &SynthOptions, schema: &Schema) -> anyhow::Result<Workload>
     }
 }
 
-/// What `--public` names.
-fn public_prior(
-    options: &SynthOptions,
-    schema: &Schema,
-    printer: Printer,
-) -> anyhow::Result<Option<PublicPrior>> {
-    let Some(path) = &options.public else {
-        return Ok(None);
-    };
-    let problem = || {
-        BadInput(format!(
-            "could not use the public data in {}",
-            path.display()
-        ))
-    };
-    let mut start = Vec::new();
-    let file = std::fs::File::open(path).with_context(problem)?;
-    file.take(MODEL_START)
-        .read_to_end(&mut start)
-        .with_context(problem)?;
-    let prior = if Model::is_model(&start) {
-        let bytes = std::fs::read(path).with_context(problem)?;
-        PublicPrior::from_model(&Model::load(&bytes).with_context(problem)?)
-    } else {
-        let upload =
-            table_file::read(path, None, None, Some(schema), printer).with_context(problem)?;
-        let joined = Joined::single(upload);
-        if joined.needs_discovery() {
-            let message = "it has columns that the private table has not: leave them out";
-            return Err(anyhow::Error::msg(message).context(problem()));
-        }
-        PublicPrior::dangerous_from_public_table(&joined.dangerous_into_coded())
-    };
-    let prior = prior.with_context(problem)?;
-    prior.check(schema).with_context(problem)?;
-    Ok(Some(prior))
-}
-
 /// What is to be made of a table.
 struct Task {
     method: Method,
@@ -314,7 +240,8 @@ fn tell_guarantee(options: &SynthOptions, model: &Model, printer: Printer) {
     if options.key.is_none() {
         printer.say("each row counts as one person (with --key that is checked)");
     }
-    for line in receipt::ledger_lines(model.ledger()) {
+    let lines = receipt::ledger_lines(model.ledger()).into_iter();
+    for line in lines.chain(receipt::prior_lines(model.prior())) {
         printer.say(line);
     }
     receipt::detail_entries(model.ledger(), printer);
@@ -347,6 +274,12 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
         Some(given) => given.default_rows(),
         None => model.default_rows(),
     });
+    if options.rows.is_none() && model.row_count().mostly_noise {
+        printer.warn(
+            "the model's budget was too small to tell how many rows its table has: how many are \
+             written is a guess, unless --rows says it",
+        );
+    }
     let samples = match &given {
         Some(given) => given.sample(rows, options.seed),
         None => model.sample(rows, options.seed),

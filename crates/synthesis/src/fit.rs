@@ -217,11 +217,14 @@ pub fn fit(
     }
 }
 
-/// [`fit`] by [`Method::Grain`], from what public data says of the columns. That costs nothing: the prior is independent of the
-/// private table, and scores against it have the sensitivity of scores against any model.
+/// [`fit`] by [`Method::Grain`], from what public data says of the columns. That takes nothing of
+/// the budget: scores against the prior have the sensitivity of scores against any model. The
+/// ledger's record names the prior, and where it is a model of perhaps the same people, the
+/// guarantee stated is that of both together.
 ///
 /// # Errors
-/// As [`fit`]; also if the prior is of another schema than the table ([`PublicPrior::check`] says what differs).
+/// As [`fit`]; also if the prior is of another schema than the table ([`PublicPrior::check`] says
+/// what differs).
 pub fn fit_with_prior(
     table: &CodedTable,
     prior: &PublicPrior,
@@ -235,6 +238,7 @@ pub fn fit_with_prior(
     prior.check(table.schema())?;
     let mut run = Run::new(table, ledger, rng, progress)?;
     Method::Grain.check_budget(params, &table.schema().sizes(), run.ledger, 0.0)?;
+    run.ledger.note_prior(prior.record().clone());
     grain::fit(&mut run, &parameters, workload, Some(prior))
 }
 

@@ -21,6 +21,7 @@ mod evaluation;
 mod file;
 mod fit;
 mod grain;
+mod hidden;
 mod measured;
 mod method;
 mod model;
@@ -37,6 +38,7 @@ pub use evaluation::{
 };
 pub use file::ModelFileError;
 pub use fit::{FitError, Progress, check_constraints, fit, fit_with_prior};
+pub use hidden::{ColumnReport, RowCount};
 pub use method::{Method, ParameterError, UnknownMethod};
 pub use model::Model;
 pub use public::{PublicPrior, PublicPriorError};

@@ -143,6 +143,12 @@ impl Method {
         }
     }
 
+    /// Whether it can start from public data, as [`fit_with_prior`](crate::fit_with_prior) does.
+    #[must_use]
+    pub fn takes_public_data(self) -> bool {
+        self == Method::Grain
+    }
+
     /// Whether it adapts to a workload. The others measure the same whatever the workload is.
     #[must_use]
     pub fn takes_workload(self) -> bool {

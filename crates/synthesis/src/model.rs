@@ -1,10 +1,11 @@
 use marginals::MarkovRandomField;
-use privacy::{DomainSource, LedgerRecord};
+use privacy::{DomainSource, LedgerRecord, Prior};
 use serde::{Deserialize, Serialize};
 use tabular::Schema;
 
 use crate::compression::Compression;
 use crate::errors::MeasuredErrors;
+use crate::hidden::RowCount;
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::report::Report;
@@ -76,13 +77,30 @@ impl Model {
         self.ledger.domain()
     }
 
+    /// The public data that the fit started from. Files of older programs do not say it of a method
+    /// that can start from some.
+    #[must_use]
+    pub fn prior(&self) -> &Prior {
+        match (self.ledger.prior(), self.method) {
+            (Prior::NotRecorded, method) if !method.takes_public_data() => &Prior::None,
+            (recorded, _) => recorded,
+        }
+    }
+
     /// What the ledger recorded when the fit ended.
     #[must_use]
     pub fn ledger(&self) -> &LedgerRecord {
         &self.ledger
     }
 
-    /// About as many rows as the table had: the noisy total, at least 1.
+    /// How many rows the table has, as far as the noise lets it be known.
+    #[must_use]
+    pub fn row_count(&self) -> RowCount {
+        RowCount::new(self)
+    }
+
+    /// About as many rows as the table had: the noisy total, or the standard deviation of its noise
+    /// where that is more; at least 1.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,

@@ -3,13 +3,20 @@
 use std::cmp::Reverse;
 
 use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
+use privacy::{DomainSource, FileDigest, LedgerRecord, Mechanism, People, Prior};
 use tabular::{CodedTable, Schema};
 
 use crate::Model;
+use crate::measured::Measured;
 
-/// A distribution over the codes of a schema that was learned from public data, such as an earlier release. It is
-/// independent of the private table, so that whatever is computed from it costs no budget: a score that compares the private
-/// table with it has the sensitivity of a score against any fixed model.
+/// A distribution over the codes of a schema that was learned from public data, such as an earlier
+/// release.
+///
+/// Computing from it costs nothing of a ledger: a score that compares the private table with it has
+/// the sensitivity of a score against any fixed model. That is all there is to say where it is of
+/// other people than the table's. A model of perhaps the same people was itself paid for with their
+/// data: the ledger of a fit from it [notes](privacy::Ledger::note_prior) it, and states the
+/// guarantee of both together.
 ///
 /// The use of public data as a prior is that of JAM-PGM (Fuentes et al., "Joint Selection", 2024).
 #[derive(Debug, Clone)]
@@ -17,6 +24,8 @@ pub struct PublicPrior {
     schema: Schema,
     /// Over all codes, and coarser groups of them after those; its total is 1. No combination is impossible that the data only happens to lack.
     field: MarkovRandomField,
+    /// For the ledger of the fit.
+    record: Prior,
 }
 
 /// Why public data cannot serve as a prior.
@@ -37,6 +46,31 @@ pub enum PublicPriorError {
         /// Cells of all its tables.
         cells: u128,
     },
+    /// What an earlier model states of its ledger guarantees nothing.
+    #[error(
+        "the earlier model took its columns' values and ranges from its data, so that it has no \
+         guarantee: fit it again with declared or discovered columns"
+    )]
+    DomainFromData,
+    /// An earlier model holds what its ledger has no spend for.
+    #[error(
+        "the ledger of the earlier model does not account for what the model holds: fit it again"
+    )]
+    Unaccounted,
+    /// An earlier model may have started from public data itself, and its guarantee may leave that
+    /// out.
+    #[error(
+        "the file of the earlier model is of a program that did not record whether the model \
+         started from public data, so that more may have been spent than it states: fit it again, \
+         or declare that neither it nor what it was made from is of these people"
+    )]
+    PriorNotRecorded,
+    /// Too many models were made one from the other.
+    #[error(
+        "the earlier model is the last of more than {MAX_DEPTH} that were made from each other: \
+         start again without it"
+    )]
+    TooDeep,
     /// The model cannot be made.
     #[error("the public data gives no model: {0}")]
     Model(#[from] marginals::Error),
@@ -44,6 +78,9 @@ pub enum PublicPriorError {
 
 /// Most cells of a prior's tables together.
 const MAX_CELLS: u128 = 1 << 22;
+/// Most models that were made from each other. Each record holds those before it, and readers of
+/// nested data have limits.
+const MAX_DEPTH: usize = 8;
 
 impl PublicPrior {
     /// From the exact marginals of a public table: nothing is kept private of it.
@@ -52,9 +89,14 @@ impl PublicPrior {
     /// small beside the number of rows. Each conditional distribution is mixed with that of independent columns, which counts as
     /// one row.
     ///
+    /// Its people must be others than those of the table that is fitted.
+    ///
     /// # Errors
     /// [`PublicPriorError::NoRows`].
-    pub fn dangerous_from_public_table(table: &CodedTable) -> Result<Self, PublicPriorError> {
+    pub fn dangerous_from_public_table(
+        table: &CodedTable,
+        sha384: FileDigest,
+    ) -> Result<Self, PublicPriorError> {
         let schema = table.schema().clone();
         let domain = Domain::new(schema.sizes())?;
         let rows = exact(table, &[])[0];
@@ -75,14 +117,26 @@ impl PublicPrior {
         let factors = tree.nodes().iter().map(conditional);
         let factors = factors.collect::<Result<Vec<Factor>, _>>()?;
         let field = MarkovRandomField::new(domain, factors, 1.0)?;
-        Ok(Self { schema, field })
+        Ok(Self {
+            schema,
+            field,
+            record: Prior::Table { sha384 },
+        })
     }
 
-    /// From an earlier model, whose own budget is spent already.
+    /// From an earlier model, whose own budget is spent already. What its file says of that is
+    /// taken at its word.
     ///
     /// # Errors
-    /// [`PublicPriorError::TooLarge`] if it becomes too large without its compression.
-    pub fn from_model(model: &Model) -> Result<Self, PublicPriorError> {
+    /// If its ledger guarantees nothing, does not account for what it holds, or may leave something
+    /// out that counts; if it is the last of a long chain; [`PublicPriorError::TooLarge`] if it
+    /// becomes too large without its compression.
+    pub fn from_model(
+        model: &Model,
+        sha384: FileDigest,
+        people: People,
+    ) -> Result<Self, PublicPriorError> {
+        check_ledger(model, people)?;
         let coarse = model.coarse.iter().map(|coarse| coarse.size());
         let domain = Domain::new(
             model
@@ -126,6 +180,11 @@ impl PublicPrior {
         Ok(Self {
             field: MarkovRandomField::new(domain, factors, 1.0)?,
             schema: model.schema.clone(),
+            record: Prior::Model {
+                sha384,
+                people,
+                ledger: Box::new(model.ledger.clone()),
+            },
         })
     }
 
@@ -138,6 +197,11 @@ impl PublicPrior {
             Some(difference) => Err(PublicPriorError::OtherSchema(difference)),
             None => Ok(()),
         }
+    }
+
+    /// What the ledger of a fit from it notes.
+    pub(crate) fn record(&self) -> &Prior {
+        &self.record
     }
 
     /// The distribution over all codes of the schema, and perhaps groups of codes as further attributes; its total is 1.
@@ -153,6 +217,37 @@ impl PublicPrior {
     pub fn pair(&self, a: usize, b: usize) -> Result<Vec<f64>, marginals::Error> {
         self.field.marginal(&Clique::new([a, b]))
     }
+}
+
+/// Whether the ledger of an earlier model says what starting from it adds to a guarantee.
+fn check_ledger(model: &Model, people: People) -> Result<(), PublicPriorError> {
+    let ledger = &model.ledger;
+    if ledger.domain() == DomainSource::FromData {
+        return Err(PublicPriorError::DomainFromData);
+    }
+    if !model.measured.iter().all(|it| is_accounted(it, ledger)) || ledger.entries().is_empty() {
+        return Err(PublicPriorError::Unaccounted);
+    }
+    if people == People::PerhapsTheSame && *model.prior() == Prior::NotRecorded {
+        return Err(PublicPriorError::PriorNotRecorded);
+    }
+    if ledger.prior().depth() >= MAX_DEPTH {
+        return Err(PublicPriorError::TooDeep);
+    }
+    Ok(())
+}
+
+/// Whether a spend of the ledger has as many counts with as much noise.
+fn is_accounted(measured: &Measured, ledger: &LedgerRecord) -> bool {
+    ledger
+        .entries()
+        .iter()
+        .any(|entry| match *entry.mechanism() {
+            Mechanism::Gaussian { sigma, cells } => {
+                sigma == measured.sigma && cells == measured.values.len() as u64
+            }
+            _ => false,
+        })
 }
 
 fn exact(table: &CodedTable, clique: &[usize]) -> Vec<f64> {
@@ -328,6 +423,7 @@ mod tests {
     use super::*;
     use crate::{Method, Workload, fit};
 
+    const DIGEST: FileDigest = FileDigest::from_bytes([1; 48]);
     const YAML: &str = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 9}}\nc: {categories: [no, yes], nullable: true}\nd: {integer: {min: 0, max: 59, bins: 60}}\n";
 
     fn schema(yaml: &str) -> Schema {
@@ -364,7 +460,7 @@ mod tests {
     fn a_prior_of_a_public_table_has_its_pairs_and_rules_nothing_out() {
         let rows = 4000;
         let table = table(rows);
-        let prior = PublicPrior::dangerous_from_public_table(&table).unwrap();
+        let prior = PublicPrior::dangerous_from_public_table(&table, DIGEST).unwrap();
         for (a, b) in PAIRS {
             let share = |count: f64| count / f64::from(rows);
             let expected: Vec<f64> = exact(&table, &[a, b]).into_iter().map(share).collect();
@@ -382,35 +478,21 @@ mod tests {
 
     #[test]
     fn a_prior_of_a_small_table_has_no_large_cliques() {
-        let prior = PublicPrior::dangerous_from_public_table(&table(60)).unwrap();
+        let prior = PublicPrior::dangerous_from_public_table(&table(60), DIGEST).unwrap();
         let nodes = prior.field().tree().nodes();
         assert!(nodes.iter().all(|node| node.clique().len() <= 2));
-        let empty = PublicPrior::dangerous_from_public_table(&table(0));
+        let empty = PublicPrior::dangerous_from_public_table(&table(0), DIGEST);
         assert_eq!(empty.unwrap_err(), PublicPriorError::NoRows);
     }
 
     #[test]
     fn a_prior_of_an_earlier_model_has_its_marginals_over_all_codes() {
-        let mut ledger = Ledger::open(Epsilon::new(0.5).unwrap(), Delta::new(1e-9).unwrap());
-        let mut noise = testkit::noise(2);
-        let mut go_on = |_| ControlFlow::Continue(());
-        let parameters = Map::new();
-        let table = table(2000);
-        let model = fit(
-            &table,
-            Method::Mst,
-            &parameters,
-            &Workload::pairs(table.schema()),
-            &mut ledger,
-            &mut noise,
-            &mut go_on,
-        );
-        let model = model.unwrap();
+        let model = model(&table(2000), Method::Mst);
         assert!(
             model.compressions[3].rare_code().is_some(),
             "nothing is compressed"
         );
-        let prior = PublicPrior::from_model(&model).unwrap();
+        let prior = PublicPrior::from_model(&model, DIGEST, People::Other).unwrap();
         for (column, compression) in model.compressions.iter().enumerate() {
             let clique = Clique::new([column]);
             let expected = compression.expand(&model.field.marginal(&clique).unwrap());
@@ -429,9 +511,92 @@ mod tests {
         }
     }
 
+    fn model(table: &CodedTable, method: Method) -> Model {
+        let mut ledger = Ledger::open(Epsilon::new(0.5).unwrap(), Delta::new(1e-9).unwrap());
+        fit(
+            table,
+            method,
+            &Map::new(),
+            &Workload::pairs(table.schema()),
+            &mut ledger,
+            &mut testkit::noise(2),
+            &mut |_| ControlFlow::Continue(()),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_model_is_refused_whose_ledger_does_not_say_what_it_adds() {
+        let table = table(500);
+        let refusal = |model: &Model, people| {
+            let prior = PublicPrior::from_model(model, DIGEST, people);
+            prior.err()
+        };
+        let (other, same) = (People::Other, People::PerhapsTheSame);
+        for method in [
+            Method::Independent,
+            Method::Mst,
+            Method::Aim,
+            Method::Mwem,
+            Method::Grain,
+        ] {
+            assert_eq!(refusal(&model(&table, method), same), None, "{method}");
+        }
+        let sound = model(&table, Method::Grain);
+
+        let mut unaccounted = sound.clone();
+        unaccounted.measured[0].sigma *= 0.5;
+        assert_eq!(
+            refusal(&unaccounted, other),
+            Some(PublicPriorError::Unaccounted)
+        );
+        let mut empty = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
+        let mut without = sound.clone();
+        (without.ledger, without.measured) = (empty.record(), Vec::new());
+        assert_eq!(
+            refusal(&without, other),
+            Some(PublicPriorError::Unaccounted)
+        );
+
+        empty.note_domain(DomainSource::FromData);
+        let mut from_data = sound.clone();
+        from_data.ledger = empty.record();
+        assert_eq!(
+            refusal(&from_data, other),
+            Some(PublicPriorError::DomainFromData)
+        );
+
+        // As an older program wrote it: GRAIN alone could have started from something.
+        for (method, expected) in [
+            (Method::Grain, Some(PublicPriorError::PriorNotRecorded)),
+            (Method::Mst, None),
+        ] {
+            let mut old = model(&table, method);
+            let mut record = serde_json::to_value(&old.ledger).unwrap();
+            record.as_object_mut().unwrap().remove("prior");
+            old.ledger = serde_json::from_value(record).unwrap();
+            assert_eq!(refusal(&old, same), expected);
+            assert_eq!(refusal(&old, other), None);
+        }
+
+        let mut last = sound;
+        for depth in 1..=MAX_DEPTH {
+            let prior = PublicPrior::from_model(&last, DIGEST, same).unwrap();
+            let mut record = serde_json::to_value(&last.ledger).unwrap();
+            record["prior"] = serde_json::to_value(prior.record()).unwrap();
+            last.ledger = serde_json::from_value(record).unwrap();
+            assert_eq!(last.ledger.prior().depth(), depth);
+        }
+        assert_eq!(refusal(&last, same), Some(PublicPriorError::TooDeep));
+        let mut file = Vec::new();
+        ciborium::into_writer(&last.ledger, &mut file).unwrap();
+        let back: LedgerRecord = ciborium::from_reader(file.as_slice()).unwrap();
+        assert_eq!(back, last.ledger, "the deepest record can be read");
+    }
+
     #[test]
     fn another_schema_is_refused_with_what_differs() {
-        let prior = PublicPrior::dangerous_from_public_table(&table(100)).unwrap();
+        let prior = PublicPrior::dangerous_from_public_table(&table(100), DIGEST).unwrap();
         prior.check(&schema(YAML)).unwrap();
         for (from, to, expected) in [
             ("d: ", "e: ", "it has no column `e`"),
@@ -467,7 +632,7 @@ mod tests {
         let strict = schema(&constrained);
         let codes = vec![vec![0, 1], vec![0, 1], vec![0, 0], vec![0, 1]];
         let table = CodedTable::from_codes(strict.clone(), &codes).unwrap();
-        let strict_prior = PublicPrior::dangerous_from_public_table(&table).unwrap();
+        let strict_prior = PublicPrior::dangerous_from_public_table(&table, DIGEST).unwrap();
         let error = strict_prior.check(&schema(YAML)).unwrap_err().to_string();
         assert!(error.contains("a constraint"), "{error}");
         prior.check(&strict).unwrap();

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::Model;
 use crate::errors::{MeasuredError, MeasuredErrors};
+use crate::hidden::{self, ColumnReport, RowCount};
 use crate::measured::Measured;
 use crate::method::Method;
 
@@ -21,8 +22,14 @@ pub struct Report {
     pub method: Method,
     /// Where the columns' values and ranges came from; if from the data, nothing is guaranteed.
     pub domain: DomainSource,
+    /// What not to rely on, and what to do: sentences for a person.
+    pub warnings: Vec<String>,
     /// The noisy number of rows.
     pub rows: u64,
+    /// The same with its uncertainty.
+    pub row_count: RowCount,
+    /// What noise and coding hide of each column.
+    pub columns: Vec<ColumnReport>,
     /// Single columns.
     pub one_way: Vec<MarginalReport>,
     /// Pairs of columns. Their rare values, or groups of neighbouring ones, are taken together.
@@ -35,9 +42,14 @@ pub struct Report {
 }
 
 /// Distances between the table and the final model, which were measured under the same budget.
+///
+/// They are those of the table as it is coded, whose columns hold categories and bins: what a code
+/// leaves open of a value ([`ColumnReport`]) is not in them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ErrorReport {
+    /// `the columns as coded`: of what the errors are.
+    pub of: &'static str,
     /// Standard deviation of the noise in each measured distance.
     pub sigma: f64,
     /// The workload's marginals but for those left out, heaviest first.
@@ -57,12 +69,16 @@ pub struct MarginalError {
     pub columns: Vec<String>,
     /// As measured: the true distance and Gaussian noise; 0 at least.
     pub distance: f64,
-    /// The true distance is below this with a probability of 95 %, over the noise, for each marginal on its own.
-    pub bound: f64,
+    /// The true distance is below this with a probability of 95 %, over the noise, for each
+    /// marginal on its own. `None` where nothing is known: the bound is 1 or more, or the number of
+    /// rows, of which it is a share, [is itself a guess](RowCount::mostly_noise).
+    pub bound: Option<f64>,
+    /// The true distances of all marginals are below these at once with a probability of 95 %.
+    pub joint_bound: Option<f64>,
     /// Of several columns, how far the model says they are from independent, on the same scale.
     pub relation: Option<f64>,
-    /// Whether what the model says of how the columns are related may be mostly noise: the bound is above both the
-    /// relation and 0.05.
+    /// Whether what the model says of how the columns are related may be mostly noise: nothing is
+    /// known, or the bound is above both the relation and 0.05.
     pub mostly_noise: bool,
 }
 
@@ -93,37 +109,48 @@ impl Report {
                 .map(|measured| MarginalReport::new(model, measured))
                 .collect()
         };
+        let (row_count, columns) = (model.row_count(), ColumnReport::each(model));
         Report {
             method: model.method,
             domain: model.domain(),
-            rows: model.default_rows(),
+            warnings: hidden::warnings(&row_count, &columns),
+            rows: row_count.estimate,
+            row_count,
+            columns,
             one_way: of_columns(1..=1),
             two_way: of_columns(2..=2),
             higher_way: of_columns(3..=usize::MAX),
             errors: model
                 .errors
                 .as_ref()
-                .map(|errors| ErrorReport::new(model, errors)),
+                .map(|errors| ErrorReport::new(model, errors, row_count)),
         }
     }
 }
 
 impl ErrorReport {
-    fn new(model: &Model, errors: &MeasuredErrors) -> ErrorReport {
+    fn new(model: &Model, errors: &MeasuredErrors, rows: RowCount) -> ErrorReport {
         let as_distance = |l1: f64| l1 / 2.0 / model.field.total();
+        let known = |l1: f64| {
+            let bound = as_distance(l1);
+            (bound < 1.0 && !rows.mostly_noise).then_some(bound)
+        };
         let marginal = |error: &MeasuredError| {
-            let bound = as_distance(errors.bound(error.distance)).min(1.0);
+            let bound = known(errors.bound(error.distance));
             let relation = (error.columns.len() > 1).then(|| as_distance(error.relation));
             MarginalError {
                 columns: names(model, &error.columns),
                 distance: as_distance(error.distance).clamp(0.0, 1.0),
                 bound,
+                joint_bound: known(errors.joint_bound(error.distance)),
                 relation,
-                mostly_noise: relation
-                    .is_some_and(|relation| bound > relation.max(MarginalError::NEGLIGIBLE)),
+                mostly_noise: relation.is_some_and(|relation| {
+                    bound.is_none_or(|bound| bound > relation.max(MarginalError::NEGLIGIBLE))
+                }),
             }
         };
         ErrorReport {
+            of: "the columns as coded",
             sigma: as_distance(errors.sigma),
             marginals: errors.marginals.iter().map(marginal).collect(),
             left_out: errors.left_out,

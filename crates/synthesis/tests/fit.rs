@@ -3,10 +3,12 @@
 
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Epsilon, Ledger, LedgerOptions, Rho};
+use privacy::{Delta, Epsilon, FileDigest, Ledger, LedgerOptions, Rho};
 use serde_json::{Map, json};
 use synthesis::{FitError, Method, Model, PublicPrior, Workload, evaluate, fit, fit_with_prior};
 use tabular::{CodedTable, Declaration, Schema};
+
+const DIGEST: FileDigest = FileDigest::from_bytes([1; 48]);
 
 fn schema(sizes: &[usize]) -> Schema {
     let column = |(i, &size): (usize, &usize)| match size {
@@ -620,7 +622,7 @@ fn large_columns_do_not_keep_small_ones_from_being_related() {
 #[test]
 fn public_data_brings_relations_that_the_budget_does_not_reach() {
     let real = related(2000);
-    let public = PublicPrior::dangerous_from_public_table(&related(8000)).unwrap();
+    let public = PublicPrior::dangerous_from_public_table(&related(8000), DIGEST).unwrap();
     let distance = |prior: Option<&PublicPrior>| {
         let options = LedgerOptions {
             accounting: Method::Grain.accounting(),
@@ -666,8 +668,76 @@ fn public_data_brings_relations_that_the_budget_does_not_reach() {
 }
 
 #[test]
+fn every_method_says_when_its_budget_drowned_and_not_when_it_did_not() {
+    let real = related(20_000);
+    for method in [
+        Method::Independent,
+        Method::Mst,
+        Method::Aim,
+        Method::Mwem,
+        Method::Grain,
+    ] {
+        let report = fitted(&real, method, 0.001).report();
+        let rows = report.row_count;
+        assert!(rows.mostly_noise, "{method}: {rows:?}");
+        assert!(
+            rows.estimate as f64 >= 0.99 * rows.sigma,
+            "{method}: {rows:?}"
+        );
+        let drowned = report.columns.iter().filter(|column| column.mostly_noise);
+        assert!(drowned.count() >= 3, "{method}: {:?}", report.columns);
+        let warned = report.warnings.join("\n");
+        assert!(warned.contains("is a guess"), "{method}: {warned}");
+        assert!(warned.contains("raise epsilon"), "{method}: {warned}");
+        let known = report.errors.map_or(0, |errors| {
+            let known = errors.marginals.iter().filter(|it| it.bound.is_some());
+            known.count()
+        });
+        assert_eq!(known, 0, "{method}");
+
+        let report = fitted(&real, method, 3.0).report();
+        let [low, high] = report.row_count.between;
+        assert!(low <= high && high - low < 1000, "{method}");
+        assert!(report.rows.abs_diff(20_000) < 1000, "{method}");
+        if method != Method::Mwem {
+            assert_eq!(report.warnings, [""; 0], "{method}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "slow: 1,000 fits, some seconds"]
+fn the_number_of_rows_is_within_what_is_stated_as_often_as_it_says() {
+    let real = table(&[4, 3, 2], 300, scatter);
+    for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
+        let within = (0..250).filter(|&seed| {
+            let mut ledger = Ledger::open_with(LedgerOptions {
+                accounting: method.accounting(),
+                ..LedgerOptions::new(Epsilon::new(0.2).unwrap(), Delta::new(1e-6).unwrap())
+            })
+            .unwrap();
+            let model = fit(
+                &real,
+                method,
+                &Map::new(),
+                &Workload::pairs(real.schema()),
+                &mut ledger,
+                &mut testkit::noise(seed),
+                &mut |_| ControlFlow::Continue(()),
+            );
+            let [low, high] = model.unwrap().row_count().between;
+            (low..=high).contains(&300)
+        });
+        // 95 % less three standard deviations of how many that would be.
+        let within = within.count();
+        assert!(within >= 227, "{method}: {within}");
+    }
+}
+
+#[test]
 fn public_data_of_another_schema_is_refused_before_anything_is_spent() {
-    let public = PublicPrior::dangerous_from_public_table(&table(&[2, 2], 100, |r, _| r)).unwrap();
+    let public = table(&[2, 2], 100, |r, _| r);
+    let public = PublicPrior::dangerous_from_public_table(&public, DIGEST).unwrap();
     let real = table(&[2, 3], 100, |r, _| r);
     let mut ledger = ledger(1.0);
     let workload = Workload::pairs(real.schema());

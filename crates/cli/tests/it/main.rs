@@ -12,6 +12,7 @@ mod images;
 #[cfg(unix)]
 mod interruption;
 mod keys_and_rooms;
+mod public_data;
 mod tables;
 
 use std::path::{Path, PathBuf};

@@ -144,6 +144,81 @@ fn without_a_schema_the_domain_is_found_out_under_the_budget() {
 }
 
 #[test]
+fn what_the_coding_loses_is_told_beside_the_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    // Four codes, which are read as one range; and a column of which most values are not declared.
+    let row = |i: usize| {
+        let zip = [1010, 1020, 4020, 9020][i % 4];
+        format!("{zip},{}\n", ["Vienna", "Graz", "Linz"][i % 3])
+    };
+    let rows: String = (0..5000).map(row).collect();
+    fs::write(folder.path().join("t.csv"), format!("zip,city\n{rows}")).unwrap();
+    let schema = "zip: {integer: {min: 1010, max: 9020, bins: 8}}\n\
+                  city: {categories: [Vienna], other: true}\n";
+    fs::write(folder.path().join("t.yaml"), schema).unwrap();
+    let command = "synth t.csv --schema t.yaml --epsilon 3 --output out.csv --report r.json --json";
+    let arguments: Vec<&str> = command.split_whitespace().collect();
+    let ran = synclave(folder.path(), &arguments)
+        .exits(0)
+        .saying("marginals of the columns as coded")
+        .saying("% of the rows of `city` are `other`")
+        .saying("`zip` has bins of up to 1002 whole numbers (");
+    let report = fs::read(folder.path().join("r.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    for document in [&ran.json(), &report["report"]] {
+        assert_eq!(document["errors"]["of"], "the columns as coded");
+        let [zip, city] = [0, 1].map(|column| &document["columns"][column]);
+        assert_eq!(zip["widest_bin"]["width"], 1002.0);
+        assert!(zip["other"].is_null() && city["widest_bin"].is_null());
+        assert!((city["other"].as_f64().unwrap() - 2.0 / 3.0).abs() < 0.05);
+        let between = &document["row_count"]["between"];
+        assert!(between[0].as_u64() <= Some(5000) && between[1].as_u64() >= Some(4900));
+    }
+}
+
+#[test]
+fn a_budget_that_drowned_is_told_wherever_the_model_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    for method in ["INDEPENDENT", "MST", "AIM", "MWEM", "GRAIN"] {
+        let command = format!(
+            "synth people.csv --schema people.yaml --key id --epsilon 0.001 --rows 9 \
+             --method {method} --output out.csv --model people.model --json"
+        );
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        let ran = synclave(folder.path(), &arguments)
+            .exits(0)
+            .saying("warning: the budget is too small to tell how many rows the table has");
+        let warnings = ran.json()["warnings"].as_array().unwrap().len();
+        assert!(warnings > 0 && ran.json()["row_count"]["mostly_noise"] == true);
+        let inspected = synclave(folder.path(), &["inspect", "people.model"]).exits(0);
+        let told = inspected.stdout();
+        assert!(
+            told.contains("warning    the budget is too small"),
+            "{told}"
+        );
+    }
+    synclave(
+        folder.path(),
+        &[
+            "sample",
+            "people.model",
+            "--output",
+            "out.csv",
+            "--rows",
+            "5",
+        ],
+    )
+    .exits(0);
+    synclave(
+        folder.path(),
+        &["sample", "people.model", "--output", "out.csv"],
+    )
+    .exits(0)
+    .saying("is a guess");
+}
+
+#[test]
 fn bad_input_is_refused_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     table(folder.path());

@@ -1,0 +1,188 @@
+//! `--public`: what a fit starts from, and whose data that is.
+
+use std::fs::{File, Metadata};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use privacy::{FileDigest, People};
+use protocol::Digest;
+use synthesis::{Model, PublicPrior};
+use tabular::{CodedTable, Joined, Schema};
+
+use crate::arguments::SynthOptions;
+use crate::exit::BadInput;
+use crate::printer::Printer;
+use crate::table_file;
+
+/// Bytes that tell a model from a table.
+const MODEL_START: u64 = 64;
+
+/// Public data, ready to start from.
+pub(crate) struct PublicData {
+    path: PathBuf,
+    prior: PublicPrior,
+    /// Of a table: how often each column has each of its codes.
+    one_ways: Option<Vec<Vec<u32>>>,
+}
+
+/// Refuses the very file that is to be fitted, by whatever name: rows cannot be private and public
+/// at once.
+pub(crate) fn refuse_the_table_itself(options: &SynthOptions) -> anyhow::Result<()> {
+    let Some(public) = &options.public else {
+        return Ok(());
+    };
+    // What cannot be opened is refused where it is read, with what it was to be.
+    let (Ok(mut a), Ok(mut b)) = (File::open(&options.data), File::open(public)) else {
+        return Ok(());
+    };
+    let (of_a, of_b) = (a.metadata()?, b.metadata()?);
+    let same_length = of_a.is_file() && of_b.is_file() && of_a.len() == of_b.len();
+    if same_file(&of_a, &of_b) || same_length && same_bytes(&mut a, &mut b)? {
+        return Err(is_the_table_itself(public, "it is the table itself"));
+    }
+    Ok(())
+}
+
+/// What `--public` names, as a prior for tables of this schema.
+pub(crate) fn read(
+    options: &SynthOptions,
+    schema: &Schema,
+    printer: Printer,
+) -> anyhow::Result<Option<PublicData>> {
+    let Some(path) = &options.public else {
+        return Ok(None);
+    };
+    let problem = || unusable(path);
+    let public = if is_model(path).with_context(problem)? {
+        model(options, path)
+    } else {
+        table(options, path, schema, printer)
+    };
+    let public = public.with_context(problem)?;
+    public.prior.check(schema).with_context(problem)?;
+    Ok(Some(public))
+}
+
+impl PublicData {
+    /// The prior, unless the table that is to be fitted has the very same rows, in whatever order
+    /// and form.
+    pub(crate) fn for_fit_of(self, table: &CodedTable) -> anyhow::Result<PublicPrior> {
+        match self.one_ways {
+            Some(public) if public == dangerous_one_ways(table) => {
+                let why = "each of its columns has the very values of the table itself";
+                Err(is_the_table_itself(&self.path, why))
+            }
+            _ => Ok(self.prior),
+        }
+    }
+}
+
+fn is_model(path: &Path) -> anyhow::Result<bool> {
+    let file = File::open(path)?;
+    // It is read more than once.
+    if !file.metadata()?.is_file() {
+        anyhow::bail!("it is not a regular file: write it to one first");
+    }
+    let mut start = Vec::new();
+    file.take(MODEL_START).read_to_end(&mut start)?;
+    Ok(Model::is_model(&start))
+}
+
+fn model(options: &SynthOptions, path: &Path) -> anyhow::Result<PublicData> {
+    let bytes = std::fs::read(path)?;
+    let people = if options.public_of_other_people {
+        People::Other
+    } else {
+        People::PerhapsTheSame
+    };
+    let prior = PublicPrior::from_model(&Model::load(&bytes)?, file_digest(path)?, people)?;
+    Ok(PublicData {
+        path: path.to_owned(),
+        prior,
+        one_ways: None,
+    })
+}
+
+fn table(
+    options: &SynthOptions,
+    path: &Path,
+    schema: &Schema,
+    printer: Printer,
+) -> anyhow::Result<PublicData> {
+    if !options.public_of_other_people {
+        anyhow::bail!(
+            "a table is used without any noise, so that it must be of other people than the \
+             private table: if none of them is in it, say so with --public-of-other-people"
+        );
+    }
+    let upload = table_file::read(path, None, None, Some(schema), printer)?;
+    let joined = Joined::single(upload);
+    if joined.needs_discovery() {
+        anyhow::bail!("it has columns that the private table does not have: leave them out");
+    }
+    let table = joined.dangerous_into_coded();
+    let prior = PublicPrior::dangerous_from_public_table(&table, file_digest(path)?)?;
+    Ok(PublicData {
+        path: path.to_owned(),
+        prior,
+        one_ways: Some(dangerous_one_ways(&table)),
+    })
+}
+
+/// How often each column has each of its codes: two tables of the same rows agree in it, and hardly
+/// any others.
+fn dangerous_one_ways(table: &CodedTable) -> Vec<Vec<u32>> {
+    let columns = 0..table.schema().columns().len();
+    columns
+        .map(|column| table.counts(&[column]).dangerous_reveal())
+        .collect()
+}
+
+fn file_digest(path: &Path) -> anyhow::Result<FileDigest> {
+    let digest = Digest::of_reader(File::open(path)?)?;
+    Ok(FileDigest::from_bytes(digest.to_bytes()))
+}
+
+#[cfg(unix)]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Its bytes tell it.
+#[cfg(not(unix))]
+fn same_file(_: &Metadata, _: &Metadata) -> bool {
+    false
+}
+
+fn same_bytes(a: &mut File, b: &mut File) -> std::io::Result<bool> {
+    let (mut a, mut b) = (BufReader::new(a), BufReader::new(b));
+    loop {
+        let (of_a, of_b) = (a.fill_buf()?, b.fill_buf()?);
+        let length = of_a.len().min(of_b.len());
+        if of_a[..length] != of_b[..length] {
+            return Ok(false);
+        }
+        if length == 0 {
+            return Ok(of_a.len() == of_b.len());
+        }
+        a.consume(length);
+        b.consume(length);
+    }
+}
+
+fn unusable(path: &Path) -> BadInput {
+    BadInput(format!(
+        "could not use the public data in {}",
+        path.display()
+    ))
+}
+
+fn is_the_table_itself(public: &Path, why: &str) -> anyhow::Error {
+    let message = format!(
+        "{why}: what is taken as public without noise cannot be kept private; leave --public out, \
+         or name data of other people"
+    );
+    anyhow::Error::msg(message).context(unusable(public))
+}
