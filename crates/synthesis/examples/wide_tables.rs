@@ -9,6 +9,7 @@
 //! schema), `binary`, and `chained` (binary columns, of which no two neighbours are both 1, as
 //! constraints say). Without arguments all the cases of the project's own measurements. CPU seconds
 //! are those of the process, on Linux.
+#![expect(clippy::disallowed_methods, reason = "a measurement for people")]
 
 use std::error::Error;
 use std::fmt::Write as _;
