@@ -159,18 +159,22 @@ fn files_that_two_readers_could_see_differently_are_refused() {
         ],
     );
     let service = service_yaml(&["Alice", "Bob"]);
-    refused(
-        &service.replace("  onlooker:", "  onlooker: &others"),
-        FOUR_LINES,
-        expect![
-            "service.yaml: line 11: an anchor (`&name`) is not allowed; write the value out where it is needed"
-        ],
-    );
-    refused(
-        &format!("{service}---\nauth: []\n"),
-        FOUR_LINES,
-        expect!["service.yaml: line 14: there is more than one YAML document in the file"],
-    );
+    for (service, sentence) in [
+        (
+            service.replace("  onlooker:", "  onlooker: &others"),
+            "an anchor (`&name`) is not allowed",
+        ),
+        (
+            format!("{service}---\nauth: []\n"),
+            "there is more than one YAML document",
+        ),
+    ] {
+        let agreement = Agreement::new(service, FOUR_LINES).expect("two texts");
+        let refusal = CheckedAgreement::parse(agreement).expect_err("must be refused");
+        let refusal = refusal.to_string();
+        assert!(refusal.starts_with("service.yaml: line 1"), "{refusal}");
+        assert!(refusal.contains(sentence), "{refusal}");
+    }
 }
 
 #[test]
