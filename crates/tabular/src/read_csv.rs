@@ -333,6 +333,7 @@ mod tests {
             "id,a\n\n1,\"x\n, \"\"y\"\"\"\n\n\n2,y\n\n",
             expect![[r#"
             2 rows of a
+            column `a`: 1 different value with control or invisible characters will count as `other`
         "#]],
         );
     }
@@ -482,7 +483,7 @@ mod tests {
         check(
             "id,\"a\nb\"\n1,x\n",
             expect![[r#"
-            the name of column 2 cannot be used: a name has 1 to 256 bytes, and no control character
+            the name of column 2 cannot be used: it has the character U+000A at position 2, a control character; remove it
         "#]],
         );
         check(

@@ -152,7 +152,7 @@ fn with_budget_the_domain_comes_out_close_to_what_it_is() {
         20_000,
         5.0,
         expect![[r#"
-            age: integer 17 to 94 in 32 bins
+            age: integer 17 to 93 in 32 bins
             income: number 0 to 65536 in 32 bins
             group: categories blue green rare red, other
             joined: date 2010-01-01 to 2019-12-31 in 32 bins
@@ -169,8 +169,8 @@ fn with_little_budget_it_comes_out_coarse() {
         20_000,
         0.5,
         expect![[r#"
-            age: integer 17 to 127 in 32 bins
-            income: number 0 to 32768 in 31 bins
+            age: integer 17 to 101 in 32 bins
+            income: number 0 to 32768 in 30 bins
             group: categories blue green red, other
             joined: date 2010-01-01 to 2019-12-31 in 32 bins
             flag: integer 0 to 1 in 2 bins, null

@@ -28,7 +28,7 @@ fn read(csv: &[u8], key: Option<&str>, schema: &Schema) -> Upload {
 }
 
 const MIXED: &str = r#"{
-    plain: {categories: [a, "b c", "d,e", "say \"f\"", " g", "h\ni", "=1", ""]},
+    plain: {categories: [a, "b c", "d,e", "say \"f\"", " g", "h i", "=1", ""]},
     spare: {categories: [x, y], nullable: true, other: true},
     whole: {integer: {min: -1000, max: 1000, bins: 7}},
     number: {number: {min: -1, max: 1e6, bins: {cuts: [0, 0.001, 17, 5e5]}}, nullable: true},

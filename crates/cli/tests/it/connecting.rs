@@ -263,7 +263,7 @@ async fn connect_warns_of_what_other_users_of_the_machine_can_read() {
     let mut document = String::new();
     for line in BufReader::new(child.0.stdout.take().unwrap()).lines() {
         document.push_str(&line.unwrap());
-        if document.ends_with('}') {
+        if serde_json::from_str::<serde_json::Value>(&document).is_ok() {
             break;
         }
     }

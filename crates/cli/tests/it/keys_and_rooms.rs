@@ -123,11 +123,11 @@ fn a_wrong_agreement_is_refused_in_a_sentence() {
         ),
         (
             "method: MST\nepsilon: .nan\nparty_names: [Alice, Bob]\n",
-            "epsilon",
+            "not a number",
         ),
         (
             "method: MST\nepsilon: .inf\nparty_names: [Alice, Bob]\n",
-            "epsilon",
+            "not a number",
         ),
         (
             "method: MTS\nepsilon: 3\nparty_names: [Alice, Bob]\n",

@@ -351,7 +351,7 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "epsilon: 3",
         "epsilon: 3\nkey: \"\"",
         expect![
-            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces around them"
+            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control or invisible characters"
         ],
     );
     check(
@@ -505,26 +505,33 @@ fn a_character_that_a_reader_would_not_see_is_refused_wherever_it_stands() {
         "low, high]}",
         "low, high]} # \u{202e}as agreed",
         expect![
-            "runtime.yaml: line 6 has the character U+202E at position 40, which changes the direction of writing; remove it"
+            "runtime.yaml: line 6: there is a character that a screen does not show, U+202E at position 41, which changes the direction of writing; remove it"
         ],
     );
     check(
         "low",
         "\"l\\u200Bow\"",
+        expect![
+            "runtime.yaml: line 6: there is a character that a screen does not show, U+200B at position 2, which is invisible here; remove it"
+        ],
+    );
+    check(
+        "low",
+        "\"l\\tow\"",
         expect![[
-            r#"runtime.yaml: columns of Alice: column `buying`: the category "l\u{200b}ow" has the character U+200B at position 2, which is invisible here; remove it"#
+            r#"runtime.yaml: columns of Alice: column `buying`: the category "l\tow" has the character U+0009 at position 2, a control character; remove it"#
         ]],
     );
     check(
         "ill:",
-        "\"il\\x9Bl\":",
+        "\"il\\nl\":",
         expect![[
-            r#"runtime.yaml: columns of Bob: the column name "il\u{9b}l" cannot be used: it has the character U+009B at position 3, a control character; remove it"#
+            r#"runtime.yaml: columns of Bob: the column name "il\nl" cannot be used: it has the character U+000A at position 3, a control character; remove it"#
         ]],
     );
     check(
         "epsilon: 3",
-        "epsilon: 3\nkey: \"i\\u2028d\"",
+        "epsilon: 3\nkey: \"i\\td\"",
         expect![
             "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control or invisible characters"
         ],

@@ -113,7 +113,7 @@ async fn requests_for_samples_that_make_no_sense_are_refused() {
     let problem = unknown.refused(Code::UnknownParameter);
     assert_eq!(
         problem.detail,
-        "There is an unknown parameter; known here are format, num_samples, seed, where."
+        "There is an unknown parameter; known here are format, num_samples, safe, seed, where."
     );
 }
 
