@@ -21,7 +21,7 @@ pub fn limits() -> Limits {
         max_columns: 100,
         max_field_bytes: 1 << 10,
         max_distinct: 10_000,
-        max_code_bytes: 1 << 22,
+        max_memory_bytes: 1 << 26,
         max_rows_per_id: None,
     }
 }
@@ -41,7 +41,6 @@ pub fn check_survives_writing(upload: Upload) {
     let text = written(&table);
     let again = read_csv(text.as_slice(), None, Some(table.schema()), &hasher(), &limits());
     let again = again.expect("what was written is a table");
-    assert_eq!(again.warnings(), [""; 0]);
     let again = Joined::single(again).dangerous_into_coded();
     assert_eq!(again.dangerous_codes(), table.dangerous_codes());
 }
