@@ -23,15 +23,13 @@ use synthesis::{Method, Workload, fit};
 use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
 
 /// Method, columns, rows and kind.
-const CASES: [(&str, usize, usize, &str); 8] = [
+const CASES: [(&str, usize, usize, &str); 6] = [
     ("GRAIN", 1000, 500, "found"),
     ("GRAIN", 1000, 500, "declared"),
     ("GRAIN", 2000, 300, "found"),
     ("GRAIN", 2000, 300, "declared"),
     ("GRAIN", 300, 1000, "binary"),
     ("GRAIN", 120, 1000, "chained"),
-    ("AIM", 120, 1000, "chained"),
-    ("MWEM", 120, 1000, "chained"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
