@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const IDLE: usize = 1000;
 const ACTIVE: u64 = 200;
+/// More bytes than come back before a connection shows evidence.
+const HANDSHAKE: usize = 4096;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow: 1,000 idle and 200 active connections"]
@@ -31,6 +33,9 @@ async fn a_thousand_idle_and_two_hundred_active_connections_lose_no_byte() {
         let word = u32::try_from(number).unwrap();
         stream.write_u32(word).await.unwrap();
         assert_eq!(stream.read_u32().await.unwrap(), word);
+        // Until so much has come back a connection is unfinished, and gives way to newcomers.
+        stream.write_all(&[0; HANDSHAKE]).await.unwrap();
+        stream.read_exact(&mut [0; HANDSHAKE]).await.unwrap();
         idle.push(stream);
     }
     let active = (0..ACTIVE).map(|seed| {
