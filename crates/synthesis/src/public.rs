@@ -65,6 +65,13 @@ pub enum PublicPriorError {
          or declare that neither it nor what it was made from is of these people"
     )]
     PriorNotRecorded,
+    /// An earlier model started from what was declared to be of other people than *its* table.
+    #[error(
+        "the earlier model started from data that was declared to be of other people than its own \
+         table, which says nothing of this one: declare that neither it nor what it was made from \
+         is of these people, or start without it"
+    )]
+    OtherPeopleOfAnotherTable,
     /// Too many models were made one from the other.
     #[error(
         "the earlier model is the last of more than {MAX_DEPTH} that were made from each other: \
@@ -147,7 +154,9 @@ impl PublicPrior {
                 .collect(),
         )?;
         let potentials = model.field.potentials();
-        let cells: u128 = potentials.iter().map(|f| domain.cells(f.clique())).sum();
+        let of_potentials = potentials.iter().map(|f| domain.cells(f.clique()));
+        // A stranger's model may have more cells than can be counted.
+        let cells = of_potentials.fold(0, u128::saturating_add);
         if cells > MAX_CELLS {
             return Err(PublicPriorError::TooLarge { cells });
         }
@@ -228,13 +237,30 @@ fn check_ledger(model: &Model, people: People) -> Result<(), PublicPriorError> {
     if !model.measured.iter().all(|it| is_accounted(it, ledger)) || ledger.entries().is_empty() {
         return Err(PublicPriorError::Unaccounted);
     }
-    if people == People::PerhapsTheSame && *model.prior() == Prior::NotRecorded {
-        return Err(PublicPriorError::PriorNotRecorded);
+    if people == People::PerhapsTheSame {
+        if *model.prior() == Prior::NotRecorded {
+            return Err(PublicPriorError::PriorNotRecorded);
+        }
+        if rests_on_a_word(ledger.prior()) {
+            return Err(PublicPriorError::OtherPeopleOfAnotherTable);
+        }
     }
     if ledger.prior().depth() >= MAX_DEPTH {
         return Err(PublicPriorError::TooDeep);
     }
     Ok(())
+}
+
+/// Whether somewhere something was left out of the guarantee because it was of other people than the
+/// table of that fit. They may be the very people of this one.
+fn rests_on_a_word(prior: &Prior) -> bool {
+    match prior {
+        Prior::NotRecorded | Prior::None => false,
+        Prior::Table { .. } => true,
+        Prior::Model { people, ledger, .. } => {
+            *people == People::Other || rests_on_a_word(ledger.prior())
+        }
+    }
 }
 
 /// Whether a spend of the ledger has as many counts with as much noise.
@@ -577,6 +603,20 @@ mod tests {
             old.ledger = serde_json::from_value(record).unwrap();
             assert_eq!(refusal(&old, same), expected);
             assert_eq!(refusal(&old, other), None);
+        }
+
+        // Declared about the table of that fit, which says nothing of the next one.
+        let digest = FileDigest::from_bytes([1; 48]);
+        let public = PublicPrior::dangerous_from_public_table(&table, digest).unwrap();
+        let declared = PublicPrior::from_model(&sound, DIGEST, other).unwrap();
+        for prior in [public.record(), declared.record()] {
+            let mut model = sound.clone();
+            let mut record = serde_json::to_value(&model.ledger).unwrap();
+            record["prior"] = serde_json::to_value(prior).unwrap();
+            model.ledger = serde_json::from_value(record).unwrap();
+            let expected = Some(PublicPriorError::OtherPeopleOfAnotherTable);
+            assert_eq!(refusal(&model, same), expected);
+            assert_eq!(refusal(&model, other), None);
         }
 
         let mut last = sound;
