@@ -19,13 +19,13 @@ use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use privacy::{Delta, Epsilon, Ledger, LedgerRecord, NoiseRng};
+use privacy::{Delta, Epsilon, LedgerRecord, NoiseRng};
 use protocol::{
     AgreementHash, Digest, KeyFingerprint, RECEIPT_VERSION, Receipt, ReceiptParty, ReceiptSamples, RoomId,
     SignedReceipt,
 };
 use serde_json::Map;
-use synthesis::{Method, Model, Workload, fit};
+use synthesis::{FitPlan, KnownColumns, Method, Model};
 use tabular::{CodedTable, Declaration, Schema};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -90,12 +90,10 @@ fn model(method: Method) -> Result<Model, Box<dyn Error>> {
     };
     let columns: Vec<Vec<u32>> = sizes.iter().map(codes).collect();
     let table = CodedTable::from_codes(schema, &columns)?;
-    let mut ledger = Ledger::open(Epsilon::new(1.0)?, Delta::new(1e-6)?);
-    let workload = Workload::pairs(table.schema());
-    let mut rng = NoiseRng::from_os()?;
+    let plan = FitPlan::new(method, Epsilon::new(1.0)?, Delta::new(1e-6)?);
+    let plan = plan.check(KnownColumns::from_data())?;
     let mut go_on = |_| ControlFlow::Continue(());
-    let params = Map::new();
-    Ok(fit(&table, method, &params, &workload, &mut ledger, &mut rng, &mut go_on)?)
+    Ok(plan.open_coded(table).fit(&mut NoiseRng::from_os()?, &mut go_on)?)
 }
 
 /// Receipts by both kinds of accounting.

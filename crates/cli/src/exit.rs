@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use attestation::Refusal;
 use client::{Error, Refused};
 use protocol::ReceiptError;
-use synthesis::FitError;
+use synthesis::{FitError, PlanError};
 
 /// One code for each reason that a script may want to tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,14 +101,15 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
         .or_else(|| error.downcast_ref().map(of_evidence))
         .or_else(|| error.downcast_ref().map(|_: &ReceiptError| Exit::Receipt))
         .or_else(|| error.downcast_ref().map(|_: &BadInput| Exit::Input))
+        .or_else(|| error.downcast_ref().map(|_: &PlanError| Exit::Input))
         .or_else(|| error.downcast_ref().map(of_fit))
         .unwrap_or(Exit::Failure)
 }
 
 fn of_fit(error: &FitError) -> Exit {
-    match error.precedes_spending() {
-        true => Exit::Input,
-        false => Exit::Failure,
+    match error {
+        FitError::Plan(_) | FitError::RowsPerId { .. } => Exit::Input,
+        _ => Exit::Failure,
     }
 }
 

@@ -4,14 +4,14 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
-use privacy::{
-    Delta, DomainSource, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho, UnsafeBudget,
-    budget_warnings, check_budget,
-};
+use privacy::{Delta, DomainSource, Epsilon, NoiseRng, UnsafeBudget, budget_warnings};
 use protocol::{BoundedFile, read_text_file};
 use serde_json::{Map, Value, json};
-use synthesis::{Conditional, FormulaReport, Method, Model, PublicPrior, Workload};
-use tabular::{CodedTable, Condition, Joined, MAX_FOUND_CATEGORIES, Schema};
+use synthesis::{
+    CheckedPlan, Conditional, FitError, FitPlan, FormulaReport, KnownColumns, Method,
+    MethodOptions, Model, NamedMarginal, OpenFit, PlanError,
+};
+use tabular::{Condition, Joined, Schema};
 
 use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
@@ -19,58 +19,45 @@ use crate::printer::Printer;
 use crate::progress::Stages;
 use crate::{interrupt, model_file, public_data, quality, receipt, table_file, whole_file};
 
-/// Of rho, for finding the domain out; and of delta, for finding categories out.
-const DISCOVERY_SHARE: f64 = 0.1;
-const THRESHOLD_SHARE: f64 = 0.5;
-
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
-    let method: Method = options.method.parse().map_err(bad_input)?;
-    if !method.takes_workload() && (options.workload.is_some() || options.target.is_some()) {
-        let message = format!(
-            "{method} takes no --workload or --target: it measures the same whatever they are; use GRAIN, AIM or MWEM"
-        );
-        return Err(BadInput(message).into());
-    }
-    if !method.takes_public_data() && options.public.is_some() {
-        let message = format!("{method} takes no --public data; use GRAIN");
-        return Err(BadInput(message).into());
-    }
     let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
-    let params = params(options)?;
-    method.check_params(&params).map_err(bad_input)?;
-    let mut ledger = open_ledger(options, method, printer)?;
+    let plan = plan(options)?;
     let declared = options.schema.as_deref().map(table_file::read_schema);
     let declared = declared.transpose()?;
+    let columns = match &declared {
+        Some(schema) => KnownColumns::all(schema.clone()),
+        None if options.dangerous_domain_from_data => KnownColumns::from_data(),
+        None => KnownColumns::some(None, 1),
+    };
+    // What is wrong with the plan is said before a large table is read.
+    let plan = plan
+        .check(columns)
+        .map_err(|cause| refused(options, cause))?;
+    for warning in budget_warnings(plan.epsilon(), plan.delta(), None) {
+        printer.warn(warning);
+    }
     interrupt::leaves_nothing_behind(printer)?;
     public_data::refuse_the_table_itself(options)?;
     let mut public = None;
     if let Some(schema) = declared.as_ref().filter(|schema| !schema.needs_discovery()) {
-        // What is wrong with the rest is said before a large table is read.
-        method.check(&params, &workload(options, schema)?, schema)?;
-        method.check_budget(&params, &schema.sizes(), &ledger, 0.0)?;
         public = public_data::read(options, schema, printer)?;
     }
-    let (table, notes) = read_table(
-        options,
-        method,
-        &params,
-        declared.as_ref(),
-        &mut ledger,
-        printer,
-    )?;
-    let workload = workload(options, table.schema())?;
+    let mut rng = NoiseRng::from_os()?;
+    let (mut open, notes) = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
     if public.is_none() {
-        public = public_data::read(options, table.schema(), printer)?;
+        public = public_data::read(options, open.table().schema(), printer)?;
     }
-    let prior = public.map(|public| public.for_fit_of(&table)).transpose()?;
-    let task = Task {
-        method,
-        params,
-        workload,
-        prior,
-    };
-    let model = fit(&table, &task, &mut ledger, printer)?;
-    drop(table);
+    if let Some(public) = public {
+        let prior = public.for_fit_of(open.table())?;
+        open = open.starting_from(prior)?;
+    }
+    let mut stages = Stages::new(printer)?;
+    let fitted = open.fit(&mut rng, &mut |progress| {
+        stages.show(progress);
+        ControlFlow::Continue(())
+    });
+    stages.end();
+    let model = fitted?;
     let domain = receipt::domain(model.ledger());
     let rows = rows(options.rows, model.noisy_rows(), printer);
     let samples = model.sample(rows, options.seed);
@@ -125,6 +112,45 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     Ok(())
 }
 
+/// What the options ask for.
+fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
+    let method: Method = options.method.parse().map_err(bad_input)?;
+    if !method.takes_prior() && options.public.is_some() {
+        let message = format!("{method} takes no --public data; use GRAIN");
+        return Err(BadInput(message).into());
+    }
+    let method = MethodOptions::read(method, &params(options)?).map_err(bad_input)?;
+    let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
+    let delta = Delta::new(options.delta).map_err(bad_input)?;
+    let mut plan = FitPlan::new(method, epsilon, delta)
+        .dangerous_epsilon(options.dangerous_epsilon)
+        .rows_per_id(options.max_rows_per_id.unwrap_or(NonZeroU32::MIN));
+    if let Some(path) = &options.workload {
+        let problem = || BadInput(format!("could not use the workload in {}", path.display()));
+        let text = read_text_file(path, table_file::MAX_YAML_BYTES).with_context(problem)?;
+        plan = plan.workload(NamedMarginal::list(&text).with_context(problem)?);
+    }
+    if let Some(target) = &options.target {
+        plan = plan.target(target.clone());
+    }
+    Ok(plan)
+}
+
+/// A refusal of the plan, in terms of the options.
+fn refused(options: &SynthOptions, cause: PlanError) -> anyhow::Error {
+    match (&cause, &options.workload) {
+        (PlanError::UnsafeBudget(UnsafeBudget::Epsilon(_)), _) => {
+            let message = format!("{cause}; --dangerous-epsilon goes on all the same");
+            BadInput(message).into()
+        }
+        (PlanError::Workload(of_workload), Some(path)) if !of_workload.is_about_target() => {
+            let problem = BadInput(format!("could not use the workload in {}", path.display()));
+            anyhow::Error::new(cause).context(problem)
+        }
+        _ => bad_input(cause).into(),
+    }
+}
+
 /// The method's parameters.
 fn params(options: &SynthOptions) -> Result<Map<String, Value>, BadInput> {
     let mut params = Map::new();
@@ -136,38 +162,15 @@ fn params(options: &SynthOptions) -> Result<Map<String, Value>, BadInput> {
     Ok(params)
 }
 
-fn open_ledger(options: &SynthOptions, method: Method, printer: Printer) -> anyhow::Result<Ledger> {
-    let discovers = options.schema.is_none() && !options.dangerous_domain_from_data;
-    let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
-    let delta = Delta::new(options.delta).map_err(bad_input)?;
-    check_budget(epsilon, delta, options.dangerous_epsilon).map_err(|cause| match cause {
-        UnsafeBudget::Delta(_) => bad_input(cause),
-        UnsafeBudget::Epsilon(_) => bad_input(format_args!(
-            "{cause}; --dangerous-epsilon goes on all the same"
-        )),
-    })?;
-    for warning in budget_warnings(epsilon, delta, None) {
-        printer.warn(warning);
-    }
-    let ledger = Ledger::open_with(LedgerOptions {
-        accounting: method.accounting(),
-        threshold_share: discovers.then_some(THRESHOLD_SHARE),
-        rows_per_id: options.max_rows_per_id.unwrap_or(NonZeroU32::MIN),
-        ..LedgerOptions::new(epsilon, delta)
-    });
-    Ok(ledger.map_err(bad_input)?)
-}
-
-/// The coded table, for which discovery may have spent something; and what its owner alone was told
-/// of it.
-fn read_table(
+/// Reads the table and codes it, for which discovery may spend something; also returns what its
+/// owner alone was told of it.
+fn open<'a>(
     options: &SynthOptions,
-    method: Method,
-    params: &Map<String, Value>,
+    plan: &'a CheckedPlan,
     schema: Option<&Schema>,
-    ledger: &mut Ledger,
+    rng: &mut NoiseRng,
     printer: Printer,
-) -> anyhow::Result<(CodedTable, Vec<String>)> {
+) -> anyhow::Result<(OpenFit<'a>, Vec<String>)> {
     let upload = table_file::read(
         &options.data,
         options.key.as_deref(),
@@ -175,79 +178,26 @@ fn read_table(
         schema,
     )?;
     let notes = table_file::private_notes(&options.data, &upload, printer);
-    let columns = upload.column_names().count();
     let joined = Joined::single(upload);
     if options.dangerous_domain_from_data {
-        printer.warn("the domain is taken from the data: its values and ranges show through, whatever epsilon says");
-        return Ok((joined.dangerous_into_coded(), notes));
+        printer.warn(
+            "the domain is taken from the data: its values and ranges show through, whatever \
+             epsilon says",
+        );
+        return Ok((plan.open_coded(joined.dangerous_into_coded()), notes));
     }
-    let mut discovery = Rho::ZERO;
     if joined.needs_discovery() {
-        // The sizes of which the smallest gets the smallest share of all that may be found.
-        let mut sizes = vec![MAX_FOUND_CATEGORIES; columns];
-        sizes.iter_mut().take(1).for_each(|size| *size = 1);
-        method.check_budget(params, &sizes, ledger, DISCOVERY_SHARE)?;
-        let parts = [DISCOVERY_SHARE, 1.0 - DISCOVERY_SHARE];
-        discovery = ledger.total().split(&parts).map_err(bad_input)?[0];
-        printer.say("a tenth of the budget goes into finding the columns' domain out (declare it with --schema to save that)");
+        printer.say(
+            "a tenth of the budget goes into finding the columns' domain out (declare it with \
+             --schema to save that)",
+        );
     }
-    let table = joined.into_coded(ledger, discovery, &mut NoiseRng::from_os()?)?;
-    Ok((table, notes))
-}
-
-fn workload(options: &SynthOptions, schema: &Schema) -> anyhow::Result<Workload> {
-    let workload = match &options.workload {
-        Some(path) => {
-            let problem = || BadInput(format!("could not use the workload in {}", path.display()));
-            let text = read_text_file(path, table_file::MAX_YAML_BYTES).with_context(problem)?;
-            Workload::parse(&text, schema).with_context(problem)?
-        }
-        None => Workload::pairs(schema),
-    };
-    match &options.target {
-        Some(target) => Ok(workload.with_target(target, schema).map_err(bad_input)?),
-        None => Ok(workload),
-    }
-}
-
-/// What is to be made of a table.
-struct Task {
-    method: Method,
-    params: Map<String, Value>,
-    workload: Workload,
-    prior: Option<PublicPrior>,
-}
-
-/// Fits while a person watches.
-fn fit(
-    table: &CodedTable,
-    task: &Task,
-    ledger: &mut Ledger,
-    printer: Printer,
-) -> anyhow::Result<Model> {
-    let mut stages = Stages::new(printer)?;
-    let mut watch = |progress| {
-        stages.show(progress);
-        ControlFlow::Continue(())
-    };
-    let (params, workload) = (&task.params, &task.workload);
-    let mut rng = NoiseRng::from_os()?;
-    let fitted = match &task.prior {
-        Some(prior) => {
-            synthesis::fit_with_prior(table, prior, params, workload, ledger, &mut rng, &mut watch)
-        }
-        None => synthesis::fit(
-            table,
-            task.method,
-            params,
-            workload,
-            ledger,
-            &mut rng,
-            &mut watch,
-        ),
-    };
-    stages.end();
-    Ok(fitted?)
+    let open = plan.open(joined, rng);
+    let open = open.map_err(|error| match error {
+        FitError::Plan(cause) => refused(options, cause),
+        other => other.into(),
+    })?;
+    Ok((open, notes))
 }
 
 fn tell_guarantee(options: &SynthOptions, model: &Model, printer: Printer) {

@@ -8,7 +8,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use privacy::{Counts, Delta, Epsilon, Ledger, NoiseRng, Rho};
+use privacy::{Accounting, Counts, Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 
 const CELLS: u32 = 1_000_000;
 
@@ -46,7 +46,12 @@ fn main() {
 }
 
 fn ledger() -> Ledger {
-    Ledger::open(Epsilon::new(1000.0).unwrap(), Delta::new(1e-9).unwrap())
+    Ledger::open(LedgerOptions::new(
+        Epsilon::new(1000.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap()
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> Duration {

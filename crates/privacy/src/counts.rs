@@ -78,6 +78,23 @@ impl Counts {
         Self { cells }
     }
 
+    /// Adds the counts of other rows of the same table: those of one part of it to those of another.
+    /// Both stay closed.
+    ///
+    /// # Panics
+    ///
+    /// If they have another number of cells.
+    pub fn add(&mut self, other: &Counts) {
+        assert_eq!(
+            self.cells.len(),
+            other.cells.len(),
+            "parts of a table have the same cells"
+        );
+        for (cell, &more) in self.cells.iter_mut().zip(&other.cells) {
+            *cell = cell.saturating_add(more);
+        }
+    }
+
     /// The exact counts. For a person's evaluation of data that they own; never for something to
     /// publish.
     pub fn dangerous_reveal(mut self) -> Vec<u32> {

@@ -82,12 +82,12 @@ pub struct LedgerOptions {
 }
 
 impl LedgerOptions {
-    /// zCDP, nothing kept for thresholding, one row per id.
-    pub fn new(epsilon: Epsilon, delta: Delta) -> Self {
+    /// Nothing kept for thresholding, one row per id.
+    pub fn new(epsilon: Epsilon, delta: Delta, accounting: Accounting) -> Self {
         Self {
             epsilon,
             delta,
-            accounting: Accounting::Zcdp,
+            accounting,
             threshold_share: None,
             rows_per_id: NonZeroU32::MIN,
         }
@@ -115,19 +115,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// With [`LedgerOptions::new`].
-    pub fn open(epsilon: Epsilon, delta: Delta) -> Self {
-        Self::open_with(LedgerOptions::new(epsilon, delta))
-            .expect("one row per id, and all of delta for the conversion")
-    }
-
     /// With a share of delta for thresholding, what is conditioned on no key of one id alone passing has the
     /// rest: (rho, d1)-approximate zCDP, or GDP but for a probability of d1, and the conversion of rho with d2
     /// give (epsilon, d1 + d2)-DP (Bun and Steinke 2016, section 8).
     ///
     /// # Errors
     /// If the share is not between 0 and 1, or leaves nothing on one side, or there are too many rows per id.
-    pub fn open_with(options: LedgerOptions) -> Result<Self, InvalidParameter> {
+    pub fn open(options: LedgerOptions) -> Result<Self, InvalidParameter> {
         let kept = |share: f64| {
             let refused = InvalidParameter::ThresholdShare(share);
             if share > 0.0 && share < 1.0 {

@@ -180,13 +180,18 @@ fn check_parties(parties: &[ReceiptParty]) -> Result<(), ReceiptError> {
 
 #[cfg(test)]
 mod tests {
-    use privacy::{Counts, Delta, Epsilon, Ledger, NoiseRng};
+    use privacy::{Accounting, Counts, Delta, Epsilon, Ledger, LedgerOptions, NoiseRng};
     use serde_json::json;
 
     use super::*;
 
     fn receipt() -> Receipt {
-        let mut ledger = Ledger::open(Epsilon::new(3.0).unwrap(), Delta::new(1e-9).unwrap());
+        let mut ledger = Ledger::open(LedgerOptions::new(
+            Epsilon::new(3.0).unwrap(),
+            Delta::new(1e-9).unwrap(),
+            Accounting::Zcdp,
+        ))
+        .unwrap();
         let mut rng = NoiseRng::from_os().unwrap();
         let counts = Counts::from_exact(vec![3, 4, 5]);
         for part in 1..4 {

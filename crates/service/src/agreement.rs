@@ -4,14 +4,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use access::{PolicyError, ServicePolicy};
-use privacy::{Delta, Epsilon, Ledger, Rho};
+use privacy::{Delta, Epsilon};
 use protocol::{Agreement, AgreementHash, Details, DetailsLimits, RoomId};
 use serde_json::{Map, Value};
 use strict_yaml::YamlError;
-use synthesis::{FitError, Method, NamedMarginal, Workload, WorkloadError};
+use synthesis::{CheckedPlan, Method, NamedMarginal, PlanError, WorkloadError};
 use tabular::{DeclaredConstraint, Schema, SchemaError};
 
-use crate::agreement_check::{checked, open_ledger, rows_per_id};
+use crate::agreement_check::checked;
 
 /// An agreement in which both files make sense, and together.
 #[derive(Clone, Debug)]
@@ -19,13 +19,10 @@ pub struct CheckedAgreement {
     pub(crate) agreement: Agreement,
     pub(crate) policy: ServicePolicy,
     pub(crate) parties: Vec<Party>,
-    pub(crate) method: Method,
     pub(crate) params: Map<String, Value>,
-    pub(crate) epsilon: Epsilon,
-    pub(crate) delta: Delta,
+    pub(crate) plan: CheckedPlan,
     pub(crate) people: Option<u64>,
     pub(crate) key: String,
-    pub(crate) discovery_share: Option<f64>,
     pub(crate) constraints: Vec<DeclaredConstraint>,
     pub(crate) workload: Option<Vec<NamedMarginal>>,
     pub(crate) target: Option<String>,
@@ -88,7 +85,7 @@ pub enum AgreementError {
     Constraints(#[from] SchemaError),
     /// Constraints that no model could hold, or something that the method cannot do with the declared columns.
     #[error("runtime.yaml: {0}")]
-    Model(#[from] FitError),
+    Model(PlanError),
     /// The two files name different parties, or a declaration names none.
     #[error("runtime.yaml: {0}")]
     Parties(String),
@@ -131,7 +128,12 @@ impl CheckedAgreement {
 
     /// How the model is fitted.
     pub fn method(&self) -> Method {
-        self.method
+        self.plan.method()
+    }
+
+    /// What is fitted to the joined table, and under which guarantee.
+    pub fn plan(&self) -> &CheckedPlan {
+        &self.plan
     }
 
     /// Parameters of the method.
@@ -141,12 +143,12 @@ impl CheckedAgreement {
 
     /// The whole budget.
     pub fn epsilon(&self) -> Epsilon {
-        self.epsilon
+        self.plan.epsilon()
     }
 
     /// The whole budget.
     pub fn delta(&self) -> Delta {
-        self.delta
+        self.plan.delta()
     }
 
     /// The column that says whose a row is.
@@ -166,7 +168,7 @@ impl CheckedAgreement {
 
     /// Share of the budget for finding out undeclared columns and bins, if there are any.
     pub fn discovery_share(&self) -> Option<f64> {
-        self.discovery_share
+        self.plan.discovery_share()
     }
 
     /// What no row of the joined table can look like, besides what the parties' columns say of their own.
@@ -182,21 +184,6 @@ impl CheckedAgreement {
     /// The column of the joined table that the synthetic data should suit to predict.
     pub fn target(&self) -> Option<&str> {
         self.target.as_deref()
-    }
-
-    /// The workload over the columns of a joined table.
-    ///
-    /// # Errors
-    /// As [`Workload::new`] and [`Workload::with_target`]; never where all columns are declared.
-    pub fn workload_on(&self, joined: &Schema) -> Result<Workload, WorkloadError> {
-        let workload = match &self.workload {
-            Some(named) => Workload::new(named, joined)?,
-            None => Workload::pairs(joined),
-        };
-        match &self.target {
-            Some(target) => workload.with_target(target, joined),
-            None => Ok(workload),
-        }
     }
 
     /// The first column of this party that workload or target name and that is not among these.
@@ -235,22 +222,22 @@ impl CheckedAgreement {
             (party.name.clone(), rows.get())
         };
         Details {
-            method: self.method.to_string(),
-            epsilon: self.epsilon.get(),
+            method: self.method().to_string(),
+            epsilon: self.epsilon().get(),
             params: self.params.clone(),
             party_names: self
                 .parties
                 .iter()
                 .map(|party| party.name.clone())
                 .collect(),
-            delta: self.delta.get(),
+            delta: self.delta().get(),
             key: self.key.clone(),
             max_rows_per_id: self.parties.iter().map(rows).collect(),
-            rows_per_id: rows_per_id(&self.parties).expect("it was checked").get(),
+            rows_per_id: self.plan.rows_per_id().get(),
             columns: self.parties.iter().filter_map(declared).collect(),
             constraints: serde_json::to_value(&self.constraints)
                 .expect("constraints are made of texts"),
-            discovery_share: self.discovery_share,
+            discovery_share: self.discovery_share(),
             workload: self.workload.as_ref().map(|workload| {
                 serde_json::to_value(workload).expect("made of texts and finite numbers")
             }),
@@ -272,18 +259,6 @@ impl CheckedAgreement {
             max_samples: self.limits.max_samples,
             max_party_memory_bytes: self.limits.max_party_memory_bytes,
         }
-    }
-
-    /// A fresh ledger over the whole budget, and what of it is for discovery.
-    pub(crate) fn open_ledger(&self) -> (Ledger, Rho) {
-        let ledger = open_ledger(self.epsilon, self.delta, self.method, &self.parties)
-            .expect("it opened when it was checked");
-        let share = self.discovery_share.unwrap_or(0.0);
-        let parts = ledger
-            .total()
-            .split(&[share, 1.0 - share])
-            .expect("the share lies between 0 and 1");
-        (ledger, parts[0])
     }
 }
 

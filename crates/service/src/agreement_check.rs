@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use access::ServicePolicy;
 use printable::first_hidden;
-use privacy::{
-    Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, MAX_EPSILON, UnsafeBudget,
-    check_budget, needs_danger,
-};
+use privacy::{Delta, Epsilon, InvalidParameter, MAX_EPSILON, UnsafeBudget, needs_danger};
 use protocol::Agreement;
 use strict_yaml::{Spanned, nearest};
-use synthesis::Method;
+use synthesis::{
+    CheckedPlan, DEFAULT_DISCOVERY_SHARE, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
+};
 use tabular::{
-    Declaration, DeclaredConstraint, MAX_JOINED_ROWS, Schema, TableBounds, TooManyRowsPerId,
-    most_joined_rows, rows_per_joined_id,
+    Declaration, MAX_JOINED_ROWS, Schema, TableBounds, TooManyRowsPerId, most_joined_rows,
+    rows_per_joined_id,
 };
 
 use crate::agreement::{AgreementError, CheckedAgreement, Limits, Party};
@@ -25,9 +24,6 @@ use crate::runtime_file::{LimitsFile, RowsPerId, RuntimeFile};
 
 const DEFAULT_DELTA: f64 = 1e-9;
 const DEFAULT_KEY: &str = "id";
-const DEFAULT_DISCOVERY_SHARE: f64 = 0.1;
-/// Of delta, when categories have to be found: the rest is for the conversion from zCDP.
-const THRESHOLD_SHARE: f64 = 0.5;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -45,8 +41,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     let file: RuntimeFile = strict_yaml::from_str(agreement.runtime_yaml())?;
     let method = checked_method(&file.method)?;
     let params = file.params.clone().unwrap_or_default();
-    method
-        .check_params(&params)
+    let options = MethodOptions::read(method, &params)
         .map_err(|cause| AgreementError::Params(cause.to_string()))?;
     let epsilon =
         Epsilon::new(file.epsilon.value).map_err(|cause| parameter(&file.epsilon, &cause))?;
@@ -54,16 +49,16 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         Some(delta) => Delta::new(delta.value).map_err(|cause| parameter(delta, &cause))?,
         None => Delta::new(DEFAULT_DELTA).expect("the default lies between 0 and 1"),
     };
-    check_protection(&file, epsilon, delta)?;
+    check_danger(&file, epsilon)?;
     let key = checked_key(file.key.as_ref())?;
     let names = checked_names(&file.party_names, &policy)?;
     let mut parties = checked_parties(names, &file.columns, &key)?;
     checked_rows_per_id(file.max_rows_per_id.as_ref(), &mut parties)?;
-    check_constraints(&parties, &file.constraints)?;
-    let needed = parties.iter().any(Party::needs_discovery);
-    check_ledger(&file, epsilon, delta, method, &parties)?;
-    let discovery_share = checked_share(file.discovery_share.as_ref(), needed)?;
-    check_workload(&file, method, &parties)?;
+    check_discovery_share(file.discovery_share.as_ref(), &parties)?;
+    if method.takes_workload() {
+        check_workload(&file, &parties)?;
+    }
+    let plan = checked_plan(&file, FitPlan::new(options, epsilon, delta), &parties)?;
     let limits = checked_limits(&file.limits)?;
     let expires_after = checked_expiry(file.expires_after.as_ref())?;
     check_joined_rows(&file, limits, &parties)?;
@@ -71,13 +66,10 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         warnings: Vec::new(),
         policy,
         parties,
-        method,
         params,
-        epsilon,
-        delta,
+        plan,
         people: file.people.map(|people| people.value.get()),
         key,
-        discovery_share,
         constraints: file.constraints,
         workload: file.workload.map(|workload| workload.value),
         target: file.target.map(|target| target.value),
@@ -85,8 +77,6 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         expires_after,
         agreement,
     };
-    check_shares(&checked, &file.epsilon)?;
-    check_fit(&checked)?;
     checked.warnings = warnings(&checked);
     Ok(checked)
 }
@@ -98,27 +88,75 @@ fn checked_method(method: &Spanned<String>) -> Result<Method, AgreementError> {
         .map_err(|cause: <Method as std::str::FromStr>::Err| value(method, cause))
 }
 
-/// Whether the budget protects anybody, or the parties spelled out that it need not.
-fn check_protection(
-    file: &RuntimeFile,
-    epsilon: Epsilon,
-    delta: Delta,
-) -> Result<(), AgreementError> {
-    let dangerous = file.dangerous.as_ref().filter(|dangerous| dangerous.value);
-    if let Some(dangerous) = dangerous
-        && !needs_danger(epsilon)
-    {
-        let message =
-            format_args!("`dangerous: true` is for an epsilon above {MAX_EPSILON}; remove it");
-        return Err(value(dangerous, message));
+/// Whether the danger is spelled out only where there is one.
+fn check_danger(file: &RuntimeFile, epsilon: Epsilon) -> Result<(), AgreementError> {
+    match &file.dangerous {
+        Some(dangerous) if dangerous.value && !needs_danger(epsilon) => {
+            let message =
+                format_args!("`dangerous: true` is for an epsilon above {MAX_EPSILON}; remove it");
+            Err(value(dangerous, message))
+        }
+        _ => Ok(()),
     }
-    check_budget(epsilon, delta, dangerous.is_some()).map_err(|cause| match cause {
-        UnsafeBudget::Delta(_) => value(file.delta.as_ref().unwrap_or(&file.epsilon), cause),
-        UnsafeBudget::Epsilon(_) => value(
+}
+
+/// Everything that is known of the fit beforehand: the columns of parties that declare none are not.
+fn checked_plan(
+    file: &RuntimeFile,
+    plan: FitPlan,
+    parties: &[Party],
+) -> Result<CheckedPlan, AgreementError> {
+    let declared = match (declared(parties)?, file.constraints.as_slice()) {
+        (Some(schema), constraints) => Some(schema.constrained(constraints)?),
+        (None, []) => None,
+        (None, _) => {
+            let message = "constraints are given, but no columns are declared for them to be about";
+            return Err(AgreementError::Parties(message.to_owned()));
+        }
+    };
+    let undeclared = parties.iter().filter(|party| party.schema.is_none());
+    let columns = KnownColumns::some(declared, undeclared.count());
+    let mut plan = plan
+        .rows_per_id(rows_per_id(parties).expect("the bounds were checked before"))
+        .dangerous_epsilon(file.dangerous.as_ref().is_some_and(|danger| danger.value));
+    if let Some(share) = &file.discovery_share {
+        plan = plan.discovery_share(share.value);
+    }
+    if let Some(workload) = &file.workload {
+        plan = plan.workload(workload.value.clone());
+    }
+    if let Some(target) = &file.target {
+        plan = plan.target(target.value.clone());
+    }
+    plan.check(columns).map_err(|cause| refused(file, cause))
+}
+
+/// A refusal of the plan, with the line that it is about.
+fn refused(file: &RuntimeFile, cause: PlanError) -> AgreementError {
+    match cause {
+        PlanError::UnsafeBudget(UnsafeBudget::Delta(_)) => {
+            value(file.delta.as_ref().unwrap_or(&file.epsilon), cause)
+        }
+        PlanError::UnsafeBudget(UnsafeBudget::Epsilon(_)) => value(
             &file.epsilon,
             format_args!("{cause}; if all parties want it all the same, write `dangerous: true`"),
         ),
-    })
+        PlanError::Budget(_) | PlanError::BudgetTooSmall { .. } => value(&file.epsilon, cause),
+        PlanError::DiscoveryShare(share) => value(
+            file.discovery_share.as_ref().unwrap_or(&file.epsilon),
+            format_args!(
+                "discovery_share is {share}, but it must lie between 0 and 1, such as \
+                 {DEFAULT_DISCOVERY_SHARE}"
+            ),
+        ),
+        PlanError::TakesNoWorkload { .. } => match (&file.workload, &file.target) {
+            (Some(workload), _) => value(workload, cause),
+            (None, Some(target)) => value(target, cause),
+            (None, None) => AgreementError::Model(cause),
+        },
+        PlanError::Workload(cause) => AgreementError::Workload(cause),
+        other => AgreementError::Model(other),
+    }
 }
 
 fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> {
@@ -170,7 +208,7 @@ fn checked_rows_per_id(
 }
 
 /// How many rows one id may have in the joined table.
-pub(crate) fn rows_per_id(parties: &[Party]) -> Result<NonZeroU32, TooManyRowsPerId> {
+fn rows_per_id(parties: &[Party]) -> Result<NonZeroU32, TooManyRowsPerId> {
     let bounds = parties.iter().map(|party| party.max_rows_per_id);
     rows_per_joined_id(bounds.map(|bound| bound.unwrap_or(NonZeroU32::MIN)))
 }
@@ -295,22 +333,6 @@ fn checked_schema(
     Ok(schema)
 }
 
-/// All constraints together, on all declared columns.
-fn check_constraints(
-    parties: &[Party],
-    constraints: &[DeclaredConstraint],
-) -> Result<(), AgreementError> {
-    match (declared(parties)?, constraints) {
-        (Some(schema), _) => Ok(synthesis::check_constraints(
-            &schema.constrained(constraints)?,
-        )?),
-        (None, []) => Ok(()),
-        (None, _) => Err(AgreementError::Parties(
-            "constraints are given, but no columns are declared for them to be about".to_owned(),
-        )),
-    }
-}
-
 /// All declared columns under the names they have in the joined table.
 fn declared(parties: &[Party]) -> Result<Option<Schema>, AgreementError> {
     let declared = parties
@@ -322,41 +344,24 @@ fn declared(parties: &[Party]) -> Result<Option<Schema>, AgreementError> {
         .transpose()?)
 }
 
-fn checked_share(
+/// Whether a share for discovery is given only where something has to be discovered.
+fn check_discovery_share(
     share: Option<&Spanned<f64>>,
-    needed: bool,
-) -> Result<Option<f64>, AgreementError> {
-    match (share, needed) {
-        (None, false) => Ok(None),
-        (None, true) => Ok(Some(DEFAULT_DISCOVERY_SHARE)),
-        (Some(share), false) => Err(value(
+    parties: &[Party],
+) -> Result<(), AgreementError> {
+    match share {
+        Some(share) if !parties.iter().any(Party::needs_discovery) => Err(value(
             share,
-            "discovery_share is given, but all columns are declared and none has `bins: quantile`; remove it",
+            "discovery_share is given, but all columns are declared and none has `bins: quantile`; \
+             remove it",
         )),
-        (Some(share), true) if share.value > 0.0 && share.value < 1.0 => Ok(Some(share.value)),
-        (Some(share), true) => Err(value(
-            share,
-            format_args!(
-                "discovery_share is {}, but it must lie between 0 and 1, such as {DEFAULT_DISCOVERY_SHARE}",
-                share.value
-            ),
-        )),
+        _ => Ok(()),
     }
 }
 
 /// As far as it goes without the columns of parties that declare none.
-fn check_workload(
-    file: &RuntimeFile,
-    method: Method,
-    parties: &[Party],
-) -> Result<(), AgreementError> {
-    const UNUSED: &str =
-        "measures the same whatever they are; use GRAIN, AIM or MWEM, or leave them out";
+fn check_workload(file: &RuntimeFile, parties: &[Party]) -> Result<(), AgreementError> {
     if let Some(workload) = &file.workload {
-        if !method.takes_workload() {
-            let message = format_args!("the method takes no workload or target: {method} {UNUSED}");
-            return Err(value(workload, message));
-        }
         for (marginal, position) in workload.value.iter().zip(1..) {
             marginal
                 .check(position)
@@ -368,10 +373,6 @@ fn check_workload(
         }
     }
     if let Some(target) = &file.target {
-        if !method.takes_workload() {
-            let message = format_args!("the method takes no workload or target: {method} {UNUSED}");
-            return Err(value(target, message));
-        }
         check_column("target", &target.value, parties).map_err(|cause| value(target, cause))?;
     }
     Ok(())
@@ -403,61 +404,6 @@ fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String>
     Err(format!(
         "{what}: {party} declares no column `{column}`{hint}"
     ))
-}
-
-/// Whether the budget is large enough to be shared out, as far as columns are declared: one of each other party is a guess.
-fn check_shares(
-    agreement: &CheckedAgreement,
-    epsilon: &Spanned<f64>,
-) -> Result<(), AgreementError> {
-    let sizes = |party: &Party| party.schema.as_ref().map_or(vec![1], Schema::sizes);
-    let sizes: Vec<usize> = agreement.parties.iter().flat_map(sizes).collect();
-    let (ledger, _) = agreement.open_ledger();
-    let discovery = agreement.discovery_share.unwrap_or(0.0);
-    agreement
-        .method
-        .check_budget(&agreement.params, &sizes, &ledger, discovery)
-        .map_err(|cause| value(epsilon, cause))
-}
-
-/// Whether the fit could begin, where all columns are declared and so known beforehand.
-fn check_fit(agreement: &CheckedAgreement) -> Result<(), AgreementError> {
-    let all_declare = agreement.parties.iter().all(|party| party.schema.is_some());
-    let joined = declared(&agreement.parties)?.filter(|_| all_declare);
-    let Some(joined) = joined else { return Ok(()) };
-    let joined = joined.constrained(&agreement.constraints)?;
-    let workload = agreement.workload_on(&joined)?;
-    Ok(agreement
-        .method
-        .check(&agreement.params, &workload, &joined)?)
-}
-
-/// Part of delta is for thresholding where categories have to be found.
-pub(crate) fn open_ledger(
-    epsilon: Epsilon,
-    delta: Delta,
-    method: Method,
-    parties: &[Party],
-) -> Result<Ledger, InvalidParameter> {
-    let undeclared = parties.iter().any(|party| party.schema.is_none());
-    Ledger::open_with(LedgerOptions {
-        accounting: method.accounting(),
-        threshold_share: undeclared.then_some(THRESHOLD_SHARE),
-        rows_per_id: rows_per_id(parties).expect("the bounds were checked before"),
-        ..LedgerOptions::new(epsilon, delta)
-    })
-}
-
-fn check_ledger(
-    file: &RuntimeFile,
-    epsilon: Epsilon,
-    delta: Delta,
-    method: Method,
-    parties: &[Party],
-) -> Result<(), AgreementError> {
-    open_ledger(epsilon, delta, method, parties)
-        .map(drop)
-        .map_err(|cause| value(&file.epsilon, cause))
 }
 
 fn checked_limits(file: &LimitsFile) -> Result<Limits, AgreementError> {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use privacy::budget_warnings;
 
 use crate::agreement::CheckedAgreement;
-use crate::agreement_check::rows_per_id;
 
 /// Above this, more goes into finding out what the columns are than into the model.
 const LARGE_DISCOVERY_SHARE: f64 = 0.5;
@@ -32,11 +31,11 @@ pub(crate) fn warnings(agreement: &CheckedAgreement) -> Vec<String> {
              opens what the role may see"
         ));
     }
-    for warning in budget_warnings(agreement.epsilon, agreement.delta, agreement.people) {
+    for warning in budget_warnings(agreement.epsilon(), agreement.delta(), agreement.people) {
         warnings.push(format!("runtime.yaml: {warning}"));
     }
     if let Some(share) = agreement
-        .discovery_share
+        .discovery_share()
         .filter(|share| *share > LARGE_DISCOVERY_SHARE)
     {
         warnings.push(format!(
@@ -44,7 +43,7 @@ pub(crate) fn warnings(agreement: &CheckedAgreement) -> Vec<String> {
              what the columns are than into the model; declare more columns, or lower it"
         ));
     }
-    let rows = rows_per_id(&agreement.parties).map_or(u32::MAX, |rows| rows.get());
+    let rows = agreement.plan.rows_per_id().get();
     if rows > MANY_ROWS_PER_ID {
         warnings.push(format!(
             "runtime.yaml: one id may have {rows} rows in the joined table, so that all noise is \

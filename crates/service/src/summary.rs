@@ -11,7 +11,6 @@ use synthesis::NamedMarginal;
 use tabular::{Declaration, DeclaredConstraint};
 
 use crate::agreement::{CheckedAgreement, Party};
-use crate::agreement_check::rows_per_id;
 use crate::odds;
 
 /// Everything in an agreement that a party has to judge before it brings data. Texts of the parties in it (names,
@@ -136,17 +135,17 @@ impl Summary {
         let users = agreement.policy.users().iter();
         Summary {
             agreement_sha384: agreement.sha384(),
-            method: agreement.method.to_string(),
+            method: agreement.method().to_string(),
             params: agreement.params.clone(),
-            epsilon: agreement.epsilon,
-            delta: agreement.delta,
-            dangerous: needs_danger(agreement.epsilon),
+            epsilon: agreement.epsilon(),
+            delta: agreement.delta(),
+            dangerous: needs_danger(agreement.epsilon()),
             guarantee: guarantee(agreement),
             people: agreement.people,
             key: agreement.key.clone(),
-            rows_per_id: rows(agreement),
+            rows_per_id: agreement.plan.rows_per_id().get(),
             parties: agreement.parties.iter().map(table).collect(),
-            discovery_share: agreement.discovery_share,
+            discovery_share: agreement.discovery_share(),
             constraints: agreement.constraints.clone(),
             workload: agreement.workload.clone(),
             target: agreement.target.clone(),
@@ -162,14 +161,9 @@ impl Summary {
     }
 }
 
-fn rows(agreement: &CheckedAgreement) -> u32 {
-    rows_per_id(&agreement.parties).map_or(u32::MAX, NonZeroU32::get)
-}
-
 fn guarantee(agreement: &CheckedAgreement) -> Guarantee {
-    let (ledger, _) = agreement.open_ledger();
-    let (epsilon, delta) = ledger.changing_at_most();
-    let rows = match rows(agreement) {
+    let (epsilon, delta) = agreement.plan.ledger().changing_at_most();
+    let rows = match agreement.plan.rows_per_id().get() {
         1 => "One id has one row in each table.".to_owned(),
         rows => format!(
             "All rows of one id count together: up to {rows} in the joined table, for which the \
@@ -179,7 +173,7 @@ fn guarantee(agreement: &CheckedAgreement) -> Guarantee {
     Guarantee {
         presence: format!(
             "Whether anybody is in the tables changes the odds of anything that is seen {}.",
-            odds::clause(agreement.epsilon.get(), agreement.delta.get())
+            odds::clause(agreement.epsilon().get(), agreement.delta().get())
         ),
         changing: format!(
             "Changing everything about somebody who is in them changes these odds {}.",

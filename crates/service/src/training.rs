@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use privacy::{LedgerRecord, NoiseRng};
 use protocol::{Digest, TrainingProgress};
-use synthesis::{Model, Progress, fit};
+use synthesis::{Model, Progress};
 use tabular::{Joined, Upload};
 
 use crate::agreement::CheckedAgreement;
@@ -87,32 +87,17 @@ fn fit_model(
     let joined = Joined::join(tables)
         .constrained(agreement.constraints())
         .map_err(|_| Unfitted)?;
-    let (mut ledger, discovery) = agreement.open_ledger();
     if joined.needs_discovery() {
         tell("discovering columns", 0, 1);
     }
-    let table = joined
-        .into_coded(&mut ledger, discovery, &mut rng)
-        .map_err(|_| Unfitted)?;
     let mut progress = |progress: Progress| {
         tell(progress.stage, progress.done, progress.total);
         ControlFlow::Continue(())
     };
-    let workload = agreement
-        .workload_on(table.schema())
+    let model = agreement
+        .plan()
+        .fit(joined, &mut rng, &mut progress)
         .map_err(|_| Unfitted)?;
-    let model = fit(
-        &table,
-        agreement.method(),
-        agreement.params(),
-        &workload,
-        &mut ledger,
-        &mut rng,
-        &mut progress,
-    )
-    .map_err(|_| Unfitted)?;
-    drop(table);
-    let ledger = ledger.close();
     let mut model_file = Vec::new();
     model.save(&mut model_file).map_err(|_| Unfitted)?;
     let report = serde_json::to_vec(&model.report()).map_err(|_| Unfitted)?;
@@ -120,7 +105,7 @@ fn fit_model(
         model_digest: Digest::of(&model_file),
         model_file: model_file.into(),
         report: report.into(),
-        ledger,
+        ledger: model.ledger().clone(),
         model,
     })
 }

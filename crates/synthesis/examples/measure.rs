@@ -15,9 +15,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
+use privacy::{Delta, Epsilon, NoiseRng};
 use serde_json::Map;
-use synthesis::{Method, Model, Workload, evaluate, fit};
+use synthesis::{FitPlan, Method, MethodOptions, Model, evaluate};
 use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -74,21 +74,13 @@ fn fit_once(
     params: &Map<String, serde_json::Value>,
     epsilon: f64,
 ) -> Result<Model, Box<dyn Error>> {
-    let mut ledger = Ledger::open_with(LedgerOptions {
-        accounting: method.accounting(),
-        ..LedgerOptions::new(Epsilon::new(epsilon)?, Delta::new(1e-9)?)
-    })?;
+    let options = MethodOptions::read(method, params)?;
+    let plan = FitPlan::new(options, Epsilon::new(epsilon)?, Delta::new(1e-9)?);
+    let plan = plan.check(real.schema().clone())?;
+    let mut ledger = plan.ledger();
     let mut rng = NoiseRng::from_os()?;
     let mut watch = |_| ControlFlow::Continue(());
-    Ok(fit(
-        real,
-        method,
-        params,
-        &Workload::pairs(real.schema()),
-        &mut ledger,
-        &mut rng,
-        &mut watch,
-    )?)
+    Ok(plan.fit_with(real, None, &mut ledger, &mut rng, &mut watch)?)
 }
 
 fn draw(model: &Model, rows: u32) -> Vec<Vec<u32>> {
@@ -126,8 +118,8 @@ fn read_table(path: &str, schema: &Schema) -> Result<CodedTable, Box<dyn Error>>
         &KeyHasher::new([0; 16]),
         &Limits::default(),
     )?;
-    let mut unused = Ledger::open(Epsilon::new(1.0)?, Delta::new(1e-9)?);
-    Ok(Joined::single(upload).into_coded(&mut unused, Rho::ZERO, &mut NoiseRng::from_os()?)?)
+    // All of it is declared: nothing is taken from the data.
+    Ok(Joined::single(upload).dangerous_into_coded())
 }
 
 /// User and system time of all threads until now.

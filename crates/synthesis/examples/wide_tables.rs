@@ -17,10 +17,9 @@ use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
-use serde_json::Map;
-use synthesis::{Method, Workload, fit};
-use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+use privacy::{Delta, Epsilon, NoiseRng};
+use synthesis::{FitPlan, KnownColumns, Method};
+use tabular::{Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
 
 /// Method, columns, rows and kind.
 const CASES: [(&str, usize, usize, &str); 6] = [
@@ -69,24 +68,18 @@ fn measure(
     let schema = declared.map(|yaml| Schema::new(Declaration::from_yaml(&yaml)?));
     let schema = schema.transpose()?;
     let csv = csv(columns, rows, kind);
-    let mut ledger = Ledger::open_with(LedgerOptions {
-        accounting: method.accounting(),
-        threshold_share: schema.is_none().then_some(0.5),
-        ..LedgerOptions::new(Epsilon::new(epsilon)?, Delta::new(1e-9)?)
+    let plan = FitPlan::new(method, Epsilon::new(epsilon)?, Delta::new(1e-9)?);
+    let plan = plan.check(match &schema {
+        Some(schema) => KnownColumns::all(schema.clone()),
+        None => KnownColumns::some(None, columns),
     })?;
     let mut rng = NoiseRng::from_os()?;
     let started = cpu_seconds()?;
-    let table = read(&csv, schema.as_ref(), &mut ledger, &mut rng)?;
+    let (hasher, limits) = (KeyHasher::new([0; 16]), Limits::default());
+    let upload = read_csv(csv.as_bytes(), None, schema.as_ref(), &hasher, &limits)?;
+    let open = plan.open(Joined::single(upload), &mut rng)?;
     let read = cpu_seconds()?;
-    let model = fit(
-        &table,
-        method,
-        &Map::new(),
-        &Workload::pairs(table.schema()),
-        &mut ledger,
-        &mut rng,
-        &mut |_| ControlFlow::Continue(()),
-    )?;
+    let model = open.fit(&mut rng, &mut |_| ControlFlow::Continue(()))?;
     let fitted = cpu_seconds()?;
     model.save(std::io::sink())?;
     model
@@ -100,21 +93,6 @@ fn measure(
         "| {method} | {columns} | {rows} | {kind} | {spans} |"
     )?;
     Ok(())
-}
-
-fn read(
-    csv: &str,
-    schema: Option<&Schema>,
-    ledger: &mut Ledger,
-    rng: &mut NoiseRng,
-) -> Result<CodedTable, Box<dyn Error>> {
-    let (hasher, limits) = (KeyHasher::new([0; 16]), Limits::default());
-    let joined = Joined::single(read_csv(csv.as_bytes(), None, schema, &hasher, &limits)?);
-    let discovery = match joined.needs_discovery() {
-        true => ledger.total().share(1, 10),
-        false => Rho::ZERO,
-    };
-    Ok(joined.into_coded(ledger, discovery, rng)?)
 }
 
 const LETTERS: &str = "abcdefgh";

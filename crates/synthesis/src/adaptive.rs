@@ -8,102 +8,17 @@ use marginals::{
 };
 use privacy::{Counts, Rho, Score};
 use rayon::prelude::*;
-use serde_json::{Map, Value};
-use tabular::Schema;
 
 use crate::batches::batches;
 use crate::compression::Compression;
 use crate::constraints::Constraints;
-use crate::fit::{FitError, Run};
+use crate::fit_error::FitError;
+use crate::fitted::Fitted;
 use crate::measured::Measured;
-use crate::method::{Method, ParameterError, whole_number};
-use crate::model::Model;
-
-/// Checked parameters of a method of rounds.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct RoundParameters {
-    /// How many rounds the budget is laid out for, if not the method's default.
-    pub(crate) rounds: Option<u32>,
-    /// Cells of the largest model.
-    pub(crate) max_model_cells: f64,
-    /// Passes of belief propagation in each round, at most.
-    pub(crate) max_iterations: usize,
-}
-
-const BYTES_PER_CELL: f64 = 8.0;
-const MB: f64 = 1_048_576.0;
-
-impl RoundParameters {
-    pub(crate) fn new(
-        method: Method,
-        default_model_mb: u32,
-        params: &Map<String, Value>,
-    ) -> Result<RoundParameters, ParameterError> {
-        let mut parameters = RoundParameters {
-            rounds: None,
-            max_model_cells: f64::from(default_model_mb) * MB / BYTES_PER_CELL,
-            max_iterations: 1000,
-        };
-        for (name, value) in params {
-            match name.as_str() {
-                "rounds" => {
-                    let expected = "a whole number between 1 and 1000000";
-                    let rounds = whole_number(method, "rounds", value, 1_000_000, expected)?;
-                    parameters.rounds = Some(rounds);
-                }
-                "max_model_mb" => {
-                    let expected = "a whole number between 1 and 1024";
-                    let mb = whole_number(method, "max_model_mb", value, 1024, expected)?;
-                    parameters.max_model_cells = f64::from(mb) * MB / BYTES_PER_CELL;
-                }
-                "max_iterations" => {
-                    let expected = "a whole number between 1 and 100000";
-                    let most = whole_number(method, "max_iterations", value, 100_000, expected)?;
-                    parameters.max_iterations = most as usize;
-                }
-                _ => {
-                    return Err(ParameterError::Unknown {
-                        method,
-                        name: name.clone(),
-                        known: "it has `rounds`, `max_model_mb` and `max_iterations`",
-                    });
-                }
-            }
-        }
-        Ok(parameters)
-    }
-}
+use crate::run::Run;
 
 /// Cells that are counted or scored together: enough to share the work, few enough for memory.
 const BATCH_CELLS: usize = 1 << 22;
-
-/// Exact counts of all candidates are held at once: 512 MiB.
-const MAX_COUNTED_CELLS: u128 = 1 << 27;
-
-/// Whether the exact counts of so many marginals fit into memory.
-pub(crate) fn check_cells<'a>(
-    method: Method,
-    cliques: impl IntoIterator<Item = &'a Clique>,
-    schema: &Schema,
-) -> Result<(), FitError> {
-    let sizes = schema.sizes();
-    let cells_of = |clique: &Clique| {
-        clique
-            .iter()
-            .fold(1, |cells: u128, a| cells.saturating_mul(sizes[a] as u128))
-    };
-    let cells = cliques
-        .into_iter()
-        .fold(0, |sum: u128, clique| sum.saturating_add(cells_of(clique)));
-    if cells > MAX_COUNTED_CELLS {
-        return Err(FitError::TooManyCells {
-            method,
-            cells,
-            limit: MAX_COUNTED_CELLS,
-        });
-    }
-    Ok(())
-}
 
 /// A marginal that may be measured.
 struct Candidate {
@@ -154,7 +69,7 @@ impl Adaptive {
         weighted: Vec<(Clique, f64)>,
         max_iterations: usize,
     ) -> Result<Adaptive, FitError> {
-        let sizes = run.table.schema().sizes();
+        let sizes = run.schema().sizes();
         let domain = Domain::new(sizes.clone()).expect("a schema's sizes are those of a domain");
         let cells_of = |(clique, _): &(Clique, f64)| clique.iter().map(|a| sizes[a]).product();
         let cells: Vec<usize> = weighted.iter().map(cells_of).collect();
@@ -162,18 +77,15 @@ impl Adaptive {
         for batch in batches(&cells, BATCH_CELLS) {
             run.at("counting", batch.start, weighted.len())?;
             let batch = &weighted[batch];
-            let cliques: Vec<Vec<usize>> = batch
-                .iter()
-                .map(|(clique, _)| clique.attributes().to_vec())
-                .collect();
-            let counted = batch.iter().zip(run.table.counts_of(&cliques));
+            let cliques: Vec<Clique> = batch.iter().map(|(clique, _)| clique.clone()).collect();
+            let counted = batch.iter().zip(run.count(&cliques)?);
             candidates.extend(counted.map(|((clique, weight), counts)| Candidate {
                 clique: clique.clone(),
                 weight: *weight,
                 counts,
             }));
         }
-        let constraints = Constraints::of(run.table.schema());
+        let constraints = Constraints::of(run.schema());
         Ok(Adaptive {
             field: constraints.imposed_on(&domain, None, 1.0)?,
             constraints: constraints.cliques(),
@@ -336,17 +248,14 @@ impl Adaptive {
         tell(run, self.whole)
     }
 
-    pub(crate) fn into_model(self, run: &Run<'_>, method: Method) -> Model {
+    pub(crate) fn into_fitted(self) -> Fitted {
         let sizes = self.domain.sizes();
-        Model {
-            schema: run.table.schema().clone(),
-            method,
+        Fitted {
             compressions: sizes.iter().map(|&size| Compression::none(size)).collect(),
             coarse: Vec::new(),
             field: self.field,
             measured: self.measured,
             errors: None,
-            ledger: run.ledger.record(),
         }
     }
 

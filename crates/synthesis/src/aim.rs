@@ -12,64 +12,108 @@ use std::collections::BTreeMap;
 use std::f64::consts::FRAC_2_PI;
 
 use marginals::Clique;
-use privacy::{LedgerError, Rho};
+use privacy::{Accounting, LedgerError, Rho};
 use serde_json::{Map, Value};
 use tabular::Schema;
 
-use crate::adaptive::{Adaptive, Price, RoundParameters, check_cells};
-use crate::fit::{FitError, Run};
-use crate::method::{Method, ParameterError};
-use crate::model::Model;
+use crate::adaptive::{Adaptive, Price};
+use crate::fit_error::{FitError, PlanError};
+use crate::fitted::Fitted;
+use crate::mechanism::{Mechanism, PreparedFit};
+use crate::parameters::ParameterError;
+use crate::prior::PublicPrior;
+use crate::rounds::{RoundOptions, RoundsError, check_cells};
+use crate::run::Run;
 use crate::workload::Workload;
 
-const DEFAULT_MODEL_MB: u32 = 80;
-pub(crate) const ROUNDS_PER_COLUMN: usize = 16;
+const NAME: &str = "AIM";
+const ROUNDS_PER_COLUMN: usize = 16;
+
+/// Options of [AIM](crate::Method::Aim).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AimOptions(pub RoundOptions);
+
+impl Default for AimOptions {
+    fn default() -> AimOptions {
+        AimOptions(RoundOptions {
+            rounds: None,
+            max_model_mb: 80,
+            max_iterations: 1000,
+        })
+    }
+}
+
+impl AimOptions {
+    pub(crate) fn read(params: &Map<String, Value>) -> Result<AimOptions, ParameterError> {
+        RoundOptions::read(NAME, AimOptions::default().0, params).map(AimOptions)
+    }
+}
+
+impl Mechanism for AimOptions {
+    fn accounting(&self) -> Accounting {
+        Accounting::Zcdp
+    }
+
+    fn check_options(&self) -> Result<(), ParameterError> {
+        self.0.check(NAME)
+    }
+
+    /// A tenth of a round selects.
+    fn parts(&self, sizes: &[usize]) -> f64 {
+        10.0 * f64::from(rounds(self.0, sizes.len()))
+    }
+
+    fn prepare(
+        &self,
+        schema: &Schema,
+        workload: &Workload,
+    ) -> Result<Box<dyn PreparedFit>, PlanError> {
+        let columns = schema.columns().len();
+        let rounds = rounds(self.0, columns);
+        if (rounds as usize) < columns {
+            // Columns alone would cost columns / rounds of nine tenths of the budget.
+            return Err(RoundsError::TooFewRounds {
+                method: NAME,
+                rounds,
+                columns,
+            }
+            .into());
+        }
+        let candidates = closure(workload, schema, self.0.max_model_cells())?;
+        check_cells(NAME, candidates.iter().map(|(clique, _)| clique), schema)?;
+        Ok(Box::new(Aim {
+            options: self.0,
+            rounds,
+            candidates,
+        }))
+    }
+}
+
+fn rounds(options: RoundOptions, columns: usize) -> u32 {
+    let default = ROUNDS_PER_COLUMN * columns.max(1);
+    let default = u32::try_from(default).expect("columns are far fewer");
+    options.rounds.unwrap_or(default)
+}
 
 /// What a fit does, as far as it follows from public facts.
-pub(crate) struct AimPlan {
-    parameters: RoundParameters,
+struct Aim {
+    options: RoundOptions,
     rounds: u32,
     /// The workload's marginals and all of their parts, with their weights; every column is among them.
     candidates: Vec<(Clique, f64)>,
 }
 
-pub(crate) fn parameters(params: &Map<String, Value>) -> Result<RoundParameters, ParameterError> {
-    RoundParameters::new(Method::Aim, DEFAULT_MODEL_MB, params)
-}
-
-impl AimPlan {
-    pub(crate) fn new(
-        params: &Map<String, Value>,
-        workload: &Workload,
-        schema: &Schema,
-    ) -> Result<AimPlan, FitError> {
-        let parameters = parameters(params)?;
-        let columns = schema.columns().len();
-        let default = u32::try_from(ROUNDS_PER_COLUMN * columns).expect("columns are far fewer");
-        let rounds = parameters.rounds.unwrap_or(default);
-        if (rounds as usize) < columns {
-            // Columns alone would cost columns / rounds of nine tenths of the budget.
-            return Err(FitError::TooFewRounds {
-                method: Method::Aim,
-                rounds,
-                columns,
-            });
-        }
-        let candidates = closure(workload, schema, parameters.max_model_cells)?;
-        check_cells(
-            Method::Aim,
-            candidates.iter().map(|(clique, _)| clique),
-            schema,
-        )?;
-        Ok(AimPlan {
-            parameters,
-            rounds,
-            candidates,
-        })
+impl PreparedFit for Aim {
+    fn fit(
+        self: Box<Self>,
+        run: &mut Run<'_>,
+        _: Option<&PublicPrior>,
+    ) -> Result<Fitted, FitError> {
+        fit(run, *self)
     }
 }
 
-pub(crate) fn fit(run: &mut Run<'_>, plan: AimPlan) -> Result<Model, FitError> {
+fn fit(run: &mut Run<'_>, plan: Aim) -> Result<Fitted, FitError> {
     let whole = run.ledger.remaining();
     let mut price = Price::of_one(whole, plan.rounds);
     if price.select == Rho::ZERO {
@@ -79,7 +123,7 @@ pub(crate) fn fit(run: &mut Run<'_>, plan: AimPlan) -> Result<Model, FitError> {
     let columns: Vec<usize> = (0..plan.candidates.len())
         .filter(|&i| plan.candidates[i].0.len() == 1)
         .collect();
-    let mut aim = Adaptive::start(run, plan.candidates, plan.parameters.max_iterations)?;
+    let mut aim = Adaptive::start(run, plan.candidates, plan.options.max_iterations as usize)?;
     for column in columns {
         aim.tell(run)?;
         aim.measure(run, column, price.measure)?;
@@ -95,14 +139,14 @@ pub(crate) fn fit(run: &mut Run<'_>, plan: AimPlan) -> Result<Model, FitError> {
         }
         let used_with_this = less(whole, less(remaining, price.sum()));
         let share = used_with_this.get() / whole.get();
-        let open = aim.within(plan.parameters.max_model_cells * share);
+        let open = aim.within(plan.options.max_model_cells() * share);
         let noise_per_cell = FRAC_2_PI.sqrt() * run.ledger.sigma(price.measure);
         let chosen = aim.select(run, &open, noise_per_cell, price.select)?;
         let before = aim.modelled(chosen)?;
         aim.measure(run, chosen, price.measure)?;
         aim.estimate(run)?;
         if last {
-            return Ok(aim.into_model(run, Method::Aim));
+            return Ok(aim.into_fitted());
         }
         let change = l1_distance(&before, &aim.modelled(chosen)?);
         if change <= noise_per_cell * aim.cells(chosen) {
@@ -120,7 +164,7 @@ fn closure(
     workload: &Workload,
     schema: &Schema,
     max_model_cells: f64,
-) -> Result<Vec<(Clique, f64)>, FitError> {
+) -> Result<Vec<(Clique, f64)>, RoundsError> {
     /// More than any machine would score in each round.
     const MOST: usize = 1 << 20;
     let sizes = schema.sizes();
@@ -136,8 +180,8 @@ fn closure(
                 .collect::<Vec<_>>();
             subsets.extend(with_a);
             if parts.len() + subsets.len() > MOST {
-                return Err(FitError::TooManyMarginals {
-                    method: Method::Aim,
+                return Err(RoundsError::TooManyMarginals {
+                    method: NAME,
                     limit: MOST,
                 });
             }

@@ -8,9 +8,10 @@ use tabular::Schema;
 use crate::Model;
 use crate::compression::Compression;
 use crate::errors::MeasuredErrors;
+use crate::fitted::Coarse;
 use crate::measured::Measured;
 use crate::method::Method;
-use crate::model::{Coarse, LARGEST_TOTAL};
+use crate::model::LARGEST_TOTAL;
 
 /// Columns, coarser ones among them, of one table of a model: more than 27 would have one value
 /// only.

@@ -9,7 +9,29 @@ use std::collections::BTreeMap;
 use marginals::{Clique, Domain, Error, Factor, JunctionTree, MAX_TREE_CELLS, MarkovRandomField};
 use tabular::{Constraint, Schema};
 
-use crate::fit::FitError;
+/// Why no model can hold the constraints of a table's columns. Nothing was spent.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConstraintError {
+    /// They hang together in tables that are too large.
+    #[error(
+        "no model could hold the constraints: {0}; declare fewer of them, or columns of fewer \
+         values"
+    )]
+    Model(marginals::Error),
+    /// They are about too many combinations of values.
+    #[error(
+        "the constraints are about {cells} combinations of their columns' values together, and at \
+         most {limit} fit into memory: declare fewer constraints, or columns of fewer categories \
+         or bins"
+    )]
+    Tables {
+        /// Combinations of values of the columns of each constraint, added up.
+        cells: u128,
+        /// The most there may be.
+        limit: u128,
+    },
+}
 
 /// The constraints of a schema as they bear on a model.
 pub(crate) struct Constraints {
@@ -131,17 +153,17 @@ impl Constraints {
 
     /// That the tables fit into memory, and that a model which holds the constraints takes no more than half of what a
     /// model may.
-    pub(crate) fn check(schema: &Schema) -> Result<(), FitError> {
+    pub(crate) fn check(schema: &Schema) -> Result<(), ConstraintError> {
         if schema.constraints().is_empty() {
             return Ok(());
         }
         let cliques: Vec<Clique> = schema.constraints().iter().map(clique_of).collect();
-        let domain = Domain::new(schema.sizes()).map_err(FitError::Constraints)?;
+        let domain = Domain::new(schema.sizes()).map_err(ConstraintError::Model)?;
         let cells = maximal(&cliques).iter().fold(0_u128, |sum, clique| {
             sum.saturating_add(domain.cells(clique))
         });
         if cells > MAX_TABLE_CELLS {
-            return Err(FitError::ConstraintTables {
+            return Err(ConstraintError::Tables {
                 cells,
                 limit: MAX_TABLE_CELLS,
             });
@@ -149,7 +171,7 @@ impl Constraints {
         let cells = JunctionTree::new(&domain, &cliques).cells(&domain);
         let limit = MAX_TREE_CELLS / 2;
         if cells > limit {
-            return Err(FitError::Constraints(Error::TooLarge { cells, limit }));
+            return Err(ConstraintError::Model(Error::TooLarge { cells, limit }));
         }
         Ok(())
     }

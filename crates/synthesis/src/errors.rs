@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::batches::batches;
 use crate::compression::Compression;
-use crate::fit::{FitError, Run};
+use crate::fit_error::FitError;
+use crate::run::Run;
 use crate::workload::Workload;
 
 /// The noisy distances between the table's marginals and those of a model that was not changed afterwards.
@@ -117,7 +118,7 @@ pub(crate) fn measure_errors(
         cliques,
         cells,
         mut left_out,
-    } = Wanted::of(workload, &run.table.schema().sizes());
+    } = Wanted::of(workload, &run.schema().sizes());
     if cliques.is_empty() || rho == privacy::Rho::ZERO {
         return Ok(None);
     }
@@ -126,11 +127,7 @@ pub(crate) fn measure_errors(
     for batch in batches(&cells, MOST_CELLS) {
         run.at("measuring errors", batch.start, cliques.len())?;
         let batch = &cliques[batch];
-        let columns: Vec<Vec<usize>> = batch
-            .iter()
-            .map(|clique| clique.attributes().to_vec())
-            .collect();
-        let counts = run.table.counts_of(&columns);
+        let counts = run.count(batch)?;
         let modelled = field.each_marginal(batch);
         for ((clique, counts), modelled) in batch.iter().zip(counts).zip(modelled) {
             let modelled = match modelled {
@@ -289,14 +286,15 @@ mod tests {
     use std::collections::BTreeMap;
     use std::ops::ControlFlow;
 
-    use privacy::{Delta, Epsilon, Ledger, LedgerOptions};
+    use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
     use rand_chacha::ChaCha8Rng;
     use rand_core::{Rng, SeedableRng};
     use serde_json::Map;
     use tabular::{CodedTable, Declaration, Schema};
 
     use super::*;
-    use crate::{Method, Model, fit};
+    use crate::common::{PAIRS, fit};
+    use crate::{Method, Model, NamedMarginal};
 
     #[test]
     fn what_is_left_out_is_counted() {
@@ -309,7 +307,8 @@ mod tests {
                 format!("- {{columns: [{}]}}\n", names.join(", "))
             };
             let yaml: String = marginals.iter().map(text).collect();
-            Wanted::of(&Workload::parse(&yaml, &schema).unwrap(), sizes)
+            let marginals = NamedMarginal::list(&yaml).unwrap();
+            Wanted::of(&Workload::new(&marginals, &schema).unwrap(), sizes)
         };
         let small = of(&[2; 102], pairs.collect());
         assert_eq!((small.cliques.len(), small.left_out), (5000, 151));
@@ -333,14 +332,17 @@ mod tests {
         let factors = (0..3).map(factor).collect();
         let field = MarkovRandomField::new(domain.clone(), factors, 1.0).unwrap();
         let yaml = "- {columns: [c0, c1, c2]}\n- {columns: [c0, c3]}\n";
-        let workload = Workload::parse(yaml, table.schema()).unwrap();
-        let budget = LedgerOptions::new(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap());
-        let mut run = Run {
-            table: &table,
-            ledger: &mut Ledger::open_with(budget).unwrap(),
-            rng: &mut testkit::noise(1),
-            progress: &mut |_| ControlFlow::Continue(()),
-        };
+        let marginals = NamedMarginal::list(yaml).unwrap();
+        let workload = Workload::new(&marginals, table.schema()).unwrap();
+        let budget = LedgerOptions::new(
+            Epsilon::new(1.0).unwrap(),
+            Delta::new(1e-6).unwrap(),
+            Accounting::Zcdp,
+        );
+        let mut ledger = Ledger::open(budget).unwrap();
+        let mut rng = testkit::noise(1);
+        let mut go_on = |_| ControlFlow::Continue(());
+        let mut run = Run::new(&table, &mut ledger, &mut rng, &mut go_on).unwrap();
         let compressions = sizes.map(Compression::none);
         let errors = measure_errors(&mut run, &field, &compressions, &workload);
         let errors = errors.unwrap().unwrap();
@@ -456,18 +458,18 @@ mod tests {
 
     fn model(table: &CodedTable, epsilon: f64, seed: u64) -> Model {
         let method = Method::Grain;
-        let options = LedgerOptions {
-            accounting: method.accounting(),
-            ..LedgerOptions::new(Epsilon::new(epsilon).unwrap(), Delta::new(1e-6).unwrap())
-        };
-        let mut ledger = Ledger::open_with(options).unwrap();
+        let options = LedgerOptions::new(
+            Epsilon::new(epsilon).unwrap(),
+            Delta::new(1e-6).unwrap(),
+            method.accounting(),
+        );
+        let mut ledger = Ledger::open(options).unwrap();
         let mut go_on = |_| ControlFlow::Continue(());
-        let workload = Workload::pairs(table.schema());
         fit(
             table,
             method,
             &Map::new(),
-            &workload,
+            PAIRS,
             &mut ledger,
             &mut testkit::noise(seed),
             &mut go_on,

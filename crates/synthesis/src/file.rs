@@ -222,12 +222,13 @@ mod tests {
     use std::ops::ControlFlow;
 
     use ciborium::Value;
-    use privacy::{Delta, DomainSource, Epsilon, Ledger, LedgerOptions};
+    use privacy::{Accounting, Delta, DomainSource, Epsilon, Ledger, LedgerOptions};
     use serde_json::Map;
     use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
 
     use super::*;
-    use crate::{Method, Workload, fit};
+    use crate::Method;
+    use crate::common::{PAIRS, fit};
 
     fn model(method: Method) -> Model {
         let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 59}}\nc: {categories: [no, yes], nullable: true}\n";
@@ -236,13 +237,18 @@ mod tests {
             .map(|size| (0..500_u32).map(|row| row * row % 97 % size).collect())
             .into();
         let table = CodedTable::from_codes(schema, &columns).unwrap();
-        let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap());
+        let mut ledger = Ledger::open(LedgerOptions::new(
+            Epsilon::new(1.0).unwrap(),
+            Delta::new(1e-6).unwrap(),
+            Accounting::Zcdp,
+        ))
+        .unwrap();
         let mut go_on = |_| ControlFlow::Continue(());
         fit(
             &table,
             method,
             &Map::new(),
-            &Workload::pairs(table.schema()),
+            PAIRS,
             &mut ledger,
             &mut testkit::noise(3),
             &mut go_on,
@@ -439,10 +445,14 @@ mod tests {
         let upload = || read_csv(text.as_bytes(), None, None, &hasher, &limits).unwrap();
         let options = LedgerOptions {
             threshold_share: Some(0.5),
-            ..LedgerOptions::new(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap())
+            ..LedgerOptions::new(
+                Epsilon::new(1.0).unwrap(),
+                Delta::new(1e-6).unwrap(),
+                Accounting::Zcdp,
+            )
         };
         let found = |from_data: bool| {
-            let mut ledger = Ledger::open_with(options).unwrap();
+            let mut ledger = Ledger::open(options).unwrap();
             let (joined, mut rng) = (Joined::single(upload()), testkit::noise(1));
             let table = match from_data {
                 true => joined.dangerous_into_coded(),
@@ -455,7 +465,7 @@ mod tests {
                 &table,
                 Method::Independent,
                 &Map::new(),
-                &Workload::pairs(table.schema()),
+                PAIRS,
                 &mut ledger,
                 &mut rng,
                 &mut |_| ControlFlow::Continue(()),

@@ -11,8 +11,9 @@ use rand_core::{Rng, SeedableRng};
 use serde_json::Map;
 use tabular::{CodedTable, Condition, Declaration, Schema};
 
+use crate::common::{PAIRS, fit};
 use crate::file::{body_of, with_header};
-use crate::{Method, Model, PublicPrior, Workload, fit};
+use crate::{Method, Model, PublicPrior};
 
 const COLUMNS: &str = "
 a: {categories: [x, y, z]}
@@ -33,15 +34,16 @@ fn model(method: Method, yaml: &str) -> Model {
         .map(|size| (0..2000).map(|row| code(row, size)).collect())
         .collect();
     let table = CodedTable::from_codes(schema, &columns).unwrap();
-    let mut ledger = Ledger::open_with(LedgerOptions {
-        accounting: method.accounting(),
-        ..LedgerOptions::new(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap())
-    });
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-6).unwrap(),
+        method.accounting(),
+    ));
     let fitted = fit(
         &table,
         method,
         &Map::new(),
-        &Workload::pairs(table.schema()),
+        PAIRS,
         ledger.as_mut().unwrap(),
         &mut testkit::noise(3),
         &mut |_| ControlFlow::Continue(()),

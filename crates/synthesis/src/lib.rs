@@ -8,12 +8,19 @@
 //! Neighbouring tables, here and throughout, differ by everything of one id.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate self as synthesis;
+
 mod adaptive;
 mod aim;
 mod batches;
 mod body;
 mod budget;
 mod checksum;
+mod columns;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod compression;
 mod conditional;
 mod constraints;
@@ -22,29 +29,46 @@ mod evaluation;
 mod file;
 #[cfg(test)]
 mod file_attacks;
-mod fit;
+mod fit_error;
+mod fitted;
 mod grain;
 mod hidden;
+mod independent;
 mod measured;
+mod mechanism;
 mod method;
 mod model;
 mod mst;
 mod mwem;
+mod parameters;
+mod plan;
+mod prior;
 mod public;
 mod report;
+mod rounds;
+mod run;
 mod sample;
 mod workload;
 
+pub use aim::AimOptions;
 pub use conditional::{Conditional, Impossible};
+pub use constraints::ConstraintError;
 pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
 };
 pub use file::ModelFileError;
-pub use fit::{FitError, Progress, check_constraints, fit, fit_with_prior};
+pub use fit_error::{FitError, PlanError};
+pub use grain::GrainOptions;
 pub use hidden::{ColumnReport, RowCount};
-pub use method::{Method, ParameterError, UnknownMethod};
+pub use method::{Method, MethodOptions, UnknownMethod};
 pub use model::Model;
-pub use public::{PublicPrior, PublicPriorError};
+pub use mst::MstOptions;
+pub use mwem::MwemOptions;
+pub use parameters::ParameterError;
+pub use plan::{CheckedPlan, DEFAULT_DISCOVERY_SHARE, FitPlan, KnownColumns, OpenFit};
+pub use prior::{PublicPrior, PublicPriorError};
 pub use report::{ErrorReport, FormulaReport, MarginalError, MarginalReport, Report};
+pub use rounds::{RoundOptions, RoundsError};
+pub use run::{Progress, Watcher};
 pub use sample::SampleStream;
 pub use workload::{NamedMarginal, Workload, WorkloadError};

@@ -5,9 +5,13 @@ use privacy::Accounting;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::grain::GrainParameters;
-use crate::mst::MstParameters;
-use crate::{aim, mwem};
+use crate::aim::AimOptions;
+use crate::grain::GrainOptions;
+use crate::independent::Independent;
+use crate::mechanism::Mechanism;
+use crate::mst::MstOptions;
+use crate::mwem::MwemOptions;
+use crate::parameters::{ParameterError, whole_numbers};
 
 /// A way to make synthetic data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,101 +84,138 @@ const DECLINED: [(&str, &str); 5] = [
     ("PATEGAN", PATE),
 ];
 
-/// `MST, AIM and MWEM`
 fn known() -> String {
-    let names: Vec<&str> = METHODS.iter().map(|&(_, name)| name).collect();
-    let (last, others) = names.split_last().expect("there is a method");
-    format!("{} and {last}", others.join(", "))
+    list(METHODS.iter().map(|&(_, name)| name).collect(), "and")
 }
 
-/// A method's parameter that cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ParameterError {
-    /// The method has no such parameter.
-    #[error("{method} has no parameter `{name}`; {known}")]
-    Unknown {
-        /// The method.
-        method: Method,
-        /// As given.
-        name: String,
-        /// A sentence about those it has.
-        known: &'static str,
-    },
-    /// The value is of the wrong type or out of range.
-    #[error("the parameter `{name}` of {method} must be {expected}")]
-    Value {
-        /// The method.
-        method: Method,
-        /// Which one.
-        name: &'static str,
-        /// What it must be.
-        expected: &'static str,
-    },
-}
-
-impl Method {
-    /// How the costs of its measurements and selections add up: the tightest accounting that covers all of them.
-    pub fn accounting(self) -> Accounting {
-        match self {
-            Method::Independent | Method::Grain => Accounting::Gdp,
-            Method::Mst | Method::Aim | Method::Mwem => Accounting::Zcdp,
+/// `MST, AIM and MWEM`, with this conjunction.
+fn list(names: Vec<&str>, conjunction: &str) -> String {
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => {
+            format!("{} {conjunction} {last}", others.join(", "))
         }
+        _ => names.concat(),
     }
+}
 
-    /// Whether [`fit`](crate::fit) would accept these parameters.
+/// A method with its options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodOptions {
+    /// [`Method::Independent`], which has none.
+    Independent,
+    /// Of [`Method::Mst`].
+    Mst(MstOptions),
+    /// Of [`Method::Aim`].
+    Aim(AimOptions),
+    /// Of [`Method::Mwem`].
+    Mwem(MwemOptions),
+    /// Of [`Method::Grain`].
+    Grain(GrainOptions),
+}
+
+impl MethodOptions {
+    /// From parameters as they stand in a file: those that are left out have their defaults.
     ///
     /// # Errors
     /// The first parameter that is unknown or unusable.
-    pub fn check_params(self, params: &Map<String, Value>) -> Result<(), ParameterError> {
+    pub fn read(method: Method, params: &Map<String, Value>) -> Result<Self, ParameterError> {
+        Ok(match method {
+            Method::Independent => {
+                let [] = whole_numbers("INDEPENDENT", params, [], "it has none")?;
+                MethodOptions::Independent
+            }
+            Method::Mst => MethodOptions::Mst(MstOptions::read(params)?),
+            Method::Aim => MethodOptions::Aim(AimOptions::read(params)?),
+            Method::Mwem => MethodOptions::Mwem(MwemOptions::read(params)?),
+            Method::Grain => MethodOptions::Grain(GrainOptions::read(params)?),
+        })
+    }
+
+    /// Whose options they are.
+    #[must_use]
+    pub fn method(&self) -> Method {
         match self {
-            Method::Independent => match params.keys().next() {
-                Some(name) => Err(ParameterError::Unknown {
-                    method: self,
-                    name: name.clone(),
-                    known: "it has none",
-                }),
-                None => Ok(()),
-            },
-            Method::Mst => MstParameters::new(params).map(drop),
-            Method::Aim => aim::parameters(params).map(drop),
-            Method::Mwem => mwem::parameters(params).map(drop),
-            Method::Grain => GrainParameters::new(params).map(drop),
+            MethodOptions::Independent => Method::Independent,
+            MethodOptions::Mst(_) => Method::Mst,
+            MethodOptions::Aim(_) => Method::Aim,
+            MethodOptions::Mwem(_) => Method::Mwem,
+            MethodOptions::Grain(_) => Method::Grain,
         }
     }
 
-    /// Whether it can start from public data, as [`fit_with_prior`](crate::fit_with_prior) does.
+    pub(crate) fn mechanism(&self) -> &dyn Mechanism {
+        match self {
+            MethodOptions::Independent => &Independent,
+            MethodOptions::Mst(options) => options,
+            MethodOptions::Aim(options) => options,
+            MethodOptions::Mwem(options) => options,
+            MethodOptions::Grain(options) => options,
+        }
+    }
+}
+
+impl From<Method> for MethodOptions {
+    /// With the defaults.
+    fn from(method: Method) -> Self {
+        MethodOptions::read(method, &Map::new()).expect("every parameter has a default")
+    }
+}
+
+impl From<MstOptions> for MethodOptions {
+    fn from(options: MstOptions) -> Self {
+        MethodOptions::Mst(options)
+    }
+}
+
+impl From<AimOptions> for MethodOptions {
+    fn from(options: AimOptions) -> Self {
+        MethodOptions::Aim(options)
+    }
+}
+
+impl From<MwemOptions> for MethodOptions {
+    fn from(options: MwemOptions) -> Self {
+        MethodOptions::Mwem(options)
+    }
+}
+
+impl From<GrainOptions> for MethodOptions {
+    fn from(options: GrainOptions) -> Self {
+        MethodOptions::Grain(options)
+    }
+}
+
+impl Method {
+    /// The name, in capitals.
     #[must_use]
-    pub fn takes_public_data(self) -> bool {
-        self == Method::Grain
+    pub fn name(self) -> &'static str {
+        let name = METHODS.iter().find(|(method, _)| *method == self);
+        name.expect("every method has a name").1
+    }
+
+    /// How the costs of its measurements and selections add up: the tightest accounting that covers all of them.
+    #[must_use]
+    pub fn accounting(self) -> Accounting {
+        MethodOptions::from(self).mechanism().accounting()
+    }
+
+    /// Whether it can start from public data.
+    #[must_use]
+    pub fn takes_prior(self) -> bool {
+        MethodOptions::from(self).mechanism().takes_prior()
     }
 
     /// Whether it adapts to a workload. The others measure the same whatever the workload is.
     #[must_use]
     pub fn takes_workload(self) -> bool {
-        match self {
-            Method::Independent | Method::Mst => false,
-            Method::Aim | Method::Mwem | Method::Grain => true,
-        }
+        MethodOptions::from(self).mechanism().takes_workload()
     }
-}
 
-/// A parameter's value between 1 and `most`.
-pub(crate) fn whole_number(
-    method: Method,
-    name: &'static str,
-    value: &Value,
-    most: u32,
-    expected: &'static str,
-) -> Result<u32, ParameterError> {
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    number
-        .filter(|number| (1..=most).contains(number))
-        .ok_or(ParameterError::Value {
-            method,
-            name,
-            expected,
-        })
+    /// `GRAIN, AIM or MWEM`: the methods of which something holds.
+    pub(crate) fn those(holds: fn(Method) -> bool) -> String {
+        let methods = METHODS.iter().filter(|&&(method, _)| holds(method));
+        list(methods.map(|&(_, name)| name).collect(), "or")
+    }
 }
 
 impl FromStr for Method {
@@ -202,8 +243,7 @@ impl FromStr for Method {
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = METHODS.iter().find(|(method, _)| method == self);
-        f.write_str(name.expect("every method has a name").1)
+        f.write_str(self.name())
     }
 }
 
@@ -214,8 +254,7 @@ mod tests {
     use super::*;
 
     fn refusal(method: Method, params: Value) -> String {
-        method
-            .check_params(params.as_object().unwrap())
+        MethodOptions::read(method, params.as_object().unwrap())
             .unwrap_err()
             .to_string()
     }
@@ -291,10 +330,10 @@ mod tests {
                 "the parameter `max_cells` of MST must be a whole number between 1 and 134217728"
             );
         }
-        assert!(
-            Method::Mst
-                .check_params(json!({"max_cells": 1000}).as_object().unwrap())
-                .is_ok()
+        let params = json!({"max_cells": 1000});
+        assert_eq!(
+            MethodOptions::read(Method::Mst, params.as_object().unwrap()).unwrap(),
+            MethodOptions::Mst(MstOptions { max_cells: 1000 })
         );
     }
 }

@@ -1,10 +1,10 @@
 use marginals::MarkovRandomField;
 use privacy::{DomainSource, LedgerRecord, Prior};
-use serde::{Deserialize, Serialize};
 use tabular::Schema;
 
 use crate::compression::Compression;
 use crate::errors::MeasuredErrors;
+use crate::fitted::{Coarse, Fitted};
 use crate::hidden::RowCount;
 use crate::measured::Measured;
 use crate::method::Method;
@@ -30,38 +30,28 @@ pub struct Model {
     pub(crate) ledger: LedgerRecord,
 }
 
-/// A column with its codes in groups.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Coarse {
-    pub(crate) column: usize,
-    /// The group of each of the model's codes.
-    pub(crate) groups: Vec<u32>,
-}
-
-impl Coarse {
-    /// Whether it is of a column of so many codes: neighbouring ones in groups, numbered from 0
-    /// without a gap.
-    pub(crate) fn is_sound(&self, codes: usize) -> bool {
-        let follows = |pair: &[u32]| pair[0] == pair[1] || pair[0].checked_add(1) == Some(pair[1]);
-        self.groups.len() == codes
-            && self.groups.first() == Some(&0)
-            && self.groups.windows(2).all(follows)
-    }
-
-    /// How many groups there are.
-    pub(crate) fn size(&self) -> usize {
-        self.groups
-            .iter()
-            .max()
-            .map_or(0, |&last| last as usize + 1)
-    }
-}
-
 /// The most rows a table can have been: beyond this, whole numbers are no longer told apart.
 pub(crate) const LARGEST_TOTAL: f64 = (1_u64 << 53) as f64;
 
 impl Model {
+    pub(crate) fn new(
+        schema: Schema,
+        method: Method,
+        fitted: Fitted,
+        ledger: LedgerRecord,
+    ) -> Model {
+        Model {
+            schema,
+            method,
+            compressions: fitted.compressions,
+            coarse: fitted.coarse,
+            field: fitted.field,
+            measured: fitted.measured,
+            errors: fitted.errors,
+            ledger,
+        }
+    }
+
     /// Rows that are drawn where no number is asked for, at most. A table may have more; a model
     /// whose total is noise, or whose file a stranger made, must not fill a disk.
     pub const MAX_DEFAULT_ROWS: u64 = 10_000_000;
@@ -98,7 +88,7 @@ impl Model {
     #[must_use]
     pub fn prior(&self) -> &Prior {
         match (self.ledger.prior(), self.method) {
-            (Prior::NotRecorded, method) if !method.takes_public_data() => &Prior::None,
+            (Prior::NotRecorded, method) if !method.takes_prior() => &Prior::None,
             (recorded, _) => recorded,
         }
     }

@@ -9,76 +9,113 @@
 //! before it fits the noise.
 
 use marginals::{Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField};
-use privacy::{Counts, Ledger, Rho, Score};
+use privacy::{Accounting, Counts, Ledger, Rho, Score};
 use serde_json::{Map, Value};
-use tabular::{CodedTable, Schema};
+use tabular::Schema;
 
 use crate::batches::batches;
+use crate::columns::Columns;
 use crate::compression::Compression;
 use crate::constraints::Constraints;
-use crate::fit::{Columns, FitError, Run};
-use crate::method::{Method, ParameterError, whole_number};
-use crate::model::Model;
+use crate::fit_error::{FitError, PlanError};
+use crate::fitted::Fitted;
+use crate::mechanism::{Mechanism, PreparedFit, parts_of_columns};
+use crate::parameters::{ParameterError, WholeNumber, whole_numbers};
+use crate::prior::PublicPrior;
+use crate::run::Run;
+use crate::workload::Workload;
 
-/// Checked parameters.
-pub(crate) struct MstParameters {
-    /// Pairs whose tables have more cells are not considered.
-    max_cells: u64,
+const NAME: &str = "MST";
+const MAX_CELLS: WholeNumber = WholeNumber {
+    name: "max_cells",
+    least: 1,
+    most: 1 << 27,
+};
+const _: () = assert!(MAX_CELLS.most as u128 == MAX_TREE_CELLS);
+
+/// Options of [MST](crate::Method::Mst).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MstOptions {
+    /// Pairs whose tables have more cells are not considered: from 1 to 2^27.
+    pub max_cells: u64,
 }
 
-impl MstParameters {
-    const DEFAULT_MAX_CELLS: u64 = 1 << 22;
-
-    pub(crate) fn new(params: &Map<String, Value>) -> Result<MstParameters, ParameterError> {
-        let mut parameters = MstParameters {
-            max_cells: MstParameters::DEFAULT_MAX_CELLS,
-        };
-        for (name, value) in params {
-            if name != "max_cells" {
-                let known = "it has `max_cells`";
-                return Err(ParameterError::Unknown {
-                    method: Method::Mst,
-                    name: name.clone(),
-                    known,
-                });
-            }
-            let expected = "a whole number between 1 and 134217728";
-            let most = u32::try_from(MAX_TREE_CELLS).expect("2^27");
-            let max_cells = whole_number(Method::Mst, "max_cells", value, most, expected)?;
-            parameters.max_cells = max_cells.into();
-        }
-        Ok(parameters)
+impl Default for MstOptions {
+    fn default() -> MstOptions {
+        MstOptions { max_cells: 1 << 22 }
     }
 }
 
-pub(crate) fn fit(run: &mut Run<'_>, parameters: &MstParameters) -> Result<Model, FitError> {
+impl MstOptions {
+    pub(crate) fn read(params: &Map<String, Value>) -> Result<MstOptions, ParameterError> {
+        let [max_cells] = whole_numbers(NAME, params, [&MAX_CELLS], "it has `max_cells`")?;
+        let default = MstOptions::default();
+        Ok(MstOptions {
+            max_cells: max_cells.unwrap_or(default.max_cells),
+        })
+    }
+}
+
+impl Mechanism for MstOptions {
+    fn accounting(&self) -> Accounting {
+        Accounting::Zcdp
+    }
+
+    fn takes_workload(&self) -> bool {
+        false
+    }
+
+    fn check_options(&self) -> Result<(), ParameterError> {
+        MAX_CELLS.check(NAME, self.max_cells).map(drop)
+    }
+
+    /// A third goes into columns.
+    fn parts(&self, sizes: &[usize]) -> f64 {
+        3.0 * parts_of_columns(sizes)
+    }
+
+    fn prepare(&self, _: &Schema, _: &Workload) -> Result<Box<dyn PreparedFit>, PlanError> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl PreparedFit for MstOptions {
+    fn fit(
+        self: Box<Self>,
+        run: &mut Run<'_>,
+        _: Option<&PublicPrior>,
+    ) -> Result<Fitted, FitError> {
+        fit(run, self.max_cells)
+    }
+}
+
+fn fit(run: &mut Run<'_>, max_cells: u64) -> Result<Fitted, FitError> {
     let whole = run.ledger.remaining();
-    let constraints = Constraints::of(run.table.schema());
-    let pairs = pairs_within(run.table, &constraints, parameters.max_cells);
-    let edges = spanning_edges(&pairs, Forest::new(run.table.schema(), &constraints));
+    let constraints = Constraints::of(run.schema());
+    let pairs = pairs_within(run.schema(), &constraints, max_cells);
+    let edges = spanning_edges(&pairs, Forest::new(run.schema(), &constraints));
     if edges == 0 {
         // No pair to choose from: all there is to know is the columns.
         let columns = Columns::measure(run, whole)?;
         let field = columns.independent(run)?;
-        return Ok(columns.into_model(run, Method::Mst, field));
+        return Ok(columns.into_fitted(field));
     }
     let third = whole.share(1, 3);
     let mut columns = Columns::measure(run, third)?;
     let independent = columns.independent(run)?;
     let noise = NoisePerCell::of(run.ledger, whole, third, edges);
     let scores = scores(run, &columns, &independent, &pairs, noise)?;
-    let forest = Forest::new(run.table.schema(), &constraints);
+    let forest = Forest::new(run.schema(), &constraints);
     let tree = choose_tree(run, third, &pairs, &scores, edges, forest)?;
     let weighted: Vec<(Clique, f64)> = tree.into_iter().map(|pair| (pair, 1.0)).collect();
     let rest = run.ledger.remaining();
     let compressions = &columns.compressions;
-    let counts = |table: &CodedTable, pair: &Clique| {
-        compressed(table.counts(pair.attributes()), pair, compressions)
-    };
+    let counts =
+        |run: &Run<'_>, pair: &Clique| Ok(compressed(run.count_one(pair)?, pair, compressions));
     let measured = run.measure("measuring pairs", rest, &weighted, counts)?;
     columns.measured.extend(measured);
     let field = fit_tree(run, &columns, &independent)?;
-    Ok(columns.into_model(run, Method::Mst, field))
+    Ok(columns.into_fitted(field))
 }
 
 /// The expected absolute noise in a cell of a tree's pair.
@@ -98,8 +135,8 @@ impl NoisePerCell {
 
 /// All pairs of columns whose tables are within bounds, and neither of which follows from the other: public facts.
 /// Whatever tree is chosen from them, it fits into memory.
-fn pairs_within(table: &CodedTable, constraints: &Constraints, max_cells: u64) -> Vec<Clique> {
-    let sizes = table.schema().sizes();
+fn pairs_within(schema: &Schema, constraints: &Constraints, max_cells: u64) -> Vec<Clique> {
+    let sizes = schema.sizes();
     let edges = sizes.len().saturating_sub(1).max(1) as u128;
     // The other half is for the constraints.
     let most = u128::from(max_cells).min(MAX_TREE_CELLS / 2 / edges);
@@ -132,7 +169,7 @@ fn scores(
 ) -> Result<Vec<Score>, FitError> {
     /// Cells that are counted together: enough to share a pass over the rows, few enough for memory.
     const BATCH_CELLS: usize = 1 << 22;
-    let sizes = run.table.schema().sizes();
+    let sizes = run.schema().sizes();
     let alone: Vec<Vec<f64>> = (0..sizes.len())
         .map(|a| independent.marginal(&Clique::new([a])))
         .collect::<Result<_, _>>()?;
@@ -144,11 +181,7 @@ fn scores(
     for batch in batches(&cells, BATCH_CELLS) {
         run.at("scoring pairs", scores.len(), pairs.len())?;
         let batch = &pairs[batch];
-        let cliques: Vec<Vec<usize>> = batch
-            .iter()
-            .map(|pair| pair.attributes().to_vec())
-            .collect();
-        for (pair, counts) in batch.iter().zip(run.table.counts_of(&cliques)) {
+        for (pair, counts) in batch.iter().zip(run.count(batch)?) {
             let counts = compressed(counts, pair, &columns.compressions);
             let model = match columns.constraints.hold(pair) {
                 true => independent.marginal(pair)?,

@@ -6,44 +6,68 @@
 //! a bound that grows from round to round. Nothing is measured beforehand: a column that no chosen marginal has stays uniform.
 
 use marginals::{Clique, Domain, JunctionTree};
-use privacy::{LedgerError, Rho};
+use privacy::{Accounting, LedgerError, Rho};
 use serde_json::{Map, Value};
 use tabular::Schema;
 
-use crate::adaptive::{Adaptive, Price, RoundParameters, check_cells};
+use crate::adaptive::{Adaptive, Price};
 use crate::constraints::Constraints;
-use crate::fit::{FitError, Run};
-use crate::method::{Method, ParameterError};
-use crate::model::Model;
+use crate::fit_error::{FitError, PlanError};
+use crate::fitted::Fitted;
+use crate::mechanism::{Mechanism, PreparedFit};
+use crate::parameters::ParameterError;
+use crate::prior::PublicPrior;
+use crate::rounds::{RoundOptions, RoundsError, check_cells};
+use crate::run::Run;
 use crate::workload::Workload;
 
-const DEFAULT_MODEL_MB: u32 = 25;
+const NAME: &str = "MWEM";
 
 /// Charged to a score for each cell.
 const NOISE_PER_CELL: f64 = 1.0;
 
-/// What a fit does, as far as it follows from public facts.
-pub(crate) struct MwemPlan {
-    parameters: RoundParameters,
-    rounds: u32,
-    candidates: Vec<(Clique, f64)>,
+/// Options of [MWEM](crate::Method::Mwem).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MwemOptions(pub RoundOptions);
+
+impl Default for MwemOptions {
+    fn default() -> MwemOptions {
+        MwemOptions(RoundOptions {
+            rounds: None,
+            max_model_mb: 25,
+            max_iterations: 1000,
+        })
+    }
 }
 
-pub(crate) fn parameters(params: &Map<String, Value>) -> Result<RoundParameters, ParameterError> {
-    RoundParameters::new(Method::Mwem, DEFAULT_MODEL_MB, params)
+impl MwemOptions {
+    pub(crate) fn read(params: &Map<String, Value>) -> Result<MwemOptions, ParameterError> {
+        RoundOptions::read(NAME, MwemOptions::default().0, params).map(MwemOptions)
+    }
 }
 
-impl MwemPlan {
-    pub(crate) fn new(
-        params: &Map<String, Value>,
-        workload: &Workload,
+impl Mechanism for MwemOptions {
+    fn accounting(&self) -> Accounting {
+        Accounting::Zcdp
+    }
+
+    fn check_options(&self) -> Result<(), ParameterError> {
+        self.0.check(NAME)
+    }
+
+    /// A tenth of a round selects.
+    fn parts(&self, sizes: &[usize]) -> f64 {
+        10.0 * f64::from(rounds(self.0, sizes.len()))
+    }
+
+    fn prepare(
+        &self,
         schema: &Schema,
-    ) -> Result<MwemPlan, FitError> {
-        let parameters = parameters(params)?;
-        let columns = u32::try_from(schema.columns().len()).expect("columns are far fewer");
-        let plan = MwemPlan {
-            rounds: parameters.rounds.unwrap_or(columns),
-            parameters,
+        workload: &Workload,
+    ) -> Result<Box<dyn PreparedFit>, PlanError> {
+        let plan = Mwem {
+            rounds: rounds(self.0, schema.columns().len()),
+            options: self.0,
             candidates: workload.marginals().to_vec(),
         };
         let domain = Domain::new(schema.sizes()).expect("a schema's sizes are those of a domain");
@@ -54,33 +78,55 @@ impl MwemPlan {
             tree.cells(&domain) as f64 <= plan.most_cells(1)
         };
         if !plan.candidates.iter().any(fits) {
-            return Err(FitError::NoMarginalFits {
-                method: Method::Mwem,
+            return Err(RoundsError::NoMarginalFits {
+                method: NAME,
                 cells: plan.most_cells(1),
-            });
+            }
+            .into());
         }
-        check_cells(
-            Method::Mwem,
-            plan.candidates.iter().map(|(clique, _)| clique),
-            schema,
-        )?;
-        Ok(plan)
-    }
-
-    /// Cells that the model may have after a round, counted from 1.
-    fn most_cells(&self, round: u32) -> f64 {
-        self.parameters.max_model_cells * f64::from(round) / f64::from(self.rounds)
+        let candidates = plan.candidates.iter().map(|(clique, _)| clique);
+        check_cells(NAME, candidates, schema)?;
+        Ok(Box::new(plan))
     }
 }
 
-pub(crate) fn fit(run: &mut Run<'_>, plan: MwemPlan) -> Result<Model, FitError> {
+fn rounds(options: RoundOptions, columns: usize) -> u32 {
+    let columns = u32::try_from(columns.max(1)).expect("columns are far fewer");
+    options.rounds.unwrap_or(columns)
+}
+
+/// What a fit does, as far as it follows from public facts.
+struct Mwem {
+    options: RoundOptions,
+    rounds: u32,
+    candidates: Vec<(Clique, f64)>,
+}
+
+impl Mwem {
+    /// Cells that the model may have after a round, counted from 1.
+    fn most_cells(&self, round: u32) -> f64 {
+        self.options.max_model_cells() * f64::from(round) / f64::from(self.rounds)
+    }
+}
+
+impl PreparedFit for Mwem {
+    fn fit(
+        self: Box<Self>,
+        run: &mut Run<'_>,
+        _: Option<&PublicPrior>,
+    ) -> Result<Fitted, FitError> {
+        fit(run, &self)
+    }
+}
+
+fn fit(run: &mut Run<'_>, plan: &Mwem) -> Result<Fitted, FitError> {
     let price = Price::of_one(run.ledger.remaining(), plan.rounds);
     if price.select == Rho::ZERO {
         let label = format!("one of MWEM's {} rounds", plan.rounds);
         return Err(LedgerError::NoBudget { label }.into());
     }
     let candidates = plan.candidates.clone();
-    let mut mwem = Adaptive::start(run, candidates, plan.parameters.max_iterations)?;
+    let mut mwem = Adaptive::start(run, candidates, plan.options.max_iterations as usize)?;
     for round in 1..=plan.rounds {
         mwem.tell(run)?;
         let open = mwem.within(plan.most_cells(round));
@@ -93,5 +139,5 @@ pub(crate) fn fit(run: &mut Run<'_>, plan: MwemPlan) -> Result<Model, FitError> 
         mwem.measure(run, chosen, measure)?;
         mwem.estimate(run)?;
     }
-    Ok(mwem.into_model(run, Method::Mwem))
+    Ok(mwem.into_fitted())
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use marginals::{Clique, MAX_TREE_CELLS};
 use serde::{Deserialize, Serialize};
-use strict_yaml::YamlError;
+use strict_yaml::{YamlError, nearest};
 use tabular::Schema;
 
 /// Marginals with weights: what a method that adapts to a workload is judged by.
@@ -128,6 +128,17 @@ pub enum WorkloadError {
     },
 }
 
+impl WorkloadError {
+    /// Whether it is about the target, which is named beside the list of marginals.
+    #[must_use]
+    pub fn is_about_target(&self) -> bool {
+        matches!(
+            self,
+            WorkloadError::UnknownTarget { .. } | WorkloadError::IdleTarget { .. }
+        )
+    }
+}
+
 fn hint(nearest: &Option<String>) -> String {
     nearest
         .as_ref()
@@ -142,6 +153,14 @@ const MAX_WEIGHT: f64 = 1e6;
 const MAX_PAIR_CELLS: u128 = 1 << 22;
 
 impl NamedMarginal {
+    /// Reads a list of marginals from YAML, of which JSON is a part.
+    ///
+    /// # Errors
+    /// If the text is no such list.
+    pub fn list(text: &str) -> Result<Vec<NamedMarginal>, WorkloadError> {
+        Ok(strict_yaml::from_str(text)?)
+    }
+
     /// What can be checked without knowing the columns; `position` counts from 1.
     ///
     /// # Errors
@@ -183,15 +202,6 @@ impl Workload {
             marginals,
             target: None,
         }
-    }
-
-    /// Reads a list of [`NamedMarginal`]s from YAML, of which JSON is a part.
-    ///
-    /// # Errors
-    /// If the text is no such list, or as [`Workload::new`].
-    pub fn parse(text: &str, schema: &Schema) -> Result<Workload, WorkloadError> {
-        let marginals: Vec<NamedMarginal> = strict_yaml::from_str(text)?;
-        Workload::new(&marginals, schema)
     }
 
     /// From marginals by name.
@@ -272,6 +282,32 @@ impl Workload {
     }
 }
 
+/// Whether a table has the columns that workload and target name.
+pub(crate) fn check_names(
+    workload: &[NamedMarginal],
+    target: Option<&str>,
+    columns: &[&str],
+) -> Result<(), WorkloadError> {
+    let nearest = |name: &str| nearest(name, columns.iter().copied()).map(str::to_owned);
+    for (marginal, position) in workload.iter().zip(1..) {
+        let mut names = marginal.columns.iter();
+        if let Some(name) = names.find(|name| !columns.contains(&name.as_str())) {
+            return Err(WorkloadError::UnknownColumn {
+                position,
+                name: name.clone(),
+                nearest: nearest(name),
+            });
+        }
+    }
+    match target.filter(|name| !columns.contains(name)) {
+        Some(name) => Err(WorkloadError::UnknownTarget {
+            name: name.to_owned(),
+            nearest: nearest(name),
+        }),
+        None => Ok(()),
+    }
+}
+
 const LEAST_TARGET_FACTOR: f64 = 2.0;
 
 fn clique_of(
@@ -321,6 +357,10 @@ mod tests {
 
     use super::*;
 
+    fn parse(text: &str, schema: &Schema) -> Result<Workload, WorkloadError> {
+        Workload::new(&NamedMarginal::list(text)?, schema)
+    }
+
     fn schema(sizes: &[(&str, usize)]) -> Schema {
         let column = |(name, size): &(&str, usize)| {
             format!("{name}: {{integer: {{min: 1, max: {size}, bins: {size}}}}}\n")
@@ -334,7 +374,7 @@ mod tests {
     }
 
     fn refusal(text: &str) -> String {
-        Workload::parse(text, &people()).unwrap_err().to_string()
+        parse(text, &people()).unwrap_err().to_string()
     }
 
     #[test]
@@ -342,7 +382,7 @@ mod tests {
         let yaml = "- columns: [income, age]\n  weight: 2\n- columns: [sex]\n";
         let json = r#"[{"columns": ["income", "age"], "weight": 2}, {"columns": ["sex"]}]"#;
         for text in [yaml, json] {
-            let workload = Workload::parse(text, &people()).unwrap();
+            let workload = parse(text, &people()).unwrap();
             assert_eq!(
                 workload.marginals(),
                 [(Clique::new([0, 2]), 2.0), (Clique::new([1]), 1.0)]
@@ -430,7 +470,7 @@ mod tests {
     #[test]
     fn a_marginal_that_does_not_fit_into_memory_is_named_with_its_size() {
         let schema = schema(&[("a", 1 << 20), ("b", 1 << 20)]);
-        let error = Workload::parse("- columns: [a, b]", &schema).unwrap_err();
+        let error = parse("- columns: [a, b]", &schema).unwrap_err();
         assert_eq!(
             error.to_string(),
             "marginal 1 of the workload, `a` x `b`, has 1099511627776 cells, and at most 134217728 fit into memory; \
@@ -463,7 +503,7 @@ mod tests {
     #[test]
     fn a_target_that_is_unknown_or_changes_nothing_is_refused() {
         let refusal = |text: &str, target: &str| {
-            let workload = Workload::parse(text, &people()).unwrap();
+            let workload = parse(text, &people()).unwrap();
             workload
                 .with_target(target, &people())
                 .unwrap_err()

@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod common;
+
 use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use privacy::{Delta, Epsilon, Ledger, Rho};
+use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions, Rho};
 use serde_json::Map;
-use synthesis::{Evaluation, Method, Workload, evaluate, fit};
+use synthesis::{Evaluation, Method, evaluate};
 use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+
+use common::{PAIRS, fit};
 
 const RUNS: u8 = 5;
 
@@ -38,7 +42,12 @@ fn adult() -> Option<CodedTable> {
         &Limits::default(),
     )
     .unwrap();
-    let mut unused = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
+    let mut unused = Ledger::open(LedgerOptions::new(
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     Some(
         Joined::single(upload)
             .into_coded(&mut unused, Rho::ZERO, &mut testkit::noise(0))
@@ -47,13 +56,18 @@ fn adult() -> Option<CodedTable> {
 }
 
 fn evaluation(real: &CodedTable, method: Method, run: u8) -> Evaluation {
-    let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     let mut rng = testkit::noise(u64::from(run));
     let model = fit(
         real,
         method,
         &Map::new(),
-        &Workload::pairs(real.schema()),
+        PAIRS,
         &mut ledger,
         &mut rng,
         &mut |_| ControlFlow::Continue(()),

@@ -4,14 +4,18 @@
 //! exceeds the promise would prove a leak. With noise that is half as large as it should be they do exceed it.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod common;
+
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use synthesis::{FitError, Method, Model, Progress, Workload, fit};
+use synthesis::{FitError, Method, Model, Progress};
 use tabular::{CodedTable, Condition, Declaration, Schema};
+
+use common::{PAIRS, fit};
 
 const EPSILON: f64 = 2.0;
 /// So large that what is promised can be exceeded in so few fits.
@@ -198,16 +202,19 @@ fn cell(table: &CodedTable, columns: &[usize], row: Row) -> usize {
 
 fn fitted(table: &CodedTable, method: Method, epsilon: f64, rows_per_id: u32, seed: u64) -> Model {
     let options = LedgerOptions {
-        accounting: method.accounting(),
         rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
-        ..LedgerOptions::new(Epsilon::new(epsilon).unwrap(), Delta::new(DELTA).unwrap())
+        ..LedgerOptions::new(
+            Epsilon::new(epsilon).unwrap(),
+            Delta::new(DELTA).unwrap(),
+            method.accounting(),
+        )
     };
-    let mut ledger = Ledger::open_with(options).unwrap();
+    let mut ledger = Ledger::open(options).unwrap();
     fit(
         table,
         method,
         &Map::new(),
-        &Workload::pairs(table.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(seed),
         &mut |_| ControlFlow::Continue(()),
@@ -482,11 +489,12 @@ struct Seen {
 }
 
 fn seen(table: &CodedTable, method: Method, epsilon: f64, seed: u64) -> Seen {
-    let options = LedgerOptions {
-        accounting: method.accounting(),
-        ..LedgerOptions::new(Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap())
-    };
-    let mut ledger = Ledger::open_with(options).unwrap();
+    let options = LedgerOptions::new(
+        Epsilon::new(epsilon).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        method.accounting(),
+    );
+    let mut ledger = Ledger::open(options).unwrap();
     let mut stages = Vec::new();
     let mut watch = |progress: Progress| {
         // How many steps a model takes to fit, if any, follows from what was released.
@@ -499,7 +507,7 @@ fn seen(table: &CodedTable, method: Method, epsilon: f64, seed: u64) -> Seen {
         table,
         method,
         &Map::new(),
-        &Workload::pairs(table.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(seed),
         &mut watch,

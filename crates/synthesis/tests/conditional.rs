@@ -1,13 +1,17 @@
 //! Rows drawn given a condition, against rows that are drawn and thrown away.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Epsilon, Ledger};
+use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
 use serde_json::Map;
-use synthesis::{Method, Model, SampleStream, Workload, fit};
+use synthesis::{Method, Model, SampleStream};
 use tabular::{CodedTable, Condition, Declaration, Schema};
+
+use common::{PAIRS, fit};
 
 /// Related columns; most towns are so rare that they share a code of the model.
 fn model() -> Model {
@@ -43,14 +47,19 @@ fn model() -> Model {
         }
     }
     let table = CodedTable::from_codes(schema, &columns).unwrap();
-    let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     let mut noise = testkit::noise(4);
     let mut go_on = |_| ControlFlow::Continue(());
     fit(
         &table,
         Method::Mst,
         &Map::new(),
-        &Workload::pairs(table.schema()),
+        PAIRS,
         &mut ledger,
         &mut noise,
         &mut go_on,

@@ -1,13 +1,17 @@
 //! No synthetic row is one that the schema declares impossible, whatever the data.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod common;
+
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Epsilon, Ledger};
+use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
 use proptest::prelude::*;
 use serde_json::Map;
-use synthesis::{Method, Model, Workload, check_constraints, fit};
+use synthesis::{FitPlan, Method, Model, MstOptions};
 use tabular::{CodedTable, Declaration, Schema};
+
+use common::{PAIRS, fit};
 
 const METHODS: [Method; 5] = [
     Method::Independent,
@@ -27,8 +31,8 @@ fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
         table,
         method,
         &Map::new(),
-        &Workload::pairs(table.schema()),
-        &mut Ledger::open(epsilon, delta),
+        PAIRS,
+        &mut Ledger::open(LedgerOptions::new(epsilon, delta, Accounting::Zcdp)).unwrap(),
         &mut testkit::noise(1),
         &mut |_| ControlFlow::Continue(()),
     )
@@ -222,13 +226,18 @@ fn constraints_that_no_model_could_hold_are_refused_before_anything_is_spent() {
         .collect();
     let schema = schema(&format!("{columns}constraints:\n{pairs}"));
     let table = CodedTable::from_codes(schema, &vec![vec![1]; 6]).unwrap();
-    let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     let before = ledger.remaining();
     let refused = fit(
         &table,
         Method::Mst,
         &Map::new(),
-        &Workload::pairs(table.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
         &mut |_| ControlFlow::Continue(()),
@@ -255,7 +264,13 @@ fn constraints_on_more_combinations_than_memory_holds_are_refused_though_their_m
                 )
             })
             .collect();
-        check_constraints(&schema(&format!("{columns}constraints:\n{constraints}")))
+        let plan = FitPlan::new(
+            MstOptions::default(),
+            Epsilon::new(1.0).unwrap(),
+            Delta::new(1e-9).unwrap(),
+        );
+        let schema = schema(&format!("{columns}constraints:\n{constraints}"));
+        plan.check(schema).map(drop)
     };
     assert_eq!(refused(4), Ok(()));
     assert_eq!(

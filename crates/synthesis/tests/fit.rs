@@ -1,12 +1,16 @@
 //! Fits of small tables: what is spent, what comes out, and input at the edge.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod common;
+
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Epsilon, FileDigest, Ledger, LedgerOptions, Rho};
+use privacy::{Accounting, Delta, Epsilon, FileDigest, Ledger, LedgerOptions, Rho};
 use serde_json::{Map, json};
-use synthesis::{FitError, Method, Model, PublicPrior, Workload, evaluate, fit, fit_with_prior};
+use synthesis::{FitError, GrainOptions, Method, Model, PlanError, PublicPrior, evaluate};
 use tabular::{CodedTable, Declaration, Schema};
+
+use common::{PAIRS, fit, fit_from};
 
 const DIGEST: FileDigest = FileDigest::from_bytes([1; 48]);
 
@@ -42,15 +46,21 @@ fn scatter(a: u32, b: u32) -> u32 {
 }
 
 fn ledger(epsilon: f64) -> Ledger {
-    Ledger::open(Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap())
+    Ledger::open(LedgerOptions::new(
+        Epsilon::new(epsilon).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap()
 }
 
 fn ledger_of(method: Method, epsilon: f64) -> Ledger {
-    let options = LedgerOptions {
-        accounting: method.accounting(),
-        ..LedgerOptions::new(Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap())
-    };
-    Ledger::open_with(options).unwrap()
+    let options = LedgerOptions::new(
+        Epsilon::new(epsilon).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        method.accounting(),
+    );
+    Ledger::open(options).unwrap()
 }
 
 fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
@@ -59,7 +69,7 @@ fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
         table,
         method,
         &Map::new(),
-        &Workload::pairs(table.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
         &mut |_| ControlFlow::Continue(()),
@@ -290,7 +300,7 @@ fn a_smaller_bound_on_cells_leaves_large_pairs_out() {
         &real,
         Method::Mst,
         params.as_object().unwrap(),
-        &Workload::pairs(real.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
         &mut go_on,
@@ -317,7 +327,7 @@ fn bad_parameters_are_refused_before_anything_is_spent() {
         &real,
         Method::Mst,
         params.as_object().unwrap(),
-        &Workload::pairs(real.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
         &mut go_on,
@@ -345,7 +355,7 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
                 &real,
                 method,
                 &Map::new(),
-                &Workload::pairs(real.schema()),
+                PAIRS,
                 &mut ledger,
                 &mut testkit::noise(1),
                 &mut |_| ControlFlow::Continue(()),
@@ -355,7 +365,7 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
         for epsilon in [1e-9, 1e-7, 1e-6] {
             let (refused, record) = fit(epsilon);
             assert!(record.entries().is_empty(), "{method}");
-            let Err(FitError::BudgetTooSmall { least, .. }) = refused else {
+            let Err(FitError::Plan(PlanError::BudgetTooSmall { least, .. })) = refused else {
                 panic!("{method}, {epsilon}: {refused:?}")
             };
             let digits = format!("{:e}", least.get())
@@ -368,7 +378,10 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
             assert!(enough.is_ok(), "{method}, {least}: {enough:?}");
             let (too_little, _) = fit(0.9 * least.get());
             assert!(
-                matches!(too_little, Err(FitError::BudgetTooSmall { .. })),
+                matches!(
+                    too_little,
+                    Err(FitError::Plan(PlanError::BudgetTooSmall { .. }))
+                ),
                 "{method}, {least}"
             );
         }
@@ -383,7 +396,7 @@ fn a_ledger_with_nothing_left_is_refused() {
         &real,
         Method::Independent,
         &Map::new(),
-        &Workload::pairs(real.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
         &mut go_on,
@@ -393,7 +406,7 @@ fn a_ledger_with_nothing_left_is_refused() {
         &real,
         Method::Mst,
         &Map::new(),
-        &Workload::pairs(real.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
         &mut go_on,
@@ -426,7 +439,7 @@ fn a_cancelled_fit_leaves_what_was_spent_on_record() {
             &real,
             Method::Mst,
             &Map::new(),
-            &Workload::pairs(real.schema()),
+            PAIRS,
             &mut ledger,
             &mut testkit::noise(1),
             &mut stop,
@@ -455,7 +468,7 @@ fn grain_can_be_cancelled_at_every_step_and_what_was_spent_is_on_record() {
             &real,
             Method::Grain,
             &Map::new(),
-            &Workload::pairs(real.schema()),
+            PAIRS,
             &mut ledger,
             &mut testkit::noise(1),
             &mut stop,
@@ -606,7 +619,7 @@ fn large_columns_do_not_keep_small_ones_from_being_related() {
         &real,
         Method::Grain,
         params.as_object().unwrap(),
-        &Workload::pairs(real.schema()),
+        PAIRS,
         &mut ledger(1.0),
         &mut testkit::noise(1),
         &mut |_| ControlFlow::Continue(()),
@@ -624,33 +637,23 @@ fn public_data_brings_relations_that_the_budget_does_not_reach() {
     let real = related(2000);
     let public = PublicPrior::dangerous_from_public_table(&related(8000), DIGEST).unwrap();
     let distance = |prior: Option<&PublicPrior>| {
-        let options = LedgerOptions {
-            accounting: Method::Grain.accounting(),
-            ..LedgerOptions::new(Epsilon::new(0.05).unwrap(), Delta::new(1e-9).unwrap())
-        };
-        let mut ledger = Ledger::open_with(options).unwrap();
-        let (params, workload) = (Map::new(), Workload::pairs(real.schema()));
+        let options = LedgerOptions::new(
+            Epsilon::new(0.05).unwrap(),
+            Delta::new(1e-9).unwrap(),
+            Method::Grain.accounting(),
+        );
+        let mut ledger = Ledger::open(options).unwrap();
         let (mut rng, mut go_on) = (testkit::noise(2), |_| ControlFlow::Continue(()));
-        let model = match prior {
-            Some(prior) => fit_with_prior(
-                &real,
-                prior,
-                &params,
-                &workload,
-                &mut ledger,
-                &mut rng,
-                &mut go_on,
-            ),
-            None => fit(
-                &real,
-                Method::Grain,
-                &params,
-                &workload,
-                &mut ledger,
-                &mut rng,
-                &mut go_on,
-            ),
-        };
+        let grain = GrainOptions::default().into();
+        let model = fit_from(
+            &real,
+            grain,
+            prior,
+            PAIRS,
+            &mut ledger,
+            &mut rng,
+            &mut go_on,
+        );
         assert_eq!(ledger.remaining(), Rho::ZERO);
         let synthetic = drawn(&model.unwrap(), 2000);
         let pairs = evaluate(&real, &synthetic).unwrap().pairs;
@@ -711,16 +714,17 @@ fn the_number_of_rows_is_within_what_is_stated_as_often_as_it_says() {
     let real = table(&[4, 3, 2], 300, scatter);
     for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
         let within = (0..250).filter(|&seed| {
-            let mut ledger = Ledger::open_with(LedgerOptions {
-                accounting: method.accounting(),
-                ..LedgerOptions::new(Epsilon::new(0.2).unwrap(), Delta::new(1e-6).unwrap())
-            })
+            let mut ledger = Ledger::open(LedgerOptions::new(
+                Epsilon::new(0.2).unwrap(),
+                Delta::new(1e-6).unwrap(),
+                method.accounting(),
+            ))
             .unwrap();
             let model = fit(
                 &real,
                 method,
                 &Map::new(),
-                &Workload::pairs(real.schema()),
+                PAIRS,
                 &mut ledger,
                 &mut testkit::noise(seed),
                 &mut |_| ControlFlow::Continue(()),
@@ -740,12 +744,11 @@ fn public_data_of_another_schema_is_refused_before_anything_is_spent() {
     let public = PublicPrior::dangerous_from_public_table(&public, DIGEST).unwrap();
     let real = table(&[2, 3], 100, |r, _| r);
     let mut ledger = ledger(1.0);
-    let workload = Workload::pairs(real.schema());
-    let refused = fit_with_prior(
+    let refused = fit_from(
         &real,
-        &public,
-        &Map::new(),
-        &workload,
+        GrainOptions::default().into(),
+        Some(&public),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
         &mut |_| ControlFlow::Continue(()),

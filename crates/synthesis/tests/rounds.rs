@@ -1,13 +1,17 @@
 //! AIM and MWEM: what their rounds spend, choose and refuse.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use privacy::{Delta, Entry, Epsilon, Ledger, Mechanism, Rho};
+use privacy::{Accounting, Delta, Entry, Epsilon, Ledger, LedgerOptions, Mechanism, Rho};
 use serde_json::{Value, json};
-use synthesis::{FitError, Method, Model, Workload, evaluate, fit};
+use synthesis::{FitError, Method, Model, NamedMarginal, evaluate};
 use tabular::{CodedTable, Declaration, Schema};
+
+use common::{PAIRS, fit};
 
 fn schema(sizes: &[usize]) -> Schema {
     let column = |(i, &size): (usize, &usize)| {
@@ -54,14 +58,19 @@ fn related(rows: u32) -> CodedTable {
 }
 
 fn ledger(epsilon: f64) -> Ledger {
-    Ledger::open(Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap())
+    Ledger::open(LedgerOptions::new(
+        Epsilon::new(epsilon).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap()
 }
 
 fn fitted(
     table: &CodedTable,
     method: Method,
     params: &Value,
-    workload: &Workload,
+    workload: &[NamedMarginal],
     epsilon: f64,
 ) -> Result<Model, FitError> {
     fit(
@@ -76,14 +85,7 @@ fn fitted(
 }
 
 fn by_default(table: &CodedTable, method: Method, epsilon: f64) -> Model {
-    fitted(
-        table,
-        method,
-        &json!({}),
-        &Workload::pairs(table.schema()),
-        epsilon,
-    )
-    .unwrap()
+    fitted(table, method, &json!({}), PAIRS, epsilon).unwrap()
 }
 
 fn rho(entry: &Entry) -> f64 {
@@ -189,7 +191,7 @@ fn relations_are_found_and_kept() {
 fn only_the_workloads_marginals_and_their_parts_are_chosen() {
     let real = related(20_000);
     let text = "- columns: [c0, c2, c3]\n- columns: [c4]\n";
-    let workload = Workload::parse(text, real.schema()).unwrap();
+    let workload = NamedMarginal::list(text).unwrap();
     let labels = |method, params: &Value| -> Vec<String> {
         let model = fitted(&real, method, params, &workload, 5.0).unwrap();
         let entries = model.ledger().entries();
@@ -238,8 +240,7 @@ fn a_smaller_bound_keeps_the_model_small() {
     });
     let pairs = |mb: u32| {
         let params = json!({"max_model_mb": mb});
-        let workload = Workload::pairs(real.schema());
-        let model = fitted(&real, Method::Aim, &params, &workload, 10.0).unwrap();
+        let model = fitted(&real, Method::Aim, &params, PAIRS, 10.0).unwrap();
         let measured = model.report().two_way.into_iter().map(|pair| pair.columns);
         measured.collect::<BTreeSet<Vec<String>>>().len()
     };
@@ -256,7 +257,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_spent() {
             table,
             method,
             params.as_object().unwrap(),
-            &Workload::pairs(table.schema()),
+            PAIRS,
             &mut ledger,
             &mut testkit::noise(1),
             &mut |_| ControlFlow::Continue(()),
@@ -269,16 +270,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_spent() {
         "AIM measures each of the 5 columns before its rounds begin, at the price of a round each: \
          give at least 5 as `rounds`, not 4, or leave it out"
     );
-    assert!(
-        fitted(
-            &real,
-            Method::Aim,
-            &json!({"rounds": 5}),
-            &Workload::pairs(real.schema()),
-            1.0
-        )
-        .is_ok()
-    );
+    assert!(fitted(&real, Method::Aim, &json!({"rounds": 5}), PAIRS, 1.0).is_ok());
     assert_eq!(
         refusal(Method::Aim, json!({"rouns": 4}), &real, 1.0),
         "AIM has no parameter `rouns`; it has `rounds`, `max_model_mb` and `max_iterations`"
@@ -330,7 +322,7 @@ fn a_cancelled_fit_leaves_what_was_spent_on_record() {
                 &real,
                 method,
                 json!({}).as_object().unwrap(),
-                &Workload::pairs(real.schema()),
+                PAIRS,
                 &mut ledger,
                 &mut testkit::noise(1),
                 &mut |progress| {

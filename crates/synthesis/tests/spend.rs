@@ -1,13 +1,17 @@
 //! What a fit spends, step by step, against the formulas of the papers.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod common;
+
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Entry, Epsilon, Ledger, LedgerOptions, LedgerRecord, Mechanism};
 use serde_json::Map;
-use synthesis::{Method, Workload, fit};
+use synthesis::Method;
 use tabular::{CodedTable, Declaration, Schema};
+
+use common::{PAIRS, fit};
 
 const SIZES: [usize; 5] = [6, 2, 4, 8, 3];
 
@@ -87,17 +91,20 @@ fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
 /// What a fit of the method recorded.
 fn record(method: Method, epsilon: f64, delta: f64, rows_per_id: u32) -> LedgerRecord {
     let options = LedgerOptions {
-        accounting: method.accounting(),
         rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
-        ..LedgerOptions::new(Epsilon::new(epsilon).unwrap(), Delta::new(delta).unwrap())
+        ..LedgerOptions::new(
+            Epsilon::new(epsilon).unwrap(),
+            Delta::new(delta).unwrap(),
+            method.accounting(),
+        )
     };
-    let mut ledger = Ledger::open_with(options).unwrap();
+    let mut ledger = Ledger::open(options).unwrap();
     let table = table();
     fit(
         &table,
         method,
         &Map::new(),
-        &Workload::pairs(table.schema()),
+        PAIRS,
         &mut ledger,
         &mut testkit::noise(3),
         &mut |_| ControlFlow::Continue(()),

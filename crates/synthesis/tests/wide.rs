@@ -1,12 +1,16 @@
 //! A table of a thousand columns.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod common;
+
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions};
 use serde_json::Map;
-use synthesis::{Method, Model, Workload, fit};
+use synthesis::{Method, Model};
 use tabular::{CodedTable, Declaration, Schema};
+
+use common::{PAIRS, fit};
 
 const COLUMNS: u32 = 1_000;
 const ROWS: u32 = 5_000;
@@ -67,16 +71,17 @@ fn distance(a: &CodedTable, b: &CodedTable, pair: [usize; 2]) -> f64 {
 fn a_thousand_columns_get_a_model_of_related_pairs() {
     let real = table();
     for method in [Method::Mst, Method::Grain] {
-        let options = LedgerOptions {
-            accounting: method.accounting(),
-            ..LedgerOptions::new(Epsilon::new(100.0).unwrap(), Delta::new(1e-9).unwrap())
-        };
+        let options = LedgerOptions::new(
+            Epsilon::new(100.0).unwrap(),
+            Delta::new(1e-9).unwrap(),
+            method.accounting(),
+        );
         let model = fit(
             &real,
             method,
             &Map::new(),
-            &Workload::pairs(real.schema()),
-            &mut Ledger::open_with(options).unwrap(),
+            PAIRS,
+            &mut Ledger::open(options).unwrap(),
             &mut testkit::noise(1),
             &mut |_| ControlFlow::Continue(()),
         )

@@ -3,12 +3,16 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod common;
+
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions};
 use serde_json::Map;
-use synthesis::{Method, Workload, fit};
+use synthesis::Method;
 use tabular::{CodedTable, Declaration, Schema};
+
+use common::{PAIRS, fit};
 
 /// Looks random, and is the same every time.
 fn scatter(a: u32, b: u32) -> u32 {
@@ -85,17 +89,18 @@ fn many_columns_take_seconds() {
         ("constraints", Method::Grain, chained(120, 1000)),
     ];
     for (name, method, table) in cases {
-        let options = LedgerOptions {
-            accounting: method.accounting(),
-            ..LedgerOptions::new(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap())
-        };
+        let options = LedgerOptions::new(
+            Epsilon::new(1.0).unwrap(),
+            Delta::new(1e-9).unwrap(),
+            method.accounting(),
+        );
         let before = cpu_seconds();
         let model = fit(
             &table,
             method,
             &Map::new(),
-            &Workload::pairs(table.schema()),
-            &mut Ledger::open_with(options).unwrap(),
+            PAIRS,
+            &mut Ledger::open(options).unwrap(),
             &mut testkit::noise(1),
             &mut |_| ControlFlow::Continue(()),
         );

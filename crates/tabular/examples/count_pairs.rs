@@ -11,7 +11,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use tabular::{CodedTable, Declaration, Schema};
+use tabular::{CodedTable, Declaration, Recoding, Schema};
 
 const SIZES: [usize; 20] = [
     2, 9, 3, 12, 6, 2, 24, 100, 4, 7, 17, 2, 30, 5, 10, 3, 14, 8, 20, 5,
@@ -43,9 +43,9 @@ fn main() {
             .map(|code| code / 2)
             .collect()
     });
-    let recoded = table.recoded(halves.collect(), halved);
+    let recoding = Recoding::new(table.schema(), halves.collect(), halved);
     report("all pairs, recoded to half the codes", || {
-        drop(black_box(recoded.counts_of(&pairs)))
+        drop(black_box(table.recoded_counts_of(&recoding, &pairs)))
     });
 }
 

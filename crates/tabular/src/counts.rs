@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::codes::{Code, Codes, Wiped, with_codes};
-use crate::table::{CodedTable, Recoded};
+use crate::table::{CodedTable, Recoding};
 
 /// Rows handled together: their cell numbers stay in the nearest cache.
 const TILE: usize = 1 << 12;
@@ -60,36 +60,27 @@ impl CodedTable {
         });
         count(&columns.collect::<Vec<_>>(), self.rows, cliques)
     }
-}
 
-impl Recoded<'_> {
-    /// As [`CodedTable::counts`], over the new codes.
+    /// As [`counts_of`](Self::counts_of), under other codes. Nothing is copied: codes are replaced
+    /// while they are counted.
     ///
     /// # Panics
-    /// If there is no such column, or there are more than 2^31 cells.
+    /// As [`counts`](Self::counts) does, and if the recoding is for another number of columns.
     #[must_use]
-    pub fn counts(&self, clique: &[usize]) -> Counts {
-        only(self.counts_of(&[clique.to_vec()]))
-    }
-
-    /// As [`CodedTable::counts_of`], over the new codes.
-    ///
-    /// # Panics
-    /// As [`counts`](Self::counts) does.
-    #[must_use]
-    pub fn counts_of(&self, cliques: &[Vec<usize>]) -> Vec<Counts> {
-        let recodings = self.maps.iter().zip(&self.sizes);
-        let columns = self
-            .table
-            .columns
-            .iter()
-            .zip(recodings)
-            .map(|(codes, (map, &size))| Column {
-                codes,
-                map: Some(map),
-                size,
-            });
-        count(&columns.collect::<Vec<_>>(), self.table.rows, cliques)
+    pub fn recoded_counts_of(&self, recoding: &Recoding, cliques: &[Vec<usize>]) -> Vec<Counts> {
+        assert_eq!(
+            recoding.maps.len(),
+            self.columns.len(),
+            "there is a map for each column"
+        );
+        let recodings = recoding.maps.iter().zip(&recoding.sizes);
+        let recoded = self.columns.iter().zip(recodings);
+        let columns = recoded.map(|(codes, (map, &size))| Column {
+            codes,
+            map: Some(map),
+            size,
+        });
+        count(&columns.collect::<Vec<_>>(), self.rows, cliques)
     }
 }
 
@@ -559,12 +550,11 @@ mod tests {
                 codes.iter().map(|&code| map[code as usize]).collect()
             }).collect();
             let table = CodedTable::from_codes(schema(&sizes), &columns).unwrap();
-            let recoded = table.recoded(maps, new_sizes.clone());
+            let recoding = Recoding::new(table.schema(), maps, new_sizes.clone());
             let cliques = cliques(4);
-            for (clique, counts) in cliques.iter().zip(recoded.counts_of(&cliques)) {
+            for (clique, counts) in cliques.iter().zip(table.recoded_counts_of(&recoding, &cliques)) {
                 prop_assert_eq!(counts.dangerous_reveal(), naive(&new_sizes, &new_columns, clique));
             }
-            prop_assert_eq!(recoded.counts(&[2]).dangerous_reveal(), naive(&new_sizes, &new_columns, &[2]));
         }
     }
 

@@ -140,6 +140,19 @@ impl Joined {
         self.rows_per_id
     }
 
+    /// The columns, which are public.
+    pub fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(JoinedColumn::name)
+    }
+
+    /// How many codes each column has, where it is declared.
+    pub fn declared_sizes(&self) -> impl Iterator<Item = Option<usize>> {
+        self.columns.iter().map(|column| match column {
+            JoinedColumn::Coded(column, _) => Some(column.size()),
+            JoinedColumn::Raw { .. } => None,
+        })
+    }
+
     /// Whether part of the domain is still unknown: a column is undeclared, or its bins are to have equal mass.
     #[must_use]
     pub fn needs_discovery(&self) -> bool {

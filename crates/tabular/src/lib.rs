@@ -27,6 +27,7 @@ mod codes;
 mod column;
 mod condition;
 mod constraint;
+mod count_source;
 mod counts;
 mod day;
 mod declaration;
@@ -61,6 +62,7 @@ pub use condition::{Condition, ConditionError};
 pub use constraint::{
     Constraint, DeclaredConstraint, DeclaredValue, MAX_CONSTRAINT_CELLS, MAX_CONSTRAINTS,
 };
+pub use count_source::{CountSource, SourceError};
 pub use day::{Day, NotADay};
 pub use declaration::{Declaration, Declared, DeclaredKind};
 pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
@@ -77,6 +79,6 @@ pub use read_csv::read_csv;
 pub use read_parquet::{read_parquet, read_parquet_while};
 pub use schema::{MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, Schema, SchemaError};
 pub use spreadsheet::is_formula;
-pub use table::{CodedTable, CodesError, Recoded};
+pub use table::{CodedTable, CodesError, Recoding};
 pub use upload::Upload;
 pub use write::{Format, RowWriter, UnknownFormat, write_csv, write_json};

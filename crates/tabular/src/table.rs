@@ -17,9 +17,13 @@ pub struct CodedTable {
     pub(crate) columns: Vec<Codes>,
 }
 
-/// A [`CodedTable`] seen under other codes; see [`CodedTable::recoded`].
-pub struct Recoded<'a> {
-    pub(crate) table: &'a CodedTable,
+/// Fewer codes to count a table under: code `c` of column `i` counts as `maps[i][c]`, one of
+/// `sizes[i]`.
+///
+/// The maps must come from public facts or from what was released; then counts have the sensitivity
+/// that those of the table itself have.
+#[derive(Debug, Clone)]
+pub struct Recoding {
     pub(crate) maps: Vec<Vec<u32>>,
     pub(crate) sizes: Vec<usize>,
 }
@@ -101,38 +105,6 @@ impl CodedTable {
         &self.schema
     }
 
-    /// The table under fewer codes: code `c` of column `i` counts as `maps[i][c]`, one of `sizes[i]`. Nothing is copied:
-    /// codes are replaced while they are counted.
-    ///
-    /// The maps must come from public facts or from what was released; then counts have the sensitivity that those of the table
-    /// itself have.
-    ///
-    /// # Panics
-    /// If there is not one map and size for each column, a map has not one entry for each code, or an entry is not below the
-    /// size.
-    #[must_use]
-    pub fn recoded(&self, maps: Vec<Vec<u32>>, sizes: Vec<usize>) -> Recoded<'_> {
-        let columns = self.schema.columns();
-        assert_eq!(maps.len(), columns.len(), "there is a map for each column");
-        assert_eq!(
-            sizes.len(),
-            columns.len(),
-            "there is a size for each column"
-        );
-        for ((column, map), &size) in columns.iter().zip(&maps).zip(&sizes) {
-            assert_eq!(map.len(), column.size(), "a map has an entry for each code");
-            assert!(
-                map.iter().all(|&code| (code as usize) < size),
-                "new codes are below their size"
-            );
-        }
-        Recoded {
-            table: self,
-            maps,
-            sizes,
-        }
-    }
-
     /// How many rows everything of one id may add or remove, at most; see
     /// [`Joined::rows_per_id`](crate::Joined::rows_per_id).
     #[must_use]
@@ -161,19 +133,34 @@ impl std::fmt::Debug for CodedTable {
     }
 }
 
-impl Recoded<'_> {
+impl Recoding {
+    /// For tables of this schema.
+    ///
+    /// # Panics
+    /// If there is not one map and size for each column, a map has not one entry for each code, or
+    /// an entry is not below the size.
+    #[must_use]
+    pub fn new(schema: &Schema, maps: Vec<Vec<u32>>, sizes: Vec<usize>) -> Self {
+        let columns = schema.columns();
+        assert_eq!(maps.len(), columns.len(), "there is a map for each column");
+        assert_eq!(
+            sizes.len(),
+            columns.len(),
+            "there is a size for each column"
+        );
+        for ((column, map), &size) in columns.iter().zip(&maps).zip(&sizes) {
+            assert_eq!(map.len(), column.size(), "a map has an entry for each code");
+            assert!(
+                map.iter().all(|&code| (code as usize) < size),
+                "new codes are below their size"
+            );
+        }
+        Self { maps, sizes }
+    }
+
     /// Number of codes of each column.
     #[must_use]
     pub fn sizes(&self) -> &[usize] {
         &self.sizes
-    }
-}
-
-impl std::fmt::Debug for Recoded<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recoded")
-            .field("table", self.table)
-            .field("sizes", &self.sizes)
-            .finish_non_exhaustive()
     }
 }

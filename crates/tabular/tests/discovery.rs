@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::num::NonZeroU32;
 
 use expect_test::{Expect, expect};
-use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
+use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use tabular::{
     CodedTable, DiscoveryError, Joined, KeyHasher, Kind, Limits, Schema, Upload, read_csv,
 };
@@ -28,9 +28,9 @@ fn upload(csv: &str, schema: Option<&Schema>) -> Upload {
 fn ledger(epsilon: f64) -> Ledger {
     let (epsilon, delta) = (Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap());
     let threshold_share = Some(0.5);
-    Ledger::open_with(LedgerOptions {
+    Ledger::open(LedgerOptions {
         threshold_share,
-        ..LedgerOptions::new(epsilon, delta)
+        ..LedgerOptions::new(epsilon, delta, Accounting::Zcdp)
     })
     .unwrap()
 }
@@ -312,7 +312,7 @@ fn declared_quantiles_are_paid_for_and_the_rest_is_free() {
     let joined = Joined::single(upload(&people(20_000), Some(&declared(WITH_QUANTILES))));
     assert!(joined.needs_discovery());
     let (epsilon, delta) = (Epsilon::new(2.0).unwrap(), Delta::new(1e-9).unwrap());
-    let mut ledger = Ledger::open(epsilon, delta);
+    let mut ledger = Ledger::open(LedgerOptions::new(epsilon, delta, Accounting::Zcdp)).unwrap();
     let discovery = tenth(&ledger);
     let table = joined
         .into_coded(
@@ -371,7 +371,8 @@ fn refusals_come_before_anything_is_spent() {
     let rng = &mut NoiseRng::dangerous_from_seed(1);
     let (epsilon, delta) = (Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
 
-    let mut without_delta = Ledger::open(epsilon, delta);
+    let mut without_delta =
+        Ledger::open(LedgerOptions::new(epsilon, delta, Accounting::Zcdp)).unwrap();
     let discovery = tenth(&without_delta);
     let refused = joined()
         .into_coded(&mut without_delta, discovery, rng)
@@ -526,7 +527,12 @@ fn a_ledger_for_fewer_rows_of_an_id_is_refused() {
         let csv = "id,a\n1,x\n1,y\n2,x\n".as_bytes();
         Joined::single(read_csv(csv, Some("id"), None, &KeyHasher::new([5; 16]), &limits).unwrap())
     };
-    let mut ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap());
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-6).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     let rho = ledger.total();
     let refused = read().into_coded(&mut ledger, rho, &mut NoiseRng::from_os().unwrap());
     assert_eq!(

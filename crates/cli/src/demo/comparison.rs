@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
-use privacy::{Ledger, LedgerOptions, NoiseRng};
+use privacy::NoiseRng;
 use protocol::Agreement;
 use serde_json::{Value, json};
 use service::CheckedAgreement;
-use synthesis::{Workload, evaluate};
+use synthesis::{FitPlan, KnownColumns, MethodOptions, evaluate};
 use tabular::{CodedTable, Joined, KeyHasher, Limits, Schema, Upload};
 
 use crate::demo::Party;
@@ -101,21 +101,14 @@ fn read(csv: &[u8], key: Option<&str>, schema: &Schema) -> anyhow::Result<Upload
 fn alone(upload: Upload, agreement: &CheckedAgreement) -> anyhow::Result<Vec<Vec<u32>>> {
     let rows = u64::try_from(upload.rows())?;
     let table = Joined::single(upload).dangerous_into_coded();
-    let mut ledger = Ledger::open_with(LedgerOptions {
-        accounting: agreement.method().accounting(),
-        ..LedgerOptions::new(agreement.epsilon(), agreement.delta())
-    })?;
-    let mut rng = NoiseRng::from_os()?;
-    let model = synthesis::fit(
-        &table,
-        agreement.method(),
-        agreement.params(),
-        &Workload::pairs(table.schema()),
-        &mut ledger,
-        &mut rng,
-        &mut |_| ControlFlow::Continue(()),
-    )?;
-    let mut columns = vec![Vec::new(); table.schema().columns().len()];
+    let options = MethodOptions::read(agreement.method(), agreement.params())?;
+    let plan = FitPlan::new(options, agreement.epsilon(), agreement.delta());
+    let plan = plan.check(KnownColumns::from_data())?;
+    let mut go_on = |_| ControlFlow::Continue(());
+    let model = plan
+        .open_coded(table)
+        .fit(&mut NoiseRng::from_os()?, &mut go_on)?;
+    let mut columns = vec![Vec::new(); model.schema().columns().len()];
     let mut samples = model.sample(rows, None);
     while let Some(chunk) = samples.next_chunk() {
         for (column, more) in columns.iter_mut().zip(chunk) {

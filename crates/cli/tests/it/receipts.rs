@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use privacy::{Delta, Epsilon, Ledger};
+use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
 use protocol::{
     AgreementHash, Digest, KeyFingerprint, RECEIPT_VERSION, Receipt, ReceiptParty, RoomId,
     SignedReceipt, receipt_user_data,
@@ -22,7 +22,12 @@ fn receipt_in(folder: &Path) {
         key: KeyFingerprint::from_bytes([byte; 32]),
         input: Digest::from_bytes([byte; 48]),
     };
-    let ledger = Ledger::open(Epsilon::new(1.0).unwrap(), Delta::new(1e-9).unwrap());
+    let ledger = Ledger::open(LedgerOptions::new(
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     let text = Receipt {
         version: RECEIPT_VERSION,
         room: RoomId::from_bytes([7; 32]),

@@ -6,7 +6,7 @@ mod record;
 mod spending;
 mod truth;
 
-use privacy::{Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, Rho};
+use privacy::{Accounting, Delta, Epsilon, InvalidParameter, Ledger, LedgerOptions, Rho};
 
 fn epsilon(value: f64) -> Epsilon {
     Epsilon::new(value).unwrap()
@@ -24,8 +24,8 @@ fn rho(value: f64) -> Rho {
 
 /// A ledger that keeps a share of delta for thresholding.
 fn with_threshold(epsilon: Epsilon, delta: Delta, share: f64) -> Result<Ledger, InvalidParameter> {
-    Ledger::open_with(LedgerOptions {
+    Ledger::open(LedgerOptions {
         threshold_share: Some(share),
-        ..LedgerOptions::new(epsilon, delta)
+        ..LedgerOptions::new(epsilon, delta, Accounting::Zcdp)
     })
 }

@@ -121,7 +121,12 @@ fn changing_one_id_costs_twice_for_gaussian_noise_on_counts_and_four_times_for_t
 
 #[test]
 fn a_domain_from_the_data_leaves_no_guarantee_whatever_is_noted_later() {
-    let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     for (noted, kept, guarantees) in [
         (DomainSource::Declared, DomainSource::Declared, 2),
         (DomainSource::Discovered, DomainSource::Discovered, 2),
@@ -138,7 +143,16 @@ fn a_domain_from_the_data_leaves_no_guarantee_whatever_is_noted_later() {
         assert_eq!(record.check(), Ok(()));
     }
     // Neither guarantees put back nor the source denied.
-    let with = serde_json::to_value(Ledger::open(epsilon(1.0), delta(1e-9)).record()).unwrap();
+    let with = serde_json::to_value(
+        Ledger::open(LedgerOptions::new(
+            epsilon(1.0),
+            delta(1e-9),
+            Accounting::Zcdp,
+        ))
+        .unwrap()
+        .record(),
+    )
+    .unwrap();
     for (field, value) in [
         ("guarantees", &with["guarantees"]),
         ("domain", &json!("declared")),
@@ -155,9 +169,9 @@ fn a_domain_from_the_data_leaves_no_guarantee_whatever_is_noted_later() {
 
 /// Of a fit that spends all of its epsilon, and starts from this.
 fn started_from(prior: Prior, promised: f64, rows_per_id: u32) -> LedgerRecord {
-    let mut ledger = Ledger::open_with(LedgerOptions {
+    let mut ledger = Ledger::open(LedgerOptions {
         rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
-        ..LedgerOptions::new(epsilon(promised), delta(1e-9))
+        ..LedgerOptions::new(epsilon(promised), delta(1e-9), Accounting::Zcdp)
     })
     .unwrap();
     ledger.note_prior(prior);
@@ -258,7 +272,12 @@ fn a_record_that_does_not_say_what_it_started_from_is_read_and_written_as_it_was
 
 #[test]
 fn a_ledger_spent_in_full_guarantees_what_it_promised() {
-    let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     let mut rng = NoiseRng::dangerous_from_seed(52);
     let total = ledger.total();
     ledger
@@ -281,11 +300,10 @@ fn a_ledger_spent_in_full_guarantees_what_it_promised() {
 
 /// Gaussian noise alone, for so many rows per id.
 fn gaussian_record(accounting: Accounting, rows_per_id: u32) -> LedgerRecord {
-    let mut ledger = Ledger::open_with(LedgerOptions {
-        accounting,
+    let mut ledger = Ledger::open(LedgerOptions {
         threshold_share: Some(0.25),
         rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
-        ..LedgerOptions::new(epsilon(3.0), delta(1e-9))
+        ..LedgerOptions::new(epsilon(3.0), delta(1e-9), accounting)
     })
     .unwrap();
     let mut rng = NoiseRng::dangerous_from_seed(53);
@@ -360,7 +378,13 @@ fn rows_per_id_are_stated_and_checked() {
 
 #[test]
 fn an_unused_ledger_reveals_nothing() {
-    let record = Ledger::open(epsilon(1.0), delta(1e-9)).record();
+    let record = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Zcdp,
+    ))
+    .unwrap()
+    .record();
     assert_eq!(record.check(), Ok(()));
     assert_eq!(record.guarantees()[0].epsilon(), 0.0);
     assert_eq!(record.remaining(), record.total());
@@ -461,7 +485,13 @@ fn a_spend_that_is_left_out_or_added_is_noticed() {
 
 #[test]
 fn more_rho_than_epsilon_and_delta_allow_is_noticed() {
-    let record = Ledger::open(epsilon(1.0), delta(1e-9)).record();
+    let record = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Zcdp,
+    ))
+    .unwrap()
+    .record();
     let mut changed = serde_json::to_value(&record).unwrap();
     let more = json!(rho(record.total().get() * (1.0 + 1e-9)).get());
     changed["total"] = more.clone();

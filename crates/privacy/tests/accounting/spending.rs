@@ -71,11 +71,10 @@ fn any_ledger(epsilon_value: f64, delta_value: f64) -> impl Strategy<Value = Led
     let accounting = prop_oneof![Just(Accounting::Zcdp), Just(Accounting::Gdp)];
     let rows = prop_oneof![Just(1_u32), Just(3), Just(1 << 16)];
     (accounting, rows).prop_map(move |(accounting, rows)| {
-        Ledger::open_with(LedgerOptions {
-            accounting,
+        Ledger::open(LedgerOptions {
             threshold_share: Some(0.1),
             rows_per_id: NonZeroU32::new(rows).unwrap(),
-            ..LedgerOptions::new(epsilon(epsilon_value), delta(delta_value))
+            ..LedgerOptions::new(epsilon(epsilon_value), delta(delta_value), accounting)
         })
         .unwrap()
     })
@@ -83,7 +82,12 @@ fn any_ledger(epsilon_value: f64, delta_value: f64) -> impl Strategy<Value = Led
 
 /// What the generator gives next, seen through a ledger of its own.
 fn next_noise(rng: &mut NoiseRng) -> Vec<i64> {
-    let mut other = Ledger::open(epsilon(1.0), delta(1e-9));
+    let mut other = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     other
         .measure(
             "to look at the generator",
@@ -147,8 +151,8 @@ proptest! {
     ) {
         let open = |rows_per_id| {
             let rows_per_id = NonZeroU32::new(rows_per_id).unwrap();
-            let options = LedgerOptions::new(epsilon(1e3), delta(0.5));
-            Ledger::open_with(LedgerOptions { rows_per_id, ..options }).unwrap()
+            let options = LedgerOptions::new(epsilon(1e3), delta(0.5), Accounting::Zcdp);
+            Ledger::open(LedgerOptions { rows_per_id, ..options }).unwrap()
         };
         let (mut one, mut many) = (open(1), open(rows));
         let square = f64::from(rows).powi(2);
@@ -185,10 +189,11 @@ proptest! {
 
 #[test]
 fn gaussian_accounting_refuses_other_noise() {
-    let mut ledger = Ledger::open_with(LedgerOptions {
-        accounting: Accounting::Gdp,
-        ..LedgerOptions::new(epsilon(1.0), delta(1e-9))
-    })
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Gdp,
+    ))
     .unwrap();
     let mut rng = NoiseRng::dangerous_from_seed(4);
     let refusal = |label: &str| LedgerError::NotGaussian {
@@ -204,9 +209,9 @@ fn gaussian_accounting_refuses_other_noise() {
 #[test]
 fn more_rows_per_id_than_there_is_room_for_are_refused() {
     let rows_per_id = NonZeroU32::new((1 << 16) + 1).unwrap();
-    let refused = Ledger::open_with(LedgerOptions {
+    let refused = Ledger::open(LedgerOptions {
         rows_per_id,
-        ..LedgerOptions::new(epsilon(1.0), delta(1e-9))
+        ..LedgerOptions::new(epsilon(1.0), delta(1e-9), Accounting::Zcdp)
     });
     assert_eq!(
         refused.err(),
@@ -216,7 +221,12 @@ fn more_rows_per_id_than_there_is_room_for_are_refused() {
 
 #[test]
 fn the_whole_budget_can_be_spent_to_the_last_unit_and_no_further() {
-    let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     let mut rng = NoiseRng::dangerous_from_seed(1);
     let (total, unit) = (ledger.total(), rho(2.0_f64.powi(-48)));
     for part in total.split(&[0.1, 0.2, 0.7]).unwrap() {
@@ -270,7 +280,12 @@ fn shares_of_the_threshold_delta_can_all_be_spent() {
 
 #[test]
 fn without_delta_kept_for_it_no_key_is_released() {
-    let mut ledger = Ledger::open(epsilon(1.0), delta(1e-9));
+    let mut ledger = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Zcdp,
+    ))
+    .unwrap();
     let mut rng = NoiseRng::dangerous_from_seed(3);
     let keys = KeyCounts::from_exact(vec![1_000_000]);
     let refused = ledger.release_keys("keys", keys, rho(1e-3), delta(1e-12), &mut rng);
@@ -294,7 +309,13 @@ fn a_share_of_delta_must_leave_some_for_both_sides() {
 
 #[test]
 fn keeping_delta_for_thresholding_costs_rho() {
-    let whole = Ledger::open(epsilon(1.0), delta(1e-9)).total();
+    let whole = Ledger::open(LedgerOptions::new(
+        epsilon(1.0),
+        delta(1e-9),
+        Accounting::Zcdp,
+    ))
+    .unwrap()
+    .total();
     let half = with_threshold(epsilon(1.0), delta(1e-9), 0.5)
         .unwrap()
         .total();

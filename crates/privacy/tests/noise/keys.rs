@@ -1,15 +1,15 @@
 use std::num::NonZeroU32;
 
-use privacy::{Delta, Epsilon, KeyCounts, Ledger, LedgerOptions, NoiseRng, Rho};
+use privacy::{Accounting, Delta, Epsilon, KeyCounts, Ledger, LedgerOptions, NoiseRng, Rho};
 
 use crate::rho_of_sigma;
 
 fn ledger(rows_per_id: u32) -> Ledger {
     let (epsilon, delta) = (Epsilon::new(1000.0).unwrap(), Delta::new(0.9).unwrap());
-    Ledger::open_with(LedgerOptions {
+    Ledger::open(LedgerOptions {
         threshold_share: Some(0.9),
         rows_per_id: NonZeroU32::new(rows_per_id).unwrap(),
-        ..LedgerOptions::new(epsilon, delta)
+        ..LedgerOptions::new(epsilon, delta, Accounting::Zcdp)
     })
     .unwrap()
 }

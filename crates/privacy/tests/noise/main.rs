@@ -9,11 +9,16 @@ mod opendp;
 mod selection;
 mod statistics;
 
-use privacy::{Counts, Delta, Epsilon, Ledger, NoiseRng, Rho, Score};
+use privacy::{Accounting, Counts, Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho, Score};
 
 /// A ledger with the largest total there is.
 fn ample_ledger() -> Ledger {
-    Ledger::open(Epsilon::new(1000.0).unwrap(), Delta::new(1e-9).unwrap())
+    Ledger::open(LedgerOptions::new(
+        Epsilon::new(1000.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+        Accounting::Zcdp,
+    ))
+    .unwrap()
 }
 
 fn zeros(cells: usize) -> Counts {

@@ -1,9 +1,10 @@
 use marginals::{Clique, MarkovRandomField};
 use privacy::{Counts, Rho, Score};
-use tabular::Recoded;
+use tabular::Recoding;
 
 use super::levels::Hierarchy;
-use crate::fit::{FitError, Run};
+use crate::fit_error::FitError;
+use crate::run::Run;
 
 /// Groups of a column in a pair, finest first. A column with fewer codes has all of them.
 const GROUPS: [usize; 7] = [256, 128, 64, 32, 16, 8, 4];
@@ -80,12 +81,13 @@ fn levels_of(hierarchy: &Hierarchy, groups: usize) -> Vec<usize> {
     levels.map(|levels| levels.at_most(groups)).collect()
 }
 
-/// Counts pairs, each at its finest resolution. `table` has the columns at [`counted_levels`].
+/// Counts pairs, each at its finest resolution. The recoding is to [`counted_levels`].
 pub(crate) fn count_pairs(
-    table: &Recoded<'_>,
+    run: &Run<'_>,
+    recoding: &Recoding,
     hierarchy: &Hierarchy,
     pairs: &[([usize; 2], f64)],
-) -> Vec<Pair> {
+) -> Result<Vec<Pair>, FitError> {
     /// Cells that are counted together: enough to share a pass over the rows, few enough for memory.
     const BATCH_CELLS: usize = 1 << 22;
     let counted = counted_levels(hierarchy);
@@ -100,7 +102,7 @@ pub(crate) fn count_pairs(
         };
         let batch = rest.iter().take_while(within).count().max(1);
         let (now, later) = rest.split_at(batch);
-        let cliques: Vec<Vec<usize>> = now.iter().map(|(columns, _)| columns.to_vec()).collect();
+        let cliques: Vec<Clique> = now.iter().map(|&(pair, _)| Clique::new(pair)).collect();
         let of_pair = |(&(columns, weight), counts): (&([usize; 2], f64), Counts)| {
             let resolutions = resolutions(hierarchy, columns, most_cells);
             let levels = columns.map(|column| counted[column]);
@@ -113,10 +115,11 @@ pub(crate) fn count_pairs(
                 counts,
             }
         };
-        counts.extend(now.iter().zip(table.counts_of(&cliques)).map(of_pair));
+        let counted = run.count_recoded(&cliques, Some(recoding))?;
+        counts.extend(now.iter().zip(counted).map(of_pair));
         rest = later;
     }
-    counts
+    Ok(counts)
 }
 
 impl Pair {

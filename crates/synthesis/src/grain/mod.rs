@@ -27,18 +27,21 @@ use marginals::{
     Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField, Measurement, TreeSizer,
     estimate_total, estimate_watched, project_to_simplex,
 };
-use privacy::Rho;
+use privacy::{Accounting, Rho};
 use serde_json::{Map, Value};
+use tabular::{Recoding, Schema};
 
 use crate::batches::batches;
 use crate::compression::Compression;
 use crate::constraints::Constraints;
 use crate::errors::measure_errors;
-use crate::fit::{FitError, Run};
+use crate::fit_error::{FitError, PlanError};
+use crate::fitted::{Coarse, Fitted};
 use crate::measured::Measured;
-use crate::method::{Method, ParameterError};
-use crate::model::{Coarse, Model};
-use crate::public::PublicPrior;
+use crate::mechanism::{Mechanism, PreparedFit, parts_of_columns};
+use crate::parameters::{ParameterError, WholeNumber, whole_numbers};
+use crate::prior::PublicPrior;
+use crate::run::Run;
 use crate::workload::Workload;
 use candidates::{
     Candidate, Pair, coarsest_levels, count_pairs, counted_levels, expected_pairs,
@@ -48,38 +51,77 @@ use choice::{Bounds, choose};
 use levels::{Hierarchy, Levels};
 use smoothing::{shrink_residual, smooth_counts};
 
-/// Checked parameters.
-pub(crate) struct GrainParameters {
-    /// Cells of the model's junction tree, besides those of the columns and constraints alone.
-    max_cells: u128,
+const NAME: &str = "GRAIN";
+const MAX_CELLS: WholeNumber = WholeNumber {
+    name: "max_cells",
+    least: 1000,
+    most: 1 << 27,
+};
+const _: () = assert!(MAX_CELLS.most as u128 == MAX_TREE_CELLS);
+
+/// Options of [GRAIN](crate::Method::Grain).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrainOptions {
+    /// Cells of the model's junction tree, besides those of the columns and constraints alone: from
+    /// 1,000 to 2^27.
+    pub max_cells: u64,
 }
 
-impl GrainParameters {
-    const DEFAULT_MAX_CELLS: u64 = 1 << 20;
+impl Default for GrainOptions {
+    fn default() -> GrainOptions {
+        GrainOptions { max_cells: 1 << 20 }
+    }
+}
 
-    pub(crate) fn new(params: &Map<String, Value>) -> Result<GrainParameters, ParameterError> {
-        let mut max_cells = GrainParameters::DEFAULT_MAX_CELLS;
-        for (name, value) in params {
-            if name != "max_cells" {
-                return Err(ParameterError::Unknown {
-                    method: Method::Grain,
-                    name: name.clone(),
-                    known: "it has `max_cells`",
-                });
-            }
-            let in_range = |cells: &u64| (1000..=MAX_TREE_CELLS).contains(&u128::from(*cells));
-            max_cells = value
-                .as_u64()
-                .filter(in_range)
-                .ok_or(ParameterError::Value {
-                    method: Method::Grain,
-                    name: "max_cells",
-                    expected: "a whole number between 1000 and 134217728",
-                })?;
-        }
-        Ok(GrainParameters {
-            max_cells: max_cells.into(),
+impl GrainOptions {
+    pub(crate) fn read(params: &Map<String, Value>) -> Result<GrainOptions, ParameterError> {
+        let [max_cells] = whole_numbers(NAME, params, [&MAX_CELLS], "it has `max_cells`")?;
+        let default = GrainOptions::default();
+        Ok(GrainOptions {
+            max_cells: max_cells.unwrap_or(default.max_cells),
         })
+    }
+}
+
+impl Mechanism for GrainOptions {
+    fn accounting(&self) -> Accounting {
+        Accounting::Gdp
+    }
+
+    fn takes_prior(&self) -> bool {
+        true
+    }
+
+    fn check_options(&self) -> Result<(), ParameterError> {
+        MAX_CELLS.check(NAME, self.max_cells).map(drop)
+    }
+
+    /// The least part is a column's in its share of the whole, or scores of a round.
+    fn parts(&self, sizes: &[usize]) -> f64 {
+        20.0 * parts_of_columns(sizes)
+    }
+
+    fn prepare(&self, _: &Schema, workload: &Workload) -> Result<Box<dyn PreparedFit>, PlanError> {
+        Ok(Box::new(Grain {
+            max_cells: self.max_cells.into(),
+            workload: workload.clone(),
+        }))
+    }
+}
+
+/// What a fit does, as far as it follows from public facts.
+struct Grain {
+    max_cells: u128,
+    workload: Workload,
+}
+
+impl PreparedFit for Grain {
+    fn fit(
+        self: Box<Self>,
+        run: &mut Run<'_>,
+        prior: Option<&PublicPrior>,
+    ) -> Result<Fitted, FitError> {
+        fit(run, &self, prior)
     }
 }
 
@@ -94,14 +136,16 @@ const SHARE_OF_ERRORS: f64 = 0.03;
 /// Pairs that are scored at all resolutions. Where there are more, those that score best at a coarse one.
 const MOST_PAIRS: usize = 2000;
 
-pub(crate) fn fit(
+fn fit(
     run: &mut Run<'_>,
-    parameters: &GrainParameters,
-    workload: &Workload,
+    Grain {
+        max_cells,
+        workload,
+    }: &Grain,
     prior: Option<&PublicPrior>,
-) -> Result<Model, FitError> {
+) -> Result<Fitted, FitError> {
     let whole = run.ledger.remaining();
-    let columns = run.table.schema().columns().len();
+    let columns = run.schema().columns().len();
     let pairs = weighted_pairs(workload);
     let of_pairs = if pairs.is_empty() { 0.0 } else { 1.0 };
     let shares = [
@@ -121,10 +165,10 @@ pub(crate) fn fit(
     one_ways.measure_if_any(run, more)?;
     let mut fit = Fit::new(run, one_ways);
     if let Some(prior) = prior {
-        fit.take_public_pairs(&pairs, prior, parameters.max_cells)?;
+        fit.take_public_pairs(&pairs, prior, *max_cells)?;
     }
     if !pairs.is_empty() {
-        fit.measure_pairs(run, &pairs, for_scores, for_errors, parameters.max_cells)?;
+        fit.measure_pairs(run, &pairs, for_scores, for_errors, *max_cells)?;
     }
     let unspent = run
         .ledger
@@ -133,7 +177,7 @@ pub(crate) fn fit(
         .unwrap_or(Rho::ZERO);
     fit.one_ways.measure_if_any(run, unspent)?;
     fit.update_masses();
-    fit.into_model(run, workload)
+    fit.into_fitted(run, workload)
 }
 
 /// The workload's pairs and those within its larger marginals, each with the sum of their weights.
@@ -162,16 +206,8 @@ impl OneWays {
         }
     }
 
-    /// Shares of the budget are in proportion to size^(2/3), which minimises the sum of the expected L1 errors, size * sigma.
     fn measure(&mut self, run: &mut Run<'_>, rho: Rho) -> Result<(), FitError> {
-        let sizes = run.table.schema().sizes();
-        let share = |(column, &size): (usize, &usize)| {
-            (Clique::new([column]), (size as f64).powf(2.0 / 3.0))
-        };
-        let cliques: Vec<(Clique, f64)> = sizes.iter().enumerate().map(share).collect();
-        let measured = run.measure("measuring columns", rho, &cliques, |table, clique| {
-            table.counts(clique.attributes())
-        })?;
+        let measured = run.measure_columns(rho)?;
         self.measured
             .iter_mut()
             .zip(measured)
@@ -266,7 +302,7 @@ impl Fit {
     fn new(run: &Run<'_>, one_ways: OneWays) -> Fit {
         /// Columns with more codes have their rare ones merged.
         const MOST_CODES: usize = 256;
-        let constraints = Constraints::of(run.table.schema());
+        let constraints = Constraints::of(run.schema());
         let compression = |column: usize| {
             let (values, sigma) = one_ways.mean(column);
             if values.len() <= MOST_CODES || constraints.touch(column) {
@@ -327,8 +363,8 @@ impl Fit {
             pairs.to_vec()
         };
         run.at("counting pairs", 0, pairs.len())?;
-        let recoded = self.recoded(run, &counted_levels(&self.hierarchy));
-        let pairs = count_pairs(&recoded, &self.hierarchy, &pairs);
+        let recoding = self.recoding(run.schema(), &counted_levels(&self.hierarchy));
+        let pairs = count_pairs(run, &recoding, &self.hierarchy, &pairs)?;
         for (round, part) in parts.into_iter().take(ROUNDS).enumerate() {
             let candidates = score(run, &self.hierarchy, &model, &pairs, part)?;
             let later = for_scores_of_later_rounds(for_scores, part, round);
@@ -483,8 +519,8 @@ impl Fit {
         sums
     }
 
-    /// The table at these levels of its columns.
-    fn recoded<'a>(&self, run: &Run<'a>, counted: &[usize]) -> tabular::Recoded<'a> {
+    /// How to count a table at these levels of its columns.
+    fn recoding(&self, schema: &Schema, counted: &[usize]) -> Recoding {
         let map = |(column, compression): (usize, &Compression)| -> Vec<u32> {
             let groups = self.hierarchy.levels[column].map(counted[column]);
             compression
@@ -499,7 +535,7 @@ impl Fit {
             .enumerate()
             .map(|(column, &level)| self.hierarchy.levels[column].size(level))
             .collect();
-        run.table.recoded(maps, sizes)
+        Recoding::new(schema, maps, sizes)
     }
 
     /// Of very many pairs those that seem least independent, at their coarsest resolution: nothing
@@ -514,17 +550,18 @@ impl Fit {
         /// Pairs whose tables are in memory together.
         const BATCH: usize = 1 << 14;
         let levels = coarsest_levels(&self.hierarchy);
-        let recoded = self.recoded(run, &levels);
+        let recoding = self.recoding(run.schema(), &levels);
         let mut scores = Vec::with_capacity(pairs.len());
         for batch in pairs.chunks(BATCH) {
             run.at("comparing columns", scores.len(), pairs.len())?;
-            let cliques: Vec<Vec<usize>> = batch.iter().map(|(pair, _)| pair.to_vec()).collect();
+            let cliques: Vec<Clique> = batch.iter().map(|&(pair, _)| Clique::new(pair)).collect();
             let coarse: Vec<([usize; 2], [usize; 2])> = batch
                 .iter()
                 .map(|&(columns, _)| (columns, columns.map(|column| levels[column])))
                 .collect();
             let expected = expected_pairs(&self.hierarchy, independent, &coarse)?;
-            let counted = recoded.counts_of(&cliques).into_iter().zip(expected);
+            let counts = run.count_recoded(&cliques, Some(&recoding))?;
+            let counted = counts.into_iter().zip(expected);
             scores.extend(counted.map(|(counts, expected)| counts.l1_distance(&expected)));
         }
         let noisy = run
@@ -722,7 +759,7 @@ impl Fit {
     }
 
     /// The last fit, in which only levels remain that something was measured at; and how far it is from the table.
-    fn into_model(self, run: &mut Run<'_>, workload: &Workload) -> Result<Model, FitError> {
+    fn into_fitted(self, run: &mut Run<'_>, workload: &Workload) -> Result<Fitted, FitError> {
         let ends =
             |columns: [usize; 2], levels: [usize; 2]| [0, 1].map(|i| (columns[i], levels[i]));
         let measured = self
@@ -764,15 +801,12 @@ impl Fit {
             .flatten()
             .chain(pairs)
             .collect();
-        Ok(Model {
-            schema: run.table.schema().clone(),
-            method: Method::Grain,
+        Ok(Fitted {
             compressions: self.compressions,
             coarse: coarse.collect(),
             field,
             measured,
             errors,
-            ledger: run.ledger.record(),
         })
     }
 }

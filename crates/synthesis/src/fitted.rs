@@ -1,0 +1,48 @@
+//! What a mechanism makes of what it measured.
+
+use marginals::MarkovRandomField;
+use serde::{Deserialize, Serialize};
+
+use crate::compression::Compression;
+use crate::errors::MeasuredErrors;
+use crate::measured::Measured;
+
+/// A random field over a table's columns, and what it was estimated from.
+pub(crate) struct Fitted {
+    /// One for each column.
+    pub(crate) compressions: Vec<Compression>,
+    /// Attributes of the field after those of the columns.
+    pub(crate) coarse: Vec<Coarse>,
+    /// Over the compressed columns, and the coarse ones after them.
+    pub(crate) field: MarkovRandomField,
+    pub(crate) measured: Vec<Measured>,
+    pub(crate) errors: Option<MeasuredErrors>,
+}
+
+/// A column with its codes in groups.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Coarse {
+    pub(crate) column: usize,
+    /// The group of each of the model's codes.
+    pub(crate) groups: Vec<u32>,
+}
+
+impl Coarse {
+    /// Whether it is of a column of so many codes: neighbouring ones in groups, numbered from 0
+    /// without a gap.
+    pub(crate) fn is_sound(&self, codes: usize) -> bool {
+        let follows = |pair: &[u32]| pair[0] == pair[1] || pair[0].checked_add(1) == Some(pair[1]);
+        self.groups.len() == codes
+            && self.groups.first() == Some(&0)
+            && self.groups.windows(2).all(follows)
+    }
+
+    /// How many groups there are.
+    pub(crate) fn size(&self) -> usize {
+        self.groups
+            .iter()
+            .max()
+            .map_or(0, |&last| last as usize + 1)
+    }
+}

@@ -1,0 +1,62 @@
+//! What a method of synthesis is to the engine.
+
+use std::fmt::Debug;
+
+use privacy::Accounting;
+use tabular::Schema;
+
+use crate::fit_error::{FitError, PlanError};
+use crate::fitted::Fitted;
+use crate::parameters::ParameterError;
+use crate::prior::PublicPrior;
+use crate::run::Run;
+use crate::workload::Workload;
+
+/// A method with its options. Everything but [`PreparedFit::fit`] depends on public facts alone.
+pub(crate) trait Mechanism: Debug + Send + Sync {
+    /// How the costs of its measurements and selections add up: the tightest accounting that covers
+    /// all of them.
+    fn accounting(&self) -> Accounting;
+
+    /// Whether it adapts to a workload. The others measure the same whatever the workload is.
+    fn takes_workload(&self) -> bool {
+        true
+    }
+
+    /// Whether it can start from public data.
+    fn takes_prior(&self) -> bool {
+        false
+    }
+
+    /// Whether its options lie within their ranges.
+    fn check_options(&self) -> Result<(), ParameterError>;
+
+    /// Into how many parts as small as the smallest the whole budget goes, or a few more.
+    fn parts(&self, sizes: &[usize]) -> f64;
+
+    /// All that can be decided before anything is spent.
+    fn prepare(
+        &self,
+        schema: &Schema,
+        workload: &Workload,
+    ) -> Result<Box<dyn PreparedFit>, PlanError>;
+}
+
+/// A method that knows what it is to fit.
+pub(crate) trait PreparedFit {
+    /// Spends all that remains of the run's ledger. A prior is given only where the method takes
+    /// one.
+    fn fit(
+        self: Box<Self>,
+        run: &mut Run<'_>,
+        prior: Option<&PublicPrior>,
+    ) -> Result<Fitted, FitError>;
+}
+
+/// Budgets of columns are in proportion to their weights: into how many parts as small as the
+/// smallest of them they go together.
+pub(crate) fn parts_of_columns(sizes: &[usize]) -> f64 {
+    let weights = || sizes.iter().map(|&size| crate::run::column_weight(size));
+    let smallest = weights().fold(f64::INFINITY, f64::min);
+    (weights().sum::<f64>() / smallest).max(1.0)
+}

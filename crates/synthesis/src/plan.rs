@@ -1,0 +1,426 @@
+//! The one way into the engine: what is to be fitted, checked before anything is spent.
+
+use std::num::NonZeroU32;
+
+use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho, check_budget};
+use tabular::{CodedTable, CountSource, Joined, MAX_FOUND_CATEGORIES, Schema};
+
+use crate::budget::check_share;
+use crate::constraints::Constraints;
+use crate::fit_error::{FitError, PlanError};
+use crate::method::{Method, MethodOptions};
+use crate::model::Model;
+use crate::prior::PublicPrior;
+use crate::run::{Run, Watcher};
+use crate::workload::{NamedMarginal, Workload, check_names};
+
+/// Of the budget, for finding out what the columns are where that is not declared.
+pub const DEFAULT_DISCOVERY_SHARE: f64 = 0.1;
+
+/// Of delta, for finding categories. The rest is for the conversion to (epsilon, delta).
+const THRESHOLD_SHARE: f64 = 0.5;
+
+/// A method with its options, a guarantee, and what the synthetic data is to be good for.
+///
+/// Neighbouring tables differ by everything of one id; the guarantee is (epsilon, delta)-differential
+/// privacy of all that a fit releases, discovery of columns included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FitPlan {
+    options: MethodOptions,
+    epsilon: Epsilon,
+    delta: Delta,
+    dangerous_epsilon: bool,
+    rows_per_id: NonZeroU32,
+    discovery_share: f64,
+    workload: Option<Vec<NamedMarginal>>,
+    target: Option<String>,
+}
+
+/// What is known of a table's columns before the table is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownColumns {
+    declared: Option<Schema>,
+    /// How many columns there are besides, at least, that have to be discovered.
+    undeclared: usize,
+}
+
+impl KnownColumns {
+    /// All columns are declared. (Their bins may still have to be found.)
+    #[must_use]
+    pub fn all(schema: Schema) -> Self {
+        KnownColumns {
+            declared: Some(schema),
+            undeclared: 0,
+        }
+    }
+
+    /// These columns are declared, and at least so many others have to be discovered.
+    #[must_use]
+    pub fn some(declared: Option<Schema>, undeclared: usize) -> Self {
+        KnownColumns {
+            declared,
+            undeclared,
+        }
+    }
+
+    /// Nothing is known, and nothing will be discovered: the columns are taken from the data as they
+    /// are, so that no guarantee holds.
+    #[must_use]
+    pub fn from_data() -> Self {
+        KnownColumns::some(None, 0)
+    }
+
+    fn need_discovery(&self) -> bool {
+        self.undeclared > 0 || self.declared.as_ref().is_some_and(Schema::needs_discovery)
+    }
+}
+
+impl From<Schema> for KnownColumns {
+    fn from(schema: Schema) -> Self {
+        KnownColumns::all(schema)
+    }
+}
+
+impl FitPlan {
+    /// All pairs of columns matter equally, one id has one row, and a tenth of the budget goes into
+    /// discovery where columns are undeclared.
+    #[must_use]
+    pub fn new(options: impl Into<MethodOptions>, epsilon: Epsilon, delta: Delta) -> Self {
+        FitPlan {
+            options: options.into(),
+            epsilon,
+            delta,
+            dangerous_epsilon: false,
+            rows_per_id: NonZeroU32::MIN,
+            discovery_share: DEFAULT_DISCOVERY_SHARE,
+            workload: None,
+            target: None,
+        }
+    }
+
+    /// How many rows one id has at most. Noise is as many times larger.
+    #[must_use]
+    pub fn rows_per_id(self, rows_per_id: NonZeroU32) -> Self {
+        FitPlan {
+            rows_per_id,
+            ..self
+        }
+    }
+
+    /// The share of the budget that goes into discovery where something has to be discovered.
+    #[must_use]
+    pub fn discovery_share(self, discovery_share: f64) -> Self {
+        FitPlan {
+            discovery_share,
+            ..self
+        }
+    }
+
+    /// The marginals that matter, instead of all pairs.
+    #[must_use]
+    pub fn workload(self, workload: Vec<NamedMarginal>) -> Self {
+        FitPlan {
+            workload: Some(workload),
+            ..self
+        }
+    }
+
+    /// The column that the synthetic data should suit to predict.
+    #[must_use]
+    pub fn target(self, target: String) -> Self {
+        FitPlan {
+            target: Some(target),
+            ..self
+        }
+    }
+
+    /// Allows an epsilon above [`privacy::MAX_EPSILON`], which protects hardly anybody.
+    #[must_use]
+    pub fn dangerous_epsilon(self, dangerous_epsilon: bool) -> Self {
+        FitPlan {
+            dangerous_epsilon,
+            ..self
+        }
+    }
+
+    /// Checks all that follows from public facts, cheap things first.
+    ///
+    /// # Errors
+    /// The first thing that would make a fit of such columns fail before it spends anything.
+    pub fn check(self, columns: impl Into<KnownColumns>) -> Result<CheckedPlan, PlanError> {
+        let columns = columns.into();
+        let method = self.method();
+        self.options.mechanism().check_options()?;
+        check_budget(self.epsilon, self.delta, self.dangerous_epsilon)?;
+        if !method.takes_workload() && (self.workload.is_some() || self.target.is_some()) {
+            return Err(PlanError::TakesNoWorkload {
+                method: method.name(),
+                others: Method::those(Method::takes_workload),
+            });
+        }
+        for (marginal, position) in self.workload.iter().flatten().zip(1..) {
+            marginal.check(position)?;
+        }
+        let share = self.discovery_share;
+        if columns.need_discovery() && !(share > 0.0 && share < 1.0) {
+            return Err(PlanError::DiscoveryShare(share));
+        }
+        let plan = CheckedPlan {
+            discovery_share: columns.need_discovery().then_some(share),
+            finds_categories: columns.undeclared > 0,
+            plan: self,
+        };
+        let ledger = plan.try_ledger()?;
+        let declared = columns.declared.as_ref();
+        declared.map(Constraints::check).transpose()?;
+        let mut sizes = declared.map_or(Vec::new(), Schema::sizes);
+        // The smallest there can be: what is refused now could not go well later.
+        sizes.resize(sizes.len() + columns.undeclared, 1);
+        plan.check_share(&sizes, &ledger, plan.discovery_share.unwrap_or(0.0))?;
+        if let Some(schema) = declared.filter(|_| columns.undeclared == 0) {
+            plan.prepare(schema)?;
+        }
+        Ok(plan)
+    }
+
+    fn method(&self) -> Method {
+        self.options.method()
+    }
+}
+
+/// A plan that nothing public stands against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedPlan {
+    plan: FitPlan,
+    /// If something has to be discovered.
+    discovery_share: Option<f64>,
+    /// Whether delta has to be shared with the search for categories.
+    finds_categories: bool,
+}
+
+impl CheckedPlan {
+    /// How the model will be fitted.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.plan.method()
+    }
+
+    /// The epsilon of the guarantee.
+    #[must_use]
+    pub fn epsilon(&self) -> Epsilon {
+        self.plan.epsilon
+    }
+
+    /// The delta of the guarantee.
+    #[must_use]
+    pub fn delta(&self) -> Delta {
+        self.plan.delta
+    }
+
+    /// How many rows one id has at most.
+    #[must_use]
+    pub fn rows_per_id(&self) -> NonZeroU32 {
+        self.plan.rows_per_id
+    }
+
+    /// The share of the budget for discovery, if something has to be discovered.
+    #[must_use]
+    pub fn discovery_share(&self) -> Option<f64> {
+        self.discovery_share
+    }
+
+    /// The ledger that a fit opens: the whole budget, under the method's accounting.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.try_ledger()
+            .expect("the plan was checked by opening one")
+    }
+
+    fn try_ledger(&self) -> Result<Ledger, PlanError> {
+        Ok(Ledger::open(LedgerOptions {
+            threshold_share: self.finds_categories.then_some(THRESHOLD_SHARE),
+            rows_per_id: self.plan.rows_per_id,
+            ..LedgerOptions::new(
+                self.plan.epsilon,
+                self.plan.delta,
+                self.plan.options.mechanism().accounting(),
+            )
+        })?)
+    }
+
+    /// Finds out what is undeclared of a table's columns, paying for it, and codes the rows.
+    ///
+    /// # Errors
+    /// If the plan cannot be carried out on these columns, or one id may have more rows in the table
+    /// than the plan is for: nothing is spent then.
+    pub fn open(&self, joined: Joined, rng: &mut NoiseRng) -> Result<OpenFit<'_>, FitError> {
+        let mut ledger = self.ledger();
+        let mut discovery = Rho::ZERO;
+        if joined.needs_discovery() {
+            let names: Vec<&str> = joined.column_names().collect();
+            let workload = self.plan.workload.as_deref().unwrap_or_default();
+            check_names(workload, self.plan.target.as_deref(), &names).map_err(PlanError::from)?;
+            let share = self.discovery_share.unwrap_or(0.0);
+            self.check_share(&largest_sizes(&joined), &ledger, share)?;
+            let parts = ledger.total().split(&[share, 1.0 - share]);
+            discovery = parts.map_err(PlanError::from)?[0];
+        }
+        let table = joined.into_coded(&mut ledger, discovery, rng)?;
+        Ok(OpenFit {
+            plan: self,
+            ledger,
+            table,
+            prior: None,
+        })
+    }
+
+    /// Takes a table that is coded already.
+    #[must_use]
+    pub fn open_coded(&self, table: CodedTable) -> OpenFit<'_> {
+        OpenFit {
+            plan: self,
+            ledger: self.ledger(),
+            table,
+            prior: None,
+        }
+    }
+
+    /// Discovers what is undeclared and fits a model, with a ledger of its own.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) and [`OpenFit::fit`].
+    pub fn fit(
+        &self,
+        joined: Joined,
+        rng: &mut NoiseRng,
+        progress: &mut Watcher<'_>,
+    ) -> Result<Model, FitError> {
+        self.open(joined, rng)?.fit(rng, progress)
+    }
+
+    /// Fits a model to a table, spending all that remains of a ledger.
+    ///
+    /// The model depends on the table only through what the ledger released, so that the guarantee
+    /// is the ledger's: (epsilon, delta)-differential privacy when everything of one id is added or
+    /// removed. Where the table's domain was taken from the data ([`CountSource::domain`]) nothing is
+    /// guaranteed, and the ledger's record says so.
+    ///
+    /// Starting from a prior takes nothing of the budget: scores against it have the sensitivity of
+    /// scores against any model. The ledger's record names the prior, and where it is a model of
+    /// perhaps the same people, the guarantee stated is that of both together.
+    ///
+    /// # Errors
+    /// If the plan cannot be carried out on the table's columns, the ledger has too little left to
+    /// share out among them, or `progress` breaks. Whatever was spent before stays recorded and
+    /// spent.
+    pub fn fit_with(
+        &self,
+        table: &dyn CountSource,
+        prior: Option<&PublicPrior>,
+        ledger: &mut Ledger,
+        rng: &mut NoiseRng,
+        progress: &mut Watcher<'_>,
+    ) -> Result<Model, FitError> {
+        let schema = table.schema();
+        Constraints::check(schema).map_err(PlanError::from)?;
+        if let Some(prior) = prior {
+            self.check_prior(prior, schema)?;
+        }
+        let prepared = self.prepare(schema)?;
+        self.check_share(&schema.sizes(), ledger, 0.0)?;
+        let mut run = Run::new(table, ledger, rng, progress)?;
+        if let Some(prior) = prior {
+            run.ledger.note_prior(prior.record.clone());
+        }
+        let fitted = prepared.fit(&mut run, prior)?;
+        Ok(Model::new(
+            schema.clone(),
+            self.method(),
+            fitted,
+            run.ledger.record(),
+        ))
+    }
+
+    fn prepare(
+        &self,
+        schema: &Schema,
+    ) -> Result<Box<dyn crate::mechanism::PreparedFit>, PlanError> {
+        let workload = match &self.plan.workload {
+            Some(named) => Workload::new(named, schema)?,
+            None => Workload::pairs(schema),
+        };
+        let workload = match &self.plan.target {
+            Some(target) => workload.with_target(target, schema)?,
+            None => workload,
+        };
+        self.plan.options.mechanism().prepare(schema, &workload)
+    }
+
+    fn check_prior(&self, prior: &PublicPrior, schema: &Schema) -> Result<(), PlanError> {
+        let method = self.method();
+        if !method.takes_prior() {
+            return Err(PlanError::TakesNoPrior {
+                method: method.name(),
+                others: Method::those(Method::takes_prior),
+            });
+        }
+        Ok(prior.check(schema)?)
+    }
+
+    fn check_share(&self, sizes: &[usize], ledger: &Ledger, share: f64) -> Result<(), PlanError> {
+        let mechanism = self.plan.options.mechanism();
+        check_share(self.method().name(), mechanism, sizes, ledger, share)
+    }
+}
+
+/// The sizes of columns of which the smallest gets the smallest share of all that may be found.
+fn largest_sizes(joined: &Joined) -> Vec<usize> {
+    let mut found = 1;
+    let size_of = |declared: Option<usize>| {
+        declared.unwrap_or_else(|| std::mem::replace(&mut found, MAX_FOUND_CATEGORIES))
+    };
+    joined.declared_sizes().map(size_of).collect()
+}
+
+/// A coded table, what was paid for its domain, and what is left to spend on it.
+#[derive(Debug)]
+pub struct OpenFit<'a> {
+    plan: &'a CheckedPlan,
+    ledger: Ledger,
+    table: CodedTable,
+    prior: Option<PublicPrior>,
+}
+
+impl OpenFit<'_> {
+    /// The table. Its schema is public.
+    #[must_use]
+    pub fn table(&self) -> &CodedTable {
+        &self.table
+    }
+
+    /// Starts from what public data says of the columns.
+    ///
+    /// # Errors
+    /// [`PlanError::TakesNoPrior`]; [`PlanError::Prior`] if the prior is of another schema.
+    pub fn starting_from(self, prior: PublicPrior) -> Result<Self, PlanError> {
+        self.plan.check_prior(&prior, self.table.schema())?;
+        Ok(OpenFit {
+            prior: Some(prior),
+            ..self
+        })
+    }
+
+    /// Fits the model, and closes the ledger. The rows are overwritten.
+    ///
+    /// # Errors
+    /// As [`CheckedPlan::fit_with`].
+    pub fn fit(
+        mut self,
+        rng: &mut NoiseRng,
+        progress: &mut Watcher<'_>,
+    ) -> Result<Model, FitError> {
+        let (table, prior) = (&self.table, self.prior.as_ref());
+        self.plan
+            .fit_with(table, prior, &mut self.ledger, rng, progress)
+    }
+}

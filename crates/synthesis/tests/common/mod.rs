@@ -1,0 +1,44 @@
+//! Fits with a ledger that the test opens, so that it can look at what was spent.
+
+use privacy::{Delta, Ledger, NoiseRng};
+use serde_json::{Map, Value};
+use synthesis::{
+    FitError, FitPlan, KnownColumns, Method, MethodOptions, Model, NamedMarginal, PublicPrior,
+    Watcher,
+};
+use tabular::CodedTable;
+
+/// All pairs of columns.
+pub(crate) const PAIRS: &[NamedMarginal] = &[];
+
+pub(crate) fn fit(
+    table: &CodedTable,
+    method: Method,
+    params: &Map<String, Value>,
+    workload: &[NamedMarginal],
+    ledger: &mut Ledger,
+    rng: &mut NoiseRng,
+    progress: &mut Watcher<'_>,
+) -> Result<Model, FitError> {
+    let options = MethodOptions::read(method, params)?;
+    fit_from(table, options, None, workload, ledger, rng, progress)
+}
+
+pub(crate) fn fit_from(
+    table: &CodedTable,
+    options: MethodOptions,
+    prior: Option<&PublicPrior>,
+    workload: &[NamedMarginal],
+    ledger: &mut Ledger,
+    rng: &mut NoiseRng,
+    progress: &mut Watcher<'_>,
+) -> Result<Model, FitError> {
+    // Of these two only the ledger that the test has opened counts.
+    let (epsilon, delta) = (ledger.epsilon(), Delta::new(1e-9).expect("it is below 1"));
+    let mut plan = FitPlan::new(options, epsilon, delta).dangerous_epsilon(true);
+    if !workload.is_empty() {
+        plan = plan.workload(workload.to_vec());
+    }
+    let plan = plan.check(KnownColumns::from_data())?;
+    plan.fit_with(table, prior, ledger, rng, progress)
+}
