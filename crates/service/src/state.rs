@@ -101,12 +101,14 @@ impl State {
     pub(crate) fn confirm(
         &mut self,
         party: usize,
-        seen: Seen,
+        mut seen: Seen,
         now: Instant,
     ) -> Result<bool, Problem> {
         self.check_not_expired()?;
         self.seats[party].check_can_confirm()?;
         self.check_seen(party, &seen)?;
+        // Its own table cannot change under its confirmation, which is the same without naming it.
+        seen.retain(|(other, _)| *other != party);
         let news = self.seats[party].confirm(seen);
         if news {
             self.idle.interrupt(now);

@@ -50,7 +50,7 @@ struct Party {
     /// The upload that is not over is complete.
     finished: bool,
     table: Option<u64>,
-    /// The tables of all parties that the confirmation is for; of those who may bring what they
+    /// The tables of the other parties that the confirmation is for; of those who may bring what they
     /// like, none.
     confirmed: Option<Vec<Option<u64>>>,
     looked: Vec<Option<u64>>,
@@ -120,7 +120,7 @@ impl Model {
         }
     }
 
-    fn confirm(&mut self, party: usize, seen: Vec<Option<u64>>) -> Outcome {
+    fn confirm(&mut self, party: usize, mut seen: Vec<Option<u64>>) -> Outcome {
         let mine = &self.parties[party];
         if mine.receiving {
             return Err(Code::UploadInProgress);
@@ -133,6 +133,7 @@ impl Model {
         if !seen.iter().zip(&self.parties).all(as_seen) {
             return Err(Code::UploadsChanged);
         }
+        seen[party] = None;
         let bound = seen.iter().any(Option::is_some);
         let news = self.trained_on.is_none()
             && match &mine.confirmed {
