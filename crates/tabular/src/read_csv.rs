@@ -33,7 +33,18 @@ const BUFFER: usize = 1 << 16;
 /// # Errors
 /// [`TableError`], at the first thing that is wrong; repeated ids at the end, when they have been counted.
 pub fn read_csv(
-    input: impl Read,
+    mut input: impl Read,
+    key: Option<&str>,
+    schema: Option<&Schema>,
+    hasher: &KeyHasher,
+    limits: &Limits,
+) -> Result<Upload, TableError> {
+    read(&mut input, key, schema, hasher, limits)
+}
+
+/// Compiled once and in this crate, whatever the input is, and so optimised as this crate is.
+fn read(
+    input: &mut dyn Read,
     key: Option<&str>,
     schema: Option<&Schema>,
     hasher: &KeyHasher,
