@@ -64,6 +64,8 @@ pub fn read_csv(
         &account,
     )?;
     let rows = csv.read_rows(&mut intake)?;
+    // The table does not hold the records it was read from.
+    drop(csv);
     intake.finish(rows)
 }
 
