@@ -216,8 +216,16 @@ mod tests {
         radius * (std::f64::consts::TAU * uniform()).cos()
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a few sigmas, which are small"
+    )]
+    fn rounded_noise(sigma: f64, rng: &mut ChaCha8Rng) -> i64 {
+        (sigma * normal(rng)).round() as i64
+    }
+
     /// Noise of each count is rounded: with little noise an interval for Gaussian sums would hold in
-    /// as few as 69 % of all cases.
+    /// as few as 70 % of all cases.
     #[test]
     fn the_number_of_rows_is_between_its_bounds_with_95_percent_however_little_noise_there_is() {
         const DRAWS: usize = 4000;
@@ -228,7 +236,7 @@ mod tests {
                     .map(|column| Measured {
                         columns: Clique::new([column]),
                         values: (0..cells)
-                            .map(|_| 100 + (sigma * normal(&mut rng)).round() as i64)
+                            .map(|_| 100 + rounded_noise(sigma, &mut rng))
                             .collect(),
                         sigma,
                     })
