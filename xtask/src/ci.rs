@@ -90,6 +90,18 @@ const STEPS: &[Step] = &[
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
         part: Part::Always,
     },
+    // With the programs that the tests have built.
+    step(
+        "the book",
+        &[
+            "cargo",
+            "xtask",
+            "book",
+            "--check",
+            "--programs",
+            "target/debug",
+        ],
+    ),
     slow(
         "slow tests",
         &["cargo", "test", "--workspace", "--", "--ignored"],

@@ -5,6 +5,7 @@
 )]
 
 mod bench;
+mod book;
 mod ci;
 mod debian;
 mod fuzz;
@@ -29,6 +30,8 @@ enum Task {
     Ci(ci::Options),
     /// Start the outer tier of deploy/ on loopback, and go through its table of probes
     Outer(outer::Options),
+    /// Build the book of docs/, after writing the pages that are made from the programs
+    Book(book::Options),
     /// Measure speed, memory and quality, and print them as a table
     Bench(bench::Options),
     /// Boot the enclave image on an emulated host, and play the demo and every lie of a host against it
@@ -43,6 +46,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Ci(options) => ci::run(&options),
         Task::Outer(options) => outer::run(&options),
+        Task::Book(options) => book::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Vm(options) => vm::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use crate::arguments::MeasureOptions;
 use crate::exit::BadInput;
-use crate::model_file::MAX_BYTES;
 use crate::printer::Printer;
+
+/// The longest that is read of an image, of which none comes near it.
+pub(crate) const MAX_BYTES: u64 = 1 << 30;
 
 /// Recomputes the measurements of an image.
 pub(crate) fn measure(options: &MeasureOptions, printer: Printer) -> anyhow::Result<()> {

@@ -26,7 +26,7 @@ pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<
         return model(file, printer);
     }
     if Image::is_image(file.start()) {
-        let bytes = file.read(model_file::MAX_BYTES).with_context(problem)?;
+        let bytes = file.read(image_file::MAX_BYTES).with_context(problem)?;
         return image_file::describe(&bytes, printer);
     }
     if file.start().trim_ascii_start().first() == Some(&b'{') {

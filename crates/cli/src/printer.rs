@@ -9,9 +9,11 @@ use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use printable::{escaped, escaped_json, escaped_lines};
+use synthesis::EvaluationError;
 use tabular::TableError;
 
 use crate::arguments::OutputOptions;
+use crate::public_data::IsTheTable;
 
 /// Of a person's answer to a question.
 const MAX_ANSWER_BYTES: u64 = 1 << 10;
@@ -184,7 +186,7 @@ impl Causes {
         let mut before = String::new();
         for cause in error.chain() {
             let sentence = cause.to_string();
-            let to = if cause.is::<TableError>() || !private.is_empty() {
+            let to = if depends_on_rows(cause) || !private.is_empty() {
                 &mut private
             } else {
                 &mut told
@@ -196,6 +198,12 @@ impl Causes {
         }
         Self { told, private }
     }
+}
+
+/// Whether the cause tells something of the rows of a table. All others follow from options, files
+/// that are no tables, column names, and what was released under a budget.
+fn depends_on_rows(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<TableError>() || cause.is::<IsTheTable>() || cause.is::<EvaluationError>()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]

@@ -23,20 +23,31 @@ pub(crate) struct PublicData {
     one_ways: Option<Vec<Vec<u32>>>,
 }
 
+/// The public file is the private table, or has its very values: what tells that is about the
+/// private rows.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{why}: what is taken as public without noise cannot be kept private; leave --public out, or \
+     name data of other people"
+)]
+pub(crate) struct IsTheTable {
+    why: &'static str,
+}
+
 /// Refuses the very file that is to be fitted, by whatever name: rows cannot be private and public
-/// at once.
+/// at once. Bytes are compared of regular files only: a pipe could be read but once, and the rows
+/// in it are compared when they are read ([`PublicData::for_fit_of`]).
 pub(crate) fn refuse_the_table_itself(options: &SynthOptions) -> anyhow::Result<()> {
     let Some(public) = &options.public else {
         return Ok(());
     };
-    // What cannot be opened is refused where it is read, with what it was to be.
-    let (Ok(mut a), Ok(mut b)) = (File::open(&options.data), File::open(public)) else {
+    // What is not there is refused where it is read, with what it was to be.
+    let (Ok(of_table), Ok(of_public)) = (options.data.metadata(), public.metadata()) else {
         return Ok(());
     };
-    let (of_a, of_b) = (a.metadata()?, b.metadata()?);
-    let same_length = of_a.is_file() && of_b.is_file() && of_a.len() == of_b.len();
-    if same_file(&of_a, &of_b) || same_length && same_bytes(&mut a, &mut b)? {
-        return Err(is_the_table_itself(public, "it is the table itself"));
+    let comparable = of_table.is_file() && of_public.is_file() && of_table.len() == of_public.len();
+    if same_file(&of_table, &of_public) || comparable && same_bytes(&options.data, public)? {
+        return Err(is_the_table(public, "it is the table itself"));
     }
     Ok(())
 }
@@ -68,7 +79,7 @@ impl PublicData {
         match self.one_ways {
             Some(public) if public == dangerous_one_ways(table) => {
                 let why = "each of its columns has the very values of the table itself";
-                Err(is_the_table_itself(&self.path, why))
+                Err(is_the_table(&self.path, why))
             }
             _ => Ok(self.prior),
         }
@@ -76,12 +87,11 @@ impl PublicData {
 }
 
 fn is_model(path: &Path) -> anyhow::Result<bool> {
-    let file = BoundedFile::open(path)?;
-    // It is read more than once.
-    if !file.metadata()?.is_file() {
+    // It is read more than once; and before a pipe is opened, which waits for whoever writes to it.
+    if !path.metadata()?.is_file() {
         anyhow::bail!("it is not a regular file: write it to one first");
     }
-    Ok(Model::is_model(file.start()))
+    Ok(Model::is_model(BoundedFile::open(path)?.start()))
 }
 
 fn model(options: &SynthOptions, path: &Path) -> anyhow::Result<PublicData> {
@@ -154,7 +164,11 @@ fn same_file(_: &Metadata, _: &Metadata) -> bool {
     false
 }
 
-fn same_bytes(a: &mut File, b: &mut File) -> std::io::Result<bool> {
+/// Whether two files have the same content. One that cannot be opened is refused where it is read.
+fn same_bytes(a: &Path, b: &Path) -> std::io::Result<bool> {
+    let (Ok(a), Ok(b)) = (File::open(a), File::open(b)) else {
+        return Ok(false);
+    };
     let (mut a, mut b) = (BufReader::new(a), BufReader::new(b));
     loop {
         let (of_a, of_b) = (a.fill_buf()?, b.fill_buf()?);
@@ -177,10 +191,6 @@ fn unusable(path: &Path) -> BadInput {
     ))
 }
 
-fn is_the_table_itself(public: &Path, why: &str) -> anyhow::Error {
-    let message = format!(
-        "{why}: what is taken as public without noise cannot be kept private; leave --public out, \
-         or name data of other people"
-    );
-    anyhow::Error::msg(message).context(unusable(public))
+fn is_the_table(public: &Path, why: &'static str) -> anyhow::Error {
+    anyhow::Error::new(IsTheTable { why }).context(unusable(public))
 }

@@ -26,6 +26,9 @@ pub(crate) fn tell(report: &Report, printer: Printer) {
 fn tell_coding(columns: &[ColumnReport], printer: Printer) {
     /// Less than so many rows do not matter.
     const NEGLIGIBLE: f64 = 0.005;
+    if columns.iter().any(|column| column.widest_bin.is_some()) {
+        printer.say("values beyond a column's range count as its ends; no stated error shows that");
+    }
     let mut losses: Vec<(f64, String)> = Vec::new();
     for column in columns {
         let (name, bin) = (&column.name, &column.widest_bin);
@@ -67,8 +70,8 @@ fn tell_errors(errors: &ErrorReport, printer: Printer) {
     let count = errors.marginals.len();
     if let Some(largest) = bounds.last() {
         printer.say(format_args!(
-            "errors of {} marginals of the columns as coded, as shares of the rows: half have a \
-             bound of {:.3} or less, and the largest bound is {largest:.3}; each holds with 95 % \
+            "errors of {} marginals of the columns as coded, as shares of the estimated rows: half \
+             have a bound of {:.3} or less, and the largest bound is {largest:.3}; each holds with 95 % \
              confidence by itself",
             bounds.len(),
             bounds[(bounds.len() - 1) / 2],

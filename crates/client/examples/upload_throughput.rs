@@ -127,7 +127,8 @@ async fn upload(port: u16, rows: u64) -> Outcome<Measured> {
     stream
         .write_all(
             format!(
-                "POST /upload_data HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\nContent-Length: {length}\r\nContent-Type: \
+                "POST /upload_data HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: synclave-throughput\r\n\
+                 Connection: close\r\nContent-Length: {length}\r\nContent-Type: \
                  multipart/form-data; boundary={BOUNDARY}\r\n\r\n{head}"
             )
             .as_bytes(),
@@ -206,12 +207,7 @@ async fn session(there: Reachable) -> Outcome<Session> {
 
 fn agreement(alice: &ClientKey) -> Outcome<Agreement> {
     let bob = ClientKey::generate(KeyAlgorithm::P256);
-    let service = format!(
-        "auth:\n- auth_name: default\n  auth_type: signed_headers\nroles:\n- role_name: data_provider\n  role_auth: default\n  \
-         role_cardinality: 2\nusers:\n  data_provider:\n  - user_name: Alice\n    public_key: {}\n  - user_name: Bob\n    public_key: {}\n",
-        alice.public_text(),
-        bob.public_text()
-    );
+    let service = testkit::service_yaml(&alice.public_text(), &bob.public_text());
     Ok(Agreement::new(
         service,
         "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\n",

@@ -20,7 +20,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// three, so that what changes the room needs more:
 ///
 /// - by GET, it must be a request as only the programs of [`KNOWN_PROGRAMS`] make it;
-/// - by any other method, a browser must say that a page of this port asks.
+/// - by any other method, what may come from a browser must say that a page of this port asks.
 pub(crate) fn check(head: &Parts, port: u16) -> Result<(), Refusal> {
     check_target(head, port)?;
     check_host(&head.headers, port)?;
@@ -106,7 +106,30 @@ const KNOWN_PROGRAMS: [&str; 6] = [
     "wget/",
 ];
 
-/// What those programs send. Browsers send `Accept-Language` at least besides.
+/// What others call themselves that may send forms. No browser does either.
+const OTHER_PROGRAMS: [&str; 6] = [
+    "go-http-client/",
+    // R
+    "httr2/",
+    "java-http-client/",
+    // R
+    "libcurl/",
+    "node",
+    "synclave",
+];
+
+/// Stands after a browser's name in its agent.
+const POWERSHELL: &str = "powershell/";
+
+/// What forms are sent as, and all that the page of another site can have sent without asking here
+/// first, whatever the browser.
+const FORM_TYPES: [&str; 3] = [
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "text/plain",
+];
+
+/// What [`KNOWN_PROGRAMS`] send. Browsers send `Accept-Language` at least besides.
 const PLAIN_HEADERS: [HeaderName; 8] = [
     ACCEPT,
     ACCEPT_ENCODING,
@@ -120,8 +143,7 @@ const PLAIN_HEADERS: [HeaderName; 8] = [
 
 /// A link, an image, a prefetch or a preview is a GET, and none of them may change the room.
 fn check_program(headers: &HeaderMap, endpoint: Endpoint, port: u16) -> Result<(), Refusal> {
-    let agent = only(headers, &USER_AGENT).unwrap_or_default();
-    let known = KNOWN_PROGRAMS.iter().any(|name| agent.starts_with(name));
+    let known = is_called(headers, &KNOWN_PROGRAMS);
     let accepted = texts(headers, &ACCEPT).all(|types| {
         types.split(',').all(|kind| {
             let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -149,27 +171,44 @@ fn check_browser(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
     let says_here = [ORIGIN, REFERER, SEC_FETCH_SITE]
         .iter()
         .any(|name| headers.contains_key(name));
-    if says_here || !is_of_a_browser(headers) {
+    if says_here || !(is_of_a_browser(headers) || is_a_strangers_form(headers)) {
         return Ok(());
     }
     Err(forbidden(
         "page-unknown",
         format!(
-            "A browser sent this without saying which page asked for it, so it may be a page of \
-             another site: use curl or Python, or send the \
+            "This does not say which page asked for it, so it may be a form of another site in a \
+             browser: use curl or Python, or send the \
              header `Origin: http://localhost:{port}` along."
         ),
     ))
 }
 
-/// Every browser with forms calls itself after Mozilla or Opera, or wants HTML in reply. So does
+/// Most browsers with forms call themselves after Mozilla or Opera, or want HTML in reply. So does
 /// PowerShell, which is none.
 fn is_of_a_browser(headers: &HeaderMap) -> bool {
     let agent = |text: String| {
-        (text.contains("mozilla") || text.contains("opera")) && !text.contains("powershell/")
+        (text.contains("mozilla") || text.contains("opera")) && !text.contains(POWERSHELL)
     };
     texts(headers, &USER_AGENT).any(agent)
         || texts(headers, &ACCEPT).any(|types| types.contains("html"))
+}
+
+/// Browsers in apps, and very old ones, can have any name or none.
+fn is_a_strangers_form(headers: &HeaderMap) -> bool {
+    let form = texts(headers, &CONTENT_TYPE).any(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        FORM_TYPES.contains(&kind)
+    });
+    form && !is_called(headers, &KNOWN_PROGRAMS)
+        && !is_called(headers, &OTHER_PROGRAMS)
+        && !texts(headers, &USER_AGENT).any(|agent| agent.contains(POWERSHELL))
+}
+
+/// Whether one of these names begins the agent's, which must be there once.
+fn is_called(headers: &HeaderMap, names: &[&str]) -> bool {
+    let agent = only(headers, &USER_AGENT).unwrap_or_default();
+    names.iter().any(|name| agent.starts_with(name))
 }
 
 /// The header's values in lower case; what is not text is empty.

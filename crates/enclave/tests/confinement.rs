@@ -13,13 +13,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use attestation::{Measurements, Root, UnixTime};
 use attested_tls::{ClientKey, Connector, Expectations, KeyAlgorithm};
 use enclave::{Config, Enclave, Held, Limits, Platform, confine, read_agreement};
+use testkit::Running;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Which case the started process is.
@@ -131,16 +132,6 @@ fn serve_room() {
     });
 }
 
-/// Ends the process with the test, however the test ends.
-struct Enclosed(Child);
-
-impl Drop for Enclosed {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 struct Room {
     address: SocketAddr,
     root: String,
@@ -149,7 +140,7 @@ struct Room {
 
 impl Room {
     /// Waits until the process says where it is.
-    fn of(process: &mut Enclosed) -> Self {
+    fn of(process: &mut Running) -> Self {
         let said = BufReader::new(process.0.stdout.take().unwrap());
         let line = said
             .lines()
@@ -209,16 +200,11 @@ impl Room {
 async fn a_confined_room_lives_its_whole_life() {
     let folder = tempfile::tempdir().unwrap();
     let [alice, bob] = [(); 2].map(|()| ClientKey::generate(KeyAlgorithm::P256));
-    let service = format!(
-        "auth:\n- auth_name: default\n  auth_type: signed_headers\nroles:\n- role_name: data_provider\n  role_auth: default\n  \
-         role_cardinality: 2\nusers:\n  data_provider:\n  - user_name: Alice\n    public_key: {}\n  - user_name: Bob\n    public_key: {}\n",
-        alice.public_text(),
-        bob.public_text()
-    );
+    let service = testkit::service_yaml(&alice.public_text(), &bob.public_text());
     let runtime = "method: GRAIN\nepsilon: 3\nparty_names: [Alice, Bob]\n";
     std::fs::write(folder.path().join("service.yaml"), service).unwrap();
     std::fs::write(folder.path().join("runtime.yaml"), runtime).unwrap();
-    let mut process = Enclosed(confined("room").env(ROOM, folder.path()).spawn().unwrap());
+    let mut process = Running(confined("room").env(ROOM, folder.path()).spawn().unwrap());
     let room = Room::of(&mut process);
 
     room.upload(&alice, "colour").await;

@@ -23,12 +23,7 @@ struct Stage {
 impl Stage {
     async fn with(limits: Limits) -> Self {
         let [alice, bob] = [(); 2].map(|()| ClientKey::generate(KeyAlgorithm::P256));
-        let service = format!(
-            "auth:\n- auth_name: default\n  auth_type: signed_headers\nroles:\n- role_name: data_provider\n  role_auth: default\n  \
-             role_cardinality: 2\nusers:\n  data_provider:\n  - user_name: Alice\n    public_key: {}\n  - user_name: Bob\n    public_key: {}\n",
-            alice.public_text(),
-            bob.public_text()
-        );
+        let service = testkit::service_yaml(&alice.public_text(), &bob.public_text());
         let agreement = Agreement::new(
             service,
             "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\n",

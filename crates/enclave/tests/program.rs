@@ -5,11 +5,12 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use attestation::{Measurements, Root};
 use attested_tls::{ClientKey, KeyAlgorithm};
+use testkit::Running;
 
 /// A folder with a good agreement in `room`.
 fn folder() -> tempfile::TempDir {
@@ -17,12 +18,11 @@ fn folder() -> tempfile::TempDir {
     let room = folder.path().join("room");
     std::fs::create_dir(&room).unwrap();
     let [alice, bob] = [(); 2].map(|()| ClientKey::generate(KeyAlgorithm::P256).public_text());
-    let service = format!(
-        "auth:\n- auth_name: default\n  auth_type: signed_headers\npaths:\n- path: /upload_data\n  access: data_provider\nroles:\n- role_name: \
-         data_provider\n  role_auth: default\n  role_cardinality: 2\nusers:\n  data_provider:\n  - user_name: Alice\n    public_key: {alice}\n  \
-         - user_name: Bob\n    public_key: {bob}\n"
-    );
-    std::fs::write(room.join("service.yaml"), service).unwrap();
+    std::fs::write(
+        room.join("service.yaml"),
+        testkit::service_yaml(&alice, &bob),
+    )
+    .unwrap();
     std::fs::write(
         room.join("runtime.yaml"),
         "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\n",
@@ -86,16 +86,6 @@ fn refused(mut command: Command) -> (Option<i32>, String) {
         .unwrap();
     assert_eq!(data, "");
     (running.0.wait().unwrap().code(), said)
-}
-
-/// Ends the program with the test, however the test ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 #[test]

@@ -36,13 +36,7 @@ impl Room {
         let folder = tempfile::tempdir().unwrap();
         let [alice, bob] =
             ["alice", "bob"].map(|name| keygen(name, folder.path(), KeyAlgorithm::P256).unwrap());
-        let service = format!(
-            "auth:\n- auth_name: default\n  auth_type: signed_headers\npaths:\n- path: /upload_data\n  access: data_provider\nroles:\n\
-             - role_name: data_provider\n  role_auth: default\n  role_cardinality: 2\nusers:\n  data_provider:\n  - user_name: Alice\n    \
-             public_key: {}\n  - user_name: Bob\n    public_key: {}\n",
-            alice.key.public_text(),
-            bob.key.public_text()
-        );
+        let service = testkit::service_yaml(&alice.key.public_text(), &bob.key.public_text());
         let runtime = "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\n";
         let enclave = Enclave::start(Config {
             agreement: Agreement::new(service, runtime).unwrap(),
@@ -184,7 +178,8 @@ async fn every_carrier_leads_to_the_same_verified_room_and_carries_an_upload() {
         let answer = request(
             local,
             &format!(
-                "POST /upload_data HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\nContent-Length: {}\r\nContent-Type: \
+                "POST /upload_data HTTP/1.1\r\nHost: localhost:{}\r\nUser-Agent: curl/8.0\r\n\
+                 Connection: close\r\nContent-Length: {}\r\nContent-Type: \
                  multipart/form-data; boundary=b\r\n\r\n{body}",
                 local.port(),
                 body.len()

@@ -11,7 +11,7 @@ mod stage;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use attested_tls::Connector;
 use client::{ClientKey, Endpoint, Expectations, KeyAlgorithm, Session, keygen, read_keys};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use stage::{Backend, Behind, connect_from};
+use testkit::Running;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -99,21 +100,11 @@ async fn behave(mut stream: TcpStream, manner: &Manner) {
     }
 }
 
-/// Ends a program with the test, however the test ends.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 /// `synclave-enclave --simulated`, and a party of its agreement.
 struct Room {
     folder: tempfile::TempDir,
     enclave: SocketAddr,
-    _program: Program,
+    _program: Running,
 }
 
 impl Room {
@@ -125,14 +116,12 @@ impl Room {
             let pair = keygen(name, folder.path(), KeyAlgorithm::P256).unwrap();
             pair.key.public_text()
         });
-        let service = format!(
-            "auth: [{{auth_name: default, auth_type: signed_headers}}]\n\
-             roles: [{{role_name: data_provider, role_auth: default, role_cardinality: 2}}]\n\
-             users: {{data_provider: [{{user_name: Alice, public_key: {alice}}}, \
-             {{user_name: Bob, public_key: {bob}}}]}}\n"
-        );
         let runtime = "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\n";
-        std::fs::write(room.join("service.yaml"), service).unwrap();
+        std::fs::write(
+            room.join("service.yaml"),
+            testkit::service_yaml(&alice, &bob),
+        )
+        .unwrap();
         std::fs::write(room.join("runtime.yaml"), runtime).unwrap();
         let mut command = Command::new(enclave_program());
         command
@@ -186,7 +175,7 @@ struct Host {
     tcp: SocketAddr,
     websocket: SocketAddr,
     _bridge: Backend,
-    _program: Program,
+    _program: Running,
 }
 
 impl Host {
@@ -214,7 +203,7 @@ impl Host {
 
 /// The addresses in the events that have these words, in this order. The log is read to its end, so
 /// that nobody waits for a reader.
-fn start(mut command: Command, events: &[&str]) -> (Program, Vec<SocketAddr>) {
+fn start(mut command: Command, events: &[&str]) -> (Running, Vec<SocketAddr>) {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -232,7 +221,7 @@ fn start(mut command: Command, events: &[&str]) -> (Program, Vec<SocketAddr>) {
         }
     }
     std::thread::spawn(move || lines.for_each(drop));
-    (Program(child), addresses)
+    (Running(child), addresses)
 }
 
 /// The program of another package: as the tests of the whole workspace have built it, or else built

@@ -6,8 +6,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::time::Duration;
+
+use testkit::Running;
 
 /// A folder with an agreement in `room`.
 fn folder() -> tempfile::TempDir {
@@ -17,16 +19,6 @@ fn folder() -> tempfile::TempDir {
     std::fs::write(room.join("service.yaml"), "a: 1\n").unwrap();
     std::fs::write(room.join("runtime.yaml"), "b: 1\n").unwrap();
     folder
-}
-
-/// Ends the program with the test, however the test ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 fn start(folder: &Path, line: &str) -> (Running, BufReader<ChildStderr>) {

@@ -137,20 +137,52 @@ impl JunctionTree {
         let sum = cells
             .iter()
             .fold(0, |sum: u128, cells| sum.saturating_add(*cells));
-        let on_way = |attribute: usize, way: &[usize]| {
-            let without = way
-                .iter()
-                .filter(|&&node| !self.nodes[node].clique.contains(attribute));
-            let more = domain.size(attribute) as u128 - 1;
-            without.fold(0, |sum: u128, &node| {
-                sum.saturating_add(cells[node].saturating_mul(more))
-            })
-        };
         let more = match self.way_between(a, b) {
-            Some(way) => on_way(a, &way).min(on_way(b, &way)),
+            Some(way) => [a, b]
+                .map(|attribute| self.cells_added(domain, cells, attribute, &way))
+                .into_iter()
+                .fold(u128::MAX, u128::min),
             None => domain.size(a) as u128 * domain.size(b) as u128,
         };
         sum.saturating_add(more)
+    }
+
+    /// The cliques of the tree that [`cells_if_joined`](Self::cells_if_joined) tells the size of.
+    /// They are those of a triangulation, so that a tree of them has no other nodes.
+    ///
+    /// # Panics
+    /// As [`cells_if_joined`](Self::cells_if_joined).
+    #[must_use]
+    pub fn joined(&self, domain: &Domain, cells: &[u128], [a, b]: [usize; 2]) -> Vec<Clique> {
+        let mut cliques: Vec<Clique> = self.nodes.iter().map(|n| n.clique.clone()).collect();
+        match self.way_between(a, b) {
+            Some(way) => {
+                let added = |attribute| self.cells_added(domain, cells, attribute, &way);
+                let attribute = Clique::new([if added(a) <= added(b) { a } else { b }]);
+                for node in way {
+                    cliques[node] = cliques[node].union(&attribute);
+                }
+            }
+            None => cliques.push(Clique::new([a, b])),
+        }
+        cliques
+    }
+
+    /// By how many cells some nodes grow if an attribute is added to those that lack it.
+    fn cells_added(
+        &self,
+        domain: &Domain,
+        cells: &[u128],
+        attribute: usize,
+        way: &[usize],
+    ) -> u128 {
+        let without = way
+            .iter()
+            .filter(|&&node| !self.nodes[node].clique.contains(attribute));
+        let more = domain.size(attribute) as u128 - 1;
+        without.fold(0, |sum: u128, &node| {
+            sum.saturating_add(cells[node].saturating_mul(more))
+        })
     }
 
     /// The nodes between those that hold one attribute and those that hold another, with one of

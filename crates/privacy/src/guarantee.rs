@@ -36,7 +36,7 @@ pub struct Guarantee {
 impl Guarantee {
     fn new(
         neighbours: Neighbours,
-        rows_per_id: NonZeroU32,
+        rows_per_id: StatedRows,
         rho: f64,
         epsilon: f64,
         delta: f64,
@@ -78,7 +78,7 @@ impl Guarantee {
 
     /// This and another one for the same neighbours, of spends on the same data: epsilons and
     /// deltas add up.
-    pub(crate) fn and(&self, other: &Self, rows_per_id: NonZeroU32) -> Self {
+    pub(crate) fn and(&self, other: &Self, rows_per_id: StatedRows) -> Self {
         let sum = |a: f64, b: f64| match (a, b) {
             (0.0, only) | (only, 0.0) => only,
             (a, b) => (a + b).next_up(), // at least the exact sum
@@ -94,13 +94,36 @@ impl Guarantee {
 
     /// Whether this, stated elsewhere, where the last digits of epsilon may differ, is what was
     /// computed here: not less, and hardly more.
-    pub(crate) fn follows_from(&self, computed: &Self, rows_per_id: NonZeroU32) -> bool {
+    pub(crate) fn follows_from(&self, computed: &Self, rows_per_id: StatedRows) -> bool {
         let largest = computed.epsilon + 1e-6 * computed.epsilon.max(1.0);
         self.neighbours == computed.neighbours
             && self.rho == computed.rho
             && self.delta == computed.delta
             && (computed.epsilon..=largest).contains(&self.epsilon)
             && self.sentence == sentence(self.neighbours, rows_per_id, self.epsilon, self.delta)
+    }
+}
+
+/// For how many rows of an id a guarantee holds, as its sentence says; it need not say so where
+/// everything that counts was made for one row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct StatedRows(Option<NonZeroU32>);
+
+impl StatedRows {
+    /// Two guarantees together hold for as many rows as the lesser of them. Where they differ that is
+    /// said even of one row: a reader who knows that an id may have more would not expect it.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let rows = |it: Self| it.0.unwrap_or(NonZeroU32::MIN);
+        match self == other {
+            true => self,
+            false => Self(Some(rows(self).min(rows(other)))),
+        }
+    }
+}
+
+impl From<NonZeroU32> for StatedRows {
+    fn from(rows_per_id: NonZeroU32) -> Self {
+        Self((rows_per_id > NonZeroU32::MIN).then_some(rows_per_id))
     }
 }
 
@@ -183,7 +206,7 @@ impl Promise {
                 .epsilon_of(rho, self.conversion().get(), slack)
         };
         let guarantee = |neighbours, rho, epsilon, delta| {
-            Guarantee::new(neighbours, self.rows_per_id, rho, epsilon, delta)
+            Guarantee::new(neighbours, self.rows_per_id.into(), rho, epsilon, delta)
         };
         let (rho, delta) = self.cost(entries, Neighbours::AddRemove);
         // Spends stay within what was promised: rounding must not say otherwise.
@@ -253,14 +276,15 @@ fn factor(neighbours: Neighbours, mechanism: &Mechanism) -> u128 {
     }
 }
 
-fn sentence(neighbours: Neighbours, rows_per_id: NonZeroU32, epsilon: f64, delta: f64) -> String {
+fn sentence(neighbours: Neighbours, rows_per_id: StatedRows, epsilon: f64, delta: f64) -> String {
     let change = match neighbours {
         Neighbours::AddRemove => "Adding or removing everything about one id",
         Neighbours::ReplaceOne => "Changing everything about one id",
     };
-    let rows = match rows_per_id.get() {
-        1 => String::new(),
-        rows => format!(", up to {rows} rows,"),
+    let rows = match rows_per_id.0.map(NonZeroU32::get) {
+        None => String::new(),
+        Some(1) => ", up to 1 row,".to_owned(),
+        Some(rows) => format!(", up to {rows} rows,"),
     };
     let (epsilon, delta) = (rounded_up(epsilon), rounded_up(delta));
     format!(

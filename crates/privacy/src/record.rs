@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::accounting::{Accounting, CHECKED, STATED};
-use crate::guarantee::{Guarantee, Promise};
+use crate::guarantee::{Guarantee, Promise, StatedRows};
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::prior::Prior;
 use crate::rho::Rho;
@@ -261,7 +261,7 @@ impl LedgerRecord {
     }
 
     /// The most rows of one id for which everything that counts was made.
-    fn guaranteed_rows(&self) -> NonZeroU32 {
+    fn guaranteed_rows(&self) -> StatedRows {
         guaranteed_rows(self.rows_per_id, &self.prior)
     }
 
@@ -313,7 +313,7 @@ impl LedgerRecord {
         }
         let own = promise.guarantees(&self.entries, CHECKED);
         let expected = Stated::of(own, self.rows_per_id, self.domain, &self.prior);
-        let follow = |stated: &[Guarantee], expected: &[Guarantee], rows| {
+        let follow = |stated: &[Guarantee], expected: &[Guarantee], rows: StatedRows| {
             let mut pairs = stated.iter().zip(expected);
             stated.len() == expected.len() && pairs.all(|(a, b)| a.follows_from(b, rows))
         };
@@ -325,7 +325,7 @@ impl LedgerRecord {
         let own = follow(
             &self.own_guarantees,
             &expected.own_guarantees,
-            self.rows_per_id,
+            self.rows_per_id.into(),
         );
         if all && own {
             Ok(())
@@ -369,10 +369,10 @@ impl Stated {
     }
 }
 
-/// Two guarantees together hold for as many rows of an id as the lesser of them.
-fn guaranteed_rows(rows_per_id: NonZeroU32, prior: &Prior) -> NonZeroU32 {
+fn guaranteed_rows(rows_per_id: NonZeroU32, prior: &Prior) -> StatedRows {
+    let own = StatedRows::from(rows_per_id);
     let earlier = prior.counted().map(LedgerRecord::guaranteed_rows);
-    earlier.map_or(rows_per_id, |earlier| earlier.min(rows_per_id))
+    earlier.map_or(own, |earlier| own.and(earlier))
 }
 
 impl Entry {

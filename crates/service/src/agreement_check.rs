@@ -20,6 +20,7 @@ use tabular::{
 
 use crate::agreement::{AgreementError, CheckedAgreement, Limits, Party};
 use crate::agreement_warnings::warnings;
+use crate::memory::LEAST_PARTY_BYTES;
 use crate::runtime_file::{LimitsFile, RowsPerId, RuntimeFile};
 
 const DEFAULT_DELTA: f64 = 1e-9;
@@ -427,9 +428,22 @@ fn checked_limits(file: &LimitsFile) -> Result<Limits, AgreementError> {
         max_party_memory_bytes: file
             .max_party_memory_bytes
             .as_ref()
-            .map(|given| at_least_one("max_party_memory_bytes", Some(given), 0))
+            .map(checked_party_memory)
             .transpose()?,
     })
+}
+
+/// Below the least share every table would be refused, and by then the room is open.
+fn checked_party_memory(given: &Spanned<u64>) -> Result<u64, AgreementError> {
+    if given.value < LEAST_PARTY_BYTES {
+        let message = format_args!(
+            "max_party_memory_bytes is {}, which holds no table of use: give {LEAST_PARTY_BYTES} \
+             (32 MiB) at least, or leave it out for an even share",
+            given.value
+        );
+        return Err(value(given, message));
+    }
+    Ok(given.value)
 }
 
 /// A whole number of hours or days, from one hour to 90 days.

@@ -33,6 +33,9 @@ pub enum Event {
     },
     /// Nothing has happened for longer than was agreed; what was uploaded is overwritten.
     Expired,
+    /// The platform does not say what time it is. Until it does, the steady clock alone ends a room
+    /// that waits.
+    NoPlatformTime,
     /// All parties have confirmed.
     TrainingStarted,
     /// There is a model.

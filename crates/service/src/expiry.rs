@@ -3,15 +3,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
+use crate::event::Event;
 use crate::room::{NoEvidence, Room};
 
 /// How often a room looks at the time. It expires at one of these looks, and so up to one of them
 /// late.
 pub const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a look waits for the platform's answer, which takes milliseconds where all is well.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks the platform for the time that it vouches for in a document, in seconds since 1970. May
 /// block.
@@ -88,15 +92,25 @@ pub(crate) fn watch(
     look_every: Duration,
     gone: Receiver<()>,
 ) -> io::Result<()> {
+    let mut clock = PlatformClock::start(platform)?;
     // The thread does not hold the room while it sleeps, so that it can be dropped.
     let room = Arc::downgrade(room);
     let watching = thread::Builder::new().name("expiry".to_owned());
     let looking = move || {
+        let mut had_time = true;
         loop {
-            let look = look(&platform);
-            if room.upgrade().is_none_or(|room| room.is_done_waiting(look)) {
+            let look = clock.look(PATIENCE);
+            let Some(room) = room.upgrade() else {
+                return;
+            };
+            if had_time && look.platform.is_none() {
+                room.tell(Event::NoPlatformTime);
+            }
+            had_time = look.platform.is_some();
+            if room.is_done_waiting(look) {
                 return;
             }
+            drop(room);
             if gone.recv_timeout(look_every) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
@@ -105,14 +119,55 @@ pub(crate) fn watch(
     watching.spawn(looking).map(drop)
 }
 
-/// A platform that panics gives no time, and must not keep the steady clock from being looked at.
-fn look(platform: &PlatformTime) -> Look {
-    let asked = Instant::now();
-    let answer = catch_unwind(AssertUnwindSafe(|| platform()));
-    Look {
-        asked,
-        platform: answer.ok().and_then(Result::ok),
-        now: Instant::now(),
+/// The platform's time, asked for on a thread of its own: a platform that never answers must not
+/// keep the steady clock from being looked at.
+struct PlatformClock {
+    questions: Sender<()>,
+    answers: Receiver<Option<u64>>,
+    /// When the question was asked whose answer is awaited, by the steady clock.
+    asked: Option<Instant>,
+}
+
+impl PlatformClock {
+    fn start(platform: PlatformTime) -> io::Result<Self> {
+        let (questions, asked) = channel();
+        let (answer, answers) = channel();
+        let answering = move || {
+            for () in asked {
+                // A platform that panics gives no time, and may give one when it is asked again.
+                let time = catch_unwind(AssertUnwindSafe(|| platform()));
+                if answer.send(time.ok().and_then(Result::ok)).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("platform-time".to_owned())
+            .spawn(answering)?;
+        Ok(PlatformClock {
+            questions,
+            answers,
+            asked: None,
+        })
+    }
+
+    /// Waits for the platform's answer, though no longer than this. One that comes later is for a
+    /// later look, which asks nothing itself, so that a platform that hangs is asked once only.
+    fn look(&mut self, patience: Duration) -> Look {
+        let asked = self.asked.take().unwrap_or_else(|| {
+            let now = Instant::now();
+            let _without_that_thread_there_is_no_answer_either = self.questions.send(());
+            now
+        });
+        let answer = self.answers.recv_timeout(patience);
+        if answer == Err(RecvTimeoutError::Timeout) {
+            self.asked = Some(asked);
+        }
+        Look {
+            asked,
+            platform: answer.ok().flatten(),
+            now: Instant::now(),
+        }
     }
 }
 
@@ -216,7 +271,51 @@ mod tests {
 
     #[test]
     fn a_platform_that_panics_gives_no_time() {
-        let platform: PlatformTime = Arc::new(|| panic!("what a panic says is not repeated"));
-        assert_eq!(look(&platform).platform, None);
+        let mut panics = 1..=2;
+        let platform = std::sync::Mutex::new(move || match panics.next() {
+            Some(_) => panic!("what a panic says is not repeated"),
+            None => Ok(NOON),
+        });
+        let platform = move || {
+            let mut next = platform
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            next()
+        };
+        let mut clock = PlatformClock::start(Arc::new(platform)).unwrap();
+        let times = [(); 3].map(|()| clock.look(LOOK_EVERY).platform);
+        assert_eq!(times, [None, None, Some(NOON)]);
+    }
+
+    #[test]
+    fn a_platform_that_does_not_answer_is_waited_for_once_and_its_late_answer_is_taken_as_old() {
+        let (answer, answers) = channel();
+        let answers = std::sync::Mutex::new(answers);
+        let platform = move || answers.lock().unwrap().recv().map_err(|_| NoEvidence);
+        let mut clock = PlatformClock::start(Arc::new(platform)).unwrap();
+        let short = Duration::from_millis(20);
+        let hung = [(); 3].map(|()| clock.look(short));
+        for look in &hung {
+            assert_eq!((look.platform, look.asked), (None, hung[0].asked));
+            assert!(look.now >= look.asked + short);
+        }
+        // The steady clock alone ends the room.
+        let mut idle = Idle::new(Duration::from_secs(HOUR), LOOK_EVERY, hung[0].asked);
+        let limit = Duration::from_secs(HOUR + HOUR / 100) + 2 * LOOK_EVERY;
+        let after = |time| Look {
+            now: hung[0].asked + time,
+            ..hung[2]
+        };
+        assert!(!idle.is_over(after(limit - Duration::from_secs(1))));
+        assert!(idle.is_over(after(limit)));
+        // One answer for one question, whenever it comes.
+        for time in [NOON, NOON + 1] {
+            answer.send(time).unwrap();
+        }
+        let late = clock.look(LOOK_EVERY);
+        assert_eq!((late.platform, late.asked), (Some(NOON), hung[0].asked));
+        let next = clock.look(LOOK_EVERY);
+        assert_eq!(next.platform, Some(NOON + 1));
+        assert!(next.asked >= late.now);
     }
 }

@@ -9,8 +9,9 @@ const RESERVE: u64 = 192 << 20;
 /// And this part of the whole memory besides.
 const RESERVED_PART: u64 = 8;
 
-/// With less than this for each party a room is of no use.
-const LEAST: u64 = 32 << 20;
+/// With less than this for each party a room is of no use: reading a table of one row takes 5 MiB of
+/// the half that a table may take.
+pub(crate) const LEAST_PARTY_BYTES: u64 = 32 << 20;
 
 /// The parties' shares of the enclave's memory. They are fixed before the room opens, by the size
 /// of that memory and the agreement alone; so whether a table is taken in never depends on what
@@ -47,7 +48,7 @@ impl MemoryShares {
         let reserve = RESERVE + memory / RESERVED_PART;
         let even = memory.saturating_sub(reserve) / parties;
         let agreed = agreement.limits().max_party_memory_bytes;
-        let party = agreed.unwrap_or(even.max(LEAST));
+        let party = agreed.unwrap_or(even.max(LEAST_PARTY_BYTES));
         let needed = reserve.saturating_add(party.saturating_mul(parties));
         if needed > memory {
             return Err(TooLittleMemory {

@@ -19,7 +19,7 @@ use crate::event::{Event, Events};
 use crate::expiry::{self, Idle, LOOK_EVERY, Look, PlatformTime};
 use crate::memory::MemoryShares;
 use crate::seat::{Held, Seat};
-use crate::state::{Received, Start, State};
+use crate::state::{Start, State};
 use crate::training::{Fitted, Unfitted, train};
 use crate::turnstile::Turnstile;
 
@@ -224,12 +224,10 @@ impl Room {
     /// Expires if it is time. Whether the room waits no more, so that no further look is needed.
     pub(crate) fn is_done_waiting(&self, look: Look) -> bool {
         let mut state = self.lock();
-        let unneeded = state.expire_if_idle(look);
+        let expired = state.expire_if_idle(look);
         let done = state.is_done_waiting();
         drop(state);
-        if unneeded.is_some() {
-            // Who reads that the room has expired can rely on it that the tables are overwritten.
-            drop(unneeded);
+        if expired {
             self.tell(Event::Expired);
             self.announce(&self.lock(), None);
         }
@@ -253,7 +251,6 @@ impl Room {
         Ok(Lease {
             room: Arc::clone(self),
             party,
-            open: true,
         })
     }
 
@@ -385,8 +382,6 @@ impl Room {
 pub(crate) struct Lease {
     room: Arc<Room>,
     party: usize,
-    /// Whether the upload has not ended yet.
-    open: bool,
 }
 
 impl Lease {
@@ -416,17 +411,16 @@ impl Lease {
 
     /// The upload is complete, and takes the place of an earlier one. In a room that has expired
     /// meanwhile it is refused.
-    pub(crate) fn accept(mut self, table: Held) -> Result<(), Problem> {
-        self.open = false;
-        let mut state = self.room.lock();
-        let Received { lapsed, unneeded } = state.receive(self.party, table, Instant::now());
-        self.room.announce(&state, None);
-        drop(state);
-        drop(unneeded);
-        let lapsed = lapsed?;
-        self.room.tell(Event::UploadAccepted { party: self.party });
+    pub(crate) fn accept(self, table: Held) -> Result<(), Problem> {
+        let (room, party) = (&self.room, self.party);
+        let received = room.lock().receive(party, table, Instant::now());
+        // Here, while the seat is not free: the share has no room for a third table of the party.
+        drop(received.unneeded);
+        let lapsed = received.lapsed?;
+        room.announce(&room.lock(), None);
+        room.tell(Event::UploadAccepted { party });
         for party in lapsed {
-            self.room.tell(Event::ConfirmationLapsed { party });
+            room.tell(Event::ConfirmationLapsed { party });
         }
         Ok(())
     }
@@ -434,8 +428,43 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.open {
-            self.room.lock().give_up_upload(self.party);
+        self.room.lock().end_upload(self.party);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::exhaustive::table;
+    use crate::training::tests::room;
+
+    #[test]
+    fn a_seat_is_free_again_when_its_upload_has_ended_however() {
+        let room = room(&Arc::default());
+        drop(room.begin_upload("A").unwrap());
+        for _ in 0..2 {
+            let lease = room.begin_upload("A").unwrap();
+            let second = room.begin_upload("A").err().map(|problem| problem.code);
+            assert_eq!(second, Some(Code::UploadInProgress));
+            lease.accept(table(3)).unwrap();
+            assert!(room.watch().borrow().parties[0].uploaded);
         }
+    }
+
+    #[test]
+    fn an_upload_that_ends_while_the_room_expires_leaves_it_to_the_room_to_say_so() {
+        let told = Arc::default();
+        let room = room(&told);
+        let lease = room.begin_upload("A").unwrap();
+        let now = Instant::now();
+        assert!(room.lock().expire_if_idle(Look {
+            asked: now,
+            platform: None,
+            now: now + 2 * room.agreement().expires_after(),
+        }));
+        let refused = lease.accept(table(3)).map_err(|problem| problem.code);
+        assert_eq!(refused, Err(Code::Expired));
+        assert_eq!(room.watch().borrow().status, Phase::AwaitingData);
+        assert_eq!(*told.lock().unwrap(), []);
     }
 }

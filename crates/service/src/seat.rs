@@ -45,7 +45,7 @@ impl Seat {
         &self.name
     }
 
-    /// An upload begins; [`Seat::take_in`] or [`Seat::give_up_upload`] must follow.
+    /// An upload begins; [`Seat::end_upload`] must follow.
     pub(crate) fn begin_upload(&mut self) -> Result<(), Problem> {
         let detail = match self.table {
             Table::None | Table::Uploaded(_) if self.receiving => return Err(in_progress()),
@@ -62,14 +62,13 @@ impl Seat {
         Err(Problem::new(Code::AlreadyConfirmed, detail))
     }
 
-    /// The upload brought no table; everything is as before it.
-    pub(crate) fn give_up_upload(&mut self) {
+    /// The upload is over, whether it brought a table or not.
+    pub(crate) fn end_upload(&mut self) {
         self.receiving = false;
     }
 
     /// The upload brought this table. Gives back the one that it replaces.
     pub(crate) fn take_in(&mut self, table: Held) -> Option<Held> {
-        self.receiving = false;
         match std::mem::replace(&mut self.table, Table::Uploaded(table)) {
             Table::Uploaded(replaced) => Some(replaced),
             Table::None | Table::Confirmed(..) | Table::Taken(_) => None,
@@ -146,12 +145,9 @@ impl Seat {
         }
     }
 
-    /// Takes the table away for good, confirmed or not.
-    pub(crate) fn clear(&mut self) -> Option<Held> {
-        match std::mem::replace(&mut self.table, Table::None) {
-            Table::Uploaded(held) | Table::Confirmed(held, _) => Some(held),
-            Table::None | Table::Taken(_) => None,
-        }
+    /// Overwrites the table, confirmed or not.
+    pub(crate) fn clear(&mut self) {
+        self.table = Table::None;
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {

@@ -62,22 +62,24 @@ impl State {
         &self.seats
     }
 
-    /// An upload begins; [`State::receive`] or [`State::give_up_upload`] must follow.
+    /// An upload begins; [`State::end_upload`] must follow.
     pub(crate) fn begin_upload(&mut self, party: usize) -> Result<(), Problem> {
         self.check_not_expired()?;
         self.seats[party].begin_upload()
     }
 
-    /// The upload brought no table; everything is as before it.
-    pub(crate) fn give_up_upload(&mut self, party: usize) {
-        self.seats[party].give_up_upload();
+    /// The upload is over, whether it brought a table or not.
+    pub(crate) fn end_upload(&mut self, party: usize) {
+        self.seats[party].end_upload();
     }
 
     /// The upload brought this table. Confirmations that were given for an earlier table of this
     /// party lapse.
+    ///
+    /// The upload is to be ended when the unneeded table is overwritten and not before: until then
+    /// the party takes the memory of both.
     pub(crate) fn receive(&mut self, party: usize, table: Held, now: Instant) -> Received {
         if let Err(expired) = self.check_not_expired() {
-            self.seats[party].give_up_upload();
             return Received {
                 lapsed: Err(expired),
                 unneeded: Some(table),
@@ -99,12 +101,14 @@ impl State {
     pub(crate) fn confirm(
         &mut self,
         party: usize,
-        seen: Seen,
+        mut seen: Seen,
         now: Instant,
     ) -> Result<bool, Problem> {
         self.check_not_expired()?;
         self.seats[party].check_can_confirm()?;
         self.check_seen(party, &seen)?;
+        // Its own table cannot change under its confirmation, which is the same without naming it.
+        seen.retain(|(other, _)| *other != party);
         let news = self.seats[party].confirm(seen);
         if news {
             self.idle.interrupt(now);
@@ -158,14 +162,18 @@ impl State {
         };
     }
 
-    /// Ends a room that waits for its parties in vain; gives the tables that it held, to be
-    /// overwritten.
-    pub(crate) fn expire_if_idle(&mut self, look: Look) -> Option<Vec<Held>> {
-        let waits = matches!(self.stage, Stage::Gathering(_));
-        (waits && self.idle.is_over(look)).then(|| {
+    /// Ends a room that waits for its parties in vain, and overwrites the tables that it holds. Says
+    /// whether it did.
+    ///
+    /// That takes a while, once in a room's life, in which nobody else gets at the state. So whoever
+    /// is told that the room has expired can rely on it that the tables are overwritten.
+    pub(crate) fn expire_if_idle(&mut self, look: Look) -> bool {
+        let expires = matches!(self.stage, Stage::Gathering(_)) && self.idle.is_over(look);
+        if expires {
             self.stage = Stage::Expired;
-            self.seats.iter_mut().filter_map(Seat::clear).collect()
-        })
+            self.seats.iter_mut().for_each(Seat::clear);
+        }
+        expires
     }
 
     /// Whether the room waits for its parties no more.
@@ -249,4 +257,4 @@ pub(crate) fn expired() -> Problem {
 }
 
 #[cfg(test)]
-mod exhaustive;
+pub(crate) mod exhaustive;

@@ -147,7 +147,7 @@ pub(crate) mod tests {
         )
     }
 
-    fn room(told: &Arc<Mutex<Vec<Event>>>) -> Arc<Room> {
+    pub(crate) fn room(told: &Arc<Mutex<Vec<Event>>>) -> Arc<Room> {
         let runtime = "method: INDEPENDENT\nepsilon: 1\nparty_names: [A, B]\n";
         let told = Arc::clone(told);
         let agreement = Agreement::new(two_parties(), runtime).unwrap();
@@ -157,7 +157,7 @@ pub(crate) mod tests {
             agreement,
             id: RoomId::from_bytes([0; 32]),
             attest: Arc::new(|_| Err(crate::NoEvidence)),
-            platform_time: Arc::new(|| Err(crate::NoEvidence)),
+            platform_time: Arc::new(|| Ok(1_700_000_000)),
             events: Arc::new(move |event| told.lock().unwrap().push(event)),
             rng: testkit::noise(1),
         };

@@ -9,12 +9,13 @@ use crate::number;
 use crate::reader::YamlError;
 
 /// Checks the text by the events of the parser that the deserializer stands on, so that both see
-/// the same document.
+/// the same document. Returns at which bytes the values in quotes begin, which are texts whoever
+/// reads them.
 ///
 /// # Errors
 /// The first thing in the file that is not understood by everyone alike, with its line; or that it
 /// is not YAML.
-pub(crate) fn check(text: &str) -> Result<(), YamlError> {
+pub(crate) fn check(text: &str) -> Result<Vec<usize>, YamlError> {
     if let Some((line, hidden)) = first_hidden_in_lines(text) {
         return Err(YamlError::at(line, not_shown(hidden)));
     }
@@ -22,14 +23,21 @@ pub(crate) fn check(text: &str) -> Result<(), YamlError> {
         disallow_directives: true,
         emit_unresolved_aliases: true,
     };
-    let mut nesting = Nesting::default();
+    let (mut nesting, mut quoted) = (Nesting::default(), Vec::new());
     for next in Parser::new_from_str_with_options(text, options) {
         let (event, span) = next.map_err(|error| unreadable(&error))?;
         nesting
             .take(&event)
             .map_err(|message| YamlError::at(span.start.line(), message))?;
+        if let Event::Scalar(_, style, ..) = event
+            && matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted)
+            && !nesting.is_after_key()
+        {
+            let start = span.start.byte_offset();
+            quoted.push(start.expect("there are offsets where all of the text is at hand"));
+        }
     }
-    Ok(())
+    Ok(quoted)
 }
 
 /// What is open at a place of the document.
@@ -100,6 +108,14 @@ impl Nesting {
         }
     }
 
+    /// Whether the scalar just taken is a key.
+    fn is_after_key(&self) -> bool {
+        matches!(
+            self.open.last(),
+            Some(Collection::Mapping { key_read: true, .. })
+        )
+    }
+
     fn begin(&mut self, collection: Collection) -> Result<(), String> {
         if let Some(Collection::Mapping { key_read, .. }) = self.open.last_mut() {
             if !*key_read {
@@ -135,10 +151,20 @@ fn check_scalar(value: &str, style: ScalarStyle) -> Result<(), String> {
     if let Some(hidden) = lines.find_map(|line| first_hidden(&line.replace('\t', " "))) {
         return Err(not_shown(hidden));
     }
-    match (style, number::ambiguity(value)) {
-        (ScalarStyle::Plain, Some(reason)) => Err(format!(
-            "`{value}` {reason}; write a number in plain decimal digits, or a text in quotes"
-        )),
+    match style {
+        ScalarStyle::Plain => match number::ambiguity(value) {
+            Some(reason) => Err(format!(
+                "`{value}` {reason}; write a number in plain decimal digits, or a text in quotes"
+            )),
+            None => Ok(()),
+        },
+        ScalarStyle::Literal | ScalarStyle::Folded if number::looks_like_one(value.trim()) => {
+            Err(format!(
+                "`{}` stands in a block, which makes it a text to some readers; write a number on \
+                 the line of its key, or a text in quotes",
+                value.trim()
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -260,7 +286,7 @@ mod tests {
                 format!("line {line}: the key `a` is given twice")
             );
         }
-        assert_eq!(check("x: {a: 1}\ny: [{a: 1}, {a: 2}, a, a]\nz: a"), Ok(()));
+        assert!(check("x: {a: 1}\ny: [{a: 1}, {a: 2}, a, a]\nz: a").is_ok());
     }
 
     #[test]
@@ -277,10 +303,7 @@ mod tests {
                 "line 1: `0x10` is a number to another base to some readers; write a number in plain decimal digits, or a text in quotes"
             ],
         );
-        assert_eq!(
-            check("a: ['030', \"0x10\", 1e-9, -3]\n\"1_000\": 2015-01-01"),
-            Ok(())
-        );
+        assert!(check("a: ['030', \"0x10\", 1e-9, -3]\n\"1_000\": 2015-01-01").is_ok());
     }
 
     #[test]
@@ -323,7 +346,7 @@ mod tests {
             "{\"a\": [1, 2.5, null, true], \"b\": \"Gr\\u00f6\u{df}e\"}",
             "a: ~\nb:\n",
         ] {
-            assert_eq!(check(text), Ok(()), "{text:?}");
+            assert!(check(text).is_ok(), "{text:?}");
         }
     }
 }

@@ -4,7 +4,8 @@
 /// of version 1.1 (`030` is 24, `0b11` is 3, `1_000` is 1000, `12:30` is 750), by those of version
 /// 1.2 (`0o30` is 24), and by people.
 ///
-/// Numbers with an exponent or a sign, and words such as `yes`, are left to the type that is read.
+/// Numbers with an exponent or a sign, and words such as `yes`, are left to the type that is read:
+/// as a text they are what was written, and no word is a boolean but `true` and `false`.
 pub(crate) fn ambiguity(scalar: &str) -> Option<&'static str> {
     let unsigned = scalar.strip_prefix(['+', '-']).unwrap_or(scalar);
     if matches!(
@@ -30,6 +31,15 @@ pub(crate) fn ambiguity(scalar: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether a reader who does not look at how a scalar is written could take it for a number or a
+/// boolean.
+pub(crate) fn looks_like_one(text: &str) -> bool {
+    let boolean = ["true", "false"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word));
+    boolean || ambiguity(text).is_some() || text.parse::<f64>().is_ok()
 }
 
 /// `0x1F`, `0o17`, `0b11`, in either case of letters.

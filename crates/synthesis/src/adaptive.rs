@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use marginals::{
-    Clique, Domain, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField, Measurement, TreeSizer,
-    estimate_watched,
+    Clique, Domain, EstimationOptions, JunctionTree, MAX_TREE_CELLS, MarkovRandomField,
+    Measurement, TreeSizer, estimate_watched,
 };
 use privacy::{Counts, Rho, Score};
 use rayon::prelude::*;
@@ -57,6 +57,11 @@ pub(crate) struct Adaptive {
     /// The sets of columns with constraints. Every junction tree holds them, so that what the first model held impossible stays so.
     constraints: Vec<Clique>,
     field: MarkovRandomField,
+    /// What the next junction tree holds besides what was measured: the constraints, or more where
+    /// that makes it smaller.
+    structure: Vec<Clique>,
+    /// How much triangulating is left for the sizes of candidates' trees.
+    work_left: u64,
     /// What there was to spend.
     whole: Rho,
     max_iterations: usize,
@@ -89,6 +94,8 @@ impl Adaptive {
         Ok(Adaptive {
             field: constraints.imposed_on(&domain, None, 1.0)?,
             constraints: constraints.cliques(),
+            structure: constraints.cliques(),
+            work_left: MOST_WORK,
             domain,
             candidates,
             measured: Vec::new(),
@@ -105,45 +112,58 @@ impl Adaptive {
     /// Candidates of some weight with which the model's junction tree would have no more cells than this, or which are part of what
     /// was measured before.
     ///
-    /// Where a tree that is easily found leaves much room, no other is searched for: constraints
-    /// connect all columns from the start, and to triangulate anew for each candidate in each round
-    /// would take most of the time.
-    pub(crate) fn within(&self, max_cells: f64) -> Vec<usize> {
-        /// How much smaller the tree must be: whatever triangulation the model gets later may be
-        /// somewhat worse.
+    /// A tree that is easily found, the model's own with the candidate put in, is looked at first.
+    /// Constraints connect all columns from the start, and to triangulate anew for each candidate in
+    /// each round would take nearly all of the time: that is done for those which come next in size,
+    /// within a fixed amount of work.
+    pub(crate) fn within(&mut self, max_cells: f64) -> Vec<usize> {
+        /// How much smaller the easy tree must be. It is larger than one found anew, and it grows
+        /// from round to round.
         const ROOM: f64 = 8.0;
-        let measured = self.maximal_measured();
-        let held: Vec<Clique> = measured.iter().chain(&self.constraints).cloned().collect();
-        let sizer = TreeSizer::new(&self.domain, &held);
-        let tree = self.field.tree();
-        let nodes = tree.nodes().iter();
-        let of_nodes: Vec<u128> = nodes.map(|n| self.domain.cells(n.clique())).collect();
-        let has_room = |clique: &Clique| match *clique.attributes() {
-            [a, b] => {
-                let cells = tree.cells_if_joined(&self.domain, &of_nodes, [a, b]);
-                ROOM * cells as f64 <= max_cells.min(MAX_TREE_CELLS as f64)
-            }
-            _ => false,
-        };
-        let fits = |&i: &usize| {
-            let Candidate { clique, weight, .. } = &self.candidates[i];
-            // Its score would be 0 whatever the model is, and so above those that noise explains.
-            if *weight == 0.0 {
-                return false;
-            }
-            if measured.iter().any(|known| clique.is_subset(known)) {
-                return true;
-            }
-            if has_room(clique) {
-                return true;
-            }
-            let cells = sizer.cells_with(clique);
-            cells <= MAX_TREE_CELLS && cells as f64 <= max_cells
-        };
-        (0..self.candidates.len())
+        /// A round takes at most this part of the work that is left, so that later ones have some.
+        const PART_OF_WORK: u64 = 8;
+        let limit = max_cells.min(MAX_TREE_CELLS as f64);
+        let known = self.maximal_measured();
+        let tree = EasyTree::of(&self.field);
+        let mut sized: Vec<(u128, usize)> = (0..self.candidates.len())
             .into_par_iter()
-            .filter(fits)
-            .collect()
+            // Without weight a score would be 0 whatever the model is, and so above those that noise explains.
+            .filter(|&i| self.candidates[i].weight != 0.0)
+            .map(|i| {
+                let clique = &self.candidates[i].clique;
+                match known.iter().any(|known| clique.is_subset(known)) {
+                    true => (0, i),
+                    false => (tree.cells_with(clique), i),
+                }
+            })
+            .collect();
+        sized.sort_unstable();
+        let easy = sized.partition_point(|(cells, _)| ROOM * *cells as f64 <= limit);
+        let mut open: Vec<usize> = sized[..easy].iter().map(|&(_, i)| i).collect();
+        let larger = &sized[easy..];
+        if !larger.is_empty() {
+            let held: Vec<Clique> = known.iter().chain(&self.constraints).cloned().collect();
+            let sizer = TreeSizer::new(&self.domain, &held);
+            let clique = |i: usize| &self.candidates[i].clique;
+            let (mut work, most) = (0, self.work_left / PART_OF_WORK);
+            let affordable = larger.iter().take_while(|&&(_, i)| {
+                work += (sizer.attributes_between(clique(i)) as u64).pow(2);
+                work <= most
+            });
+            // Something must be open: that anything fits was made sure beforehand, by this size.
+            let tried = match affordable.count() {
+                _ if open.is_empty() => larger.len(),
+                count => count,
+            };
+            let fits = |&(_, i): &(u128, usize)| {
+                (sizer.cells_with(clique(i)) as f64 <= limit).then_some(i)
+            };
+            let fitting: Vec<usize> = larger[..tried].par_iter().filter_map(fits).collect();
+            open.extend(fitting);
+            self.work_left -= work.min(most);
+        }
+        open.sort_unstable();
+        open
     }
 
     /// Selects the candidate that the model is worst at: the score is the weight times the L1 distance of exact and modelled
@@ -203,6 +223,10 @@ impl Adaptive {
             .ledger
             .measure(&run.label(clique), counts, rho, run.rng)?;
         self.measured.push(Measured::new(clique.clone(), &noisy));
+        let held: Vec<Clique> = self.maximal_measured();
+        let held: Vec<Clique> = held.iter().chain(&self.constraints).cloned().collect();
+        let easy = EasyTree::of(&self.field).smaller_with(clique, &held);
+        self.structure = easy.unwrap_or_else(|| self.constraints.clone());
         Ok(())
     }
 
@@ -228,7 +252,7 @@ impl Adaptive {
             .sum::<f64>();
         let options = EstimationOptions {
             warm_start: Some(&self.field),
-            structure: &self.constraints,
+            structure: &self.structure,
             max_iterations: self.max_iterations,
             tolerance: TOLERANCE,
             target_loss: SHARE_OF_EXPECTED_LOSS * cells / 2.0,
@@ -273,6 +297,57 @@ impl Adaptive {
     }
 }
 
+/// The work on exact sizes of trees in one fit: for each candidate whose tree is found anew, the
+/// square of the number of attributes between its own. Some three CPU seconds.
+const MOST_WORK: u64 = 1 << 25;
+
+/// A model's junction tree, and the one that is easily made of it to hold one more clique.
+struct EasyTree<'a> {
+    domain: &'a Domain,
+    tree: &'a JunctionTree,
+    /// Of each node.
+    cells: Vec<u128>,
+}
+
+impl<'a> EasyTree<'a> {
+    fn of(field: &'a MarkovRandomField) -> EasyTree<'a> {
+        EasyTree::new(field.domain(), field.tree())
+    }
+
+    fn new(domain: &'a Domain, tree: &'a JunctionTree) -> EasyTree<'a> {
+        let nodes = tree.nodes().iter();
+        EasyTree {
+            domain,
+            tree,
+            cells: nodes.map(|node| domain.cells(node.clique())).collect(),
+        }
+    }
+
+    /// Cells of the tree with a clique; more than there can be of one that is no column or pair.
+    fn cells_with(&self, clique: &Clique) -> u128 {
+        let joined = |ends| self.tree.cells_if_joined(self.domain, &self.cells, ends);
+        ends(clique).map_or(u128::MAX, joined)
+    }
+
+    /// The cliques of the tree with a clique, if it is smaller than one of all that is held found
+    /// anew. A candidate is open if either is small enough.
+    fn smaller_with(&self, clique: &Clique, held: &[Clique]) -> Option<Vec<Clique>> {
+        let ends = ends(clique)?;
+        let anew = JunctionTree::new(self.domain, held).cells(self.domain);
+        let is_smaller = self.cells_with(clique) < anew;
+        is_smaller.then(|| self.tree.joined(self.domain, &self.cells, ends))
+    }
+}
+
+/// The attributes of a pair, or the only one twice.
+fn ends(clique: &Clique) -> Option<[usize; 2]> {
+    match *clique.attributes() {
+        [a] => Some([a, a]),
+        [a, b] => Some([a, b]),
+        _ => None,
+    }
+}
+
 /// A round's estimate ends when 20 iterations lower the loss by less than this share of it.
 const TOLERANCE: f64 = 1e-3;
 
@@ -290,4 +365,36 @@ fn tell(run: &mut Run<'_>, whole: Rho) -> Result<(), FitError> {
     )]
     let done = (STEPS as f64 * (1.0 - left)) as usize;
     run.at("choosing and measuring", done, STEPS)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A candidate is let in where the easy tree is small enough, even if a triangulation of all
+        /// that is held would be larger.
+        #[test]
+        fn a_tree_is_no_larger_than_the_one_by_which_its_candidate_was_let_in(
+            sizes in prop::collection::vec(2_usize..40, 6..14),
+            picks in prop::collection::vec(prop::collection::vec(0_usize..14, 2), 6..24),
+        ) {
+            let domain = Domain::new(sizes.clone()).unwrap();
+            let clique = |pick: &Vec<usize>| Clique::new(pick.iter().map(|a| a % sizes.len()));
+            let (mut tree, mut held) = (JunctionTree::new(&domain, &[]), Vec::new());
+            for candidate in picks.iter().map(clique) {
+                let easy = EasyTree::new(&domain, &tree);
+                let cells = easy.cells_with(&candidate);
+                held.push(candidate.clone());
+                let anew = JunctionTree::new(&domain, &held).cells(&domain);
+                let structure = easy.smaller_with(&candidate, &held).unwrap_or_default();
+                let together: Vec<Clique> = held.iter().cloned().chain(structure).collect();
+                let next = JunctionTree::new(&domain, &together);
+                prop_assert!(next.cells(&domain) <= cells.min(anew));
+                tree = next;
+            }
+        }
+    }
 }

@@ -226,23 +226,6 @@ fn a_schema_of_a_few_bytes_cannot_ask_for_gigabytes() {
     check_refused(&body, "whose bins are not known");
 }
 
-#[test]
-fn a_file_without_end_is_not_read_to_its_end() {
-    assert!(Model::read(std::io::repeat(0)).is_err());
-    let mut bytes = Vec::new();
-    model(Method::Independent, "a: {categories: [x, y]}\n")
-        .save(&mut bytes)
-        .unwrap();
-    let endless = std::io::Read::chain(bytes.as_slice(), std::io::repeat(0));
-    let error = Model::read(endless).unwrap_err().to_string();
-    assert!(error.contains("checksum"), "{error}");
-    let mut long = bytes.clone();
-    long[17..25].copy_from_slice(&u64::MAX.to_be_bytes());
-    let error = Model::read(std::io::Read::chain(long.as_slice(), std::io::repeat(0)));
-    assert!(error.unwrap_err().to_string().contains("no model has more"));
-    assert!(Model::read(bytes.as_slice()).is_ok());
-}
-
 /// Everything that is done with models of strangers.
 fn use_it(model: &Model) {
     assert!(model.default_rows() >= 1 && model.default_rows() <= model.noisy_rows());

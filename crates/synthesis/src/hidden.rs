@@ -13,9 +13,10 @@ use crate::method::Method;
 #[non_exhaustive]
 pub struct RowCount {
     /// The noisy number, where that is more than the standard deviation of its noise, and else
-    /// that; at least 1. So many rows are drawn unless another number is asked for.
+    /// that; at least 1. So many rows are drawn unless another number is asked for, but at most
+    /// [`Model::MAX_DEFAULT_ROWS`].
     pub estimate: u64,
-    /// Standard deviation of the noise.
+    /// Standard deviation of the noise, which is Gaussian and rounded to whole numbers.
     pub sigma: f64,
     /// The true number is between these with a probability of 95 %, over the noise.
     pub between: [u64; 2],
@@ -29,13 +30,14 @@ pub struct RowCount {
 pub struct ColumnReport {
     /// The column.
     pub name: String,
-    /// The share of the rows that are coded as `other`: nothing else remains of their values.
+    /// The share of the estimated rows that are coded as `other`: nothing else remains of their values.
     /// `None` for a column that has no such code, or was never measured.
     pub other: Option<f64>,
-    /// The widest bin of a column of ordered values. Where in a bin a value lies is lost.
+    /// The widest bin of a column of ordered values. Where in a bin a value lies is lost, and values
+    /// beyond the column's range count as its ends: how many there are is nowhere in the model.
     pub widest_bin: Option<WidestBin>,
     /// How far noise alone takes the column's measured counts from the table's, in expectation and
-    /// as a share of the rows (half the L1 distance). `None` if the column was never measured.
+    /// as a share of the estimated rows (half the L1 distance). `None` if the column was never measured.
     pub noise: Option<f64>,
     /// Whether that noise adds up to as many counts as there are rows, or nothing was measured.
     pub mostly_noise: bool,
@@ -43,34 +45,50 @@ pub struct ColumnReport {
 
 impl RowCount {
     pub(crate) fn new(model: &Model) -> RowCount {
-        /// Standard deviations on each side of an interval that holds with 95 %.
-        const DEVIATIONS: f64 = 1.96;
         /// Below so many, a number could be noise.
         const CLEAR: f64 = 5.0;
         let (noisy, sigma) = noisy_total(model);
-        let (low, high) = (noisy - DEVIATIONS * sigma, noisy + DEVIATIONS * sigma);
         RowCount {
             estimate: model.noisy_rows(),
             sigma,
-            between: [whole(low.ceil()), whole(high.floor())],
+            between: between(noisy, sigma),
             mostly_noise: noisy < CLEAR * sigma,
         }
     }
 }
 
-/// The mean of the measurements' sums, weighted by inverse variance, and its standard deviation:
-/// from the very measurements that the method takes its total from.
+/// Whole numbers around the noisy one, which the true one is between with 95 %.
+fn between(noisy: f64, sigma: f64) -> [u64; 2] {
+    /// Standard deviations on each side that hold so of a normal distribution.
+    const DEVIATIONS: f64 = 1.96;
+    let (low, high) = (noisy - DEVIATIONS * sigma, noisy + DEVIATIONS * sigma);
+    // Outwards: noise of less than one row takes steps of whole rows, and the first may lie beyond.
+    [whole(low.floor()), whole(high.ceil())]
+}
+
+/// From the very measurements that the method takes its total from.
 fn noisy_total(model: &Model) -> (f64, f64) {
     let all_count = matches!(model.method, Method::Aim | Method::Mwem);
     let counts = |measured: &&Measured| all_count || measured.columns.len() == 1;
-    let (mut sum, mut precision) = (0.0, 0.0);
-    for measured in model.measured.iter().filter(counts) {
-        let weight = 1.0 / (measured.values.len() as f64 * measured.sigma.powi(2));
+    mean_of_sums(model.measured.iter().filter(counts))
+}
+
+/// The mean of the measurements' sums, weighted by inverse variance of the noise as drawn, and the
+/// standard deviation of this mean.
+fn mean_of_sums<'a>(measured: impl Iterator<Item = &'a Measured>) -> (f64, f64) {
+    /// What rounding the noise of a count to a whole number adds to its variance, at most: the
+    /// variance of a uniform distribution.
+    const ROUNDING: f64 = 1.0 / 12.0;
+    let (mut sum, mut precision, mut variance) = (0.0, 0.0, 0.0);
+    for measured in measured {
+        let (cells, of_one) = (measured.values.len() as f64, measured.sigma.powi(2));
+        let weight = 1.0 / (cells * of_one);
         sum += weight * measured.values().iter().sum::<f64>();
         precision += weight;
+        variance += weight.powi(2) * cells * (of_one + ROUNDING);
     }
     if precision > 0.0 {
-        (sum / precision, precision.powf(-0.5))
+        (sum / precision, variance.sqrt() / precision)
     } else {
         (0.0, f64::INFINITY)
     }
@@ -183,4 +201,63 @@ fn listed(names: &[&str]) -> String {
         text.push_str(&format!(" and {} more", names.len() - MOST));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
+
+    use super::*;
+
+    fn normal(rng: &mut ChaCha8Rng) -> f64 {
+        let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * uniform()).cos()
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a few sigmas, which are small"
+    )]
+    fn rounded_noise(sigma: f64, rng: &mut ChaCha8Rng) -> i64 {
+        (sigma * normal(rng)).round() as i64
+    }
+
+    /// Noise of each count is rounded: with little noise an interval for Gaussian sums would hold in
+    /// as few as 70 % of all cases.
+    #[test]
+    fn the_number_of_rows_is_between_its_bounds_with_95_percent_however_little_noise_there_is() {
+        const DRAWS: usize = 4000;
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut check = |sigma: f64, cells: usize, measurements: usize| {
+            let mut holds = || {
+                let measured: Vec<Measured> = (0..measurements)
+                    .map(|column| Measured {
+                        columns: Clique::new([column]),
+                        values: (0..cells)
+                            .map(|_| 100 + rounded_noise(sigma, &mut rng))
+                            .collect(),
+                        sigma,
+                    })
+                    .collect();
+                let (noisy, deviation) = mean_of_sums(measured.iter());
+                let [low, high] = between(noisy, deviation);
+                (low..=high).contains(&(100 * cells as u64))
+            };
+            let share = (0..DRAWS).filter(|_| holds()).count() as f64 / DRAWS as f64;
+            // 95 % less three standard deviations of that share.
+            let least = 0.95 - 3.0 * (0.95 * 0.05 / DRAWS as f64).sqrt();
+            assert!(
+                share >= least,
+                "{share} of {DRAWS} with {measurements} measurements of {cells}, sigma {sigma}"
+            );
+        };
+        for sigma in [0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9, 1.3, 4.0] {
+            for cells in [1, 2, 7, 40] {
+                check(sigma, cells, 1);
+                check(sigma, cells, 3);
+            }
+        }
+    }
 }

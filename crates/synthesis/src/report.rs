@@ -13,8 +13,8 @@ use crate::method::Method;
 
 /// How close a model is to the noisy marginals it was fitted to.
 ///
-/// Errors are total variation distances: half the sum of absolute differences, as a share of the rows. What was measured
-/// is itself off by noise, whose expected size is known and given beside: a model about that far from what was measured
+/// Errors are total variation distances: half the sum of absolute differences, as a share of the
+/// [estimated](RowCount::estimate) rows. What was measured is itself off by noise, whose expected size is known and given beside: a model about that far from what was measured
 /// fits as well as can be told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -66,6 +66,8 @@ pub struct FormulaReport {
 pub struct ErrorReport {
     /// `the columns as coded`: of what the errors are.
     pub of: &'static str,
+    /// `the estimated rows`: of what the errors are shares.
+    pub shares_of: &'static str,
     /// Standard deviation of the noise in each measured distance.
     pub sigma: f64,
     /// The workload's marginals but for those left out, heaviest first.
@@ -75,7 +77,12 @@ pub struct ErrorReport {
     pub left_out: u64,
 }
 
-/// How far one marginal of the model is from the table's, as a share of the rows: half the L1 distance between the counts.
+/// How far one marginal of the model is from the table's: half the L1 distance between the counts, as
+/// a share of the [estimated](RowCount::estimate) rows.
+///
+/// The number of rows in the table is not known. A share of an estimate is a statement about counts
+/// alone, and holds whatever the error of the estimate is; [`RowCount::between`] says how far a share
+/// of the table's own rows may be from it.
 ///
 /// Drawing rows from the model adds the error of rounding, and that of chance where columns are not in one clique.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -86,8 +93,8 @@ pub struct MarginalError {
     /// As measured: the true distance and Gaussian noise; 0 at least.
     pub distance: f64,
     /// The true distance is below this with a probability of 95 %, over the noise, for each
-    /// marginal on its own. `None` where nothing is known: the bound is 1 or more, or the number of
-    /// rows, of which it is a share, [is itself a guess](RowCount::mostly_noise).
+    /// marginal on its own. `None` where nothing is known: the bound is 1 or more, or the estimate,
+    /// of which it is a share, [is a guess](RowCount::mostly_noise).
     pub bound: Option<f64>,
     /// The true distances of all marginals are below these at once with a probability of 95 %.
     pub joint_bound: Option<f64>,
@@ -180,6 +187,7 @@ impl ErrorReport {
         };
         ErrorReport {
             of: "the columns as coded",
+            shares_of: "the estimated rows",
             sigma: as_distance(errors.sigma),
             marginals: errors.marginals.iter().map(marginal).collect(),
             left_out: errors.left_out,

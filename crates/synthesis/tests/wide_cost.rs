@@ -79,14 +79,16 @@ fn cpu_seconds() -> f64 {
     ticks / 100.0
 }
 
-/// Each of these took from a quarter of a minute to more than one, on a machine on which they now
-/// take a few seconds.
+/// Each of these took from a quarter of a minute to several, on a machine on which they now take
+/// some seconds.
 #[test]
 #[ignore = "slow: fits of hundreds and thousands of columns"]
 fn many_columns_take_seconds() {
     let cases = [
         ("1,000 columns", Method::Grain, wide(1000, 500)),
         ("constraints", Method::Grain, chained(120, 1000)),
+        ("constraints", Method::Mwem, chained(120, 1000)),
+        ("constraints", Method::Aim, chained(120, 1000)),
     ];
     for (name, method, table) in cases {
         let options = LedgerOptions::new(

@@ -171,8 +171,9 @@ impl Column {
         }
     }
 
-    /// The widest of the bins, which says how much of a value its code loses at most. None for a
-    /// column without bins.
+    /// The widest of the bins, which says how much a code loses at most of a value within the
+    /// column's range; a value beyond it counts as the nearest end, however far away it is. None for
+    /// a column without bins.
     #[must_use]
     pub fn widest_bin(&self) -> Option<WidestBin> {
         let ((code, width, share), unit) = match &self.kind {
@@ -240,7 +241,8 @@ impl WidestBin {
             .to_owned()
     }
 
-    /// Whether each value has a bin of its own, so that the codes lose nothing.
+    /// Whether each value of the range has a bin of its own, so that the codes lose nothing but how
+    /// far a value is beyond the range.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.width == 1.0 && !self.unit.is_empty()

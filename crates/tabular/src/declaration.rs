@@ -30,10 +30,13 @@ use crate::schema::SchemaError;
 ///
 /// A list under the key `constraints` is no column but says what no row can look like; see [`DeclaredConstraint`].
 ///
-/// Categories are the texts as written, whatever another reader of YAML would make of them. `bins` may be left out:
-/// then it is 32 bins of equal width, or one for each value where there are no more than 32 whole numbers or days. A `datetime` is
-/// what a clock on a wall shows: no time zone is read. A `boolean` is written in a table as true or false, t or f, yes or no, 1 or
-/// 0; synthetic rows have true and false.
+/// Categories are the texts as written, in quotes or not: `[yes, no, 2.0]` are `yes`, `no` and `2.0`, though other readers of
+/// YAML take them for booleans and a number. Only `null` and `~` are no texts without quotes, and refused. Where a number
+/// is meant, one in quotes is refused; and where `true` is meant, so is `yes`.
+///
+/// `bins` may be left out: then it is 32 bins of equal width, or one for each value where there are no more than 32 whole
+/// numbers or days. A `datetime` is what a clock on a wall shows: no time zone is read. A `boolean` is written in a table as
+/// true or false, t or f, yes or no, 1 or 0; synthetic rows have true and false.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declaration {
     /// Name and content of each column.
@@ -425,6 +428,13 @@ impl<T: Bound> Visitor<'_> for BoundSeed<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        // A number without quotes does not come here.
+        if crate::number::decimal(text.as_bytes()).is_some() {
+            return Err(E::custom(format_args!(
+                "`{text}` is a text here, not {}; write numbers in plain digits, without quotes",
+                T::EXPECTED
+            )));
+        }
         T::from_text(text).ok_or_else(|| Self::refuse(text))
     }
 }

@@ -32,10 +32,6 @@ const SHARED: usize = 1 << 20;
 /// Bytes of a text that need no growth of its buffer.
 const TEXT: usize = 1 << 10;
 
-/// Bytes to be unpacked and decoded for each byte that a file may have. Ordinary tables take a
-/// tenth.
-const WORK_FOR_A_BYTE: u64 = 16;
-
 /// What a field counts besides its text, in bytes.
 const FIELD_WORK: u64 = 8;
 
@@ -47,8 +43,8 @@ const FIELD_WORK: u64 = 8;
 /// columns and other types are left out, or refused if they are declared.
 ///
 /// Neither the footer nor the pages are believed about their sizes: no more memory is taken than
-/// [`Limits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 16 times
-/// [`Limits::max_bytes`].
+/// [`Limits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 256 times
+/// the file's length or 256 MiB, whichever is more, nor than 16 times [`Limits::max_bytes`].
 ///
 /// # Errors
 /// [`TableError`]; a damaged file is [`TableError::Parquet`].
@@ -100,8 +96,9 @@ fn read<R: ChunkReader>(
     wanted: &dyn Fn() -> bool,
 ) -> Result<Upload, TableError> {
     let account = Account::new(limits.max_memory_bytes);
-    let work = Work::new(limits.max_bytes.saturating_mul(WORK_FOR_A_BYTE));
+    let work = Work::for_file(input.len(), limits.max_bytes);
     let footer = Footer::read(input, &account)?;
+    let of_footer = account.used();
     let (names, columns, left_out) = readable(&footer.leaves, key, schema)?;
     let mut intake = Intake::new(&names, Place::Row, key, schema, hasher, limits, &account)?;
     let rows = footer
@@ -145,6 +142,9 @@ fn read<R: ChunkReader>(
         }
         before = before.checked_add(in_group).ok_or_else(disagree)?;
     }
+    // The table does not hold the footer it was read by.
+    drop(footer);
+    account.give(of_footer);
     intake.finish(rows)
 }
 

@@ -184,6 +184,13 @@ impl<R> Source<'_, R> {
     }
 }
 
+/// Its room is given back.
+impl<R> Drop for Source<'_, R> {
+    fn drop(&mut self) {
+        self.account.give(self.room * RECORD_BYTES);
+    }
+}
+
 impl<R: Read> Read for Source<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = if self.peeked.is_empty() {

@@ -4,16 +4,25 @@ use std::cell::Cell;
 
 use crate::error::TableError;
 
+/// Bytes for each byte of the file, and what the shortest file may take: some seconds. Ordinary
+/// tables take fewer than 2 for each byte, and columns that hold almost nothing some tens.
+const FOR_A_BYTE: u64 = 256;
+const FOR_A_SHORT_FILE: u64 = 256 << 20;
+/// Bytes for each byte that the longest file may have.
+const FOR_A_BYTE_ALLOWED: u64 = 16;
+
 /// Counts the bytes that are decompressed and decoded: a file of a few bytes can stand for any
 /// number of them. In a CSV file each was sent; so a table of another format is worth so many times
-/// its longest file, and no more.
+/// its own length, and no more than so many times the longest file.
 pub(crate) struct Work {
     limit: u64,
     left: Cell<u64>,
 }
 
 impl Work {
-    pub(crate) fn new(limit: u64) -> Self {
+    pub(crate) fn for_file(length: u64, max_bytes: u64) -> Self {
+        let for_its_length = length.saturating_mul(FOR_A_BYTE).max(FOR_A_SHORT_FILE);
+        let limit = for_its_length.min(max_bytes.saturating_mul(FOR_A_BYTE_ALLOWED));
         Self {
             limit,
             left: Cell::new(limit),

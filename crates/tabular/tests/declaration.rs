@@ -284,6 +284,46 @@ fn keys_given_twice_are_refused() {
 }
 
 #[test]
+fn a_number_in_quotes_is_a_text() {
+    for (column, line) in [
+        (
+            "integer: {min: '0', max: 9}",
+            "`0` is a text here, not a whole number",
+        ),
+        (
+            "integer: {min: 0, max: \"030\"}",
+            "`030` is a text here, not a whole number",
+        ),
+        (
+            "number: {min: 0, max: '1e6'}",
+            "`1e6` is a text here, not a number",
+        ),
+        (
+            "number: {min: 0, max: 9, bins: {cuts: ['5']}}",
+            "`5` is a text here, not a number",
+        ),
+        (
+            "integer: {min: 0, max: 9, bins: '5'}",
+            "`bins` must be a number",
+        ),
+        (
+            "number: {min: 0, max: 9, bins: {quantile: '5'}}",
+            "drop the quotes",
+        ),
+        (
+            "boolean: 'true'",
+            "expected `true` or `false` here, not a text; drop the quotes",
+        ),
+        ("boolean: yes", "expected `true` or `false` here"),
+    ] {
+        let refused = load(&format!("a: {{{column}}}")).unwrap_err().to_string();
+        assert!(refused.contains(line), "{column}: {refused}");
+    }
+    let day = "a: {date: {min: '2015-01-01', max: \"2016-01-01\", bins: 2}}";
+    assert!(load(day).is_ok());
+}
+
+#[test]
 fn bounds_are_checked() {
     check_refused(
         "a: {integer: {min: 5, max: 4}}",

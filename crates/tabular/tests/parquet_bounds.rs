@@ -5,7 +5,10 @@ use std::cell::Cell;
 use std::io::Write;
 
 use bytes::Bytes;
-use tabular::{KeyHasher, Limits, TableError, Upload, read_parquet, read_parquet_while};
+use tabular::{
+    Declaration, KeyHasher, Limits, Schema, TableError, Upload, read_csv, read_parquet,
+    read_parquet_while,
+};
 use testkit::parquet::{Column, Page, inflating, numbered, parquet, plain, varint};
 
 /// Bytes for each table.
@@ -166,14 +169,22 @@ fn one_long_text(rows: i32) -> Vec<u8> {
 }
 
 #[test]
-fn a_small_file_costs_no_more_than_sixteen_times_the_longest() {
+fn a_small_file_costs_no_more_than_its_length_and_the_longest_are_worth() {
     let hasher = KeyHasher::new([5; 16]);
     let file = Bytes::from(one_long_text(20_000_000));
-    let refused = read_parquet(file, None, None, &hasher, &limits()).unwrap_err();
-    assert!(
-        matches!(refused, TableError::TooMuchUnpacked { limit } if limit == 256 << 20),
-        "{refused}"
-    );
+    let limits = |max_bytes| Limits {
+        max_bytes,
+        ..limits()
+    };
+    let default = Limits::default().max_bytes;
+    for (max_bytes, expected) in [(default, 256 << 20), (1 << 20, 16 << 20)] {
+        let file = file.clone();
+        let refused = read_parquet(file, None, None, &hasher, &limits(max_bytes)).unwrap_err();
+        assert!(
+            matches!(refused, TableError::TooMuchUnpacked { limit } if limit == expected),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
@@ -207,4 +218,23 @@ fn pages_without_end_are_stopped() {
         matches!(refused, TableError::TooMuchUnpacked { .. }),
         "{refused}"
     );
+}
+
+/// Room for long records, and for a footer, is free again when the table is whole.
+#[test]
+fn a_table_is_counted_without_what_it_was_read_with() {
+    let hasher = KeyHasher::new([5; 16]);
+    let schema = Declaration::from_yaml("a: {integer: {min: 0, max: 9}}").unwrap();
+    let schema = Schema::new(schema).unwrap();
+    let (key, schema) = (Some("id"), Some(&schema));
+    let csv = format!("id,a,note\n1,5,{}\n", "x".repeat(60_000));
+    let from_csv = read_csv(csv.as_bytes(), key, schema, &hasher, &limits()).unwrap();
+    let mut columns = vec![numbered("id", 1), numbered("a", 1)];
+    columns.extend((0..1_000).map(|number| numbered(&format!("left out {number}"), 1)));
+    let file = Bytes::from(parquet(1, &columns));
+    let from_parquet = read_parquet(file, key, schema, &hasher, &limits()).unwrap();
+    for upload in [from_csv, from_parquet] {
+        let bytes = upload.joined_bytes(1);
+        assert!(bytes < 64 << 10, "{bytes}");
+    }
 }

@@ -51,8 +51,8 @@ pub(crate) fn upload_request(port: u16, table: &str) -> Vec<u8> {
          {table}\r\n--{BOUNDARY}--\r\n"
     );
     format!(
-        "POST /upload_data HTTP/1.0\r\nhost: localhost:{port}\r\ncontent-type: multipart/form-data; boundary={BOUNDARY}\r\n\
-         content-length: {}\r\n\r\n{form}",
+        "POST /upload_data HTTP/1.0\r\nhost: localhost:{port}\r\nuser-agent: synclave-vm\r\n\
+         content-type: multipart/form-data; boundary={BOUNDARY}\r\ncontent-length: {}\r\n\r\n{form}",
         form.len()
     )
     .into_bytes()

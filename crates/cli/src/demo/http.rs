@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -62,7 +62,8 @@ impl LocalPort {
         let mut request = Request::builder()
             .method(&method)
             .uri(path)
-            .header(HOST, format!("localhost:{}", self.0));
+            .header(HOST, format!("localhost:{}", self.0))
+            .header(USER_AGENT, concat!("synclave/", env!("CARGO_PKG_VERSION")));
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }

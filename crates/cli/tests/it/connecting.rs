@@ -2,7 +2,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use enclave::{Config, Enclave, Limits, Platform, Running};
@@ -143,16 +143,6 @@ async fn every_refusal_has_its_exit_code() {
     running.shutdown().await;
 }
 
-/// Ended when it goes out of scope.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn connect_shows_what_it_verified_and_opens_the_port_to_this_machine_only() {
     let folder = tempfile::tempdir().unwrap();
@@ -167,7 +157,7 @@ async fn connect_shows_what_it_verified_and_opens_the_port_to_this_machine_only(
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut child = Ended(child);
+    let mut child = testkit::Running(child);
     let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
     let mut shown = Vec::new();
     for line in lines.by_ref() {
@@ -259,7 +249,7 @@ async fn connect_warns_of_what_other_users_of_the_machine_can_read() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut child = Ended(child);
+    let mut child = testkit::Running(child);
     let mut document = String::new();
     for line in BufReader::new(child.0.stdout.take().unwrap()).lines() {
         document.push_str(&line.unwrap());

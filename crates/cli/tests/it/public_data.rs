@@ -32,6 +32,22 @@ fn epsilon(document: &Value, field: &str) -> f64 {
     document[field][0]["epsilon"].as_f64().unwrap()
 }
 
+const ITSELF: &str = "it is the table itself";
+const SAME_VALUES: &str = "each of its columns has the very values of the table itself";
+
+/// That the cause is marked as about the person's own table, and is apart from what can be told.
+#[track_caller]
+fn refused_as_private(ran: &crate::Ran, public: &str, cause: &str) {
+    let told = ran.stderr();
+    let marked = format!("because: about your own file, not private: {cause}");
+    assert!(told.contains(&marked), "{told}");
+    let document = ran.json();
+    let error = format!("could not use the public data in {public}");
+    assert_eq!(document["error"], error.as_str());
+    let private = document["private_to_you"].as_str().unwrap();
+    assert!(private.starts_with(cause), "{private}");
+}
+
 #[test]
 fn the_table_itself_is_never_public() {
     let folder = folder();
@@ -44,20 +60,13 @@ fn the_table_itself_is_never_public() {
     fs::write(path("reordered.csv"), reordered.concat()).unwrap();
     for public in ["people.csv", "./people.csv", "copy.csv", "link.csv"] {
         for word in ["", "--public-of-other-people"] {
-            synth(
-                folder.path(),
-                &format!("--epsilon 1 --public {public} {word}"),
-            )
-            .exits(3)
-            .saying("it is the table itself");
+            let command = format!("--epsilon 1 --public {public} {word}");
+            refused_as_private(&synth(folder.path(), &command).exits(3), public, ITSELF);
         }
     }
-    synth(
-        folder.path(),
-        "--epsilon 1 --public reordered.csv --public-of-other-people",
-    )
-    .exits(3)
-    .saying("each of its columns has the very values of the table itself");
+    let command = "--epsilon 1 --public reordered.csv --public-of-other-people";
+    let ran = synth(folder.path(), command).exits(3);
+    refused_as_private(&ran, "reordered.csv", SAME_VALUES);
     assert!(!path("out.csv").exists());
 }
 
@@ -153,4 +162,47 @@ fn a_model_without_a_guarantee_is_not_started_from() {
         .exits(3)
         .saying("took its columns' values and ranges from its data");
     }
+}
+
+/// A pipe can be read but once, and to open it is to wait for whoever writes to it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_table_from_a_pipe_is_read_once_and_compared_by_its_values() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    let half: Vec<&str> = TABLE.lines().step_by(2).collect();
+    fs::write(path("half.csv"), half.join("\n")).unwrap();
+    let pipe = path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let synth = |public: &str| {
+        let command = format!(
+            "60 {} synth pipe --key id --schema people.yaml --output out.csv --json --epsilon 1 \
+             --public {public} --public-of-other-people",
+            env!("CARGO_BIN_EXE_synclave")
+        );
+        let output = std::process::Command::new("timeout")
+            .args(command.split_whitespace())
+            .current_dir(folder.path())
+            .output();
+        crate::Ran {
+            arguments: command,
+            output: output.unwrap(),
+        }
+    };
+    std::thread::scope(|scope| {
+        // It ends when somebody reads to the end, or stops reading.
+        scope.spawn(|| drop(fs::write(&pipe, TABLE)));
+        synth("half.csv").exits(0);
+        scope.spawn(|| drop(fs::write(&pipe, TABLE)));
+        refused_as_private(&synth("people.csv").exits(3), "people.csv", SAME_VALUES);
+    });
+    refused_as_private(&synth("pipe").exits(3), "pipe", ITSELF);
+    let other = std::process::Command::new("mkfifo")
+        .arg(path("other"))
+        .status();
+    assert!(other.unwrap().success());
+    synth("other")
+        .exits(3)
+        .saying("it is not a regular file: write it to one first");
 }

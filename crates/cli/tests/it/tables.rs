@@ -160,13 +160,15 @@ fn what_the_coding_loses_is_told_beside_the_errors() {
     let arguments: Vec<&str> = command.split_whitespace().collect();
     let ran = synclave(folder.path(), &arguments)
         .exits(0)
-        .saying("marginals of the columns as coded")
+        .saying("marginals of the columns as coded, as shares of the estimated rows")
+        .saying("values beyond a column's range count as its ends")
         .saying("% of the rows of `city` are `other`")
         .saying("`zip` has bins of up to 1002 whole numbers (");
     let report = fs::read(folder.path().join("r.json")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
     for document in [&ran.json(), &report["report"]] {
         assert_eq!(document["errors"]["of"], "the columns as coded");
+        assert_eq!(document["errors"]["shares_of"], "the estimated rows");
         let [zip, city] = [0, 1].map(|column| &document["columns"][column]);
         assert_eq!(zip["widest_bin"]["width"], 1002.0);
         assert!(zip["other"].is_null() && city["widest_bin"].is_null());

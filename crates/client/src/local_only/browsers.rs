@@ -15,6 +15,14 @@ const CHANGES: [&str; 3] = [
     "POST /withdraw_confirmation",
 ];
 
+/// What a form can be sent as.
+const FORMS: [&str; 4] = [
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "text/plain",
+    "Text/Plain;charset=UTF-8",
+];
+
 /// The requests of one kind, each with its name.
 fn requests(kind: &str) -> Vec<(&'static str, Vec<Header>)> {
     let of_kind = REQUESTS
@@ -79,16 +87,48 @@ fn programs_change_the_room() {
         let answer = answer("GET /confirm_data", &with(&[], &headers));
         assert_eq!(answer, "passes", "{name}");
     }
+    let strangers = requests("strangers");
+    let others = [requests("other programs"), strangers.clone()].concat();
     // Their GET could be somebody else's.
-    for (name, headers) in requests("other programs") {
-        let answer = answer("GET /confirm_data", &with(&[], &headers));
+    for (name, headers) in &others {
+        let answer = answer("GET /confirm_data", &with(&[], headers));
         assert_eq!(answer, "confirm-by-visit", "{name}");
     }
-    let programs = [requests("programs"), requests("other programs")].concat();
-    for (name, headers) in programs {
+    let named = [requests("programs"), requests("other programs")].concat();
+    for change in CHANGES {
+        for kind in FORMS {
+            for (name, headers) in &named {
+                let form = with(&[("content-type", kind)], headers);
+                assert_eq!(answer(change, &form), "passes", "{name}: {change} {kind}");
+            }
+        }
+        // What is no form, no browser sends for a page of another site without asking.
+        for kind in [None, Some(("content-type", "application/json"))] {
+            for (name, headers) in named.iter().chain(&strangers) {
+                let answer = answer(change, &with(kind.as_slice(), headers));
+                assert_eq!(answer, "passes", "{name}: {change} {kind:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_form_of_an_unknown_agent_must_say_where_it_is_from() {
+    for (name, headers) in requests("strangers") {
         for change in CHANGES {
-            let answer = answer(change, &with(&[], &headers));
-            assert_eq!(answer, "passes", "{name}: {change}");
+            for kind in FORMS {
+                let form = with(&[("content-type", kind)], &headers);
+                let nameless = answer(change, &form);
+                assert_eq!(nameless, "page-unknown", "{name}: {change} {kind}");
+                let here = answer(change, &[form, vec![HERE]].concat());
+                assert_eq!(here, "passes", "{name}: {change} {kind}");
+            }
+            let second = [
+                ("content-type", "application/json"),
+                ("content-type", FORMS[0]),
+            ];
+            let two = answer(change, &with(&second, &headers));
+            assert_eq!(two, "page-unknown", "{name}: {change}");
         }
     }
 }

@@ -189,12 +189,7 @@ mod tests {
 
     fn agreement(runtime_yaml: &str) -> Agreement {
         let [alice, bob] = [(); 2].map(|()| ClientKey::generate(KeyAlgorithm::P256).public_text());
-        let service = format!(
-            "auth:\n- auth_name: default\n  auth_type: signed_headers\nroles:\n- role_name: data_provider\n  role_auth: default\n  \
-             role_cardinality: 2\nusers:\n  data_provider:\n  - user_name: Alice\n    public_key: {alice}\n  - user_name: Bob\n    \
-             public_key: {bob}\n"
-        );
-        Agreement::new(service, runtime_yaml).unwrap()
+        Agreement::new(testkit::service_yaml(&alice, &bob), runtime_yaml).unwrap()
     }
 
     fn good() -> Agreement {

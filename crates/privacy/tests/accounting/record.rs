@@ -197,14 +197,37 @@ fn a_model_of_perhaps_the_same_people_counts_with_all_that_it_started_from() {
     let guarantee = &third.guarantees()[0];
     assert!((guarantee.epsilon() - 21.01).abs() < 1e-6, "{guarantee:?}");
     assert!((guarantee.delta() - 3e-9).abs() < 1e-20);
-    assert!(
-        !guarantee.sentence().contains("rows"),
-        "it holds for one row of an id: {}",
-        guarantee.sentence()
-    );
     assert!((third.own_guarantees()[0].epsilon() - 0.01).abs() < 1e-9);
     assert!(third.guarantees()[1].epsilon() > second.guarantees()[1].epsilon());
     assert_eq!((third.check(), third.prior().depth()), (Ok(()), 2));
+}
+
+#[test]
+fn a_guarantee_says_for_how_many_rows_of_an_id_it_holds_unless_all_was_made_for_one() {
+    let check = |rows_of_each: &[u32], expected: &str| {
+        let mut prior = Prior::None;
+        for rows in rows_of_each {
+            let record = started_from(prior, 1.0, *rows);
+            assert_eq!(record.check(), Ok(()));
+            prior = model_of(People::PerhapsTheSame, record);
+        }
+        let record = prior.counted().unwrap();
+        for guarantee in record.guarantees() {
+            let sentence = guarantee.sentence();
+            let expected = format!("everything about one id{expected} multiplies");
+            assert!(sentence.contains(&expected), "{rows_of_each:?}: {sentence}");
+        }
+    };
+    check(&[1], "");
+    check(&[1, 1], "");
+    check(&[4], ", up to 4 rows,");
+    check(&[4, 4], ", up to 4 rows,");
+    check(&[2, 5], ", up to 2 rows,");
+    check(&[5, 2], ", up to 2 rows,");
+    check(&[1, 3], ", up to 1 row,");
+    check(&[3, 1], ", up to 1 row,");
+    check(&[3, 1, 1], ", up to 1 row,");
+    check(&[2, 1, 3], ", up to 1 row,");
 }
 
 #[test]

@@ -361,6 +361,14 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
     );
     check(
         "epsilon: 3",
+        "epsilon: 3\nlimits:\n  max_party_memory_bytes: 33554431",
+        expect![
+            "runtime.yaml: line 4: max_party_memory_bytes is 33554431, which holds no table of use: \
+             give 33554432 (32 MiB) at least, or leave it out for an even share"
+        ],
+    );
+    check(
+        "epsilon: 3",
         "epsilon: 3\nexpires_after: 91 days",
         expect![
             "runtime.yaml: line 3: expires_after is `91 days`, but it must be from `1 hour` to \

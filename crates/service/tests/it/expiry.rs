@@ -152,6 +152,12 @@ async fn a_platform_that_gives_no_time_does_not_end_a_room_at_once() {
     room.upload("Alice", &alice()).await.ok();
     room.look().await;
     assert_eq!(phase(&room).await, Phase::AwaitingData);
+    room.look().await;
+    let told = room.events().into_iter();
+    let told: Vec<_> = told
+        .filter(|event| *event == Event::NoPlatformTime)
+        .collect();
+    assert_eq!(told.len(), 1, "once, not at every look");
     room.confirm("Alice").await.ok();
     assert_eq!(room.train(&[("Bob", &bob())]).await, Phase::Trained);
 }

@@ -149,6 +149,18 @@ fn files_that_two_readers_could_see_differently_are_refused() {
         ],
     );
     refused_with(
+        "people: \"0x14\"\n",
+        expect![
+            "runtime.yaml: line 6: expected a whole number of a sensible size here, not a text; drop the quotes"
+        ],
+    );
+    refused_with(
+        "max_rows_per_id: '5'\n",
+        expect![
+            "runtime.yaml: line 6: expected a whole number from 1 on, or one for each party as in `{Alice: 3}` here"
+        ],
+    );
+    refused_with(
         "columns: {Alice: {age: {integer: {min: 0, max: 9, max: 99}}}}\n",
         expect!["runtime.yaml: line 6: the key `max` is given twice"],
     );

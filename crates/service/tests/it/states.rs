@@ -137,6 +137,27 @@ async fn a_confirmation_can_be_bound_to_what_the_others_have_uploaded() {
 }
 
 #[tokio::test]
+async fn naming_ones_own_upload_makes_no_other_confirmation() {
+    let room = TestRoom::open(DECLARED);
+    room.upload("Alice", &alice()).await.ok();
+    room.upload("Bob", &bob()).await.ok();
+    let with_own = confirm_what_is_seen(&room, "Alice").await;
+    let (_, bobs) = with_own.split_once(',').expect("two uploads");
+    let without = format!("/confirm_data?commitments={bobs}");
+    for request in [&without, &with_own, &without] {
+        room.ask("Alice", "POST", request).await.ok();
+    }
+    let told = room.events().into_iter();
+    let told = told.filter(|event| *event == Event::Confirmed { party: 0 });
+    assert_eq!(told.count(), 1);
+    // It is looked at all the same.
+    let wrong = format!("{without},{}", bobs.replace("Bob", "Alice"));
+    room.ask("Alice", "POST", &wrong)
+        .await
+        .refused(Code::UploadsChanged);
+}
+
+#[tokio::test]
 async fn a_confirmation_that_is_not_bound_stands_whatever_the_others_upload() {
     let room = TestRoom::open(DECLARED);
     room.upload("Bob", &bob()).await.ok();

@@ -170,9 +170,9 @@ impl TestRoom {
 
     /// Waits until the room has looked at the time as it is now, or looks no more.
     pub(crate) async fn look(&self) {
-        // The next look may have begun already. When the one after the next begins, the next has
-        // ended.
-        let enough = self.looks.load(Ordering::SeqCst) + 2;
+        // The next question may be on its way already. When the third from now is asked, the one
+        // before it was asked later than now, and its look has ended.
+        let enough = self.looks.load(Ordering::SeqCst) + 3;
         for _ in 0..10_000 {
             let over = self.room.watch().borrow().status.is_final();
             if over || self.looks.load(Ordering::SeqCst) >= enough {
