@@ -27,7 +27,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     let columns = match &declared {
         Some(schema) => KnownColumns::all(schema.clone()),
         None if options.dangerous_domain_from_data => KnownColumns::from_data(),
-        None => KnownColumns::some(None, 1),
+        None => KnownColumns::none(),
     };
     // What is wrong with the plan is said before a large table is read.
     let plan = plan

@@ -218,8 +218,8 @@ async fn a_file_that_inflates_without_end_leaves_everything_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_ends_with_its_client() {
     let program = Program::start();
-    // Minutes of work, if anybody waited for it.
-    let (rows, bytes) = (1_000_000, testkit::parquet::plain(&[b'x'; 8_000]));
+    // Much work for its length: many seconds, if anybody waited for it.
+    let (rows, bytes) = (4_000_000, testkit::parquet::plain(&[b'x'; 2_000]));
     let dictionary = testkit::parquet::Page {
         is_dictionary: true,
         values: 1,
@@ -245,7 +245,7 @@ async fn a_reader_ends_with_its_client() {
     let ids = testkit::parquet::numbered("id", rows);
     let file = testkit::parquet::parquet(rows.into(), &[column("a"), ids]);
     let leaving = program.upload(ALICE, "t.parquet", std::iter::once(file));
-    let left = tokio::time::timeout(Duration::from_secs(2), leaving).await;
+    let left = tokio::time::timeout(Duration::from_secs(4), leaving).await;
     assert!(left.is_err(), "it was read at once: {left:?}");
     // The seat is free as soon as the reader has seen it; it looks many times a second.
     let mut reply = String::new();

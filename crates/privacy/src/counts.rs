@@ -259,6 +259,13 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_table_add_up_and_never_wrap() {
+        let mut counts = Counts::from_exact(vec![3, 0, u32::MAX]);
+        counts.add(&Counts::from_exact(vec![4, 1, 1]));
+        assert_eq!(counts.dangerous_reveal(), [7, 1, u32::MAX]);
+    }
+
+    #[test]
     fn a_model_that_is_no_number_counts_as_0_and_a_huge_one_is_clamped() {
         let counts = Counts::from_exact(vec![3, 5]);
         assert_eq!(counts.l1_distance(&[f64::NAN, 5.0]).units(), 3 * ONE);

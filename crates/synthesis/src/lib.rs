@@ -1,9 +1,35 @@
 //! The synthesizers, the fitted model, and the quality report.
 //!
-//! [`fit`] spends what remains of a [`Ledger`](privacy::Ledger) on noisy marginals of a coded table and fits a Markov
-//! random field to them. Everything private passes through that ledger: what [`fit`] returns, and all that is
-//! done with it afterwards, may be shown to anyone. The one exception is [`evaluate`], which compares synthetic rows with
-//! real ones and is for the owner of the real ones.
+//! A [`FitPlan`] says which method is to fit which columns under which guarantee. Once checked, it
+//! fits a [`Model`] to a table: from there on nothing is private any more.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use privacy::{Delta, Epsilon, NoiseRng};
+//! use synthesis::{FitPlan, GrainOptions};
+//! use tabular::{Declaration, Joined, Schema};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let declaration = "age: {integer: {min: 0, max: 99}}\nsmokes: {categories: ['no', 'yes']}\n";
+//! let schema = Schema::new(Declaration::from_yaml(declaration)?)?;
+//! let table = Joined::from_csv("age,smokes\n34,yes\n71,no\n".as_bytes(), Some(&schema))?;
+//!
+//! let plan = FitPlan::new(GrainOptions::default(), Epsilon::new(1.0)?, Delta::new(1e-9)?);
+//! let plan = plan.check(schema)?;
+//! let mut progress = |_| ControlFlow::Continue(());
+//! let model = plan.fit(table, &mut NoiseRng::from_os()?, &mut progress)?;
+//!
+//! let mut rows = Vec::new();
+//! model.sample(1000, None).write_csv(&mut rows)?;
+//! assert_eq!(rows.iter().filter(|&&byte| byte == b'\n').count(), 1001);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything private passes through one [`Ledger`](privacy::Ledger), which the fit opens: what it
+//! returns, and all that is done with it afterwards, may be shown to anyone. The one exception is
+//! [`evaluate`], which compares synthetic rows with real ones and is for the owner of the real ones.
 //!
 //! Neighbouring tables, here and throughout, differ by everything of one id.
 #![forbid(unsafe_code)]

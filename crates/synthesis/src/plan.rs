@@ -40,8 +40,10 @@ pub struct FitPlan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownColumns {
     declared: Option<Schema>,
-    /// How many columns there are besides, at least, that have to be discovered.
+    /// How many columns there are besides, at least.
     undeclared: usize,
+    /// Whether undeclared columns are discovered, and so their categories.
+    discovered: bool,
 }
 
 impl KnownColumns {
@@ -51,6 +53,7 @@ impl KnownColumns {
         KnownColumns {
             declared: Some(schema),
             undeclared: 0,
+            discovered: false,
         }
     }
 
@@ -60,6 +63,17 @@ impl KnownColumns {
         KnownColumns {
             declared,
             undeclared,
+            discovered: undeclared > 0,
+        }
+    }
+
+    /// Nothing is known, not even how many columns have to be discovered.
+    #[must_use]
+    pub fn none() -> Self {
+        KnownColumns {
+            declared: None,
+            undeclared: 0,
+            discovered: true,
         }
     }
 
@@ -71,7 +85,7 @@ impl KnownColumns {
     }
 
     fn need_discovery(&self) -> bool {
-        self.undeclared > 0 || self.declared.as_ref().is_some_and(Schema::needs_discovery)
+        self.discovered || self.declared.as_ref().is_some_and(Schema::needs_discovery)
     }
 }
 
@@ -167,7 +181,7 @@ impl FitPlan {
         }
         let plan = CheckedPlan {
             discovery_share: columns.need_discovery().then_some(share),
-            finds_categories: columns.undeclared > 0,
+            finds_categories: columns.discovered,
             plan: self,
         };
         let ledger = plan.try_ledger()?;
@@ -176,8 +190,10 @@ impl FitPlan {
         let mut sizes = declared.map_or(Vec::new(), Schema::sizes);
         // The smallest there can be: what is refused now could not go well later.
         sizes.resize(sizes.len() + columns.undeclared, 1);
-        plan.check_share(&sizes, &ledger, plan.discovery_share.unwrap_or(0.0))?;
-        if let Some(schema) = declared.filter(|_| columns.undeclared == 0) {
+        if !sizes.is_empty() {
+            plan.check_share(&sizes, &ledger, plan.discovery_share.unwrap_or(0.0))?;
+        }
+        if let Some(schema) = declared.filter(|_| !columns.discovered) {
             plan.prepare(schema)?;
         }
         Ok(plan)

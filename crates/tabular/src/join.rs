@@ -1,5 +1,6 @@
 //! The inner join of the parties' tables.
 
+use std::io::Read;
 use std::num::NonZeroU32;
 
 use rayon::prelude::*;
@@ -8,7 +9,10 @@ use crate::codes::{Codes, Wiped};
 use crate::column::Column;
 use crate::constraint::{Constraint, DeclaredConstraint};
 use crate::dictionary::{RawColumn, Texts};
-use crate::ids::{IdIndex, Ids};
+use crate::error::TableError;
+use crate::ids::{IdIndex, Ids, KeyHasher};
+use crate::limits::Limits;
+use crate::read_csv::read_csv;
 use crate::schema::{Schema, SchemaError};
 use crate::upload::{Upload, UploadColumn};
 
@@ -70,6 +74,18 @@ impl Joined {
             columns,
             constraints,
         }
+    }
+
+    /// Reads a single CSV table in which each row is a person of their own, within the default
+    /// [`Limits`].
+    ///
+    /// # Errors
+    /// Those of [`read_csv`].
+    pub fn from_csv(input: impl Read, schema: Option<&Schema>) -> Result<Self, TableError> {
+        // Without a key nothing is hashed.
+        let hasher = KeyHasher::new([0; 16]);
+        let upload = read_csv(input, None, schema, &hasher, &Limits::default())?;
+        Ok(Self::single(upload))
     }
 
     /// A single table, with its own column names. Of each id at most

@@ -351,9 +351,9 @@ proptest! {
 }
 
 #[test]
-fn the_example_in_the_readme_is_a_good_schema() {
-    let readme = include_str!("../../../README.md");
-    let example = readme
+fn the_example_in_the_book_is_a_good_schema() {
+    let page = include_str!("../../../docs/src/reference/schema.md");
+    let example = page
         .split("```yaml\n")
         .find(|part| part.starts_with("sex:"));
     let yaml = example.unwrap().split("```").next().unwrap();

@@ -1,6 +1,10 @@
 use std::fs;
 use std::path::Path;
 
+use privacy::{Delta, Epsilon};
+use synthesis::{FitPlan, GrainOptions};
+use tabular::{Declaration, Schema};
+
 use crate::synclave;
 
 const SCHEMA: &str = "\
@@ -18,6 +22,15 @@ fn table(folder: &Path) {
     )
     .unwrap();
     fs::write(folder.join("people.yaml"), SCHEMA).unwrap();
+}
+
+/// What a plan with this guarantee has to spend, and so a room.
+fn total_of_a_plan(epsilon: f64) -> serde_json::Value {
+    let (epsilon, delta) = (Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap());
+    let schema = Schema::new(Declaration::from_yaml(SCHEMA).unwrap()).unwrap();
+    let plan = FitPlan::new(GrainOptions::default(), epsilon, delta).check(schema);
+    let record = plan.unwrap().ledger().record();
+    serde_json::to_value(record).unwrap()["total"].clone()
 }
 
 #[test]
@@ -57,6 +70,7 @@ fn one_table_is_synthesised_sampled_and_evaluated() {
     let report: serde_json::Value =
         serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
     assert_eq!(report["ledger"]["epsilon"], 3.0);
+    assert_eq!(report["ledger"]["total"], total_of_a_plan(3.0));
 
     for output in ["first.csv", "second.csv"] {
         let arguments = [

@@ -1,8 +1,11 @@
 //! `runtime.yaml`, good and bad, and the two files against each other.
 
 use expect_test::{Expect, expect};
+use privacy::{Delta, Epsilon};
 use protocol::{Agreement, RoomId};
 use service::CheckedAgreement;
+use synthesis::{FitPlan, KnownColumns, Method};
+use tabular::{Declaration, Schema};
 
 use crate::test_room::{DECLARED, FOUR_LINES, agreement, service_yaml};
 
@@ -492,7 +495,7 @@ fn a_workload_is_checked_as_far_as_columns_are_declared() {
             .assert_eq(&refusal(declared, "Alice_buying", "buying"));
         expect!["runtime.yaml: line 4: marginal 1 of the workload has the weight 0; a weight lies above 0 and is at most 1000000"]
             .assert_eq(&refusal(declared, "weight: 2", "weight: 0"));
-        expect!["runtime.yaml: line 4: the method takes no workload or target: MST measures the same whatever they are; use GRAIN, AIM or MWEM, or leave them out"]
+        expect!["runtime.yaml: line 4: MST takes no workload or target: it measures the same whatever they are; use GRAIN, AIM or MWEM, or leave them out"]
             .assert_eq(&refusal(declared, "AIM", "MST"));
     }
     expect!["runtime.yaml: line 6: target: Bob declares no column `il`; did you mean `Bob_ill`?"]
@@ -560,4 +563,28 @@ fn ordinary_spelling_is_no_hidden_character() {
         "می\u{200c}خواهم, \"क्\u{200d}ष\", \"❤\u{fe0f}\"",
     );
     agreement(&["Alice", "Bob"], &runtime.replace('\n', "\r\n"));
+}
+
+#[test]
+fn a_room_has_to_spend_what_a_plan_with_its_guarantee_has() {
+    let runtime = "method: GRAIN\nepsilon: 3\nparty_names: [Alice, Bob]\n";
+    let columns = "columns: {Alice: {a: {categories: [x, y]}}, Bob: {b: {categories: [x, y]}}}\n";
+    let parties = ["Alice", "Bob"];
+    let declared = agreement(&parties, &format!("{runtime}{columns}"));
+    let discovered = agreement(&parties, runtime);
+    let (epsilon, delta) = (Epsilon::new(3.0).unwrap(), Delta::new(1e-9).unwrap());
+    let plan = |columns| FitPlan::new(Method::Grain, epsilon, delta).check(columns);
+    let yaml = "Alice_a: {categories: [x, y]}\nBob_b: {categories: [x, y]}\n";
+    let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
+    for (room, columns) in [
+        (declared, KnownColumns::all(schema)),
+        (discovered, KnownColumns::none()),
+    ] {
+        let (room, alone) = (room.plan().ledger(), plan(columns).unwrap().ledger());
+        assert_eq!(room.total(), alone.total());
+        assert_eq!(
+            room.remaining_threshold_delta(),
+            alone.remaining_threshold_delta()
+        );
+    }
 }

@@ -1,0 +1,156 @@
+//! What a plan refuses, and what it costs to find that out.
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use std::num::NonZeroU32;
+use std::ops::ControlFlow;
+
+use privacy::{Delta, Epsilon, FileDigest, Rho};
+use synthesis::{
+    FitError, FitPlan, GrainOptions, KnownColumns, Method, MstOptions, NamedMarginal, PlanError,
+    PublicPrior, WorkloadError,
+};
+use tabular::{Declaration, Joined, Schema};
+
+const YAML: &str = "a: {categories: [x, y]}\nb: {integer: {min: 0, max: 9}}\n";
+const CSV: &str = "a,b\nx,1\ny,2\nx,3\n";
+
+fn schema() -> Schema {
+    Schema::new(Declaration::from_yaml(YAML).unwrap()).unwrap()
+}
+
+fn plan(method: Method) -> FitPlan {
+    FitPlan::new(
+        method,
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+    )
+}
+
+fn marginal(columns: &[&str]) -> NamedMarginal {
+    NamedMarginal {
+        columns: columns.iter().map(|&name| name.to_owned()).collect(),
+        weight: 1.0,
+    }
+}
+
+fn read(schema: Option<&Schema>) -> Joined {
+    Joined::from_csv(CSV.as_bytes(), schema).unwrap()
+}
+
+#[test]
+fn what_follows_from_public_facts_is_refused_without_a_table() {
+    let refusal = |plan: FitPlan| plan.check(schema()).unwrap_err().to_string();
+    assert_eq!(
+        refusal(plan(Method::Mst).target("a".to_owned())),
+        "MST takes no workload or target: it measures the same whatever they are; use GRAIN, AIM \
+         or MWEM, or leave them out"
+    );
+    assert_eq!(
+        refusal(plan(Method::Grain).workload(vec![marginal(&["a", "c"])])),
+        "marginal 1 of the workload: there is no column `c`"
+    );
+    let typed = FitPlan::new(
+        GrainOptions { max_cells: 1 },
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+    );
+    assert_eq!(
+        refusal(typed),
+        "the parameter `max_cells` of GRAIN must be a whole number between 1000 and 134217728"
+    );
+    let share = plan(Method::Grain).discovery_share(1.0);
+    assert_eq!(
+        share.clone().check(KnownColumns::none()).unwrap_err(),
+        PlanError::DiscoveryShare(1.0)
+    );
+    assert!(share.check(schema()).is_ok(), "nothing is discovered");
+}
+
+#[test]
+fn a_workload_that_the_table_lacks_is_refused_before_anything_is_discovered() {
+    for wrong in [
+        plan(Method::Grain).workload(vec![marginal(&["a", "c"])]),
+        plan(Method::Grain).target("c".to_owned()),
+    ] {
+        let plan = wrong.check(KnownColumns::none()).unwrap();
+        let mut untouched = testkit::noise(1);
+        let refused = plan.open(read(None), &mut untouched).unwrap_err();
+        let FitError::Plan(PlanError::Workload(refused)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(
+            matches!(
+                refused,
+                WorkloadError::UnknownColumn { .. } | WorkloadError::UnknownTarget { .. }
+            ),
+            "{refused:?}"
+        );
+        // No noise was drawn: the generator is where it began.
+        let mut fresh = testkit::noise(1);
+        let draw = |rng: &mut privacy::NoiseRng| {
+            let mut ledger = plan.ledger();
+            let counts = privacy::Counts::from_exact(vec![0; 8]);
+            let whole = ledger.total();
+            let noisy = ledger.measure("a look", &counts, whole, rng).unwrap();
+            noisy.values().to_vec()
+        };
+        assert_eq!(draw(&mut untouched), draw(&mut fresh));
+    }
+}
+
+#[test]
+fn a_method_that_takes_no_prior_is_told_which_does() {
+    let table = read(Some(&schema())).dangerous_into_coded();
+    let digest = FileDigest::from_bytes([1; 48]);
+    let prior = PublicPrior::dangerous_from_public_table(&table, digest).unwrap();
+    let plan = plan(Method::Mst).check(schema()).unwrap();
+    let refused = plan.open_coded(table).starting_from(prior).unwrap_err();
+    assert_eq!(refused.to_string(), "MST takes no public data; use GRAIN");
+}
+
+#[test]
+fn the_whole_budget_is_that_of_the_methods_own_accounting() {
+    for method in [
+        Method::Grain,
+        Method::Independent,
+        Method::Mst,
+        Method::Aim,
+        Method::Mwem,
+    ] {
+        let plan = plan(method).check(schema()).unwrap();
+        assert_eq!(plan.ledger().accounting(), method.accounting());
+        let mut go_on = |_| ControlFlow::Continue(());
+        let model = plan.fit(read(Some(&schema())), &mut testkit::noise(2), &mut go_on);
+        let model = model.unwrap();
+        let spends = model.ledger().entries().iter().map(|entry| entry.rho());
+        let spent = spends.fold(Rho::ZERO, |sum, rho| sum.checked_add(rho).unwrap());
+        assert_eq!(spent, plan.ledger().total(), "{method}");
+    }
+}
+
+#[test]
+fn a_table_of_more_rows_an_id_than_the_plan_is_for_is_not_fitted() {
+    let plan = FitPlan::new(
+        MstOptions::default(),
+        Epsilon::new(1.0).unwrap(),
+        Delta::new(1e-9).unwrap(),
+    );
+    let plan = plan.check(schema()).unwrap();
+    let limits = tabular::Limits {
+        max_rows_per_id: NonZeroU32::new(2),
+        ..tabular::Limits::default()
+    };
+    let csv = "id,a,b\n1,x,1\n1,y,2\n";
+    let hasher = tabular::KeyHasher::new([0; 16]);
+    let schema = schema();
+    let upload = tabular::read_csv(csv.as_bytes(), Some("id"), Some(&schema), &hasher, &limits);
+    let joined = Joined::single(upload.unwrap());
+    let refused = plan.fit(joined, &mut testkit::noise(1), &mut |_| {
+        ControlFlow::Continue(())
+    });
+    let sentence = refused.unwrap_err().to_string();
+    assert_eq!(
+        sentence,
+        "one id may have 2 rows in the table, and the ledger was opened for 1; open it for as many"
+    );
+}
