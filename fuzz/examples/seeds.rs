@@ -79,8 +79,10 @@ fn models(folder: &Path) -> Outcome {
 }
 
 fn model(method: Method) -> Result<Model, Box<dyn Error>> {
-    const YAML: &str = "a: {categories: [x, y, 'z 1'], other: true}\nb: {integer: {min: 0, max: 59, bins: 12}}\n\
-        c: {categories: [no, yes], nullable: true}\nd: {date: {min: 2024-01-01, max: 2024-12-31, bins: 4}}\n\
+    const YAML: &str = "a: {categories: [x, y, 'z 1'], other: true}\nb: {integer: {min: 0, max: \
+                        59, bins: 12}}\n\
+        c: {categories: [no, yes], nullable: true}\nd: {date: {min: 2024-01-01, max: 2024-12-31, \
+        bins: 4}}\n\
         e: {number: {min: 0, max: 10, bins: {cuts: [0.5, 2]}}, nullable: true}\n";
     let schema = Schema::new(Declaration::from_yaml(YAML)?)?;
     let sizes = schema.sizes();
@@ -153,8 +155,10 @@ fn service_yaml(folder: &Path) -> Outcome {
          - {{path: /upload_data, access: data_provider, short_description: upload a table}}\n\
          - {{path: /samples, access: data_provider}}\nroles:\n\
          - {{role_name: data_provider, role_auth: default, role_cardinality: 2}}\n\
-         traffic:\n  inbound: [{{name: main_io, port: 443, type: tcp}}]\n  outbound: []\nusers:\n  data_provider:\n\
-         \x20 - {{user_name: Alice, public_key: {alice}}}\n  - {{user_name: Bob, public_key: {bob}}}\n"
+         traffic:\n  inbound: [{{name: main_io, port: 443, type: tcp}}]\n  outbound: []\nusers:\n  \
+         data_provider:\n\
+         \x20 - {{user_name: Alice, public_key: {alice}}}\n  - {{user_name: Bob, public_key: \
+         {bob}}}\n"
     );
     fs::write(folder.join("two_parties.yaml"), text)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Conditions on rows, as they come in with a request for samples.
 //!
-//! What is accepted means the same when it is read again, and every row that is drawn under it satisfies it.
+//! What is accepted means the same when it is read again, and every row that is drawn under it
+//! satisfies it.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,6 +1,7 @@
 //! Attestation documents, as a host could forge them from a true one.
 //!
-//! Nothing panics, and nothing passes but the true documents themselves: a change of any byte that is looked at breaks a signature.
+//! Nothing panics, and nothing passes but the true documents themselves: a change of any byte that
+//! is looked at breaks a signature.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,7 +1,7 @@
 //! The body of a fitted model's file, behind a right checksum, as anyone could write one.
 //!
-//! What loads can be saved, comes back the same, and can be used: in a bounded time it gives rows, a report and a
-//! prior.
+//! What loads can be saved, comes back the same, and can be used: in a bounded time it gives rows,
+//! a report and a prior.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,6 +1,7 @@
 //! Tables as Parquet: read as they are, by a key, and under a schema.
 //!
-//! What was read comes back the same when it is written and read again; no small file makes much work.
+//! What was read comes back the same when it is written and read again; no small file makes much
+//! work.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,6 +1,7 @@
 //! `service.yaml`, as one party could send it to another.
 //!
-//! In what is accepted, at least two parties provide data, and nobody can be taken for somebody else.
+//! In what is accepted, at least two parties provide data, and nobody can be taken for somebody
+//! else.
 #![no_main]
 
 use access::ServicePolicy;

@@ -1,6 +1,7 @@
 //! What the other side of a WebSocket sends: to a host, and as a host's answer to a client.
 //!
-//! Never more comes out than went in, and a client takes nothing for an answer that does not name its own key.
+//! Never more comes out than went in, and a client takes nothing for an answer that does not name
+//! its own key.
 #![no_main]
 
 use std::sync::LazyLock;

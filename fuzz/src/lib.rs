@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tabular::{CodedTable, Joined, KeyHasher, Limits, Upload, read_csv, write_csv};
 
-/// Notes whether an input was accepted. Seeds must be: `cargo xtask fuzz` runs them first, with `SEEDS` in the
-/// environment, so that a seed that a change has made useless is noticed.
+/// Notes whether an input was accepted. Seeds must be: `cargo xtask fuzz` runs them first, with
+/// `SEEDS` in the environment, so that a seed that a change has made useless is noticed.
 pub fn accepted(is_accepted: bool) {
     static SEEDS: LazyLock<bool> = LazyLock::new(|| std::env::var_os("SEEDS").is_some());
     assert!(is_accepted || !*SEEDS, "this seed is refused");

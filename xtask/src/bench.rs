@@ -58,12 +58,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     eprintln!("\n=== A proxied upload of 1 GB: attested channel against plain TCP ===");
     example("client", "upload_throughput", &[])?;
     eprintln!(
-        "\nBeside other programs, with classifiers and memory of whole runs: bench/run (bench/README.md)"
+        "\nBeside other programs, with classifiers and memory of whole runs: bench/run \
+         (bench/README.md)"
     );
     Ok(())
 }
 
-/// Every method at every budget on one table, each in a process of its own, so that its peak of memory is its own.
+/// Every method at every budget on one table, each in a process of its own, so that its peak of
+/// memory is its own.
 fn methods(table: &Path, schema: &Path, options: &Options) -> anyhow::Result<()> {
     eprintln!(
         "\n=== {}: CPU seconds, megabytes, mean distances of 1-, 2- and 3-way marginals ===",

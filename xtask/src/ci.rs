@@ -10,11 +10,13 @@ use crate::run;
 /// How much to check.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Leave out what takes minutes, such as statistics over many seeds, fuzzing, the image and the demo
+    /// Leave out what takes minutes, such as statistics over many seeds, fuzzing, the image and the
+    /// demo
     #[arg(long)]
     skip_slow: bool,
 
-    /// Then also check what takes hours: an hour of fuzzing for each target, and the image on QEMU's own Nitro machine
+    /// Then also check what takes hours: an hour of fuzzing for each target, and the image on
+    /// QEMU's own Nitro machine
     #[arg(long, conflicts_with = "skip_slow")]
     nightly: bool,
 }
@@ -60,6 +62,7 @@ const fn nightly(name: &'static str, command: &'static [&'static str]) -> Step {
 const STEPS: &[Step] = &[
     step("format", &["cargo", "fmt", "--all", "--check"]),
     step("spelling", &["typos"]),
+    step("tidiness", &["cargo", "xtask", "tidy"]),
     step(
         "licences, bans, sources",
         &[

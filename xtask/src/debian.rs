@@ -64,7 +64,8 @@ impl Apt {
         bail!("{backports} has no package {begin}...{end}")
     }
 
-    /// Downloads packages with all that they need, from the backports where they have them, and unpacks them.
+    /// Downloads packages with all that they need, from the backports where they have them, and
+    /// unpacks them.
     pub(crate) fn unpack_with_dependencies(
         &self,
         packages: &[&str],
@@ -126,7 +127,8 @@ impl Apt {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// The machine's own settings stay (it may have a proxy), but for what it has installed and from where.
+    /// The machine's own settings stay (it may have a proxy), but for what it has installed and
+    /// from where.
     fn options(&self) -> Vec<OsString> {
         let within = |setting: &str, part: &str| {
             let mut option = OsString::from(format!("--option={setting}="));

@@ -30,7 +30,8 @@ pub(crate) struct Options {
     jobs: Option<u16>,
 }
 
-/// One reader of what strangers send; `fuzz/fuzz_targets` has its program, `fuzz/seeds` what it begins with.
+/// One reader of what strangers send; `fuzz/fuzz_targets` has its program, `fuzz/seeds` what it
+/// begins with.
 #[derive(Debug)]
 struct Target {
     name: &'static str,
@@ -64,8 +65,8 @@ fn known_target(name: &str) -> Result<&'static Target, String> {
     })
 }
 
-/// Builds all targets once, and runs those named. An input that is found to be bad is left in `fuzz/artifacts`,
-/// and what was learnt in `target/fuzz`, for the next run.
+/// Builds all targets once, and runs those named. An input that is found to be bad is left in
+/// `fuzz/artifacts`, and what was learnt in `target/fuzz`, for the next run.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let programs = build()?;
     let targets: Vec<&'static Target> = match options.targets.as_slice() {
@@ -86,7 +87,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives the folder of the targets' programs, which are built apart from everything else, with a sanitizer.
+/// Gives the folder of the targets' programs, which are built apart from everything else, with a
+/// sanitizer.
 fn build() -> anyhow::Result<PathBuf> {
     const FOLDER: &str = "target/fuzz-build";
     let platform = run::first_line_of("rustc", "--print=host-tuple")?;

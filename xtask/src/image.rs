@@ -1,4 +1,5 @@
-//! The enclave image: built from the program, a kernel and its modules, the same bytes wherever it is built.
+//! The enclave image: built from the program, a kernel and its modules, the same bytes wherever it
+//! is built.
 
 mod check;
 mod kernel;
@@ -18,7 +19,8 @@ use kernel::Boot;
 use pack::Packed;
 
 /// As `nitro-cli` has it. Hosts add words that say where the devices are.
-const COMMAND_LINE: &str = "reboot=k panic=30 pci=off console=ttyS0 i8042.noaux i8042.nomux i8042.nopnp i8042.dumbkbd random.trust_cpu=on";
+const COMMAND_LINE: &str = "reboot=k panic=30 pci=off console=ttyS0 i8042.noaux i8042.nomux \
+                            i8042.nopnp i8042.dumbkbd random.trust_cpu=on";
 
 /// What to build the image from, and where to put it.
 #[derive(Args)]
@@ -31,11 +33,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BZIMAGE")]
     kernel: Option<PathBuf>,
 
-    /// Its configuration, which tells whether it has what is needed; by default a file beside it (BZIMAGE.config, config-RELEASE, .config)
+    /// Its configuration, which tells whether it has what is needed; by default a file beside it
+    /// (BZIMAGE.config, config-RELEASE, .config)
     #[arg(long, value_name = "FILE", requires = "kernel")]
     kernel_config: Option<PathBuf>,
 
-    /// The kernel's modules to load, as files or folders of such (.ko, .ko.xz); by default those that Debian's kernel needs
+    /// The kernel's modules to load, as files or folders of such (.ko, .ko.xz); by default those
+    /// that Debian's kernel needs
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "kernel")]
     modules: Vec<PathBuf>,
 

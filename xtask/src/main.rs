@@ -12,6 +12,7 @@ mod fuzz;
 mod image;
 mod outer;
 mod run;
+mod tidy;
 mod vm;
 
 use clap::{Parser, Subcommand};
@@ -26,7 +27,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every check: format, lints, docs, tests, slow tests, spelling, licences, the demo and the workshop's steps
+    /// Run every check: format, lints, docs, tests, slow tests, spelling, licences, the demo and
+    /// the workshop's steps
     Ci(ci::Options),
     /// Start the outer tier of deploy/ on loopback, and go through its table of probes
     Outer(outer::Options),
@@ -34,10 +36,14 @@ enum Task {
     Book(book::Options),
     /// Measure speed, memory and quality, and print them as a table
     Bench(bench::Options),
-    /// Boot the enclave image on an emulated host, and play the demo and every lie of a host against it
+    /// Boot the enclave image on an emulated host, and play the demo and every lie of a host
+    /// against it
     Vm(vm::Options),
     /// Fuzz the reading of what strangers send
     Fuzz(fuzz::Options),
+    /// Check what no compiler does: which crate may use which, what the engine must not touch, and
+    /// the width of lines
+    Tidy,
     /// Build the enclave image and its measurements, the same bytes wherever it is built
     Image(image::Options),
 }
@@ -50,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Task::Bench(options) => bench::run(&options),
         Task::Vm(options) => vm::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Tidy => tidy::run(),
         Task::Image(options) => image::run(&options),
     }
 }

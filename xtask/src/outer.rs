@@ -1,4 +1,5 @@
-//! The outer tier of `deploy/`, started for real on loopback before a simulated enclave, and what it lets through.
+//! The outer tier of `deploy/`, started for real on loopback before a simulated enclave, and what
+//! it lets through.
 
 mod hybrid;
 mod probe;
@@ -26,7 +27,8 @@ pub(crate) struct Options {
     programs: Option<PathBuf>,
 }
 
-/// Starts enclave, host, nginx with the firewall, and HAProxy; goes through the table; ends them all.
+/// Starts enclave, host, nginx with the firewall, and HAProxy; goes through the table; ends them
+/// all.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let programs = match &options.programs {
         Some(folder) => Programs::of(folder)?,

@@ -22,7 +22,8 @@ pub(crate) fn tools() -> PathBuf {
     home.join(".cache/synclave/tools")
 }
 
-/// Runs a program of the tools folder or of the PATH in the repository's root; its output goes straight through.
+/// Runs a program of the tools folder or of the PATH in the repository's root; its output goes
+/// straight through.
 pub(crate) fn program(command: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
     let (name, arguments) = command.split_first().context("an empty command")?;
     let installed = tools().join("bin").join(name);

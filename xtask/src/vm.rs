@@ -46,7 +46,8 @@ pub(crate) struct Options {
     )]
     scenes: Vec<Scene>,
 
-    /// Only boot the image on QEMU's own Nitro machine, built from source, and compare the measurements that it computes
+    /// Only boot the image on QEMU's own Nitro machine, built from source, and compare the
+    /// measurements that it computes
     #[arg(long)]
     conformance: bool,
 }
@@ -103,7 +104,8 @@ fn build_image() -> anyhow::Result<PathBuf> {
     Ok(run::root().join("target/image"))
 }
 
-/// Those for people as CI builds them, and apart from them the emulator, which turns on features that are for tests only.
+/// Those for people as CI builds them, and apart from them the emulator, which turns on features
+/// that are for tests only.
 fn build_programs() -> anyhow::Result<PathBuf> {
     let for_people = ["--package=cli", "--package=enclave", "--package=host"];
     for packages in [&for_people[..], &["--package=emulator"]] {

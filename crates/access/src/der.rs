@@ -1,4 +1,5 @@
-//! The few lines of DER that public keys need: strict reading and writing of definite-length values.
+//! The few lines of DER that public keys need: strict reading and writing of definite-length
+//! values.
 
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;

@@ -1,4 +1,5 @@
-//! What the room serves: each path, its methods, and who it is for where the agreement does not say.
+//! What the room serves: each path, its methods, and who it is for where the agreement does not
+//! say.
 
 /// One path of the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +43,8 @@ pub enum Endpoint {
 pub enum Audience {
     /// Data providers, always: a listing can only confirm it.
     OnlyProviders,
-    /// Data providers, unless the agreement gives the path to other roles: what was made of the data.
+    /// Data providers, unless the agreement gives the path to other roles: what was made of the
+    /// data.
     Providers,
     /// Every registered user: what the room is and how far it has come, nothing made of the data.
     Registered,

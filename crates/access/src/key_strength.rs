@@ -22,7 +22,8 @@ pub enum WeakOrUnreadableKey {
     Base64,
     /// A secret was about to be published.
     #[error(
-        "this is a private key; an agreement is read by everyone, so give the public key (NAME_public.der)"
+        "this is a private key; an agreement is read by everyone, so give the public key \
+         (NAME_public.der)"
     )]
     PrivateKey,
     /// Not a PKCS#1 or SPKI public key, or with bytes after it.
@@ -30,7 +31,8 @@ pub enum WeakOrUnreadableKey {
     Structure,
     /// A kind of key that the channel does not authenticate.
     #[error(
-        "the key is of a kind that is not supported; use RSA of at least 2048 bits, P-256 or Ed25519"
+        "the key is of a kind that is not supported; use RSA of at least 2048 bits, P-256 or \
+         Ed25519"
     )]
     Algorithm,
     /// Too short or too long a modulus.
@@ -59,7 +61,8 @@ pub(crate) fn check_rsa(pkcs1: &[u8]) -> Result<usize, WeakOrUnreadableKey> {
         .filter(|_| outer.is_empty())
         .ok_or(structure.clone())?;
     let mut fields = Reader::new(content);
-    // Private keys (PKCS#1, PKCS#8, SEC1) begin with a version number, where a public key has its modulus.
+    // Private keys (PKCS#1, PKCS#8, SEC1) begin with a version number, where a public key has its
+    // modulus.
     if content.starts_with(&[der::INTEGER, 1]) {
         return Err(WeakOrUnreadableKey::PrivateKey);
     }
@@ -75,7 +78,8 @@ pub(crate) fn check_rsa(pkcs1: &[u8]) -> Result<usize, WeakOrUnreadableKey> {
     if modulus.last().is_none_or(|last| last & 1 == 0) {
         return Err(WeakOrUnreadableKey::RsaModulus);
     }
-    // Exponents beyond 33 bits are refused by every TLS library we know, so nobody could connect with one.
+    // Exponents beyond 33 bits are refused by every TLS library we know, so nobody could connect
+    // with one.
     let odd = exponent.last().is_some_and(|last| last & 1 == 1);
     if !odd || !(17..=33).contains(&bit_length(exponent)) {
         return Err(WeakOrUnreadableKey::RsaExponent);
@@ -93,8 +97,9 @@ pub(crate) fn check_p256(point: &[u8]) -> Result<(), WeakOrUnreadableKey> {
         .map_err(|_| WeakOrUnreadableKey::Point)
 }
 
-/// The y coordinates (sign bit cleared, little-endian) of the points of order 1, 2, 4 and 8, in every encoding
-/// below 2^255: for such a key anybody can make a signature that verifies. p = 2^255 - 19.
+/// The y coordinates (sign bit cleared, little-endian) of the points of order 1, 2, 4 and 8, in
+/// every encoding below 2^255: for such a key anybody can make a signature that verifies. p = 2^255
+/// - 19.
 pub(crate) const ED25519_SMALL_ORDER: [[u8; 32]; 7] = {
     const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
         let mut y = [middle; 32];

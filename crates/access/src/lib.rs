@@ -1,7 +1,8 @@
 //! Users, roles and paths: who may do what, as one decision.
 //!
-//! [`ServicePolicy`] is `service.yaml`, read once and checked. [`ServicePolicy::authorize`] is the only
-//! place where the room asks who may do what; it leaves an [`Authorized`] behind, which nothing else can make.
+//! [`ServicePolicy`] is `service.yaml`, read once and checked. [`ServicePolicy::authorize`] is the
+//! only place where the room asks who may do what; it leaves an [`Authorized`] behind, which
+//! nothing else can make.
 //!
 //! The crate is pure: it reads no file, no clock and no environment.
 #![forbid(unsafe_code)]

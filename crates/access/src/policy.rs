@@ -13,9 +13,10 @@ use crate::service_check::checked;
 /// - no two users share a name (letter case aside) or a key, and no key is weak;
 /// - every path is one that the room serves, and every role that is named exists.
 ///
-/// The rule for a path: listed in `paths`, it is for the roles of its `access` and nobody else; not listed, it is for
-/// its [`Audience`]. Sending and confirming data is for the data-providing role always. That role is the one with
-/// access to `/upload_data`, or `data_provider` where that path is not listed.
+/// The rule for a path: listed in `paths`, it is for the roles of its `access` and nobody else; not
+/// listed, it is for its [`Audience`]. Sending and confirming data is for the data-providing role
+/// always. That role is the one with access to `/upload_data`, or `data_provider` where that path
+/// is not listed.
 #[derive(Clone, Debug)]
 pub struct ServicePolicy {
     pub(crate) users: Vec<User>,
@@ -69,7 +70,8 @@ pub enum Denied {
 }
 
 impl ServicePolicy {
-    /// Reads and checks `service.yaml`. Files of the workshop load as they are, once they list their users.
+    /// Reads and checks `service.yaml`. Files of the workshop load as they are, once they list
+    /// their users.
     ///
     /// # Errors
     /// The first thing that is wrong, as a sentence with its line.
@@ -77,7 +79,8 @@ impl ServicePolicy {
         checked(&strict_yaml::from_slice(text)?)
     }
 
-    /// Decides whether the holder of this key (SPKI in DER, as the channel authenticated it) may make this request.
+    /// Decides whether the holder of this key (SPKI in DER, as the channel authenticated it) may
+    /// make this request.
     ///
     /// `method` is in upper case; `path` is without the query.
     ///

@@ -12,7 +12,8 @@ pub enum PolicyError {
     Yaml(#[from] YamlError),
     /// No users at all.
     #[error(
-        "there are no `users`; list for each role the `user_name` and `public_key` of those who take part"
+        "there are no `users`; list for each role the `user_name` and `public_key` of those who \
+         take part"
     )]
     NoUsers,
     /// `auth` is empty.
@@ -44,7 +45,8 @@ pub enum PolicyError {
     },
     /// A user's name that could not be used as a prefix of columns.
     #[error(
-        "line {line}: the user name `{name}` must be 1 to {MAX_NAME} letters, digits, `_`, `-` or `.` (ASCII), begin with a letter or digit, \
+        "line {line}: the user name `{name}` must be 1 to {MAX_NAME} letters, digits, `_`, `-` or \
+         `.` (ASCII), begin with a letter or digit, \
          and be neither `mine` nor `theirs`"
     )]
     UserName {
@@ -55,7 +57,8 @@ pub enum PolicyError {
     },
     /// Too many or too few users of a role.
     #[error(
-        "the role `{role}` must have exactly {cardinality} users (its role_cardinality), but {found} are listed"
+        "the role `{role}` must have exactly {cardinality} users (its role_cardinality), but \
+         {found} are listed"
     )]
     Cardinality {
         /// The role.
@@ -67,7 +70,8 @@ pub enum PolicyError {
     },
     /// One data provider is no collaboration.
     #[error(
-        "line {line}: the role `{role}` provides the data, so its role_cardinality must be at least 2"
+        "line {line}: the role `{role}` provides the data, so its role_cardinality must be at \
+         least 2"
     )]
     TooFewProviders {
         /// Where.
@@ -94,7 +98,8 @@ pub enum PolicyError {
     },
     /// Whoever holds the key would be two people.
     #[error(
-        "line {line}: `{second}` has the same public key as `{first}`; each user needs a key of their own"
+        "line {line}: `{second}` has the same public key as `{first}`; each user needs a key of \
+         their own"
     )]
     SharedKey {
         /// Where.
@@ -106,12 +111,14 @@ pub enum PolicyError {
     },
     /// No role may upload.
     #[error(
-        "no role provides data; name one `{DATA_PROVIDER}`, or list /upload_data with the role that uploads"
+        "no role provides data; name one `{DATA_PROVIDER}`, or list /upload_data with the role \
+         that uploads"
     )]
     NoProvider,
     /// More than one role, or another than `data_provider` although there is one, may upload.
     #[error(
-        "line {line}: /upload_data must be given to one role, and to `{DATA_PROVIDER}` if there is such a role"
+        "line {line}: /upload_data must be given to one role, and to `{DATA_PROVIDER}` if there is \
+         such a role"
     )]
     ProviderRole {
         /// Where.
@@ -137,7 +144,8 @@ pub enum PolicyError {
     },
     /// The enclave speaks to nobody.
     #[error(
-        "line {line}: `outbound` lists `{name}`, but a room makes no outbound connections; remove the entry"
+        "line {line}: `outbound` lists `{name}`, but a room makes no outbound connections; remove \
+         the entry"
     )]
     Outbound {
         /// Where.

@@ -14,8 +14,8 @@ const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
-/// A public key that is strong enough to register: RSA of 2048 to 8192 bits with an odd exponent of at least
-/// 65537, P-256, or Ed25519. Two spellings of one key are equal.
+/// A public key that is strong enough to register: RSA of 2048 to 8192 bits with an odd exponent of
+/// at least 65537, P-256, or Ed25519. Two spellings of one key are equal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey {
     spki: Vec<u8>,
@@ -100,7 +100,8 @@ impl PublicKey {
         }
     }
 
-    /// The key as SubjectPublicKeyInfo in DER: the form that TLS shows and that keys are compared in.
+    /// The key as SubjectPublicKeyInfo in DER: the form that TLS shows and that keys are compared
+    /// in.
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
@@ -118,7 +119,8 @@ impl PublicKey {
             .expect("SHA-256 has 32 bytes")
     }
 
-    /// The base64 text for `service.yaml`: RSA keys as PKCS#1, as the workshop's are, others as SPKI.
+    /// The base64 text for `service.yaml`: RSA keys as PKCS#1, as the workshop's are, others as
+    /// SPKI.
     pub fn to_text(&self) -> String {
         let bits = self.spki.as_slice();
         match self.algorithm {
@@ -185,7 +187,8 @@ fn from_spki(content: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
     let mut fields = Reader::new(content);
     let identifier = fields.value(der::SEQUENCE).ok_or(structure.clone())?;
     let Some(key) = fields.value(der::BIT_STRING).filter(|_| fields.is_empty()) else {
-        // A PKCS#8 or SEC1 file begins with a version number; what begins with a sequence is some other thing.
+        // A PKCS#8 or SEC1 file begins with a version number; what begins with a sequence is some
+        // other thing.
         return Err(structure);
     };
     let Some((0, key)) = key.split_first() else {

@@ -269,7 +269,8 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "access: data_provider",
         "access: data_provder",
         expect![
-            "line 5: the role `data_provder` is not defined in `roles`; did you mean `data_provider`?"
+            "line 5: the role `data_provder` is not defined in `roles`; did you mean \
+             `data_provider`?"
         ],
     );
     check(
@@ -305,7 +306,8 @@ fn cardinality_must_be_met_exactly() {
         "role_cardinality: 2",
         "role_cardinality: 3",
         expect![
-            "the role `data_provider` must have exactly 3 users (its role_cardinality), but 2 are listed"
+            "the role `data_provider` must have exactly 3 users (its role_cardinality), but 2 are \
+             listed"
         ],
     );
     check(
@@ -319,7 +321,8 @@ fn cardinality_must_be_met_exactly() {
         "role_cardinality: 2",
         "role_cardinality: 1",
         expect![
-            "line 14: the role `data_provider` provides the data, so its role_cardinality must be at least 2"
+            "line 14: the role `data_provider` provides the data, so its role_cardinality must be \
+             at least 2"
         ],
     );
     check(
@@ -360,28 +363,32 @@ fn names_and_keys_are_each_users_own() {
         "user_name: Bob",
         "user_name: mine",
         expect![
-            "line 26: the user name `mine` must be 1 to 64 letters, digits, `_`, `-` or `.` (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
+            "line 26: the user name `mine` must be 1 to 64 letters, digits, `_`, `-` or `.` \
+             (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
         ],
     );
     check(
         "user_name: Bob",
         "user_name: \"Bob,x\"",
         expect![
-            "line 26: the user name `Bob,x` must be 1 to 64 letters, digits, `_`, `-` or `.` (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
+            "line 26: the user name `Bob,x` must be 1 to 64 letters, digits, `_`, `-` or `.` \
+             (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
         ],
     );
     check(
         "user_name: Bob",
         "user_name: \"\"",
         expect![
-            "line 26: the user name `` must be 1 to 64 letters, digits, `_`, `-` or `.` (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
+            "line 26: the user name `` must be 1 to 64 letters, digits, `_`, `-` or `.` (ASCII), \
+             begin with a letter or digit, and be neither `mine` nor `theirs`"
         ],
     );
     check(
         "user_name: Bob",
         "user_name: _Bob",
         expect![
-            "line 26: the user name `_Bob` must be 1 to 64 letters, digits, `_`, `-` or `.` (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
+            "line 26: the user name `_Bob` must be 1 to 64 letters, digits, `_`, `-` or `.` \
+             (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
         ],
     );
 }
@@ -392,14 +399,16 @@ fn keys_that_are_weak_or_unreadable_are_refused_with_their_owner() {
         CAROL,
         "hello",
         expect![
-            "line 30: the public key of `Carol`: the key is not valid base64 (copy the whole text that `synclave keygen` printed)"
+            "line 30: the public key of `Carol`: the key is not valid base64 (copy the whole text \
+             that `synclave keygen` printed)"
         ],
     );
     check(
         CAROL,
         &CAROL[..20],
         expect![
-            "line 30: the public key of `Carol`: the key is neither a PKCS#1 nor an SPKI public key, or has bytes after its end"
+            "line 30: the public key of `Carol`: the key is neither a PKCS#1 nor an SPKI public \
+             key, or has bytes after its end"
         ],
     );
     let mut weak = vec![0x30, 0x81, 0x89, 0x02, 0x81, 0x81, 0x00];
@@ -410,14 +419,16 @@ fn keys_that_are_weak_or_unreadable_are_refused_with_their_owner() {
         CAROL,
         &weak,
         expect![
-            "line 30: the public key of `Carol`: the RSA key has 1024 bits; it must have 2048 to 8192"
+            "line 30: the public key of `Carol`: the RSA key has 1024 bits; it must have 2048 to \
+             8192"
         ],
     );
     check(
         CAROL,
         "-----BEGIN PRIVATE KEY-----",
         expect![
-            "line 30: the public key of `Carol`: this is a private key; an agreement is read by everyone, so give the public key (NAME_public.der)"
+            "line 30: the public key of `Carol`: this is a private key; an agreement is read by \
+             everyone, so give the public key (NAME_public.der)"
         ],
     );
     check(
@@ -448,21 +459,24 @@ fn each_path_and_role_is_given_once_and_to_somebody() {
         "access: data_provider",
         "access: analyst",
         expect![
-            "line 5: /upload_data must be given to one role, and to `data_provider` if there is such a role"
+            "line 5: /upload_data must be given to one role, and to `data_provider` if there is \
+             such a role"
         ],
     );
     check(
         "access: data_provider",
         "access: [data_provider, analyst]",
         expect![
-            "line 5: /upload_data must be given to one role, and to `data_provider` if there is such a role"
+            "line 5: /upload_data must be given to one role, and to `data_provider` if there is \
+             such a role"
         ],
     );
     check(
         "path: /receipt\n  access: data_provider",
         "path: /confirm_data\n  access: analyst",
         expect![
-            "line 10: /confirm_data must have the same access as /upload_data, the role `data_provider`"
+            "line 10: /confirm_data must have the same access as /upload_data, the role \
+             `data_provider`"
         ],
     );
     check(
@@ -481,21 +495,39 @@ fn what_has_no_place_in_a_room_is_refused() {
         "outbound: []",
         "outbound: [{name: web, domain: example.com, port: 443, type: tcp}]",
         expect![
-            "line 21: `outbound` lists `web`, but a room makes no outbound connections; remove the entry"
+            "line 21: `outbound` lists `web`, but a room makes no outbound connections; remove the \
+             entry"
         ],
     );
     check(
         "auth:\n- auth_name: default\n  auth_type: signed_headers",
         "auth: []",
         expect![
-            "`auth` is empty; it needs one entry with an `auth_name` and `auth_type: signed_headers`"
+            "`auth` is empty; it needs one entry with an `auth_name` and `auth_type: \
+             signed_headers`"
         ],
     );
     let text = good();
     let without_users = &text[..text.find("users:").unwrap()];
-    expect!["there are no `users`; list for each role the `user_name` and `public_key` of those who take part"].assert_eq(&ServicePolicy::from_yaml(without_users.as_bytes()).unwrap_err().to_string());
+    expect![
+        "there are no `users`; list for each role the `user_name` and `public_key` of those \
+             who take part"
+    ]
+    .assert_eq(
+        &ServicePolicy::from_yaml(without_users.as_bytes())
+            .unwrap_err()
+            .to_string(),
+    );
     let nobody = "auth: [{auth_name: a, auth_type: signed_headers}]\nroles: []\nusers: {}\n";
-    expect!["no role provides data; name one `data_provider`, or list /upload_data with the role that uploads"].assert_eq(&ServicePolicy::from_yaml(nobody.as_bytes()).unwrap_err().to_string());
+    expect![
+        "no role provides data; name one `data_provider`, or list /upload_data with the role \
+             that uploads"
+    ]
+    .assert_eq(
+        &ServicePolicy::from_yaml(nobody.as_bytes())
+            .unwrap_err()
+            .to_string(),
+    );
 }
 
 #[test]

@@ -13,7 +13,8 @@ use crate::{Measurements, Refusal, Root, Step, chain};
 /// The longest document that is looked at; real ones have 4 to 6 KiB.
 pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024;
 
-/// How far the document's time and the caller's may lie apart, in either direction, for live evidence.
+/// How far the document's time and the caller's may lie apart, in either direction, for live
+/// evidence.
 pub const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(300);
 
 /// What the time of checking means.
@@ -21,16 +22,20 @@ pub const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(300);
 pub enum Freshness {
     /// It is now, and the document must have been made within [`MAX_CLOCK_DIFFERENCE`] of it.
     Live,
-    /// It is some time in the past at which the chain held (see [`claimed_time`]). The document was made in the life of
-    /// the certificate that signed it, and not later than the time of checking, give or take [`MAX_CLOCK_DIFFERENCE`].
+    /// It is some time in the past at which the chain held (see [`claimed_time`]). The document was
+    /// made in the life of the certificate that signed it, and not later than the time of checking,
+    /// give or take [`MAX_CLOCK_DIFFERENCE`].
     ///
-    /// Whoever gets hold of a leaf key later can backdate such evidence: hardware keeps it, a file does not prove it.
+    /// Whoever gets hold of a leaf key later can backdate such evidence: hardware keeps it, a file
+    /// does not prove it.
     Archived,
 }
 
-/// Checks size, form, chain, signature and time of a document, in this order, and stops at the first that fails.
+/// Checks size, form, chain, signature and time of a document, in this order, and stops at the
+/// first that fails.
 ///
-/// `at` is the time at which the chain must hold. The measurements are checked by [`AuthenticDocument::matching`].
+/// `at` is the time at which the chain must hold. The measurements are checked by
+/// [`AuthenticDocument::matching`].
 ///
 /// # Errors
 /// The first check that failed.
@@ -54,8 +59,8 @@ pub fn examine(document: &[u8], root: &Root, at: UnixTime, freshness: Freshness)
     Examination { steps, outcome }
 }
 
-/// When a document says it was made. Nothing is verified: use it only as the time at which archived evidence
-/// is then checked, or of a document that comes from the platform itself.
+/// When a document says it was made. Nothing is verified: use it only as the time at which archived
+/// evidence is then checked, or of a document that comes from the platform itself.
 ///
 /// # Errors
 /// When the bytes are too many or do not have the form of a document.
@@ -147,7 +152,8 @@ impl AuthenticDocument {
     /// Which program the enclave runs.
     ///
     /// # Errors
-    /// [`Refusal::DebugMode`] when one of PCR0, PCR1 and PCR2 is zero; [`Refusal::MissingPcr`] when one is not there.
+    /// [`Refusal::DebugMode`] when one of PCR0, PCR1 and PCR2 is zero; [`Refusal::MissingPcr`] when
+    /// one is not there.
     pub fn measurements(&self) -> Result<Measurements, Refusal> {
         let mut pcrs = [[0; 48]; 3];
         for (index, pcr) in (0u8..).zip(&mut pcrs) {
@@ -165,10 +171,12 @@ impl AuthenticDocument {
         })
     }
 
-    /// Settles that the enclave runs exactly the program with these measurements, and not in debug mode.
+    /// Settles that the enclave runs exactly the program with these measurements, and not in debug
+    /// mode.
     ///
     /// # Errors
-    /// As [`AuthenticDocument::measurements`], and [`Refusal::WrongMeasurement`] for the first register that differs.
+    /// As [`AuthenticDocument::measurements`], and [`Refusal::WrongMeasurement`] for the first
+    /// register that differs.
     pub fn matching(mut self, expected: &Measurements) -> Result<Attested, Refusal> {
         let found = self.measurements()?;
         let pairs = found.pcrs().iter().zip(expected.pcrs());

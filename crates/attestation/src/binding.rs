@@ -18,7 +18,8 @@ pub struct ChannelBinding {
 }
 
 impl ChannelBinding {
-    /// Of a room that was started with `agreement` and drew `boot`; the room id follows from these two.
+    /// Of a room that was started with `agreement` and drew `boot`; the room id follows from these
+    /// two.
     pub fn new(exporter: [u8; 32], agreement: [u8; 48], boot: [u8; 32]) -> ChannelBinding {
         ChannelBinding {
             exporter,
@@ -31,7 +32,8 @@ impl ChannelBinding {
     /// Reads what [`ChannelBinding::encode`] writes.
     ///
     /// # Errors
-    /// When the bytes are anything else, or the room id does not follow from agreement and boot nonce.
+    /// When the bytes are anything else, or the room id does not follow from agreement and boot
+    /// nonce.
     pub fn decode(bytes: &[u8]) -> Result<ChannelBinding, InvalidBinding> {
         let Ok(Value::Map(entries)) = cbor::decode(bytes) else {
             return Err(InvalidBinding::Form);
@@ -113,7 +115,8 @@ pub fn room_id(agreement: &[u8; 48], boot: &[u8; 32]) -> [u8; 32] {
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// What PCR16 holds after it was extended once with the agreement: SHA-384 of 48 zero bytes and the agreement's SHA-384.
+/// What PCR16 holds after it was extended once with the agreement: SHA-384 of 48 zero bytes and the
+/// agreement's SHA-384.
 pub fn agreement_pcr(agreement: &[u8; 48]) -> [u8; 48] {
     let mut hash = Context::new(&SHA384);
     hash.update(&[0; 48]);

@@ -1,9 +1,10 @@
 //! Strict CBOR (RFC 8949): the subset evidence is made of, and no second way to write anything.
 //!
-//! Read: unsigned and negative integers, byte and text strings, null, arrays and maps of definite or indefinite
-//! length (Nitro documents made since 2025 use an indefinite map). Refused: integers and lengths not in their
-//! shortest form, strings in pieces, tags, floats, other simple values, a key twice in one map, nesting deeper
-//! than [`MAX_DEPTH`], more than [`MAX_ITEMS`] entries in one array or map, and anything after the one item.
+//! Read: unsigned and negative integers, byte and text strings, null, arrays and maps of definite
+//! or indefinite length (Nitro documents made since 2025 use an indefinite map). Refused: integers
+//! and lengths not in their shortest form, strings in pieces, tags, floats, other simple values, a
+//! key twice in one map, nesting deeper than [`MAX_DEPTH`], more than [`MAX_ITEMS`] entries in one
+//! array or map, and anything after the one item.
 
 /// Levels of arrays and maps within one another.
 const MAX_DEPTH: usize = 4;
@@ -137,7 +138,8 @@ impl<'a> Reader<'a> {
         if info == 31 {
             return Ok(Length::UntilBreak);
         }
-        // A length beyond usize is far beyond MAX_ITEMS: saturate, and let the entry count refuse it.
+        // A length beyond usize is far beyond MAX_ITEMS: saturate, and let the entry count refuse
+        // it.
         let n = self.argument(info)?;
         Ok(Length::Definite(usize::try_from(n).unwrap_or(usize::MAX)))
     }

@@ -23,11 +23,11 @@ pub(crate) struct Leaf {
     pub(crate) not_after: i64,
 }
 
-/// Checks `bundle` (root first) and `leaf` as they stand in the document: every certificate issued by the one before
-/// it, at the time `at`.
+/// Checks `bundle` (root first) and `leaf` as they stand in the document: every certificate issued
+/// by the one before it, at the time `at`.
 ///
-/// webpki verifies signatures and names; it looks neither at key usage, nor at the root's own constraints, nor
-/// does it insist on the given order, so that is done here.
+/// webpki verifies signatures and names; it looks neither at key usage, nor at the root's own
+/// constraints, nor does it insist on the given order, so that is done here.
 pub(crate) fn verify(
     bundle: &[Vec<u8>],
     leaf: &[u8],
@@ -164,7 +164,8 @@ impl Link<'_> {
         if !usage.value.key_cert_sign() {
             return self.refused("may not sign certificates");
         }
-        // RFC 5280, section 4.2.1.9: the number of authorities that may follow, the leaf not counted.
+        // RFC 5280, section 4.2.1.9: the number of authorities that may follow, the leaf not
+        // counted.
         let below = self.authorities - 1 - self.position;
         match constraints.and_then(|constraints| constraints.path_len_constraint) {
             Some(allowed) if (allowed as usize) < below => {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::Refusal;
 use crate::cbor::{self, Value};
 
-/// AWS's limits on what the enclave puts in (its description gives 512 in the text, 1024 in the grammar; the
-/// device enforces 512).
+/// AWS's limits on what the enclave puts in (its description gives 512 in the text, 1024 in the
+/// grammar; the device enforces 512).
 const MAX_USER_DATA: usize = 512;
 const MAX_NONCE: usize = 512;
 const MAX_PUBLIC_KEY: usize = 1024;
@@ -208,7 +208,8 @@ mod tests {
 
     type Write = fn(Writer) -> Writer;
 
-    /// A document in which the field `replaced` has the value that `write` gives it; `None` leaves it out.
+    /// A document in which the field `replaced` has the value that `write` gives it; `None` leaves
+    /// it out.
     fn with(replaced: &str, write: Option<Write>) -> Vec<u8> {
         let honest: [(&str, Write); 9] = [
             ("module_id", |w| w.text("i-1")),

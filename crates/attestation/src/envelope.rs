@@ -22,7 +22,8 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Takes the envelope apart. The header and the signature are looked at by [`Envelope::verify`].
+    /// Takes the envelope apart. The header and the signature are looked at by
+    /// [`Envelope::verify`].
     pub(crate) fn open(bytes: &'a [u8]) -> Result<Envelope<'a>, Refusal> {
         let value = decode("envelope", bytes)?;
         let refused = |problem| {
@@ -54,8 +55,8 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// Checks that the signed header says ES384 and nothing else, and that `key` (an uncompressed P-384 point)
-    /// signed the payload.
+    /// Checks that the signed header says ES384 and nothing else, and that `key` (an uncompressed
+    /// P-384 point) signed the payload.
     pub(crate) fn verify(&self, key: &[u8]) -> Result<(), Refusal> {
         self.check_headers()?;
         if self.signature.len() != SIGNATURE_BYTES {

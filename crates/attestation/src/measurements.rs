@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-/// PCR0 (the whole image), PCR1 (kernel and boot ramdisk) and PCR2 (the application) of an enclave image.
+/// PCR0 (the whole image), PCR1 (kernel and boot ramdisk) and PCR2 (the application) of an enclave
+/// image.
 ///
 /// None of them is all zero: that is what debug mode reports, whatever the image.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,13 +48,15 @@ impl Measurements {
         Measurements::new(read(0, pcr0)?, read(1, pcr1)?, read(2, pcr2)?)
     }
 
-    /// From what `nitro-cli build-enclave` prints: `{"Measurements": {"PCR0": "...", "PCR1": "...", "PCR2": "..."}}`.
+    /// From what `nitro-cli build-enclave` prints:
+    /// `{"Measurements": {"PCR0": "...", "PCR1": "...", "PCR2": "..."}}`.
     ///
-    /// `HashAlgorithm` and, of signed images, `PCR8` may stand beside them; PCR8 is not compared, because
-    /// PCR0 names the one image already, whoever signed it.
+    /// `HashAlgorithm` and, of signed images, `PCR8` may stand beside them; PCR8 is not compared,
+    /// because PCR0 names the one image already, whoever signed it.
     ///
     /// # Errors
-    /// When the text is not such JSON, lacks one of the three, or has another key that a reader might take for checked.
+    /// When the text is not such JSON, lacks one of the three, or has another key that a reader
+    /// might take for checked.
     pub fn from_json(text: &str) -> Result<Measurements, InvalidMeasurements> {
         let file: Map<String, Value> = serde_json::from_str(text)
             .map_err(|error| InvalidMeasurements::NotJson(error.to_string()))?;

@@ -29,7 +29,8 @@ pub enum Refusal {
     },
     /// The chain starts elsewhere than at the pinned root.
     #[error(
-        "the evidence is vouched for by an unknown root: its SHA-256 is {found}, expected {expected}"
+        "the evidence is vouched for by an unknown root: its SHA-256 is {found}, expected \
+         {expected}"
     )]
     UnknownRoot {
         /// The fingerprint of the document's own root, in hex.
@@ -51,7 +52,8 @@ pub enum Refusal {
     },
     /// A certificate of the chain was not valid yet at the time of checking.
     #[error(
-        "the evidence's {certificate} certificate is not valid before {not_before}; it was checked at {at}: \
+        "the evidence's {certificate} certificate is not valid before {not_before}; it was checked \
+         at {at}: \
          is the clock of this machine right?"
     )]
     NotYetValid {
@@ -84,7 +86,8 @@ pub enum Refusal {
     },
     /// Made too long ago to speak about this connection.
     #[error(
-        "the evidence is stale: made at {made}, {seconds} s before it was checked; at most 300 s are allowed"
+        "the evidence is stale: made at {made}, {seconds} s before it was checked; at most 300 s \
+         are allowed"
     )]
     Stale {
         /// When it says it was made.
@@ -94,7 +97,8 @@ pub enum Refusal {
     },
     /// Made later than now.
     #[error(
-        "the evidence comes from the future: made at {made}, {seconds} s after it was checked; at most 300 s \
+        "the evidence comes from the future: made at {made}, {seconds} s after it was checked; at \
+         most 300 s \
          are allowed: is the clock of this machine right?"
     )]
     FromTheFuture {
@@ -113,7 +117,8 @@ pub enum Refusal {
     },
     /// PCR0, PCR1 or PCR2 is zero: the host can read everything in such an enclave.
     #[error(
-        "the enclave runs in debug mode (PCR{index} is all zero): its host can look inside, so it protects nothing"
+        "the enclave runs in debug mode (PCR{index} is all zero): its host can look inside, so it \
+         protects nothing"
     )]
     DebugMode {
         /// The first register that is zero.

@@ -14,7 +14,8 @@ pub struct Root {
 }
 
 impl Root {
-    /// AWS's root for Nitro Enclaves, `AWS_NitroEnclaves_Root-G1`, valid from 2019-10-28 to 2049-10-28.
+    /// AWS's root for Nitro Enclaves, `AWS_NitroEnclaves_Root-G1`, valid from 2019-10-28 to
+    /// 2049-10-28.
     pub fn aws_nitro() -> Root {
         Root {
             fingerprint: [
@@ -27,7 +28,8 @@ impl Root {
 
     /// A root of someone's own, such as a simulated platform's: one certificate in PEM.
     ///
-    /// Evidence under it proves only that the holder of that root's key wrote it, not that any hardware did.
+    /// Evidence under it proves only that the holder of that root's key wrote it, not that any
+    /// hardware did.
     ///
     /// # Errors
     /// When the text holds no certificate, or more than one.

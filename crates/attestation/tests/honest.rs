@@ -196,16 +196,19 @@ fn a_real_document_is_refused_before_and_after_its_time() {
     // Its leaf is valid from 08:57:59 to 11:58:02.
     assert_eq!(
         check(VALID_AT - 4),
-        "the evidence's leaf certificate is not valid before 2022-10-13 08:57:59 UTC; it was checked at \
+        "the evidence's leaf certificate is not valid before 2022-10-13 08:57:59 UTC; it was \
+         checked at \
          2022-10-13 08:57:58 UTC: is the clock of this machine right?"
     );
     assert_eq!(
         check(VALID_AT + 301),
-        "the evidence is stale: made at 2022-10-13 08:58:02 UTC, 301 s before it was checked; at most 300 s are allowed"
+        "the evidence is stale: made at 2022-10-13 08:58:02 UTC, 301 s before it was checked; at \
+         most 300 s are allowed"
     );
     assert_eq!(
         check(VALID_AT + 3 * 3600 + 1),
-        "the evidence's leaf certificate expired at 2022-10-13 11:58:02 UTC; it was checked at 2022-10-13 11:58:03 UTC"
+        "the evidence's leaf certificate expired at 2022-10-13 11:58:02 UTC; it was checked at \
+         2022-10-13 11:58:03 UTC"
     );
 }
 
@@ -224,6 +227,7 @@ fn a_real_debug_document_is_authentic_but_matches_nothing() {
     let refusal = document.matching(&expected()).expect_err("debug mode");
     assert_eq!(
         refusal.to_string(),
-        "the enclave runs in debug mode (PCR0 is all zero): its host can look inside, so it protects nothing"
+        "the enclave runs in debug mode (PCR0 is all zero): its host can look inside, so it \
+         protects nothing"
     );
 }

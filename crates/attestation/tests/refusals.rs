@@ -254,7 +254,8 @@ fn a_borrowed_root_certificate_is_of_no_use() {
     let refusal = stage.check(&swapped).expect_err("the chain does not hold");
     assert_eq!(
         refusal.to_string(),
-        "the evidence's chain does not hold: the leaf certificate is not signed, link by link, by the root's key"
+        "the evidence's chain does not hold: the leaf certificate is not signed, link by link, by \
+         the root's key"
     );
 }
 
@@ -264,7 +265,8 @@ fn length_prefix(length: usize) -> [u8; 3] {
     [0x59, high, low]
 }
 
-/// The payload's length stands after the signed header: 0x84, 0x44 and four bytes, then 0xa0 and 0x59.
+/// The payload's length stands after the signed header: 0x84, 0x44 and four bytes, then 0xa0 and
+/// 0x59.
 fn with_payload_length(mut document: Vec<u8>, now: usize, before: usize) -> Vec<u8> {
     let old = usize::from(u16::from_be_bytes([document[8], document[9]]));
     let new = u16::try_from(old + now - before).expect("a short document");
@@ -371,7 +373,8 @@ fn archived_evidence_made_outside_the_life_of_its_leaf_is_refused() {
     let refusal = outcome.expect_err("the leaf is valid from 3 s before now");
     assert_eq!(
         refusal.to_string(),
-        "the evidence says it was made at 2026-11-22 08:59:56 UTC, when the certificate that signed it was not valid"
+        "the evidence says it was made at 2026-11-22 08:59:56 UTC, when the certificate that \
+         signed it was not valid"
     );
     let refusal = authenticate(
         &document,

@@ -1,4 +1,5 @@
-//! How fast bytes go through the attested channel, beside plain TCP: both over loopback, one connection, one direction.
+//! How fast bytes go through the attested channel, beside plain TCP: both over loopback, one
+//! connection, one direction.
 //!
 //! ```text
 //! cargo run --release -p attested-tls --example throughput [MEBIBYTES]

@@ -26,7 +26,8 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 use crate::handshake::{self, NONCE_BYTES, RawKeySignatures};
 use crate::{ALPN, AcceptError};
 
-/// Documents asked for at once. The hardware answers one after the other, so more would only fill the thread pool.
+/// Documents asked for at once. The hardware answers one after the other, so more would only fill
+/// the thread pool.
 const ATTESTATIONS_AT_ONCE: usize = 4;
 
 /// How much of what a refused client still sends is read, and for how long, so that it gets to see
@@ -305,8 +306,8 @@ pub struct Accepted<IO> {
     pub client_spki: Vec<u8>,
 }
 
-/// Lets a refused client see the alert. Closing at once, with what the client has sent by then unread, would make
-/// TCP throw the alert away on its way.
+/// Lets a refused client see the alert. Closing at once, with what the client has sent by then
+/// unread, would make TCP throw the alert away on its way.
 async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
     let reading = async {
         io.shutdown().await?;

@@ -76,7 +76,8 @@ pub struct UnknownAlgorithm(String);
 
 /// A private key of a party: RSA of 2048 bits or more, P-256, or Ed25519.
 ///
-/// `Debug` shows a fingerprint of the public half only; what is written out is overwritten when dropped.
+/// `Debug` shows a fingerprint of the public half only; what is written out is overwritten when
+/// dropped.
 #[derive(Clone)]
 pub struct ClientKey {
     private: Arc<Zeroizing<Vec<u8>>>,

@@ -28,10 +28,12 @@ pub struct Expectations {
     pub root: Root,
     /// The program it must run.
     pub measurements: Measurements,
-    /// SHA-384 of the agreement. `None` takes the room's own, which [`VerifiedChannel::agreement`] then tells: a person, or
-    /// a hash given by one, has to accept it before anything confidential is sent.
+    /// SHA-384 of the agreement. `None` takes the room's own, which [`VerifiedChannel::agreement`]
+    /// then tells: a person, or a hash given by one, has to accept it before anything confidential
+    /// is sent.
     pub agreement: Option<[u8; 48]>,
-    /// The room, once it is known: every further connection must lead to the same one. `None` on the first.
+    /// The room, once it is known: every further connection must lead to the same one. `None` on
+    /// the first.
     pub room: Option<[u8; 32]>,
 }
 
@@ -65,7 +67,8 @@ impl Connector {
         }
     }
 
-    /// Handshake, evidence exchange, and every check; `now` is the client's own time. The caller applies a deadline.
+    /// Handshake, evidence exchange, and every check; `now` is the client's own time. The caller
+    /// applies a deadline.
     ///
     /// Until all checks have passed nothing is sent but the handshake and 32 random bytes.
     ///
@@ -185,7 +188,8 @@ pub struct Channel<IO> {
     pub verified: VerifiedChannel,
 }
 
-/// What is known about the other end of a channel. Only [`Connector::connect`] makes one, after every check passed.
+/// What is known about the other end of a channel. Only [`Connector::connect`] makes one, after
+/// every check passed.
 #[derive(Debug, Clone)]
 pub struct VerifiedChannel {
     evidence: Attested,
@@ -246,8 +250,8 @@ where
         stream.flush().await
     };
     let sent = sent.await;
-    // In TLS 1.3 a refusal of the client's key arrives after the handshake is over on this side. It may be there to
-    // read although the writing failed.
+    // In TLS 1.3 a refusal of the client's key arrives after the handshake is over on this side. It
+    // may be there to read although the writing failed.
     let mut length = [0; 4];
     let read = stream.read_exact(&mut length).await;
     match (sent, read) {
@@ -271,8 +275,9 @@ where
     Ok(document)
 }
 
-/// Nitro reports PCR16 once it is locked: under AWS's root it must be there. Another platform that does not have it leaves the
-/// agreement to the enclave's own word in `user_data`, which is as good as the program that the measurements name.
+/// Nitro reports PCR16 once it is locked: under AWS's root it must be there. Another platform that
+/// does not have it leaves the agreement to the enclave's own word in `user_data`, which is as good
+/// as the program that the measurements name.
 fn check_register(
     evidence: &Attested,
     agreement: &[u8; 48],
@@ -293,7 +298,8 @@ fn check_register(
     }
 }
 
-/// Takes any key of the server in the handshake, once it proved to hold it: the evidence says which key is right.
+/// Takes any key of the server in the handshake, once it proved to hold it: the evidence says which
+/// key is right.
 #[derive(Debug)]
 struct KeyOfEvidence {
     signatures: RawKeySignatures,

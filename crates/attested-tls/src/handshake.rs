@@ -20,7 +20,8 @@ const EXPORTER_LABEL: &[u8] = b"EXPORTER-synclave-attest-server";
 /// Only TLS 1.3 is spoken.
 pub(crate) const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
-/// aws-lc-rs, preferring the hybrid key exchange: what is recorded today should stay closed to a later quantum computer.
+/// aws-lc-rs, preferring the hybrid key exchange: what is recorded today should stay closed to a
+/// later quantum computer.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519],

@@ -9,12 +9,14 @@ use attestation::{InvalidBinding, Refusal};
 pub enum Refused {
     /// The other side does not have this client's key.
     #[error(
-        "the room does not know this key: it is not among the public keys of its agreement (service.yaml)"
+        "the room does not know this key: it is not among the public keys of its agreement \
+         (service.yaml)"
     )]
     NotRegistered,
     /// The other side is no enclave of this kind, or its front end ends TLS itself.
     #[error(
-        "the other side does not speak synclave/1: check the address, and that nothing on the way ends TLS"
+        "the other side does not speak synclave/1: check the address, and that nothing on the way \
+         ends TLS"
     )]
     WrongProtocol,
     /// The other side speaks TLS 1.2 or older only.
@@ -47,7 +49,8 @@ pub enum Refused {
     },
     /// The evidence is about another TLS key: someone stands between.
     #[error(
-        "the evidence is not about this connection's key: someone stands between you and the enclave"
+        "the evidence is not about this connection's key: someone stands between you and the \
+         enclave"
     )]
     WrongServerKey,
     /// The evidence answers another challenge: it is a replay.
@@ -57,7 +60,8 @@ pub enum Refused {
     WrongNonce,
     /// The evidence was made for another TLS session: it is relayed.
     #[error(
-        "the evidence was made for another connection and relayed: someone stands between you and the enclave"
+        "the evidence was made for another connection and relayed: someone stands between you and \
+         the enclave"
     )]
     Relayed,
     /// The room works under another agreement.

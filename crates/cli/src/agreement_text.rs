@@ -1,7 +1,8 @@
 //! The summary of an agreement, as lines for a person.
 //!
-//! Names and categories are the words of other parties. Each line is escaped whole, so that none can begin a line of
-//! its own, and what is not a plain word is quoted, so that none can pass for ours.
+//! Names and categories are the words of other parties. Each line is escaped whole, so that none
+//! can begin a line of its own, and what is not a plain word is quoted, so that none can pass for
+//! ours.
 
 use printable::escaped;
 use protocol::KeyFingerprint;
@@ -17,7 +18,8 @@ const MOST_COLUMNS: usize = 60;
 /// So is a text, in characters.
 const LONGEST: usize = 60;
 
-/// Returns the whole summary, with a line feed after each line but the last. `own` marks the reader's own key.
+/// Returns the whole summary, with a line feed after each line but the last. `own` marks the
+/// reader's own key.
 pub(crate) fn text(summary: &Summary, own: Option<KeyFingerprint>) -> String {
     let mut lines = Vec::new();
     lines.push("the agreement, as it was read:".to_owned());
@@ -260,7 +262,8 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A word of somebody else: as it is if it is made of letters, digits, and `_`, `-` and `.`; else in quotes.
+/// A word of somebody else: as it is if it is made of letters, digits, and `_`, `-` and `.`; else
+/// in quotes.
 fn word(text: &str) -> String {
     let short: String = text.chars().take(LONGEST).collect();
     let ellipsis = if short.len() < text.len() { "…" } else { "" };

@@ -9,14 +9,16 @@ use serde_json::Value;
 
 /// Synthetic data from several parties' private tables, made inside a secure enclave.
 ///
-/// Two or more organisations hold private tables about the same people. A room in a secure enclave proves to each of them what it will
-/// do, joins their tables on `id`, fits one differentially private model, and lets them download synthetic rows.
+/// Two or more organisations hold private tables about the same people. A room in a secure enclave
+/// proves to each of them what it will do, joins their tables on `id`, fits one differentially
+/// private model, and lets them download synthetic rows.
 #[derive(Parser)]
 #[command(
     name = "synclave",
     version,
     propagate_version = true,
-    after_help = "Start with `synclave demo`: two parties, one room, real tables, in under a minute."
+    after_help = "Start with `synclave demo`: two parties, one room, real tables, in under a \
+                  minute."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -58,9 +60,10 @@ pub(crate) enum Command {
 
 /// See the whole of it: two parties, one room, real tables
 ///
-/// An insurer and a clinic hold tables about the same 5,912 people (the RAND Health Insurance Experiment, public domain). They make
-/// keys, connect to a room on this machine, check its evidence, upload, confirm, and download joint synthetic rows; then their
-/// relations in the real, the joint and the separately synthesised data are set side by side.
+/// An insurer and a clinic hold tables about the same 5,912 people (the RAND Health Insurance
+/// Experiment, public domain). They make keys, connect to a room on this machine, check its
+/// evidence, upload, confirm, and download joint synthetic rows; then their relations in the real,
+/// the joint and the separately synthesised data are set side by side.
 #[derive(Args)]
 pub(crate) struct DemoOptions {
     /// The folder for keys, configuration, samples and receipt
@@ -80,7 +83,8 @@ pub(crate) struct DemoOptions {
 /// Make a key pair for a party
 #[derive(Args)]
 #[command(
-    after_help = "Example: synclave keygen --key-name alice --output keys\n\nThe text it prints goes into service.yaml as the party's public_key."
+    after_help = "Example: synclave keygen --key-name alice --output keys\n\nThe text it prints \
+                  goes into service.yaml as the party's public_key."
 )]
 pub(crate) struct KeygenOptions {
     /// The files are NAME_private.der (readable by you alone) and NAME_public.der
@@ -111,12 +115,14 @@ pub(crate) struct ValidateOptions {
 
 /// Check an enclave's evidence, then open a local port to it
 ///
-/// Before a byte of yours leaves this machine it checks that the hardware vouches for exactly this program, this agreement and this
-/// connection. Then http://localhost:LPORT is the room, for curl, a notebook or a browser.
+/// Before a byte of yours leaves this machine it checks that the hardware vouches for exactly this
+/// program, this agreement and this connection. Then http://localhost:LPORT is the room, for curl,
+/// a notebook or a browser.
 #[derive(Args)]
 #[command(after_help = crate::exit::HELP_OF_CONNECT)]
 pub(crate) struct ConnectOptions {
-    /// Where the enclave is reached: http(s)://HOST or HOST over TCP, ws(s)://HOST[/PATH] in a WebSocket. The checks are the same
+    /// Where the enclave is reached: http(s)://HOST or HOST over TCP, ws(s)://HOST[/PATH] in a
+    /// WebSocket. The checks are the same
     #[arg(long, value_name = "URL")]
     pub(crate) url: String,
 
@@ -129,7 +135,8 @@ pub(crate) struct ConnectOptions {
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,
 
-    /// With wss://, the authorities to trust for the outer hop, in place of this machine's. Evidence is checked all the same
+    /// With wss://, the authorities to trust for the outer hop, in place of this machine's.
+    /// Evidence is checked all the same
     #[arg(long, value_name = "PEM")]
     pub(crate) outer_ca: Option<PathBuf>,
 
@@ -186,15 +193,18 @@ pub(crate) struct TrustOptions {
     #[arg(long, value_name = "SHA384")]
     pub(crate) agreement: Option<String>,
 
-    /// Trust this root certificate in place of AWS's: whoever holds its key can forge any evidence. For simulated rooms only
+    /// Trust this root certificate in place of AWS's: whoever holds its key can forge any evidence.
+    /// For simulated rooms only
     #[arg(long, value_name = "PEM")]
     pub(crate) dangerous_root: Option<PathBuf>,
 }
 
-/// Tell what a file is, and what holds of it: an attestation document, a receipt, a model, an enclave image
+/// Tell what a file is, and what holds of it: an attestation document, a receipt, a model, an
+/// enclave image
 ///
-/// Exits 0 for an attestation document only if its chain leads to AWS's root (or the named one), signature and time hold, and it is
-/// no debug document. Every step is printed either way. Exits 0 for an enclave image only if it is whole.
+/// Exits 0 for an attestation document only if its chain leads to AWS's root (or the named one),
+/// signature and time hold, and it is no debug document. Every step is printed either way. Exits 0
+/// for an enclave image only if it is whole.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -205,7 +215,8 @@ pub(crate) struct InspectOptions {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// The time at which to judge certificates and freshness (RFC 3339); by default now, and for a receipt when it says it was made
+    /// The time at which to judge certificates and freshness (RFC 3339); by default now, and for a
+    /// receipt when it says it was made
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
 
@@ -216,9 +227,10 @@ pub(crate) struct InspectOptions {
 
 /// Recompute the measurements of an enclave image (EIF)
 ///
-/// Reads the image, not what anyone says about it: any EIF of version 4, by whichever tool it was built. PCR0 is over the whole image,
-/// PCR1 over kernel, command line and first ramdisk, PCR2 over the other ramdisks, PCR8 over the signing certificate if there is one.
-/// With --json it prints what `nitro-cli describe-eif` prints, which `connect --measurements` reads.
+/// Reads the image, not what anyone says about it: any EIF of version 4, by whichever tool it was
+/// built. PCR0 is over the whole image, PCR1 over kernel, command line and first ramdisk, PCR2 over
+/// the other ramdisks, PCR8 over the signing certificate if there is one. With --json it prints
+/// what `nitro-cli describe-eif` prints, which `connect --measurements` reads.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -230,7 +242,8 @@ pub(crate) struct MeasureOptions {
     pub(crate) file: PathBuf,
 }
 
-/// Check a receipt: the evidence over it, the program, the agreement, and the sums of the privacy ledger
+/// Check a receipt: the evidence over it, the program, the agreement, and the sums of the privacy
+/// ledger
 #[derive(Args)]
 #[command(
     after_help = "Example: synclave verify-receipt receipt.json --measurements measurements.json"
@@ -240,7 +253,8 @@ pub(crate) struct VerifyReceiptOptions {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// The measurements that the program must have; without them it is not compared, and the verdict says so
+    /// The measurements that the program must have; without them it is not compared, and the
+    /// verdict says so
     #[arg(long, value_name = "FILE")]
     pub(crate) measurements: Option<PathBuf>,
 
@@ -252,11 +266,13 @@ pub(crate) struct VerifyReceiptOptions {
     #[arg(long, value_name = "HEX")]
     pub(crate) room: Option<String>,
 
-    /// The time at which to judge its evidence (RFC 3339), such as when you got it; by default when the evidence says it was made
+    /// The time at which to judge its evidence (RFC 3339), such as when you got it; by default when
+    /// the evidence says it was made
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
 
-    /// Trust this root certificate in place of AWS's: whoever holds its key can forge any evidence. For simulated rooms only
+    /// Trust this root certificate in place of AWS's: whoever holds its key can forge any evidence.
+    /// For simulated rooms only
     #[arg(long, value_name = "PEM")]
     pub(crate) dangerous_root: Option<PathBuf>,
 }
@@ -268,7 +284,8 @@ pub(crate) struct VerifyReceiptOptions {
 #[derive(Args)]
 #[command(after_help = "Examples:
   synclave synth people.csv --epsilon 1 --output synthetic.csv
-  synclave synth people.csv --epsilon 1 --schema people.yaml --model people.model --output synthetic.csv
+  synclave synth people.csv --epsilon 1 --schema people.yaml --model people.model --output \
+  synthetic.csv
   synclave synth people.csv --epsilon 1 --schema people.yaml --output synthetic.csv \\
     --public census.csv --public-of-other-people
 
@@ -295,7 +312,8 @@ pub(crate) struct SynthOptions {
     #[arg(long, default_value = "GRAIN")]
     pub(crate) method: String,
 
-    /// A parameter of the method, such as rounds=50 or max_cells=1000000; may be given several times
+    /// A parameter of the method, such as rounds=50 or max_cells=1000000; may be given several
+    /// times
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) params: Vec<(String, Value)>,
 
@@ -303,11 +321,13 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) schema: Option<PathBuf>,
 
-    /// The marginals that matter, with weights (YAML, such as `- {columns: [age, income], weight: 2}`); by default all pairs. Not for MST and INDEPENDENT
+    /// The marginals that matter, with weights (YAML, such as
+    /// `- {columns: [age, income], weight: 2}`); by default all pairs. Not for MST and INDEPENDENT
     #[arg(long, value_name = "FILE")]
     pub(crate) workload: Option<PathBuf>,
 
-    /// The column that the rows will be used to predict: marginals with it count as much as all others. Not for MST and INDEPENDENT
+    /// The column that the rows will be used to predict: marginals with it count as much as all
+    /// others. Not for MST and INDEPENDENT
     #[arg(long, value_name = "COLUMN")]
     pub(crate) target: Option<String>,
 
@@ -330,7 +350,8 @@ pub(crate) struct SynthOptions {
     #[arg(long, requires = "public")]
     pub(crate) public_of_other_people: bool,
 
-    /// Take the columns' domain from the data itself. This is not private: values and ranges show through
+    /// Take the columns' domain from the data itself. This is not private: values and ranges show
+    /// through
     #[arg(long, conflicts_with = "schema")]
     pub(crate) dangerous_domain_from_data: bool,
 
@@ -338,7 +359,8 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
 
-    /// Take in up to K rows of a person, of more a random choice; noise grows with K. Without it repeats are refused
+    /// Take in up to K rows of a person, of more a random choice; noise grows with K. Without it
+    /// repeats are refused
     #[arg(long, value_name = "K", requires = "key")]
     pub(crate) max_rows_per_id: Option<NonZeroU32>,
 
@@ -385,15 +407,18 @@ fn parameter(text: &str) -> Result<(String, Value), String> {
 #[command(after_help = "\
 Examples:
   synclave sample people.model --rows 100000 --output more.csv
-  synclave sample people.model --rows 1000 --where 'age in 30..40 and value = good' --output some.csv
+  synclave sample people.model --rows 1000 --where 'age in 30..40 and value = good' --output \
+  some.csv
 
 A test is a column and one of:
   = v   != v   < v   <= v   > v   >= v
   in v..w          from v to w, both included
   in [v, w]        any of these values
   is missing       is not missing
-Names and values with spaces or signs go in quotes. Several tests of one column must all hold. A missing value satisfies
-`is missing` alone. Rows are drawn from the model given the condition, not drawn and thrown away: rare conditions cost no more.")]
+Names and values with spaces or signs go in quotes. Several tests of one column must all hold. A \
+missing value satisfies
+`is missing` alone. Rows are drawn from the model given the condition, not drawn and thrown away: \
+rare conditions cost no more.")]
 pub(crate) struct SampleOptions {
     /// The model, as `synth --model` or /model gave it
     #[arg(value_name = "MODEL")]
@@ -448,9 +473,8 @@ pub(crate) struct EvaluateOptions {
 
 /// Print completions for a shell
 #[derive(Args)]
-#[command(
-    after_help = "Example: synclave completions bash > ~/.local/share/bash-completion/completions/synclave"
-)]
+#[command(after_help = "Example: synclave completions bash > \
+                  ~/.local/share/bash-completion/completions/synclave")]
 pub(crate) struct CompletionsOptions {
     /// The shell
     #[arg(value_enum)]

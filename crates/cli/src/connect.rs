@@ -37,7 +37,9 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     };
     if expectations.agreement.is_none() && !printer.can_ask() {
         return Err(BadInput(
-            "nobody is there to accept the agreement: give its hash with --agreement (`synclave validate` prints it)".to_owned(),
+            "nobody is there to accept the agreement: give its hash with --agreement (`synclave \
+             validate` prints it)"
+                .to_owned(),
         )
         .into());
     }

@@ -40,7 +40,10 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
         "{PRIVATE}: all of this is computed from the real rows without noise; do not publish it"
     ));
     if options.schema.is_none() {
-        printer.say("numbers are compared on a grid taken from the real table; with --schema, in the declared bins");
+        printer.say(
+            "numbers are compared on a grid taken from the real table; with --schema, in \
+                     the declared bins",
+        );
     }
     describe(&evaluation, printer);
     let mut all = json!(evaluation);

@@ -48,7 +48,8 @@ pub(crate) enum Exit {
 pub(crate) const HELP_OF_CONNECT: &str = "\
 Example:
   synclave connect --url https://room.example.org --port 443 --lport 3030 \\
-      --private-key keys/alice_private.der --public-key keys/alice_public.der --measurements measurements.json
+      --private-key keys/alice_private.der --public-key keys/alice_public.der --measurements \
+      measurements.json
 
 Exit codes (nothing of yours was sent in any of these cases):
   10  the enclave cannot be reached

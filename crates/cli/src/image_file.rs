@@ -97,7 +97,8 @@ pub(crate) fn describe(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The measurements; of a signed image only if its signature is about them, else no host would start it.
+/// The measurements; of a signed image only if its signature is about them, else no host would
+/// start it.
 fn checked_pcrs(image: &Image<'_>) -> anyhow::Result<Pcrs> {
     let pcrs = image.pcrs()?;
     if let Some(signature) = image.signature()? {

@@ -8,7 +8,8 @@ use anyhow::Context;
 use crate::exit::Exit;
 use crate::printer::Printer;
 
-/// The files that are not whole yet, and whether any has become so. Whoever holds the lock is not interrupted.
+/// The files that are not whole yet, and whether any has become so. Whoever holds the lock is not
+/// interrupted.
 pub(crate) struct Unfinished {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) kept: bool,
@@ -24,9 +25,11 @@ pub(crate) fn unfinished() -> MutexGuard<'static, Unfinished> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on an interruption ends the program at once, whatever it is doing, and no unfinished file stays behind.
+/// From now on an interruption ends the program at once, whatever it is doing, and no unfinished
+/// file stays behind.
 ///
-/// Noise that was drawn until then is never seen by anyone, so that nothing of the data is released.
+/// Noise that was drawn until then is never seen by anyone, so that nothing of the data is
+/// released.
 pub(crate) fn leaves_nothing_behind(printer: Printer) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()

@@ -16,7 +16,10 @@ pub(crate) fn run(options: &KeygenOptions, printer: Printer) -> anyhow::Result<(
     printer.say(format_args!("public key:  {}", key.public_file.display()));
     let fingerprint = KeyFingerprint::of(key.key.spki());
     printer.say(format_args!("fingerprint: {}", fingerprint.in_groups()));
-    printer.say("             (`validate` and `connect` show it beside your name: read it to the others by telephone)");
+    printer.say(
+        "             (`validate` and `connect` show it beside your name: read it to the \
+                 others by telephone)",
+    );
     printer.say("public_key for service.yaml:");
     printer.result(&text);
     printer.document(&json!({

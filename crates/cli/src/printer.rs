@@ -25,8 +25,9 @@ pub(crate) const PRIVATE_FIELD: &str = "private_to_you";
 
 /// Where a command says things, as the person asked for it.
 ///
-/// A text is one line: a line feed in it came from outside and is shown as `\n`, so that no name can
-/// add a line of its own. The methods ending in `_lines` are for texts that are meant to have several.
+/// A text is one line: a line feed in it came from outside and is shown as `\n`, so that no name
+/// can add a line of its own. The methods ending in `_lines` are for texts that are meant to have
+/// several.
 #[derive(Clone, Copy)]
 pub(crate) struct Printer {
     options: OutputOptions,

@@ -71,7 +71,8 @@ fn tell_errors(errors: &ErrorReport, printer: Printer) {
     if let Some(largest) = bounds.last() {
         printer.say(format_args!(
             "errors of {} marginals of the columns as coded, as shares of the estimated rows: half \
-             have a bound of {:.3} or less, and the largest bound is {largest:.3}; each holds with 95 % \
+             have a bound of {:.3} or less, and the largest bound is {largest:.3}; each holds with \
+             95 % \
              confidence by itself",
             bounds.len(),
             bounds[(bounds.len() - 1) / 2],

@@ -71,7 +71,8 @@ impl Wanted {
         match self.measurements {
             Some(_) => "the receipt holds",
             None => {
-                "the receipt is what some enclave vouches for; WHICH program that was is not compared \
+                "the receipt is what some enclave vouches for; WHICH program that was is not \
+                 compared \
                  (name its measurements with --measurements)"
             }
         }
@@ -114,7 +115,8 @@ impl VerifiedReceipt {
         };
         printer.say(format_args!("\njudged at  {}, {whose}", self.judged_at()));
         printer.say(
-            "           its certificates were valid then; whether a key or an image has been withdrawn since, \
+            "           its certificates were valid then; whether a key or an image has been \
+             withdrawn since, \
              this does not say",
         );
     }
@@ -274,7 +276,8 @@ pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
         lines.extend(own.map(|guarantee| format!("own spend  {}", guarantee.sentence())));
     }
     lines.push(format!(
-        "budget     epsilon {} with delta {} by {}: rho {}, of which {} spent in {} measurements and selections",
+        "budget     epsilon {} with delta {} by {}: rho {}, of which {} spent in {} measurements \
+         and selections",
         ledger.epsilon(),
         ledger.delta(),
         ledger.accounting(),

@@ -296,7 +296,8 @@ fn tell_probability(given: &Conditional<'_>, model: &Model, printer: Printer) {
     const FEW: f64 = 10.0;
     let expected = given.probability() * model.noisy_rows() as f64;
     printer.say(format_args!(
-        "a row of the model satisfies the condition with probability {:.3e}: about {expected:.1} of its {} rows",
+        "a row of the model satisfies the condition with probability {:.3e}: about {expected:.1} \
+         of its {} rows",
         given.probability(),
         model.noisy_rows()
     ));

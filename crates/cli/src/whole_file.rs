@@ -8,7 +8,8 @@ use tempfile::NamedTempFile;
 
 use crate::interrupt::unfinished;
 
-/// A file with all it should hold, under a temporary name in the same folder. What stands in its place stays until it is [kept](keep).
+/// A file with all it should hold, under a temporary name in the same folder. What stands in its
+/// place stays until it is [kept](keep).
 pub(crate) struct Prepared {
     path: PathBuf,
     file: NamedTempFile,

@@ -1,9 +1,11 @@
-//! How fast an upload goes through the proxy and the attested channel, and how much memory that takes.
+//! How fast an upload goes through the proxy and the attested channel, and how much memory that
+//! takes.
 //!
-//! Usage: `upload_throughput [MEGABYTES]` (1000 by default), in release mode. A CSV is made on the fly and sent to the local port, as
-//! curl would send it:
+//! Usage: `upload_throughput [MEGABYTES]` (1000 by default), in release mode. A CSV is made on the
+//! fly and sent to the local port, as curl would send it:
 //!
-//! - through the proxy to a server that throws it away, over plain TCP, and over the attested channel: what the channel costs;
+//! - through the proxy to a server that throws it away, over plain TCP, and over the attested
+//!   channel: what the channel costs;
 //! - through the proxy to a room, which reads it into codes: what a person sees.
 //!
 //! Everything runs in this process, so memory is that of program, proxy and server together.
@@ -118,7 +120,8 @@ async fn upload(port: u16, rows: u64) -> Outcome<Measured> {
     let before = start_of_peak()?;
     let start = Instant::now();
     let head = format!(
-        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"t.csv\"\r\nContent-Type: text/csv\r\n\r\n"
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; \
+         filename=\"t.csv\"\r\nContent-Type: text/csv\r\n\r\n"
     );
     let tail = format!("\r\n--{BOUNDARY}--\r\n");
     let bytes = HEADER.len() as u64 + rows * ROW_BYTES;
@@ -127,7 +130,8 @@ async fn upload(port: u16, rows: u64) -> Outcome<Measured> {
     stream
         .write_all(
             format!(
-                "POST /upload_data HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: synclave-throughput\r\n\
+                "POST /upload_data HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: \
+                 synclave-throughput\r\n\
                  Connection: close\r\nContent-Length: {length}\r\nContent-Type: \
                  multipart/form-data; boundary={BOUNDARY}\r\n\r\n{head}"
             )

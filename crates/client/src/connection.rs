@@ -17,11 +17,13 @@ use crate::stage::Stage;
 
 /// From the end of one request to the end of the next one's header.
 const HEADER_DEADLINE: Duration = Duration::from_secs(60);
-/// How long what a person's program is still sending is read and thrown away after an early response, in silence and in all.
+/// How long what a person's program is still sending is read and thrown away after an early
+/// response, in silence and in all.
 const LINGER_SILENCE: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(120);
 
-/// Serves HTTP/1.1 on `stream` until the other side closes it, or until it is time to end and the request under way is answered.
+/// Serves HTTP/1.1 on `stream` until the other side closes it, or until it is time to end and the
+/// request under way is answered.
 pub(crate) async fn serve<S, B>(stream: TcpStream, service: S, stage: watch::Receiver<Stage>)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Unpin>
@@ -39,12 +41,14 @@ where
             poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
-    // An error ends this connection and nothing else; the program on the other side has seen it too.
+    // An error ends this connection and nothing else; the program on the other side has seen it
+    // too.
     drop(served);
     linger(connection.into_parts().io.into_inner()).await;
 }
 
-/// Closes the sending side first and reads on for a while: a close with unread bytes becomes a reset, which can overtake the response.
+/// Closes the sending side first and reads on for a while: a close with unread bytes becomes a
+/// reset, which can overtake the response.
 async fn linger(mut stream: TcpStream) {
     if stream.shutdown().await.is_err() {
         return;

@@ -28,7 +28,8 @@ impl Dial {
     /// A new connection, ready for a request.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the other side is not what the connector expects: nothing was sent to it but the handshake.
+    /// [`Error::Refused`] where the other side is not what the connector expects: nothing was sent
+    /// to it but the handshake.
     pub(crate) async fn connect(&self) -> Result<(SendRequest<Body>, AbortHandle), Error> {
         match self {
             Self::Attested {

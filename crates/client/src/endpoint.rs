@@ -11,11 +11,12 @@ use websocket::UpgradeError;
 use crate::authority::Authority;
 use crate::{Error, HttpProxy, OuterTrust};
 
-/// How long each step of a connection may take: TCP with the name look-up, the HTTP proxy's answer, the outer TLS, the upgrade.
+/// How long each step of a connection may take: TCP with the name look-up, the HTTP proxy's answer,
+/// the outer TLS, the upgrade.
 const STEP_DEADLINE: Duration = Duration::from_secs(10);
 
-/// An enclave's host and port, and the carrier in between. Whatever the carrier, the channel inside it is the same attested TLS, and
-/// the same is checked: nothing on the way is trusted.
+/// An enclave's host and port, and the carrier in between. Whatever the carrier, the channel inside
+/// it is the same attested TLS, and the same is checked: nothing on the way is trusted.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     authority: Authority,
@@ -39,14 +40,16 @@ pub(crate) trait Carried: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Carried for S {}
 
 impl Endpoint {
-    /// Reads `http(s)://host[:port]` or `host[:port]`, which mean TCP; or `ws://host[:port][/path]` and `wss://..`, which mean a WebSocket,
-    /// at /connect where no path is written. An IPv6 address stands in brackets. A port in `text` wins over `port`.
+    /// Reads `http(s)://host[:port]` or `host[:port]`, which mean TCP; or `ws://host[:port][/path]`
+    /// and `wss://..`, which mean a WebSocket, at /connect where no path is written. An IPv6
+    /// address stands in brackets. A port in `text` wins over `port`.
     ///
-    /// The scheme says nothing about security. With `https` there is TLS too: the attested one, which ends in the enclave.
+    /// The scheme says nothing about security. With `https` there is TLS too: the attested one,
+    /// which ends in the enclave.
     ///
     /// # Errors
-    /// [`Error::Address`] where a host is missing, a port is no port, or there is a query, a user, or with TCP a path, none of which
-    /// would be used.
+    /// [`Error::Address`] where a host is missing, a port is no port, or there is a query, a user,
+    /// or with TCP a path, none of which would be used.
     pub fn parse(text: &str, port: u16) -> Result<Self, Error> {
         let refuse = |why: String| Error::Address {
             text: text.to_owned(),
@@ -112,8 +115,9 @@ impl Endpoint {
     /// Connects as far as the enclave.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] where no address answers; [`Error::ConnectDeadline`] where a step takes longer than 10 seconds; those of the
-    /// proxy, the outer TLS and the upgrade, each with a sentence of its own.
+    /// [`Error::Unreachable`] where no address answers; [`Error::ConnectDeadline`] where a step
+    /// takes longer than 10 seconds; those of the proxy, the outer TLS and the upgrade, each with a
+    /// sentence of its own.
     pub(crate) async fn connect(&self) -> Result<Box<dyn Carried>, Error> {
         let stream = match &self.proxy {
             None => self

@@ -55,7 +55,8 @@ pub enum Error {
     },
     /// An address that cannot be one.
     #[error(
-        "`{text}` is no address of an enclave: {why}; write it like https://room.example.org, wss://room.example.org or 127.0.0.1:7000"
+        "`{text}` is no address of an enclave: {why}; write it like https://room.example.org, \
+         wss://room.example.org or 127.0.0.1:7000"
     )]
     Address {
         /// What was given.
@@ -73,7 +74,8 @@ pub enum Error {
     },
     /// The enclave's address does not answer in time.
     #[error(
-        "the enclave at {endpoint} did not answer in time; is the address right, and does a firewall stand between?"
+        "the enclave at {endpoint} did not answer in time; is the address right, and does a \
+         firewall stand between?"
     )]
     ConnectDeadline {
         /// The address.
@@ -150,7 +152,8 @@ pub enum Error {
     Refused(#[from] Refused),
     /// The agreement that was served is not the one that the evidence speaks of.
     #[error(
-        "the room serves an agreement whose hash is not the one in its evidence; do not send it anything"
+        "the room serves an agreement whose hash is not the one in its evidence; do not send it \
+         anything"
     )]
     ServedAgreement,
     /// A reply that the room's protocol does not have.
@@ -163,12 +166,14 @@ pub enum Error {
     },
     /// The connection ended before the room answered.
     #[error(
-        "the connection to the room was lost before it answered; see /status for what has come through, then try again"
+        "the connection to the room was lost before it answered; see /status for what has come \
+         through, then try again"
     )]
     Lost,
     /// The room did not answer in time.
     #[error(
-        "the room has been silent for two minutes and is given up; see /status for what has come through, then try again"
+        "the room has been silent for two minutes and is given up; see /status for what has come \
+         through, then try again"
     )]
     Silent,
     /// Too many requests at once.

@@ -3,7 +3,8 @@
 use hyper::HeaderMap;
 use hyper::header::{CONNECTION, HeaderName};
 
-/// Headers that concern one hop only (RFC 9110, section 7.6.1), and `expect`, which the local side answers itself.
+/// Headers that concern one hop only (RFC 9110, section 7.6.1), and `expect`, which the local side
+/// answers itself.
 const HOP_BY_HOP: [&str; 10] = [
     "connection",
     "expect",
@@ -20,7 +21,8 @@ const HOP_BY_HOP: [&str; 10] = [
 /// What a browser sends along for every server on `localhost`: it is not the room's business.
 const PERSONAL: [&str; 2] = ["authorization", "cookie"];
 
-/// Removes what concerns one hop, what `Connection` names, and every header in which the room's own front door would name a user.
+/// Removes what concerns one hop, what `Connection` names, and every header in which the room's own
+/// front door would name a user.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     let named: Vec<String> = headers
         .get_all(CONNECTION)

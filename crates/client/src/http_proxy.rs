@@ -18,7 +18,8 @@ pub const PASSWORD_VARIABLE: &str = "SYNCLAVE_PROXY_PASSWORD";
 /// Of the proxy's answer to CONNECT, up to the empty line.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
-/// A proxy that opens TCP connections when it is asked by `CONNECT`. It sees what any router on the way would see.
+/// A proxy that opens TCP connections when it is asked by `CONNECT`. It sees what any router on the
+/// way would see.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpProxy {
     authority: Authority,
@@ -27,8 +28,8 @@ pub struct HttpProxy {
 }
 
 impl HttpProxy {
-    /// Reads `http://[user:password@]host[:port]` or `[user:password@]host[:port]`; the port is 80 where none is written. User and
-    /// password may be percent-encoded.
+    /// Reads `http://[user:password@]host[:port]` or `[user:password@]host[:port]`; the port is 80
+    /// where none is written. User and password may be percent-encoded.
     ///
     /// # Errors
     /// [`Error::ProxyAddress`], which does not repeat what may be a password.
@@ -58,8 +59,9 @@ impl HttpProxy {
         })
     }
 
-    /// The proxy that the environment names for `endpoint`: `https_proxy` or `HTTPS_PROXY`, unless `no_proxy` or `NO_PROXY` exempts its
-    /// host or it is this very machine. `variable` looks one up.
+    /// The proxy that the environment names for `endpoint`: `https_proxy` or `HTTPS_PROXY`, unless
+    /// `no_proxy` or `NO_PROXY` exempts its host or it is this very machine. `variable` looks one
+    /// up.
     ///
     /// # Errors
     /// [`Error::ProxyAddress`].
@@ -123,7 +125,8 @@ impl HttpProxy {
     /// Asks it, over `stream`, for a connection to `to`.
     ///
     /// # Errors
-    /// [`Error::ProxyRefused`] with its status; [`Error::ProxyAnswer`] where what answers is no HTTP proxy.
+    /// [`Error::ProxyRefused`] with its status; [`Error::ProxyAnswer`] where what answers is no
+    /// HTTP proxy.
     pub(crate) async fn tunnel(
         &self,
         mut stream: TcpStream,
@@ -202,7 +205,8 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// A comma-separated list of `*`, hosts with all their subdomains, and addresses, each with a port or without.
+/// A comma-separated list of `*`, hosts with all their subdomains, and addresses, each with a port
+/// or without.
 fn exempts(list: &str, host: &str, port: u16) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     list.split(',').map(str::trim).any(|entry| {

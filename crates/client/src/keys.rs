@@ -26,7 +26,8 @@ pub struct NewKey {
     pub key: ClientKey,
 }
 
-/// Makes a key pair and writes it to `NAME_private.der` and `NAME_public.der` in `folder`, which is made where it is missing.
+/// Makes a key pair and writes it to `NAME_private.der` and `NAME_public.der` in `folder`, which is
+/// made where it is missing.
 ///
 /// Files that exist are never overwritten. Either both files are written, or neither is.
 ///
@@ -81,10 +82,12 @@ pub struct ExposedKey {
     pub mode: u32,
 }
 
-/// Reads a private key, and checks that the public one belongs to it. Both may be DER, PEM or base64, whatever the files are called.
+/// Reads a private key, and checks that the public one belongs to it. Both may be DER, PEM or
+/// base64, whatever the files are called.
 ///
 /// # Errors
-/// [`Error::KeyFile`], [`Error::PrivateKey`], [`Error::PublicKey`]; [`Error::KeyMismatch`] where they are of different pairs.
+/// [`Error::KeyFile`], [`Error::PrivateKey`], [`Error::PublicKey`]; [`Error::KeyMismatch`] where
+/// they are of different pairs.
 pub fn read_keys(private_file: &Path, public_file: &Path) -> Result<KeyPair, Error> {
     let (private_bytes, mode) = read_file(private_file)?;
     let private_key = ClientKey::read(&private_bytes).map_err(|source| Error::PrivateKey {

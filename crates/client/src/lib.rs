@@ -1,7 +1,8 @@
 //! The verifying client and its local proxy, as a library.
 //!
-//! [`Session::open`] connects to an enclave, checks its evidence and its agreement, and sends nothing before. [`Proxy`] then lets
-//! ordinary HTTP programs on this machine speak to the room: every connection it makes is verified again, and must show the same room.
+//! [`Session::open`] connects to an enclave, checks its evidence and its agreement, and sends
+//! nothing before. [`Proxy`] then lets ordinary HTTP programs on this machine speak to the room:
+//! every connection it makes is verified again, and must show the same room.
 #![forbid(unsafe_code)]
 
 mod authority;

@@ -12,7 +12,8 @@ use crate::refusal::Refusal;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses a request that a browser may have been tricked into, and one that is meant for another kind of proxy.
+/// Refuses a request that a browser may have been tricked into, and one that is meant for another
+/// kind of proxy.
 ///
 /// A page of another site can make a browser send requests to `localhost` (and, by giving its own
 /// name the address 127.0.0.1, read the replies). The first kind carries a foreign `Origin`,

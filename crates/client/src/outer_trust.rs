@@ -15,8 +15,9 @@ use crate::Error;
 /// The lists of operating systems have some 200 KiB.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// The authorities that the outer hop of `wss://` is judged by: by default those of the operating system. They say that a load balancer is
-/// the one that was asked for; what it then carries is checked again, against evidence, and trusts none of them.
+/// The authorities that the outer hop of `wss://` is judged by: by default those of the operating
+/// system. They say that a load balancer is the one that was asked for; what it then carries is
+/// checked again, against evidence, and trusts none of them.
 #[derive(Clone, Debug, Default)]
 pub struct OuterTrust {
     /// `None` is the operating system's.

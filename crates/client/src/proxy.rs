@@ -30,10 +30,12 @@ const FREE_PORT_ATTEMPTS: u32 = 8;
 /// After a failed `accept` (too many open files, most likely).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A bound local port: 127.0.0.1, and ::1 where the machine has it, so that `localhost` means this proxy and nothing else.
+/// A bound local port: 127.0.0.1, and ::1 where the machine has it, so that `localhost` means this
+/// proxy and nothing else.
 ///
-/// Each connection it makes to the room is verified like the first and must show the same room. When that fails it answers 502 with
-/// a sentence and goes on serving: the next request tries again.
+/// Each connection it makes to the room is verified like the first and must show the same room.
+/// When that fails it answers 502 with a sentence and goes on serving: the next request tries
+/// again.
 pub struct Proxy {
     listeners: Vec<TcpListener>,
     port: u16,
@@ -49,7 +51,8 @@ impl Proxy {
         Self::to(session.into_upstream(), port).await
     }
 
-    /// The same, to a plain HTTP server: nothing is verified, nothing is encrypted. It serves as the yardstick of a measurement.
+    /// The same, to a plain HTTP server: nothing is verified, nothing is encrypted. It serves as
+    /// the yardstick of a measurement.
     ///
     /// # Errors
     /// As [`Proxy::bind`].
@@ -66,7 +69,8 @@ impl Proxy {
     }
 
     async fn to(upstream: Arc<Upstream>, port: u16) -> Result<Self, Error> {
-        // A port that is free on one of the two addresses may be taken on the other; then any other port will do, if any was asked for.
+        // A port that is free on one of the two addresses may be taken on the other; then any other
+        // port will do, if any was asked for.
         let mut attempts_left = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
         loop {
             attempts_left -= 1;
@@ -91,7 +95,8 @@ impl Proxy {
 
     /// Serves until `stop` completes; then requests under way have 5 seconds to end.
     ///
-    /// `report` is told each error between here and the room; the local program gets it as a problem in JSON.
+    /// `report` is told each error between here and the room; the local program gets it as a
+    /// problem in JSON.
     pub async fn serve(
         self,
         stop: impl Future<Output = ()>,
@@ -192,7 +197,8 @@ impl Front {
     }
 
     async fn serve(self, stream: TcpStream) {
-        // Without it small replies wait for acknowledgements; a stream that cannot be told so still works.
+        // Without it small replies wait for acknowledgements; a stream that cannot be told so still
+        // works.
         drop(stream.set_nodelay(true));
         let (stage, over) = (self.stage.clone(), self.stage.clone());
         let front = Arc::new(self);

@@ -55,7 +55,8 @@ impl From<&Error> for Refusal {
         };
         let detail = match error {
             Error::Refused(refused) if code == "room-refused" => format!(
-                "What answers at the enclave's address is not the room that was verified, so nothing was sent to it: {refused}. If the \
+                "What answers at the enclave's address is not the room that was verified, so \
+                 nothing was sent to it: {refused}. If the \
                  enclave was restarted, its old room and the data in it are gone; connect again."
             ),
             other if code == "room-unreachable" => format!(

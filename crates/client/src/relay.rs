@@ -17,7 +17,8 @@ use tokio::time::{Sleep, sleep};
 use crate::upstream::{self, Connection, Failed, Upstream};
 use crate::{Error, headers};
 
-/// How long the room may be silent when it is its turn: after a request, between two parts of a response, or not taking in a body.
+/// How long the room may be silent when it is its turn: after a request, between two parts of a
+/// response, or not taking in a body.
 const SILENCE: Duration = Duration::from_secs(120);
 
 /// Sends `request` to the room and gives its response, whose body streams.
@@ -98,7 +99,8 @@ fn inbound(
 /// When something last moved towards the room.
 struct Pulse {
     start: Instant,
-    /// Milliseconds since `start`, or [`Pulse::HELD`] while it is the local side that has nothing to send.
+    /// Milliseconds since `start`, or [`Pulse::HELD`] while it is the local side that has nothing
+    /// to send.
     last: AtomicU64,
 }
 
@@ -121,7 +123,8 @@ impl Pulse {
         self.last.store(Self::HELD, Ordering::Relaxed);
     }
 
-    /// Returns once nothing has moved for [`SILENCE`] while the room could have taken or answered something.
+    /// Returns once nothing has moved for [`SILENCE`] while the room could have taken or answered
+    /// something.
     async fn stops(&self) {
         loop {
             let quiet = match self.last.load(Ordering::Relaxed) {
@@ -176,8 +179,8 @@ impl Body for Outbound {
     }
 }
 
-/// The response's body on its way back: data only. Its connection serves the next request once it has ended, and is closed when it is
-/// dropped before.
+/// The response's body on its way back: data only. Its connection serves the next request once it
+/// has ended, and is closed when it is dropped before.
 pub(crate) struct Relayed {
     body: Incoming,
     ended: bool,

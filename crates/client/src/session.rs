@@ -18,7 +18,8 @@ const AGREEMENT_DEADLINE: Duration = Duration::from_secs(20);
 /// Two files in JSON, where a character can take six bytes.
 const MAX_REPLY_BYTES: usize = 12 * MAX_FILE_BYTES + 4096;
 
-/// That an enclave was asked for evidence, and gave it: the program, the room and its agreement are what they were expected to be.
+/// That an enclave was asked for evidence, and gave it: the program, the room and its agreement are
+/// what they were expected to be.
 ///
 /// Every further connection must show the same room.
 pub struct Session {
@@ -28,11 +29,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects to `endpoint` as the holder of `key`, and checks everything in `expectations`. Then asks for the agreement and checks
-    /// that it is the one the evidence speaks of.
+    /// Connects to `endpoint` as the holder of `key`, and checks everything in `expectations`. Then
+    /// asks for the agreement and checks that it is the one the evidence speaks of.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::ServedAgreement`] and those of an enclave that does not answer, or not in its protocol.
+    /// [`Error::Refused`], [`Error::ServedAgreement`] and those of an enclave that does not answer,
+    /// or not in its protocol.
     pub async fn open(
         endpoint: Endpoint,
         key: ClientKey,

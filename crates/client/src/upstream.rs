@@ -19,7 +19,8 @@ use crate::{Error, dial::Dial};
 const MAX_CONNECTIONS: usize = 24;
 /// How long a request waits for one of them to come free.
 const SLOT_DEADLINE: Duration = Duration::from_secs(30);
-/// An unused connection is not used again after this time; the enclave closes it some seconds later.
+/// An unused connection is not used again after this time; the enclave closes it some seconds
+/// later.
 const MAX_IDLE: Duration = Duration::from_secs(20);
 /// How long a connection may take to be ready for the next request, once a response is complete.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(1);
@@ -27,7 +28,8 @@ const SETTLE_DEADLINE: Duration = Duration::from_secs(1);
 /// What a request carries upstream.
 pub(crate) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
-/// The room, as far as this side knows it: how to reach it, and connections that were verified and are free.
+/// The room, as far as this side knows it: how to reach it, and connections that were verified and
+/// are free.
 pub(crate) struct Upstream {
     dial: Dial,
     idle: Mutex<Vec<Idle>>,
@@ -45,7 +47,8 @@ pub(crate) struct Connection {
     sender: SendRequest<Body>,
     driver: AbortHandle,
     reused: bool,
-    /// Unused connections hold none, but are taken before new ones are made: there are never more of both than slots.
+    /// Unused connections hold none, but are taken before new ones are made: there are never more
+    /// of both than slots.
     slot: OwnedSemaphorePermit,
 }
 
@@ -53,7 +56,8 @@ pub(crate) struct Connection {
 pub(crate) enum Failed {
     /// Nothing of it was sent: it may go over another connection.
     Unsent(Box<Request<Body>>),
-    /// The connection was lost after something of it was sent, or it was too much for the other side.
+    /// The connection was lost after something of it was sent, or it was too much for the other
+    /// side.
     Lost,
 }
 
@@ -98,10 +102,11 @@ impl Upstream {
         idle.pop()
     }
 
-    /// Keeps `connection` for the next request, once it has said that it can take one; ends it otherwise.
+    /// Keeps `connection` for the next request, once it has said that it can take one; ends it
+    /// otherwise.
     ///
-    /// A response may be complete while its request is still being sent (an upload refused half way): such a connection does not
-    /// settle, and is ended.
+    /// A response may be complete while its request is still being sent (an upload refused half
+    /// way): such a connection does not settle, and is ended.
     pub(crate) fn give_back(self: Arc<Self>, connection: Connection) {
         let Connection {
             mut sender,
@@ -129,7 +134,8 @@ impl Upstream {
 }
 
 impl Connection {
-    /// Whether an earlier request went over it, so that the other side may have closed it in the meantime.
+    /// Whether an earlier request went over it, so that the other side may have closed it in the
+    /// meantime.
     pub(crate) fn reused(&self) -> bool {
         self.reused
     }

@@ -16,7 +16,8 @@ async fn a_request_cannot_name_another_user() {
     let stage = Stage::new(FOUR_LINES);
     let room = stage.start(&Platform::simulated().unwrap(), None).await;
     let bob = Serving::connect(&room, &stage.bob).await;
-    let names = "X-OBLV-User-Name: Alice\r\nX-OBLV-User-Role: data_provider\r\nx_oblv_user_name: Alice\r\nX-Synclave-User: Alice\r\n";
+    let names = "X-OBLV-User-Name: Alice\r\nX-OBLV-User-Role: data_provider\r\nx_oblv_user_name: \
+                 Alice\r\nX-Synclave-User: Alice\r\n";
     let (head, body) = multipart(bob.port, &tables(50).1, names);
     let reply = send(bob.port, &[head.into_bytes(), body].concat()).await;
     assert_eq!(reply.status, 200, "{reply:?}");
@@ -50,7 +51,12 @@ async fn the_local_port_is_for_this_machine_and_this_room_only() {
         (rebound.status, rebound.code()),
         (403, "host-not-local".to_owned())
     );
-    let foreign = ask(format!("POST /confirm_data HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: https://evil.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")).await;
+    let foreign = ask(format!(
+        "POST /confirm_data HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: \
+                               https://evil.example\r\nContent-Length: 0\r\nConnection: \
+                               close\r\n\r\n"
+    ))
+    .await;
     assert_eq!(
         (foreign.status, foreign.code()),
         (403, "foreign-page".to_owned())
@@ -79,7 +85,11 @@ async fn the_local_port_is_for_this_machine_and_this_room_only() {
             (403, "foreign-page")
         );
     }
-    let absolute = ask(format!("GET http://localhost:{port}/details HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n")).await;
+    let absolute = ask(format!(
+        "GET http://localhost:{port}/details HTTP/1.1\r\nHost: \
+                                localhost:{port}\r\nConnection: close\r\n\r\n"
+    ))
+    .await;
     assert_eq!(
         (absolute.status, absolute.code()),
         (400, "bad-request-target".to_owned())
@@ -303,7 +313,8 @@ async fn many_requests_share_few_connections_and_all_are_answered() {
     // One local connection can carry many requests.
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let two = format!(
-        "GET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+        "GET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\n\r\nGET /healthz HTTP/1.1\r\nHost: \
+         localhost:{port}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(two.as_bytes()).await.unwrap();
     let mut both = String::new();

@@ -180,7 +180,8 @@ impl Attester for Vouching {
     }
 }
 
-/// What opening a session comes to where the evidence holds, and `/agreement` is answered with these bytes.
+/// What opening a session comes to where the evidence holds, and `/agreement` is answered with
+/// these bytes.
 async fn opened_with(stage: &Stage, reply: Vec<u8>) -> Result<Session, Error> {
     let (authority, agreement) = (Authority::generate(), stage.agreement.sha384().to_bytes());
     let expectations = Expectations {

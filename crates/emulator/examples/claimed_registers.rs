@@ -1,4 +1,5 @@
-//! What an enclave claims of itself, unverified: for emulators whose documents nobody has signed, so that no client of ours talks to them.
+//! What an enclave claims of itself, unverified: for emulators whose documents nobody has signed,
+//! so that no client of ours talks to them.
 //!
 //! Usage: claimed_registers ENCLAVE_SOCKET PORT PRIVATE_KEY_FILE
 //!

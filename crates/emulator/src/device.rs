@@ -1,8 +1,10 @@
 //! The security module as a virtio device: a vhost-user backend, which QEMU connects to.
 //!
-//! There is one queue. The guest's driver puts a request into it as a chain of readable descriptors, and behind it a chain of writable ones for the answer.
-//! It kicks the queue for the first time before it says that it is ready, which QEMU drops: `vhost-user-backend` looks at a queue whenever it is enabled,
-//! and without that (before its version 0.24) the guest would wait for ever.
+//! There is one queue. The guest's driver puts a request into it as a chain of readable
+//! descriptors, and behind it a chain of writable ones for the answer. It kicks the queue for the
+//! first time before it says that it is ready, which QEMU drops: `vhost-user-backend` looks at a
+//! queue whenever it is enabled, and without that (before its version 0.24) the guest would wait
+//! for ever.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixListener;

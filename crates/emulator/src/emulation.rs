@@ -20,7 +20,8 @@ pub struct Machine {
     pub image: BootImage,
     /// What signs its documents.
     pub signer: Signer,
-    /// Where the host reaches the enclave's vsock ports: a Unix socket that takes `CONNECT PORT` and answers `OK`.
+    /// Where the host reaches the enclave's vsock ports: a Unix socket that takes `CONNECT PORT`
+    /// and answers `OK`.
     pub vsock: PathBuf,
     /// The guest's memory.
     pub memory_mib: u32,
@@ -50,11 +51,13 @@ pub enum EmulationError {
     Qemu(std::process::ExitStatus),
 }
 
-/// The vhost device takes one virtual machine a context id, and each emulation has a device of its own.
+/// The vhost device takes one virtual machine a context id, and each emulation has a device of its
+/// own.
 const GUEST_CID: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A running enclave. Its sockets go when it is dropped; [`Emulation::end`] also waits until its processes are gone.
+/// A running enclave. Its sockets go when it is dropped; [`Emulation::end`] also waits until its
+/// processes are gone.
 pub struct Emulation {
     qemu: Child,
     vsock: Child,
@@ -63,7 +66,8 @@ pub struct Emulation {
 }
 
 impl Emulation {
-    /// Starts everything. It must be called on a thread that lasts as long as the emulation: the processes end with it.
+    /// Starts everything. It must be called on a thread that lasts as long as the emulation: the
+    /// processes end with it.
     ///
     /// # Errors
     /// [`EmulationError`]
@@ -145,7 +149,8 @@ impl Emulation {
     }
 }
 
-/// A machine without ACPI cannot be switched off by its guest, so one that stopped tells QEMU nothing.
+/// A machine without ACPI cannot be switched off by its guest, so one that stopped tells QEMU
+/// nothing.
 fn halted(line: &str) -> bool {
     line.contains("reboot: System halted") || line.contains("reboot: Power down")
 }
@@ -223,13 +228,15 @@ struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// No device but the console and the two that a Nitro enclave has. QEMU itself adds the `virtio_mmio.device` words to the command line.
+    /// No device but the console and the two that a Nitro enclave has. QEMU itself adds the
+    /// `virtio_mmio.device` words to the command line.
     fn to_vec(&self) -> Vec<OsString> {
         let memory = self.machine.memory_mib;
         let mut all: Vec<OsString> = [
             "-M",
             "microvm,acpi=off,pcie=off,rtc=on,memory-backend=memory",
-            // Never KVM: the machines that check this often have none, or a kind on which ordinary kernels do not run.
+            // Never KVM: the machines that check this often have none, or a kind on which ordinary
+            // kernels do not run.
             "-accel",
             "tcg",
             "-cpu",

@@ -5,7 +5,8 @@ use clap::ValueEnum;
 /// One lie. Everything else that the emulated host says is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Lie {
-    /// The registers of the image are zero, as in debug mode, when the operator can read the enclave's memory.
+    /// The registers of the image are zero, as in debug mode, when the operator can read the
+    /// enclave's memory.
     DebugMode,
     /// The registers are those of another image.
     OtherImage,

@@ -11,20 +11,24 @@ use clap::Parser;
 use emulator::{BootImage, Emulation, Lie, Machine, Signer, Tools};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Boots an enclave image without Nitro hardware, for tests: everything in it can be read by whoever runs this.
+/// Boots an enclave image without Nitro hardware, for tests: everything in it can be read by
+/// whoever runs this.
 ///
-/// The guest's console goes to the standard output. The program ends when the guest does, or when it is told to, and leaves nothing behind.
+/// The guest's console goes to the standard output. The program ends when the guest does, or when
+/// it is told to, and leaves nothing behind.
 #[derive(Parser)]
 #[command(name = "synclave-emulator", version)]
 #[command(
-    after_help = "Example: synclave-emulator --eif synclave.eif --vsock enclave.sock --root-out root.pem --lie stale"
+    after_help = "Example: synclave-emulator --eif synclave.eif --vsock enclave.sock --root-out \
+                  root.pem --lie stale"
 )]
 struct Options {
     /// The enclave image
     #[arg(long, value_name = "FILE")]
     eif: PathBuf,
 
-    /// The root that signs the enclave's documents, with its private key; made if it is not there. Without it, the root is a new one every time
+    /// The root that signs the enclave's documents, with its private key; made if it is not there.
+    /// Without it, the root is a new one every time
     #[arg(long, value_name = "PEM")]
     root: Option<PathBuf>,
 
@@ -48,7 +52,8 @@ struct Options {
     #[arg(long, value_name = "KIND")]
     lie: Option<Lie>,
 
-    /// The folder that `cargo xtask vm` keeps QEMU in [default: vm in $SYNCLAVE_TOOLS or ~/.cache/synclave/tools]
+    /// The folder that `cargo xtask vm` keeps QEMU in [default: vm in $SYNCLAVE_TOOLS or
+    /// ~/.cache/synclave/tools]
     #[arg(long, value_name = "DIR")]
     tools: Option<PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! What the guest asks its security module, and what that answers: CBOR, in the form of AWS's `aws-nitro-enclaves-nsm-api`.
+//! What the guest asks its security module, and what that answers: CBOR, in the form of AWS's
+//! `aws-nitro-enclaves-nsm-api`.
 
 use std::collections::BTreeSet;
 

@@ -16,7 +16,8 @@ const HOST_REGISTERS: u16 = 16;
 const RANDOM_BYTES: usize = 256;
 const MODULE_ID: &str = "i-0000000000000000a-enc0000000000000001";
 
-/// What Nitro's security module does for one enclave: registers that can be extended and locked, randomness, and documents about them.
+/// What Nitro's security module does for one enclave: registers that can be extended and locked,
+/// randomness, and documents about them.
 pub struct Nsm {
     registers: Vec<Register>,
     signer: Signer,
@@ -29,9 +30,11 @@ struct Register {
 }
 
 impl Nsm {
-    /// For an enclave with this image. PCR3 and PCR4 are those of a parent without a role and with a made-up instance id.
+    /// For an enclave with this image. PCR3 and PCR4 are those of a parent without a role and with
+    /// a made-up instance id.
     ///
-    /// The lies about the image are told to the guest as well: a host that starts another image, or one in debug mode, does so too.
+    /// The lies about the image are told to the guest as well: a host that starts another image, or
+    /// one in debug mode, does so too.
     pub fn new(image: &Measurements, signer: Signer) -> Self {
         let register = |index| Register {
             value: [0; 48],

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// A folder with QEMU as Debian packs it, and with the vsock device.
 ///
-/// `cargo xtask vm` fills it. In it are `qemu`, the unpacked packages, and `bin/vhost-device-vsock`.
+/// `cargo xtask vm` fills it. In it are `qemu`, the unpacked packages, and
+/// `bin/vhost-device-vsock`.
 #[derive(Debug, Clone)]
 pub struct Tools {
     folder: PathBuf,

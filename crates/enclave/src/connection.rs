@@ -26,11 +26,13 @@ use crate::write_deadline::WriteDeadline;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// The buffer that bodies pass through.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// How long what is still being sent is read and thrown away after an early response, in silence and in all.
+/// How long what is still being sent is read and thrown away after an early response, in silence
+/// and in all.
 const LINGER_SILENCE: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Serves HTTP/1.1 on a verified stream, as the holder of the key `spki`, until either side is done.
+/// Serves HTTP/1.1 on a verified stream, as the holder of the key `spki`, until either side is
+/// done.
 ///
 /// Whatever the requests say about who sends them is removed; the key is all that counts.
 pub(crate) async fn serve<S>(
@@ -67,14 +69,16 @@ pub(crate) async fn serve<S>(
             poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
-    // An error ends this connection and nothing else. What it says may quote the request, so it goes nowhere.
+    // An error ends this connection and nothing else. What it says may quote the request, so it
+    // goes nowhere.
     drop(served);
     linger(connection.into_parts().io.into_inner()).await;
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<axum::response::Response, Infallible>> + Send>>;
 
-/// Closes the sending side first and reads on for a while: a close with unread bytes becomes a reset, which can overtake the response.
+/// Closes the sending side first and reads on for a while: a close with unread bytes becomes a
+/// reset, which can overtake the response.
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     if stream.shutdown().await.is_err() {
         return;

@@ -39,7 +39,8 @@ pub struct Config {
 /// The program that runs in the enclave.
 pub struct Enclave;
 
-/// An enclave that serves its room. Dropped without [`Running::shutdown`], it breaks every connection off at once.
+/// An enclave that serves its room. Dropped without [`Running::shutdown`], it breaks every
+/// connection off at once.
 pub struct Running {
     address: Address,
     room: RoomId,
@@ -53,8 +54,9 @@ pub struct Running {
 }
 
 impl Enclave {
-    /// Checks the agreement, fixes PCR16 to it, draws the key and the boot nonce of this room, and serves it on the listener, in tasks
-    /// of the current tokio runtime. An agreement that does not hold is refused before PCR16 is touched; the listener is opened after that.
+    /// Checks the agreement, fixes PCR16 to it, draws the key and the boot nonce of this room, and
+    /// serves it on the listener, in tasks of the current tokio runtime. An agreement that does not
+    /// hold is refused before PCR16 is touched; the listener is opened after that.
     ///
     /// May block, on a platform that does.
     ///
@@ -130,7 +132,8 @@ impl Enclave {
 }
 
 impl Running {
-    /// Says [`Event::Ready`], for whoever waits for it: after all that must be there by then is there.
+    /// Says [`Event::Ready`], for whoever waits for it: after all that must be there by then is
+    /// there.
     pub fn announce(&self) {
         (self.events)(Event::Ready {
             address: self.address,
@@ -173,8 +176,9 @@ impl Running {
         }
     }
 
-    /// Accepts nothing more, lets requests under way end for 5 seconds, and closes every connection. The room and all that it holds are
-    /// dropped with the last of them, or with the end of a training under way.
+    /// Accepts nothing more, lets requests under way end for 5 seconds, and closes every
+    /// connection. The room and all that it holds are dropped with the last of them, or with the
+    /// end of a training under way.
     pub async fn shutdown(mut self) {
         (self.events)(Event::Stopping);
         self.accepting.abort();

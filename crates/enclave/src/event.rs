@@ -1,4 +1,5 @@
-//! What the enclave tells the machine it runs on: a closed list of facts, none of which depends on the tables' content.
+//! What the enclave tells the machine it runs on: a closed list of facts, none of which depends on
+//! the tables' content.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,18 +11,21 @@ use serde::Serialize;
 use crate::listener::Address;
 use crate::{Confinement, Fault};
 
-/// One line of the log. The machine outside is not trusted: no query, no size and no text of a party appears here.
+/// One line of the log. The machine outside is not trusted: no query, no size and no text of a
+/// party appears here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The enclave's program is up, on hardware or what looks like it.
     Booted {
-        /// Its memory is open to the host and its measurements are zero, so that no client will trust it.
+        /// Its memory is open to the host and its measurements are zero, so that no client will
+        /// trust it.
         debug: bool,
     },
     /// What the kernel holds the program to from now on.
     Confined(Confinement),
-    /// Whether the parent machine was there to be told that the enclave is up. Some launchers wait for it, others do not.
+    /// Whether the parent machine was there to be told that the enclave is up. Some launchers wait
+    /// for it, others do not.
     Heartbeat {
         /// It was.
         answered: bool,
@@ -31,7 +35,8 @@ pub enum Event {
         /// The port of the enclave's vsock.
         address: Address,
     },
-    /// The host handed over something that is not taken. What is wrong with it was said to the host alone.
+    /// The host handed over something that is not taken. What is wrong with it was said to the host
+    /// alone.
     ConfigurationRefused,
     /// Connections are accepted from now on.
     Ready {

@@ -5,7 +5,8 @@ use serde::Serialize;
 #[cfg(target_os = "linux")]
 use crate::NsmError;
 
-/// What ends an enclave. Nothing is served afterwards: an enclave that cannot be vouched for, or whose program has gone wrong, is no enclave.
+/// What ends an enclave. Nothing is served afterwards: an enclave that cannot be vouched for, or
+/// whose program has gone wrong, is no enclave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -15,7 +16,8 @@ pub enum Fault {
     KernelLacksProc,
     /// A module of the image is not one of this kernel's, or does not find what it needs.
     KernelModule,
-    /// There is no `/dev/nsm`: the kernel needs `CONFIG_NSM` (built in, or as a module of the image), and the machine the device.
+    /// There is no `/dev/nsm`: the kernel needs `CONFIG_NSM` (built in, or as a module of the
+    /// image), and the machine the device.
     KernelLacksNsm,
     /// There is no vsock: the kernel needs `CONFIG_VSOCKETS` and `CONFIG_VIRTIO_VSOCKETS`.
     KernelLacksVsock,

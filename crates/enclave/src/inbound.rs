@@ -11,9 +11,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::Limits;
 
-/// Removes every header in which a front door of another kind would name the user: here the key alone says who it is.
+/// Removes every header in which a front door of another kind would name the user: here the key
+/// alone says who it is.
 ///
-/// `x-oblv-*` and `x-synclave-*`, also written with underscores, which some servers take for dashes.
+/// `x-oblv-*` and `x-synclave-*`, also written with underscores, which some servers take for
+/// dashes.
 pub(crate) fn strip_reserved(headers: &mut HeaderMap) {
     let doomed: Vec<HeaderName> = headers
         .keys()
@@ -30,9 +32,11 @@ fn is_reserved(name: &HeaderName) -> bool {
     name.starts_with("x-oblv") || name.starts_with("x-synclave")
 }
 
-/// A request's body that must keep coming: data only (trailers are dropped), at no less than an agreed average rate.
+/// A request's body that must keep coming: data only (trailers are dropped), at no less than an
+/// agreed average rate.
 ///
-/// What counts is the time spent waiting for the other side, not the time the room takes to work on what came.
+/// What counts is the time spent waiting for the other side, not the time the room takes to work on
+/// what came.
 pub(crate) struct Arriving<B> {
     body: B,
     limits: Limits,
@@ -149,7 +153,8 @@ mod tests {
         assert_eq!(left, ["content-type", "x-other"]);
     }
 
-    /// Sends `frames`, each after its wait in milliseconds, and tells how many bytes arrived before an error or the end.
+    /// Sends `frames`, each after its wait in milliseconds, and tells how many bytes arrived before
+    /// an error or the end.
     async fn arrived(frames: &[(u64, &str)]) -> (usize, bool) {
         let (sender, receiver) = mpsc::channel::<Result<Frame<Bytes>, Infallible>>(1);
         let stream = futures_util::stream::unfold(receiver, async |mut receiver| {

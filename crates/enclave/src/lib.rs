@@ -1,10 +1,13 @@
-//! The program that runs in the enclave: platform, configuration, and the service behind the attested channel.
+//! The program that runs in the enclave: platform, configuration, and the service behind the
+//! attested channel.
 //!
-//! [`Enclave::start`] serves one room: it accepts connections over the attested channel only, gives each the identity of the key that its
-//! handshake proved, and hands requests to the room. No connection can end the loop, and none can take more than its [`Limits`].
+//! [`Enclave::start`] serves one room: it accepts connections over the attested channel only, gives
+//! each the identity of the key that its handshake proved, and hands requests to the room. No
+//! connection can end the loop, and none can take more than its [`Limits`].
 //!
-//! In a real enclave the program is the only process, and its first: `init` brings the machine up, holds itself to what it needs
-//! ([`confine`]), takes the agreement from the host, and starts the room on the platform that the hypervisor vouches for.
+//! In a real enclave the program is the only process, and its first: `init` brings the machine up,
+//! holds itself to what it needs ([`confine`]), takes the agreement from the host, and starts the
+//! room on the platform that the hypervisor vouches for.
 #![forbid(unsafe_code)]
 
 mod confinement;

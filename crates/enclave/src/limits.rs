@@ -17,9 +17,11 @@ pub struct Limits {
     pub hello_deadline: Duration,
     /// From TCP accept to the end of the evidence exchange.
     pub handshake_deadline: Duration,
-    /// From the end of one request (or of the evidence) to the end of the next request's header; so it ends idle connections as well.
+    /// From the end of one request (or of the evidence) to the end of the next request's header; so
+    /// it ends idle connections as well.
     pub header_deadline: Duration,
-    /// How long a request's body may be waited for. What comes of it earns that time back, at `body_rate`.
+    /// How long a request's body may be waited for. What comes of it earns that time back, at
+    /// `body_rate`.
     pub body_grace: Duration,
     /// In bytes a second: the slowest average that a body may keep up for ever.
     pub body_rate: u32,

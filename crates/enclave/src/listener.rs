@@ -75,7 +75,8 @@ impl OpenListener {
         match self {
             OpenListener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Without it small replies wait for acknowledgements; a stream that cannot be told so still works.
+                // Without it small replies wait for acknowledgements; a stream that cannot be told
+                // so still works.
                 drop(stream.set_nodelay(true));
                 Ok((Incoming::Tcp(stream), peer.ip()))
             }
@@ -89,7 +90,8 @@ impl OpenListener {
     }
 }
 
-/// Where an enclave listens. In text `127.0.0.1:7000`, or `vsock:any:5001`: an enclave does not know the number (CID) that its host gave it.
+/// Where an enclave listens. In text `127.0.0.1:7000`, or `vsock:any:5001`: an enclave does not
+/// know the number (CID) that its host gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
     /// An address of IP.

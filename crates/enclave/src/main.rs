@@ -16,23 +16,28 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Serves one room: checks its agreement, shows evidence on every connection, and answers the parties.
+/// Serves one room: checks its agreement, shows evidence on every connection, and answers the
+/// parties.
 ///
-/// As the first process of an enclave's image it needs no arguments: the agreement comes from the host, and the hardware vouches for it.
-/// Where another init is the first process, as in images by `nitro-cli build-enclave`, `--nitro` is its only argument.
+/// As the first process of an enclave's image it needs no arguments: the agreement comes from the
+/// host, and the hardware vouches for it. Where another init is the first process, as in images by
+/// `nitro-cli build-enclave`, `--nitro` is its only argument.
 ///
-/// The evidence of a simulated platform proves nothing to anyone who does not trust this machine: it is for trying things out.
+/// The evidence of a simulated platform proves nothing to anyone who does not trust this machine:
+/// it is for trying things out.
 #[derive(Parser)]
 #[command(name = "synclave-enclave", version)]
 #[command(
-    after_help = "Example: synclave-enclave --simulated --room room --listen 127.0.0.1:7000 --root-out root.pem --measurements-out measurements.json"
+    after_help = "Example: synclave-enclave --simulated --room room --listen 127.0.0.1:7000 \
+                  --root-out root.pem --measurements-out measurements.json"
 )]
 struct Options {
     /// Make evidence in this process, under a root of its own
     #[arg(long)]
     simulated: bool,
 
-    /// The folder with service.yaml and runtime.yaml: together they are the agreement, byte for byte
+    /// The folder with service.yaml and runtime.yaml: together they are the agreement, byte for
+    /// byte
     #[arg(long, value_name = "DIR")]
     room: PathBuf,
 
@@ -89,7 +94,8 @@ fn say(sentence: &str) {
     eprintln!("synclave-enclave: {}", printable::escaped(sentence));
 }
 
-/// The kernel starts the image's program as process 1. A container does so too, and says what it wants.
+/// The kernel starts the image's program as process 1. A container does so too, and says what it
+/// wants.
 #[cfg(target_os = "linux")]
 fn started_in_an_image() -> Option<enclave::init::StartedBy> {
     use enclave::init::StartedBy;
@@ -104,7 +110,8 @@ fn started_in_an_image() -> Option<enclave::init::StartedBy> {
 
 fn run(options: &Options) -> Result<(), Failure> {
     if !options.simulated {
-        let sentence = "without --simulated this program runs as the first process of an enclave's image only; on a machine like this one, add --simulated.";
+        let sentence = "without --simulated this program runs as the first process of an enclave's \
+                        image only; on a machine like this one, add --simulated.";
         return Err(Failure {
             exit: Exit::Platform,
             sentence: sentence.to_owned(),

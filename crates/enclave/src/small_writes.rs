@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Linux kernels of 2025 and later corrupt vsock writes of more than 32 KiB, and an emulated device stalls at 64 KiB.
+/// Linux kernels of 2025 and later corrupt vsock writes of more than 32 KiB, and an emulated device
+/// stalls at 64 KiB.
 const MAX_WRITE_BYTES: usize = 16 * 1024;
 
 /// Hands at most 16 KiB on with each write, and does without vectored ones.

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Puts `content` at `path`, in place of what was there; a reader sees the old file or the new one, never a part.
+/// Puts `content` at `path`, in place of what was there; a reader sees the old file or the new one,
+/// never a part.
 ///
 /// # Errors
 /// Those of the operating system; then nothing has changed.

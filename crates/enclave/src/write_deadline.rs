@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Fails a write, flush or shutdown with [`io::ErrorKind::TimedOut`] when none has made progress for the whole deadline.
+/// Fails a write, flush or shutdown with [`io::ErrorKind::TimedOut`] when none has made progress
+/// for the whole deadline.
 pub(crate) struct WriteDeadline<S> {
     stream: S,
     deadline: Duration,

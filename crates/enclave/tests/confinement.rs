@@ -1,4 +1,5 @@
-//! What the program can still do once it has given up what it does not need. Each case is a process of its own: this one, started again.
+//! What the program can still do once it has given up what it does not need. Each case is a process
+//! of its own: this one, started again.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
@@ -105,7 +106,8 @@ fn another_program_or_socket_or_file_system_call_is_the_end() {
     }
 }
 
-/// The part of `init` that comes after the machine: confined, on the simulated platform, on a listener that was open before.
+/// The part of `init` that comes after the machine: confined, on the simulated platform, on a
+/// listener that was open before.
 fn serve_room() {
     let agreement = read_agreement(Path::new(&std::env::var(ROOM).unwrap())).unwrap();
     let platform = Platform::simulated().unwrap();
@@ -185,7 +187,8 @@ impl Room {
             .map(|id| format!("{id},{}\r\n", id * 7 % 5))
             .collect();
         let body = format!(
-            "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"t.csv\"\r\n\r\nid,{column}\r\n{rows}\r\n--x--\r\n"
+            "--x\r\ncontent-disposition: form-data; name=\"file\"; \
+             filename=\"t.csv\"\r\n\r\nid,{column}\r\n{rows}\r\n--x--\r\n"
         );
         let head =
             "POST /upload_data HTTP/1.1\r\ncontent-type: multipart/form-data; boundary=x\r\n";

@@ -1,4 +1,5 @@
-//! Connections that mean no good, or are merely broken: none of them ends the enclave or shuts others out.
+//! Connections that mean no good, or are merely broken: none of them ends the enclave or shuts
+//! others out.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
@@ -314,7 +315,10 @@ async fn a_header_or_a_body_that_never_ends_is_not_waited_for() {
             .contains("200")
     );
     let reply = stage
-        .ask("POST /upload_data HTTP/1.1\r\nhost: room\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 900\r\n\r\n--b\r\n")
+        .ask(
+            "POST /upload_data HTTP/1.1\r\nhost: room\r\ncontent-type: multipart/form-data; \
+              boundary=b\r\ncontent-length: 900\r\n\r\n--b\r\n",
+        )
         .await;
     assert!(reply.starts_with("HTTP/1.1 400"), "{reply}");
     stage.is_well().await;
@@ -324,8 +328,10 @@ async fn a_header_or_a_body_that_never_ends_is_not_waited_for() {
 async fn a_request_with_two_meanings_is_not_served() {
     let stage = Stage::with(Limits::default()).await;
     for request in [
-        "GET /details HTTP/1.1\r\nhost: room\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!",
-        "GET /details HTTP/1.1\r\nhost: room\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "GET /details HTTP/1.1\r\nhost: room\r\ncontent-length: 5\r\ncontent-length: \
+         6\r\n\r\nhello!",
+        "GET /details HTTP/1.1\r\nhost: room\r\ntransfer-encoding: chunked, \
+         identity\r\n\r\n0\r\n\r\n",
         "GET /details HTTP/1.1\r\nhost: room\r\n folded: yes\r\n\r\n",
         "GET /details HTTP/1.1\r\nhost: room\r\ncontent-length: -1\r\n\r\n",
     ] {
@@ -345,7 +351,8 @@ async fn a_request_with_two_meanings_is_not_served() {
 async fn who_asks_is_settled_by_the_key_alone() {
     let stage = Stage::with(Limits::default()).await;
     let mut stream = stage.channel(&stage.bob).await.unwrap();
-    let forged = "GET /status HTTP/1.1\r\nhost: room\r\nx-oblv-user-name: Alice\r\nx_synclave_user: Alice\r\nconnection: close\r\n\r\n";
+    let forged = "GET /status HTTP/1.1\r\nhost: room\r\nx-oblv-user-name: \
+                  Alice\r\nx_synclave_user: Alice\r\nconnection: close\r\n\r\n";
     stream.write_all(forged.as_bytes()).await.unwrap();
     let reply = read_all(&mut stream).await;
     let (_, body) = reply.split_once("\r\n\r\n").unwrap();

@@ -87,7 +87,8 @@ impl Program {
     async fn ask(&self, party: usize, method: &str, path: &str) -> String {
         let mut stream = self.channel(party).await;
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: room\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: room\r\ncontent-length: 0\r\nconnection: \
+             close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         read_all(&mut stream).await
@@ -111,7 +112,8 @@ impl Program {
             before.len() + after.len() + parts.clone().map(|part| part.len()).sum::<usize>();
         let head = format!(
             "POST /upload_data HTTP/1.1\r\nhost: room\r\nconnection: close\r\n\
-             content-type: multipart/form-data; boundary=b\r\ncontent-length: {length}\r\n\r\n{before}"
+             content-type: multipart/form-data; boundary=b\r\ncontent-length: \
+             {length}\r\n\r\n{before}"
         );
         let (mut reading, mut writing) = tokio::io::split(stream);
         let send = async {

@@ -175,7 +175,8 @@ fn without_a_platform_it_says_what_there_is() {
     assert!(said.contains("--simulated"), "{said}");
 }
 
-/// This machine has no security module, so that the way into an image's program ends at once, with a fault and nothing else.
+/// This machine has no security module, so that the way into an image's program ends at once, with
+/// a fault and nothing else.
 #[test]
 fn under_another_init_it_needs_the_security_module_and_stops_nothing_but_itself() {
     if Path::new("/dev/nsm").exists() {

@@ -43,7 +43,8 @@ pub enum ConfigureError {
     Refused(String),
     /// What arrived is not what was sent.
     #[error(
-        "the enclave was given the agreement {sent} and has {arrived}: something changed it on the way, so no party that expects the first \
+        "the enclave was given the agreement {sent} and has {arrived}: something changed it on the \
+         way, so no party that expects the first \
          would use this enclave"
     )]
     Changed {
@@ -54,7 +55,8 @@ pub enum ConfigureError {
     },
 }
 
-/// Sends `agreement` to the enclave at `address` once, as soon as it can be reached, within `boot` from now. Gives the new room's id.
+/// Sends `agreement` to the enclave at `address` once, as soon as it can be reached, within `boot`
+/// from now. Gives the new room's id.
 ///
 /// # Errors
 /// [`ConfigureError`].
@@ -127,7 +129,8 @@ mod tests {
 
     use super::*;
 
-    /// What comes of an enclave that says `reply`, or nothing, to the agreement, and the hash of what it was sent.
+    /// What comes of an enclave that says `reply`, or nothing, to the agreement, and the hash of
+    /// what it was sent.
     async fn answered(
         reply: impl FnOnce(AgreementHash) -> String,
     ) -> Result<RoomId, ConfigureError> {

@@ -54,9 +54,11 @@ pub struct Entrance {
 pub enum ClientAddress {
     /// The connection itself.
     Peer,
-    /// A load balancer, in a PROXY header of version 2 before everything else. A connection without one is refused.
+    /// A load balancer, in a PROXY header of version 2 before everything else. A connection without
+    /// one is refused.
     ProxyProtocol,
-    /// A load balancer, in the last address of `X-Forwarded-For`. A request without one is refused. Over WebSocket only.
+    /// A load balancer, in the last address of `X-Forwarded-For`. A request without one is refused.
+    /// Over WebSocket only.
     ForwardedFor,
 }
 
@@ -188,7 +190,8 @@ struct Visit<'a> {
 impl Visit<'_> {
     async fn serve(&mut self, mut stream: TcpStream, peer: SocketAddr) -> Result<(), Reason> {
         let deadline = Instant::now() + self.door.limits.handshake_deadline;
-        // Without it small parts wait for acknowledgements; a stream that cannot be told so still works.
+        // Without it small parts wait for acknowledgements; a stream that cannot be told so still
+        // works.
         drop(stream.set_nodelay(true));
         match self.way.client {
             ClientAddress::ProxyProtocol => {

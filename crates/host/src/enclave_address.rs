@@ -19,7 +19,8 @@ const WRITE_BYTES: usize = 16 * 1024;
 /// Of the hybrid form's answer.
 const MAX_ANSWER_BYTES: usize = 64;
 
-/// An enclave's address: `vsock:CID` on a real parent, or `unix:PATH`, the hybrid form in which emulators offer vsock.
+/// An enclave's address: `vsock:CID` on a real parent, or `unix:PATH`, the hybrid form in which
+/// emulators offer vsock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnclaveAddress {
     /// AF_VSOCK.
@@ -69,7 +70,8 @@ impl EnclaveAddress {
     /// A connection to `port` in the enclave.
     ///
     /// # Errors
-    /// Those of the operating system; [`ErrorKind::TimedOut`] after 10 seconds; [`ErrorKind::ConnectionRefused`] where nothing listens.
+    /// Those of the operating system; [`ErrorKind::TimedOut`] after 10 seconds;
+    /// [`ErrorKind::ConnectionRefused`] where nothing listens.
     pub async fn connect(&self, port: u32) -> io::Result<EnclaveStream> {
         let connecting = async {
             match self {

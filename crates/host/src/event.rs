@@ -45,7 +45,8 @@ pub enum Event {
         /// The room's id.
         room: RoomId,
     },
-    /// The enclave is another one than before: its room is a new one, without data, and parties have to begin again.
+    /// The enclave is another one than before: its room is a new one, without data, and parties
+    /// have to begin again.
     RoomReplaced {
         /// The room that is gone.
         old: RoomId,

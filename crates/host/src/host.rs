@@ -41,11 +41,13 @@ pub struct Config {
     pub events: Events,
 }
 
-/// Keeps an enclave alive and relays connections to it until `stop` completes. Then nothing more is accepted, connections have
-/// [`Config::drain`] to end, the others are closed, and the enclave is ended if it was started here.
+/// Keeps an enclave alive and relays connections to it until `stop` completes. Then nothing more is
+/// accepted, connections have [`Config::drain`] to end, the others are closed, and the enclave is
+/// ended if it was started here.
 ///
 /// # Errors
-/// [`EnclaveError`]: there is no enclave, and trying again would not help. All connections are closed by then.
+/// [`EnclaveError`]: there is no enclave, and trying again would not help. All connections are
+/// closed by then.
 pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), EnclaveError> {
     let Config {
         entrances,

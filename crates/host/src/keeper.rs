@@ -1,4 +1,5 @@
-//! Keeping an enclave alive: each one is started, configured, offered to connections, and followed by another when it ends.
+//! Keeping an enclave alive: each one is started, configured, offered to connections, and followed
+//! by another when it ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,8 +72,9 @@ impl Keeper {
     /// Keeps an enclave alive until the host is to stop; then it has ended.
     ///
     /// # Errors
-    /// [`EnclaveError`], where another attempt would come to the same: nothing can be started at all, the enclave refuses its
-    /// configuration, or has another one than it was sent. Any error is one where somebody else keeps the enclave alive.
+    /// [`EnclaveError`], where another attempt would come to the same: nothing can be started at
+    /// all, the enclave refuses its configuration, or has another one than it was sent. Any error
+    /// is one where somebody else keeps the enclave alive.
     pub(crate) async fn keep(self) -> Result<(), EnclaveError> {
         let mut history = History::default();
         let mut pause = self.restarts.first_pause;

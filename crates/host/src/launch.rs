@@ -47,7 +47,8 @@ pub enum LaunchError {
     },
     /// There is no nitro-cli.
     #[error(
-        "`nitro-cli` is not installed: an enclave needs a parent machine with AWS Nitro Enclaves (on Amazon Linux 2023, `dnf install \
+        "`nitro-cli` is not installed: an enclave needs a parent machine with AWS Nitro Enclaves \
+         (on Amazon Linux 2023, `dnf install \
          aws-nitro-enclaves-cli`); to start an emulated one, use --run"
     )]
     NoNitroCli,
@@ -69,7 +70,8 @@ pub(crate) enum Running {
 }
 
 impl Running {
-    /// Starts what `launch` says, and gives the address to reach it. It may take a while until something listens there.
+    /// Starts what `launch` says, and gives the address to reach it. It may take a while until
+    /// something listens there.
     pub(crate) async fn start(launch: &Launch) -> Result<(Self, EnclaveAddress), LaunchError> {
         match launch {
             Launch::Attached { address } => Ok((Self::Attached, address.clone())),
@@ -84,7 +86,8 @@ impl Running {
         }
     }
 
-    /// Completes when it is gone, with its exit code where there is one. What somebody else keeps alive never ends as far as we know.
+    /// Completes when it is gone, with its exit code where there is one. What somebody else keeps
+    /// alive never ends as far as we know.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         match self {
             Self::Attached => std::future::pending().await,
@@ -106,7 +109,8 @@ impl Running {
     }
 }
 
-/// A program in a process group of its own: Ctrl-C in a terminal is for the host, which then ends the program in order.
+/// A program in a process group of its own: Ctrl-C in a terminal is for the host, which then ends
+/// the program in order.
 pub(crate) struct Program {
     child: Child,
     group: Option<Pid>,

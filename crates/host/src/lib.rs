@@ -1,7 +1,9 @@
-//! The untrusted host on the parent machine: keeps an enclave alive, hands it its configuration, and relays connections to it.
+//! The untrusted host on the parent machine: keeps an enclave alive, hands it its configuration,
+//! and relays connections to it.
 //!
-//! It holds no secret and sees only ciphertext: the attested channel ends in the enclave, and whatever a host changes, clients notice.
-//! What it can do is to refuse service; so it bounds what any client can take of it. [`serve`] is the whole of it.
+//! It holds no secret and sees only ciphertext: the attested channel ends in the enclave, and
+//! whatever a host changes, clients notice. What it can do is to refuse service; so it bounds what
+//! any client can take of it. [`serve`] is the whole of it.
 #![forbid(unsafe_code)]
 
 mod configure;

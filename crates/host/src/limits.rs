@@ -15,7 +15,8 @@ pub struct Limits {
     /// anybody. When there are more, one gives way ([`admission::Places`]). Fewer than the enclave
     /// has room for, which cannot tell one client from another.
     pub unfinished: usize,
-    /// From TCP accept to the first bytes of the attested channel, or to the upgrade: all that comes before the enclave hears of it.
+    /// From TCP accept to the first bytes of the attested channel, or to the upgrade: all that
+    /// comes before the enclave hears of it.
     pub handshake_deadline: Duration,
     /// What each relayed connection may take.
     pub relay: RelayLimits,

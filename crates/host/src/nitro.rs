@@ -17,8 +17,8 @@ const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// Of what nitro-cli says when it fails.
 const MAX_SAID_CHARS: usize = 600;
 
-/// What `nitro-cli run-enclave` needs to know. An enclave is never started in debug mode: its memory could be read, and no client would
-/// take it.
+/// What `nitro-cli run-enclave` needs to know. An enclave is never started in debug mode: its
+/// memory could be read, and no client would take it.
 #[derive(Clone, Debug)]
 pub struct NitroOptions {
     /// The image.

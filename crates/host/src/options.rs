@@ -9,17 +9,19 @@ use std::time::Duration;
 use clap::{ArgGroup, Parser};
 use host::{ClientAddress, EnclaveAddress, Launch, Limits, NitroOptions, RelayLimits};
 
-/// Keeps an enclave alive on its parent machine, hands it its configuration, and relays connections to it.
+/// Keeps an enclave alive on its parent machine, hands it its configuration, and relays connections
+/// to it.
 ///
-/// It holds no secret and sees only ciphertext. A dead enclave is followed by another one: that is a new room, without data, and the log
-/// says so.
+/// It holds no secret and sees only ciphertext. A dead enclave is followed by another one: that is
+/// a new room, without data, and the log says so.
 #[derive(Parser)]
 #[command(name = "synclave-host", version)]
 #[command(group = ArgGroup::new("entrance").args(["listen", "listen_websocket"]).multiple(true).required(true))]
 #[command(group = ArgGroup::new("source").args(["enclave", "nitro"]).required(true))]
 #[command(after_help = "Examples:
   synclave-host --nitro synclave.eif --cpus 2 --memory 4096 --room room --listen 0.0.0.0:443
-  synclave-host --enclave unix:/run/enclave.sock --room room --listen-websocket 127.0.0.1:8080 --forwarded-for \\
+  synclave-host --enclave unix:/run/enclave.sock --room room --listen-websocket 127.0.0.1:8080 \
+  --forwarded-for \\
       --run synclave-emulator --eif synclave.eif --vsock /run/enclave.sock
 
 Exit codes:
@@ -32,7 +34,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Where to take it in a WebSocket, at /connect, for a load balancer that speaks HTTP; GET /healthz says whether there is an enclave
+    /// Where to take it in a WebSocket, at /connect, for a load balancer that speaks HTTP; GET
+    /// /healthz says whether there is an enclave
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen_websocket: Option<SocketAddr>,
 
@@ -60,7 +63,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", requires = "nitro")]
     cid: Option<u32>,
 
-    /// The folder with service.yaml and runtime.yaml, which the enclave is configured with; without it somebody else does that
+    /// The folder with service.yaml and runtime.yaml, which the enclave is configured with; without
+    /// it somebody else does that
     #[arg(long, value_name = "DIR")]
     pub(crate) room: Option<PathBuf>,
 
@@ -72,11 +76,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PEM", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Take the client's address from a PROXY header (version 2) before everything else; a connection without one is refused
+    /// Take the client's address from a PROXY header (version 2) before everything else; a
+    /// connection without one is refused
     #[arg(long)]
     proxy_protocol: bool,
 
-    /// Over WebSocket, take it from the last address in X-Forwarded-For instead; a request without one is refused
+    /// Over WebSocket, take it from the last address in X-Forwarded-For instead; a request without
+    /// one is refused
     #[arg(long, requires = "listen_websocket")]
     forwarded_for: bool,
 
@@ -112,7 +118,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain_seconds: u64,
 
-    /// Start the enclave with this command, whose end is the enclave's end; everything that follows belongs to it
+    /// Start the enclave with this command, whose end is the enclave's end; everything that follows
+    /// belongs to it
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, requires_all = ["enclave", "room"])]
     run: Option<Vec<OsString>>,
 }
@@ -194,7 +201,8 @@ mod tests {
     #[test]
     fn everything_after_run_belongs_to_the_command() {
         let options = parsed(
-            "--listen 127.0.0.1:0 --enclave unix:/run/e --room room --run emulator --eif x --cid 3 --listen y",
+            "--listen 127.0.0.1:0 --enclave unix:/run/e --room room --run emulator --eif x --cid 3 \
+             --listen y",
         )
         .unwrap();
         let Launch::Command { command, .. } = options.launch() else {

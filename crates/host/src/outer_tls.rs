@@ -1,4 +1,5 @@
-//! TLS of the hop between client or load balancer and host. The channel inside has its own, which ends in the enclave.
+//! TLS of the hop between client or load balancer and host. The channel inside has its own, which
+//! ends in the enclave.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

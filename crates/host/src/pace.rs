@@ -10,7 +10,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// What may be sent at once after a pause: the bytes of this much time.
 const BURST: Duration = Duration::from_secs(1);
 
-/// Keeps one direction of a connection to a rate, on average over any time that is longer than a second.
+/// Keeps one direction of a connection to a rate, on average over any time that is longer than a
+/// second.
 pub(crate) struct Pace {
     bytes_per_second: Option<NonZeroU32>,
     /// When everything that was sent so far would have been sent at the rate.

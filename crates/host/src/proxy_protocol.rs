@@ -1,7 +1,7 @@
 //! PROXY protocol, version 2: how a load balancer says who connects.
 //!
-//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, section 2.2. Stricter than that text: TCP only, and what follows the
-//! addresses must be whole records.
+//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, section 2.2. Stricter than that
+//! text: TCP only, and what follows the addresses must be whole records.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -121,7 +121,8 @@ impl Start {
     }
 }
 
-/// Each record is a kind, a length (16 bits, big-endian) and that many bytes. What they say is not used.
+/// Each record is a kind, a length (16 bits, big-endian) and that many bytes. What they say is not
+/// used.
 fn check_records(mut rest: &[u8]) -> Result<(), BadHeader> {
     while !rest.is_empty() {
         let ([_, high, low], value) = rest.split_first_chunk().ok_or(BadHeader::Record)?;

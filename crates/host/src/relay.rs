@@ -89,8 +89,9 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Relays until both sides have closed, one is lost, or a limit is reached. A side that closes its sending half has that passed on, and
-    /// can still receive. A side that takes nothing stops the other one from being read.
+    /// Relays until both sides have closed, one is lost, or a limit is reached. A side that closes
+    /// its sending half has that passed on, and can still receive. A side that takes nothing stops
+    /// the other one from being read.
     pub(crate) async fn run<P, E>(&mut self, party: &mut P, enclave: &mut E) -> Ending
     where
         P: AsyncRead + AsyncWrite + Unpin,
@@ -179,8 +180,8 @@ struct Direction {
 #[derive(Clone, Copy)]
 enum Phase {
     Copying,
-    /// The receiving side takes nothing more, but what it has said must still be delivered; and to close a socket with unread bytes in it
-    /// would reset the connection and could overtake that.
+    /// The receiving side takes nothing more, but what it has said must still be delivered; and to
+    /// close a socket with unread bytes in it would reset the connection and could overtake that.
     Discarding,
     Closing,
     Closed(Delivered),

@@ -14,7 +14,8 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// Waits until this stage or a later one; it has also come where nobody can announce it any more.
+    /// Waits until this stage or a later one; it has also come where nobody can announce it any
+    /// more.
     pub(crate) async fn reached(self, mut announced: watch::Receiver<Stage>) {
         drop(announced.wait_for(|stage| *stage >= self).await);
     }

@@ -41,7 +41,8 @@ pub(crate) enum NoUpgrade {
     #[error("only HTTP/1.1 can be upgraded here")]
     Version,
     #[error(
-        "the channel needs `Connection: Upgrade` and `Upgrade: websocket`, and nothing else in either"
+        "the channel needs `Connection: Upgrade` and `Upgrade: websocket`, and nothing else in \
+         either"
     )]
     Upgrade,
     #[error("only version 13 of WebSocket is spoken here")]
@@ -125,8 +126,8 @@ fn is_key(text: &str) -> bool {
     text.len() == 24 && text.ends_with("==") && text.bytes().take(22).all(plain)
 }
 
-/// The client's address as the load balancer before this host has appended it to `X-Forwarded-For`; whatever stands before that, the
-/// client may have written itself.
+/// The client's address as the load balancer before this host has appended it to `X-Forwarded-For`;
+/// whatever stands before that, the client may have written itself.
 pub(crate) fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all("x-forwarded-for").iter().next_back()?;
     let last = last.to_str().ok()?.rsplit(',').next()?.trim();

@@ -117,7 +117,8 @@ fn certificates(folder: &Path) -> tokio_rustls::TlsAcceptor {
     host::outer_tls(&path("certificate.pem"), &path("key.pem")).unwrap()
 }
 
-/// An HTTP proxy that gives one answer to every CONNECT, and connects where it is 200. What it was asked comes out of the channel.
+/// An HTTP proxy that gives one answer to every CONNECT, and connects where it is 200. What it was
+/// asked comes out of the channel.
 async fn proxy(answer: &'static str) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -173,7 +174,8 @@ async fn every_carrier_leads_to_the_same_verified_room_and_carries_an_upload() {
             table.push_str(&format!("{id},{:?}\n", chunk[0] % 7));
         }
         let body = format!(
-            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"t.csv\"\r\nContent-Type: text/csv\r\n\r\n{table}\r\n--b--\r\n"
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; \
+             filename=\"t.csv\"\r\nContent-Type: text/csv\r\n\r\n{table}\r\n--b--\r\n"
         );
         let answer = request(
             local,

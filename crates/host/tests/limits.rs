@@ -261,7 +261,8 @@ async fn over_websocket_the_client_is_the_last_that_was_forwarded_for() {
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::ForwardedFor, limits).await;
     let upgrade = |forwarded: &str| {
         format!(
-            "GET /connect HTTP/1.1\r\nHost: host\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            "GET /connect HTTP/1.1\r\nHost: host\r\nConnection: Upgrade\r\nUpgrade: \
+             websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{forwarded}\r\n"
         )
     };

@@ -87,7 +87,8 @@ fn what_cannot_work_ends_with_a_code_and_a_sentence() {
             "is in use by another program",
         ),
         (
-            "--listen-websocket 127.0.0.1:0 --enclave vsock:16 --tls-certificate room/service.yaml --tls-key x".to_owned(),
+            "--listen-websocket 127.0.0.1:0 --enclave vsock:16 --tls-certificate room/service.yaml \
+             --tls-key x".to_owned(),
             6,
             "no certificate in it",
         ),
@@ -117,7 +118,8 @@ fn what_cannot_work_ends_with_a_code_and_a_sentence() {
 #[test]
 fn it_tells_where_it_listens_and_ends_when_told_to() {
     let folder = folder();
-    let line = "--listen 127.0.0.1:0 --listen-websocket 127.0.0.1:0 --metrics 127.0.0.1:0 --enclave unix:none";
+    let line = "--listen 127.0.0.1:0 --listen-websocket 127.0.0.1:0 --metrics 127.0.0.1:0 \
+                --enclave unix:none";
     let (mut running, mut stderr) = start(folder.path(), line);
     let log = wait_for(&mut stderr, "enclave_attached");
     for listening in ["\"tcp\"", "\"websocket\"", "metrics_listening"] {
@@ -128,7 +130,8 @@ fn it_tells_where_it_listens_and_ends_when_told_to() {
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
 }
 
-/// A stand-in, since the tool runs on AWS's machines only: it writes down what it was asked and answers as its documentation says.
+/// A stand-in, since the tool runs on AWS's machines only: it writes down what it was asked and
+/// answers as its documentation says.
 const NITRO_CLI: &str = r#"#!/bin/sh
 echo "$@" >> asked
 case "$1" in

@@ -91,7 +91,8 @@ async fn an_enclave_that_reads_nothing_stops_the_sender() {
     };
     let patience = Duration::from_secs(2);
     tokio::time::timeout(patience, endless).await.unwrap_err();
-    // All that is not in the kernel's buffers was taken by the host, and is in the kernel's buffers on the other side but for 16 KiB.
+    // All that is not in the kernel's buffers was taken by the host, and is in the kernel's buffers
+    // on the other side but for 16 KiB.
     let taken = serving
         .metric("bytes_total{direction=\"to_enclave\"}")
         .await;
@@ -108,7 +109,8 @@ async fn the_websocket_endpoint_answers_in_http_what_is_no_channel() {
         health.starts_with("HTTP/1.1 200 ") && health.ends_with("\r\nok\n"),
         "{health}"
     );
-    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: \
+                   13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let long = format!("X-Long: {}\r\n", "x".repeat(20_000));
     for (line, headers, expected) in [
         ("GET / HTTP/1.1", upgrade, "404"),

@@ -1,7 +1,8 @@
 //! Ramdisks: cpio archives of the form `newc`, the same for the same entries.
 //!
-//! Described in the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. Every entry belongs to user 0 and group 0, is
-//! of the time 0, has one link, and is numbered in the order of writing; nothing of the machine that writes it comes through.
+//! Described in the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. Every
+//! entry belongs to user 0 and group 0, is of the time 0, has one link, and is numbered in the
+//! order of writing; nothing of the machine that writes it comes through.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,8 @@ const CHARACTER_DEVICE: u32 = 0o020_000;
 const REGULAR_FILE: u32 = 0o100_000;
 const PERMISSIONS: u32 = 0o7777;
 const TRAILER: &str = "TRAILER!!!";
-/// The kernel wants what follows a name or a file on a multiple of four; loaders put archives one after the other on such.
+/// The kernel wants what follows a name or a file on a multiple of four; loaders put archives one
+/// after the other on such.
 const ALIGNMENT: usize = 4;
 
 /// An archive being written. Entries are written in the order of the calls.
@@ -30,7 +32,8 @@ impl Archive {
     /// With a folder.
     ///
     /// # Errors
-    /// When the path is no plain one, is there already, or its parent is not a folder of this archive; see [`InvalidArchive`].
+    /// When the path is no plain one, is there already, or its parent is not a folder of this
+    /// archive; see [`InvalidArchive`].
     pub fn folder(self, path: &str, permissions: u32) -> Result<Archive, InvalidArchive> {
         self.entry(path, FOLDER | (permissions & PERMISSIONS), (0, 0), &[])
     }

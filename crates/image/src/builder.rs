@@ -9,15 +9,16 @@ use crate::metadata::Metadata;
 use crate::pcrs::Pcrs;
 use crate::signature::{InvalidSigner, Signer};
 
-/// The longest command line that an x86-64 kernel takes whole (`COMMAND_LINE_SIZE`, with the zero byte at its end). Hosts add
-/// words of their own to it.
+/// The longest command line that an x86-64 kernel takes whole (`COMMAND_LINE_SIZE`, with the zero
+/// byte at its end). Hosts add words of their own to it.
 pub const MAX_COMMAND_LINE_BYTES: usize = 2047;
 
 /// What `nitro-cli` writes, too.
 const DEFAULT_MEMORY_BYTES: u64 = 1 << 30;
 const DEFAULT_CPUS: u64 = 2;
 
-/// The parts of an x86-64 image, in the order in which they are written: kernel, command line, metadata, ramdisks, signature.
+/// The parts of an x86-64 image, in the order in which they are written: kernel, command line,
+/// metadata, ramdisks, signature.
 #[derive(Debug, Clone)]
 pub struct ImageBuilder {
     kernel: Vec<u8>,
@@ -30,7 +31,8 @@ impl ImageBuilder {
     /// An image that boots `kernel` with `command_line`, and `boot_ramdisk` as its first ramdisk.
     ///
     /// # Errors
-    /// When the kernel or the ramdisk is empty, or the command line is too long or has a character that no kernel takes.
+    /// When the kernel or the ramdisk is empty, or the command line is too long or has a character
+    /// that no kernel takes.
     pub fn new(
         kernel: Vec<u8>,
         command_line: &str,
@@ -84,7 +86,8 @@ impl ImageBuilder {
         self.write(None)
     }
 
-    /// The image's bytes with a signature over PCR0. They differ from one call to the next in the signature, which ECDSA draws at random.
+    /// The image's bytes with a signature over PCR0. They differ from one call to the next in the
+    /// signature, which ECDSA draws at random.
     ///
     /// # Errors
     /// When the signer's key fails.

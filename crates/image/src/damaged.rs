@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::layout::{HEADER_BYTES, MAX_SECTIONS, SectionKind, VERSION};
 
-/// A section, as messages name it: by its number in the table, counted from one, and its kind if that could be read.
+/// A section, as messages name it: by its number in the table, counted from one, and its kind if
+/// that could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// From one.
@@ -36,7 +37,8 @@ pub enum Damaged {
     },
     /// Not even the header is whole.
     #[error(
-        "it is cut off in its header: {length} bytes are there, and the header alone has {HEADER_BYTES}"
+        "it is cut off in its header: {length} bytes are there, and the header alone has \
+         {HEADER_BYTES}"
     )]
     HeaderCutOff {
         /// Of the file.
@@ -70,7 +72,8 @@ pub enum Damaged {
     },
     /// The table goes on beyond the sections that the header counts.
     #[error(
-        "entry {entry} of the table names {size} bytes at {offset}, but the header counts only {count} sections"
+        "entry {entry} of the table names {size} bytes at {offset}, but the header counts only \
+         {count} sections"
     )]
     UncountedSection {
         /// From one.
@@ -166,7 +169,8 @@ pub enum Damaged {
     },
     /// A command line that two readers might cut differently.
     #[error(
-        "{place} is not plain text without zero bytes (at byte {at} of it), so it could be read in two ways"
+        "{place} is not plain text without zero bytes (at byte {at} of it), so it could be read in \
+         two ways"
     )]
     CommandLine {
         /// The section.
@@ -184,7 +188,8 @@ pub enum Damaged {
     },
     /// The sections are whole but something in them or in the header is not as it was written.
     #[error(
-        "its CRC-32 is {computed:08x}, but its header says {stored:08x}: some byte was changed since it was written"
+        "its CRC-32 is {computed:08x}, but its header says {stored:08x}: some byte was changed \
+         since it was written"
     )]
     Checksum {
         /// Over the file as it is.

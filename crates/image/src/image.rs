@@ -9,9 +9,11 @@ use crate::layout::{
 use crate::pcrs::Pcrs;
 use crate::signature::{InvalidSignature, Signature};
 
-/// An image that every reader sees alike: whole, its sections side by side in the order of the table, its checksum right.
+/// An image that every reader sees alike: whole, its sections side by side in the order of the
+/// table, its checksum right.
 ///
-/// That says nothing about who made it. Compare its [measurements](Image::pcrs) with those you expect.
+/// That says nothing about who made it. Compare its [measurements](Image::pcrs) with those you
+/// expect.
 #[derive(Debug, Clone)]
 pub struct Image<'a> {
     header: Header,
@@ -35,8 +37,8 @@ impl<'a> Image<'a> {
     /// Reads a whole image.
     ///
     /// # Errors
-    /// When anything about it is not as tools write it; see [`Damaged`]. The checksum is compared last, so that a cut or foreign file
-    /// is told by what is wrong with it.
+    /// When anything about it is not as tools write it; see [`Damaged`]. The checksum is compared
+    /// last, so that a cut or foreign file is told by what is wrong with it.
     pub fn parse(bytes: &'a [u8]) -> Result<Image<'a>, Damaged> {
         let header = read_header(bytes)?;
         let sections = read_sections(bytes, &header)?;
@@ -78,12 +80,14 @@ impl<'a> Image<'a> {
             .map(|section| section.bytes)
     }
 
-    /// All ramdisks one after the other, as the kernel takes them: what goes to a loader that wants one `initrd`.
+    /// All ramdisks one after the other, as the kernel takes them: what goes to a loader that wants
+    /// one `initrd`.
     pub fn initrd(&self) -> Vec<u8> {
         self.ramdisks().collect::<Vec<_>>().concat()
     }
 
-    /// What the builder says about itself (JSON as a rule). It is not measured: anyone could have written it.
+    /// What the builder says about itself (JSON as a rule). It is not measured: anyone could have
+    /// written it.
     pub fn metadata(&self) -> Option<&'a [u8]> {
         self.first(SectionKind::Metadata)
     }
@@ -117,7 +121,8 @@ impl<'a> Image<'a> {
         self.header.flags == FLAG_AARCH64
     }
 
-    /// The memory that the builder suggests, in bytes. Hosts are free to give another amount, and it is not measured.
+    /// The memory that the builder suggests, in bytes. Hosts are free to give another amount, and
+    /// it is not measured.
     pub fn default_memory_bytes(&self) -> u64 {
         self.header.default_memory
     }
@@ -308,7 +313,8 @@ fn read_section(
     })
 }
 
-/// One kernel, then one command line, then ramdisks; at most one signature and one piece of metadata anywhere.
+/// One kernel, then one command line, then ramdisks; at most one signature and one piece of
+/// metadata anywhere.
 fn check_kinds(sections: &[Section<'_>]) -> Result<(), Damaged> {
     let position = |kind| sections.iter().position(|section| section.kind == kind);
     for (index, section) in sections.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! What a kernel says about itself.
 
-/// The x86 boot protocol's header (kernel, `Documentation/arch/x86/boot.rst`): its mark, and where its version text lies.
+/// The x86 boot protocol's header (kernel, `Documentation/arch/x86/boot.rst`): its mark, and where
+/// its version text lies.
 const MARK: &[u8; 4] = b"HdrS";
 const MARK_AT: usize = 0x202;
 const VERSION_POINTER_AT: usize = 0x20e;
@@ -31,7 +32,8 @@ impl<'a> Kernel<'a> {
         Ok(Kernel { banner })
     }
 
-    /// The whole version text, such as `6.12.95+deb12-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP ...`.
+    /// The whole version text, such as
+    /// `6.12.95+deb12-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP ...`.
     pub fn banner(&self) -> &'a str {
         self.banner
     }

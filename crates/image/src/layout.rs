@@ -5,7 +5,8 @@
 //!          26  section count   28  32 offsets of sections   284  32 sizes         540  unused        544  CRC-32
 //! section   0  kind             2  flags       4  size       12  the section's bytes
 //! ```
-//! An offset is that of the section's own header; a size is without that header. The CRC covers the whole file but itself.
+//! An offset is that of the section's own header; a size is without that header. The CRC covers the
+//! whole file but itself.
 
 use std::fmt;
 
@@ -25,7 +26,8 @@ pub enum SectionKind {
     Kernel,
     /// The kernel's command line.
     CommandLine,
-    /// A cpio archive, compressed or not. The kernel unpacks all of them, in order, into one file system.
+    /// A cpio archive, compressed or not. The kernel unpacks all of them, in order, into one file
+    /// system.
     Ramdisk,
     /// Who signed the image (CBOR).
     Signature,

@@ -1,15 +1,18 @@
 //! Enclave images (EIF, version 4): writing, strict reading, and measuring them.
 //!
-//! An enclave image is what a Nitro host boots: a header with a table of sections, then the kernel, its command line, the ramdisks,
-//! and optionally metadata and a signature. Its measurements PCR0, PCR1 and PCR2 are hashes of those sections alone, so anyone who
-//! has the file can compute them: [`Image::pcrs`].
+//! An enclave image is what a Nitro host boots: a header with a table of sections, then the kernel,
+//! its command line, the ramdisks, and optionally metadata and a signature. Its measurements PCR0,
+//! PCR1 and PCR2 are hashes of those sections alone, so anyone who has the file can compute them:
+//! [`Image::pcrs`].
 //!
-//! Bytes in, bytes out: nothing here reads a file, a clock or the environment, and the same input always gives the same image.
-//! The one exception is a signature, which ECDSA draws at random; it changes the file, but none of its measurements.
+//! Bytes in, bytes out: nothing here reads a file, a clock or the environment, and the same input
+//! always gives the same image. The one exception is a signature, which ECDSA draws at random; it
+//! changes the file, but none of its measurements.
 //!
-//! The format has no published specification. It is defined by what AWS's tools write and read (aws-nitro-enclaves-image-format,
-//! `src/defs/mod.rs`) and by QEMU's reader (`hw/core/eif.c`). Where those two could see different images in one file (AWS's reads
-//! section after section, QEMU's follows the table) [`Image::parse`] refuses the file.
+//! The format has no published specification. It is defined by what AWS's tools write and read
+//! (aws-nitro-enclaves-image-format, `src/defs/mod.rs`) and by QEMU's reader (`hw/core/eif.c`).
+//! Where those two could see different images in one file (AWS's reads section after section,
+//! QEMU's follows the table) [`Image::parse`] refuses the file.
 #![forbid(unsafe_code)]
 
 mod archive;

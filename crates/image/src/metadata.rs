@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-/// The metadata section, as `nitro-cli describe-eif` shows it. It is not measured, and nothing may rely on it.
+/// The metadata section, as `nitro-cli describe-eif` shows it. It is not measured, and nothing may
+/// rely on it.
 ///
-/// The time of the build is always given as 1970: an image that says when it was made could not be made again.
+/// The time of the build is always given as 1970: an image that says when it was made could not be
+/// made again.
 #[derive(Debug, Clone)]
 pub struct Metadata {
     /// `ImageName`.

@@ -12,7 +12,8 @@ pub struct Module {
 }
 
 impl Module {
-    /// Reads what the module says about itself (its `.modinfo`: texts `key=value` between zero bytes).
+    /// Reads what the module says about itself (its `.modinfo`: texts `key=value` between zero
+    /// bytes).
     ///
     /// # Errors
     /// When it is no ELF file, or lacks its name, the release that it is for, or its dependencies.

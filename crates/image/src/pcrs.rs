@@ -4,9 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::digest::{Digest, sha384, sha384_of};
 
-/// PCR0, PCR1 and PCR2 of an image, and PCR8 of a signed one, as a Nitro host reports them outside debug mode.
+/// PCR0, PCR1 and PCR2 of an image, and PCR8 of a signed one, as a Nitro host reports them outside
+/// debug mode.
 ///
-/// Each is the SHA-384 of 48 zero bytes and the SHA-384 of what it covers: a register that begins at zero, extended once.
+/// Each is the SHA-384 of 48 zero bytes and the SHA-384 of what it covers: a register that begins
+/// at zero, extended once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pcrs {
     pcr0: Digest,
@@ -16,8 +18,9 @@ pub struct Pcrs {
 }
 
 impl Pcrs {
-    /// Measures an unsigned image. PCR0 is over kernel, command line and all ramdisks; PCR1 over kernel, command line and the first
-    /// ramdisk; PCR2 over the other ramdisks. So with one ramdisk PCR0 and PCR1 are the same, and PCR2 is over nothing.
+    /// Measures an unsigned image. PCR0 is over kernel, command line and all ramdisks; PCR1 over
+    /// kernel, command line and the first ramdisk; PCR2 over the other ramdisks. So with one
+    /// ramdisk PCR0 and PCR1 are the same, and PCR2 is over nothing.
     pub fn measure(kernel: &[u8], command_line: &str, ramdisks: &[&[u8]]) -> Pcrs {
         let (boot, application) = ramdisks.split_at(ramdisks.len().min(1));
         let base = [kernel, command_line.as_bytes()];
@@ -73,7 +76,8 @@ impl Pcrs {
         .filter_map(|(index, pcr)| Some((index, pcr?)))
     }
 
-    /// What `nitro-cli build-enclave` and `describe-eif` print: `{"Measurements": {"HashAlgorithm": ..., "PCR0": ..., ...}}`.
+    /// What `nitro-cli build-enclave` and `describe-eif` print:
+    /// `{"Measurements": {"HashAlgorithm": ..., "PCR0": ..., ...}}`.
     pub fn to_json(&self) -> Value {
         let mut measurements = Map::new();
         measurements.insert("HashAlgorithm".into(), "Sha384 { ... }".into());

@@ -114,7 +114,8 @@ pub enum Lacking {
     Modules,
 }
 
-/// Everything that a kernel with these modules lacks; nothing if the enclave's program can run on it.
+/// Everything that a kernel with these modules lacks; nothing if the enclave's program can run on
+/// it.
 pub fn lacking(config: &KernelConfig, modules: &[&str]) -> Vec<Lacking> {
     let no_modules = !modules.is_empty() && !config.is_built_in("CONFIG_MODULES");
     let options = REQUIREMENTS

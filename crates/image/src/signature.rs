@@ -1,9 +1,11 @@
 //! Who signed an image.
 //!
-//! The signature section is CBOR: an array of one map, `{"signing_certificate": PEM, "signature": COSE_Sign1}`, both as arrays of small
-//! integers (so serde writes a `Vec<u8>`, and so AWS's tools and QEMU read it). The signed payload is the map
-//! `{"register_index": 0, "register_value": PCR0}`, PCR0 again as an array of integers; the envelope is untagged, with ES384 in its
-//! protected header and an empty unprotected one (aws-nitro-enclaves-image-format, `src/utils/eif_signer.rs`).
+//! The signature section is CBOR: an array of one map,
+//! `{"signing_certificate": PEM, "signature": COSE_Sign1}`, both as arrays of small integers (so
+//! serde writes a `Vec<u8>`, and so AWS's tools and QEMU read it). The signed payload is the map
+//! `{"register_index": 0, "register_value": PCR0}`, PCR0 again as an array of integers; the
+//! envelope is untagged, with ES384 in its protected header and an empty unprotected one
+//! (aws-nitro-enclaves-image-format, `src/utils/eif_signer.rs`).
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -29,7 +31,8 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// From PEM files: an X.509 certificate, and its P-384 private key (`EC PRIVATE KEY` or `PRIVATE KEY`).
+    /// From PEM files: an X.509 certificate, and its P-384 private key (`EC PRIVATE KEY` or
+    /// `PRIVATE KEY`).
     ///
     /// # Errors
     /// When one cannot be read, is of another curve, or they do not belong together.
@@ -123,8 +126,9 @@ impl Signature {
         &self.certificate
     }
 
-    /// Checks that the certificate's key signed exactly this PCR0. Neither the certificate's issuer nor its dates are looked at: who
-    /// signs is told by PCR8, and the host checks the dates when it starts the image.
+    /// Checks that the certificate's key signed exactly this PCR0. Neither the certificate's issuer
+    /// nor its dates are looked at: who signs is told by PCR8, and the host checks the dates when
+    /// it starts the image.
     ///
     /// # Errors
     /// When the signature is of another algorithm, about something else, or wrong.

@@ -1,12 +1,12 @@
-//! Time to estimate a model of the Adult table from 14 one-way and 24 two-way marginals with noise of a given size,
-//! the problem of the `mbi` project's convergence benchmark.
+//! Time to estimate a model of the Adult table from 14 one-way and 24 two-way marginals with noise
+//! of a given size, the problem of the `mbi` project's convergence benchmark.
 //!
 //! ```text
 //! cargo run --release -p marginals --example adult_estimation -- SIGMA TABLE.csv [TABLE.csv ...]
 //! ```
 //!
-//! The tables are integer-coded; several are read as one. Losses are given for a fixed number of passes and for the
-//! default rule of when to stop.
+//! The tables are integer-coded; several are read as one. Losses are given for a fixed number of
+//! passes and for the default rule of when to stop.
 #![expect(clippy::disallowed_methods, reason = "a measurement for people")]
 
 use std::collections::HashMap;

@@ -1,12 +1,14 @@
-//! Time to estimate a model whose junction tree has few large nodes that hold many measured pairs each.
+//! Time to estimate a model whose junction tree has few large nodes that hold many measured pairs
+//! each.
 //!
 //! ```text
 //! cargo run --release -p marginals --example dense_estimation -- [CELLS ...]
 //! ```
 //!
-//! Fourteen columns of 2 to 100 codes depend on two hidden numbers. Each is in the model several times, at full and at coarser
-//! resolution, and a fixed factor says which coarse code each fine code belongs to. As many noisy pairs of coarse codes are
-//! measured as the limit on the tree's cells allows. CPU time is that of the process, as the kernel counts it.
+//! Fourteen columns of 2 to 100 codes depend on two hidden numbers. Each is in the model several
+//! times, at full and at coarser resolution, and a fixed factor says which coarse code each fine
+//! code belongs to. As many noisy pairs of coarse codes are measured as the limit on the tree's
+//! cells allows. CPU time is that of the process, as the kernel counts it.
 #![expect(clippy::disallowed_methods, reason = "a measurement for people")]
 
 use std::error::Error;
@@ -53,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let of_pass = seconds / fit.passes as f64;
         writeln!(
             out,
-            "{} measurements, {} nodes, {cells} cells: {} passes, loss {:.1} -> {:.1}, {seconds:.2} CPU s, {:.2} ms a pass, {:.2} ns a cell and pass",
+            "{} measurements, {} nodes, {cells} cells: {} passes, loss {:.1} -> {:.1}, \
+             {seconds:.2} CPU s, {:.2} ms a pass, {:.2} ns a cell and pass",
             problem.measurements.len(),
             fit.model.tree().nodes().len(),
             fit.passes,
@@ -188,7 +191,8 @@ fn pairs(
     cliques.split_off(measured)
 }
 
-/// User and system time of this process so far (Linux: a hundredth of a second is the unit of `/proc/self/stat`).
+/// User and system time of this process so far (Linux: a hundredth of a second is the unit of
+/// `/proc/self/stat`).
 fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let (_, fields) = stat.rsplit_once(')').ok_or("no process name")?;

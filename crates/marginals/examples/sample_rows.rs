@@ -1,4 +1,5 @@
-//! CPU seconds for sampling a million rows from a tree of pairs over 81 attributes, most of them with 2 to 30 codes and a few with 100.
+//! CPU seconds for sampling a million rows from a tree of pairs over 81 attributes, most of them
+//! with 2 to 30 codes and a few with 100.
 //!
 //! `cargo run --release -p marginals --example sample_rows [ROWS [ATTRIBUTES]]`
 #![expect(
@@ -35,7 +36,8 @@ fn main() {
         }
         let (cpu, clock) = (cpu_seconds() - cpu, clock.elapsed().as_secs_f64());
         println!(
-            "{sampling:?}: {cpu:.2} s CPU ({planned:.2} s before the first row), {clock:.2} s, {:.1} ns a code",
+            "{sampling:?}: {cpu:.2} s CPU ({planned:.2} s before the first row), {clock:.2} s, \
+             {:.1} ns a code",
             cpu * 1e9 / codes as f64
         );
     }

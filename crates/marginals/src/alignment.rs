@@ -12,8 +12,8 @@ struct Axis {
 
 /// The map from the cells of a large table, in memory order, to those of a small one.
 ///
-/// Neighbouring axes that step alike are merged, so that the inner loops are as long as they can be and
-/// run over contiguous memory.
+/// Neighbouring axes that step alike are merged, so that the inner loops are as long as they can be
+/// and run over contiguous memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Alignment {
     outer: Vec<Axis>,
@@ -23,8 +23,8 @@ pub(crate) struct Alignment {
 }
 
 impl Alignment {
-    /// `large` and `small` list (attribute, size) in memory order, slowest first. Attributes of `small`
-    /// that `large` lacks are not allowed.
+    /// `large` and `small` list (attribute, size) in memory order, slowest first. Attributes of
+    /// `small` that `large` lacks are not allowed.
     pub(crate) fn new(large: &[(usize, usize)], small: &[(usize, usize)]) -> Alignment {
         debug_assert!(
             small.iter().all(|axis| large.contains(axis)),
@@ -165,7 +165,8 @@ impl Alignment {
         );
     }
 
-    /// Calls `f(start in the large table, start in the small one)` for each run along the inner axis.
+    /// Calls `f(start in the large table, start in the small one)` for each run along the inner
+    /// axis.
     #[inline(always)]
     fn runs(&self, mut f: impl FnMut(usize, usize)) {
         let mut index = vec![0; self.outer.len()];
@@ -201,7 +202,8 @@ mod tests {
 
     use super::*;
 
-    /// Cell of `small` by the definition: codes of the large cell, then the small table's row-major index.
+    /// Cell of `small` by the definition: codes of the large cell, then the small table's row-major
+    /// index.
     fn slow_map(large: &[(usize, usize)], small: &[(usize, usize)]) -> Vec<usize> {
         let cells: usize = large.iter().map(|&(_, size)| size).product();
         let cell = |mut rest: usize| {

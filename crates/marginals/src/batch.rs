@@ -1,8 +1,9 @@
 //! Marginals of many cliques at once.
 //!
-//! The joint probabilities of one attribute and a separator are carried along the junction tree, away from the nodes
-//! that hold the attribute, one small matrix product an edge. All cliques of that attribute and others which lie together in a
-//! node are read off on the way. One elimination for each clique would do the same products again and again.
+//! The joint probabilities of one attribute and a separator are carried along the junction tree,
+//! away from the nodes that hold the attribute, one small matrix product an edge. All cliques of
+//! that attribute and others which lie together in a node are read off on the way. One elimination
+//! for each clique would do the same products again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +16,14 @@ use crate::{Clique, Error, MAX_TREE_CELLS, MarkovRandomField};
 /// In larger models the conditional tables would take too much memory beside the model itself.
 const MAX_BATCH_CELLS: u128 = 1 << 24;
 
-/// Cells of all tables that one walk carries along, of one source and each separator (256 MiB). Where there would be more, cliques are
-/// eliminated one by one, which says when a table is too large.
+/// Cells of all tables that one walk carries along, of one source and each separator (256 MiB).
+/// Where there would be more, cliques are eliminated one by one, which says when a table is too
+/// large.
 const MAX_CARRIED_CELLS: u128 = 1 << 25;
 
 impl MarkovRandomField {
-    /// As [`marginal`](Self::marginal), for several cliques, in parallel. Much faster for cliques of which all but one
-    /// attribute lie in one node of the junction tree, such as all pairs.
+    /// As [`marginal`](Self::marginal), for several cliques, in parallel. Much faster for cliques
+    /// of which all but one attribute lie in one node of the junction tree, such as all pairs.
     ///
     /// # Errors
     /// As [`marginal`](Self::marginal).
@@ -32,7 +34,8 @@ impl MarkovRandomField {
         self.each_marginal(cliques).into_iter().collect()
     }
 
-    /// As [`marginals`](Self::marginals), but an error of one clique is told beside the marginals of the others.
+    /// As [`marginals`](Self::marginals), but an error of one clique is told beside the marginals
+    /// of the others.
     #[must_use]
     pub fn each_marginal(&self, cliques: &[Clique]) -> Vec<Result<Vec<f64>, Error>> {
         let parts: Vec<Vec<Clique>> = cliques
@@ -218,7 +221,8 @@ impl Walk {
         walk
     }
 
-    /// Puts each request where its attributes are first met together, and leaves out those of other components.
+    /// Puts each request where its attributes are first met together, and leaves out those of other
+    /// components.
     fn place(&mut self, model: &MarkovRandomField, requests: Vec<Request>) {
         let nodes = model.tree().nodes();
         let mut first_met: Vec<Option<usize>> = vec![None; model.domain().attributes()];
@@ -228,7 +232,8 @@ impl Walk {
             });
         }
         for request in requests {
-            // The nodes that hold a set are connected, so the first of them is not before the first of any attribute.
+            // The nodes that hold a set are connected, so the first of them is not before the first
+            // of any attribute.
             let firsts = request.rest.iter().map(|a| first_met[a]);
             let Some(first) = firsts
                 .collect::<Option<Vec<usize>>>()
@@ -272,7 +277,8 @@ impl Walk {
     ) -> Vec<(usize, Vec<f64>)> {
         let source = [(self.source, model.domain().size(self.source))];
         let lanes = source[0].1;
-        // Of each visit, the probabilities of the separator's cells with each code of the source, which runs fastest.
+        // Of each visit, the probabilities of the separator's cells with each code of the source,
+        // which runs fastest.
         let mut joint: Vec<Vec<f64>> = Vec::with_capacity(self.visits.len());
         let mut found = Vec::new();
         for visit in &self.visits {
@@ -333,7 +339,8 @@ impl Step {
         }
     }
 
-    /// The joint probabilities of what is wanted and a source, from those of what is given and the source.
+    /// The joint probabilities of what is wanted and a source, from those of what is given and the
+    /// source.
     fn apply(&self, table: &[f64], lanes: usize) -> Vec<f64> {
         let mut result = vec![0.0; self.cells * lanes];
         for &(from, to, p) in &self.entries {

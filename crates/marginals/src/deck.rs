@@ -1,5 +1,5 @@
-//! Drawing without putting back, for many draws: counts are split at random among blocks of rows, and within a block
-//! every card lies in memory.
+//! Drawing without putting back, for many draws: counts are split at random among blocks of rows,
+//! and within a block every card lies in memory.
 
 use rand_core::Rng;
 
@@ -11,7 +11,8 @@ use crate::urn::below_u32;
 pub(crate) struct Decks {
     decks: usize,
     kinds: usize,
-    /// Numbers of the cells, ascending, of a table with a row for each deck and a column for each kind.
+    /// Numbers of the cells, ascending, of a table with a row for each deck and a column for each
+    /// kind.
     cells: Vec<u32>,
     counts: Vec<u64>,
 }
@@ -35,10 +36,11 @@ impl Decks {
         cells.zip(self.counts.iter().copied())
     }
 
-    /// Takes so many cards out of each deck, each set of that size being equally likely. Costs a random bit a card, and
-    /// more as `wanted` is further from one half.
+    /// Takes so many cards out of each deck, each set of that size being equally likely. Costs a
+    /// random bit a card, and more as `wanted` is further from one half.
     ///
-    /// Each card goes with probability one half; then cards chosen at random go or come back until the number is right.
+    /// Each card goes with probability one half; then cards chosen at random go or come back until
+    /// the number is right.
     pub(crate) fn take<R: Rng>(&mut self, wanted: &[u64], rng: &mut R) -> Decks {
         let halves = self.counts.iter().map(|&count| heads(count, rng));
         let mut taken: Vec<u64> = halves.collect();
@@ -63,8 +65,8 @@ impl Decks {
         taken
     }
 
-    /// The kinds of cards dealt one by one from the given decks, as if each had been shuffled. There must be
-    /// enough cards, and fewer than 2^32.
+    /// The kinds of cards dealt one by one from the given decks, as if each had been shuffled.
+    /// There must be enough cards, and fewer than 2^32.
     pub(crate) fn deal<R: Rng>(&self, decks: &[u32], rng: &mut R) -> Vec<u32> {
         match self.kinds {
             0..=0x100 => self.deal_as(decks, rng, |kind| u8::try_from(kind).expect("below 2^8")),

@@ -16,8 +16,9 @@ impl Table {
     }
 }
 
-/// Probabilities of a clique's cells, by eliminating every other attribute along the paths of the junction
-/// tree between the clique's attributes. Nodes that are not on those paths sum to one and are left out.
+/// Probabilities of a clique's cells, by eliminating every other attribute along the paths of the
+/// junction tree between the clique's attributes. Nodes that are not on those paths sum to one and
+/// are left out.
 pub(crate) fn marginal_across_nodes(
     model: &MarkovRandomField,
     clique: &Clique,
@@ -51,7 +52,8 @@ pub(crate) fn marginal_across_nodes(
     Ok(in_order(&result, &axes(model.domain(), clique)))
 }
 
-/// The smallest set of nodes that holds the clique's attributes and, in each component, is connected.
+/// The smallest set of nodes that holds the clique's attributes and, in each component, is
+/// connected.
 fn paths_between(model: &MarkovRandomField, clique: &Clique) -> Vec<bool> {
     let nodes = model.tree().nodes();
     // The topmost node of each attribute: parents come first.
@@ -91,7 +93,8 @@ fn paths_between(model: &MarkovRandomField, clique: &Clique) -> Vec<bool> {
     on_path
 }
 
-/// The node's marginal over the attributes that are needed, or its conditional given the separator, all of which is.
+/// The node's marginal over the attributes that are needed, or its conditional given the separator,
+/// all of which is.
 fn node_table(
     model: &MarkovRandomField,
     i: usize,
@@ -115,8 +118,8 @@ fn node_table(
     Table { axes, cells }
 }
 
-/// The product of two tables, summed over the attributes of the first that are not kept. Those of the second that the first lacks
-/// are kept. The product itself is never formed.
+/// The product of two tables, summed over the attributes of the first that are not kept. Those of
+/// the second that the first lacks are kept. The product itself is never formed.
 fn contract(table: &Table, message: &Table, kept: impl Fn(usize) -> bool) -> Result<Table, Error> {
     let part = |axes: &[(usize, usize)], wanted: &dyn Fn(usize) -> bool| -> Vec<(usize, usize)> {
         axes.iter().filter(|&&(a, _)| wanted(a)).copied().collect()

@@ -4,7 +4,8 @@ use crate::Clique;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A domain was declared with an attribute that has no code, or more codes than a code can name.
+    /// A domain was declared with an attribute that has no code, or more codes than a code can
+    /// name.
     #[error("attribute {attribute} has {size} codes; it needs between 1 and 4294967295")]
     BadSize {
         /// Position of the attribute in the domain.
@@ -32,7 +33,8 @@ pub enum Error {
     },
     /// A table, or all tables of a junction tree together, would be too large to hold in memory.
     #[error(
-        "the model needs {cells} cells, more than the limit of {limit}; use fewer or smaller cliques"
+        "the model needs {cells} cells, more than the limit of {limit}; use fewer or smaller \
+         cliques"
     )]
     TooLarge {
         /// Cells needed (saturating).

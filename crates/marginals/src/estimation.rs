@@ -13,9 +13,10 @@ use crate::{
 pub struct EstimationOptions<'a> {
     /// Number of records; estimated from the measurements if not given.
     pub total: Option<f64>,
-    /// The model to start from. The junction tree also holds the cliques of its factors, unless they would more than double
-    /// the tree; then it is projected onto the tree. Combinations it holds impossible stay impossible, after a projection as
-    /// far as one node holds their attributes.
+    /// The model to start from. The junction tree also holds the cliques of its factors, unless
+    /// they would more than double the tree; then it is projected onto the tree. Combinations it
+    /// holds impossible stay impossible, after a projection as far as one node holds their
+    /// attributes.
     pub warm_start: Option<&'a MarkovRandomField>,
     /// Cliques that the junction tree holds besides the measured ones.
     pub structure: &'a [Clique],
@@ -23,8 +24,8 @@ pub struct EstimationOptions<'a> {
     pub max_iterations: usize,
     /// Stop when 20 iterations together lower the loss by less than this fraction of it.
     pub tolerance: f64,
-    /// Stop at this loss. The true marginals have an expected loss of half the number of measured cells; fitting
-    /// much closer than that fits the noise.
+    /// Stop at this loss. The true marginals have an expected loss of half the number of measured
+    /// cells; fitting much closer than that fits the noise.
     pub target_loss: f64,
 }
 
@@ -52,19 +53,21 @@ pub struct Estimate {
     pub passes: usize,
 }
 
-/// Finds the Markov random field whose marginals `mu` minimise the sum over all measurements and cells of
-/// `(mu - value)^2 / (2 sigma^2)`. Among equally good ones it tends to the one of largest entropy
-/// relative to the start (the warm start, or the uniform distribution).
+/// Finds the Markov random field whose marginals `mu` minimise the sum over all measurements and
+/// cells of `(mu - value)^2 / (2 sigma^2)`. Among equally good ones it tends to the one of largest
+/// entropy relative to the start (the warm start, or the uniform distribution).
 ///
-/// The method is an accelerated Bregman proximal gradient descent with the entropy of the joint distribution as mirror
-/// map (after Hanzely, Richtarik and Xiao, arXiv:1808.03045), where the smoothness constant follows the curvature met on the
-/// way: it starts at its bound, total^2 times the sum of the measurements' largest weights, and shrinks from there.
-/// Because the loss is quadratic, the step along each segment is exact, and so the loss never grows. One pass of
-/// belief propagation an iteration, one more where the constant was too small.
+/// The method is an accelerated Bregman proximal gradient descent with the entropy of the joint
+/// distribution as mirror map (after Hanzely, Richtarik and Xiao, arXiv:1808.03045), where the
+/// smoothness constant follows the curvature met on the way: it starts at its bound, total^2 times
+/// the sum of the measurements' largest weights, and shrinks from there. Because the loss is
+/// quadratic, the step along each segment is exact, and so the loss never grows. One pass of belief
+/// propagation an iteration, one more where the constant was too small.
 ///
 /// # Errors
-/// If a measurement or the warm start is of another domain, the total is not positive, the junction tree of
-/// the measured cliques has more than [`MAX_TREE_CELLS`] cells, or the warm start makes every combination impossible.
+/// If a measurement or the warm start is of another domain, the total is not positive, the junction
+/// tree of the measured cliques has more than [`MAX_TREE_CELLS`] cells, or the warm start makes
+/// every combination impossible.
 pub fn estimate(
     domain: &Domain,
     measurements: &[Measurement],
@@ -222,11 +225,12 @@ impl Problem {
     }
 }
 
-/// The network of the measured cliques and the structure that has the warm start's model where all potentials are zero.
+/// The network of the measured cliques and the structure that has the warm start's model where all
+/// potentials are zero.
 ///
-/// The model's own factors are taken where they fit: where its cliques at most double the
-/// tree. Otherwise it is projected onto the tree; where memory does not hold the tables between the two trees, only what it holds to
-/// be impossible within the structure is kept.
+/// The model's own factors are taken where they fit: where its cliques at most double the tree.
+/// Otherwise it is projected onto the tree; where memory does not hold the tables between the two
+/// trees, only what it holds to be impossible within the structure is kept.
 fn network(
     domain: &Domain,
     cliques: &[Clique],
@@ -263,7 +267,8 @@ fn check_size(domain: &Domain, tree: &JunctionTree) -> Result<(), Error> {
     }
 }
 
-/// For each node of a tree the conditional given its separator under a model, whose tree may be another.
+/// For each node of a tree the conditional given its separator under a model, whose tree may be
+/// another.
 fn projection(
     domain: &Domain,
     tree: &JunctionTree,
@@ -290,7 +295,8 @@ fn supports(
     cliques.iter().map(support).collect()
 }
 
-/// The state of the accelerated descent: a sequence of models, and the mixture of them that is the answer.
+/// The state of the accelerated descent: a sequence of models, and the mixture of them that is the
+/// answer.
 struct Descent {
     network: Network,
     /// Logarithms of the potentials of the current model of the sequence.
@@ -325,7 +331,8 @@ impl Descent {
     }
 
     fn advance(&mut self, problem: &Problem) -> Result<(), Error> {
-        /// How fast the constant is allowed to follow a lower curvature, and the margin kept above it.
+        /// How fast the constant is allowed to follow a lower curvature, and the margin kept above
+        /// it.
         const SHRINK: f64 = 0.7;
         const MARGIN: f64 = 1.2;
         loop {
@@ -343,7 +350,8 @@ impl Descent {
             let mut measured = problem.zeros();
             self.network.pass(&potentials, &mut measured)?;
             self.passes += 1;
-            // Half the symmetric divergence: unlike either one-sided divergence it can be had without cancellation.
+            // Half the symmetric divergence: unlike either one-sided divergence it can be had
+            // without cancellation.
             let divergence =
                 0.5 * step * (dot(&gradient, &self.current) - dot(&gradient, &measured)).max(0.0);
             let divergence = if divergence > 0.0 {

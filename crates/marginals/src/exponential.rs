@@ -31,8 +31,8 @@ pub(crate) fn exp_shifted_each(values: &mut [f64], shifts: &[f64], sums: &mut [f
     }
 }
 
-/// Replaces each `x >= 0` by its logarithm. Numbers below 2e-308 count as zero. Relative error is below
-/// 6e-16 (checked against the standard library's in the tests).
+/// Replaces each `x >= 0` by its logarithm. Numbers below 2e-308 count as zero. Relative error is
+/// below 6e-16 (checked against the standard library's in the tests).
 pub(crate) fn ln_each(values: &mut [f64]) {
     values.iter_mut().for_each(|x| *x = ln(*x));
 }
@@ -73,8 +73,9 @@ const LANES: usize = 8;
 const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
-/// exp(x) = 2^k exp(r) with |r| <= ln(2)/2 and the Taylor series of exp(r) to degree 13. k is rounded by
-/// adding 1.5 * 2^52, whose low bits then hold it; ln(2) is subtracted in two parts (Cody and Waite 1980).
+/// exp(x) = 2^k exp(r) with |r| <= ln(2)/2 and the Taylor series of exp(r) to degree 13. k is
+/// rounded by adding 1.5 * 2^52, whose low bits then hold it; ln(2) is subtracted in two parts
+/// (Cody and Waite 1980).
 #[inline(always)]
 fn exp_nonpositive(x: f64) -> f64 {
     const MAGIC: f64 = 6_755_399_441_055_744.0;
@@ -106,8 +107,8 @@ fn exp_nonpositive(x: f64) -> f64 {
     if x > SMALLEST { result } else { 0.0 }
 }
 
-/// ln(x) = k ln(2) + ln(m) with m in [sqrt(1/2), sqrt(2)), and ln(m) = 2 artanh(s) with s = (m - 1) / (m + 1), whose series
-/// is cut after s^21.
+/// ln(x) = k ln(2) + ln(m) with m in [sqrt(1/2), sqrt(2)), and ln(m) = 2 artanh(s) with s = (m - 1)
+/// / (m + 1), whose series is cut after s^21.
 #[inline(always)]
 fn ln(x: f64) -> f64 {
     const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;

@@ -2,8 +2,8 @@ use crate::alignment::Alignment;
 use crate::exponential::{exp_shifted, max};
 use crate::{Clique, Domain, Error};
 
-/// A dense table over a clique, of natural logarithms: one value per combination of codes, row-major,
-/// the last attribute fastest. Minus infinity is an impossible combination.
+/// A dense table over a clique, of natural logarithms: one value per combination of codes,
+/// row-major, the last attribute fastest. Minus infinity is an impossible combination.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Factor {
     clique: Clique,
@@ -15,8 +15,8 @@ impl Factor {
     /// A factor with the given logarithms.
     ///
     /// # Errors
-    /// If the clique is not in the domain, the length is not the number of its cells, or a value is NaN
-    /// or plus infinity.
+    /// If the clique is not in the domain, the length is not the number of its cells, or a value is
+    /// NaN or plus infinity.
     pub fn new(domain: &Domain, clique: Clique, logs: Vec<f64>) -> Result<Factor, Error> {
         let cells = domain.table_cells(&clique, u128::MAX)?;
         if cells != logs.len() {
@@ -128,7 +128,8 @@ impl Factor {
         largest + exp_shifted(&mut self.logs.clone(), largest).ln()
     }
 
-    /// The cells as probabilities, that is, divided by their sum; `None` if every cell is impossible.
+    /// The cells as probabilities, that is, divided by their sum; `None` if every cell is
+    /// impossible.
     #[must_use]
     pub fn probabilities(&self) -> Option<Vec<f64>> {
         let log_sum = self.log_sum();

@@ -1,9 +1,9 @@
-//! Belief propagation over and over on one junction tree: from potentials of small cliques to the marginals
-//! of the same cliques.
+//! Belief propagation over and over on one junction tree: from potentials of small cliques to the
+//! marginals of the same cliques.
 //!
-//! The cost of a pass is a few sweeps over each node's table, however many cliques the node holds: see
-//! [`Reductions`]. As in [`crate::propagation`], the way to the roots leaves conditional probabilities, so that
-//! the way back is a multiplication.
+//! The cost of a pass is a few sweeps over each node's table, however many cliques the node holds:
+//! see [`Reductions`]. As in [`crate::propagation`], the way to the roots leaves conditional
+//! probabilities, so that the way back is a multiplication.
 
 use crate::alignment::Alignment;
 use crate::exponential::{self, exp_shifted, exp_shifted_each, ln_each};
@@ -40,7 +40,8 @@ struct Node {
     scale: Vec<f64>,
 }
 
-/// Which loop over a table is the inner one: along a row (configurations of the other attributes), or across rows.
+/// Which loop over a table is the inner one: along a row (configurations of the other attributes),
+/// or across rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     AlongRows,
@@ -48,7 +49,8 @@ enum Order {
 }
 
 impl Network {
-    /// A network for potentials of the given cliques, times fixed factors. The tree must hold all of them.
+    /// A network for potentials of the given cliques, times fixed factors. The tree must hold all
+    /// of them.
     pub(crate) fn new(
         domain: &Domain,
         tree: &JunctionTree,
@@ -106,8 +108,8 @@ impl Network {
         }
     }
 
-    /// Computes the marginal probabilities of the cliques, and of the nodes, from logarithms of unnormalised potentials
-    /// of the cliques.
+    /// Computes the marginal probabilities of the cliques, and of the nodes, from logarithms of
+    /// unnormalised potentials of the cliques.
     ///
     /// # Errors
     /// [`Error::NoMass`] if every cell is impossible.
@@ -159,8 +161,8 @@ impl Network {
         self.nodes.iter().map(|node| node.reductions.large())
     }
 
-    /// The model with the given marginals of the nodes (in the order of [`Network::tables`]): for each node the conditional given
-    /// its separator.
+    /// The model with the given marginals of the nodes (in the order of [`Network::tables`]): for
+    /// each node the conditional given its separator.
     pub(crate) fn conditionals(
         &self,
         domain: &Domain,
@@ -178,8 +180,8 @@ impl Network {
 }
 
 impl Node {
-    /// Turns the table's logarithms into probabilities, up to `scale` of each row, and sets the message to the logarithms
-    /// of the rows' sums. An impossible row becomes zeros.
+    /// Turns the table's logarithms into probabilities, up to `scale` of each row, and sets the
+    /// message to the logarithms of the rows' sums. An impossible row becomes zeros.
     fn normalize(&mut self) {
         let table = self.reductions.large_mut();
         self.message.fill(f64::NEG_INFINITY);

@@ -4,10 +4,10 @@ use crate::{Clique, Domain};
 /// A junction tree (a forest, where the graph falls apart): its nodes are the maximal cliques of a
 /// triangulation of the given cliques' graph.
 ///
-/// Guarantees: every attribute of the domain and every given clique lies in some node; no node lies in another;
-/// the nodes that hold an attribute are connected in the tree (the running intersection property); a
-/// node shares its whole separator, and nothing else, with all nodes that are not below it. Parents come
-/// before children. The same input always gives the same tree.
+/// Guarantees: every attribute of the domain and every given clique lies in some node; no node lies
+/// in another; the nodes that hold an attribute are connected in the tree (the running intersection
+/// property); a node shares its whole separator, and nothing else, with all nodes that are not
+/// below it. Parents come before children. The same input always gives the same tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JunctionTree {
     nodes: Vec<TreeNode>,
@@ -258,8 +258,9 @@ fn maximal_cliques(steps: &[Step], next: &[Option<usize>]) -> (Vec<usize>, Vec<T
     (node_of, nodes)
 }
 
-/// Reorders a forest depth first from new roots: each component starts at its first node with no more than one neighbour.
-/// (The sampler relies on it: in a tree of pairs, children then hang on one new separator only.)
+/// Reorders a forest depth first from new roots: each component starts at its first node with no
+/// more than one neighbour. (The sampler relies on it: in a tree of pairs, children then hang on
+/// one new separator only.)
 fn parents_first(nodes: Vec<TreeNode>) -> Vec<TreeNode> {
     let mut around: Vec<Vec<(usize, Clique)>> = vec![Vec::new(); nodes.len()];
     for (i, node) in nodes.iter().enumerate() {
@@ -465,8 +466,8 @@ mod tests {
                 for (j, other) in nodes.iter().enumerate() {
                     prop_assert!(i == j || !node.clique().is_subset(other.clique()), "{} in {}", node.clique(), other.clique());
                 }
-                // Each attribute is introduced in one node, and reaches others only through parents:
-                // with parents first, that is the running intersection property.
+                // Each attribute is introduced in one node, and reaches others only through
+                // parents: with parents first, that is the running intersection property.
                 let inherited = match node.parent() {
                     Some(parent) => {
                         prop_assert!(parent < i);

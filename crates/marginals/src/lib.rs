@@ -1,8 +1,9 @@
 //! Cliques, factors, junction trees, inference, estimation and sampling of Markov random fields.
 //!
-//! Everything here is arithmetic on noisy, already released numbers: nothing in this crate ever sees
-//! private data, so nothing here spends a privacy budget. The vocabulary is that of McKenna, Sheldon
-//! and Miklau, "Graphical-model based estimation and inference for differential privacy" (2019).
+//! Everything here is arithmetic on noisy, already released numbers: nothing in this crate ever
+//! sees private data, so nothing here spends a privacy budget. The vocabulary is that of McKenna,
+//! Sheldon and Miklau, "Graphical-model based estimation and inference for differential privacy"
+//! (2019).
 //!
 //! ```
 //! use marginals::{Clique, Domain, EstimationOptions, Measurement, estimate};

@@ -14,8 +14,8 @@ impl Measurement {
     /// A measurement with the same noise in every cell; values row-major.
     ///
     /// # Errors
-    /// If the clique is not in the domain, the length is wrong, a value is not finite, or `sigma` is not
-    /// positive and finite.
+    /// If the clique is not in the domain, the length is wrong, a value is not finite, or `sigma`
+    /// is not positive and finite.
     pub fn new(
         domain: &Domain,
         clique: Clique,
@@ -26,7 +26,8 @@ impl Measurement {
         Measurement::with_sigmas(domain, clique, values, &sigmas)
     }
 
-    /// A measurement with a standard deviation for each cell, as when some cells are sums of others.
+    /// A measurement with a standard deviation for each cell, as when some cells are sums of
+    /// others.
     ///
     /// # Errors
     /// As [`Measurement::new`].
@@ -85,8 +86,8 @@ impl Measurement {
         &self.weights
     }
 
-    /// Takes in another measurement of the same clique, cell by cell. For every model, the loss of both is the
-    /// loss of the merged one plus the returned number.
+    /// Takes in another measurement of the same clique, cell by cell. For every model, the loss of
+    /// both is the loss of the merged one plus the returned number.
     pub(crate) fn merge(&mut self, other: &Measurement) -> f64 {
         let own = self.values.iter_mut().zip(&mut self.weights);
         let mut disagreement = 0.0;

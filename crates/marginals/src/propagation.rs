@@ -1,10 +1,11 @@
 //! Belief propagation on a junction tree.
 //!
-//! Each node's table is laid out as a matrix: one row per configuration of the separator, one column per
-//! configuration of the other attributes. The pass towards the roots works on logarithms; per row it
-//! takes out the maximum, so that nothing overflows and only cells e^-707 below their row's largest vanish.
-//! It leaves the conditional probabilities of each row, and so the pass back is a multiplication: there is
-//! no division (Shafer-Shenoy needs none, Hugin's 0/0 is the NaN of others), and one exponential a cell.
+//! Each node's table is laid out as a matrix: one row per configuration of the separator, one
+//! column per configuration of the other attributes. The pass towards the roots works on
+//! logarithms; per row it takes out the maximum, so that nothing overflows and only cells e^-707
+//! below their row's largest vanish. It leaves the conditional probabilities of each row, and so
+//! the pass back is a multiplication: there is no division (Shafer-Shenoy needs none, Hugin's 0/0
+//! is the NaN of others), and one exponential a cell.
 
 use crate::alignment::Alignment;
 use crate::exponential::{exp_shifted, max};
@@ -72,8 +73,9 @@ impl Layout {
             .collect()
     }
 
-    /// Turns unnormalised logarithms into the marginal probabilities of every node. `logs` is overwritten
-    /// with the conditional probabilities of each row. Returns the logarithm of the total mass.
+    /// Turns unnormalised logarithms into the marginal probabilities of every node. `logs` is
+    /// overwritten with the conditional probabilities of each row. Returns the logarithm of the
+    /// total mass.
     ///
     /// # Errors
     /// [`Error::NoMass`] if every cell is impossible.
@@ -127,8 +129,8 @@ impl Layout {
     }
 }
 
-/// Turns logarithms into probabilities that sum to one, and returns the logarithm of their sum. An impossible
-/// row becomes zeros.
+/// Turns logarithms into probabilities that sum to one, and returns the logarithm of their sum. An
+/// impossible row becomes zeros.
 fn normalize_row(row: &mut [f64]) -> f64 {
     let largest = max(row);
     if largest == f64::NEG_INFINITY {

@@ -14,8 +14,9 @@ pub const MAX_TREE_CELLS: u128 = 1 << 27;
 
 /// A distribution over a domain, as a product of factors, scaled to a total number of records.
 ///
-/// The marginals of its junction tree are computed once, when it is made. Serialised, it is its domain, total
-/// and factors; deserialising checks them and computes the rest anew, with the same result to the last bit.
+/// The marginals of its junction tree are computed once, when it is made. Serialised, it is its
+/// domain, total and factors; deserialising checks them and computes the rest anew, with the same
+/// result to the last bit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct MarkovRandomField {
@@ -42,8 +43,8 @@ impl MarkovRandomField {
     /// The normalised product of the factors; a uniform distribution over attributes in no factor.
     ///
     /// # Errors
-    /// If a factor does not fit the domain, the total is not positive, the junction tree has more than
-    /// [`MAX_TREE_CELLS`] cells, or no combination of codes is possible.
+    /// If a factor does not fit the domain, the total is not positive, the junction tree has more
+    /// than [`MAX_TREE_CELLS`] cells, or no combination of codes is possible.
     pub fn new(
         domain: Domain,
         potentials: Vec<Factor>,
@@ -84,15 +85,16 @@ impl MarkovRandomField {
         })
     }
 
-    /// The distribution given evidence: for some attributes, the likelihood of each code, from 0 (ruled out) to 1.
-    /// Likelihoods of one attribute given twice are multiplied. The total becomes the expected number of records that
-    /// satisfy the evidence, so that the evidence's probability is the quotient of both totals.
+    /// The distribution given evidence: for some attributes, the likelihood of each code, from 0
+    /// (ruled out) to 1. Likelihoods of one attribute given twice are multiplied. The total becomes
+    /// the expected number of records that satisfy the evidence, so that the evidence's probability
+    /// is the quotient of both totals.
     ///
     /// One belief propagation; the junction tree stays as it is.
     ///
     /// # Errors
-    /// [`Error::Impossible`] if the evidence has probability zero; [`Error::WrongLength`] or [`Error::BadValue`] if
-    /// likelihoods do not fit their attribute.
+    /// [`Error::Impossible`] if the evidence has probability zero; [`Error::WrongLength`] or
+    /// [`Error::BadValue`] if likelihoods do not fit their attribute.
     pub fn condition(&self, evidence: &[(usize, Vec<f64>)]) -> Result<MarkovRandomField, Error> {
         let mut potentials = self.potentials.to_vec();
         for (attribute, likelihoods) in evidence {
@@ -169,8 +171,9 @@ impl MarkovRandomField {
         &self.tree
     }
 
-    /// Expected number of records in each cell of a clique, row-major, adding up to the total. The clique may
-    /// be any set of attributes: outside the tree, the tables between are multiplied and summed out.
+    /// Expected number of records in each cell of a clique, row-major, adding up to the total. The
+    /// clique may be any set of attributes: outside the tree, the tables between are multiplied and
+    /// summed out.
     ///
     /// # Errors
     /// If the clique names an attribute outside the domain, or a table on the way has more than

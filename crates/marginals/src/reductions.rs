@@ -1,4 +1,5 @@
-//! Sums of one large table onto many small ones, and the way back, at the price of two or three sums.
+//! Sums of one large table onto many small ones, and the way back, at the price of two or three
+//! sums.
 
 use crate::alignment::Alignment;
 use crate::propagation::cells_of;
@@ -8,9 +9,9 @@ type Axes = Vec<(usize, usize)>;
 
 /// A large table and tables over subsets of its attributes, the targets.
 ///
-/// Each target hangs on another table that has all its attributes: the large one, another target, or one
-/// that is there only to be summed over once for several targets. Summing runs down this tree, and adding
-/// the targets to the large table runs up.
+/// Each target hangs on another table that has all its attributes: the large one, another target,
+/// or one that is there only to be summed over once for several targets. Summing runs down this
+/// tree, and adding the targets to the large table runs up.
 #[derive(Debug)]
 pub(crate) struct Reductions {
     /// The large table, then the others, each after the one it hangs on.
@@ -86,7 +87,8 @@ impl Reductions {
         table.iter_mut().zip(values).for_each(|(x, y)| *x += y);
     }
 
-    /// Adds each cell of the small tables to all cells of the large one that it covers; the small tables' contents are lost.
+    /// Adds each cell of the small tables to all cells of the large one that it covers; the small
+    /// tables' contents are lost.
     pub(crate) fn expand(&mut self) {
         for (i, hang) in self.hangs.iter().enumerate().rev() {
             let (before, rest) = self.tables.split_at_mut(i + 1);
@@ -104,7 +106,8 @@ impl Reductions {
     }
 }
 
-/// The table that saves the most when it is summed first and the targets within it are summed from it.
+/// The table that saves the most when it is summed first and the targets within it are summed from
+/// it.
 fn best_step(axes: &[(usize, usize)], targets: &[&Axes]) -> Option<Axes> {
     let without = |x: &(usize, usize)| -> Axes {
         // All that the targets without the attribute need.

@@ -1,9 +1,10 @@
 //! Rounding a table of expected counts to whole ones, with sums kept.
 //!
-//! Dependent rounding of a bipartite graph (Gandhi, Khuller, Parthasarathy and Srinivasan 2006): each cell becomes its
-//! floor or ceiling, the latter with probability its fraction; row sums, which are whole, are kept
-//! exactly; the sums of each class of a second partition of the cells are rounded to their floor or ceiling too.
-//! Fractions are multiples of 2^-32, so that all of this is integer arithmetic.
+//! Dependent rounding of a bipartite graph (Gandhi, Khuller, Parthasarathy and Srinivasan 2006):
+//! each cell becomes its floor or ceiling, the latter with probability its fraction; row sums,
+//! which are whole, are kept exactly; the sums of each class of a second partition of the cells are
+//! rounded to their floor or ceiling too. Fractions are multiples of 2^-32, so that all of this is
+//! integer arithmetic.
 
 use rand_core::Rng;
 
@@ -21,8 +22,8 @@ pub(crate) struct Partition {
 
 /// Whole counts near `expected`, in rows that add up to `row_totals`.
 ///
-/// The classes of the first partition add up to what is expected of them, rounded up or down, as far as the
-/// row totals permit. Those of further partitions come close.
+/// The classes of the first partition add up to what is expected of them, rounded up or down, as
+/// far as the row totals permit. Those of further partitions come close.
 pub(crate) fn round_table<R: Rng>(
     mut expected: Vec<f64>,
     row_totals: &[u64],
@@ -69,8 +70,9 @@ pub(crate) fn round_table<R: Rng>(
 
 /// Moves rows to their totals and classes to the sums they have now, in turn. Ends on rows.
 ///
-/// Cells share what is missing in proportion to their size, but no cell counts as more than 1: no cell has to move far, as a
-/// large one would in iterative proportional fitting, and small ones stay positive.
+/// Cells share what is missing in proportion to their size, but no cell counts as more than 1: no
+/// cell has to move far, as a large one would in iterative proportional fitting, and small ones
+/// stay positive.
 fn fit_rows_and_classes(expected: &mut [f64], row_totals: &[u64], partition: &Partition) {
     const SWEEPS: usize = 30;
     const CLOSE_ENOUGH: f64 = 0.01;
@@ -150,8 +152,8 @@ fn round_fractions<R: Rng>(
     }
 }
 
-/// Brings the sums of all but the first partition closer to what is wanted, by swapping a cell that was rounded up with one
-/// rounded down in the same row and class of the first partition.
+/// Brings the sums of all but the first partition closer to what is wanted, by swapping a cell that
+/// was rounded up with one rounded down in the same row and class of the first partition.
 fn swap_towards(
     wanted: &[Vec<f64>],
     counts: &mut [u64],
@@ -270,8 +272,8 @@ fn fixed_point(x: f64) -> (u64, u64) {
     ((whole as u64), ((x - whole) * ONE as f64) as u64)
 }
 
-/// Leaves at most one fraction in each class of the row, by moving mass between pairs of cells at random
-/// so that each expectation is kept.
+/// Leaves at most one fraction in each class of the row, by moving mass between pairs of cells at
+/// random so that each expectation is kept.
 fn settle_within_classes<R: Rng>(
     fractions: &mut [u64],
     classes: &[usize],
@@ -304,7 +306,8 @@ fn settle_within_classes<R: Rng>(
     }
 }
 
-/// Fractional cells as edges between the rows (and one more, which makes up the classes' sums) and the classes.
+/// Fractional cells as edges between the rows (and one more, which makes up the classes' sums) and
+/// the classes.
 struct Graph {
     rows: usize,
     edges: Vec<Edge>,
@@ -356,8 +359,9 @@ impl Graph {
         }
     }
 
-    /// Rounds every edge. All vertices' sums are whole, so a vertex with an open edge has another, a walk along open
-    /// edges closes a cycle, and shifting mass around it settles at least one edge.
+    /// Rounds every edge. All vertices' sums are whole, so a vertex with an open edge has another,
+    /// a walk along open edges closes a cycle, and shifting mass around it settles at least one
+    /// edge.
     fn round<R: Rng>(&mut self, rng: &mut R) {
         let mut position: Vec<Option<usize>> = vec![None; self.around.len()];
         let mut path: Vec<usize> = Vec::new();
@@ -408,8 +412,8 @@ impl Graph {
         }
     }
 
-    /// Adds to every second edge of a cycle what it takes from the others, one way or the other, as far as
-    /// fractions allow; the odds keep every expectation.
+    /// Adds to every second edge of a cycle what it takes from the others, one way or the other, as
+    /// far as fractions allow; the odds keep every expectation.
     fn shift_around<R: Rng>(&mut self, cycle: &[usize], rng: &mut R) {
         let room = |grows: usize| {
             let limit = |(i, &edge): (usize, &usize)| {

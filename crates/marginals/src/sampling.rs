@@ -12,20 +12,21 @@ use crate::{Clique, MarkovRandomField};
 pub enum Sampling {
     /// Each row is an independent draw from the model.
     Independent,
-    /// The rows together have the model's marginals, rounded: in a junction-tree clique a cell's count is the expected one
-    /// within 2, and in a tree of pairs single attributes are right within about 1. (The tests find this for all kinds of cliques; where one
-    /// clique has children on several overlapping separators it is not proved.) Row by row the draws are
-    /// without replacement from such tables, so rows that share a separator's configuration are paired at
+    /// The rows together have the model's marginals, rounded: in a junction-tree clique a cell's
+    /// count is the expected one within 2, and in a tree of pairs single attributes are right
+    /// within about 1. (The tests find this for all kinds of cliques; where one clique has children
+    /// on several overlapping separators it is not proved.) Row by row the draws are without
+    /// replacement from such tables, so rows that share a separator's configuration are paired at
     /// random with everything beyond it.
     Rounded,
 }
 
 impl MarkovRandomField {
-    /// A stream of rows. The same generator state gives the same rows, whatever the size of the chunks and the number of
-    /// threads.
+    /// A stream of rows. The same generator state gives the same rows, whatever the size of the
+    /// chunks and the number of threads.
     ///
-    /// Memory does not depend on the number of rows, save for its logarithm. Of very many rows, the first come after
-    /// about a hundredth of the time that all take.
+    /// Memory does not depend on the number of rows, save for its logarithm. Of very many rows, the
+    /// first come after about a hundredth of the time that all take.
     pub fn rows<R: Rng + SeedableRng + Send>(
         &self,
         rows: u64,
@@ -124,10 +125,12 @@ impl MarkovRandomField {
         round_table(expected, &row_totals, &partitions, rng)
     }
 
-    /// The sets of attributes whose counts are to be right as well, the most important first: those that children
-    /// condition on, then the single attributes that the node introduces; larger ones before smaller.
+    /// The sets of attributes whose counts are to be right as well, the most important first: those
+    /// that children condition on, then the single attributes that the node introduces; larger ones
+    /// before smaller.
     fn tracked(&self, node: usize, children: &[usize]) -> Vec<Clique> {
-        /// In larger tables one set is enough: sums of many cells are close anyhow, and memory dear.
+        /// In larger tables one set is enough: sums of many cells are close anyhow, and memory
+        /// dear.
         const TRACK_ALL_UP_TO: usize = 1 << 22;
         /// Of all sets together: each takes a number for each cell of the node.
         const MOST_NUMBERS: usize = 1 << 25;
@@ -207,8 +210,8 @@ impl<R: Rng + Send> RowStream<R> {
         self.left
     }
 
-    /// The next rows, at most `max_rows` of them (at least 1), as one vector of codes for each attribute; `None`
-    /// after the last row.
+    /// The next rows, at most `max_rows` of them (at least 1), as one vector of codes for each
+    /// attribute; `None` after the last row.
     pub fn next_chunk(&mut self, max_rows: usize) -> Option<Vec<Vec<u32>>> {
         if self.left == 0 {
             return None;

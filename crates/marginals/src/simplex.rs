@@ -1,6 +1,7 @@
 /// The closest vector (in Euclidean distance) of non-negative numbers with the given sum.
 ///
-/// Held, Wolfe and Crowder (1974), by sorting. Values must be finite; an empty slice gives an empty vector.
+/// Held, Wolfe and Crowder (1974), by sorting. Values must be finite; an empty slice gives an empty
+/// vector.
 ///
 /// # Panics
 /// If `sum` is not positive and finite.

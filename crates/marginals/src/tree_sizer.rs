@@ -2,7 +2,8 @@ use crate::blocks::Blocks;
 use crate::triangulation::Links;
 use crate::{Clique, Domain};
 
-/// How many cells the junction tree of a growing set of cliques has, and would have with one clique more.
+/// How many cells the junction tree of a growing set of cliques has, and would have with one clique
+/// more.
 ///
 /// All sizes are those of [`JunctionTree::new`](crate::JunctionTree::new) from scratch. For a
 /// clique only those parts of the graph are triangulated that lie between its attributes.

@@ -220,8 +220,9 @@ pub(crate) fn next_steps(steps: &[Step], attributes: usize) -> Vec<Option<usize>
     steps.iter().map(next).collect()
 }
 
-/// For each step whose clique lies in an earlier one's: which. The clique of step `i` is not maximal exactly if that of an
-/// earlier step hanging on it is larger by one attribute (Blair and Peyton 1993).
+/// For each step whose clique lies in an earlier one's: which. The clique of step `i` is not
+/// maximal exactly if that of an earlier step hanging on it is larger by one attribute (Blair and
+/// Peyton 1993).
 pub(crate) fn absorbed_by(steps: &[Step], next: &[Option<usize>]) -> Vec<Option<usize>> {
     let mut absorbed_by: Vec<Option<usize>> = vec![None; steps.len()];
     for (i, step) in steps.iter().enumerate() {
@@ -280,8 +281,9 @@ impl Graph {
         graph
     }
 
-    /// Eliminates all attributes. Among those with missing links, the one with the least score, a function of the cost's
-    /// weight and its own logarithm, goes first. Returns the steps, and whether any link was missing.
+    /// Eliminates all attributes. Among those with missing links, the one with the least score, a
+    /// function of the cost's weight and its own logarithm, goes first. Returns the steps, and
+    /// whether any link was missing.
     fn eliminate(mut self, score: impl Fn(u64, u64) -> u64) -> (Vec<Step>, bool) {
         let mut filled = false;
         let mut steps = Vec::with_capacity(self.cost.len());
@@ -317,7 +319,8 @@ impl Graph {
         None
     }
 
-    /// Updates the cost of `a` after its neighbour `gone`, whose other neighbours are all neighbours of `a`, has left.
+    /// Updates the cost of `a` after its neighbour `gone`, whose other neighbours are all
+    /// neighbours of `a`, has left.
     fn forget_neighbour(&mut self, a: usize, gone: usize) {
         let (around, shared) = (&self.neighbours[a], &self.neighbours[gone]);
         let cost = &mut self.cost[a];

@@ -28,11 +28,12 @@ impl Urn {
         Urn { tree, left }
     }
 
-    /// An urn with so many balls, shared out in proportion to the weights: each colour gets its share rounded up or down
-    /// at random, so that the expectation is exact.
+    /// An urn with so many balls, shared out in proportion to the weights: each colour gets its
+    /// share rounded up or down at random, so that the expectation is exact.
     ///
     /// # Panics
-    /// If there is no weight. Weights must be finite and not negative; if all are 0, they count as equal.
+    /// If there is no weight. Weights must be finite and not negative; if all are 0, they count as
+    /// equal.
     #[must_use]
     pub fn shared_out<R: Rng>(weights: &[f64], balls: u64, rng: &mut R) -> Urn {
         let whole = Partition {
@@ -62,7 +63,8 @@ impl Urn {
     }
 }
 
-/// Turns counts into a Fenwick tree in place: entry `i` (from 1) sums the `lowest set bit of i` entries up to it.
+/// Turns counts into a Fenwick tree in place: entry `i` (from 1) sums the `lowest set bit of i`
+/// entries up to it.
 pub(crate) fn build(counts: &mut [u64]) {
     for i in 1..=counts.len() {
         let next = i + (i & i.wrapping_neg());
@@ -72,7 +74,8 @@ pub(crate) fn build(counts: &mut [u64]) {
     }
 }
 
-/// Removes the ball of the given rank and returns its colour. The rank must be below the number of balls.
+/// Removes the ball of the given rank and returns its colour. The rank must be below the number of
+/// balls.
 pub(crate) fn take(tree: &mut [u64], mut rank: u64) -> usize {
     let mut stride = tree.len().next_power_of_two();
     let mut colour = 0;

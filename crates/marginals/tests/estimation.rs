@@ -173,7 +173,8 @@ fn a_long_plain_mirror_descent_finds_nothing_better() {
     }
 }
 
-/// Entropic mirror descent with a fixed step below the inverse Lipschitz constant, on the public interface only.
+/// Entropic mirror descent with a fixed step below the inverse Lipschitz constant, on the public
+/// interface only.
 fn mirror_descent(
     measurements: &[Measurement],
     total: f64,
@@ -330,7 +331,8 @@ fn measurements_of_another_domain_are_refused() {
 
 #[test]
 fn a_start_that_cannot_be_carried_over_within_memory_is_left_behind_but_for_what_it_rules_out() {
-    // Between the two large attributes and the root lie the two that are in the root: 12^2 * 1000^2 cells.
+    // Between the two large attributes and the root lie the two that are in the root: 12^2 * 1000^2
+    // cells.
     let domain = Domain::new(vec![2, 12, 12, 2, 1000, 1000]).unwrap();
     let cliques = [vec![0, 1, 2], vec![1, 2, 3], vec![1, 3, 4], vec![2, 3, 5]];
     let factor = |attributes: &Vec<usize>| {

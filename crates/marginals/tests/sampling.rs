@@ -151,7 +151,8 @@ fn independent_rows_follow_every_pair_of_columns() {
     }
 }
 
-/// Conditioned on their cliques, rounded rows are as random as any: pairs outside the tree follow the model too.
+/// Conditioned on their cliques, rounded rows are as random as any: pairs outside the tree follow
+/// the model too.
 #[test]
 fn rounded_rows_are_shuffled_within_their_parents() {
     const ROWS: u64 = 150_000; // drawn in several blocks
@@ -240,7 +241,8 @@ fn the_number_of_threads_does_not_change_the_rows() {
     assert!(drawn_by(1) == drawn_by(3));
 }
 
-/// What is said of all rows together holds of none of the blocks that they are drawn in: those differ as samples do.
+/// What is said of all rows together holds of none of the blocks that they are drawn in: those
+/// differ as samples do.
 #[test]
 fn the_first_rows_of_many_are_a_random_sample() {
     let model = model(CLIQUE_SETS[4].1, 7);

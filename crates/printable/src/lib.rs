@@ -281,7 +281,8 @@ mod tests {
             "র\u{200d}্যাব",
             "क\u{94d}\u{200c}ष",
             // A family, a heart, a keycap, a skin tone at work, a pirate's flag.
-            "👩\u{200d}👩\u{200d}👧 ❤\u{fe0f} 1\u{fe0f}\u{20e3} 👩🏽\u{200d}⚕\u{fe0f} 🏴\u{200d}☠\u{fe0f}",
+            "👩\u{200d}👩\u{200d}👧 ❤\u{fe0f} 1\u{fe0f}\u{20e3} 👩🏽\u{200d}⚕\u{fe0f} \
+             🏴\u{200d}☠\u{fe0f}",
             "❤\u{fe0f}\u{200d}🔥",
             // A Han character in the form that a family name asks for, and a Mongolian variant.
             "葛\u{e0100}飾",

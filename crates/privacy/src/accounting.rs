@@ -6,16 +6,18 @@ use crate::parameters::{Delta, Epsilon};
 use crate::rho::Rho;
 use crate::{gdp, zcdp};
 
-/// How costs add up, and how they become (epsilon, delta). Either way a cost is stated as a [`Rho`].
+/// How costs add up, and how they become (epsilon, delta). Either way a cost is stated as a
+/// [`Rho`].
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Accounting {
-    /// Zero-concentrated differential privacy, for every mechanism: rho-zCDP adds up (Bun and Steinke
-    /// 2016, arXiv:1605.02065) and is converted by CKS20.
+    /// Zero-concentrated differential privacy, for every mechanism: rho-zCDP adds up (Bun and
+    /// Steinke 2016, arXiv:1605.02065) and is converted by CKS20.
     Zcdp,
     /// Gaussian differential privacy (Dong, Roth and Su 2022, arXiv:1905.02383), for Gaussian noise
     /// alone: mu-GDP with mu^2 = 2 rho adds up in squares and is converted exactly. For the same
-    /// (epsilon, delta) there is more rho to spend: 8 to 18 % where epsilon is 0.1 to 10 and delta 1e-9 to 1e-5.
+    /// (epsilon, delta) there is more rho to spend: 8 to 18 % where epsilon is 0.1 to 10 and delta
+    /// 1e-9 to 1e-5.
     Gdp,
 }
 
@@ -105,18 +107,18 @@ impl fmt::Display for Accounting {
     }
 }
 
-/// Beyond this epsilon conversions are not evaluated, which keeps products finite: a smaller epsilon
-/// gives a larger delta, so the result stays valid.
+/// Beyond this epsilon conversions are not evaluated, which keeps products finite: a smaller
+/// epsilon gives a larger delta, so the result stays valid.
 const LARGEST_EPSILON: f64 = 1e6;
 
-/// How much an evaluation may err, in units of 2^-52 for each of a handful of operations; the result is
-/// raised by so much.
+/// How much an evaluation may err, in units of 2^-52 for each of a handful of operations; the
+/// result is raised by so much.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slack(f64);
 
 impl Slack {
-    /// For a handful of operations, of which the logarithm and exponential of any usual libm err by at
-    /// most 1 unit in the last place.
+    /// For a handful of operations, of which the logarithm and exponential of any usual libm err by
+    /// at most 1 unit in the last place.
     pub(crate) fn of_few(self) -> f64 {
         self.0 * f64::EPSILON
     }
@@ -130,8 +132,8 @@ impl Slack {
 /// For what we state and allot.
 pub(crate) const STATED: Slack = Slack(32.0);
 
-/// For checking what another machine stated: its libm may differ from ours by a few units, but not by
-/// the difference of the two slacks.
+/// For checking what another machine stated: its libm may differ from ours by a few units, but not
+/// by the difference of the two slacks.
 pub(crate) const CHECKED: Slack = Slack(16.0);
 
 #[cfg(test)]
@@ -245,7 +247,8 @@ mod tests {
             let (epsilon, delta) = (Epsilon::new(ln_epsilon.exp()).unwrap(), Delta::new(ln_delta.exp()).unwrap());
             let rho = accounting.total(epsilon, delta);
             prop_assert!(accounting.delta(rho, epsilon) <= delta);
-            // Delta falls with epsilon but for a trace of rounding, on which the search for epsilon can end.
+            // Delta falls with epsilon but for a trace of rounding, on which the search for epsilon
+            // can end.
             let back = accounting.epsilon(rho, delta).get();
             prop_assert!(back <= epsilon.get() * (1.0 + 1e-9), "{back}");
             if rho < Rho::MAX {

@@ -7,17 +7,17 @@ use crate::Rho;
 
 /// Exact, unreleased counts over cells that do not depend on the data.
 ///
-/// Whoever makes one vouches that adding or removing one row changes one cell by at most 1, and that one
-/// id has at most as many rows as the [`Ledger`](crate::Ledger) was told. Only a ledger turns it into
-/// something to show; the values are overwritten on drop.
+/// Whoever makes one vouches that adding or removing one row changes one cell by at most 1, and
+/// that one id has at most as many rows as the [`Ledger`](crate::Ledger) was told. Only a ledger
+/// turns it into something to show; the values are overwritten on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Counts {
     cells: Vec<u32>,
 }
 
 impl Counts {
-    /// Takes the counts, one per cell. The cells must be the same for every data set: an array over a
-    /// declared domain, say, and not one cell per value that was seen (see [`KeyCounts`]).
+    /// Takes the counts, one per cell. The cells must be the same for every data set: an array over
+    /// a declared domain, say, and not one cell per value that was seen (see [`KeyCounts`]).
     pub fn from_exact(cells: Vec<u32>) -> Self {
         Self { cells }
     }
@@ -34,9 +34,9 @@ impl Counts {
 
     /// How far the counts are from a public model of them: the sum over cells of |count - model|.
     ///
-    /// The model is first rounded to multiples of 2^-20 and clamped to within 2^40 of 0 (what is not
-    /// a number counts as 0), and the sum is taken in integers and clamped at 2^42. One row more or
-    /// less therefore moves the score by at most exactly 1, whatever the model.
+    /// The model is first rounded to multiples of 2^-20 and clamped to within 2^40 of 0 (what is
+    /// not a number counts as 0), and the sum is taken in integers and clamped at 2^42. One row
+    /// more or less therefore moves the score by at most exactly 1, whatever the model.
     ///
     /// # Panics
     ///
@@ -60,8 +60,8 @@ impl Counts {
         Score(i64::try_from(sum).unwrap_or(i64::MAX).min(Score::LARGEST))
     }
 
-    /// Counts over fewer cells: cell `i` is added to cell `map[i]`. One row still changes one cell by at
-    /// most 1. The map must come from public facts or from what was released.
+    /// Counts over fewer cells: cell `i` is added to cell `map[i]`. One row still changes one cell
+    /// by at most 1. The map must come from public facts or from what was released.
     ///
     /// # Panics
     ///
@@ -78,8 +78,8 @@ impl Counts {
         Self { cells }
     }
 
-    /// Adds the counts of other rows of the same table: those of one part of it to those of another.
-    /// Both stay closed.
+    /// Adds the counts of other rows of the same table: those of one part of it to those of
+    /// another. Both stay closed.
     ///
     /// # Panics
     ///
@@ -115,9 +115,9 @@ impl fmt::Debug for Counts {
 /// Exact, unreleased counts of keys that were *observed*: which keys there are, and how many, is
 /// itself private.
 ///
-/// Whoever makes one vouches that adding or removing one row changes the count of one key by at most 1,
-/// that key appearing or disappearing with its first or last row, and that one id has at most as many
-/// rows as the ledger was told. Only
+/// Whoever makes one vouches that adding or removing one row changes the count of one key by at
+/// most 1, that key appearing or disappearing with its first or last row, and that one id has at
+/// most as many rows as the ledger was told. Only
 /// [`Ledger::release_keys`](crate::Ledger::release_keys) turns it into something to show.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct KeyCounts {
@@ -152,22 +152,22 @@ impl Score {
     pub(crate) const LARGEST: i64 = 1 << 62;
     const LARGEST_MODEL: f64 = (1_u64 << 40) as f64;
 
-    /// The score less a public amount, such as what noise alone is expected to contribute. The amount
-    /// is rounded and clamped as the models of [`Counts::l1_distance`] are, so that one row still moves
-    /// the score by at most exactly 1.
+    /// The score less a public amount, such as what noise alone is expected to contribute. The
+    /// amount is rounded and clamped as the models of [`Counts::l1_distance`] are, so that one row
+    /// still moves the score by at most exactly 1.
     #[must_use]
     pub fn less(self, amount: f64) -> Self {
         // Clamping moves scores together, never apart; |score| <= 2^62 and |amount| <= 2^60.
         Self((self.0 - Self::fixed_point(amount)).clamp(-Self::LARGEST, Self::LARGEST))
     }
 
-    /// The score times a public share of at most 1, such as a candidate's weight over the largest weight. The share is rounded
-    /// to a multiple of 2^-32 (what is not a number counts as 0, and beyond 0 and 1 it is clamped), the product down
-    /// to a unit.
+    /// The score times a public share of at most 1, such as a candidate's weight over the largest
+    /// weight. The share is rounded to a multiple of 2^-32 (what is not a number counts as 0, and
+    /// beyond 0 and 1 it is clamped), the product down to a unit.
     ///
-    /// One row still moves the score by at most exactly 1, and k rows by at most k: with a share of at most 1, two scores that are at
-    /// most k 2^20 units apart have products at most k 2^20 apart, and as that is a whole number so have the products rounded
-    /// down.
+    /// One row still moves the score by at most exactly 1, and k rows by at most k: with a share of
+    /// at most 1, two scores that are at most k 2^20 units apart have products at most k 2^20
+    /// apart, and as that is a whole number so have the products rounded down.
     #[must_use]
     pub fn times(self, share: f64) -> Self {
         const SHARE_BITS: u32 = 32;
@@ -176,7 +176,8 @@ impl Score {
             reason = "at most 2^32, and NaN becomes 0"
         )]
         let share = (share.clamp(0.0, 1.0) * (1_u64 << SHARE_BITS) as f64).round() as i128;
-        // Shifting right rounds down; the product is below 2^95, and no larger than the score once shifted.
+        // Shifting right rounds down; the product is below 2^95, and no larger than the score once
+        // shifted.
         let product = (i128::from(self.0) * share) >> SHARE_BITS;
         Self(i64::try_from(product).expect("no further from 0 than the score"))
     }
@@ -215,13 +216,14 @@ impl NoisyCounts {
         Self { values, sigma, rho }
     }
 
-    /// One value per cell: the exact count plus independent integer noise of mean 0. May be negative.
+    /// One value per cell: the exact count plus independent integer noise of mean 0. May be
+    /// negative.
     pub fn values(&self) -> &[i64] {
         &self.values
     }
 
-    /// The standard deviation of the noise in each cell; of Gaussian noise that before it is rounded, which
-    /// adds at most 1/12 to the variance.
+    /// The standard deviation of the noise in each cell; of Gaussian noise that before it is
+    /// rounded, which adds at most 1/12 to the variance.
     pub fn sigma(&self) -> f64 {
         self.sigma
     }
@@ -235,8 +237,8 @@ impl NoisyCounts {
 /// Scores with noise, paid for from a ledger: they may be shown to anyone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NoisyScores {
-    /// One per score, in their order: the exact score plus independent Gaussian noise of mean 0, rounded to a
-    /// multiple of 2^-20.
+    /// One per score, in their order: the exact score plus independent Gaussian noise of mean 0,
+    /// rounded to a multiple of 2^-20.
     pub values: Vec<f64>,
     /// The standard deviation of the noise.
     pub sigma: f64,

@@ -2,8 +2,9 @@
 //! rounding but the last.
 //!
 //! A standard normal magnitude is drawn after Karney 2016, "Sampling exactly from the normal
-//! distribution", arXiv:1303.6257, algorithm N: as a whole number and a fraction whose digits are drawn when
-//! somebody asks for them. As many are asked for as decide to which integer sigma times it is nearest.
+//! distribution", arXiv:1303.6257, algorithm N: as a whole number and a fraction whose digits are
+//! drawn when somebody asks for them. As many are asked for as decide to which integer sigma times
+//! it is nearest.
 
 use std::cmp::Ordering;
 
@@ -24,16 +25,17 @@ pub(crate) struct RoundedGaussian {
 }
 
 impl RoundedGaussian {
-    /// Noise for integers of which one id moves the first by at most `sensitivity`, in all: sigma is
-    /// sensitivity / sqrt(2 rho). For a rho above 0.
+    /// Noise for integers of which one id moves the first by at most `sensitivity`, in all: sigma
+    /// is sensitivity / sqrt(2 rho). For a rho above 0.
     pub(crate) fn costing(rho: Rho, sensitivity: u32) -> Self {
         // 1 / (2 rho) = 2^47 / units.
         let square = u128::from(sensitivity) * u128::from(sensitivity);
         Self::new(square, Rho::UNIT_BITS - 1, rho)
     }
 
-    /// Noise for `count` numbers in units of 2^-`fraction_bits`, each of which one id moves by at most
-    /// `sensitivity`: sigma is sensitivity sqrt(count / (2 rho)) 2^fraction_bits. For a rho above 0.
+    /// Noise for `count` numbers in units of 2^-`fraction_bits`, each of which one id moves by at
+    /// most `sensitivity`: sigma is sensitivity sqrt(count / (2 rho)) 2^fraction_bits. For a rho
+    /// above 0.
     pub(crate) fn costing_for_each(
         rho: Rho,
         sensitivity: u32,
@@ -63,7 +65,8 @@ impl RoundedGaussian {
         }
     }
 
-    /// Below 2^126 in magnitude: the normal magnitude is below 2^33, for else drawing it would take hours.
+    /// Below 2^126 in magnitude: the normal magnitude is below 2^33, for else drawing it would take
+    /// hours.
     pub(crate) fn sample(&self, rng: &mut NoiseRng) -> i128 {
         let mut normal = HalfNormal::sample(rng);
         let negative = rng.bits(1) == 1;
@@ -88,8 +91,8 @@ impl RoundedGaussian {
         low
     }
 
-    /// Between which integers it lies, by the first 56 digits of sigma and the fraction: as good as always
-    /// they are the same.
+    /// Between which integers it lies, by the first 56 digits of sigma and the fraction: as good as
+    /// always they are the same.
     fn bounds(&self, normal: &HalfNormal) -> (u128, u128) {
         const BITS: u32 = 56;
         let digits = (normal.whole << BITS) + u128::from(normal.fraction.first >> (64 - BITS));
@@ -198,7 +201,8 @@ impl Fraction {
         self.rest[index]
     }
 
-    /// True with the probability that is the number itself: whether another uniform number is below it.
+    /// True with the probability that is the number itself: whether another uniform number is below
+    /// it.
     fn bernoulli(&mut self, rng: &mut NoiseRng) -> bool {
         for i in 0.. {
             match rng.bits(64).cmp(&self.digit(i, rng)) {
@@ -375,8 +379,8 @@ mod tests {
             prop_assert!((nearest - expected).abs() <= 0.5 + 1e-9 * expected, "{} {}", nearest, expected);
         }
 
-        /// Numbers within 2^-127 of the one that is half past an integer: more digits must be looked at than the
-        /// first, and sometimes than there are.
+        /// Numbers within 2^-127 of the one that is half past an integer: more digits must be
+        /// looked at than the first, and sometimes than there are.
         #[test]
         fn half_past_an_integer_the_last_digit_decides(
             noise in any_noise(),
@@ -384,7 +388,8 @@ mod tests {
             seed in any::<u64>(),
         ) {
             let integer = (deviations * sigma(&noise)) as u128;
-            // The last fraction below: is_below_half_past looks at it as an interval, from itself to its successor.
+            // The last fraction below: is_below_half_past looks at it as an interval, from itself
+            // to its successor.
             let mut rng = NoiseRng::dangerous_from_seed(seed);
             let mut is_below = |number: u128| {
                 let mut ends = normal(number >> 120, number << 8);

@@ -1,18 +1,20 @@
-//! From mu-GDP with mu^2 = 2 rho to (epsilon, delta), exactly (Dong, Roth and Su 2022, arXiv:1905.02383,
-//! corollary 2.13):
+//! From mu-GDP with mu^2 = 2 rho to (epsilon, delta), exactly (Dong, Roth and Su 2022,
+//! arXiv:1905.02383, corollary 2.13):
 //!
-//! `delta = P[Z > a] - exp(epsilon) P[Z > b]` with `a = epsilon / mu - mu / 2` and `b = epsilon / mu + mu / 2`.
+//! `delta = P[Z > a] - exp(epsilon) P[Z > b]` with `a = epsilon / mu - mu / 2` and
+//! `b = epsilon / mu + mu / 2`.
 //!
 //! As `exp(epsilon)` times the density at b is the density at a, that is the density at a times the
-//! difference of Mills' ratios at a and b: what remains of the cancellation is that of the two ratios.
+//! difference of Mills' ratios at a and b: what remains of the cancellation is that of the two
+//! ratios.
 
 use crate::accounting::Slack;
 use crate::normal::{NOWHERE, density, mills_ratio};
 
 /// The least delta for rho > 0 and 0 <= epsilon <= 10^6, rounded up; within [0, 1].
 ///
-/// Each factor is bounded from above: delta grows with mu, and the difference of the ratios when its ends
-/// move apart.
+/// Each factor is bounded from above: delta grows with mu, and the difference of the ratios when
+/// its ends move apart.
 pub(crate) fn delta(rho: f64, epsilon: f64, slack: Slack) -> f64 {
     let mu = (2.0 * rho).sqrt().next_up();
     let (ratio, half) = (epsilon / mu, mu / 2.0);

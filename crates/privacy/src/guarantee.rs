@@ -11,8 +11,8 @@ use crate::rho::Rho;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Neighbours {
-    /// One is the other with everything about one id added or removed. What epsilon and delta of the
-    /// ledger speak of.
+    /// One is the other with everything about one id added or removed. What epsilon and delta of
+    /// the ledger speak of.
     AddRemove,
     /// One is the other with the values of one id changed.
     ReplaceOne,
@@ -21,8 +21,8 @@ pub enum Neighbours {
 /// What the entries of a ledger guarantee together, for one kind of neighbours.
 ///
 /// It counts what was spent, and so takes for granted that how much to spend, and on which kinds of
-/// mechanism, was planned beforehand. Where that was decided in view of earlier results, the epsilon
-/// and delta of the ledger still hold for adding or removing one id.
+/// mechanism, was planned beforehand. Where that was decided in view of earlier results, the
+/// epsilon and delta of the ledger still hold for adding or removing one id.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guarantee {
@@ -110,8 +110,8 @@ impl Guarantee {
 pub(crate) struct StatedRows(Option<NonZeroU32>);
 
 impl StatedRows {
-    /// Two guarantees together hold for as many rows as the lesser of them. Where they differ that is
-    /// said even of one row: a reader who knows that an id may have more would not expect it.
+    /// Two guarantees together hold for as many rows as the lesser of them. Where they differ that
+    /// is said even of one row: a reader who knows that an id may have more would not expect it.
     pub(crate) fn and(self, other: Self) -> Self {
         let rows = |it: Self| it.0.unwrap_or(NonZeroU32::MIN);
         match self == other {
@@ -134,7 +134,8 @@ pub(crate) struct Promise {
     pub(crate) delta: Delta,
     pub(crate) accounting: Accounting,
     pub(crate) rows_per_id: NonZeroU32,
-    /// Kept for thresholding. It counts whole, spent or not: whether it is spent can depend on what earlier spends showed.
+    /// Kept for thresholding. It counts whole, spent or not: whether it is spent can depend on what
+    /// earlier spends showed.
     pub(crate) threshold_delta: Option<Delta>,
 }
 
@@ -142,8 +143,8 @@ impl Promise {
     /// With sensitivities up to this, sums of squares stay in range.
     const MAX_ROWS_PER_ID: u32 = 1 << 16;
 
-    /// Refuses more rows per id than there is room for, and a threshold delta that leaves nothing to the
-    /// conversion.
+    /// Refuses more rows per id than there is room for, and a threshold delta that leaves nothing
+    /// to the conversion.
     pub(crate) fn checked(self) -> Result<Self, InvalidParameter> {
         if self.rows_per_id.get() > Self::MAX_ROWS_PER_ID {
             return Err(InvalidParameter::RowsPerId(self.rows_per_id));
@@ -160,7 +161,8 @@ impl Promise {
         self.accounting.total(self.epsilon, self.conversion())
     }
 
-    /// The least epsilon, rounded up to two significant digits, with which it would allow to spend so much.
+    /// The least epsilon, rounded up to two significant digits, with which it would allow to spend
+    /// so much.
     pub(crate) fn least_epsilon(self, total: f64) -> Epsilon {
         let total = if total.is_finite() {
             total
@@ -240,7 +242,8 @@ impl Promise {
             .iter()
             .map(|entry| u128::from(entry.rho().units()) * factor(neighbours, entry.mechanism()))
             .sum();
-        // Changing one id takes its rows from some keys and adds them to others, and either can pass the threshold.
+        // Changing one id takes its rows from some keys and adds them to others, and either can
+        // pass the threshold.
         let keys = match neighbours {
             Neighbours::AddRemove => 1.0,
             Neighbours::ReplaceOne => 2.0,
@@ -258,15 +261,16 @@ impl Promise {
     }
 }
 
-/// By how much a rho stated for adding or removing one id grows. Changing the values of one id takes its rows, as many as
-/// the sensitivity is, from some cells or keys and adds as many to others.
+/// By how much a rho stated for adding or removing one id grows. Changing the values of one id
+/// takes its rows, as many as the sensitivity is, from some cells or keys and adds as many to
+/// others.
 fn factor(neighbours: Neighbours, mechanism: &Mechanism) -> u128 {
     match (neighbours, mechanism) {
         (Neighbours::AddRemove, _) => 1,
         // The squared L2 distance is at most twice the sensitivity's square.
         (Neighbours::ReplaceOne, Mechanism::Gaussian { .. } | Mechanism::Threshold { .. }) => 2,
-        // The L1 distance is twice the sensitivity, or each score moves by as much: twice the mu or epsilon, whose
-        // square is the cost.
+        // The L1 distance is twice the sensitivity, or each score moves by as much: twice the mu or
+        // epsilon, whose square is the cost.
         (
             Neighbours::ReplaceOne,
             Mechanism::GaussianScores { .. }

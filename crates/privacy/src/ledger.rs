@@ -32,7 +32,8 @@ pub enum LedgerError {
     },
     /// It costs more of the delta that is kept for thresholding than what remains.
     #[error(
-        "`{label}` asks for delta {asked}, but the ledger has only {remaining:e} left for thresholding"
+        "`{label}` asks for delta {asked}, but the ledger has only {remaining:e} left for \
+         thresholding"
     )]
     OverThresholdDelta {
         /// What the spend was for.
@@ -56,7 +57,8 @@ pub enum LedgerError {
     },
     /// The accounting covers Gaussian noise only.
     #[error(
-        "`{label}` is not Gaussian noise, which is all that GDP accounts for: open the ledger with zCDP"
+        "`{label}` is not Gaussian noise, which is all that GDP accounts for: open the ledger with \
+         zCDP"
     )]
     NotGaussian {
         /// What the spend was for.
@@ -73,11 +75,12 @@ pub struct LedgerOptions {
     pub delta: Delta,
     /// How costs add up.
     pub accounting: Accounting,
-    /// The share of delta, between 0 and 1 and rounded down, that is kept for [`Ledger::release_keys`]. The
-    /// rest is that of the conversion. Without it nothing can be released by thresholding.
+    /// The share of delta, between 0 and 1 and rounded down, that is kept for
+    /// [`Ledger::release_keys`]. The rest is that of the conversion. Without it nothing can be
+    /// released by thresholding.
     pub threshold_share: Option<f64>,
-    /// How many rows of a joined table one id has at most: the product of the parties' bounds, at most
-    /// 65536. Sensitivities, and noise with them, are so many times larger.
+    /// How many rows of a joined table one id has at most: the product of the parties' bounds, at
+    /// most 65536. Sensitivities, and noise with them, are so many times larger.
     pub rows_per_id: NonZeroU32,
 }
 
@@ -97,10 +100,11 @@ impl LedgerOptions {
 /// A privacy budget and what became of it, for one data set.
 ///
 /// It is promised that everything its methods return, together, is (epsilon, delta)-differentially
-/// private when everything about one id, at most `rows_per_id` rows, is added or removed. Each spend may
-/// depend on what the ones before returned: a ledger is a privacy filter (Whitehouse, Ramdas, Rogers and Wu 2023,
-/// arXiv:2203.05481, for zCDP; Smith and Thakurta 2022, arXiv:2210.17520, for GDP). Each is written down before its noise is drawn, and one that the budget does not
-/// cover draws nothing. A ledger cannot be cloned.
+/// private when everything about one id, at most `rows_per_id` rows, is added or removed. Each
+/// spend may depend on what the ones before returned: a ledger is a privacy filter (Whitehouse,
+/// Ramdas, Rogers and Wu 2023, arXiv:2203.05481, for zCDP; Smith and Thakurta 2022,
+/// arXiv:2210.17520, for GDP). Each is written down before its noise is drawn, and one that the
+/// budget does not cover draws nothing. A ledger cannot be cloned.
 ///
 /// The promise is per ledger: two ledgers opened for the same data add up, which nothing here can
 /// notice.
@@ -115,12 +119,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// With a share of delta for thresholding, what is conditioned on no key of one id alone passing has the
-    /// rest: (rho, d1)-approximate zCDP, or GDP but for a probability of d1, and the conversion of rho with d2
-    /// give (epsilon, d1 + d2)-DP (Bun and Steinke 2016, section 8).
+    /// With a share of delta for thresholding, what is conditioned on no key of one id alone
+    /// passing has the rest: (rho, d1)-approximate zCDP, or GDP but for a probability of d1, and
+    /// the conversion of rho with d2 give (epsilon, d1 + d2)-DP (Bun and Steinke 2016, section 8).
     ///
     /// # Errors
-    /// If the share is not between 0 and 1, or leaves nothing on one side, or there are too many rows per id.
+    /// If the share is not between 0 and 1, or leaves nothing on one side, or there are too many
+    /// rows per id.
     pub fn open(options: LedgerOptions) -> Result<Self, InvalidParameter> {
         let kept = |share: f64| {
             let refused = InvalidParameter::ThresholdShare(share);
@@ -158,8 +163,9 @@ impl Ledger {
         self.promise.epsilon
     }
 
-    /// An epsilon, rounded up to two significant digits, with which a ledger opened otherwise like this one has at least so much rho
-    /// to spend; hardly any smaller one would do. Infinite amounts, and what is not a number, count as the largest.
+    /// An epsilon, rounded up to two significant digits, with which a ledger opened otherwise like
+    /// this one has at least so much rho to spend; hardly any smaller one would do. Infinite
+    /// amounts, and what is not a number, count as the largest.
     pub fn least_epsilon(&self, total: f64) -> Epsilon {
         self.promise.least_epsilon(total)
     }
@@ -169,7 +175,8 @@ impl Ledger {
         self.promise.rows_per_id
     }
 
-    /// The sigma of a measurement that costs rho: `rows_per_id` times the square root of 1 / (2 rho).
+    /// The sigma of a measurement that costs rho: `rows_per_id` times the square root of 1 / (2
+    /// rho).
     pub fn sigma(&self, rho: Rho) -> f64 {
         sigma_of_counts(rho, self.rows())
     }
@@ -202,12 +209,12 @@ impl Ledger {
         Delta::from_units_down(self.remaining_threshold_units())
     }
 
-    /// Adds independent Gaussian noise with sigma = `rows_per_id` / sqrt(2 rho) to each cell, rounded to
-    /// integers.
+    /// Adds independent Gaussian noise with sigma = `rows_per_id` / sqrt(2 rho) to each cell,
+    /// rounded to integers.
     ///
-    /// Counts are integers, so that this is the Gaussian mechanism, rounded afterwards: it costs rho, and is
-    /// mu-GDP with mu^2 = 2 rho (one id changes cells by at most `rows_per_id` in all, which is also the L2
-    /// sensitivity). Changing one id's values costs 2 rho.
+    /// Counts are integers, so that this is the Gaussian mechanism, rounded afterwards: it costs
+    /// rho, and is mu-GDP with mu^2 = 2 rho (one id changes cells by at most `rows_per_id` in all,
+    /// which is also the L2 sensitivity). Changing one id's values costs 2 rho.
     pub fn measure(
         &mut self,
         label: &str,
@@ -230,13 +237,13 @@ impl Ledger {
         Ok(NoisyCounts::new(values, sigma, rho))
     }
 
-    /// Adds independent Gaussian noise with sigma = `rows_per_id` sqrt(n / (2 rho)) to each of n scores,
-    /// rounded to multiples of 2^-20.
+    /// Adds independent Gaussian noise with sigma = `rows_per_id` sqrt(n / (2 rho)) to each of n
+    /// scores, rounded to multiples of 2^-20.
     ///
-    /// Scores are such multiples, so that this is the Gaussian mechanism, rounded afterwards: it costs rho for
-    /// all of them together, and is mu-GDP with mu^2 = 2 rho (one id moves each score by at most
-    /// `rows_per_id`, and all by sqrt(n) times that in L2). Changing one id's values costs 4 rho. What is
-    /// scored must come from public facts or from what was released.
+    /// Scores are such multiples, so that this is the Gaussian mechanism, rounded afterwards: it
+    /// costs rho for all of them together, and is mu-GDP with mu^2 = 2 rho (one id moves each score
+    /// by at most `rows_per_id`, and all by sqrt(n) times that in L2). Changing one id's values
+    /// costs 4 rho. What is scored must come from public facts or from what was released.
     pub fn measure_scores(
         &mut self,
         label: &str,
@@ -267,8 +274,8 @@ impl Ledger {
         Ok(NoisyScores { values, sigma })
     }
 
-    /// Adds independent discrete Laplace noise of scale `rows_per_id` / epsilon to each cell, the inverse of
-    /// the scale rounded down to a multiple of 2^-32.
+    /// Adds independent discrete Laplace noise of scale `rows_per_id` / epsilon to each cell, the
+    /// inverse of the scale rounded down to a multiple of 2^-32.
     ///
     /// This alone is epsilon-differentially private. It costs epsilon^2 / 2 in rho, rounded up;
     /// changing one id's values costs 2 epsilon, that is four times the rho.
@@ -305,13 +312,14 @@ impl Ledger {
         Ok(NoisyCounts::new(values, sigma, rho))
     }
 
-    /// Selects a candidate of high score: i with probability proportional to
-    /// exp(epsilon q_i / (2 `rows_per_id`)), with epsilon = sqrt(8 rho), its ratio to `rows_per_id` rounded
-    /// down to a multiple of 2^-32. Returns its index.
+    /// Selects a candidate of high score: i with probability proportional to exp(epsilon q_i / (2
+    /// `rows_per_id`)), with epsilon = sqrt(8 rho), its ratio to `rows_per_id` rounded down to a
+    /// multiple of 2^-32. Returns its index.
     ///
-    /// Costs rho: the mechanism is epsilon-bounded-range, and so satisfies epsilon^2 / 8 zCDP (Cesar
-    /// and Rogers 2021, arXiv:2004.07223). Changing one id's values moves scores by up to twice as much and
-    /// costs four times the rho. The candidates must come from public facts or from what was released.
+    /// Costs rho: the mechanism is epsilon-bounded-range, and so satisfies epsilon^2 / 8 zCDP
+    /// (Cesar and Rogers 2021, arXiv:2004.07223). Changing one id's values moves scores by up to
+    /// twice as much and costs four times the rho. The candidates must come from public facts or
+    /// from what was released.
     pub fn select(
         &mut self,
         label: &str,
@@ -336,12 +344,12 @@ impl Ledger {
     /// Releases the keys that enough ids have, as (index of the key, noisy count).
     ///
     /// Noise is that of [`Ledger::measure`], and a key is released if its noisy count exceeds
-    /// `rows_per_id` + T, where noise exceeds T with probability at most delta / `rows_per_id`: one id alone
-    /// can have so many keys. Costs (rho, delta), and changing one id's values twice that. Neither the number
-    /// of keys nor that of the ids is recorded.
+    /// `rows_per_id` + T, where noise exceeds T with probability at most delta / `rows_per_id`: one
+    /// id alone can have so many keys. Costs (rho, delta), and changing one id's values twice that.
+    /// Neither the number of keys nor that of the ids is recorded.
     ///
-    /// The indices point into a private list, and so tell how many keys come before: put the keys in
-    /// their place, in an order of their own (sorted, say), before showing anything.
+    /// The indices point into a private list, and so tell how many keys come before: put the keys
+    /// in their place, in an order of their own (sorted, say), before showing anything.
     pub fn release_keys(
         &mut self,
         label: &str,
@@ -368,7 +376,8 @@ impl Ledger {
             .collect())
     }
 
-    /// Records where the domain of what is measured comes from. Of several sources the weakest stays.
+    /// Records where the domain of what is measured comes from. Of several sources the weakest
+    /// stays.
     pub fn note_domain(&mut self, source: DomainSource) {
         self.domain = self.domain.max(source);
     }

@@ -7,21 +7,23 @@
 //! # What is promised
 //!
 //! Two data sets are *neighbours* when one is the other with everything about one id added or
-//! removed, which is at most `rows_per_id` rows. A closed ledger promises (epsilon, delta)-differential
-//! privacy for that relation, whatever the adaptive order of its spends, provided that
+//! removed, which is at most `rows_per_id` rows. A closed ledger promises (epsilon,
+//! delta)-differential privacy for that relation, whatever the adaptive order of its spends,
+//! provided that
 //!
-//! - adding or removing one row changes one cell of each [`Counts`] (one key of each [`KeyCounts`]) by
-//!   at most 1, and no id has more rows than was told, which is what whoever builds them vouches for, and
+//! - adding or removing one row changes one cell of each [`Counts`] (one key of each [`KeyCounts`])
+//!   by at most 1, and no id has more rows than was told, which is what whoever builds them vouches
+//!   for, and
 //! - cells, models, labels, weights and candidates come from public facts or from what this ledger
 //!   has released.
 //!
-//! [`Accounting`] is zero-concentrated differential privacy, or Gaussian differential privacy where all
-//! noise is Gaussian, with exact sums in fixed point. Gaussian noise is drawn exactly and rounded to
-//! integers (to multiples of 2^-20, for scores): what it is added to are such numbers, so that rounding is
-//! post-processing and every theorem on Gaussian noise holds as it stands. Conversion of zCDP and the other
-//! noise are those of Canonne, Kamath and Steinke 2020 (arXiv:2004.00010), called CKS20 below. All rounding is
-//! against us. The guarantee for *changing* one id's values is weaker and is stated beside it in every
-//! [`LedgerRecord`].
+//! [`Accounting`] is zero-concentrated differential privacy, or Gaussian differential privacy where
+//! all noise is Gaussian, with exact sums in fixed point. Gaussian noise is drawn exactly and
+//! rounded to integers (to multiples of 2^-20, for scores): what it is added to are such numbers,
+//! so that rounding is post-processing and every theorem on Gaussian noise holds as it stands.
+//! Conversion of zCDP and the other noise are those of Canonne, Kamath and Steinke 2020
+//! (arXiv:2004.00010), called CKS20 below. All rounding is against us. The guarantee for *changing*
+//! one id's values is weaker and is stated beside it in every [`LedgerRecord`].
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -45,7 +47,8 @@
 //! # What is not promised
 //!
 //! The samplers do not run in constant time: how long a spend takes depends on the noise, and in
-//! [`Ledger::select`] on the scores. Who can time them learns something that no ledger accounts for.
+//! [`Ledger::select`] on the scores. Who can time them learns something that no ledger accounts
+//! for.
 #![forbid(unsafe_code)]
 
 mod accounting;

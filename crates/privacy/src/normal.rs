@@ -12,14 +12,14 @@ pub(crate) fn upper_tail(x: f64, slack: Slack) -> f64 {
 
 /// An upper bound on the density at x, for |x| <= [`NOWHERE`].
 ///
-/// The exponent is at most 800 and off by 1.5 units of 2^-53 of it, which moves the value by a factor of
-/// 1 + 600 * 2^-52 at most; the other operations hardly count.
+/// The exponent is at most 800 and off by 1.5 units of 2^-53 of it, which moves the value by a
+/// factor of 1 + 600 * 2^-52 at most; the other operations hardly count.
 pub(crate) fn density(x: f64, slack: Slack) -> f64 {
     (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * (1.0 + slack.of_many())
 }
 
-/// A lower and an upper bound on Mills' ratio, P[Z > x] divided by the density at x, for x >= -[`NOWHERE`].
-/// It falls with x.
+/// A lower and an upper bound on Mills' ratio, P[Z > x] divided by the density at x, for x >=
+/// -[`NOWHERE`]. It falls with x.
 pub(crate) fn mills_ratio(x: f64, slack: Slack) -> (f64, f64) {
     let (low, high) = ratio_between(x);
     (
@@ -48,14 +48,14 @@ fn over_density(x: f64) -> f64 {
     std::f64::consts::FRAC_PI_2.sqrt() * (x * x / 2.0).exp()
 }
 
-/// An even number: such convergents lie above, the odd ones below. At x = 1.5, where they are farthest
-/// apart, they differ by less than 1e-16 of the ratio.
+/// An even number: such convergents lie above, the odd ones below. At x = 1.5, where they are
+/// farthest apart, they differ by less than 1e-16 of the ratio.
 const TERMS: u32 = 200;
 
 /// Laplace's continued fraction 1/(x + 1/(x + 2/(x + 3/(x + ...)))).
 ///
-/// Evaluated from the inside: an error of the inner fraction becomes a smaller relative error of the next,
-/// to which two roundings add, so that 200 terms err by less than 200 units of 2^-52.
+/// Evaluated from the inside: an error of the inner fraction becomes a smaller relative error of
+/// the next, to which two roundings add, so that 200 terms err by less than 200 units of 2^-52.
 fn convergent(x: f64, terms: u32) -> f64 {
     (1..=terms)
         .rev()
@@ -63,10 +63,11 @@ fn convergent(x: f64, terms: u32) -> f64 {
         .recip()
 }
 
-/// P[0 < Z < x] divided by the density at x: the sum of x^(2n + 1) / (2n + 1)!! over n >= 0, for |x| < 1.5.
+/// P[0 < Z < x] divided by the density at x: the sum of x^(2n + 1) / (2n + 1)!! over n >= 0, for
+/// |x| < 1.5.
 ///
-/// All terms have the sign of x; those left out are below 1e-24. What remains of `over_density` without it is at
-/// least 0.15 times the sum, so that roundings grow by little.
+/// All terms have the sign of x; those left out are below 1e-24. What remains of `over_density`
+/// without it is at least 0.15 times the sum, so that roundings grow by little.
 fn odd_series(x: f64) -> f64 {
     let (mut term, mut sum) = (x, x);
     for n in 1..25_u32 {

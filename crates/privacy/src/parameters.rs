@@ -9,12 +9,14 @@ use thiserror::Error;
 pub enum InvalidParameter {
     /// Not a finite number above zero.
     #[error(
-        "epsilon is {0}, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+        "epsilon is {0}, but it must be a finite number above 0; common choices lie between 0.1 \
+         and 10"
     )]
     Epsilon(f64),
     /// Not strictly between 0 and 1.
     #[error(
-        "delta is {0}, but it must lie between 0 and 1; choose far less than one over the number of people, such as 1e-9"
+        "delta is {0}, but it must lie between 0 and 1; choose far less than one over the number \
+         of people, such as 1e-9"
     )]
     Delta(f64),
     /// Not a whole number of units of 2^-48 within [0, 32).
@@ -22,7 +24,8 @@ pub enum InvalidParameter {
     Rho(f64),
     /// The part of delta to keep for thresholding is not strictly between 0 and 1.
     #[error(
-        "the share of delta kept for thresholding is {0}, but it must lie between 0 and 1 and leave some on both sides"
+        "the share of delta kept for thresholding is {0}, but it must lie between 0 and 1 and \
+         leave some on both sides"
     )]
     ThresholdShare(f64),
     /// One id may have more rows than accounting is made for.
@@ -30,7 +33,8 @@ pub enum InvalidParameter {
     RowsPerId(NonZeroU32),
     /// A weight is negative, not finite, or none is above zero.
     #[error(
-        "a budget cannot be split by the weights given: each must be finite and at least 0, and one above 0"
+        "a budget cannot be split by the weights given: each must be finite and at least 0, and \
+         one above 0"
     )]
     Weights,
 }
@@ -154,8 +158,8 @@ impl Delta {
         } else {
             fraction | 1 << MANTISSA_BITS
         });
-        // In units: mantissa * 2^(max(exponent, 1) - 948). As the value is below 1, exponent <= 1022
-        // and the shift to the left is at most 74, so that 53 + 74 = 127 bits hold the result.
+        // In units: mantissa * 2^(max(exponent, 1) - 948). As the value is below 1, exponent <=
+        // 1022 and the shift to the left is at most 74, so that 53 + 74 = 127 bits hold the result.
         let exponent = exponent.max(1);
         if exponent >= 948 {
             return (mantissa << (exponent - 948), true);

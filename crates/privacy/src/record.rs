@@ -57,8 +57,8 @@ pub enum RecordError {
     Prior(Box<RecordError>),
 }
 
-/// Where the columns' domain came from: the list of cells that were counted, which every guarantee takes to be the same for all
-/// data.
+/// Where the columns' domain came from: the list of cells that were counted, which every guarantee
+/// takes to be the same for all data.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DomainSource {
@@ -113,22 +113,24 @@ pub struct Entry {
 pub enum Mechanism {
     /// [`Ledger::measure`](crate::Ledger::measure)
     Gaussian {
-        /// Of the noise before it is rounded to integers: the square root of 1 / (2 rho), times the rows per id.
+        /// Of the noise before it is rounded to integers: the square root of 1 / (2 rho), times the
+        /// rows per id.
         sigma: f64,
         /// How many counts got noise.
         cells: u64,
     },
     /// [`Ledger::measure_scores`](crate::Ledger::measure_scores)
     GaussianScores {
-        /// Of the noise before it is rounded to multiples of 2^-20: the square root of scores / (2 rho), times the
-        /// rows per id.
+        /// Of the noise before it is rounded to multiples of 2^-20: the square root of scores / (2
+        /// rho), times the rows per id.
         sigma: f64,
         /// How many scores got noise.
         scores: u64,
     },
     /// [`Ledger::measure_laplace`](crate::Ledger::measure_laplace)
     DiscreteLaplace {
-        /// The rows per id divided by the scale; alone, the measurement is epsilon-differentially private.
+        /// The rows per id divided by the scale; alone, the measurement is epsilon-differentially
+        /// private.
         epsilon: f64,
         /// How many counts got noise.
         cells: u64,
@@ -142,7 +144,8 @@ pub enum Mechanism {
     },
     /// [`Ledger::release_keys`](crate::Ledger::release_keys)
     Threshold {
-        /// Of the noise before it is rounded to integers: the square root of 1 / (2 rho), times the rows per id.
+        /// Of the noise before it is rounded to integers: the square root of 1 / (2 rho), times the
+        /// rows per id.
         sigma: f64,
         /// Keys whose noisy count is above it were released.
         threshold: i64,
@@ -265,11 +268,11 @@ impl LedgerRecord {
         guaranteed_rows(self.rows_per_id, &self.prior)
     }
 
-    /// Recomputes everything: each entry's cost from its mechanism, the sums, that the total converts
-    /// to at most the stated epsilon and delta, and the guarantees.
+    /// Recomputes everything: each entry's cost from its mechanism, the sums, that the total
+    /// converts to at most the stated epsilon and delta, and the guarantees.
     ///
-    /// It cannot know whether the entries are all that happened: that is what evidence over the record
-    /// is for.
+    /// It cannot know whether the entries are all that happened: that is what evidence over the
+    /// record is for.
     pub fn check(&self) -> Result<(), RecordError> {
         let promise = Promise {
             epsilon: self.epsilon,

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::InvalidParameter;
 
-/// A budget or cost, as an exact multiple of 2^-48 below 32: rho of zero-concentrated differential privacy,
-/// or mu^2 / 2 of Gaussian differential privacy (see [`Accounting`](crate::Accounting)).
+/// A budget or cost, as an exact multiple of 2^-48 below 32: rho of zero-concentrated differential
+/// privacy, or mu^2 / 2 of Gaussian differential privacy (see [`Accounting`](crate::Accounting)).
 ///
-/// Sums and splits are exact, and so is every value as an `f64` (53 bits). A rho of 32 already allows
-/// measurements with noise of standard deviation 1/8, that is none: more would buy nothing.
+/// Sums and splits are exact, and so is every value as an `f64` (53 bits). A rho of 32 already
+/// allows measurements with noise of standard deviation 1/8, that is none: more would buy nothing.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Rho(u64);
@@ -37,8 +37,8 @@ impl Rho {
     }
 
     /// Parts in proportion to the weights, adding up to exactly the whole. Each is its exact share
-    /// (by weights that are rounded to 2^-32 of the heaviest) rounded down, and the heaviest takes what
-    /// remains. A part may be zero.
+    /// (by weights that are rounded to 2^-32 of the heaviest) rounded down, and the heaviest takes
+    /// what remains. A part may be zero.
     pub fn split(self, weights: &[f64]) -> Result<Vec<Self>, InvalidParameter> {
         let heaviest = weights.iter().copied().fold(0.0, f64::max);
         if !(heaviest > 0.0
@@ -80,8 +80,8 @@ impl Rho {
         self.0 as f64 / Self::UNITS_PER_ONE
     }
 
-    /// The square root of 1 / (2 rho): the standard deviation of Gaussian noise that costs this where one id
-    /// has one row (see [`Ledger::sigma`](crate::Ledger::sigma)). Infinite at zero.
+    /// The square root of 1 / (2 rho): the standard deviation of Gaussian noise that costs this
+    /// where one id has one row (see [`Ledger::sigma`](crate::Ledger::sigma)). Infinite at zero.
     pub fn sigma(self) -> f64 {
         (1.0 / (2.0 * self.get())).sqrt()
     }

@@ -41,8 +41,8 @@ impl NoiseRng {
         }
     }
 
-    /// A uniform integer below the bound, which is at least 1. Without bias: of the integers below the
-    /// next power of two, those beyond the bound are drawn again.
+    /// A uniform integer below the bound, which is at least 1. Without bias: of the integers below
+    /// the next power of two, those beyond the bound are drawn again.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         let width = u64::BITS - (bound - 1).leading_zeros();
         loop {

@@ -57,8 +57,8 @@ fn geometric(rng: &mut NoiseRng) -> u64 {
     successes
 }
 
-/// An integer x >= 0 with probability proportional to exp(-x / 2^bits), bits <= 32: the inner part of
-/// CKS20, algorithm 2. Below (2^32 + 1) 2^bits <= 2^65.
+/// An integer x >= 0 with probability proportional to exp(-x / 2^bits), bits <= 32: the inner part
+/// of CKS20, algorithm 2. Below (2^32 + 1) 2^bits <= 2^65.
 fn dyadic_geometric(rng: &mut NoiseRng, bits: u32) -> u128 {
     loop {
         let low = rng.bits(bits);
@@ -69,8 +69,8 @@ fn dyadic_geometric(rng: &mut NoiseRng, bits: u32) -> u128 {
 }
 
 /// The discrete Laplace distribution: y with probability proportional to exp(-lambda |y|), for
-/// lambda = units / 2^32 and units >= 1. Integers of which one id moves the sum by at most `sensitivity`
-/// get epsilon-differential privacy for epsilon = sensitivity lambda.
+/// lambda = units / 2^32 and units >= 1. Integers of which one id moves the sum by at most
+/// `sensitivity` get epsilon-differential privacy for epsilon = sensitivity lambda.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DiscreteLaplace {
     units: u64,

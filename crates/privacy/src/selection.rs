@@ -1,16 +1,17 @@
-//! The exponential mechanism, exactly: candidate i with probability proportional to
-//! exp(epsilon q_i / (2 sensitivity)), where one id moves each score q_i by at most the sensitivity.
+//! The exponential mechanism, exactly: candidate i with probability proportional to exp(epsilon q_i
+//! / (2 sensitivity)), where one id moves each score q_i by at most the sensitivity.
 //!
 //! That is epsilon-bounded-range, and so costs epsilon^2 / 8 in rho (Cesar and Rogers 2021,
-//! arXiv:2004.07223; Rogers and Steinke 2021): half the exponent's factor for general scores, and the
-//! constant 1/8 instead of the 1/2 of pure epsilon-DP.
+//! arXiv:2004.07223; Rogers and Steinke 2021): half the exponent's factor for general scores, and
+//! the constant 1/8 instead of the 1/2 of pure epsilon-DP.
 
 use crate::Rho;
 use crate::counts::Score;
 use crate::rng::NoiseRng;
 use crate::sampler::bernoulli_exp;
 
-/// What a score's unit is worth, epsilon / sensitivity, in units of 2^-32, so that exponents are exact.
+/// What a score's unit is worth, epsilon / sensitivity, in units of 2^-32, so that exponents are
+/// exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SelectionEpsilon {
     units: u64,
@@ -22,7 +23,8 @@ impl SelectionEpsilon {
 
     /// The largest epsilon with epsilon^2 / 8 <= rho.
     pub(crate) fn affordable(rho: Rho, sensitivity: u32) -> Self {
-        // (sensitivity units 2^-32)^2 <= 8 rho.units 2^-48 = rho.units 2^-45; the product is below 2^72.
+        // (sensitivity units 2^-32)^2 <= 8 rho.units 2^-48 = rho.units 2^-45; the product is below
+        // 2^72.
         let square = u128::from(rho.units()) << (2 * Self::BITS - (Rho::UNIT_BITS - 3));
         let units = square.isqrt() / u128::from(sensitivity);
         Self {
@@ -40,8 +42,9 @@ impl SelectionEpsilon {
 
 /// One of the candidates, of which there is at least one.
 ///
-/// A candidate drawn uniformly is accepted with probability exp(-epsilon (max - q) / (2 sensitivity)). Of n candidates
-/// the best is always accepted, so that n tries are expected at most; a hopeless one fails early.
+/// A candidate drawn uniformly is accepted with probability exp(-epsilon (max - q) / (2
+/// sensitivity)). Of n candidates the best is always accepted, so that n tries are expected at
+/// most; a hopeless one fails early.
 pub(crate) fn exponential_mechanism(
     rng: &mut NoiseRng,
     scores: &[Score],

@@ -4,8 +4,8 @@ use crate::Delta;
 use crate::accounting::{STATED, Slack};
 use crate::normal::{NOWHERE, upper_tail};
 
-/// The least T for which our bound on the probability that one of `keys` keys gets noise above T is at most
-/// delta, the noise being that of a Gaussian of this sigma, rounded.
+/// The least T for which our bound on the probability that one of `keys` keys gets noise above T is
+/// at most delta, the noise being that of a Gaussian of this sigma, rounded.
 ///
 /// None when there is no such T up to 2^60: for infinite noise and for a delta below 1e-300.
 pub(crate) fn threshold(sigma: f64, keys: u32, delta: Delta) -> Option<i64> {
@@ -14,7 +14,8 @@ pub(crate) fn threshold(sigma: f64, keys: u32, delta: Delta) -> Option<i64> {
     if !enough(high) {
         return None;
     }
-    // Invariant: `high` is enough, `low` is not (or is below any allowed T). The bound falls with T.
+    // Invariant: `high` is enough, `low` is not (or is below any allowed T). The bound falls with
+    // T.
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         if enough(middle) {
@@ -28,7 +29,8 @@ pub(crate) fn threshold(sigma: f64, keys: u32, delta: Delta) -> Option<i64> {
 
 /// An upper bound on `keys` times P[round(sigma Z) > t], for t >= 0 and standard normal Z.
 ///
-/// The event is sigma Z > t + 1/2. Where that is so improbable that rounding is hard to bound, 1e-300 is taken.
+/// The event is sigma Z > t + 1/2. Where that is so improbable that rounding is hard to bound,
+/// 1e-300 is taken.
 pub(crate) fn tail_bound(sigma: f64, keys: u32, t: i64, slack: Slack) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "the deviations are lowered")]
     let least = t as f64 + 0.5;

@@ -20,7 +20,8 @@ pub(crate) fn delta(rho: f64, epsilon: f64, slack: Slack) -> f64 {
 }
 
 /// `alpha - 1` at which `ln_delta_at` is least. It is convex in alpha (second derivative
-/// `2 rho + 1/(alpha - 1) - 1/alpha > 0`), so its derivative has one root: bisection on a log scale.
+/// `2 rho + 1/(alpha - 1) - 1/alpha > 0`), so its derivative has one root: bisection on a log
+/// scale.
 fn best_order(rho: f64, epsilon: f64) -> f64 {
     let derivative = |a: f64| (1.0 + 2.0 * a) * rho - epsilon - (1.0 / a).ln_1p();
     let (mut low, mut high) = (-40.0_f64, 80.0_f64);
@@ -77,7 +78,8 @@ mod tests {
                 stated <= best * (1.0 + 1e-9) || best < 1e-300,
                 "rho {rho}, epsilon {epsilon}"
             );
-            // ... and ours is an evaluation of the same bound, so it cannot be far below the grid's.
+            // ... and ours is an evaluation of the same bound, so it cannot be far below the
+            // grid's.
             assert!(
                 stated >= best * (1.0 - 2e-3) || best < 1e-300,
                 "rho {rho}, epsilon {epsilon}"

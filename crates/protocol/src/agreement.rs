@@ -8,8 +8,8 @@ use crate::names::{AgreementHash, fixed};
 /// Longest that either file may be.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
 
-/// The exact bytes of `service.yaml` and `runtime.yaml`. They are UTF-8 and at most [`MAX_FILE_BYTES`] each; nothing
-/// else about them is checked.
+/// The exact bytes of `service.yaml` and `runtime.yaml`. They are UTF-8 and at most
+/// [`MAX_FILE_BYTES`] each; nothing else about them is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Files", into = "Files")]
 pub struct Agreement {
@@ -59,8 +59,8 @@ impl Agreement {
         &self.runtime_yaml
     }
 
-    /// Its name: SHA-384 of `"synclave agreement v1"`, then of each file its length in bytes (64 bits, big-endian) and its bytes,
-    /// `service.yaml` first.
+    /// Its name: SHA-384 of `"synclave agreement v1"`, then of each file its length in bytes (64
+    /// bits, big-endian) and its bytes, `service.yaml` first.
     pub fn sha384(&self) -> AgreementHash {
         let mut hash = digest::Context::new(&digest::SHA384);
         hash.update(b"synclave agreement v1");

@@ -7,12 +7,12 @@ use std::path::Path;
 /// So many bytes tell every kind of file apart.
 const START_BYTES: u64 = 64;
 
-/// Reads a whole file that has at most `limit` bytes. What never ends, such as a device or a pipe, is read up to
-/// that limit and refused.
+/// Reads a whole file that has at most `limit` bytes. What never ends, such as a device or a pipe,
+/// is read up to that limit and refused.
 ///
 /// # Errors
-/// Those of the operating system; [`ErrorKind::FileTooLarge`] with a sentence that names the limit. The caller adds
-/// the file's name.
+/// Those of the operating system; [`ErrorKind::FileTooLarge`] with a sentence that names the limit.
+/// The caller adds the file's name.
 pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     BoundedFile::open(path)?.read(limit)
 }

@@ -1,6 +1,7 @@
 //! How the host hands an enclave its agreement: once, over vsock, before anything else.
 //!
-//! The host is not trusted with it. What arrives is measured into PCR16, so that an agreement changed on the way shows in all evidence.
+//! The host is not trusted with it. What arrives is measured into PCR16, so that an agreement
+//! changed on the way shows in all evidence.
 
 use std::io::{self, Read};
 
@@ -11,7 +12,8 @@ use crate::names::{AgreementHash, RoomId};
 
 /// The enclave's vsock port for its configuration.
 pub const CONFIGURATION_PORT: u32 = 5000;
-/// The enclave's vsock port for the parties' connections. It is open once the enclave is configured.
+/// The enclave's vsock port for the parties' connections. It is open once the enclave is
+/// configured.
 pub const PARTIES_PORT: u32 = 5001;
 /// Longest that a [`ConfigurationReply`] may be, with its end of line.
 pub const MAX_REPLY_BYTES: usize = 4096;
@@ -59,7 +61,8 @@ pub enum ConfigurationReply {
 }
 
 impl Agreement {
-    /// The bytes of a configuration: a greeting, then of each file its length (32 bits, big-endian) and its bytes.
+    /// The bytes of a configuration: a greeting, then of each file its length (32 bits, big-endian)
+    /// and its bytes.
     pub fn to_configuration(&self) -> Vec<u8> {
         let mut bytes = GREETING.to_vec();
         for file in [self.service_yaml(), self.runtime_yaml()] {

@@ -1,7 +1,7 @@
 //! What crosses the wire: the agreement, requests, replies, the receipt, and stable error codes.
 //!
-//! Everything here is either a plain record of a reply or a name (a hash) that both sides compute for themselves;
-//! [`read_file`] is how all programs read the files that people give them.
+//! Everything here is either a plain record of a reply or a name (a hash) that both sides compute
+//! for themselves; [`read_file`] is how all programs read the files that people give them.
 #![forbid(unsafe_code)]
 
 mod agreement;

@@ -1,4 +1,5 @@
-//! Names that are hashes, and the salts that go into some: hexadecimal to people, bytes to programs.
+//! Names that are hashes, and the salts that go into some: hexadecimal to people, bytes to
+//! programs.
 
 use std::fmt;
 use std::io;
@@ -79,7 +80,8 @@ hex_name! {
     AgreementHash, 48
 }
 hex_name! {
-    /// The name of one very room: the enclave derives it from the agreement (and so from its parties' keys) and its boot.
+    /// The name of one very room: the enclave derives it from the agreement (and so from its
+    /// parties' keys) and its boot.
     RoomId, 32
 }
 hex_name! {

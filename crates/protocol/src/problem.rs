@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// The body of every reply that is an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// One sentence: what was wrong and what to do. It may tell the owner of a table about that table.
+    /// One sentence: what was wrong and what to do. It may tell the owner of a table about that
+    /// table.
     pub detail: String,
     /// What a program goes by.
     pub code: Code,
@@ -33,7 +34,8 @@ impl std::error::Error for Problem {}
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $code:ident = $slug:literal, $status:literal;)*) => {
-        /// Why a request failed. The slugs are stable: none is ever renamed or given another meaning.
+        /// Why a request failed. The slugs are stable: none is ever renamed or given another
+        /// meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $slug)] $code,)*

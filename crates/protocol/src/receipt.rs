@@ -52,7 +52,8 @@ pub struct ReceiptParty {
     pub input: Digest,
 }
 
-/// What one user has sampled. It costs no privacy; the receipt says it so that parties see how the model is used.
+/// What one user has sampled. It costs no privacy; the receipt says it so that parties see how the
+/// model is used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptSamples {
@@ -74,7 +75,8 @@ pub struct SignedReceipt {
     pub evidence: String,
 }
 
-/// A receipt that the evidence is about and whose sums hold. Only [`SignedReceipt::check`] makes one.
+/// A receipt that the evidence is about and whose sums hold. Only [`SignedReceipt::check`] makes
+/// one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedReceipt(Receipt);
 
@@ -86,7 +88,8 @@ pub enum ReceiptError {
     Evidence,
     /// The evidence vouches for something else.
     #[error(
-        "the evidence is not about this text: the receipt was changed, or the evidence belongs to something else"
+        "the evidence is not about this text: the receipt was changed, or the evidence belongs to \
+         something else"
     )]
     NotVouchedFor,
     /// Not a receipt, or not written the one way that receipts are.
@@ -102,14 +105,16 @@ pub enum ReceiptError {
     Parties,
 }
 
-/// What evidence for this receipt carries as user data: `"synclave receipt v1"` || SHA-384 of the text.
+/// What evidence for this receipt carries as user data: `"synclave receipt v1"` || SHA-384 of the
+/// text.
 pub fn receipt_user_data(text: &str) -> Vec<u8> {
     let hash = digest::digest(&digest::SHA384, text.as_bytes());
     [USER_DATA_PREFIX, hash.as_ref()].concat()
 }
 
 impl Receipt {
-    /// The canonical text: compact JSON, fields in the order of declaration, numbers in their shortest form.
+    /// The canonical text: compact JSON, fields in the order of declaration, numbers in their
+    /// shortest form.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("a receipt is made of texts, numbers and lists")
     }
@@ -136,8 +141,9 @@ impl SignedReceipt {
 
     /// Checks the text against the user data of its evidence, and recomputes the ledger.
     ///
-    /// `user_data` is from the document of [`SignedReceipt::evidence`], after that was authenticated and its measurements were
-    /// compared. Whether room and agreement are the expected ones remains for the caller to compare.
+    /// `user_data` is from the document of [`SignedReceipt::evidence`], after that was
+    /// authenticated and its measurements were compared. Whether room and agreement are the
+    /// expected ones remains for the caller to compare.
     ///
     /// # Errors
     /// The first thing that does not hold.

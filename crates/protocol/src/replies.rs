@@ -45,8 +45,9 @@ pub struct ColumnsReply {
     pub user: String,
     /// Names of its columns in the joined table, such as `Alice_buying`.
     pub columns: Vec<String>,
-    /// The k-th row holds the k-th category (or bin) of each column, `""` where a column has fewer. These come from the
-    /// agreement or were discovered under the budget; they are not rows of anybody's table. At most 1,000 are shown.
+    /// The k-th row holds the k-th category (or bin) of each column, `""` where a column has fewer.
+    /// These come from the agreement or were discovered under the budget; they are not rows of
+    /// anybody's table. At most 1,000 are shown.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -71,11 +72,14 @@ pub struct Details {
     pub rows_per_id: u32,
     /// The declared columns of each party; no entry for a party whose columns are discovered.
     pub columns: Map<String, Value>,
-    /// What no synthetic row looks like, besides the constraints that stand among a party's columns: a list.
+    /// What no synthetic row looks like, besides the constraints that stand among a party's
+    /// columns: a list.
     pub constraints: Value,
-    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be found out.
+    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be
+    /// found out.
     pub discovery_share: Option<f64>,
-    /// The marginals that matter, by columns of the joined table; absent if it is all pairs, or the method takes none.
+    /// The marginals that matter, by columns of the joined table; absent if it is all pairs, or the
+    /// method takes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<Value>,
     /// The column that the synthetic data should suit to predict, if one is named.

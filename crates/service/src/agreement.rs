@@ -80,10 +80,12 @@ pub enum AgreementError {
         #[source]
         cause: SchemaError,
     },
-    /// Constraints on the joined table that do not make sense, or together with those of the parties' columns.
+    /// Constraints on the joined table that do not make sense, or together with those of the
+    /// parties' columns.
     #[error("runtime.yaml: constraints: {0}")]
     Constraints(#[from] SchemaError),
-    /// Constraints that no model could hold, or something that the method cannot do with the declared columns.
+    /// Constraints that no model could hold, or something that the method cannot do with the
+    /// declared columns.
     #[error("runtime.yaml: {0}")]
     Model(PlanError),
     /// The two files name different parties, or a declaration names none.
@@ -171,7 +173,8 @@ impl CheckedAgreement {
         self.plan.discovery_share()
     }
 
-    /// What no row of the joined table can look like, besides what the parties' columns say of their own.
+    /// What no row of the joined table can look like, besides what the parties' columns say of
+    /// their own.
     pub fn constraints(&self) -> &[DeclaredConstraint] {
         &self.constraints
     }
@@ -262,7 +265,8 @@ impl CheckedAgreement {
     }
 }
 
-const NEIGHBOURS: &str = "Adding or removing everything about one id, in all parties' tables together. \
+const NEIGHBOURS: &str = "Adding or removing everything about one id, in all parties' tables \
+                          together. \
     The receipt also states the weaker guarantee for changing one id's values.";
 
 impl Party {
@@ -276,12 +280,14 @@ impl Party {
         self.schema.as_ref()
     }
 
-    /// How many rows of one id take part, of more a random choice; `None` refuses a table that repeats an id.
+    /// How many rows of one id take part, of more a random choice; `None` refuses a table that
+    /// repeats an id.
     pub fn max_rows_per_id(&self) -> Option<NonZeroU32> {
         self.max_rows_per_id
     }
 
-    /// Whether part of its columns can only be known once a private look at the tables was paid for.
+    /// Whether part of its columns can only be known once a private look at the tables was paid
+    /// for.
     pub fn needs_discovery(&self) -> bool {
         self.schema.as_ref().is_none_or(Schema::needs_discovery)
     }

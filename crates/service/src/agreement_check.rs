@@ -101,7 +101,8 @@ fn check_danger(file: &RuntimeFile, epsilon: Epsilon) -> Result<(), AgreementErr
     }
 }
 
-/// Everything that is known of the fit beforehand: the columns of parties that declare none are not.
+/// Everything that is known of the fit beforehand: the columns of parties that declare none are
+/// not.
 fn checked_plan(
     file: &RuntimeFile,
     plan: FitPlan,
@@ -168,7 +169,8 @@ fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> 
     if name.is_empty() || name.len() > 256 || first_hidden(name).is_some() || name.trim() != name {
         return Err(value(
             key,
-            "the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control \
+            "the key must be the name of a column: 1 to 256 bytes, no spaces around them, no \
+             control \
              or invisible characters",
         ));
     }
@@ -282,7 +284,8 @@ fn check_prefixes(names: &[String]) -> Result<(), AgreementError> {
             .find(|other| other.starts_with(&format!("{name}_")))
         {
             let message = format!(
-                "the parties `{name}` and `{other}` cannot be told apart in names of columns such as `{other}_age`; rename one"
+                "the parties `{name}` and `{other}` cannot be told apart in names of columns such \
+                 as `{other}_age`; rename one"
             );
             return Err(AgreementError::Parties(message));
         }
@@ -388,7 +391,8 @@ fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String>
     let Some((party, column)) = owned else {
         let party = parties.first().map_or("Alice", Party::name);
         return Err(format!(
-            "{what}: `{name}` is no column of the joined table, whose names begin with their party's, as in `{party}_age`"
+            "{what}: `{name}` is no column of the joined table, whose names begin with their \
+             party's, as in `{party}_age`"
         ));
     };
     let Some(schema) = &party.schema else {

@@ -1,5 +1,6 @@
-//! What the room tells the machine it runs on: a closed list of facts, none of which depends on what the tables hold
-//! (but the place in the source where a program error showed, should there be one).
+//! What the room tells the machine it runs on: a closed list of facts, none of which depends on
+//! what the tables hold (but the place in the source where a program error showed, should there be
+//! one).
 
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use access::Endpoint;
 use protocol::Code;
 use serde::{Serialize, Serializer};
 
-/// One line of the log. There is no field for a text of a party, a query, an id or a number of rows, and no time.
+/// One line of the log. There is no field for a text of a party, a query, an id or a number of
+/// rows, and no time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -66,8 +68,8 @@ pub enum Event {
 /// Where events go.
 pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// From now on panics in this process are told as [`Event::Panicked`] and in no other way: the message that Rust would
-/// print can hold anything, a value of a table included.
+/// From now on panics in this process are told as [`Event::Panicked`] and in no other way: the
+/// message that Rust would print can hold anything, a value of a table included.
 pub fn tell_panics_as_events(events: Events) {
     std::panic::set_hook(Box::new(move |panic| {
         let (file, line) = panic

@@ -81,8 +81,8 @@ impl Idle {
     }
 }
 
-/// Looks at the time, on a thread of its own, until the room has expired, can no longer expire, or is
-/// gone.
+/// Looks at the time, on a thread of its own, until the room has expired, can no longer expire, or
+/// is gone.
 ///
 /// # Errors
 /// When no thread can be started.

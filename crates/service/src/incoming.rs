@@ -10,7 +10,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::reply::internal;
 
-/// Pieces between the network and the reader, each at most some tens of KiB: a slow reader slows the sender down.
+/// Pieces between the network and the reader, each at most some tens of KiB: a slow reader slows
+/// the sender down.
 const PIECES_IN_FLIGHT: usize = 16;
 
 /// From the network to the reader.
@@ -31,7 +32,8 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// The two ends: one for the network, one for the reader. The commitment will be SHA-384(salt || bytes).
+    /// The two ends: one for the network, one for the reader. The commitment will be SHA-384(salt
+    /// || bytes).
     pub(crate) fn channel(salt: &Salt) -> (mpsc::Sender<Piece>, Self) {
         let (sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
         let mut hash = digest::Context::new(&digest::SHA384);
@@ -65,8 +67,8 @@ impl Incoming {
         Ok(())
     }
 
-    /// What is left of the file, in one place in memory that is overwritten when dropped or left for a larger one. Each
-    /// piece is let go as soon as it is copied there.
+    /// What is left of the file, in one place in memory that is overwritten when dropped or left
+    /// for a larger one. Each piece is let go as soon as it is copied there.
     ///
     /// It and, while it moves, the place it leaves are never larger than `memory` together.
     pub(crate) fn whole(
@@ -149,7 +151,8 @@ fn too_much_memory(memory: u64) -> Problem {
     Problem::new(
         Code::TooLarge,
         format!(
-            "The file takes more than the {memory} bytes of memory that there are for a table in this room; \
+            "The file takes more than the {memory} bytes of memory that there are for a table in \
+             this room; \
              send it as CSV, which need not be held whole, or leave rows or columns out."
         ),
     )

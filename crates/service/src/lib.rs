@@ -1,7 +1,8 @@
 //! The room: its agreement, its states, its use cases, and the HTTP router.
 //!
-//! [`CheckedAgreement::parse`] reads the two files of an agreement; [`Room::open`] opens the one room for it; [`router`] is what the
-//! enclave serves inside the attested channel. A request carries a [`ClientIdentity`] that the enclave has put there.
+//! [`CheckedAgreement::parse`] reads the two files of an agreement; [`Room::open`] opens the one
+//! room for it; [`router`] is what the enclave serves inside the attested channel. A request
+//! carries a [`ClientIdentity`] that the enclave has put there.
 //!
 //! # The states of a room
 //!

@@ -9,8 +9,8 @@ const RESERVE: u64 = 192 << 20;
 /// And this part of the whole memory besides.
 const RESERVED_PART: u64 = 8;
 
-/// With less than this for each party a room is of no use: reading a table of one row takes 5 MiB of
-/// the half that a table may take.
+/// With less than this for each party a room is of no use: reading a table of one row takes 5 MiB
+/// of the half that a table may take.
 pub(crate) const LEAST_PARTY_BYTES: u64 = 32 << 20;
 
 /// The parties' shares of the enclave's memory. They are fixed before the room opens, by the size

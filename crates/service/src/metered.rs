@@ -11,8 +11,9 @@ use futures_util::Stream;
 
 /// How many bytes of a body have come, and how many may come.
 ///
-/// The multipart parser gathers headers of a part in memory, however long, and takes whatever is there at once. So a body goes
-/// through here: it ends with an error once it is past what is allowed, and rests after each piece.
+/// The multipart parser gathers headers of a part in memory, however long, and takes whatever is
+/// there at once. So a body goes through here: it ends with an error once it is past what is
+/// allowed, and rests after each piece.
 #[derive(Clone, Debug)]
 pub(crate) struct Meter(Arc<Counts>);
 

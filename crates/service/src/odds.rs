@@ -1,7 +1,7 @@
 //! Epsilon and delta in words, rounded against us.
 
-/// Returns what (epsilon, delta) says of a change to the tables, as a clause: "by at most a factor of 20.1 (e^3),
-/// except with probability 1 in 1,000,000,000".
+/// Returns what (epsilon, delta) says of a change to the tables, as a clause: "by at most a factor
+/// of 20.1 (e^3), except with probability 1 in 1,000,000,000".
 pub(crate) fn clause(epsilon: f64, delta: f64) -> String {
     format!(
         "by at most a factor of {} (e^{}), except with probability {}",

@@ -12,7 +12,8 @@ use crate::reply::internal;
 use crate::room::Room;
 use crate::training::Fitted;
 
-/// The receipt as it now is. The platform is asked only if it has changed since it was last vouched for.
+/// The receipt as it now is. The platform is asked only if it has changed since it was last vouched
+/// for.
 pub(crate) async fn signed_receipt(room: &Arc<Room>) -> Result<SignedReceipt, Problem> {
     let fitted = room.fitted()?;
     let mut last = room.receipt.lock().await;

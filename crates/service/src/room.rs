@@ -23,8 +23,9 @@ use crate::state::{Start, State};
 use crate::training::{Fitted, Unfitted, train};
 use crate::turnstile::Turnstile;
 
-/// How often a room that trains says how far it is. What it says changes at these times only, the end of training included,
-/// so that nobody learns more finely how long a step took: that can depend on the data.
+/// How often a room that trains says how far it is. What it says changes at these times only, the
+/// end of training included, so that nobody learns more finely how long a step took: that can
+/// depend on the data.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
 
 /// Asks the platform for an attestation document with this user data, and neither nonce nor key.
@@ -64,7 +65,8 @@ pub struct RoomSetup {
     pub memory: MemoryShares,
 }
 
-/// One collaboration: one agreement, its parties' tables until the model is fitted, and at most one model.
+/// One collaboration: one agreement, its parties' tables until the model is fitted, and at most one
+/// model.
 ///
 /// It is promised that training starts at most once, when the last party confirms; that tables are
 /// overwritten when it ends, however it ends, and when the parties have done nothing for as long as
@@ -97,9 +99,9 @@ impl Room {
         Self::open_at_paces(setup, ANNOUNCE_EVERY, LOOK_EVERY)
     }
 
-    /// Opens a room that has one pace instead of [`ANNOUNCE_EVERY`] and [`LOOK_EVERY`]. Dangerous where that is shorter
-    /// than the first: whoever watches learns more finely how long training took, which can depend on the data. Tests use
-    /// it so as not to wait.
+    /// Opens a room that has one pace instead of [`ANNOUNCE_EVERY`] and [`LOOK_EVERY`]. Dangerous
+    /// where that is shorter than the first: whoever watches learns more finely how long training
+    /// took, which can depend on the data. Tests use it so as not to wait.
     ///
     /// # Errors
     /// As [`Room::open`].
@@ -372,7 +374,8 @@ impl Room {
         });
     }
 
-    /// No code that holds the lock can leave the state half changed, so a panic elsewhere does not spoil it.
+    /// No code that holds the lock can leave the state half changed, so a panic elsewhere does not
+    /// spoil it.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

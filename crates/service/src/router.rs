@@ -30,8 +30,8 @@ use crate::samples::{FORMATS, stream_samples};
 use crate::turnstile::Kind;
 use crate::upload::receive;
 
-/// Who is at the other end of the channel. The enclave puts it into the extensions of every request; a request without it
-/// is refused.
+/// Who is at the other end of the channel. The enclave puts it into the extensions of every
+/// request; a request without it is refused.
 #[derive(Clone, Debug)]
 pub struct ClientIdentity {
     /// The key that the channel authenticated: SPKI in DER.

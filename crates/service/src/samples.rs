@@ -29,7 +29,8 @@ pub(crate) const FORMATS: [Format; 2] = Format::ALL;
 /// With `where`: how likely a row of the model satisfies it.
 const PROBABILITY: HeaderName = HeaderName::from_static("synclave-condition-probability");
 
-/// Answers with rows drawn afresh, or always the same for a `seed`; with `where`, with rows that satisfy it.
+/// Answers with rows drawn afresh, or always the same for a `seed`; with `where`, with rows that
+/// satisfy it.
 pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<Response> {
     let parameters = Parameters::of(uri, PARAMETERS)?;
     let format = format_named(parameters.get("format").unwrap_or(Format::Csv.name()))?;

@@ -162,11 +162,11 @@ impl State {
         };
     }
 
-    /// Ends a room that waits for its parties in vain, and overwrites the tables that it holds. Says
-    /// whether it did.
+    /// Ends a room that waits for its parties in vain, and overwrites the tables that it holds.
+    /// Says whether it did.
     ///
-    /// That takes a while, once in a room's life, in which nobody else gets at the state. So whoever
-    /// is told that the room has expired can rely on it that the tables are overwritten.
+    /// That takes a while, once in a room's life, in which nobody else gets at the state. So
+    /// whoever is told that the room has expired can rely on it that the tables are overwritten.
     pub(crate) fn expire_if_idle(&mut self, look: Look) -> bool {
         let expires = matches!(self.stage, Stage::Gathering(_)) && self.idle.is_over(look);
         if expires {

@@ -13,8 +13,8 @@ use tabular::{Declaration, DeclaredConstraint};
 use crate::agreement::{CheckedAgreement, Party};
 use crate::odds;
 
-/// Everything in an agreement that a party has to judge before it brings data. Texts of the parties in it (names,
-/// categories) are as they were written: whoever shows them escapes them.
+/// Everything in an agreement that a party has to judge before it brings data. Texts of the parties
+/// in it (names, categories) are as they were written: whoever shows them escapes them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// The agreement's name.
@@ -39,9 +39,11 @@ pub struct Summary {
     pub rows_per_id: u32,
     /// The data providers' tables, in the order of the agreement.
     pub parties: Vec<TableSummary>,
-    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be found out.
+    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be
+    /// found out.
     pub discovery_share: Option<f64>,
-    /// What no row of the joined table can look like, besides what the parties' columns say of their own.
+    /// What no row of the joined table can look like, besides what the parties' columns say of
+    /// their own.
     pub constraints: Vec<DeclaredConstraint>,
     /// The marginals that matter; none for all pairs, or where the method takes none.
     pub workload: Option<Vec<NamedMarginal>>,
@@ -75,7 +77,8 @@ pub struct Guarantee {
 pub struct TableSummary {
     /// The party.
     pub name: String,
-    /// Rows of one id that take part, of more a random choice; none where a table that repeats an id is refused.
+    /// Rows of one id that take part, of more a random choice; none where a table that repeats an
+    /// id is refused.
     pub max_rows_per_id: Option<u32>,
     /// The declared columns, of which no others take part; none where all columns are discovered.
     pub columns: Option<Declaration>,
@@ -109,7 +112,8 @@ pub struct Release {
     pub to: Vec<String>,
 }
 
-/// What leaves the room, most telling first. The other paths tell how far the room has come, and what was agreed.
+/// What leaves the room, most telling first. The other paths tell how far the room has come, and
+/// what was agreed.
 const RELEASED: [(Endpoint, &str); 7] = [
     (Endpoint::Samples, "synthetic rows, any number of them"),
     (Endpoint::Model, "the fitted model"),

@@ -141,7 +141,8 @@ pub(crate) mod tests {
         format!(
             "auth: [{{auth_name: a, auth_type: signed_headers}}]\n\
              roles: [{{role_name: data_provider, role_cardinality: 2}}]\n\
-             users: {{data_provider: [{{user_name: A, public_key: {}}}, {{user_name: B, public_key: {}}}]}}\n",
+             users: {{data_provider: [{{user_name: A, public_key: {}}}, {{user_name: B, \
+             public_key: {}}}]}}\n",
             key(1),
             key(2)
         )

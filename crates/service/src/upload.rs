@@ -1,4 +1,5 @@
-//! Uploads: a multipart body, streamed through a channel into the reader of tables, which codes it as it comes.
+//! Uploads: a multipart body, streamed through a channel into the reader of tables, which codes it
+//! as it comes.
 
 use std::sync::Arc;
 
@@ -103,7 +104,8 @@ async fn take_in(
         Ok(Reader::Refused) => Ok(()),
         Err(problem) => Err(problem),
     };
-    // Without an end the reader gives up, and the party's seat is free again before the reply is sent.
+    // Without an end the reader gives up, and the party's seat is free again before the reply is
+    // sent.
     drop(pieces);
     let read = reading.await.map_err(|_| internal())?;
     // Where the client has gone this future is dropped above, and the reader sees that nobody waits
@@ -238,7 +240,8 @@ fn formulas(lease: &Lease) -> Vec<String> {
     let warning = |(column, texts): (&str, Vec<&str>)| {
         let texts: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
         format!(
-            "column `{column}`: a spreadsheet may take {} for formulas; take samples with `safe=spreadsheet`",
+            "column `{column}`: a spreadsheet may take {} for formulas; take samples with \
+             `safe=spreadsheet`",
             texts.join(", ")
         )
     };
@@ -286,7 +289,8 @@ fn code(
     Ok(upload)
 }
 
-/// Whether the table has the columns that the agreement's workload and target name. Where columns are declared it has.
+/// Whether the table has the columns that the agreement's workload and target name. Where columns
+/// are declared it has.
 fn check_names(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Problem> {
     let has = |name: &str| upload.column_names().any(|column| column == name);
     match room.agreement().lacks(lease.party(), has) {
@@ -294,7 +298,8 @@ fn check_names(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Proble
         Some(name) => Err(Problem::new(
             Code::UnreadableTable,
             format!(
-                "The agreement's workload or target names the column `{name}`, which this table does not have."
+                "The agreement's workload or target names the column `{name}`, which this table \
+                 does not have."
             ),
         )),
     }
@@ -310,7 +315,8 @@ fn check_join(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Problem
     Err(Problem::new(
         Code::TooLarge,
         format!(
-            "Joined with the other tables, in which one id may have {rows} rows together, this table could take more than the \
+            "Joined with the other tables, in which one id may have {rows} rows together, this \
+             table could take more than the \
              {share} bytes of memory that each party has in this room; leave rows or columns out."
         ),
     ))

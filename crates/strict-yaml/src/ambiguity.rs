@@ -244,7 +244,8 @@ mod tests {
             refused(
                 text,
                 expect![
-                    "line 1: a tag (`!` before a value) is not allowed; write the value alone, and a text in quotes"
+                    "line 1: a tag (`!` before a value) is not allowed; write the value alone, and \
+                     a text in quotes"
                 ],
             );
         }
@@ -294,13 +295,15 @@ mod tests {
         refused(
             "a: 1\nb: [1, 030]",
             expect![
-                "line 2: `030` has leading zeros, which make it octal to some readers; write a number in plain decimal digits, or a text in quotes"
+                "line 2: `030` has leading zeros, which make it octal to some readers; write a \
+                 number in plain decimal digits, or a text in quotes"
             ],
         );
         refused(
             "0x10: 1",
             expect![
-                "line 1: `0x10` is a number to another base to some readers; write a number in plain decimal digits, or a text in quotes"
+                "line 1: `0x10` is a number to another base to some readers; write a number in \
+                 plain decimal digits, or a text in quotes"
             ],
         );
         assert!(check("a: ['030', \"0x10\", 1e-9, -3]\n\"1_000\": 2015-01-01").is_ok());
@@ -311,25 +314,29 @@ mod tests {
         refused(
             "a: 1\n# \u{202e}3\nb: 2",
             expect![
-                "line 2: there is a character that a screen does not show, U+202E at position 3, which changes the direction of writing; remove it"
+                "line 2: there is a character that a screen does not show, U+202E at position 3, \
+                 which changes the direction of writing; remove it"
             ],
         );
         refused(
             "# harmless\repsilon: 30",
             expect![
-                "line 1: there is a character that a screen does not show, U+000D at position 11, a control character; remove it"
+                "line 1: there is a character that a screen does not show, U+000D at position 11, \
+                 a control character; remove it"
             ],
         );
         refused(
             "a: 1\nb: \"x\\u200by\"",
             expect![
-                "line 2: there is a character that a screen does not show, U+200B at position 2, which is invisible here; remove it"
+                "line 2: there is a character that a screen does not show, U+200B at position 2, \
+                 which is invisible here; remove it"
             ],
         );
         refused(
             "a: \"\\e[2J\"",
             expect![
-                "line 1: there is a character that a screen does not show, U+001B at position 1, a control character; remove it"
+                "line 1: there is a character that a screen does not show, U+001B at position 1, a \
+                 control character; remove it"
             ],
         );
     }

@@ -3,8 +3,8 @@
 //! An agreement binds because all parties understand the same by it: one reads it on a screen,
 //! another with a program of its own. So [`from_str`] and [`from_slice`] refuse what two readers
 //! could take for two values: tags, anchors, merges, repeated keys, numbers such as `030`,
-//! characters that a screen does not show, each with its line. Unknown keys are refused by the types
-//! that are read; [`nearest`] says what was probably meant.
+//! characters that a screen does not show, each with its line. Unknown keys are refused by the
+//! types that are read; [`nearest`] says what was probably meant.
 //!
 //! The type that is read also says what a scalar is, and none becomes another value silently:
 //!
@@ -18,7 +18,8 @@
 //!
 //! So other readers may give a text without quotes another *type* (YAML 1.1 takes `yes` for a
 //! boolean, all take `2.0` for a number), which is left to them: a list of categories such as
-//! `[yes, no]` has one meaning to whoever reads it on a screen, and it is the one that is read here.
+//! `[yes, no]` has one meaning to whoever reads it on a screen, and it is the one that is read
+//! here.
 //!
 //! The crate is pure: it reads no file, no clock and no environment.
 #![forbid(unsafe_code)]

@@ -3,9 +3,9 @@
 /// Returns the known name that was probably meant: at most an edit for each three letters away (one
 /// for shorter names), letter case aside.
 ///
-/// Of names longer than 64 characters, and beyond the first 10,000 known ones, nothing is suggested:
-/// comparing two names takes time in proportion to the product of their lengths, and both may come
-/// from a stranger's file.
+/// Of names longer than 64 characters, and beyond the first 10,000 known ones, nothing is
+/// suggested: comparing two names takes time in proportion to the product of their lengths, and
+/// both may come from a stranger's file.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const MOST_CHARS: usize = 64;
     const MOST_KNOWN: usize = 10_000;

@@ -282,8 +282,10 @@ mod tests {
 
     #[test]
     fn texts_in_quotes_are_read_wherever_they_stand() {
-        let text = "# \u{e9}\n\"a\":\n- 'it''s'\n-   \"\u{e9}\\n\" # c\n- |\n  x\n  y\n- >-\n x\n y\n\
-                    - [\"b\",'c', \"d\n   e\"]\n- {\"f\":\"g\",'h': \"i\", \"j\" : 'k', 'l'}\n- [\"m\": \"n\"]\n\
+        let text = "# \u{e9}\n\"a\":\n- 'it''s'\n-   \"\u{e9}\\n\" # c\n- |\n  x\n  y\n- >-\n x\n \
+                    y\n\
+                    - [\"b\",'c', \"d\n   e\"]\n- {\"f\":\"g\",'h': \"i\", \"j\" : 'k', 'l'}\n- \
+                    [\"m\": \"n\"]\n\
                     - - ''\n- ? 'o'\n  : \"p\"\n- q: 'r'\n  's': t\n-\n  \"u\"";
         let read: serde_json::Value = from_str(text).unwrap();
         let expected = serde_json::json!({"a": [

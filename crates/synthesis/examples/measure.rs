@@ -1,12 +1,13 @@
-//! Fits and samples a table several times by one method, and prints what it costs and how good it is, as a row of a
-//! Markdown table.
+//! Fits and samples a table several times by one method, and prints what it costs and how good it
+//! is, as a row of a Markdown table.
 //!
 //! ```text
 //! cargo run --release -p synthesis --example measure -- TABLE.csv SCHEMA [METHOD [EPSILON [RUNS [PARAMS]]]]
 //! ```
 //!
-//! The schema is YAML as for `synclave synth`, or, where its name ends in .json, an object of the number of codes of each
-//! column of a table of codes. The method's parameters are an object of JSON. Costs are those of the process, on Linux: CPU seconds are means over the runs, memory is
+//! The schema is YAML as for `synclave synth`, or, where its name ends in .json, an object of the
+//! number of codes of each column of a table of codes. The method's parameters are an object of
+//! JSON. Costs are those of the process, on Linux: CPU seconds are means over the runs, memory is
 //! the peak before anything is compared with the real table.
 #![expect(clippy::disallowed_methods, reason = "a measurement for people")]
 
@@ -63,7 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [fit, sample, one, two, three] = sums.map(|sum| sum / f64::from(runs));
     writeln!(
         std::io::stdout(),
-        "| {method} | {epsilon} | {runs} | {reading:.2} | {fit:.2} | {sample:.2} | {peak:.0} | {one:.4} | {two:.4} | {three:.4} |"
+        "| {method} | {epsilon} | {runs} | {reading:.2} | {fit:.2} | {sample:.2} | {peak:.0} | \
+         {one:.4} | {two:.4} | {three:.4} |"
     )?;
     Ok(())
 }

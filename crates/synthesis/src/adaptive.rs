@@ -54,7 +54,8 @@ pub(crate) struct Adaptive {
     domain: Domain,
     candidates: Vec<Candidate>,
     measured: Vec<Measured>,
-    /// The sets of columns with constraints. Every junction tree holds them, so that what the first model held impossible stays so.
+    /// The sets of columns with constraints. Every junction tree holds them, so that what the first
+    /// model held impossible stays so.
     constraints: Vec<Clique>,
     field: MarkovRandomField,
     /// What the next junction tree holds besides what was measured: the constraints, or more where
@@ -68,7 +69,8 @@ pub(crate) struct Adaptive {
 }
 
 impl Adaptive {
-    /// Counts every candidate once: no round goes back to the rows. The model is uniform but for the schema's constraints.
+    /// Counts every candidate once: no round goes back to the rows. The model is uniform but for
+    /// the schema's constraints.
     pub(crate) fn start(
         run: &mut Run<'_>,
         weighted: Vec<(Clique, f64)>,
@@ -109,13 +111,13 @@ impl Adaptive {
         self.candidates[candidate].counts.len() as f64
     }
 
-    /// Candidates of some weight with which the model's junction tree would have no more cells than this, or which are part of what
-    /// was measured before.
+    /// Candidates of some weight with which the model's junction tree would have no more cells than
+    /// this, or which are part of what was measured before.
     ///
     /// A tree that is easily found, the model's own with the candidate put in, is looked at first.
-    /// Constraints connect all columns from the start, and to triangulate anew for each candidate in
-    /// each round would take nearly all of the time: that is done for those which come next in size,
-    /// within a fixed amount of work.
+    /// Constraints connect all columns from the start, and to triangulate anew for each candidate
+    /// in each round would take nearly all of the time: that is done for those which come next in
+    /// size, within a fixed amount of work.
     pub(crate) fn within(&mut self, max_cells: f64) -> Vec<usize> {
         /// How much smaller the easy tree must be. It is larger than one found anew, and it grows
         /// from round to round.
@@ -127,7 +129,8 @@ impl Adaptive {
         let tree = EasyTree::of(&self.field);
         let mut sized: Vec<(u128, usize)> = (0..self.candidates.len())
             .into_par_iter()
-            // Without weight a score would be 0 whatever the model is, and so above those that noise explains.
+            // Without weight a score would be 0 whatever the model is, and so above those that
+            // noise explains.
             .filter(|&i| self.candidates[i].weight != 0.0)
             .map(|i| {
                 let clique = &self.candidates[i].clique;
@@ -166,8 +169,8 @@ impl Adaptive {
         open
     }
 
-    /// Selects the candidate that the model is worst at: the score is the weight times the L1 distance of exact and modelled
-    /// counts, less `noise_per_cell` for each cell.
+    /// Selects the candidate that the model is worst at: the score is the weight times the L1
+    /// distance of exact and modelled counts, less `noise_per_cell` for each cell.
     pub(crate) fn select(
         &self,
         run: &mut Run<'_>,
@@ -198,7 +201,8 @@ impl Adaptive {
             let modelled = self.field.each_marginal(&cliques).into_par_iter();
             let scores = modelled.zip(batch).map(|(model, &i)| match model {
                 Ok(model) => Ok(Some((i, score(&self.candidates[i], &model)))),
-                // Whether a model's marginal can be had within memory follows from what was released.
+                // Whether a model's marginal can be had within memory follows from what was
+                // released.
                 Err(marginals::Error::TooLarge { .. }) => Ok(None),
                 Err(error) => Err(error),
             });
@@ -351,8 +355,9 @@ fn ends(clique: &Clique) -> Option<[usize; 2]> {
 /// A round's estimate ends when 20 iterations lower the loss by less than this share of it.
 const TOLERANCE: f64 = 1e-3;
 
-/// It also ends at this share of the loss that the true counts have in expectation, half the number of cells: below that it would
-/// fit the noise. On the Adult table that is as accurate as going on, in a quarter of the time.
+/// It also ends at this share of the loss that the true counts have in expectation, half the number
+/// of cells: below that it would fit the noise. On the Adult table that is as accurate as going on,
+/// in a quarter of the time.
 const SHARE_OF_EXPECTED_LOSS: f64 = 0.6;
 
 fn tell(run: &mut Run<'_>, whole: Rho) -> Result<(), FitError> {
@@ -374,8 +379,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// A candidate is let in where the easy tree is small enough, even if a triangulation of all
-        /// that is held would be larger.
+        /// A candidate is let in where the easy tree is small enough, even if a triangulation of
+        /// all that is held would be larger.
         #[test]
         fn a_tree_is_no_larger_than_the_one_by_which_its_candidate_was_let_in(
             sizes in prop::collection::vec(2_usize..40, 6..14),

@@ -1,12 +1,14 @@
-//! AIM: McKenna, Mullins, Sheldon and Miklau, "AIM: an adaptive and iterative mechanism for differentially private synthetic
-//! data" (2022), arXiv:2201.12677, algorithm 1.
+//! AIM: McKenna, Mullins, Sheldon and Miklau, "AIM: an adaptive and iterative mechanism for
+//! differentially private synthetic data" (2022), arXiv:2201.12677, algorithm 1.
 //!
-//! Every column is measured. Then each round selects the marginal that the model is worst at, beyond what noise would
-//! hide, measures it and estimates the model anew. Where a measurement taught nothing, later rounds get four times the
-//! budget each; the last one takes what is left. Candidates are the workload's marginals and all of their parts whose junction
-//! tree with what was measured before stays within a bound that grows with what is spent.
+//! Every column is measured. Then each round selects the marginal that the model is worst at,
+//! beyond what noise would hide, measures it and estimates the model anew. Where a measurement
+//! taught nothing, later rounds get four times the budget each; the last one takes what is left.
+//! Candidates are the workload's marginals and all of their parts whose junction tree with what was
+//! measured before stays within a bound that grows with what is spent.
 //!
-//! One addition: columns that the workload does not name are measured with the others, since rows are made of all columns.
+//! One addition: columns that the workload does not name are measured with the others, since rows
+//! are made of all columns.
 
 use std::collections::BTreeMap;
 use std::f64::consts::FRAC_2_PI;
@@ -99,7 +101,8 @@ fn rounds(options: RoundOptions, columns: usize) -> u32 {
 struct Aim {
     options: RoundOptions,
     rounds: u32,
-    /// The workload's marginals and all of their parts, with their weights; every column is among them.
+    /// The workload's marginals and all of their parts, with their weights; every column is among
+    /// them.
     candidates: Vec<(Clique, f64)>,
 }
 
@@ -158,8 +161,9 @@ fn fit(run: &mut Run<'_>, plan: Aim) -> Result<Fitted, FitError> {
     }
 }
 
-/// The workload's marginals and all their non-empty parts, with w_r, the sum over the workload of c_s times the number of columns
-/// that r and s share; and every column. Marginals that no model may hold are left out.
+/// The workload's marginals and all their non-empty parts, with w_r, the sum over the workload of
+/// c_s times the number of columns that r and s share; and every column. Marginals that no model
+/// may hold are left out.
 fn closure(
     workload: &Workload,
     schema: &Schema,
@@ -188,7 +192,8 @@ fn closure(
         }
         parts.extend(subsets.into_iter().skip(1).map(|(part, _)| (part, 0.0)));
     }
-    // The sum over s of c_s |r n s| is, column by column of r, that over the marginals s which have the column.
+    // The sum over s of c_s |r n s| is, column by column of r, that over the marginals s which have
+    // the column.
     let mut of_column = vec![0.0; sizes.len()];
     for (marginal, c) in workload.marginals() {
         marginal.iter().for_each(|a| of_column[a] += c);
@@ -225,7 +230,8 @@ mod tests {
     use crate::NamedMarginal;
 
     fn workload(marginals: &[(&[&str], f64)]) -> (Workload, Schema) {
-        let yaml = "a: {categories: [x, y]}\nb: {categories: [x, y, z]}\nc: {integer: {min: 0, max: 9}}\nd: {categories: [x]}\n";
+        let yaml = "a: {categories: [x, y]}\nb: {categories: [x, y, z]}\nc: {integer: {min: 0, \
+                    max: 9}}\nd: {categories: [x]}\n";
         let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
         let named = |&(columns, weight): &(&[&str], f64)| NamedMarginal {
             columns: columns.iter().map(|&name| name.to_owned()).collect(),

@@ -5,8 +5,9 @@ use privacy::{Ledger, Rho};
 use crate::fit_error::PlanError;
 use crate::mechanism::Mechanism;
 
-/// The least part of a budget that is spent, in rho: 16 of the units that rho is counted in, so that no part of it is rounded to
-/// nothing. Its noise, some three million on each count, leaves nothing to be seen.
+/// The least part of a budget that is spent, in rho: 16 of the units that rho is counted in, so
+/// that no part of it is rounded to nothing. Its noise, some three million on each count, leaves
+/// nothing to be seen.
 const LEAST_PART: f64 = 1.0 / (1_u64 << 44) as f64;
 
 /// Whether what remains of the ledger is enough to be shared out by this method over columns of

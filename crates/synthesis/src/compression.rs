@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 
 /// How many codes of a column are modelled on their own; all others share one code of the model.
 ///
-/// "Domain compression" of the NIST contest: a code whose noisy count is below three standard deviations is rare. Within the
-/// rare ones, rows follow the noisy counts, which cost nothing more.
+/// "Domain compression" of the NIST contest: a code whose noisy count is below three standard
+/// deviations is rare. Within the rare ones, rows follow the noisy counts, which cost nothing more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Compression {
@@ -109,8 +109,8 @@ impl Compression {
         full
     }
 
-    /// Given likelihoods of the column's codes: those of the model's codes, and how rows that satisfy them get their
-    /// rare codes.
+    /// Given likelihoods of the column's codes: those of the model's codes, and how rows that
+    /// satisfy them get their rare codes.
     pub(crate) fn given(&self, likelihoods: &[f64]) -> (Vec<f64>, Compression) {
         let likelihood = |code: u32| likelihoods[code as usize];
         let mut of_model: Vec<f64> = self.kept.iter().map(|&code| likelihood(code)).collect();
@@ -137,7 +137,8 @@ impl Compression {
         (of_model, given)
     }
 
-    /// Whether the codes are those of a column of this size, each once and in order, and the shares probabilities.
+    /// Whether the codes are those of a column of this size, each once and in order, and the shares
+    /// probabilities.
     pub(crate) fn is_sound(&self, size: usize) -> bool {
         let ascending = |codes: &[u32]| codes.windows(2).all(|pair| pair[0] < pair[1]);
         let rare: Vec<u32> = self.rare.iter().map(|&(code, _)| code).collect();
@@ -151,8 +152,9 @@ impl Compression {
     }
 }
 
-/// Probabilities of rare codes: their noisy counts made non-negative, drawn a third of the way to equal shares. (Most of what
-/// is positive among counts this small is noise. A third did best on the Adult table at epsilon 0.1 to 3.)
+/// Probabilities of rare codes: their noisy counts made non-negative, drawn a third of the way to
+/// equal shares. (Most of what is positive among counts this small is noise. A third did best on
+/// the Adult table at epsilon 0.1 to 3.)
 fn rare_shares(noisy: &[f64]) -> Vec<f64> {
     const TOWARDS_EQUAL: f64 = 1.0 / 3.0;
     let sum = noisy.iter().sum::<f64>().max(1.0);

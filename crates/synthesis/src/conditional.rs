@@ -14,7 +14,8 @@ pub struct Impossible {
     condition: String,
 }
 
-/// A model given a condition: the distribution of the rows that satisfy it. Post-processing, like the model itself.
+/// A model given a condition: the distribution of the rows that satisfy it. Post-processing, like
+/// the model itself.
 #[derive(Debug, Clone)]
 pub struct Conditional<'a> {
     schema: &'a Schema,
@@ -29,8 +30,9 @@ pub struct Conditional<'a> {
 impl Model {
     /// The distribution of the rows that satisfy a condition on this model's schema.
     ///
-    /// Exact, by evidence in the model: nothing is drawn and thrown away, so that rare conditions take no longer than frequent
-    /// ones. Values are taken to be uniform within a bin that satisfies the condition in part.
+    /// Exact, by evidence in the model: nothing is drawn and thrown away, so that rare conditions
+    /// take no longer than frequent ones. Values are taken to be uniform within a bin that
+    /// satisfies the condition in part.
     ///
     /// # Errors
     /// [`Impossible`] if the model gives the condition probability 0.
@@ -64,14 +66,15 @@ impl Model {
 }
 
 impl Conditional<'_> {
-    /// The probability with which a row of the model satisfies the condition, above 0 and at most 1.
+    /// The probability with which a row of the model satisfies the condition, above 0 and at most
+    /// 1.
     #[must_use]
     pub fn probability(&self) -> f64 {
         self.probability
     }
 
-    /// About as many rows as satisfy the condition in the table, by the model, at least 1. Where this is small, the rows
-    /// rest on little of the data.
+    /// About as many rows as satisfy the condition in the table, by the model, at least 1. Where
+    /// this is small, the rows rest on little of the data.
     #[must_use]
     pub fn noisy_rows(&self) -> u64 {
         rows(self.field.total())
@@ -83,7 +86,8 @@ impl Conditional<'_> {
         self.noisy_rows().min(Model::MAX_DEFAULT_ROWS)
     }
 
-    /// So many synthetic rows, every one of which satisfies the condition; otherwise as [`Model::sample`].
+    /// So many synthetic rows, every one of which satisfies the condition; otherwise as
+    /// [`Model::sample`].
     ///
     /// # Panics
     /// If no seed is given and the operating system has no entropy.

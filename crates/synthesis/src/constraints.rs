@@ -1,8 +1,10 @@
-//! What no row can look like, carried into a model: tables of zeros and minus infinities that are among its factors.
+//! What no row can look like, carried into a model: tables of zeros and minus infinities that are
+//! among its factors.
 //!
-//! An estimation that starts from such a model keeps what it holds impossible, as long as its junction tree holds the
-//! constraints' cliques ([`EstimationOptions::structure`](marginals::EstimationOptions)). Columns in constraints keep all
-//! their codes in the model.
+//! An estimation that starts from such a model keeps what it holds impossible, as long as its
+//! junction tree holds the constraints' cliques
+//! ([`EstimationOptions::structure`](marginals::EstimationOptions)). Columns in constraints keep
+//! all their codes in the model.
 
 use std::collections::BTreeMap;
 
@@ -45,14 +47,16 @@ pub(crate) struct Constraints {
 /// Columns that some constraints are about, and no others.
 struct Set {
     clique: Clique,
-    /// Whether measuring these columns together would tell more than measuring each: not so if one follows from another.
+    /// Whether measuring these columns together would tell more than measuring each: not so if one
+    /// follows from another.
     is_open: bool,
 }
 
 /// A set which is no part of another, with what all constraints within it allow.
 struct Table {
     clique: Clique,
-    /// For each combination of codes, row-major. (A byte each: the logarithms of a model's factor take eight.)
+    /// For each combination of codes, row-major. (A byte each: the logarithms of a model's factor
+    /// take eight.)
     allowed: Vec<bool>,
 }
 
@@ -136,8 +140,9 @@ impl Constraints {
         sets.iter().filter(|set| pair.is_subset(&set.clique))
     }
 
-    /// The model that differs from this one in nothing but that it holds the constraints; from the uniform
-    /// one, without any. Where a constraint leaves nothing of this one, nothing can be made of it.
+    /// The model that differs from this one in nothing but that it holds the constraints; from the
+    /// uniform one, without any. Where a constraint leaves nothing of this one, nothing can be made
+    /// of it.
     pub(crate) fn imposed_on(
         &self,
         domain: &Domain,
@@ -151,8 +156,8 @@ impl Constraints {
         MarkovRandomField::new(domain.clone(), factors, total)
     }
 
-    /// That the tables fit into memory, and that a model which holds the constraints takes no more than half of what a
-    /// model may.
+    /// That the tables fit into memory, and that a model which holds the constraints takes no more
+    /// than half of what a model may.
     pub(crate) fn check(schema: &Schema) -> Result<(), ConstraintError> {
         if schema.constraints().is_empty() {
             return Ok(());

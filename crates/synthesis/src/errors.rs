@@ -10,10 +10,12 @@ use crate::fit_error::FitError;
 use crate::run::Run;
 use crate::workload::Workload;
 
-/// The noisy distances between the table's marginals and those of a model that was not changed afterwards.
+/// The noisy distances between the table's marginals and those of a model that was not changed
+/// afterwards.
 ///
-/// Whatever led to the model, given it these are its exact distances plus Gaussian noise of known size: bounds from them need
-/// no assumption about the data, the method or the adaptive choices on the way.
+/// Whatever led to the model, given it these are its exact distances plus Gaussian noise of known
+/// size: bounds from them need no assumption about the data, the method or the adaptive choices on
+/// the way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MeasuredErrors {
@@ -30,7 +32,8 @@ pub(crate) struct MeasuredError {
     pub(crate) columns: Clique,
     /// L1 distance between the counts, with noise.
     pub(crate) distance: f64,
-    /// L1 distance between the model's marginal and the product of its columns: how strong it says the relation is.
+    /// L1 distance between the model's marginal and the product of its columns: how strong it says
+    /// the relation is.
     pub(crate) relation: f64,
 }
 
@@ -102,11 +105,13 @@ fn quantile(probability: f64) -> f64 {
 const MOST_MARGINALS: usize = 5000;
 /// The most columns of a marginal in a model's file: a report names all of them.
 const MOST_COLUMNS: usize = 64;
-/// The most cells of a marginal whose error is measured, and of all marginals that are in memory together.
+/// The most cells of a marginal whose error is measured, and of all marginals that are in memory
+/// together.
 const MOST_CELLS: usize = 1 << 22;
 
-/// Measures, for all that is left of the budget, the L1 distance between table and model in each marginal of the workload; in
-/// each column for a workload without marginals. Nothing is measured where nothing is left.
+/// Measures, for all that is left of the budget, the L1 distance between table and model in each
+/// marginal of the workload; in each column for a workload without marginals. Nothing is measured
+/// where nothing is left.
 pub(crate) fn measure_errors(
     run: &mut Run<'_>,
     field: &MarkovRandomField,
@@ -132,7 +137,8 @@ pub(crate) fn measure_errors(
         for ((clique, counts), modelled) in batch.iter().zip(counts).zip(modelled) {
             let modelled = match modelled {
                 Ok(modelled) => modelled,
-                // Whether a model's marginal can be had within memory follows from what was released.
+                // Whether a model's marginal can be had within memory follows from what was
+                // released.
                 Err(marginals::Error::TooLarge { .. }) => {
                     left_out += 1;
                     continue;
@@ -205,8 +211,8 @@ fn cells_within(clique: &Clique, sizes: &[usize], most: usize) -> Option<usize> 
     })
 }
 
-/// L1 distance between a table of a model and the product of its columns. (Rare codes, which are taken together here, have no
-/// relation of their own.)
+/// L1 distance between a table of a model and the product of its columns. (Rare codes, which are
+/// taken together here, have no relation of their own.)
 fn relation(table: &[f64], clique: &Clique, field: &MarkovRandomField) -> f64 {
     let total = field.total();
     let mut columns: Vec<Axis> = Vec::with_capacity(clique.len());
@@ -319,7 +325,8 @@ mod tests {
 
     #[test]
     fn an_error_whose_table_memory_does_not_hold_is_left_out() {
-        // Three columns that meet in a fourth only: their joint table goes through one of the fourth and two of them, of more than 2^27 cells.
+        // Three columns that meet in a fourth only: their joint table goes through one of the
+        // fourth and two of them, of more than 2^27 cells.
         let sizes = [161, 161, 161, 8192];
         let table = CodedTable::from_codes(schema(&sizes), &[[3], [5], [7], [9]].map(Vec::from));
         let table = table.unwrap();
@@ -514,7 +521,8 @@ mod tests {
             let coverage = f64::from(all) / f64::from(FITS) / below.len() as f64;
             let (worst, fewest) = below.iter().min_by_key(|(_, count)| **count).unwrap();
             println!(
-                "{} marginals: {:.2} % of {FITS} bounds each hold, and {fewest} at least ({worst}); median of bound to error {median:.2}",
+                "{} marginals: {:.2} % of {FITS} bounds each hold, and {fewest} at least \
+                 ({worst}); median of bound to error {median:.2}",
                 below.len(),
                 100.0 * coverage
             );

@@ -5,9 +5,11 @@ use rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 use tabular::CodedTable;
 
-/// Synthetic rows against real ones. **Not private**: for the owner of the real rows, on their own machine.
+/// Synthetic rows against real ones. **Not private**: for the owner of the real rows, on their own
+/// machine.
 ///
-/// Distances are total variation distances between normalised marginals: 0 if equal, 1 if nothing is shared.
+/// Distances are total variation distances between normalised marginals: 0 if equal, 1 if nothing
+/// is shared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Evaluation {
@@ -51,7 +53,8 @@ pub struct WorstMarginal {
 
 /// A pair of columns in the real and the synthetic rows.
 ///
-/// Association is Cramer's V with Bergsma's bias correction (2013): 0 for independent columns, 1 if each determines the other.
+/// Association is Cramer's V with Bergsma's bias correction (2013): 0 for independent columns, 1 if
+/// each determines the other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PairComparison {
@@ -328,7 +331,8 @@ mod tests {
         assert!((cramers_v(2.0, 3.0, 3.0, 1e6) - 1.0).abs() < 1e-5);
         assert_eq!(cramers_v(0.0, 3.0, 3.0, 1000.0), 0.0);
         assert_eq!(cramers_v(0.0, 1.0, 5.0, 1000.0), 0.0, "a constant column");
-        // A tenth of the rows of a large table: sampling error alone gives chi-square its degrees of freedom.
+        // A tenth of the rows of a large table: sampling error alone gives chi-square its degrees
+        // of freedom.
         assert!(cramers_v(81.0 / 999.0, 10.0, 10.0, 1000.0) < 1e-9);
     }
 }

@@ -23,8 +23,10 @@ pub enum ModelFileError {
     NotAModel,
     /// It was written by an older program, which did not say where the columns' domain came from.
     #[error(
-        "the model is of format {found}, which does not say whether its columns were taken from the \
-         data, and this program reads formats {OLDEST} to {VERSION}: fit it again, or use the program \
+        "the model is of format {found}, which does not say whether its columns were taken from \
+         the \
+         data, and this program reads formats {OLDEST} to {VERSION}: fit it again, or use the \
+         program \
          that made it"
     )]
     Older {
@@ -33,7 +35,8 @@ pub enum ModelFileError {
     },
     /// It was written by a newer program.
     #[error(
-        "the model is of format {found}, and this program reads formats {OLDEST} to {VERSION}: use a \
+        "the model is of format {found}, and this program reads formats {OLDEST} to {VERSION}: use \
+         a \
          newer program"
     )]
     Newer {
@@ -90,8 +93,8 @@ impl Model {
         Self::load_body(body_of(bytes)?)
     }
 
-    /// Reads what stands in a file behind its header. [`Model::load`] is this after the checksum, which guards against
-    /// accidents and keeps nobody from writing another file.
+    /// Reads what stands in a file behind its header. [`Model::load`] is this after the checksum,
+    /// which guards against accidents and keeps nobody from writing another file.
     ///
     /// # Errors
     /// [`ModelFileError::Damaged`].
@@ -200,7 +203,8 @@ mod tests {
     use crate::common::{PAIRS, fit};
 
     fn model(method: Method) -> Model {
-        let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 59}}\nc: {categories: [no, yes], nullable: true}\n";
+        let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 59}}\nc: {categories: \
+                    [no, yes], nullable: true}\n";
         let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
         let columns: Vec<Vec<u32>> = [3, 20, 3]
             .map(|size| (0..500_u32).map(|row| row * row % 97 % size).collect())
@@ -320,7 +324,8 @@ mod tests {
         assert_eq!(
             refusal(&bytes),
             "the model is of format 1, which does not say whether its columns were taken from the \
-             data, and this program reads formats 2 to 3: fit it again, or use the program that made \
+             data, and this program reads formats 2 to 3: fit it again, or use the program that \
+             made \
              it"
         );
     }

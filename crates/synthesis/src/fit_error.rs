@@ -42,7 +42,8 @@ pub enum PlanError {
     DiscoveryShare(f64),
     /// The method measures the same whatever workload and target are.
     #[error(
-        "{method} takes no workload or target: it measures the same whatever they are; use {others}, \
+        "{method} takes no workload or target: it measures the same whatever they are; use \
+         {others}, \
          or leave them out"
     )]
     TakesNoWorkload {

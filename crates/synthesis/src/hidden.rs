@@ -30,14 +30,16 @@ pub struct RowCount {
 pub struct ColumnReport {
     /// The column.
     pub name: String,
-    /// The share of the estimated rows that are coded as `other`: nothing else remains of their values.
-    /// `None` for a column that has no such code, or was never measured.
+    /// The share of the estimated rows that are coded as `other`: nothing else remains of their
+    /// values. `None` for a column that has no such code, or was never measured.
     pub other: Option<f64>,
-    /// The widest bin of a column of ordered values. Where in a bin a value lies is lost, and values
-    /// beyond the column's range count as its ends: how many there are is nowhere in the model.
+    /// The widest bin of a column of ordered values. Where in a bin a value lies is lost, and
+    /// values beyond the column's range count as its ends: how many there are is nowhere in the
+    /// model.
     pub widest_bin: Option<WidestBin>,
     /// How far noise alone takes the column's measured counts from the table's, in expectation and
-    /// as a share of the estimated rows (half the L1 distance). `None` if the column was never measured.
+    /// as a share of the estimated rows (half the L1 distance). `None` if the column was never
+    /// measured.
     pub noise: Option<f64>,
     /// Whether that noise adds up to as many counts as there are rows, or nothing was measured.
     pub mostly_noise: bool,
@@ -172,7 +174,8 @@ pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String>
     if !drowned.is_empty() {
         sentences.push(format!(
             "the noise in the counts of {} of {} columns ({}) adds up to more than there are rows, \
-             so that what the model says of them may be mostly noise; raise epsilon, or declare fewer \
+             so that what the model says of them may be mostly noise; raise epsilon, or declare \
+             fewer \
              columns, categories and bins",
             drowned.len(),
             columns.len(),
@@ -224,8 +227,8 @@ mod tests {
         (sigma * normal(rng)).round() as i64
     }
 
-    /// Noise of each count is rounded: with little noise an interval for Gaussian sums would hold in
-    /// as few as 70 % of all cases.
+    /// Noise of each count is rounded: with little noise an interval for Gaussian sums would hold
+    /// in as few as 70 % of all cases.
     #[test]
     fn the_number_of_rows_is_between_its_bounds_with_95_percent_however_little_noise_there_is() {
         const DRAWS: usize = 4000;

@@ -29,7 +29,8 @@
 //!
 //! Everything private passes through one [`Ledger`](privacy::Ledger), which the fit opens: what it
 //! returns, and all that is done with it afterwards, may be shown to anyone. The one exception is
-//! [`evaluate`], which compares synthetic rows with real ones and is for the owner of the real ones.
+//! [`evaluate`], which compares synthetic rows with real ones and is for the owner of the real
+//! ones.
 //!
 //! Neighbouring tables, here and throughout, differ by everything of one id.
 #![forbid(unsafe_code)]

@@ -8,7 +8,8 @@ use crate::compression::Compression;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Measured {
-    /// Positions of the columns, ascending. One column has all its codes, several have those of the model.
+    /// Positions of the columns, ascending. One column has all its codes, several have those of the
+    /// model.
     pub(crate) columns: Clique,
     /// Row-major.
     pub(crate) values: Vec<i64>,

@@ -17,27 +17,29 @@ use crate::parameters::{ParameterError, whole_numbers};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
-    /// Every column on its own. The whole budget goes into the columns' marginals; relations are lost.
+    /// Every column on its own. The whole budget goes into the columns' marginals; relations are
+    /// lost.
     Independent,
-    /// A tree of pairs of columns, chosen privately: McKenna, Miklau and Sheldon, "Winning the NIST contest" (2021),
-    /// arXiv:2108.04978.
+    /// A tree of pairs of columns, chosen privately: McKenna, Miklau and Sheldon, "Winning the NIST
+    /// contest" (2021), arXiv:2108.04978.
     ///
-    /// Parameters: `max_cells`, the largest table of a pair that is considered, in cells (default 4194304).
+    /// Parameters: `max_cells`, the largest table of a pair that is considered, in cells (default
+    /// 4194304).
     Mst,
-    /// Marginals of a workload, chosen one after the other where the model is worst: McKenna, Mullins, Sheldon and Miklau, "AIM"
-    /// (2022), arXiv:2201.12677. Slow on wide tables.
+    /// Marginals of a workload, chosen one after the other where the model is worst: McKenna,
+    /// Mullins, Sheldon and Miklau, "AIM" (2022), arXiv:2201.12677. Slow on wide tables.
     ///
-    /// Parameters: `rounds` that the budget is laid out for, at least one for each column (default 16 for each);
-    /// `max_model_mb`, the largest model in units of 2^20 bytes (default 80); `max_iterations` of each
-    /// estimate (default 1000).
+    /// Parameters: `rounds` that the budget is laid out for, at least one for each column (default
+    /// 16 for each); `max_model_mb`, the largest model in units of 2^20 bytes (default 80);
+    /// `max_iterations` of each estimate (default 1000).
     Aim,
-    /// As AIM, with fewer rounds and nothing measured beforehand: Hardt, Ligett and McSherry's MWEM (2012) with the graphical model of
-    /// McKenna, Sheldon and Miklau (2019), arXiv:1901.09136.
+    /// As AIM, with fewer rounds and nothing measured beforehand: Hardt, Ligett and McSherry's MWEM
+    /// (2012) with the graphical model of McKenna, Sheldon and Miklau (2019), arXiv:1901.09136.
     ///
     /// Parameters: those of AIM, by default one round for each column and models of 25.
     Mwem,
-    /// Pairs of columns at the resolution that the budget allows, chosen in three rounds where the model is worst, with Gaussian
-    /// noise throughout: the default.
+    /// Pairs of columns at the resolution that the budget allows, chosen in three rounds where the
+    /// model is worst, with Gaussian noise throughout: the default.
     ///
     /// Parameters: `max_cells`, the largest junction tree of a model, in cells (default 1048576).
     Grain,
@@ -71,8 +73,10 @@ const METHODS: [(Method, &str); 5] = [
     (Method::Independent, "INDEPENDENT"),
 ];
 
-const GAN: &str = "on tables, networks trained with noisy gradients come out far less accurate than marginals (arXiv:2112.09238)";
-const PATE: &str = "all six known implementations of PATE-GAN leaked more than they state when audited (arXiv:2406.13985), \
+const GAN: &str = "on tables, networks trained with noisy gradients come out far less accurate \
+                   than marginals (arXiv:2112.09238)";
+const PATE: &str = "all six known implementations of PATE-GAN leaked more than they state when \
+                    audited (arXiv:2406.13985), \
      and they come out far less accurate than marginals";
 
 /// Methods that people know from smartnoise-synth and synthcity, and why they are not here.
@@ -193,7 +197,8 @@ impl Method {
         name.expect("every method has a name").1
     }
 
-    /// How the costs of its measurements and selections add up: the tightest accounting that covers all of them.
+    /// How the costs of its measurements and selections add up: the tightest accounting that covers
+    /// all of them.
     #[must_use]
     pub fn accounting(self) -> Accounting {
         MethodOptions::from(self).mechanism().accounting()

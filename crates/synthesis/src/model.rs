@@ -76,8 +76,8 @@ impl Model {
         self.method
     }
 
-    /// Where the columns' values and ranges came from. Taken [from the data](DomainSource::FromData) they leave no guarantee,
-    /// whatever the budget was.
+    /// Where the columns' values and ranges came from. Taken [from the
+    /// data](DomainSource::FromData) they leave no guarantee, whatever the budget was.
     #[must_use]
     pub fn domain(&self) -> DomainSource {
         self.ledger.domain()
@@ -118,10 +118,11 @@ impl Model {
         self.noisy_rows().min(Model::MAX_DEFAULT_ROWS)
     }
 
-    /// So many synthetic rows. A seed always gives the same rows; without one they are different every time.
+    /// So many synthetic rows. A seed always gives the same rows; without one they are different
+    /// every time.
     ///
-    /// Rows are drawn with low variance: together they have the model's marginals up to rounding, in random order.
-    /// This is post-processing and costs no budget, however often it is done.
+    /// Rows are drawn with low variance: together they have the model's marginals up to rounding,
+    /// in random order. This is post-processing and costs no budget, however often it is done.
     ///
     /// # Panics
     /// If no seed is given and the operating system has no entropy.

@@ -1,12 +1,13 @@
 //! MST: McKenna, Miklau and Sheldon, "Winning the NIST contest" (2021), arXiv:2108.04978.
 //!
-//! A third of rho measures every column, whose rare codes are then merged. A third chooses a spanning tree of pairs,
-//! Kruskal's way, each edge by an exponential mechanism; a pair's score is the L1 distance between its exact counts and those
-//! of the model of independent columns. The rest measures the tree's pairs. Three departures, each measured to be better
-//! on the Adult table at epsilon 0.1 to 3: columns get budget in proportion to size^(2/3) rather than equally; a
-//! pair's score is charged the L1 norm of the noise that its measurement would have (as in AIM), since large
-//! sparse pairs otherwise win by sampling error alone; and the fit starts from independent columns and stops
-//! before it fits the noise.
+//! A third of rho measures every column, whose rare codes are then merged. A third chooses a
+//! spanning tree of pairs, Kruskal's way, each edge by an exponential mechanism; a pair's score is
+//! the L1 distance between its exact counts and those of the model of independent columns. The rest
+//! measures the tree's pairs. Three departures, each measured to be better on the Adult table at
+//! epsilon 0.1 to 3: columns get budget in proportion to size^(2/3) rather than equally; a pair's
+//! score is charged the L1 norm of the noise that its measurement would have (as in AIM), since
+//! large sparse pairs otherwise win by sampling error alone; and the fit starts from independent
+//! columns and stops before it fits the noise.
 
 use marginals::{Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField};
 use privacy::{Accounting, Counts, Ledger, Rho, Score};
@@ -133,8 +134,8 @@ impl NoisePerCell {
     }
 }
 
-/// All pairs of columns whose tables are within bounds, and neither of which follows from the other: public facts.
-/// Whatever tree is chosen from them, it fits into memory.
+/// All pairs of columns whose tables are within bounds, and neither of which follows from the
+/// other: public facts. Whatever tree is chosen from them, it fits into memory.
 fn pairs_within(schema: &Schema, constraints: &Constraints, max_cells: u64) -> Vec<Clique> {
     let sizes = schema.sizes();
     let edges = sizes.len().saturating_sub(1).max(1) as u128;
@@ -167,7 +168,8 @@ fn scores(
     pairs: &[Clique],
     noise: NoisePerCell,
 ) -> Result<Vec<Score>, FitError> {
-    /// Cells that are counted together: enough to share a pass over the rows, few enough for memory.
+    /// Cells that are counted together: enough to share a pass over the rows, few enough for
+    /// memory.
     const BATCH_CELLS: usize = 1 << 22;
     let sizes = run.schema().sizes();
     let alone: Vec<Vec<f64>> = (0..sizes.len())
@@ -260,8 +262,9 @@ fn fit_tree(
     columns: &Columns,
     independent: &MarkovRandomField,
 ) -> Result<MarkovRandomField, FitError> {
-    /// Of the loss that the true counts have in expectation, half the number of cells. The marginals of a good fit stay
-    /// about this close to the noise; 0.5 to 0.7 did best on the Adult table.
+    /// Of the loss that the true counts have in expectation, half the number of cells. The
+    /// marginals of a good fit stay about this close to the noise; 0.5 to 0.7 did best on the Adult
+    /// table.
     const SHARE_OF_EXPECTED_LOSS: f64 = 0.6;
     let model_cells = |clique: &Clique| columns.domain.cells(clique) as f64;
     let cells: f64 = columns
@@ -278,9 +281,10 @@ fn fit_tree(
     columns.estimate(run, "fitting pairs", &columns.measured, &options)
 }
 
-/// A growing forest of pairs over the constraints. Two columns that constraints connect are related already, and a second path
-/// between them would make larger cliques; so a pair is open if it connects what neither pairs nor constraints do, or
-/// lies within a constraint, whose table a model holds anyway, and connects what pairs alone do not.
+/// A growing forest of pairs over the constraints. Two columns that constraints connect are related
+/// already, and a second path between them would make larger cliques; so a pair is open if it
+/// connects what neither pairs nor constraints do, or lies within a constraint, whose table a model
+/// holds anyway, and connects what pairs alone do not.
 struct Forest<'a> {
     constraints: &'a Constraints,
     by_pairs: Components,
@@ -373,7 +377,8 @@ mod tests {
         let pairs = [[0, 1], [1, 2], [0, 2], [3, 4]];
         assert_eq!(edges(&pairs, "[]"), 3);
         assert_eq!(edges(&[], "[]"), 0);
-        // 0 and 2 hang together already: of them and 1 one pair is left, besides the two themselves.
+        // 0 and 2 hang together already: of them and 1 one pair is left, besides the two
+        // themselves.
         let within = "[{impossible: {c0: [x], c2: [x]}}]";
         assert_eq!(edges(&pairs, within), 3);
         assert_eq!(edges(&[[0, 1], [1, 2]], within), 1);

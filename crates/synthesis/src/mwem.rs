@@ -1,9 +1,11 @@
-//! MWEM+PGM: the multiplicative weights of Hardt, Ligett and McSherry (2012), arXiv:1012.4763, with its histogram replaced by
-//! a graphical model (McKenna, Sheldon and Miklau 2019, arXiv:1901.09136), as in the reference code of the latter.
+//! MWEM+PGM: the multiplicative weights of Hardt, Ligett and McSherry (2012), arXiv:1012.4763, with
+//! its histogram replaced by a graphical model (McKenna, Sheldon and Miklau 2019,
+//! arXiv:1901.09136), as in the reference code of the latter.
 //!
-//! Each of as many rounds as there are columns selects the marginal of the workload whose L1 error less its number of cells is
-//! largest, and measures it with Gaussian noise; nine tenths of a round's budget go into measuring. Junction trees stay within
-//! a bound that grows from round to round. Nothing is measured beforehand: a column that no chosen marginal has stays uniform.
+//! Each of as many rounds as there are columns selects the marginal of the workload whose L1 error
+//! less its number of cells is largest, and measures it with Gaussian noise; nine tenths of a
+//! round's budget go into measuring. Junction trees stay within a bound that grows from round to
+//! round. Nothing is measured beforehand: a column that no chosen marginal has stays uniform.
 
 use marginals::{Clique, Domain, JunctionTree};
 use privacy::{Accounting, LedgerError, Rho};

@@ -22,8 +22,8 @@ const THRESHOLD_SHARE: f64 = 0.5;
 
 /// A method with its options, a guarantee, and what the synthetic data is to be good for.
 ///
-/// Neighbouring tables differ by everything of one id; the guarantee is (epsilon, delta)-differential
-/// privacy of all that a fit releases, discovery of columns included.
+/// Neighbouring tables differ by everything of one id; the guarantee is (epsilon,
+/// delta)-differential privacy of all that a fit releases, discovery of columns included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitPlan {
     options: MethodOptions,
@@ -77,8 +77,8 @@ impl KnownColumns {
         }
     }
 
-    /// Nothing is known, and nothing will be discovered: the columns are taken from the data as they
-    /// are, so that no guarantee holds.
+    /// Nothing is known, and nothing will be discovered: the columns are taken from the data as
+    /// they are, so that no guarantee holds.
     #[must_use]
     pub fn from_data() -> Self {
         KnownColumns::some(None, 0)
@@ -267,8 +267,8 @@ impl CheckedPlan {
     /// Finds out what is undeclared of a table's columns, paying for it, and codes the rows.
     ///
     /// # Errors
-    /// If the plan cannot be carried out on these columns, or one id may have more rows in the table
-    /// than the plan is for: nothing is spent then.
+    /// If the plan cannot be carried out on these columns, or one id may have more rows in the
+    /// table than the plan is for: nothing is spent then.
     pub fn open(&self, joined: Joined, rng: &mut NoiseRng) -> Result<OpenFit<'_>, FitError> {
         let mut ledger = self.ledger();
         let mut discovery = Rho::ZERO;
@@ -318,8 +318,8 @@ impl CheckedPlan {
     ///
     /// The model depends on the table only through what the ledger released, so that the guarantee
     /// is the ledger's: (epsilon, delta)-differential privacy when everything of one id is added or
-    /// removed. Where the table's domain was taken from the data ([`CountSource::domain`]) nothing is
-    /// guaranteed, and the ledger's record says so.
+    /// removed. Where the table's domain was taken from the data ([`CountSource::domain`]) nothing
+    /// is guaranteed, and the ledger's record says so.
     ///
     /// Starting from a prior takes nothing of the budget: scores against it have the sensitivity of
     /// scores against any model. The ledger's record names the prior, and where it is a model of

@@ -17,7 +17,8 @@ use tabular::Schema;
 #[derive(Debug, Clone)]
 pub struct PublicPrior {
     pub(crate) schema: Schema,
-    /// Over all codes, and coarser groups of them after those; its total is 1. No combination is impossible that the data only happens to lack.
+    /// Over all codes, and coarser groups of them after those; its total is 1. No combination is
+    /// impossible that the data only happens to lack.
     pub(crate) field: MarkovRandomField,
     /// For the ledger of the fit.
     pub(crate) record: Prior,
@@ -35,7 +36,8 @@ pub enum PublicPriorError {
     NoRows,
     /// An earlier model is too large when its values are no longer taken together.
     #[error(
-        "the earlier model has {cells} cells when spread over all values, more than {MAX_CELLS}; give the public table itself"
+        "the earlier model has {cells} cells when spread over all values, more than {MAX_CELLS}; \
+         give the public table itself"
     )]
     TooLarge {
         /// Cells of all its tables.
@@ -96,13 +98,15 @@ impl PublicPrior {
         }
     }
 
-    /// The distribution over all codes of the schema, and perhaps groups of codes as further attributes; its total is 1.
+    /// The distribution over all codes of the schema, and perhaps groups of codes as further
+    /// attributes; its total is 1.
     #[must_use]
     pub fn field(&self) -> &MarkovRandomField {
         &self.field
     }
 
-    /// Probabilities of the codes of two columns, those of the later column fastest; `a` must be below `b`.
+    /// Probabilities of the codes of two columns, those of the later column fastest; `a` must be
+    /// below `b`.
     ///
     /// # Errors
     /// If a column is not in the schema, or a table on the way becomes too large.

@@ -13,9 +13,9 @@ use crate::prior::{MAX_CELLS, MAX_DEPTH, PublicPrior, PublicPriorError};
 impl PublicPrior {
     /// From the exact marginals of a public table: nothing is kept private of it.
     ///
-    /// A Markov random field whose pairs are the strongest of the table, by mutual information, as far as its junction tree stays
-    /// small beside the number of rows. Each conditional distribution is mixed with that of independent columns, which counts as
-    /// one row.
+    /// A Markov random field whose pairs are the strongest of the table, by mutual information, as
+    /// far as its junction tree stays small beside the number of rows. Each conditional
+    /// distribution is mixed with that of independent columns, which counts as one row.
     ///
     /// Its people must be others than those of the table that is fitted.
     ///
@@ -142,8 +142,8 @@ fn check_ledger(model: &Model, people: People) -> Result<(), PublicPriorError> {
     Ok(())
 }
 
-/// Whether somewhere something was left out of the guarantee because it was of other people than the
-/// table of that fit. They may be the very people of this one.
+/// Whether somewhere something was left out of the guarantee because it was of other people than
+/// the table of that fit. They may be the very people of this one.
 fn rests_on_a_word(prior: &Prior) -> bool {
     match prior {
         Prior::NotRecorded | Prior::None => false,
@@ -304,7 +304,9 @@ mod tests {
     use crate::common::{self, fit};
 
     const DIGEST: FileDigest = FileDigest::from_bytes([1; 48]);
-    const YAML: &str = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 9}}\nc: {categories: [no, yes], nullable: true}\nd: {integer: {min: 0, max: 59, bins: 60}}\n";
+    const YAML: &str = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 9}}\nc: \
+                        {categories: [no, yes], nullable: true}\nd: {integer: {min: 0, max: 59, \
+                        bins: 60}}\n";
 
     fn schema(yaml: &str) -> Schema {
         Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap()

@@ -14,8 +14,9 @@ use crate::method::Method;
 /// How close a model is to the noisy marginals it was fitted to.
 ///
 /// Errors are total variation distances: half the sum of absolute differences, as a share of the
-/// [estimated](RowCount::estimate) rows. What was measured is itself off by noise, whose expected size is known and given beside: a model about that far from what was measured
-/// fits as well as can be told.
+/// [estimated](RowCount::estimate) rows. What was measured is itself off by noise, whose expected
+/// size is known and given beside: a model about that far from what was measured fits as well as
+/// can be told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -72,19 +73,20 @@ pub struct ErrorReport {
     pub sigma: f64,
     /// The workload's marginals but for those left out, heaviest first.
     pub marginals: Vec<MarginalError>,
-    /// How many marginals of the workload nothing is said of: those with more than 2^22 cells, and of the others those of least
-    /// weight beyond the first 5,000.
+    /// How many marginals of the workload nothing is said of: those with more than 2^22 cells, and
+    /// of the others those of least weight beyond the first 5,000.
     pub left_out: u64,
 }
 
-/// How far one marginal of the model is from the table's: half the L1 distance between the counts, as
-/// a share of the [estimated](RowCount::estimate) rows.
+/// How far one marginal of the model is from the table's: half the L1 distance between the counts,
+/// as a share of the [estimated](RowCount::estimate) rows.
 ///
 /// The number of rows in the table is not known. A share of an estimate is a statement about counts
-/// alone, and holds whatever the error of the estimate is; [`RowCount::between`] says how far a share
-/// of the table's own rows may be from it.
+/// alone, and holds whatever the error of the estimate is; [`RowCount::between`] says how far a
+/// share of the table's own rows may be from it.
 ///
-/// Drawing rows from the model adds the error of rounding, and that of chance where columns are not in one clique.
+/// Drawing rows from the model adds the error of rounding, and that of chance where columns are not
+/// in one clique.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct MarginalError {

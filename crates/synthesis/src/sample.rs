@@ -85,7 +85,8 @@ impl<'a> SampleStream<'a> {
         Some(columns)
     }
 
-    /// Writes the remaining rows as CSV with a header. Bins become values drawn uniformly from them.
+    /// Writes the remaining rows as CSV with a header. Bins become values drawn uniformly from
+    /// them.
     ///
     /// # Errors
     /// Those of the output.

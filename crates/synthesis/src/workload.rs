@@ -9,7 +9,8 @@ use tabular::Schema;
 
 /// Marginals with weights: what a method that adapts to a workload is judged by.
 ///
-/// Public: it comes from the caller and the schema, never from rows. It decides where the budget goes, and costs none.
+/// Public: it comes from the caller and the schema, never from rows. It decides where the budget
+/// goes, and costs none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     marginals: Vec<(Clique, f64)>,
@@ -76,7 +77,8 @@ pub enum WorkloadError {
     },
     /// Two marginals are over the same columns.
     #[error(
-        "marginal {position} of the workload, {columns}, is listed before; give it once, with the weights added up"
+        "marginal {position} of the workload, {columns}, is listed before; give it once, with the \
+         weights added up"
     )]
     RepeatedMarginal {
         /// The later one, from 1.
@@ -86,7 +88,8 @@ pub enum WorkloadError {
     },
     /// A weight is zero, negative, infinite or no number.
     #[error(
-        "marginal {position} of the workload has the weight {weight}; a weight lies above 0 and is at most {MAX_WEIGHT}"
+        "marginal {position} of the workload has the weight {weight}; a weight lies above 0 and is \
+         at most {MAX_WEIGHT}"
     )]
     Weight {
         /// Which marginal, from 1.
@@ -96,7 +99,8 @@ pub enum WorkloadError {
     },
     /// A marginal's table could not be held in memory.
     #[error(
-        "marginal {position} of the workload, {columns}, has {cells} cells, and at most {limit} fit into memory; name fewer columns, or declare fewer categories or bins"
+        "marginal {position} of the workload, {columns}, has {cells} cells, and at most {limit} \
+         fit into memory; name fewer columns, or declare fewer categories or bins"
     )]
     TooLarge {
         /// Which marginal, from 1.
@@ -118,7 +122,8 @@ pub enum WorkloadError {
     },
     /// The target is in no marginal, or in all, so that there is nothing to weigh more.
     #[error(
-        "{which} marginal of the workload has the target `{name}`, so that it changes nothing; leave the target out, or list other marginals"
+        "{which} marginal of the workload has the target `{name}`, so that it changes nothing; \
+         leave the target out, or list other marginals"
     )]
     IdleTarget {
         /// `no` or `every`.
@@ -149,7 +154,8 @@ fn hint(nearest: &Option<String>) -> String {
 /// Far more than any two marginals could sensibly differ by.
 const MAX_WEIGHT: f64 = 1e6;
 
-/// Pairs with larger tables are not in the default workload: noise buries tables far smaller than this.
+/// Pairs with larger tables are not in the default workload: noise buries tables far smaller than
+/// this.
 const MAX_PAIR_CELLS: u128 = 1 << 22;
 
 impl NamedMarginal {
@@ -183,8 +189,8 @@ impl NamedMarginal {
 }
 
 impl Workload {
-    /// The default: all pairs of columns with tables of at most 2^22 cells, equally weighted; the columns alone if there is
-    /// no such pair.
+    /// The default: all pairs of columns with tables of at most 2^22 cells, equally weighted; the
+    /// columns alone if there is no such pair.
     #[must_use]
     pub fn pairs(schema: &Schema) -> Workload {
         let sizes = schema.sizes();
@@ -207,8 +213,8 @@ impl Workload {
     /// From marginals by name.
     ///
     /// # Errors
-    /// The first marginal that is empty, repeated, or has an unknown or repeated column, an unusable weight or a table that
-    /// does not fit into memory; or that there is none.
+    /// The first marginal that is empty, repeated, or has an unknown or repeated column, an
+    /// unusable weight or a table that does not fit into memory; or that there is none.
     pub fn new(named: &[NamedMarginal], schema: &Schema) -> Result<Workload, WorkloadError> {
         if named.is_empty() {
             return Err(WorkloadError::Empty);
@@ -230,10 +236,12 @@ impl Workload {
         })
     }
 
-    /// The same with the marginals of one column weighed up, so that the synthetic data suits predicting that column.
+    /// The same with the marginals of one column weighed up, so that the synthetic data suits
+    /// predicting that column.
     ///
-    /// Their weights are multiplied by one factor: the one that makes them count as much together as all others do, and at
-    /// least 2. (Of all pairs of d columns only a share of 2/d has the target: a constant factor would fade as tables get wider.)
+    /// Their weights are multiplied by one factor: the one that makes them count as much together
+    /// as all others do, and at least 2. (Of all pairs of d columns only a share of 2/d has the
+    /// target: a constant factor would fade as tables get wider.)
     ///
     /// # Errors
     /// If there is no such column, or it is in no marginal or in all of them.
@@ -444,7 +452,8 @@ mod tests {
             ),
             (
                 "- columns: [age, sex]\n- columns: [sex, age]",
-                "marginal 2 of the workload, `age` x `sex`, is listed before; give it once, with the weights added up",
+                "marginal 2 of the workload, `age` x `sex`, is listed before; give it once, with \
+                 the weights added up",
             ),
         ];
         for (text, expected) in cases {
@@ -473,7 +482,8 @@ mod tests {
         let error = parse("- columns: [a, b]", &schema).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "marginal 1 of the workload, `a` x `b`, has 1099511627776 cells, and at most 134217728 fit into memory; \
+            "marginal 1 of the workload, `a` x `b`, has 1099511627776 cells, and at most 134217728 \
+             fit into memory; \
              name fewer columns, or declare fewer categories or bins"
         );
     }

@@ -1,4 +1,5 @@
-//! The Adult table, where it is at hand: how good models are, so that a change for the worse is noticed.
+//! The Adult table, where it is at hand: how good models are, so that a change for the worse is
+//! noticed.
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 

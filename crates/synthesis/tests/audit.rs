@@ -1,7 +1,9 @@
-//! An empirical audit: fits with and without one row, told apart as well as possible, must not differ by more than was promised.
+//! An empirical audit: fits with and without one row, told apart as well as possible, must not
+//! differ by more than was promised.
 //!
-//! Each bound holds with 99.9 % confidence. They are lower bounds on what leaks: that they stay low proves nothing, that one
-//! exceeds the promise would prove a leak. With noise that is half as large as it should be they do exceed it.
+//! Each bound holds with 99.9 % confidence. They are lower bounds on what leaks: that they stay low
+//! proves nothing, that one exceeds the promise would prove a leak. With noise that is half as
+//! large as it should be they do exceed it.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
@@ -39,14 +41,16 @@ struct Difference {
     copies: u32,
 }
 
-/// In a cell of the table that is otherwise empty, though its codes are common: what remains of rare codes is merged.
+/// In a cell of the table that is otherwise empty, though its codes are common: what remains of
+/// rare codes is merged.
 const CANARY: Row = Row([0, 1, 2]);
 /// One of many.
 const COMMON: Row = Row([1, 1, 0]);
 
 /// Rows of three columns, the second of which is the first again.
 fn table(row: Row, copies: u32) -> CodedTable {
-    let yaml = "a: {integer: {min: 0, max: 1}}\nb: {integer: {min: 0, max: 1}}\nc: {integer: {min: 0, max: 2}}\n";
+    let yaml = "a: {integer: {min: 0, max: 1}}\nb: {integer: {min: 0, max: 1}}\nc: {integer: {min: \
+                0, max: 2}}\n";
     let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
     let rows = (0..120_u32).map(|row| Row([row % 2, row % 2, row % 3]));
     let rows: Vec<Row> = rows.chain((0..copies).map(|_| row)).collect();
@@ -114,7 +118,8 @@ struct Worlds {
     with: Vec<f64>,
 }
 
-/// From inside (all that was measured), by the measured errors alone, and from outside (the probability of the row).
+/// From inside (all that was measured), by the measured errors alone, and from outside (the
+/// probability of the row).
 fn views(
     method: Method,
     difference: Difference,
@@ -269,8 +274,9 @@ struct Error {
     distance: f64,
 }
 
-/// By somebody who knows the table but for the difference: each Gaussian measurement is about what it would be without the row, or about
-/// what it would be with it, in the cells as in the distances from the model. This is the best that can be made of them.
+/// By somebody who knows the table but for the difference: each Gaussian measurement is about what
+/// it would be without the row, or about what it would be with it, in the cells as in the distances
+/// from the model. This is the best that can be made of them.
 fn log_likelihood_ratios(model: &Model, copies: u32, known: &[Known]) -> [f64; 2] {
     const HEADER: usize = "synclave model\n".len() + 2 + 8 + 8;
     let mut file = Vec::new();
@@ -326,9 +332,11 @@ fn expected_counts(model: &Model, columns: &[usize], total: f64) -> Vec<f64> {
 /// Lower bounds on what the scores tell.
 #[derive(Debug)]
 struct Leak {
-    /// By which two normal distributions of deviation 1 would have to differ, were the scores normal.
+    /// By which two normal distributions of deviation 1 would have to differ, were the scores
+    /// normal.
     gaussian_mu: f64,
-    /// By which they have to differ for a test with the errors that were seen, whatever the scores' distribution.
+    /// By which they have to differ for a test with the errors that were seen, whatever the scores'
+    /// distribution.
     tested_mu: f64,
     /// The epsilon that such a test refutes, with delta.
     tested_epsilon: f64,
@@ -347,8 +355,8 @@ impl Leak {
         }
     }
 
-    /// rho-zCDP bounds the relative entropy by rho, and so the difference of normal scores by that of mu^2 / 2 = rho; what
-    /// it says of tests is epsilon and delta.
+    /// rho-zCDP bounds the relative entropy by rho, and so the difference of normal scores by that
+    /// of mu^2 / 2 = rho; what it says of tests is epsilon and delta.
     fn exceeds(&self, method: Method) -> bool {
         let mu = (2.0 * promised_rho(method)).sqrt();
         let tested = match method.accounting() {
@@ -412,7 +420,8 @@ impl Mistakes {
         quantile(1.0 - self.false_alarm) - quantile(self.miss)
     }
 
-    /// (epsilon, delta)-DP has 1 - miss <= exp(epsilon) false_alarm + delta, and the same with the errors exchanged.
+    /// (epsilon, delta)-DP has 1 - miss <= exp(epsilon) false_alarm + delta, and the same with the
+    /// errors exchanged.
     fn epsilon(self) -> f64 {
         let refuted = |a: f64, b: f64| ((1.0 - DELTA - a).max(0.0) / b).ln();
         refuted(self.miss, self.false_alarm).max(refuted(self.false_alarm, self.miss))
@@ -533,8 +542,9 @@ fn seen(table: &CodedTable, method: Method, epsilon: f64, seed: u64) -> Seen {
 
 #[test]
 fn neighbours_look_the_same_while_the_same_candidates_are_chosen() {
-    // The others' next step depends on how large released numbers are, by which neighbours may differ. With GRAIN they tell how many
-    // pairs a round measures, and so how many steps there are.
+    // The others' next step depends on how large released numbers are, by which neighbours may
+    // differ. With GRAIN they tell how many pairs a round measures, and so how many steps there
+    // are.
     for method in [Method::Independent, Method::Mst, Method::Grain] {
         let mut compared = 0;
         for (seed, row) in (0..20).flat_map(|seed| [CANARY, COMMON].map(|row| (seed, row))) {

@@ -70,8 +70,8 @@ fn scatter(a: u32, b: u32) -> u32 {
     x ^ x >> 16
 }
 
-/// Zips determine cities, cities determine states; men are not pregnant, nor is anyone before 15 or after 60. One row in ten
-/// of the data is made without regard to that.
+/// Zips determine cities, cities determine states; men are not pregnant, nor is anyone before 15 or
+/// after 60. One row in ten of the data is made without regard to that.
 fn people(rows: u32) -> CodedTable {
     let zips: Vec<String> = (0..60).map(|zip| format!("z{zip}")).collect();
     let cities: Vec<String> = (0..12).map(|city| format!("c{city}")).collect();
@@ -183,7 +183,8 @@ fn what_follows_from_another_column_is_right_without_being_measured() {
 a: {integer: {min: 0, max: 19}}
 b: {integer: {min: 0, max: 4}}
 c: {integer: {min: 0, max: 4}}
-constraints: [{determines: {from: a, to: b, map: {0..3: '0', 4..7: '1', 8..11: '2', 12..15: '3', 16..19: '4'}}}]
+constraints: [{determines: {from: a, to: b, map: {0..3: '0', 4..7: '1', 8..11: '2', 12..15: '3', \
+16..19: '4'}}}]
 ",
     );
     let a: Vec<u32> = (0..20_000)
@@ -275,7 +276,8 @@ fn constraints_on_more_combinations_than_memory_holds_are_refused_though_their_m
     assert_eq!(refused(4), Ok(()));
     assert_eq!(
         refused(5).unwrap_err().to_string(),
-        "the constraints are about 20000000 combinations of their columns' values together, and at most 16777216 fit into memory: \
+        "the constraints are about 20000000 combinations of their columns' values together, and at \
+         most 16777216 fit into memory: \
          declare fewer constraints, or columns of fewer categories or bins"
     );
 }

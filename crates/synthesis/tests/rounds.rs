@@ -244,7 +244,8 @@ fn a_smaller_bound_keeps_the_model_small() {
         let measured = model.report().two_way.into_iter().map(|pair| pair.columns);
         measured.collect::<BTreeSet<Vec<String>>>().len()
     };
-    // Two pairs make a tree of 7,200 cells; with the third all is one table of 216,000, and one MB holds 131,072.
+    // Two pairs make a tree of 7,200 cells; with the third all is one table of 216,000, and one MB
+    // holds 131,072.
     assert_eq!((pairs(1), pairs(80)), (2, 3));
 }
 
@@ -295,17 +296,21 @@ fn what_cannot_be_done_is_refused_before_anything_is_spent() {
     }
     assert_eq!(
         refusal(Method::Aim, json!({}), &real, 1e-7),
-        "an epsilon of 1e-7 is too small for AIM to share out among these columns: it needs 3.6e-5 at least, and far more to be of use"
+        "an epsilon of 1e-7 is too small for AIM to share out among these columns: it needs 3.6e-5 \
+         at least, and far more to be of use"
     );
     let wide = table(&[2000; 14], 5, scatter);
     assert_eq!(
         refusal(Method::Aim, json!({}), &wide, 1.0),
-        "AIM counts all marginals that it may choose from, which have 364028000 cells together, and at most 134217728 fit into \
-         memory: give a workload of fewer or smaller marginals, declare fewer categories or bins, or use MST"
+        "AIM counts all marginals that it may choose from, which have 364028000 cells together, \
+         and at most 134217728 fit into \
+         memory: give a workload of fewer or smaller marginals, declare fewer categories or bins, \
+         or use MST"
     );
     assert_eq!(
         refusal(Method::Mwem, json!({"max_model_mb": 1}), &wide, 1.0),
-        "with any marginal of the workload the first model of MWEM has more than the 9362 cells that are allowed it: \
+        "with any marginal of the workload the first model of MWEM has more than the 9362 cells \
+         that are allowed it: \
          raise `max_model_mb`, lower `rounds`, or declare fewer categories or bins"
     );
 }

@@ -15,8 +15,8 @@ use common::{PAIRS, fit};
 
 const SIZES: [usize; 5] = [6, 2, 4, 8, 3];
 
-/// Epsilon, delta, and the largest rho of either accounting: the theorems' formulas, solved by bisection in mpmath with
-/// 40 digits.
+/// Epsilon, delta, and the largest rho of either accounting: the theorems' formulas, solved by
+/// bisection in mpmath with 40 digits.
 const BUDGETS: [(f64, f64, f64, f64); 4] = [
     (0.1, 1e-9, 0.000_177_138_447_185, 0.000_198_331_960_777),
     (1.0, 1e-9, 0.014_973_057_673_589, 0.016_557_415_245_087),
@@ -24,7 +24,8 @@ const BUDGETS: [(f64, f64, f64, f64); 4] = [
     (10.0, 1e-5, 1.782_695_616_328_95, 2.000_891_340_150_05),
 ];
 
-/// A step of a method, for rho in all. One id can change the table by so many rows as the ledger was told.
+/// A step of a method, for rho in all. One id can change the table by so many rows as the ledger
+/// was told.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// Gaussian noise on a marginal of so many columns.
@@ -44,7 +45,8 @@ fn columns(rho: f64) -> Vec<Step> {
     weights.into_iter().map(step).collect()
 }
 
-/// "Winning the NIST contest", section 3: a third each for columns, for the choice of a tree of d - 1 pairs, and for these.
+/// "Winning the NIST contest", section 3: a third each for columns, for the choice of a tree of d -
+/// 1 pairs, and for these.
 fn mst(rho: f64) -> Vec<Step> {
     let edges = SIZES.len() - 1;
     let rho = rho / 3.0;
@@ -57,7 +59,8 @@ fn mst(rho: f64) -> Vec<Step> {
     [columns(rho), vec![select; edges], vec![pair; edges]].concat()
 }
 
-/// MWEM+PGM: as many rounds as columns, of which a tenth each goes into the choice. AIM's steps depend on what it sees: `rounds.rs`.
+/// MWEM+PGM: as many rounds as columns, of which a tenth each goes into the choice. AIM's steps
+/// depend on what it sees: `rounds.rs`.
 fn mwem(rho: f64) -> Vec<Step> {
     let rounds = SIZES.len();
     let each = rho / rounds as f64;
@@ -189,8 +192,8 @@ fn close(value: f64, expected: f64) -> bool {
     (value / expected - 1.0).abs() < 1e-6
 }
 
-/// Nearly a third for the columns, 2 % for the scores of each of three rounds, 3 % for the errors of the model, and every other
-/// step a marginal with Gaussian noise.
+/// Nearly a third for the columns, 2 % for the scores of each of three rounds, 3 % for the errors
+/// of the model, and every other step a marginal with Gaussian noise.
 #[test]
 fn grain_spends_its_shares_and_all_of_the_budget() {
     for (epsilon, delta, _, gdp) in BUDGETS {

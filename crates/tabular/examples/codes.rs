@@ -1,11 +1,12 @@
-//! Writes a table as the integer codes of its declared schema, for a benchmark that compares other programs on the same codes.
+//! Writes a table as the integer codes of its declared schema, for a benchmark that compares other
+//! programs on the same codes.
 //!
 //! ```text
 //! cargo run --release -p tabular --example codes -- TABLE.csv SCHEMA.yaml CODES.csv [DOMAIN.json]
 //! ```
 //!
-//! The domain is a JSON object of each column's number of codes and whether their order means something. Nothing
-//! private is kept: this is for tables that are public.
+//! The domain is a JSON object of each column's number of codes and whether their order means
+//! something. Nothing private is kept: this is for tables that are public.
 #![expect(clippy::print_stderr, reason = "a measurement for people")]
 
 use std::error::Error;

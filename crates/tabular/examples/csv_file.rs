@@ -1,4 +1,5 @@
-//! How fast a CSV file becomes a coded table, and how much memory that takes beside the table itself.
+//! How fast a CSV file becomes a coded table, and how much memory that takes beside the table
+//! itself.
 //!
 //! `cargo run --release -p tabular --example csv_file TABLE.csv SCHEMA.yaml [KEY]`
 #![expect(
@@ -33,7 +34,8 @@ fn main() {
     };
     let row_bytes: usize = table.schema().sizes().into_iter().map(code_bytes).sum();
     println!(
-        "{rows} rows, {megabytes:.0} MB: read in {read:.2} s ({:.0} MB/s), ready after {:.2} s; the table takes {:.0} MB",
+        "{rows} rows, {megabytes:.0} MB: read in {read:.2} s ({:.0} MB/s), ready after {:.2} s; \
+         the table takes {:.0} MB",
         megabytes / read,
         start.elapsed().as_secs_f64(),
         (rows * row_bytes) as f64 / 1e6

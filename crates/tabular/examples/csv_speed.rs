@@ -1,4 +1,5 @@
-//! How fast a CSV file of a million rows and ten columns becomes codes, on one core, and how fast the rest goes.
+//! How fast a CSV file of a million rows and ten columns becomes codes, on one core, and how fast
+//! the rest goes.
 //!
 //! `cargo run --release -p tabular --example csv_speed [ROWS]`
 #![expect(

@@ -12,10 +12,11 @@ use crate::schema::OTHER;
 
 /// Turns the fields of one declared column into codes while they stream in; no text is kept.
 ///
-/// The rule, which depends on the declaration alone: a number or date beyond the bounds counts as the nearest bound.
-/// An empty field (in a column of numbers also `NaN`) is null; where the column is not nullable, it is treated like text
-/// that is not declared. That is text which is no declared category, or cannot be read as a number or date; it counts
-/// as `other` if the column has that, else as null if it is nullable, else as the first category or lowest bin.
+/// The rule, which depends on the declaration alone: a number or date beyond the bounds counts as
+/// the nearest bound. An empty field (in a column of numbers also `NaN`) is null; where the column
+/// is not nullable, it is treated like text that is not declared. That is text which is no declared
+/// category, or cannot be read as a number or date; it counts as `other` if the column has that,
+/// else as null if it is nullable, else as the first category or lowest bin.
 pub(crate) struct Coder {
     column: Column,
     matcher: Matcher,
@@ -249,8 +250,8 @@ impl Lookup {
     }
 }
 
-/// A quick hash of length, head and tail. Declared categories are chosen by people, not against us; those alike in all
-/// three only cost a comparison each.
+/// A quick hash of length, head and tail. Declared categories are chosen by people, not against us;
+/// those alike in all three only cost a comparison each.
 #[inline]
 fn mix(text: &[u8]) -> u64 {
     let (head, tail) = if let (Some(head), Some(tail)) = (text.first_chunk(), text.last_chunk()) {

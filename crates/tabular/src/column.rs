@@ -10,8 +10,8 @@ use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::schema::OTHER;
 
-/// A checked column. Its codes are, in this order: one for each category or bin; one for `other`, if it has one; one
-/// for null, if it has one.
+/// A checked column. Its codes are, in this order: one for each category or bin; one for `other`,
+/// if it has one; one for null, if it has one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     name: String,
@@ -144,7 +144,8 @@ impl Column {
         self.nullable.then(|| self.size() - 1)
     }
 
-    /// What a code stands for, to be shown to a person: a category, `17`, `10 to 19`, `0.5 to 1`, `other`, `null`.
+    /// What a code stands for, to be shown to a person: a category, `17`, `10 to 19`, `0.5 to 1`,
+    /// `other`, `null`.
     ///
     /// # Panics
     /// If there is no such code.
@@ -172,8 +173,8 @@ impl Column {
     }
 
     /// The widest of the bins, which says how much a code loses at most of a value within the
-    /// column's range; a value beyond it counts as the nearest end, however far away it is. None for
-    /// a column without bins.
+    /// column's range; a value beyond it counts as the nearest end, however far away it is. None
+    /// for a column without bins.
     #[must_use]
     pub fn widest_bin(&self) -> Option<WidestBin> {
         let ((code, width, share), unit) = match &self.kind {

@@ -1,7 +1,8 @@
 //! Contingency counts.
 //!
-//! Columns with few codes are first bundled: two columns of 8 and 12 codes become one of 96. One increment a row in the table
-//! of two bundles then counts for every pair of columns across them, and the tables asked for are sums of its cells.
+//! Columns with few codes are first bundled: two columns of 8 and 12 codes become one of 96. One
+//! increment a row in the table of two bundles then counts for every pair of columns across them,
+//! and the tables asked for are sums of its cells.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -33,11 +34,11 @@ const BUNDLE: usize = 1 << 7;
 const BUNDLED_CELLS: usize = 1 << 16;
 
 impl CodedTable {
-    /// The contingency table of these columns, the last one varying fastest. No column gives one cell: the number of
-    /// rows.
+    /// The contingency table of these columns, the last one varying fastest. No column gives one
+    /// cell: the number of rows.
     ///
-    /// Adding or removing everything of one id changes the cells by at most [`rows_per_id`](Self::rows_per_id) in all: by 1 in
-    /// one cell for each of its rows.
+    /// Adding or removing everything of one id changes the cells by at most
+    /// [`rows_per_id`](Self::rows_per_id) in all: by 1 in one cell for each of its rows.
     ///
     /// # Panics
     /// If there is no such column, or there are more than 2^31 cells.
@@ -46,7 +47,8 @@ impl CodedTable {
         only(self.counts_of(&[clique.to_vec()]))
     }
 
-    /// The contingency tables of several sets of columns, counted in parallel in one pass over the rows.
+    /// The contingency tables of several sets of columns, counted in parallel in one pass over the
+    /// rows.
     ///
     /// # Panics
     /// As [`counts`](Self::counts) does.
@@ -307,7 +309,8 @@ impl Plan {
     }
 }
 
-/// Bundles of the columns in these cliques, such that the table of two has few cells for this many rows.
+/// Bundles of the columns in these cliques, such that the table of two has few cells for this many
+/// rows.
 fn bundles(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Vec<Bundle> {
     let most = (rows / 8).isqrt().min(BUNDLE);
     let mut used: Vec<usize> = cliques.iter().flatten().copied().collect();
@@ -395,8 +398,8 @@ impl Table {
         }
     }
 
-    /// Small tables are counted in several copies, row by row in turn: where most rows fall into one cell, each
-    /// increment would otherwise wait for the one before it.
+    /// Small tables are counted in several copies, row by row in turn: where most rows fall into
+    /// one cell, each increment would otherwise wait for the one before it.
     fn copies(&self) -> usize {
         match self.cells {
             0..=1024 => 4,

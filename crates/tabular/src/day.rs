@@ -35,8 +35,8 @@ impl Day {
         Self(date.to_julian_day() - EPOCH)
     }
 
-    /// Reads `2015-01-31`, also with a time of day after a `T` or a space, which is dropped without being looked at
-    /// closely.
+    /// Reads `2015-01-31`, also with a time of day after a `T` or a space, which is dropped without
+    /// being looked at closely.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
         let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {

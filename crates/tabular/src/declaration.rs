@@ -15,8 +15,8 @@ use crate::grid::{Bins, DEFAULT_BINS, Range};
 use crate::moment::Moment;
 use crate::schema::SchemaError;
 
-/// The columns of one table in their declared order, as written in `runtime.yaml` under a party's name or in a schema
-/// file. It becomes a [`Schema`](crate::Schema) once checked.
+/// The columns of one table in their declared order, as written in `runtime.yaml` under a party's
+/// name or in a schema file. It becomes a [`Schema`](crate::Schema) once checked.
 ///
 /// ```yaml
 /// buying: {categories: [low, med, high, vhigh]}
@@ -28,15 +28,18 @@ use crate::schema::SchemaError;
 /// note:   {categories: [yes, no], nullable: true, other: true}
 /// ```
 ///
-/// A list under the key `constraints` is no column but says what no row can look like; see [`DeclaredConstraint`].
+/// A list under the key `constraints` is no column but says what no row can look like; see
+/// [`DeclaredConstraint`].
 ///
-/// Categories are the texts as written, in quotes or not: `[yes, no, 2.0]` are `yes`, `no` and `2.0`, though other readers of
-/// YAML take them for booleans and a number. Only `null` and `~` are no texts without quotes, and refused. Where a number
-/// is meant, one in quotes is refused; and where `true` is meant, so is `yes`.
+/// Categories are the texts as written, in quotes or not: `[yes, no, 2.0]` are `yes`, `no` and
+/// `2.0`, though other readers of YAML take them for booleans and a number. Only `null` and `~` are
+/// no texts without quotes, and refused. Where a number is meant, one in quotes is refused; and
+/// where `true` is meant, so is `yes`.
 ///
-/// `bins` may be left out: then it is 32 bins of equal width, or one for each value where there are no more than 32 whole
-/// numbers or days. A `datetime` is what a clock on a wall shows: no time zone is read. A `boolean` is written in a table as
-/// true or false, t or f, yes or no, 1 or 0; synthetic rows have true and false.
+/// `bins` may be left out: then it is 32 bins of equal width, or one for each value where there are
+/// no more than 32 whole numbers or days. A `datetime` is what a clock on a wall shows: no time
+/// zone is read. A `boolean` is written in a table as true or false, t or f, yes or no, 1 or 0;
+/// synthetic rows have true and false.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declaration {
     /// Name and content of each column.
@@ -127,7 +130,8 @@ impl<'de> Deserialize<'de> for Declaration {
     }
 }
 
-/// The key of the constraints among those of the columns. A column may have the same name: it is a mapping, they are a list.
+/// The key of the constraints among those of the columns. A column may have the same name: it is a
+/// mapping, they are a list.
 pub(crate) const CONSTRAINTS: &str = "constraints";
 
 enum Entry {
@@ -320,7 +324,10 @@ impl<'de> Visitor<'de> for Texts {
         let mut texts = Vec::new();
         while let Some(text) = seq.next_element::<Option<String>>()? {
             texts.push(text.ok_or_else(|| {
-                de::Error::custom("a category is a text; write \"null\" in quotes, or `nullable: true` for empty fields")
+                de::Error::custom(
+                    "a category is a text; write \"null\" in quotes, or `nullable: \
+                                   true` for empty fields",
+                )
             })?);
         }
         Ok(texts)
@@ -422,7 +429,8 @@ impl<T: Bound> Visitor<'_> for BoundSeed<T> {
         T::from_decimal(value).ok_or_else(|| {
             let expected = T::EXPECTED;
             E::custom(format_args!(
-                "`{value}` is not {expected}: it is too large, or written with a point or an exponent"
+                "`{value}` is not {expected}: it is too large, or written with a point or an \
+                 exponent"
             ))
         })
     }
@@ -521,7 +529,8 @@ impl<'de, T: Bound> Visitor<'de> for BinsSeed<T> {
         match text {
             "quantile" => Ok(Bins::Quantile(DEFAULT_BINS)),
             _ => Err(E::custom(format_args!(
-                "`bins` must be a number, `quantile`, `{{quantile: 20}}` or `{{cuts: [..]}}`, not `{text}`"
+                "`bins` must be a number, `quantile`, `{{quantile: 20}}` or `{{cuts: [..]}}`, not \
+                 `{text}`"
             ))),
         }
     }

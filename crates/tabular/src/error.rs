@@ -5,8 +5,8 @@ use strict_yaml::quoted_list;
 use crate::account::NoRoom;
 use crate::schema::NameFault;
 
-/// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated ids, a few ids;
-/// other values of the table are never quoted.
+/// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated
+/// ids, a few ids; other values of the table are never quoted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
@@ -71,7 +71,8 @@ pub enum TableError {
     },
     /// A record with more or fewer fields than the header.
     #[error(
-        "line {line} has {} where the header has {expected}; is a comma or a quote missing or too many?",
+        "line {line} has {} where the header has {expected}; is a comma or a quote missing or too \
+         many?",
         several(*.found as u64, "field")
     )]
     Ragged {
@@ -84,7 +85,8 @@ pub enum TableError {
     },
     /// A quote that is still open at the end of the file.
     #[error(
-        "the file ends inside a quoted field of the record that starts on line {line}; close the quote, or was the file cut off?"
+        "the file ends inside a quoted field of the record that starts on line {line}; close the \
+         quote, or was the file cut off?"
     )]
     UnclosedQuote {
         /// Line on which the record starts, from 1.
@@ -104,7 +106,8 @@ pub enum TableError {
     },
     /// A record that runs on and on.
     #[error(
-        "the record that starts on line {line} goes on for more than {limit} bytes; is a quote left open there?"
+        "the record that starts on line {line} goes on for more than {limit} bytes; is a quote \
+         left open there?"
     )]
     RecordTooLong {
         /// Line on which the record starts, from 1.
@@ -134,7 +137,8 @@ pub enum TableError {
     },
     /// More than [`Limits::max_memory_bytes`](crate::Limits::max_memory_bytes).
     #[error(
-        "the table takes more than the {limit} bytes of memory that there are for it; leave rows or columns out, or declare columns that hold many different texts"
+        "the table takes more than the {limit} bytes of memory that there are for it; leave rows \
+         or columns out, or declare columns that hold many different texts"
     )]
     TooMuchMemory {
         /// The limit, in bytes.
@@ -142,7 +146,8 @@ pub enum TableError {
     },
     /// A small file that stands for a very long table.
     #[error(
-        "unpacked the table takes more than {limit} bytes, the most for a file of its length; write \
+        "unpacked the table takes more than {limit} bytes, the most for a file of its length; \
+         write \
          it as CSV, or leave out columns with long texts, or rows"
     )]
     TooMuchUnpacked {
@@ -154,7 +159,8 @@ pub enum TableError {
     Unwanted,
     /// An undeclared column holds too many different values.
     #[error(
-        "column `{column}` holds too many different values to be kept as they are; declare what it holds, or leave it out"
+        "column `{column}` holds too many different values to be kept as they are; declare what it \
+         holds, or leave it out"
     )]
     TooManyDistinct {
         /// The column.
@@ -172,7 +178,8 @@ pub enum TableError {
     },
     /// The key is declared as if it were data.
     #[error(
-        "`{key}` is the key by which rows are matched and cannot be declared as a column too; take it out of the declaration"
+        "`{key}` is the key by which rows are matched and cannot be declared as a column too; take \
+         it out of the declaration"
     )]
     KeyDeclared {
         /// Name of the key.
@@ -187,7 +194,8 @@ pub enum TableError {
         key: String,
     },
     /// Ids that occur more than once.
-    #[error("{} the id of an earlier row (for example {}); each id may have one row, unless max_rows_per_id allows more",
+    #[error("{} the id of an earlier row (for example {}); each id may have one row, unless \
+             max_rows_per_id allows more",
         if *.rows == 1 { "1 row repeats".to_owned() } else { format!("{} rows repeat", .rows) }, quoted_list(.first))]
     RepeatedIds {
         /// Rows beyond the first of their id.

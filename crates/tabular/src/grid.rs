@@ -22,10 +22,11 @@ pub const DEFAULT_BINS: u32 = 32;
 /// How an ordered column is cut into bins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bins<T> {
-    /// So many bins of equal width. A range of no more whole numbers or days than that gets one bin for each value.
+    /// So many bins of equal width. A range of no more whole numbers or days than that gets one bin
+    /// for each value.
     Uniform(u32),
-    /// So many bins of about equal mass, found under differential privacy after the join. Until then the column is
-    /// held on a uniform grid of [`FINE_CELLS`] cells.
+    /// So many bins of about equal mass, found under differential privacy after the join. Until
+    /// then the column is held on a uniform grid of [`FINE_CELLS`] cells.
     Quantile(u32),
     /// Bins that begin at these values, ascending and above `min`; the first begins at `min`.
     Cuts(Vec<T>),
@@ -160,8 +161,8 @@ impl Ordered for f64 {
     }
 }
 
-/// A checked range with the start of each bin worked out. Code `i` stands for the values from `start(i)` to just below
-/// `start(i + 1)`; the last bin includes `max`.
+/// A checked range with the start of each bin worked out. Code `i` stands for the values from
+/// `start(i)` to just below `start(i + 1)`; the last bin includes `max`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid<T> {
     range: Range<T>,
@@ -252,7 +253,8 @@ impl<T: Ordered> Grid<T> {
         }
     }
 
-    /// The same range with bins that begin at these bins of the present grid (ascending, without 0).
+    /// The same range with bins that begin at these bins of the present grid (ascending, without
+    /// 0).
     pub(crate) fn merged(&self, first_bins: &[usize]) -> Self {
         let cuts: Vec<T> = first_bins.iter().map(|&bin| self.starts[bin]).collect();
         Self {
@@ -339,7 +341,8 @@ mod tests {
         fn every_whole_number_lies_in_its_bin(min: i64, width in 0i64..1_000_000, bins in 1u32..100, at in 0.0..=1.0) {
             let max = min.saturating_add(width);
             let grid = uniform(min, max, bins);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a value in the range")]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a \
+                value in the range")]
             let value = min + ((max - min) as f64 * at) as i64;
             let (bin, moved) = grid.bin(value);
             prop_assert!(!moved);

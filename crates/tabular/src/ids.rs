@@ -13,7 +13,8 @@ use crate::probe::{MAX_PENDING_KEY, Pending, Probe};
 /// Hashes ids with SipHash-2-4-128 under a secret key, one key per room: two tables whose ids were
 /// hashed under the same key can be joined, and nobody without the key can test a guess.
 ///
-/// Ids are compared byte for byte, after spaces and tabs around them are taken away: `7` and `07` are two ids.
+/// Ids are compared byte for byte, after spaces and tabs around them are taken away: `7` and `07`
+/// are two ids.
 #[derive(Clone)]
 pub struct KeyHasher {
     ids: SipHasher24,
@@ -91,9 +92,10 @@ impl Ids {
         rows
     }
 
-    /// The rows that stay, ascending: of each id a uniform choice of at most [`most`](Self::most). It is drawn by a keyed hash
-    /// of the table's name, the id, and the row's place among those of its id. So the rows of one id alone decide
-    /// which of them stay, and choices in two tables do not depend on each other. `None` if all rows stay.
+    /// The rows that stay, ascending: of each id a uniform choice of at most [`most`](Self::most).
+    /// It is drawn by a keyed hash of the table's name, the id, and the row's place among those of
+    /// its id. So the rows of one id alone decide which of them stay, and choices in two tables do
+    /// not depend on each other. `None` if all rows stay.
     pub(crate) fn kept_rows(&self, table: &str) -> Option<Wiped<u32>> {
         let firsts = self.firsts.as_ref()?.as_slice();
         let rows_of_each = self.rows_of_each();
@@ -180,7 +182,8 @@ impl IdIndex<'_> {
             .find(high(hash), |i| self.hashes[i as usize] == hash)
     }
 
-    /// The row of the same id that comes after this one, in a fixed order that begins at [`row`](Self::row).
+    /// The row of the same id that comes after this one, in a fixed order that begins at
+    /// [`row`](Self::row).
     #[inline]
     pub(crate) fn next(&self, row: u32) -> Option<u32> {
         let next = self.next.as_slice().get(row as usize).copied();
@@ -299,7 +302,8 @@ impl IdCollector {
     /// needed is given back to the account.
     ///
     /// # Errors
-    /// Where ids may not be repeated: how many rows repeat an earlier id, and the first few such ids.
+    /// Where ids may not be repeated: how many rows repeat an earlier id, and the first few such
+    /// ids.
     pub(crate) fn finish(mut self, account: &Account) -> Result<(Ids, u64), NoIds> {
         self.look_up_pending(account)?;
         if self.most.is_none() && self.repeated > 0 {

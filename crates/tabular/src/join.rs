@@ -16,13 +16,14 @@ use crate::read_csv::read_csv;
 use crate::schema::{Schema, SchemaError};
 use crate::upload::{Upload, UploadColumn};
 
-/// The joined rows of all parties (or the one table of a single owner), still with undeclared columns as they were read.
-/// Overwritten on drop.
+/// The joined rows of all parties (or the one table of a single owner), still with undeclared
+/// columns as they were read. Overwritten on drop.
 pub struct Joined {
     pub(crate) rows: usize,
     rows_per_id: NonZeroU32,
     pub(crate) columns: Vec<JoinedColumn>,
-    /// About these columns, by their positions; each table's own were checked, and do not touch each other.
+    /// About these columns, by their positions; each table's own were checked, and do not touch
+    /// each other.
     pub(crate) constraints: Vec<Constraint>,
 }
 
@@ -36,17 +37,21 @@ pub(crate) enum JoinedColumn {
 }
 
 impl Joined {
-    /// Joins the tables on their ids: for every id that all of them have, a row for each combination of its rows, with the
-    /// columns of each party in turn under the names `Party_column`. Of each id at most
-    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id) rows of a table take part, a uniform choice that depends on
-    /// the rows of that id alone. So adding or removing everything of one id adds or removes at most
-    /// [`rows_per_id`](Self::rows_per_id) rows and changes no other. An empty join is as good as any other.
+    /// Joins the tables on their ids: for every id that all of them have, a row for each
+    /// combination of its rows, with the columns of each party in turn under the names
+    /// `Party_column`. Of each id at most
+    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id) rows of a table take part, a
+    /// uniform choice that depends on the rows of that id alone. So adding or removing everything
+    /// of one id adds or removes at most [`rows_per_id`](Self::rows_per_id) rows and changes no
+    /// other. An empty join is as good as any other.
     ///
-    /// Should two undeclared columns come out with the same name, a number is added to the later one.
+    /// Should two undeclared columns come out with the same name, a number is added to the later
+    /// one.
     ///
     /// # Panics
-    /// If there is no table, one was read without a key, or [`rows_per_joined_id`] or [`most_joined_rows`] refuses their bounds,
-    /// of which [`Limits::max_rows`](crate::Limits::max_rows) is one.
+    /// If there is no table, one was read without a key, or [`rows_per_joined_id`] or
+    /// [`most_joined_rows`] refuses their bounds, of which
+    /// [`Limits::max_rows`](crate::Limits::max_rows) is one.
     #[must_use]
     pub fn join(uploads: Vec<(String, Upload)>) -> Self {
         let bounds = uploads.iter().map(|(_, upload)| upload.rows_per_id());
@@ -89,7 +94,8 @@ impl Joined {
     }
 
     /// A single table, with its own column names. Of each id at most
-    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id) rows stay; without a key each row counts as an id of its own.
+    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id) rows stay; without a key each
+    /// row counts as an id of its own.
     #[must_use]
     pub fn single(upload: Upload) -> Self {
         let rows_per_id = upload.rows_per_id();
@@ -126,7 +132,8 @@ impl Joined {
         if constraints.is_empty() {
             return Ok(self);
         }
-        // Undeclared columns have no values to name; so constraints are checked without them, and then put in place.
+        // Undeclared columns have no values to name; so constraints are checked without them, and
+        // then put in place.
         let declared = (0..)
             .zip(&self.columns)
             .filter_map(|(at, column)| match column {
@@ -149,8 +156,8 @@ impl Joined {
         Ok(self)
     }
 
-    /// How many rows everything of one id may add or remove, at most: the sensitivity of each count. The product of
-    /// the tables' bounds, whatever the data.
+    /// How many rows everything of one id may add or remove, at most: the sensitivity of each
+    /// count. The product of the tables' bounds, whatever the data.
     #[must_use]
     pub fn rows_per_id(&self) -> NonZeroU32 {
         self.rows_per_id
@@ -169,7 +176,8 @@ impl Joined {
         })
     }
 
-    /// Whether part of the domain is still unknown: a column is undeclared, or its bins are to have equal mass.
+    /// Whether part of the domain is still unknown: a column is undeclared, or its bins are to have
+    /// equal mass.
     #[must_use]
     pub fn needs_discovery(&self) -> bool {
         self.columns.iter().any(JoinedColumn::needs_discovery)
@@ -202,20 +210,22 @@ impl std::fmt::Debug for Joined {
     }
 }
 
-/// The most rows that one id may have in a joined table. Noise grows with it: far below this bound nothing of the data is
-/// left to be seen.
+/// The most rows that one id may have in a joined table. Noise grows with it: far below this bound
+/// nothing of the data is left to be seen.
 pub const MAX_ROWS_PER_ID: u32 = 10_000;
 
 /// Too many rows for one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "with these bounds one id could have {rows} rows in the joined table, which are more than the {MAX_ROWS_PER_ID} that noise could hide; lower max_rows_per_id"
+    "with these bounds one id could have {rows} rows in the joined table, which are more than the \
+     {MAX_ROWS_PER_ID} that noise could hide; lower max_rows_per_id"
 )]
 pub struct TooManyRowsPerId {
     rows: u128,
 }
 
-/// How many rows an id can have in the join of tables in which it has so many at most: their product.
+/// How many rows an id can have in the join of tables in which it has so many at most: their
+/// product.
 ///
 /// # Errors
 /// If that is more than [`MAX_ROWS_PER_ID`].
@@ -232,8 +242,9 @@ pub fn rows_per_joined_id(
         .ok_or(TooManyRowsPerId { rows })
 }
 
-/// The most rows that a joined table may be able to have. While so many are joined they take a GiB for each table, and then a
-/// quarter of that to all of it for each column: more is beyond most machines. It is far below 2^32, up to which rows are counted.
+/// The most rows that a joined table may be able to have. While so many are joined they take a GiB
+/// for each table, and then a quarter of that to all of it for each column: more is beyond most
+/// machines. It is far below 2^32, up to which rows are counted.
 pub const MAX_JOINED_ROWS: u64 = 1 << 28;
 
 /// What one table may bring into a join, whatever is in it.
@@ -248,14 +259,15 @@ pub struct TableBounds {
 /// A join could have too many rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "with these bounds the joined table could have {rows} rows, which are more than the {MAX_JOINED_ROWS} that are allowed; lower max_rows_per_id or max_rows"
+    "with these bounds the joined table could have {rows} rows, which are more than the \
+     {MAX_JOINED_ROWS} that are allowed; lower max_rows_per_id or max_rows"
 )]
 pub struct TooManyJoinedRows {
     rows: u128,
 }
 
-/// How many rows the join of such tables can have: each row of a table is joined with as many as its id may have in all
-/// others together, and the table of which that gives the fewest decides.
+/// How many rows the join of such tables can have: each row of a table is joined with as many as
+/// its id may have in all others together, and the table of which that gives the fewest decides.
 ///
 /// # Errors
 /// If that is more than [`MAX_JOINED_ROWS`].
@@ -350,7 +362,8 @@ impl Matches<'_> {
             for (picks, &row) in self.picks[1..].iter_mut().zip(&*found) {
                 picks.push(row);
             }
-            // As an odometer goes on: the last table's next row, or its first and the next of the table before.
+            // As an odometer goes on: the last table's next row, or its first and the next of the
+            // table before.
             let moved = (0..found.len()).rev().find(|&i| {
                 let next = self.others[i].next(found[i]);
                 found[i] = next.unwrap_or(begins[i]);

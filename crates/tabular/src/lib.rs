@@ -1,24 +1,28 @@
 //! Tables as codes: from files to contingency counts, and from codes back to files.
 //!
-//! A [`Declaration`] says what the columns of a table hold; once checked it is a [`Schema`]. [`read_csv`] and
-//! [`read_parquet`] turn a file into an [`Upload`], in which declared columns are codes already and ids are keyed hashes.
-//! [`Joined`] matches the tables of several parties on their ids; what was not declared is then found under
-//! differential privacy, paid from a ledger, and the result is a [`CodedTable`]. All that comes out of it is
-//! [`privacy::Counts`]. Rows of codes, which a model has sampled, are written by [`RowWriter`].
+//! A [`Declaration`] says what the columns of a table hold; once checked it is a [`Schema`].
+//! [`read_csv`] and [`read_parquet`] turn a file into an [`Upload`], in which declared columns are
+//! codes already and ids are keyed hashes. [`Joined`] matches the tables of several parties on
+//! their ids; what was not declared is then found under differential privacy, paid from a ledger,
+//! and the result is a [`CodedTable`]. All that comes out of it is [`privacy::Counts`]. Rows of
+//! codes, which a model has sampled, are written by [`RowWriter`].
 //!
 //! # What is promised
 //!
-//! Neighbours differ in everything of one id. A table keeps at most [`Limits::max_rows_per_id`] rows of an id (1, where
-//! nothing is said), so the join has at most [`Joined::rows_per_id`] rows more or less, and all counts of one table change
-//! by that much together. After the join nothing fails because of the data, and the schema depends on the data only through what the ledger released. No text of a declared column
-//! outlives the reading of its record, save for small buffers of the parsers; codes, hashes and the texts of undeclared
-//! columns are overwritten on drop.
+//! Neighbours differ in everything of one id. A table keeps at most [`Limits::max_rows_per_id`]
+//! rows of an id (1, where nothing is said), so the join has at most [`Joined::rows_per_id`] rows
+//! more or less, and all counts of one table change by that much together. After the join nothing
+//! fails because of the data, and the schema depends on the data only through what the ledger
+//! released. No text of a declared column outlives the reading of its record, save for small
+//! buffers of the parsers; codes, hashes and the texts of undeclared columns are overwritten on
+//! drop.
 //!
 //! # What is not promised
 //!
-//! Column names are public, those of undeclared columns included. How long reading, joining and counting take
-//! depends on the data. What is said about an upload ([`TableError`], [`Upload::warnings`], [`Upload::rows`]) is for
-//! its owner alone. Functions whose names begin with `dangerous` keep nothing private.
+//! Column names are public, those of undeclared columns included. How long reading, joining and
+//! counting take depends on the data. What is said about an upload ([`TableError`],
+//! [`Upload::warnings`], [`Upload::rows`]) is for its owner alone. Functions whose names begin with
+//! `dangerous` keep nothing private.
 #![forbid(unsafe_code)]
 
 mod account;

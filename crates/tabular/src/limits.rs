@@ -12,18 +12,19 @@ pub struct Limits {
     pub max_rows: u32,
     /// Columns of the file, declared or not. Default: 2,000.
     pub max_columns: usize,
-    /// Bytes of one field. Default: 64 KiB. A whole record may take 16 times as much, and at least 16 MiB.
+    /// Bytes of one field. Default: 64 KiB. A whole record may take 16 times as much, and at least
+    /// 16 MiB.
     pub max_field_bytes: usize,
-    /// Different texts in one undeclared column, all of which are held until the join. Default: 4 million.
-    /// Their bytes together may take 64 times as much.
+    /// Different texts in one undeclared column, all of which are held until the join. Default: 4
+    /// million. Their bytes together may take 64 times as much.
     pub max_distinct: usize,
     /// Bytes of memory that the table may take while it is read: codes, hashed ids and the index
     /// over them, texts of undeclared columns, pages of Parquet, and what of these is held twice
     /// while a buffer grows. Default: 16 GiB.
     pub max_memory_bytes: u64,
-    /// How many rows of one id take part, at most. Of an id that has more, a uniform choice takes part, drawn by a keyed hash when
-    /// tables are [joined](crate::Joined); what stays depends on the rows of that id alone. Default: `None`, which
-    /// refuses a table that repeats an id.
+    /// How many rows of one id take part, at most. Of an id that has more, a uniform choice takes
+    /// part, drawn by a keyed hash when tables are [joined](crate::Joined); what stays depends on
+    /// the rows of that id alone. Default: `None`, which refuses a table that repeats an id.
     pub max_rows_per_id: Option<NonZeroU32>,
 }
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use crate::day::Day;
 
-/// A second of a day between the years 1 and 9999, counted from 1970-01-01T00:00:00. It is what a clock on some wall shows: no
-/// time zone belongs to it, and no day has a second more or less.
+/// A second of a day between the years 1 and 9999, counted from 1970-01-01T00:00:00. It is what a
+/// clock on some wall shows: no time zone belongs to it, and no day has a second more or less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i64);
 
@@ -29,7 +29,8 @@ impl Moment {
         (Self::MIN..=Self::MAX).contains(&moment).then_some(moment)
     }
 
-    /// Reads `2015-01-31T10:30` and `2015-01-31 10:30:59`; a fraction of a second is dropped, a time zone refused.
+    /// Reads `2015-01-31T10:30` and `2015-01-31 10:30:59`; a fraction of a second is dropped, a
+    /// time zone refused.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
         let day = Day::parse(date)?;

@@ -48,8 +48,9 @@ const EXACT_POWERS: [f64; 23] = [
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
-/// `digits.digits` with at most 15 digits: both the digits and the power of ten are exact in `f64`, so one
-/// division rounds correctly (Clinger 1990, "How to read floating point numbers accurately", the fast path).
+/// `digits.digits` with at most 15 digits: both the digits and the power of ten are exact in `f64`,
+/// so one division rounds correctly (Clinger 1990, "How to read floating point numbers accurately",
+/// the fast path).
 #[inline]
 fn short_decimal(field: &[u8]) -> Option<f64> {
     let (negative, rest) = match field {

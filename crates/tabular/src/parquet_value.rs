@@ -171,7 +171,8 @@ impl Form {
         }
     }
 
-    /// Whole values are written without a point: a column of whole numbers with nulls is often stored so.
+    /// Whole values are written without a point: a column of whole numbers with nulls is often
+    /// stored so.
     pub(crate) fn push_double(self, text: &mut Vec<u8>, value: f64) {
         if value.fract() == 0.0 && value.abs() < 1e15 {
             #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]

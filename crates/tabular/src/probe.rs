@@ -5,11 +5,11 @@ use zeroize::Zeroize;
 use crate::account::{Account, NoRoom};
 use crate::codes::Wiped;
 
-/// Finds an index by the upper half of a 64-bit hash. The keys themselves are elsewhere; a slot holds that
-/// half, so that most mismatches are settled without touching them.
+/// Finds an index by the upper half of a 64-bit hash. The keys themselves are elsewhere; a slot
+/// holds that half, so that most mismatches are settled without touching them.
 ///
-/// A hash's first place is given by its highest bits. So a table grows from one end to the other, without asking
-/// for any key again.
+/// A hash's first place is given by its highest bits. So a table grows from one end to the other,
+/// without asking for any key again.
 pub(crate) struct Probe {
     /// `upper half of the hash << 32 | index + 1`; 0 is a free slot.
     slots: Wiped<u64>,
@@ -95,15 +95,15 @@ impl Probe {
         self.slots.capacity_bytes()
     }
 
-    /// Whether the table is larger than the nearest caches, so that looking keys up one by one means waiting for
-    /// memory each time.
+    /// Whether the table is larger than the nearest caches, so that looking keys up one by one
+    /// means waiting for memory each time.
     #[inline]
     pub(crate) fn is_large(&self) -> bool {
         self.slots.len() > 1 << 13
     }
 
-    /// Brings the places of these hashes into the cache. The loads do not depend on each other, so that their
-    /// waiting times overlap.
+    /// Brings the places of these hashes into the cache. The loads do not depend on each other, so
+    /// that their waiting times overlap.
     pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
         let slots = self.slots.as_slice();
         let touched = hashes.fold(0, |touched, hash| touched ^ slots[self.place(hash)]);

@@ -14,8 +14,9 @@ use crate::upload::{Intake, Upload};
 
 const BUFFER: usize = 1 << 16;
 
-/// Reads a CSV file (RFC 4180: commas, quotes doubled within quotes, a header; UTF-8 with or without a byte order mark; any
-/// line ends) into codes as it streams in. Memory holds the codes and one record.
+/// Reads a CSV file (RFC 4180: commas, quotes doubled within quotes, a header; UTF-8 with or
+/// without a byte order mark; any line ends) into codes as it streams in. Memory holds the codes
+/// and one record.
 ///
 /// With a `key`, that column is hashed and every row must have an id there: one of its own, unless
 /// [`Limits::max_rows_per_id`] takes repeated ones in. With a `schema`, its columns are
@@ -26,12 +27,14 @@ const BUFFER: usize = 1 << 16;
 /// one column it is a row whose field is empty, as R, Excel and others write it; the line end of
 /// the last row begins no row of its own.
 ///
-/// Empty fields are null. What happens to values outside the declared domain does not depend on the data: a number or date beyond
-/// the bounds counts as the nearest bound; other text counts as `other` if the column has that, else as null if it is
-/// nullable, else as the first category or lowest bin. Each is counted in [`Upload::warnings`].
+/// Empty fields are null. What happens to values outside the declared domain does not depend on the
+/// data: a number or date beyond the bounds counts as the nearest bound; other text counts as
+/// `other` if the column has that, else as null if it is nullable, else as the first category or
+/// lowest bin. Each is counted in [`Upload::warnings`].
 ///
 /// # Errors
-/// [`TableError`], at the first thing that is wrong; repeated ids at the end, when they have been counted.
+/// [`TableError`], at the first thing that is wrong; repeated ids at the end, when they have been
+/// counted.
 pub fn read_csv(
     mut input: impl Read,
     key: Option<&str>,
@@ -218,7 +221,8 @@ impl<R: Read> Csv<'_, R> {
         Ok(())
     }
 
-    /// A record of the wrong length: cut off by the end of the file inside quotes, or simply ragged.
+    /// A record of the wrong length: cut off by the end of the file inside quotes, or simply
+    /// ragged.
     fn wrong_length(&mut self, expected: usize) -> TableError {
         let (line, found) = (self.line(), self.record.len());
         if let Ok(false) = self.next()

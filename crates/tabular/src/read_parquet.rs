@@ -35,16 +35,17 @@ const TEXT: usize = 1 << 10;
 /// What a field counts besides its text, in bytes.
 const FIELD_WORK: u64 = 8;
 
-/// Reads a Parquet file, from a [`File`](std::fs::File) or from bytes in memory, into the same codes that
-/// [`read_csv`](crate::read_csv) gives for the same values as text.
+/// Reads a Parquet file, from a [`File`](std::fs::File) or from bytes in memory, into the same
+/// codes that [`read_csv`](crate::read_csv) gives for the same values as text.
 ///
-/// Texts, whole and decimal numbers, booleans (`true`, `false`), dates and timestamps (`2015-01-31`, with `T10:30:00` after it
-/// unless it is midnight) and nulls are understood, uncompressed or compressed with Snappy, gzip or Zstandard. Nested
-/// columns and other types are left out, or refused if they are declared.
+/// Texts, whole and decimal numbers, booleans (`true`, `false`), dates and timestamps
+/// (`2015-01-31`, with `T10:30:00` after it unless it is midnight) and nulls are understood,
+/// uncompressed or compressed with Snappy, gzip or Zstandard. Nested columns and other types are
+/// left out, or refused if they are declared.
 ///
 /// Neither the footer nor the pages are believed about their sizes: no more memory is taken than
-/// [`Limits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 256 times
-/// the file's length or 256 MiB, whichever is more, nor than 16 times [`Limits::max_bytes`].
+/// [`Limits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 256
+/// times the file's length or 256 MiB, whichever is more, nor than 16 times [`Limits::max_bytes`].
 ///
 /// # Errors
 /// [`TableError`]; a damaged file is [`TableError::Parquet`].
@@ -79,8 +80,8 @@ pub fn read_parquet_while(
             limit: limits.max_bytes,
         });
     }
-    // The decoder checks much, and still panics on some damaged files. Nothing of it outlives the panic, and its messages
-    // hold positions and lengths.
+    // The decoder checks much, and still panics on some damaged files. Nothing of it outlives the
+    // panic, and its messages hold positions and lengths.
     catch_unwind(AssertUnwindSafe(|| {
         read(&input, key, schema, hasher, limits, wanted)
     }))

@@ -95,8 +95,8 @@ pub(crate) trait Uniform: Ordered {
     /// What a bin becomes.
     fn piece(grid: &Grid<Self>, bin: usize) -> Piece;
 
-    /// What becomes of a bin of which only some values are allowed: the parts that are left, each with its share of the
-    /// bin's values.
+    /// What becomes of a bin of which only some values are allowed: the parts that are left, each
+    /// with its share of the bin's values.
     fn parts(grid: &Grid<Self>, bin: usize, allowed: &Spans<Self>) -> Vec<(f64, Piece)>;
 
     /// What each bin becomes.
@@ -180,8 +180,9 @@ fn moments(first: Moment, last: Moment) -> Piece {
     Piece::Moment { first, count }
 }
 
-/// A bin narrower than this part of the whole range stands for a single value, its start: a zero, say, that is much
-/// more frequent than anything near it. A part narrower than this of its bin stands for nothing.
+/// A bin narrower than this part of the whole range stands for a single value, its start: a zero,
+/// say, that is much more frequent than anything near it. A part narrower than this of its bin
+/// stands for nothing.
 const POINT: f64 = 1e-9;
 
 impl Uniform for f64 {
@@ -260,8 +261,8 @@ fn numbers(start: f64, end: f64) -> Piece {
     }
 }
 
-/// Uniform below `count`, or any number for 0. The bias of at most `count` in 2^64 is of no account: the value is
-/// drawn within a bin for which only the bin is known.
+/// Uniform below `count`, or any number for 0. The bias of at most `count` in 2^64 is of no
+/// account: the value is drawn within a bin for which only the bin is known.
 fn below(rng: &mut impl Rng, count: u64) -> u64 {
     match count {
         0 => rng.next_u64(),

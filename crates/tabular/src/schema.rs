@@ -31,11 +31,12 @@ const MAX_JOINED_NAME_BYTES: usize = 1024;
 /// The text that stands for a value outside the declared or discovered categories.
 pub const OTHER: &str = "other";
 
-/// The checked columns of a table, in order: names differ, every range and every list of categories makes sense.
+/// The checked columns of a table, in order: names differ, every range and every list of categories
+/// makes sense.
 ///
-/// Public: it is declared, or was discovered under differential privacy. Its serialised form is that of a
-/// [`Declaration`], and is checked again when read; names may be longer there than in a declaration, as those of a joined
-/// table are.
+/// Public: it is declared, or was discovered under differential privacy. Its serialised form is
+/// that of a [`Declaration`], and is checked again when read; names may be longer there than in a
+/// declaration, as those of a joined table are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Declaration", into = "Declaration")]
 pub struct Schema {
@@ -131,7 +132,8 @@ pub enum SchemaError {
     },
     /// More codes than [`MAX_CODES`].
     #[error(
-        "column `{column}` would have {codes} different values; at most {MAX_CODES} are possible, so declare fewer categories or bins"
+        "column `{column}` would have {codes} different values; at most {MAX_CODES} are possible, \
+         so declare fewer categories or bins"
     )]
     TooManyCodes {
         /// The column.
@@ -158,7 +160,8 @@ pub enum SchemaError {
     },
     /// A constraint names a column whose bins are not known yet.
     #[error(
-        "a constraint names the column `{column}`, whose bins are only found in the data; declare their number or `cuts`"
+        "a constraint names the column `{column}`, whose bins are only found in the data; declare \
+         their number or `cuts`"
     )]
     UnknownBins {
         /// The column.
@@ -166,7 +169,8 @@ pub enum SchemaError {
     },
     /// A constraint is about one column alone.
     #[error(
-        "a constraint is about two or more different columns, and this one about `{column}` alone; a value that is impossible need not be declared"
+        "a constraint is about two or more different columns, and this one about `{column}` alone; \
+         a value that is impossible need not be declared"
     )]
     LoneColumn {
         /// The column.
@@ -190,7 +194,8 @@ pub enum SchemaError {
     },
     /// A constraint names empty fields of a column that has none.
     #[error(
-        "a constraint names `null` in the column `{column}`, which is not nullable; the text is \"null\" in quotes"
+        "a constraint names `null` in the column `{column}`, which is not nullable; the text is \
+         \"null\" in quotes"
     )]
     NotNullable {
         /// The column.
@@ -198,7 +203,8 @@ pub enum SchemaError {
     },
     /// A constraint names no range of an ordered column.
     #[error(
-        "a constraint names {value:?} in the column `{column}`; give a range such as `0..14`, `..14` or `15..`"
+        "a constraint names {value:?} in the column `{column}`; give a range such as `0..14`, \
+         `..14` or `15..`"
     )]
     NotARange {
         /// The column.
@@ -208,7 +214,9 @@ pub enum SchemaError {
     },
     /// A range takes part of a bin.
     #[error(
-        "a constraint names the range {value:?} of the column `{column}`, which cuts through the bin `{bin}` or leaves the declared range; let bins begin and end where it does (`bins: {{cuts: [..]}}`)"
+        "a constraint names the range {value:?} of the column `{column}`, which cuts through the \
+         bin `{bin}` or leaves the declared range; let bins begin and end where it does (`bins: \
+         {{cuts: [..]}}`)"
     )]
     CutsBin {
         /// The column.
@@ -228,7 +236,8 @@ pub enum SchemaError {
     },
     /// A map lacks a value.
     #[error(
-        "a constraint does not say what `{value}` of the column `{column}` determines; its map must have every declared value"
+        "a constraint does not say what `{value}` of the column `{column}` determines; its map \
+         must have every declared value"
     )]
     Undetermined {
         /// The column that determines.
@@ -238,7 +247,8 @@ pub enum SchemaError {
     },
     /// A constraint is about too many combinations.
     #[error(
-        "the columns {} of a constraint have more than {MAX_CONSTRAINT_CELLS} combinations of values; declare fewer values or bins", quoted_list(.columns)
+        "the columns {} of a constraint have more than {MAX_CONSTRAINT_CELLS} combinations of \
+         values; declare fewer values or bins", quoted_list(.columns)
     )]
     ConstraintTooLarge {
         /// The columns.
@@ -246,14 +256,16 @@ pub enum SchemaError {
     },
     /// Too many constraints.
     #[error(
-        "{found} constraints are too many, or about too many values; at most {MAX_CONSTRAINTS} are possible"
+        "{found} constraints are too many, or about too many values; at most {MAX_CONSTRAINTS} are \
+         possible"
     )]
     TooManyConstraints {
         /// How many there are.
         found: usize,
     },
     /// Constraints contradict a declared value.
-    #[error("no row could have `{value}` in the column `{column}`: {}; take the value out, or allow it",
+    #[error("no row could have `{value}` in the column `{column}`: {}; take the value out, or \
+             allow it",
         culprits(.constraints))]
     Contradiction {
         /// The column.
@@ -268,7 +280,8 @@ pub enum SchemaError {
     NamedConstraints,
     /// Too hard to check.
     #[error(
-        "the constraints hang together in too many ways to be checked against each other; declare fewer of them"
+        "the constraints hang together in too many ways to be checked against each other; declare \
+         fewer of them"
     )]
     TooEntangled,
 }
@@ -332,8 +345,8 @@ impl Schema {
     /// The same columns with more constraints on them.
     ///
     /// # Errors
-    /// If a constraint names a column or value that there is not, takes part of a bin, is too large, or leaves a declared
-    /// value impossible together with the others.
+    /// If a constraint names a column or value that there is not, takes part of a bin, is too
+    /// large, or leaves a declared value impossible together with the others.
     pub fn constrained(self, constraints: &[DeclaredConstraint]) -> Result<Self, SchemaError> {
         if constraints.is_empty() {
             return Ok(self);

@@ -9,8 +9,8 @@ use crate::codes::Wiped;
 use crate::error::TableError;
 use crate::limits::Limits;
 
-/// Counts the bytes, stops at the limits, and remembers the last records as they stood, so that the end of the file can be
-/// looked at closely.
+/// Counts the bytes, stops at the limits, and remembers the last records as they stood, so that the
+/// end of the file can be looked at closely.
 pub(crate) struct Source<'a, R> {
     input: R,
     account: &'a Account,
@@ -220,7 +220,8 @@ impl<R: Read> Read for Source<'_, R> {
     }
 }
 
-/// The states of the parser as far as quotes go; those of crate `csv`: a quote opens a quoted field only at its start.
+/// The states of the parser as far as quotes go; those of crate `csv`: a quote opens a quoted field
+/// only at its start.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     RecordStart,

@@ -54,7 +54,8 @@ pub enum CodesError {
 }
 
 impl CodedTable {
-    /// A table from codes, column by column; each row is an id of its own, and the schema is taken to be declared.
+    /// A table from codes, column by column; each row is an id of its own, and the schema is taken
+    /// to be declared.
     ///
     /// # Errors
     /// When the codes do not fit the schema.
@@ -112,7 +113,8 @@ impl CodedTable {
         self.rows_per_id
     }
 
-    /// Where the columns' values and ranges came from: what any guarantee about this table rests on.
+    /// Where the columns' values and ranges came from: what any guarantee about this table rests
+    /// on.
     #[must_use]
     pub fn domain(&self) -> DomainSource {
         self.domain

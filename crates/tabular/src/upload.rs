@@ -20,8 +20,8 @@ use crate::number::trim;
 use crate::schema::{MAX_NAME_BYTES, Schema, check_name};
 use crate::spreadsheet::is_formula;
 
-/// The table of one party as codes. No text of a declared column is in it, and no id, only keyed hashes of ids; the
-/// texts of undeclared columns are kept until the join. Overwritten on drop.
+/// The table of one party as codes. No text of a declared column is in it, and no id, only keyed
+/// hashes of ids; the texts of undeclared columns are kept until the join. Overwritten on drop.
 pub struct Upload {
     pub(crate) rows: usize,
     pub(crate) ids: Option<Ids>,
@@ -63,14 +63,15 @@ impl Upload {
         self.rows
     }
 
-    /// What the owner of the table, and nobody else, should know: values outside the declared domain counted for each
-    /// column, columns that were left out.
+    /// What the owner of the table, and nobody else, should know: values outside the declared
+    /// domain counted for each column, columns that were left out.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its own.
+    /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its
+    /// own.
     pub(crate) fn rows_per_id(&self) -> NonZeroU32 {
         self.ids.as_ref().map_or(NonZeroU32::MIN, Ids::most)
     }
@@ -520,7 +521,8 @@ fn warnings_of_texts(column: &RawColumn) -> Vec<String> {
     }
     if formulas > 0 {
         warnings.push(format!(
-            "column `{name}`: a spreadsheet may take {} for formulas, which begin with `=`, `+`, `-` \
+            "column `{name}`: a spreadsheet may take {} for formulas, which begin with `=`, `+`, \
+             `-` \
              or `@`; ask for samples that are safe in one",
             values(formulas)
         ));
@@ -545,8 +547,8 @@ fn warning_of_surplus(surplus: u64, most: NonZeroU32) -> Option<String> {
     ))
 }
 
-/// Position of each name; a name may be missing, not bad or given twice. The longer names of a joined table are good
-/// where the schema has them.
+/// Position of each name; a name may be missing, not bad or given twice. The longer names of a
+/// joined table are good where the schema has them.
 fn positions<'a>(
     header: &'a [String],
     schema: Option<&Schema>,

@@ -88,10 +88,10 @@ pub struct UnknownFormat;
 
 /// Writes coded rows as text, as many at a time as the caller likes.
 ///
-/// A code of a category becomes its text, the code of undeclared values the text `other`. A bin becomes
-/// a value drawn uniformly from it with the given generator: whole numbers stay whole, dates dates, and
-/// other numbers get about as many digits as a hundredth of the bin's width needs. Every value written
-/// falls into its bin again when it is read.
+/// A code of a category becomes its text, the code of undeclared values the text `other`. A bin
+/// becomes a value drawn uniformly from it with the given generator: whole numbers stay whole,
+/// dates dates, and other numbers get about as many digits as a hundredth of the bin's width needs.
+/// Every value written falls into its bin again when it is read.
 ///
 /// Call [`write`](Self::write) any number of times, then [`finish`](Self::finish) once.
 pub struct RowWriter {
@@ -139,7 +139,8 @@ impl RowWriter {
         self
     }
 
-    /// The same for rows that satisfy a condition: a bin that is wanted in part becomes a value of that part.
+    /// The same for rows that satisfy a condition: a bin that is wanted in part becomes a value of
+    /// that part.
     ///
     /// # Panics
     /// If the condition is on another schema.

@@ -1,4 +1,5 @@
-//! Conditions: what they refuse, what they weigh, and that every row written within one satisfies it.
+//! Conditions: what they refuse, what they weigh, and that every row written within one satisfies
+//! it.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use expect_test::{Expect, expect};

@@ -115,7 +115,8 @@ fn unknown_columns_and_values_are_refused_with_the_nearest() {
     check(
         "[{impossible: {income: [0..1], pregnant: [yes]}}]",
         expect![
-            "a constraint names the column `income`, whose bins are only found in the data; declare their number or `cuts`"
+            "a constraint names the column `income`, whose bins are only found in the data; \
+             declare their number or `cuts`"
         ],
     );
 }
@@ -125,13 +126,15 @@ fn constraints_that_say_too_little_are_refused() {
     check(
         "[{impossible: {sex: [male]}}]",
         expect![
-            "a constraint is about two or more different columns, and this one about `sex` alone; a value that is impossible need not be declared"
+            "a constraint is about two or more different columns, and this one about `sex` alone; \
+             a value that is impossible need not be declared"
         ],
     );
     check(
         "[{determines: {from: zip, to: zip, map: {}}}]",
         expect![
-            "a constraint is about two or more different columns, and this one about `zip` alone; a value that is impossible need not be declared"
+            "a constraint is about two or more different columns, and this one about `zip` alone; \
+             a value that is impossible need not be declared"
         ],
     );
     check(
@@ -141,11 +144,13 @@ fn constraints_that_say_too_little_are_refused() {
     check(
         "[{determines: {from: zip, to: city, map: {'1010': Vienna, '4020': Linz}}}]",
         expect![
-            "a constraint does not say what `1020` of the column `zip` determines; its map must have every declared value"
+            "a constraint does not say what `1020` of the column `zip` determines; its map must \
+             have every declared value"
         ],
     );
     check(
-        "[{determines: {from: age, to: sex, map: {..17: male, ..14: male, 15..17: male, 18..: female}}}]",
+        "[{determines: {from: age, to: sex, map: {..17: male, ..14: male, 15..17: male, 18..: \
+         female}}}]",
         expect!["a constraint determines two values for `0 to 14` of the column `age`"],
     );
 }
@@ -168,7 +173,8 @@ fn what_is_no_constraint_is_refused_with_its_line() {
     check(
         "[{impossible: {sex: [male], pregnant: [yes]}, determines: {}}]",
         expect![
-            "line 10: an entry of `constraints` is one constraint; begin the next with a dash of its own"
+            "line 10: an entry of `constraints` is one constraint; begin the next with a dash of \
+             its own"
         ],
     );
     check(
@@ -186,13 +192,15 @@ fn contradictions_are_refused_with_those_that_make_them() {
 - impossible: {sex: [male], pregnant: [no, null]}
 ",
         expect![
-            "no row could have `male` in the column `sex`: constraints 2 and 3 together exclude it; take the value out, or allow it"
+            "no row could have `male` in the column `sex`: constraints 2 and 3 together exclude \
+             it; take the value out, or allow it"
         ],
     );
     check(
         "[{determines: {from: sex, to: city, map: {male: Linz, female: Linz}}}]",
         expect![
-            "no row could have `Vienna` in the column `city`: constraint 1 excludes it; take the value out, or allow it"
+            "no row could have `Vienna` in the column `city`: constraint 1 excludes it; take the \
+             value out, or allow it"
         ],
     );
     // Each pair of them is possible, all three are not.
@@ -205,7 +213,8 @@ fn contradictions_are_refused_with_those_that_make_them() {
 - impossible: {sex: [male], weight: [0..50]}
 ",
         expect![
-            "no row could have `male` in the column `sex`: constraints 1, 4 and 5 together exclude it; take the value out, or allow it"
+            "no row could have `male` in the column `sex`: constraints 1, 4 and 5 together exclude \
+             it; take the value out, or allow it"
         ],
     );
 }
@@ -220,7 +229,8 @@ constraints: [{impossible: {a: ['1'], b: ['1']}}]
     let refused = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the columns `a` and `b` of a constraint have more than 4194304 combinations of values; declare fewer values or bins"
+        "the columns `a` and `b` of a constraint have more than 4194304 combinations of values; \
+         declare fewer values or bins"
     );
 }
 
@@ -269,7 +279,8 @@ fn the_join_keeps_each_tables_constraints_and_takes_more_across_them() {
                 upload(
                     "id,sex,pregnant\n1,m,yes\n2,f,no\n",
                     Some(
-                        "{sex: {categories: [m, f]}, pregnant: {categories: [yes, no]}, constraints: [{impossible: {sex: [m], pregnant: [yes]}}]}",
+                        "{sex: {categories: [m, f]}, pregnant: {categories: [yes, no]}, \
+                         constraints: [{impossible: {sex: [m], pregnant: [yes]}}]}",
                     ),
                 ),
             ),
@@ -321,7 +332,8 @@ proptest! {
     #[test]
     fn contradictions_are_those_found_by_trying_every_row(constraints in random_constraints()) {
         let yaml: String = constraints.iter().map(|constraint| {
-            let parts: Vec<String> = constraint.iter().map(|(column, set)| format!("c{column}: {set:?}")).collect();
+            let parts: Vec<String> = constraint.iter().map(|(column, set)| format!("c{column}: \
+                {set:?}")).collect();
             format!("- impossible: {{{}}}\n", parts.join(", "))
         }).collect();
         let columns: String = (0..4).map(|i| format!("c{i}: {{categories: [0, 1, 2]}}\n")).collect();

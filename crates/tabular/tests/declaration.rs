@@ -450,8 +450,10 @@ fn parties_columns_are_put_side_by_side() {
 #[test]
 fn a_schema_survives_json_and_is_checked_again() {
     let schema = load(
-        "{t: {categories: ['1', 'yes', 'é \"q\"'], other: true}, i: {integer: {min: -9007199254740993, max: 9223372036854775807}},
-          n: {number: {min: 0.1, max: 1e300, bins: {cuts: [0.30000000000000004]}}}, d: {date: {min: 0001-01-01, max: 9999-12-31, bins: quantile}, nullable: true}}",
+        "{t: {categories: ['1', 'yes', 'é \"q\"'], other: true}, i: {integer: {min: \
+         -9007199254740993, max: 9223372036854775807}},
+          n: {number: {min: 0.1, max: 1e300, bins: {cuts: [0.30000000000000004]}}}, d: {date: \
+          {min: 0001-01-01, max: 9999-12-31, bins: quantile}, nullable: true}}",
     )
     .unwrap();
     let json = serde_json::to_string(&schema).unwrap();

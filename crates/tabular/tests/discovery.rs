@@ -66,7 +66,8 @@ impl Dice {
     }
 }
 
-/// People with an age, an income, a group, a day, a flag, a note that is mostly unique, and nothing in one column.
+/// People with an age, an income, a group, a day, a flag, a note that is mostly unique, and nothing
+/// in one column.
 fn people(rows: usize) -> String {
     let mut dice = Dice(1);
     let mut csv = String::from("id,age,income,group,joined,flag,note,void\n");
@@ -250,7 +251,8 @@ fn the_same_seed_gives_the_same_domain() {
     assert_eq!(schema(7), schema(7));
 }
 
-/// A row that matches nobody in the other table must change nothing at all: not what is found, not what is spent.
+/// A row that matches nobody in the other table must change nothing at all: not what is found, not
+/// what is spent.
 #[test]
 fn rows_outside_the_join_have_no_influence() {
     let found = |left: &str| {
@@ -411,7 +413,8 @@ fn a_found_schema_is_stored_and_read_again() {
     assert_eq!(declared(&stored), read);
 }
 
-/// What a person does to compare synthetic with real data: the domain is taken from the real table, and both are coded under it.
+/// What a person does to compare synthetic with real data: the domain is taken from the real table,
+/// and both are coded under it.
 #[test]
 fn two_tables_are_coded_under_the_schema_of_one() {
     let real = Joined::single(upload("id,a,n\n1,x,1\n2,y,2\n3,x,9\n", None)).dangerous_into_coded();
@@ -422,7 +425,8 @@ fn two_tables_are_coded_under_the_schema_of_one() {
     assert_eq!(other.counts(&[0]).dangerous_reveal(), [1, 0, 1]);
 }
 
-/// Of more categories than are kept, those with equal counts are chosen by their texts: the order of the rows is private.
+/// Of more categories than are kept, those with equal counts are chosen by their texts: the order
+/// of the rows is private.
 #[test]
 fn the_order_of_rows_has_no_influence() {
     let csv = |ids: &mut dyn Iterator<Item = u32>| {
@@ -434,7 +438,8 @@ fn the_order_of_rows_has_no_influence() {
     assert_eq!(up.schema(), down.schema());
 }
 
-/// With the whole budget of a tenth of epsilon 1 for one column, hardly anything lies outside the range that is found.
+/// With the whole budget of a tenth of epsilon 1 for one column, hardly anything lies outside the
+/// range that is found.
 #[test]
 fn found_ranges_hold_nearly_all_values() {
     let mut dice = Dice(9);
@@ -487,7 +492,8 @@ fn found_ranges_hold_nearly_all_values() {
     }
 }
 
-/// Noise alone is not taken for data: of columns without a row, nothing but `other` comes out, and rarely a null.
+/// Noise alone is not taken for data: of columns without a row, nothing but `other` comes out, and
+/// rarely a null.
 #[test]
 fn nothing_is_found_where_there_is_nothing() {
     let mut nullable = 0;

@@ -45,8 +45,11 @@ proptest! {
 
 #[test]
 fn truths_are_no_texts_in_json_and_moments_are() {
-    let schema =
-        schema("at: {datetime: {min: 2024-05-01T10:30, max: 2024-05-01T10:30}}\nok: {boolean: true, nullable: true}").unwrap();
+    let schema = schema(
+        "at: {datetime: {min: 2024-05-01T10:30, max: 2024-05-01T10:30}}\nok: {boolean: \
+                true, nullable: true}",
+    )
+    .unwrap();
     let (columns, mut json) = ([vec![0; 3], vec![1, 0, 2]], Vec::new());
     write_json(
         &schema,
@@ -100,19 +103,22 @@ fn conditions_weigh_moments_and_truths() {
         (
             "seen > yesterday",
             expect![
-                "in the condition at character 8, `yesterday`: this is not a date and time as 2015-01-31T10:30, which column `seen` holds"
+                "in the condition at character 8, `yesterday`: this is not a date and time as \
+                 2015-01-31T10:30, which column `seen` holds"
             ],
         ),
         (
             "smoker = maybe",
             expect![
-                "in the condition at character 10, `maybe`: this is no value of column `smoker`; it holds `false` and `true`"
+                "in the condition at character 10, `maybe`: this is no value of column `smoker`; \
+                 it holds `false` and `true`"
             ],
         ),
         (
             "smoker > false",
             expect![
-                "in the condition at character 1, `smoker > false`: column `smoker` holds values that have no order; use `=`, `!=` or a list such as `in [a, b]`"
+                "in the condition at character 1, `smoker > false`: column `smoker` holds values \
+                 that have no order; use `=`, `!=` or a list such as `in [a, b]`"
             ],
         ),
     ] {

@@ -78,8 +78,9 @@ proptest! {
         prop_assert_eq!(names, &["P0_v", "P1_v", "P2_v"][..tables.len()]);
     }
 
-    /// With repeated ids it is that of nested loops over at most so many rows of each id, and everything of one id, in all tables,
-    /// changes at most as many rows as the bounds' product, and no row of another id.
+    /// With repeated ids it is that of nested loops over at most so many rows of each id, and
+    /// everything of one id, in all tables, changes at most as many rows as the bounds' product,
+    /// and no row of another id.
     #[test]
     fn one_id_changes_no_more_rows_than_the_product_of_the_bounds(
         tables in proptest::collection::vec(proptest::collection::vec((0_u32..5, 0_u32..9), 1..25), 1..4),
@@ -170,7 +171,8 @@ fn bounds_whose_product_is_too_large_are_refused() {
     assert_eq!(bounds(&[100, 100]).unwrap().get(), 10_000);
     assert_eq!(
         bounds(&[u32::MAX; 5]).unwrap_err().to_string(),
-        "with these bounds one id could have 340282366920938463463374607431768211455 rows in the joined table, which are more than the 10000 that noise could hide; lower max_rows_per_id"
+        "with these bounds one id could have 340282366920938463463374607431768211455 rows in the \
+         joined table, which are more than the 10000 that noise could hide; lower max_rows_per_id"
     );
     assert!(bounds(&[100, 101]).is_err());
 }
@@ -191,7 +193,8 @@ fn bounds_that_allow_a_join_of_too_many_rows_are_refused() {
     assert_eq!(
         most(&[(20_000_000, 100), (20_000_000, 100)]),
         Err(
-            "with these bounds the joined table could have 2000000000 rows, which are more than the 268435456 that are allowed; \
+            "with these bounds the joined table could have 2000000000 rows, which are more than \
+             the 268435456 that are allowed; \
              lower max_rows_per_id or max_rows"
                 .to_owned()
         )

@@ -19,8 +19,9 @@ const READ_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A WebSocket that is read and written as bytes.
 ///
-/// At most one message waits to be written: a stream below that takes nothing stops the writer. A close by the other side is the end of
-/// what is read; [`AsyncWrite::poll_shutdown`] sends one. A WebSocket has no half-close: after either side's close, nothing can be written.
+/// At most one message waits to be written: a stream below that takes nothing stops the writer. A
+/// close by the other side is the end of what is read; [`AsyncWrite::poll_shutdown`] sends one. A
+/// WebSocket has no half-close: after either side's close, nothing can be written.
 pub struct ByteStream<S> {
     socket: WebSocketStream<S>,
     /// What was read of a message and not taken yet.
@@ -67,7 +68,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Close(_))) => {
                     self.closed = true;
-                    // The answer to the close; where it cannot go out at once, the shutdown sends it.
+                    // The answer to the close; where it cannot go out at once, the shutdown sends
+                    // it.
                     drop(Pin::new(&mut self.socket).poll_flush(context));
                 }
                 None => self.closed = true,

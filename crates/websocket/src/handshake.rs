@@ -22,7 +22,8 @@ pub enum UpgradeError {
     Io(#[from] io::Error),
 }
 
-/// The client's side: asks for `path` on `authority` (`host[:port]`) and this crate's [`SUBPROTOCOL`]. The caller applies a deadline.
+/// The client's side: asks for `path` on `authority` (`host[:port]`) and this crate's
+/// [`SUBPROTOCOL`]. The caller applies a deadline.
 ///
 /// # Errors
 /// [`UpgradeError`]; nothing was sent then but the request.

@@ -1,6 +1,8 @@
-//! A stream of bytes in the binary messages of a WebSocket: how the attested channel passes a load balancer that speaks HTTP.
+//! A stream of bytes in the binary messages of a WebSocket: how the attested channel passes a load
+//! balancer that speaks HTTP.
 //!
-//! Where a message begins or ends means nothing. Both sides refuse text, and messages longer than [`MAX_MESSAGE_BYTES`].
+//! Where a message begins or ends means nothing. Both sides refuse text, and messages longer than
+//! [`MAX_MESSAGE_BYTES`].
 #![forbid(unsafe_code)]
 
 mod byte_stream;

@@ -15,7 +15,8 @@ const PROGRAMS: [&str; 3] = ["synclave", "synclave-enclave", "synclave-host"];
 pub(super) fn page(programs: &Path) -> anyhow::Result<String> {
     let mut page = heading("Command line", "the programs' own `--help`");
     page.push_str(
-        "\nWhat each program says when it is called with `--help`. The options of `synclave` itself \
+        "\nWhat each program says when it is called with `--help`. The options of `synclave` \
+         itself \
          can stand\nafter any command. Exit codes have [a page of their own](exit-codes.md).\n",
     );
     for program in PROGRAMS {
@@ -71,7 +72,8 @@ mod tests {
 
     #[test]
     fn commands_are_those_below_their_heading() {
-        let help = "Usage: x\n\nCommands:\n  keygen  Make\n          a pair\n  verify-receipt  Check\n  \
+        let help = "Usage: x\n\nCommands:\n  keygen  Make\n          a pair\n  verify-receipt  \
+                    Check\n  \
                     help  Print\n\nOptions:\n  --json\n";
         assert_eq!(commands_in(help), ["keygen", "verify-receipt"]);
         assert!(commands_in("Options:\n  --json\n").is_empty());

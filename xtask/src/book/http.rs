@@ -1,4 +1,5 @@
-//! The pages of paths and error codes, from the description that a room serves and from the list of codes in `protocol`.
+//! The pages of paths and error codes, from the description that a room serves and from the list of
+//! codes in `protocol`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,7 +25,8 @@ pub(super) fn pages() -> anyhow::Result<(String, String)> {
     let description: Value = serde_json::from_str(&source(DESCRIPTION)?)?;
     let mut paths = heading("Paths", &format!("`{DESCRIPTION}`"));
     paths.push_str(
-        "\nEvery path of a room. [The HTTP surface](http.md) says what holds for all of them, and [error\n\
+        "\nEvery path of a room. [The HTTP surface](http.md) says what holds for all of them, and \
+         [error\n\
          codes](errors.md) what the codes mean.\n",
     );
     let mut uses: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -110,8 +112,10 @@ fn codes_of(operation: &Value) -> anyhow::Result<Vec<String>> {
 fn errors(uses: &BTreeMap<String, Vec<String>>, operations: usize) -> anyhow::Result<String> {
     let mut page = heading("Error codes", &format!("`{CODES}` and `{DESCRIPTION}`"));
     page.push_str(
-        "\nEvery reply that is an error is JSON with a sentence for people (`detail`) and a code for programs\n\
-         (`code`). A code is never renamed and always comes with the same status. [What to do when an upload is\n\
+        "\nEvery reply that is an error is JSON with a sentence for people (`detail`) and a code \
+         for programs\n\
+         (`code`). A code is never renamed and always comes with the same status. [What to do when \
+         an upload is\n\
          refused](../how-to/refused-uploads.md) goes through those of uploads.\n\n\
          | code | status | meaning | where |\n|---|---|---|---|\n",
     );
@@ -202,7 +206,8 @@ mod tests {
 
     #[test]
     fn a_code_has_the_whole_comment_before_it() {
-        let source = "x\ncodes! {\n    /// One,\n    /// and on.\n    A = \"a-b\", 400;\n    /// Two.\n    B = \"c\", 503;\n}\n";
+        let source = "x\ncodes! {\n    /// One,\n    /// and on.\n    A = \"a-b\", 400;\n    /// \
+                      Two.\n    B = \"c\", 503;\n}\n";
         let codes = codes_in(source).unwrap();
         assert_eq!(codes.len(), 2);
         let first = &codes[0];

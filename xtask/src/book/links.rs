@@ -1,4 +1,5 @@
-//! Links in the book and in the repository's other documents: each must lead to a file, and to a heading in it.
+//! Links in the book and in the repository's other documents: each must lead to a file, and to a
+//! heading in it.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

@@ -10,7 +10,8 @@ use anyhow::Context;
 use super::Target;
 use crate::run;
 
-/// Slower inputs, and larger allocations, are findings: what a stranger sends must cost him more than us.
+/// Slower inputs, and larger allocations, are findings: what a stranger sends must cost him more
+/// than us.
 const MAX_INPUT_SECONDS: &str = "-timeout=10";
 const MAX_ALLOCATION: &str = "-malloc_limit_mb=512";
 const MAX_MEMORY: &str = "-rss_limit_mb=2048";
@@ -24,7 +25,8 @@ pub(super) struct Campaign {
 }
 
 impl Campaign {
-    /// Runs the targets, so many at a time, and gives the names of those in which something was found.
+    /// Runs the targets, so many at a time, and gives the names of those in which something was
+    /// found.
     pub(super) fn run_all(
         &self,
         targets: Vec<&'static Target>,

@@ -10,7 +10,8 @@ use image::Image;
 use super::Packed;
 use crate::run;
 
-/// Builds again from a copy of the tree in the tools folder, where only the compiled dependencies of an earlier check are kept.
+/// Builds again from a copy of the tree in the tools folder, where only the compiled dependencies
+/// of an earlier check are kept.
 pub(super) fn same_elsewhere(
     here: &Packed,
     root: &Path,

@@ -65,7 +65,8 @@ impl Boot {
     }
 }
 
-/// Debian's cloud kernel, fetched into the tools folder if it is not there, its modules, and our own, built from the sources in `root`.
+/// Debian's cloud kernel, fetched into the tools folder if it is not there, its modules, and our
+/// own, built from the sources in `root`.
 pub(super) fn debian(root: &Path) -> anyhow::Result<Boot> {
     let folder = run::tools().join("kernel");
     if !folder.exists() {
@@ -137,7 +138,8 @@ fn config_beside(kernel: &Path, release: &str) -> anyhow::Result<PathBuf> {
     match beside.into_iter().find(|path| path.is_file()) {
         Some(path) => Ok(path),
         None => bail!(
-            "whether {} has what the enclave needs cannot be told without its configuration: there is none beside it ({}); \
+            "whether {} has what the enclave needs cannot be told without its configuration: there \
+             is none beside it ({}); \
              name it with --kernel-config",
             kernel.display(),
             names.join(", ")
@@ -250,7 +252,8 @@ fn only(folder: &Path, begin: &str) -> anyhow::Result<PathBuf> {
     match <[PathBuf; 1]>::try_from(found) {
         Ok([path]) => Ok(path),
         Err(found) => bail!(
-            "{} has {} files {begin}..., where one is wanted; remove the folder to have it fetched anew",
+            "{} has {} files {begin}..., where one is wanted; remove the folder to have it fetched \
+             anew",
             folder.display(),
             found.len()
         ),

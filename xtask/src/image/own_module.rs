@@ -11,8 +11,8 @@ use super::read;
 
 const NAME: &str = "virtio_mmio_cmdline";
 
-/// Builds the module from the sources in `root`, against the headers in the folder of Debian's unpacked packages. What it gives depends
-/// on neither folder.
+/// Builds the module from the sources in `root`, against the headers in the folder of Debian's
+/// unpacked packages. What it gives depends on neither folder.
 pub(super) fn build(root: &Path, packages: &Path, release: &str) -> anyhow::Result<Module> {
     let headers = packages.join(format!("usr/src/linux-headers-{release}"));
     point_headers_here(packages, &headers)?;
@@ -40,7 +40,8 @@ pub(super) fn build(root: &Path, packages: &Path, release: &str) -> anyhow::Resu
     Module::parse(read(&file)?).with_context(|| file.display().to_string())
 }
 
-/// Debian's headers expect to lie below /usr/src. Their `vmlinux` is there for type information only, which needs another tool.
+/// Debian's headers expect to lie below /usr/src. Their `vmlinux` is there for type information
+/// only, which needs another tool.
 fn point_headers_here(packages: &Path, headers: &Path) -> anyhow::Result<()> {
     let makefile = headers.join("Makefile");
     let problem = || format!("the kernel's headers in {}", headers.display());
@@ -59,7 +60,10 @@ fn point_headers_here(packages: &Path, headers: &Path) -> anyhow::Result<()> {
 fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| {
-        format!("could not start `{program}`, which builds the kernel module; `scripts/install-tools` installs what it takes")
+        format!(
+            "could not start `{program}`, which builds the kernel module; \
+                 `scripts/install-tools` installs what it takes"
+        )
     })?;
     ensure!(
         output.status.success(),

@@ -15,8 +15,8 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Packs kernel, modules and program. The first ramdisk has the modules and the empty folders, the second the program alone: so PCR1
-    /// is about the system and PCR2 about synclave.
+    /// Packs kernel, modules and program. The first ramdisk has the modules and the empty folders,
+    /// the second the program alone: so PCR1 is about the system and PCR2 about synclave.
     pub(super) fn new(
         boot: Boot,
         command_line: &str,
@@ -58,7 +58,8 @@ impl Packed {
         &self.eif
     }
 
-    /// What clients compare evidence with, as `nitro-cli` prints it, and beside it how it came about (JSON).
+    /// What clients compare evidence with, as `nitro-cli` prints it, and beside it how it came
+    /// about (JSON).
     pub(super) fn measurements(&self) -> &str {
         &self.measurements
     }
@@ -73,7 +74,8 @@ impl Packed {
     }
 }
 
-/// The ramdisk that makes a kernel ready for the program: folders to mount on, a console, modules in the order of loading.
+/// The ramdisk that makes a kernel ready for the program: folders to mount on, a console, modules
+/// in the order of loading.
 fn system(modules: &[Module]) -> anyhow::Result<Vec<u8>> {
     let mut archive = Archive::new()
         .folder("dev", 0o755)?

@@ -13,7 +13,8 @@ const PROGRAM: &str = "synclave-enclave";
 /// Ends options within one variable of Cargo's.
 const SEPARATOR: &str = "\u{1f}";
 
-/// Builds `synclave-enclave` from the sources in `root`. Paths of this machine are replaced before they get into it.
+/// Builds `synclave-enclave` from the sources in `root`. Paths of this machine are replaced before
+/// they get into it.
 pub(super) fn build(root: &Path) -> anyhow::Result<Vec<u8>> {
     eprintln!("building {PROGRAM} for {TARGET}");
     let sysroot = first_line_of("rustc", "--print=sysroot")?;
@@ -57,7 +58,8 @@ pub(super) fn build(root: &Path) -> anyhow::Result<Vec<u8>> {
         .context("could not start `cargo`")?;
     ensure!(
         status.success(),
-        "{PROGRAM} could not be built. It needs Rust's target {TARGET} and a C compiler for it (Debian's \
+        "{PROGRAM} could not be built. It needs Rust's target {TARGET} and a C compiler for it \
+         (Debian's \
          musl-tools); `scripts/install-tools` installs both"
     );
     read(&target.join(TARGET).join("image").join(PROGRAM))
@@ -76,7 +78,8 @@ pub(super) fn check_static(program: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether an ELF file has a program header of the type `PT_INTERP`; nothing if its headers are not whole.
+/// Whether an ELF file has a program header of the type `PT_INTERP`; nothing if its headers are not
+/// whole.
 fn has_interpreter(elf: &[u8]) -> Option<bool> {
     const INTERPRETER: u32 = 3;
     let start = u64::from_le_bytes(*elf.get(32..)?.first_chunk()?);

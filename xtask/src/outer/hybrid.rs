@@ -1,4 +1,5 @@
-//! An enclave that listens on TCP, reached in the hybrid form of vsock: what an emulator does for one that is emulated.
+//! An enclave that listens on TCP, reached in the hybrid form of vsock: what an emulator does for
+//! one that is emulated.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -6,7 +7,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
 
-/// Answers every `CONNECT` at `path` with a connection to `enclave`, in threads of its own, for as long as this program runs.
+/// Answers every `CONNECT` at `path` with a connection to `enclave`, in threads of its own, for as
+/// long as this program runs.
 pub(crate) fn offer(path: &Path, enclave: SocketAddr) -> io::Result<()> {
     let listener = UnixListener::bind(path)?;
     thread::spawn(move || {

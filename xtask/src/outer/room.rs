@@ -36,13 +36,16 @@ pub(super) fn make_room(folder: &Path, programs: &Programs) -> anyhow::Result<()
     fs::write(
         room.join("service.yaml"),
         format!(
-            "auth:\n- auth_name: default\n  auth_type: signed_headers\npaths:\n- path: /upload_data\n  access: data_provider\nroles:\n\
-             - role_name: data_provider\n  role_auth: default\n  role_cardinality: 2\nusers:\n  data_provider:\n{users}"
+            "auth:\n- auth_name: default\n  auth_type: signed_headers\npaths:\n- path: \
+             /upload_data\n  access: data_provider\nroles:\n\
+             - role_name: data_provider\n  role_auth: default\n  role_cardinality: 2\nusers:\n  \
+             data_provider:\n{users}"
         ),
     )?;
     fs::write(
         room.join("runtime.yaml"),
-        "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\nlimits:\n  max_upload_bytes: 1000000\n",
+        "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\nlimits:\n  max_upload_bytes: \
+         1000000\n",
     )?;
     let rows: String = (0..20_000).map(|id| format!("{id},{}\n", id % 7)).collect();
     fs::write(folder.join("table.csv"), format!("id,day\n{rows}"))?;

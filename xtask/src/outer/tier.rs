@@ -120,10 +120,13 @@ fn start_nginx(folder: &Path, port: u16, host: u16) -> anyhow::Result<Running> {
         .map(|kind| format!("  {kind}_temp_path {shown}/nginx-{kind};\n"))
         .concat();
     let main = format!(
-        "daemon off;\nmaster_process off;\npid {shown}/nginx.pid;\nerror_log {shown}/nginx-error.log;\n\
-         load_module {modules}/ndk_http_module.so;\nload_module {modules}/ngx_http_modsecurity_module.so;\n\
+        "daemon off;\nmaster_process off;\npid {shown}/nginx.pid;\nerror_log \
+         {shown}/nginx-error.log;\n\
+         load_module {modules}/ndk_http_module.so;\nload_module \
+         {modules}/ngx_http_modsecurity_module.so;\n\
          events {{ worker_connections 512; }}\n\
-         http {{\n  access_log {shown}/nginx-access.log;\n{temporary}  include {shown}/server.conf;\n}}\n"
+         http {{\n  access_log {shown}/nginx-access.log;\n{temporary}  include \
+         {shown}/server.conf;\n}}\n"
     );
     let file = folder.join("nginx.conf");
     fs::write(&file, main)?;
@@ -161,7 +164,8 @@ fn start_haproxy(folder: &Path, port: u16, host: u16) -> anyhow::Result<Running>
     Ok(haproxy)
 }
 
-/// A file of `deploy/`, with what is different on this machine: each must be in it exactly once, so that the rest is what people run.
+/// A file of `deploy/`, with what is different on this machine: each must be in it exactly once, so
+/// that the rest is what people run.
 fn changed(name: &str, changes: &[(&str, String)]) -> anyhow::Result<String> {
     let file = run::root().join("deploy").join(name);
     let mut text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;

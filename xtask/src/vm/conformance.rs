@@ -1,7 +1,9 @@
-//! The same image on QEMU's own Nitro machine, which loads the image file itself and measures it by code that is not ours.
+//! The same image on QEMU's own Nitro machine, which loads the image file itself and measures it by
+//! code that is not ours.
 //!
-//! No Debian package has that machine, but Debian's source of QEMU does: it is built once, without anything else in it. Its security module does not sign its
-//! documents, so that every client of ours must refuse them; what they claim is read by a program that trusts anyone.
+//! No Debian package has that machine, but Debian's source of QEMU does: it is built once, without
+//! anything else in it. Its security module does not sign its documents, so that every client of
+//! ours must refuse them; what they claim is read by a program that trusts anyone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,9 +30,12 @@ const NEEDED: [(&str, &str); 5] = [
 ];
 /// QEMU's own build tools, which Debian's source leaves out.
 const BUILD_TOOLS: [&str; 2] = ["meson==1.5.0", "pycotap==1.3.1"];
-const CONFIGURE: &str = "--target-list=x86_64-softmmu --without-default-features --without-default-devices --with-devices-x86_64=nitro \
-    --enable-system --disable-user --disable-tools --disable-guest-agent --disable-docs --enable-kvm --enable-tcg --enable-libcbor \
-    --enable-gnutls --enable-fdt=system --enable-vhost-user --disable-werror --disable-install-blobs";
+const CONFIGURE: &str = "--target-list=x86_64-softmmu --without-default-features \
+                         --without-default-devices --with-devices-x86_64=nitro \
+    --enable-system --disable-user --disable-tools --disable-guest-agent --disable-docs \
+    --enable-kvm --enable-tcg --enable-libcbor \
+    --enable-gnutls --enable-fdt=system --enable-vhost-user --disable-werror \
+    --disable-install-blobs";
 const BOOT: Duration = Duration::from_secs(180);
 
 /// Builds the machine if it is not there, boots the image on it, and compares.
@@ -199,11 +204,13 @@ fn build_qemu(tools: &Path) -> anyhow::Result<PathBuf> {
     for (package, file) in NEEDED {
         ensure!(
             Path::new(file).exists(),
-            "QEMU's build needs Debian's package {package}; `scripts/install-conformance` installs all that it needs"
+            "QEMU's build needs Debian's package {package}; `scripts/install-conformance` installs \
+             all that it needs"
         );
     }
     eprintln!(
-        "building QEMU with its Nitro machine, from Debian's source (40 MB; about seven CPU minutes)"
+        "building QEMU with its Nitro machine, from Debian's source (40 MB; about seven CPU \
+         minutes)"
     );
     let work = tools.join("qemu-source");
     if work.exists() {

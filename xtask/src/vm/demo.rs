@@ -65,7 +65,8 @@ fn boots_in_time(host: &Host) -> anyhow::Result<()> {
     let seconds = host.cpu_seconds()?;
     ensure!(
         seconds <= MAX_BOOT_CPU_SECONDS,
-        "the enclave took {seconds} CPU seconds to listen; at most {MAX_BOOT_CPU_SECONDS} are allowed"
+        "the enclave took {seconds} CPU seconds to listen; at most {MAX_BOOT_CPU_SECONDS} are \
+         allowed"
     );
     told(format_args!(
         "the image booted: {seconds:.1} CPU s until it listened ({:.0} s here)",
@@ -143,7 +144,8 @@ fn gives_a_receipt(stage: &Stage, party: &Connected, room: &str) -> anyhow::Resu
     Ok(())
 }
 
-/// Neither the guest's console nor the host's log repeats anything of a table: not a column's name, not an id, not a cell.
+/// Neither the guest's console nor the host's log repeats anything of a table: not a column's name,
+/// not an id, not a cell.
 fn console_is_silent_about_data(host: &Host) -> anyhow::Result<()> {
     let lines = host.lines();
     let mut words = vec![CANARY];

@@ -12,7 +12,8 @@ use super::stage::Stage;
 /// A slow machine boots in a minute; the machines that check this are shared.
 const BOOT: Duration = Duration::from_secs(180);
 
-/// `synclave-host`, which runs `synclave-emulator`, which runs QEMU. All of it ends when this value goes.
+/// `synclave-host`, which runs `synclave-emulator`, which runs QEMU. All of it ends when this value
+/// goes.
 pub(crate) struct Host {
     process: Process,
     socket: PathBuf,
@@ -115,7 +116,8 @@ impl Host {
     /// CPU seconds that the enclave's machine has taken so far.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.qemu()?))?;
-        // After the name, which is in brackets: the 12th and 13th are the times in user and system mode, in hundredths.
+        // After the name, which is in brackets: the 12th and 13th are the times in user and system
+        // mode, in hundredths.
         let fields: Vec<&str> = stat
             .rsplit(')')
             .next()

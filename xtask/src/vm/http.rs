@@ -47,12 +47,14 @@ pub(crate) fn upload(port: u16, table: &str) -> anyhow::Result<Reply> {
 pub(crate) fn upload_request(port: u16, table: &str) -> Vec<u8> {
     const BOUNDARY: &str = "synclave-vm-0d5f1c7a93";
     let form = format!(
-        "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"table.csv\"\r\ncontent-type: text/csv\r\n\r\n\
+        "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; \
+         filename=\"table.csv\"\r\ncontent-type: text/csv\r\n\r\n\
          {table}\r\n--{BOUNDARY}--\r\n"
     );
     format!(
         "POST /upload_data HTTP/1.0\r\nhost: localhost:{port}\r\nuser-agent: synclave-vm\r\n\
-         content-type: multipart/form-data; boundary={BOUNDARY}\r\ncontent-length: {}\r\n\r\n{form}",
+         content-type: multipart/form-data; boundary={BOUNDARY}\r\ncontent-length: \
+         {}\r\n\r\n{form}",
         form.len()
     )
     .into_bytes()

@@ -12,7 +12,8 @@ use super::{http, told};
 /// What a running client says once another enclave has taken the place of the one that it verified.
 const ANOTHER_ROOM: &str = "its old room and the data in it are gone";
 
-/// During an upload, during training; and a second enclave of the same image at the first one's address.
+/// During an upload, during training; and a second enclave of the same image at the first one's
+/// address.
 pub(crate) fn all(stage: &Stage) -> anyhow::Result<()> {
     eprintln!("\n=== Enclaves that are killed, and replaced ===");
     let host = Host::start(stage, plan("killed"))?;
@@ -37,7 +38,8 @@ fn plan(name: &'static str) -> Plan {
     }
 }
 
-/// The insurer's upload was complete, the clinic's is cut off. Neither is kept anywhere: both are told.
+/// The insurer's upload was complete, the clinic's is cut off. Neither is kept anywhere: both are
+/// told.
 fn during_upload(stage: &Stage, host: &Host) -> anyhow::Result<()> {
     let insurer = Connected::to(stage, &PARTIES[0], host.port())?;
     let clinic = Connected::to(stage, &PARTIES[1], host.port())?;

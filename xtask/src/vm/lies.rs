@@ -80,7 +80,8 @@ fn changed_agreement(stage: &Stage) -> anyhow::Result<()> {
     host.end()
 }
 
-/// An enclave that cannot vouch for itself stops, and says so to its console; nobody gets to speak to it.
+/// An enclave that cannot vouch for itself stops, and says so to its console; nobody gets to speak
+/// to it.
 fn without_security_module(stage: &Stage, kind: &'static str) -> anyhow::Result<()> {
     let host = Host::start(stage, plan(Some(kind)))?;
     let event = host.event("fault")?;

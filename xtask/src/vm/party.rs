@@ -1,4 +1,5 @@
-//! A party with a verified connection, as a person has it: `synclave connect`, and HTTP to its local port.
+//! A party with a verified connection, as a person has it: `synclave connect`, and HTTP to its
+//! local port.
 
 use std::time::{Duration, Instant};
 

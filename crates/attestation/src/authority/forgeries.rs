@@ -103,7 +103,8 @@ impl Authority {
         forge_envelope(&issued, &payload, forgery)
     }
 
-    /// Signs any payload, which `write` makes from the leaf certificate and the bundle (root first).
+    /// Signs any payload, which `write` makes from the leaf certificate and the bundle (root
+    /// first).
     ///
     /// # Panics
     /// When the operating system gives no randomness.

@@ -35,7 +35,8 @@ pub enum NotKept {
 }
 
 impl Authority {
-    /// The root's private key and certificate in PEM. Whoever has them can make documents under this root.
+    /// The root's private key and certificate in PEM. Whoever has them can make documents under
+    /// this root.
     pub fn to_keep(&self) -> String {
         self.root.serialize_pem() + &self.root_certificate.pem
     }
@@ -43,7 +44,8 @@ impl Authority {
     /// An authority under a root that was kept; all keys below the root are new.
     ///
     /// # Errors
-    /// [`NotKept`]. Whether key and certificate belong together shows in the first document that is verified.
+    /// [`NotKept`]. Whether key and certificate belong together shows in the first document that is
+    /// verified.
     ///
     /// # Panics
     /// When the operating system gives no randomness.

@@ -1,8 +1,8 @@
 //! A made-up authority in the shape of AWS's: for the simulated platform and for tests.
 //!
-//! Root, regional, zonal, instance and leaf certificates carry the names, constraints, key usages and lifetimes that
-//! Nitro's do, and documents have the same bytes but for keys and signatures. What it says is worth as much as the
-//! secrecy of its root key, which lives in this process.
+//! Root, regional, zonal, instance and leaf certificates carry the names, constraints, key usages
+//! and lifetimes that Nitro's do, and documents have the same bytes but for keys and signatures.
+//! What it says is worth as much as the secrecy of its root key, which lives in this process.
 
 use std::collections::BTreeMap;
 
@@ -88,7 +88,8 @@ impl Authority {
         }
     }
 
-    /// The root certificate, as [`Root::dangerous_from_pem`](crate::Root::dangerous_from_pem) reads it.
+    /// The root certificate, as [`Root::dangerous_from_pem`](crate::Root::dangerous_from_pem) reads
+    /// it.
     pub fn root_pem(&self) -> String {
         self.root_certificate.pem.clone()
     }

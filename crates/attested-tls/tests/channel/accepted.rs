@@ -119,7 +119,8 @@ async fn a_person_can_read_what_was_verified_in_order() {
     );
 }
 
-/// Under AWS's root PCR16 must be there; another platform without it leaves the word of the measured program.
+/// Under AWS's root PCR16 must be there; another platform without it leaves the word of the
+/// measured program.
 #[tokio::test]
 async fn a_platform_without_pcr16_is_accepted_and_the_steps_say_so() {
     let stage = Stage::new();

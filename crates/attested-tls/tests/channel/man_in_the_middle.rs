@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use crate::raw_tls::raw_exchange;
 use crate::stage::{AGREEMENT, BOOT, Change, Platform, Stage, meet, refusal};
 
-/// Instead of evidence of its own, Mallory's front fetches the room's, over a live session with the room, for the nonce of
-/// whoever asks.
+/// Instead of evidence of its own, Mallory's front fetches the room's, over a live session with the
+/// room, for the nonce of whoever asks.
 struct Relay {
     room: Arc<Acceptor>,
     mallory: ClientKey,
@@ -71,7 +71,8 @@ async fn evidence_relayed_under_mallorys_own_key_is_refused() {
     assert_eq!(*relay.relayed.lock().expect("no test panics here"), 1);
 }
 
-/// The attack on evidence that is bound to a key only: the room's key has leaked, and the nonce is passed on.
+/// The attack on evidence that is bound to a key only: the room's key has leaked, and the nonce is
+/// passed on.
 #[tokio::test]
 async fn evidence_relayed_under_the_rooms_own_stolen_key_is_refused() {
     let stage = Stage::new();

@@ -1,4 +1,5 @@
-//! Clients that the room refuses: unregistered, without a key, of another protocol, too old, silent.
+//! Clients that the room refuses: unregistered, without a key, of another protocol, too old,
+//! silent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +74,8 @@ async fn a_key_that_is_not_registered_is_told_so_over_tcp_too() {
     }
 }
 
-/// A room that closed at once would make some TCP stacks throw the alert away, because of the nonce that is still on its way.
+/// A room that closed at once would make some TCP stacks throw the alert away, because of the nonce
+/// that is still on its way.
 #[tokio::test]
 async fn a_refused_client_may_go_on_writing_until_it_has_read_why() {
     let stage = Stage::new();
@@ -125,7 +127,8 @@ async fn a_registered_key_must_be_held_not_only_known() {
     assert!(matches!(error, AcceptError::Handshake(_)), "{error:?}");
 }
 
-/// A client connects to the room and sends a nonce; gives the room's reason and settles that it got no answer.
+/// A client connects to the room and sends a nonce; gives the room's reason and settles that it got
+/// no answer.
 async fn refused_by_room(stage: &Stage, client: TlsConnector) -> AcceptError {
     let platform = Platform::new(&stage.authority, Change::None);
     let acceptor = stage.acceptor_with(platform.clone());

@@ -152,7 +152,8 @@ pub(crate) async fn patiently<T>(future: impl Future<Output = T>) -> T {
     outcome.expect("it ends")
 }
 
-/// Connects to a room that lies in one point, and settles that the client sent nothing after its nonce.
+/// Connects to a room that lies in one point, and settles that the client sent nothing after its
+/// nonce.
 pub(crate) async fn refusal(stage: &Stage, connector: &Connector, change: Change) -> Refused {
     let (channel, accepted) = meet(connector, &stage.acceptor(change)).await;
     let refused = channel.map(|_| ()).expect_err("the room lies");

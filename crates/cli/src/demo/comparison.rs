@@ -32,8 +32,9 @@ struct Relation {
     separate: f64,
 }
 
-/// Associations (Cramer's V) of each column of one party with each of the other: in the real rows, in the joint synthetic
-/// rows, and in two tables that the parties made apart, with the same method and budget, laid side by side.
+/// Associations (Cramer's V) of each column of one party with each of the other: in the real rows,
+/// in the joint synthetic rows, and in two tables that the parties made apart, with the same method
+/// and budget, laid side by side.
 pub(super) fn compare(
     parties: &[Party; 2],
     joint_csv: &[u8],
@@ -131,7 +132,8 @@ impl Comparison {
         json!(self.relations.iter().map(relation).collect::<Vec<_>>())
     }
 
-    /// How many relations are clear in the real rows, and of these how many the joint and the separate rows keep.
+    /// How many relations are clear in the real rows, and of these how many the joint and the
+    /// separate rows keep.
     fn kept(&self) -> (usize, usize, usize) {
         let clear: Vec<_> = self
             .relations
@@ -169,7 +171,8 @@ impl fmt::Display for Comparison {
         let (clear, joint, separate) = self.kept();
         write!(
             f,
-            "   Of {clear} clear relations (V of {CLEAR} or more) the joint rows keep {joint} to at least half their strength, the separate ones {separate}."
+            "   Of {clear} clear relations (V of {CLEAR} or more) the joint rows keep {joint} to \
+             at least half their strength, the separate ones {separate}."
         )
     }
 }

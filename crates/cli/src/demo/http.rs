@@ -37,7 +37,8 @@ impl LocalPort {
     ) -> anyhow::Result<Value> {
         const BOUNDARY: &str = "synclave-demo-7f3a9c51e2";
         let head = format!(
-            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: text/csv\r\n\r\n"
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; \
+             filename=\"{name}\"\r\ncontent-type: text/csv\r\n\r\n"
         );
         let tail = format!("\r\n--{BOUNDARY}--\r\n");
         let body = [head.as_bytes(), table, tail.as_bytes()].concat();

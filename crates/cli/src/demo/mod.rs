@@ -50,8 +50,14 @@ pub(crate) fn run(options: &DemoOptions, printer: Printer) -> anyhow::Result<()>
 
 async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<()> {
     let start = Instant::now();
-    printer.say("An insurer and a clinic hold tables about the same 5,912 people: the RAND Health Insurance Experiment, in the public domain.");
-    printer.say("Neither may see a row of the other's. They want to know how plan and person go together with care and health.");
+    printer.say(
+        "An insurer and a clinic hold tables about the same 5,912 people: the RAND Health \
+                 Insurance Experiment, in the public domain.",
+    );
+    printer.say(
+        "Neither may see a row of the other's. They want to know how plan and person go \
+                 together with care and health.",
+    );
     printer.say("");
 
     printer.say("1. They make keys, and agree on what will be computed.");
@@ -63,7 +69,10 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
     ));
     printer.say("");
 
-    printer.say("2. A room is started with it. (Simulated: on this machine, no hardware vouches for it. All else is as it is in a real enclave.)");
+    printer.say(
+        "2. A room is started with it. (Simulated: on this machine, no hardware vouches \
+                 for it. All else is as it is in a real enclave.)",
+    );
     let stage = Stage::open(folder, agreement.clone()).await?;
     let room = short(&stage.room().to_string());
     printer.say(format_args!("   room {room} at {}", stage.address()));
@@ -99,7 +108,10 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
     stage.close().await;
 
     printer.say("");
-    printer.say("7. What did it take to do this together? (Only this demo, which owns both tables, can look at the real rows.)");
+    printer.say(
+        "7. What did it take to do this together? (Only this demo, which owns both tables, \
+                 can look at the real rows.)",
+    );
     let comparison = comparison::compare(&PARTIES, &samples, &agreement)?;
     printer.result_lines(&comparison);
 
@@ -183,12 +195,22 @@ fn tell_files(folder: &Path, seconds: f64, printer: Printer) {
     let folder = folder.display();
     printer.say("");
     printer.say(format_args!("Done in {seconds:.1} s. In {folder}:"));
-    printer.say("  synthetic_data.csv  the joint synthetic rows        model.synclave  the model they come from");
-    printer.say("  receipt.json        what was done, with evidence    report.json     its errors against what was measured");
-    printer.say("  room, keys          the agreement, and the keys     root.pem, measurements.json  what clients check against");
+    printer.say(
+        "  synthetic_data.csv  the joint synthetic rows        model.synclave  the model \
+                 they come from",
+    );
+    printer.say(
+        "  receipt.json        what was done, with evidence    report.json     its errors \
+                 against what was measured",
+    );
+    printer.say(
+        "  room, keys          the agreement, and the keys     root.pem, \
+                 measurements.json  what clients check against",
+    );
     printer.say("");
     printer.say(format_args!(
-        "Next: synclave verify-receipt {folder}/receipt.json --measurements {folder}/measurements.json --dangerous-root {folder}/root.pem"
+        "Next: synclave verify-receipt {folder}/receipt.json --measurements \
+         {folder}/measurements.json --dangerous-root {folder}/root.pem"
     ));
 }
 

@@ -417,7 +417,8 @@ fn a_domain_from_the_data_is_told_wherever_the_model_goes() {
     };
     let warned = "no guarantee holds";
     let ran = run(
-        "synth people.csv --epsilon 3 --key id --dangerous-domain-from-data --rows 9 --output out.csv --model people.model --report report.json --json",
+        "synth people.csv --epsilon 3 --key id --dangerous-domain-from-data --rows 9 --output \
+         out.csv --model people.model --report report.json --json",
     )
     .saying(warned);
     assert_eq!(ran.json()["domain"], "from data: no guarantee holds");

@@ -47,7 +47,15 @@ pub(crate) async fn get(port: u16, path: &str) -> Reply {
 }
 
 pub(crate) async fn post(port: u16, path: &str) -> Reply {
-    send(port, format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes()).await
+    send(
+        port,
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: \
+                        0\r\nConnection: close\r\n\r\n"
+        )
+        .as_bytes(),
+    )
+    .await
 }
 
 /// As `curl --form file=@table.csv` and `requests.post(url, files={"file": ...})` send it.
@@ -60,10 +68,12 @@ pub(crate) async fn upload(port: u16, table: &str) -> Reply {
 pub(crate) fn multipart(port: u16, table: &str, more: &str) -> (String, Vec<u8>) {
     const BOUNDARY: &str = "------------------------d74496d66958873e";
     let body = format!(
-        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"table.csv\"\r\nContent-Type: text/csv\r\n\r\n{table}\r\n--{BOUNDARY}--\r\n"
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; \
+         filename=\"table.csv\"\r\nContent-Type: text/csv\r\n\r\n{table}\r\n--{BOUNDARY}--\r\n"
     );
     let head = format!(
-        "POST /upload_data HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: curl/8.0\r\nAccept: */*\r\nContent-Length: {}\r\nContent-Type: \
+        "POST /upload_data HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: curl/8.0\r\nAccept: \
+         */*\r\nContent-Length: {}\r\nContent-Type: \
          multipart/form-data; boundary={BOUNDARY}\r\n{more}Connection: close\r\n\r\n",
         body.len()
     );

@@ -28,8 +28,9 @@ pub enum Held {
     NotAtAll,
 }
 
-/// Gives up, for the calling thread and all that it starts from now on: opening files and devices, TCP, every socket but vsock, other
-/// programs and processes, and memory that can be executed. What is open stays open.
+/// Gives up, for the calling thread and all that it starts from now on: opening files and devices,
+/// TCP, every socket but vsock, other programs and processes, and memory that can be executed. What
+/// is open stays open.
 ///
 /// A kernel without these means holds to nothing; the result says so.
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! seccomp: the system calls that serving a room takes, and no others.
 //!
-//! The list is what `strace` shows of a room's life with glibc and with musl, and what their allocators, threads and panics can need besides.
+//! The list is what `strace` shows of a room's life with glibc and with musl, and what their
+//! allocators, threads and panics can need besides.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +16,11 @@ use crate::Held;
 pub(super) fn give_up() -> Held {
     const LISTED: &str = "the lists are constant, and tests compile them";
     let filters = [
-        // Libraries look for files that need not be there (how many processors a container may use): it is enough to refuse.
+        // Libraries look for files that need not be there (how many processors a container may
+        // use): it is enough to refuse.
         refusing(&[PATHS, OLDER_PATHS].concat(), libc::EACCES).expect(LISTED),
-        // Its arguments are in memory, where a filter cannot look. Told that it is not there, libraries use `clone`.
+        // Its arguments are in memory, where a filter cannot look. Told that it is not there,
+        // libraries use `clone`.
         refusing(&[libc::SYS_clone3], libc::ENOSYS).expect(LISTED),
         allowing().expect(LISTED),
     ];
@@ -120,8 +123,9 @@ const OLDER: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[c_long] = &[];
 
-/// Makes a socket's calls return at once (FIONBIO); asks whether a descriptor is a terminal (TCGETS); asks the security module, in the
-/// driver's header: read and write, 32 bytes, kind 0x0A, number 0. C libraries differ in the type of such numbers.
+/// Makes a socket's calls return at once (FIONBIO); asks whether a descriptor is a terminal
+/// (TCGETS); asks the security module, in the driver's header: read and write, 32 bytes, kind 0x0A,
+/// number 0. C libraries differ in the type of such numbers.
 const DEVICE_REQUESTS: [u64; 3] = [0x5421, 0x5401, 0xC020_0A00];
 /// Of `linux/reboot.h`.
 const RESTART: u64 = libc::LINUX_REBOOT_CMD_RESTART as u64;

@@ -20,7 +20,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// After a failed `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const PART_BYTES: usize = 64 * 1024;
-/// Of a sentence. Escaped for JSON it may be six times as long, and must fit [`protocol::MAX_REPLY_BYTES`].
+/// Of a sentence. Escaped for JSON it may be six times as long, and must fit
+/// [`protocol::MAX_REPLY_BYTES`].
 const MAX_DETAIL_CHARACTERS: usize = 600;
 
 const SECOND: &str = "this enclave serves an agreement already; another one needs another enclave";
@@ -36,11 +37,13 @@ impl Configuration {
         Self { listener, events }
     }
 
-    /// Waits for the first agreement that `start` takes. What is damaged, or is no agreement that holds, is refused with a sentence, and the
-    /// host may try again: nothing has been measured by then.
+    /// Waits for the first agreement that `start` takes. What is damaged, or is no agreement that
+    /// holds, is refused with a sentence, and the host may try again: nothing has been measured by
+    /// then.
     ///
     /// # Errors
-    /// [`Fault::NoConfiguration`] after ten minutes; what keeps an agreement from being served that holds.
+    /// [`Fault::NoConfiguration`] after ten minutes; what keeps an agreement from being served that
+    /// holds.
     pub(super) async fn first<S>(&self, start: impl Fn(Agreement) -> S) -> Result<Running, Fault>
     where
         S: Future<Output = Result<Running, Error>>,

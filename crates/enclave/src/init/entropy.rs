@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use crate::Fault;
 use crate::platform::NitroPlatform;
 
-/// How much is asked for: four times the state of the kernel's generator, in case single replies are short.
+/// How much is asked for: four times the state of the kernel's generator, in case single replies
+/// are short.
 const BYTES: usize = 128;
 
 /// The kernel's pool was given the hypervisor's randomness.
@@ -19,7 +20,8 @@ pub(super) struct Fed {
     taken_in: Instant,
 }
 
-/// Gives the kernel what the security module draws. The kernel mixes it with its own sources, so that neither need be trusted alone.
+/// Gives the kernel what the security module draws. The kernel mixes it with its own sources, so
+/// that neither need be trusted alone.
 pub(super) fn feed(platform: &NitroPlatform) -> Result<Fed, Fault> {
     let mut pool = OpenOptions::new()
         .write(true)
@@ -41,8 +43,9 @@ fn mix(pool: &mut impl Write, random: &[u8]) -> io::Result<()> {
     pool.write_all(random)
 }
 
-/// The generator takes from the pool now and then: in its first minutes after half of the time that it has been up, but at least a second
-/// (`crng_reseed_interval` in the kernel's `random.c`). Later, after a minute.
+/// The generator takes from the pool now and then: in its first minutes after half of the time that
+/// it has been up, but at least a second (`crng_reseed_interval` in the kernel's `random.c`).
+/// Later, after a minute.
 fn until_reseeded(uptime: Duration) -> Duration {
     let interval = (uptime / 2).clamp(Duration::from_secs(1), Duration::from_secs(60));
     interval + Duration::from_millis(100)

@@ -8,12 +8,14 @@ use tokio_vsock::{VsockAddr, VsockStream};
 
 use crate::{Event, Events};
 
-/// The parent machine's number and port, and what is said to it: as AWS's own init does, and `nitro-cli run-enclave` expects.
+/// The parent machine's number and port, and what is said to it: as AWS's own init does, and
+/// `nitro-cli run-enclave` expects.
 const PARENT: (u32, u32) = (3, 9000);
 const SIGN: u8 = 0xB7;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Tells the parent machine that the enclave is up, and the console whether it was there. Ends within seconds.
+/// Tells the parent machine that the enclave is up, and the console whether it was there. Ends
+/// within seconds.
 pub(super) async fn send(events: Events) {
     let exchange = tokio::time::timeout(PATIENCE, exchange()).await;
     let answered = matches!(exchange, Ok(Ok(SIGN)));

@@ -10,7 +10,8 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use crate::Fault;
 use crate::init::modules;
 
-/// Mounts `/dev`, takes the console, and loads the image's modules. `/proc` is there only while the kernel's command line is read from it.
+/// Mounts `/dev`, takes the console, and loads the image's modules. `/proc` is there only while the
+/// kernel's command line is read from it.
 pub(super) fn bring_up() -> Result<(), Fault> {
     let harmless = MountFlags::NOSUID | MountFlags::NOEXEC;
     attach("devtmpfs", "/dev", harmless).map_err(|_| Fault::KernelLacksDevtmpfs)?;

@@ -6,12 +6,13 @@ use rustix::system::sysinfo;
 
 use crate::Fault;
 
-/// With less than this nothing can be counted on. The machine has no swap and no files that could be dropped.
+/// With less than this nothing can be counted on. The machine has no swap and no files that could
+/// be dropped.
 const RESERVE_BYTES: u64 = 16 << 20;
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Waits until memory is about to run out, which may be for ever. A single leap beyond the end is the kernel's affair: it cannot kill its
-/// first process, and stops.
+/// Waits until memory is about to run out, which may be for ever. A single leap beyond the end is
+/// the kernel's affair: it cannot kill its first process, and stops.
 pub(super) async fn exhausted() -> Fault {
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {

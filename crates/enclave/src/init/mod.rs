@@ -1,7 +1,8 @@
 //! The image's first and only process.
 //!
-//! It brings up what the program needs and nothing else: no network, no disk, no shell, no other process. Then it waits for the agreement,
-//! and serves the room until the machine is stopped from outside, or something goes wrong. Then it says what, and stops the machine.
+//! It brings up what the program needs and nothing else: no network, no disk, no shell, no other
+//! process. Then it waits for the agreement, and serves the room until the machine is stopped from
+//! outside, or something goes wrong. Then it says what, and stops the machine.
 
 mod configuration;
 mod entropy;
@@ -34,8 +35,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub enum StartedBy {
     /// The kernel, as the machine's first process.
     Kernel,
-    /// Another init, such as the one that `nitro-cli build-enclave` puts into an image. It has mounted the file systems, loaded the security
-    /// module's driver, and sent the heartbeat; it stops the machine when this process ends.
+    /// Another init, such as the one that `nitro-cli build-enclave` puts into an image. It has
+    /// mounted the file systems, loaded the security module's driver, and sent the heartbeat; it
+    /// stops the machine when this process ends.
     OtherInit,
 }
 
@@ -49,14 +51,16 @@ pub fn run(started_by: StartedBy) -> ! {
     };
     tell_in_time(&events, fault);
     if started_by == StartedBy::Kernel {
-        // Nobody starts a stopped enclave again, so that a restart ends it; many a machine without ACPI cannot switch itself off.
+        // Nobody starts a stopped enclave again, so that a restart ends it; many a machine without
+        // ACPI cannot switch itself off.
         let _ = reboot(RebootCommand::Restart);
     }
     // Where the kernel refuses: one whose first process ends stops as well.
     std::process::exit(1)
 }
 
-/// In this order: what is open is open before the confinement, and what comes from outside is read after it.
+/// In this order: what is open is open before the confinement, and what comes from outside is read
+/// after it.
 fn serve(started_by: StartedBy, events: &Events) -> Result<Infallible, Fault> {
     if started_by == StartedBy::Kernel {
         machine::bring_up()?;
@@ -133,7 +137,8 @@ fn tell_panics(events: &Events) {
     service::tell_panics_as_events(Arc::new(move |event| events(Event::Room(event))));
 }
 
-/// The console is the host's, and a host that takes nothing from it must not keep the enclave from stopping.
+/// The console is the host's, and a host that takes nothing from it must not keep the enclave from
+/// stopping.
 fn tell_in_time(events: &Events, fault: Fault) {
     let events = Arc::clone(events);
     let (told, wait) = mpsc::channel();

@@ -11,12 +11,15 @@ use rustix::system::finit_module;
 use crate::Fault;
 
 const FOLDER: &str = "/modules";
-/// Makes virtio devices known that a machine without ACPI has only on its command line. It exists for emulation.
+/// Makes virtio devices known that a machine without ACPI has only on its command line. It exists
+/// for emulation.
 const VIRTIO_DEVICES: &str = "virtio_mmio_cmdline";
-/// How the command line names such a device, as kernels with `CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES` know it.
+/// How the command line names such a device, as kernels with `CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES`
+/// know it.
 const DEVICE_WORD: &str = "virtio_mmio.device=";
 
-/// Loads every `NN-NAME.ko` of the image, in the order of their names. An image without any needs none.
+/// Loads every `NN-NAME.ko` of the image, in the order of their names. An image without any needs
+/// none.
 pub(super) fn load(command_line: &str) -> Result<(), Fault> {
     let files = in_order(Path::new(FOLDER)).map_err(|_| Fault::KernelModule)?;
     files
@@ -74,7 +77,8 @@ mod tests {
 
     use super::{in_order, parameters};
 
-    const COMMAND_LINE: &str = "console=ttyS0 virtio_mmio.device=512@0xfeb02a00:6 panic=-1 virtio_mmio.device=512@0xfeb02c00:7\n";
+    const COMMAND_LINE: &str = "console=ttyS0 virtio_mmio.device=512@0xfeb02a00:6 panic=-1 \
+                                virtio_mmio.device=512@0xfeb02c00:7\n";
 
     #[test]
     fn the_devices_of_the_command_line_go_to_the_one_module_that_makes_them_known() {

@@ -18,7 +18,8 @@ pub(crate) use nitro::NitroPlatform;
 #[cfg(target_os = "linux")]
 pub use nitro::NsmError;
 
-/// The hardware, or this process in its place. They differ in who signs the documents, and in nothing else that a client sees.
+/// The hardware, or this process in its place. They differ in who signs the documents, and in
+/// nothing else that a client sees.
 #[derive(Clone)]
 pub struct Platform(Signer);
 
@@ -34,8 +35,9 @@ enum Signer {
 impl Platform {
     /// A platform that makes its documents itself, under a root of its own.
     ///
-    /// They have the form of real ones. Whoever can read this process's memory can forge them, so they prove nothing to anyone who does
-    /// not trust this machine. PCR0, PCR1 and PCR2 follow from the SHA-384 of the running executable: another build has others.
+    /// They have the form of real ones. Whoever can read this process's memory can forge them, so
+    /// they prove nothing to anyone who does not trust this machine. PCR0, PCR1 and PCR2 follow
+    /// from the SHA-384 of the running executable: another build has others.
     ///
     /// # Errors
     /// [`Error::Executable`] where the running executable cannot be read.
@@ -43,18 +45,20 @@ impl Platform {
         SimulatedPlatform::new().map(|platform| Self(Signer::Simulated(platform)))
     }
 
-    /// The certificate of a simulated platform's root, which clients name behind a `--dangerous-` option. The hardware's root is AWS's.
+    /// The certificate of a simulated platform's root, which clients name behind a `--dangerous-`
+    /// option. The hardware's root is AWS's.
     pub fn root_pem(&self) -> Option<String> {
         self.simulation().map(SimulatedPlatform::root_pem)
     }
 
-    /// What a simulated platform says of the program that runs. A real enclave's measurements come with its image: what it says of itself
-    /// is no measure.
+    /// What a simulated platform says of the program that runs. A real enclave's measurements come
+    /// with its image: what it says of itself is no measure.
     pub fn measurements(&self) -> Option<&Measurements> {
         self.simulation().map(SimulatedPlatform::measurements)
     }
 
-    /// Extends PCR16 with the agreement, once and for all: no evidence can be had before, or with another value.
+    /// Extends PCR16 with the agreement, once and for all: no evidence can be had before, or with
+    /// another value.
     ///
     /// May block.
     pub(crate) fn measure(&self, agreement: &[u8; 48]) -> Result<Arc<dyn Attester>, Error> {

@@ -14,7 +14,8 @@ const DEVICE: &str = "/dev/nsm";
 /// The first register that an image leaves to its program.
 const AGREEMENT_PCR: u16 = 16;
 
-/// The security module of the enclave that this process runs in, with PCR16 untouched when it was opened.
+/// The security module of the enclave that this process runs in, with PCR16 untouched when it was
+/// opened.
 ///
 /// Requests block, and are made one after the other.
 #[derive(Clone)]
@@ -62,8 +63,8 @@ pub enum NsmError {
 }
 
 impl NitroPlatform {
-    /// Opens the device, and looks whether the module is fit to vouch for a room: registers of SHA-384, PCR0 to PCR2 locked, PCR16 zero
-    /// and unlocked.
+    /// Opens the device, and looks whether the module is fit to vouch for a room: registers of
+    /// SHA-384, PCR0 to PCR2 locked, PCR16 zero and unlocked.
     ///
     /// # Errors
     /// When it is not.
@@ -92,7 +93,8 @@ impl NitroPlatform {
         }
     }
 
-    /// Whether the enclave runs in debug mode: then its memory is open to the host, its measurements are zero, and no client trusts it.
+    /// Whether the enclave runs in debug mode: then its memory is open to the host, its
+    /// measurements are zero, and no client trusts it.
     pub(crate) fn is_debug(&self) -> bool {
         self.debug
     }
@@ -219,7 +221,8 @@ impl Attester for NitroAttester {
         match self.platform.ask(request) {
             Response::Attestation { document } => Ok(document),
             other => {
-                // One document that fails may be an accident. A module that does not even know its registers is gone.
+                // One document that fails may be an accident. A module that does not even know its
+                // registers is gone.
                 if !matches!(self.platform.pcr(AGREEMENT_PCR), Ok(pcr) if pcr == self.expected) {
                     self.platform.lost.send_replace(true);
                 }
@@ -248,7 +251,8 @@ mod tests {
 
     type Answer = fn(&mut Module, Request) -> Response;
 
-    /// What the module's specification says of registers; `attests` is whether it still makes documents.
+    /// What the module's specification says of registers; `attests` is whether it still makes
+    /// documents.
     struct Module {
         pcrs: BTreeMap<u16, ([u8; 48], bool)>,
         attests: bool,

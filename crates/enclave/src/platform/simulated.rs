@@ -13,7 +13,8 @@ use aws_lc_rs::digest::{Context, SHA384};
 
 use crate::Error;
 
-/// A platform that makes its attestation documents itself. [`crate::Platform::simulated`] says what they are worth.
+/// A platform that makes its attestation documents itself. [`crate::Platform::simulated`] says what
+/// they are worth.
 #[derive(Clone)]
 pub(crate) struct SimulatedPlatform {
     authority: Arc<Authority>,
@@ -67,7 +68,8 @@ impl Attester for SimulatedAttester {
         public_key: Option<&[u8]>,
         user_data: &[u8],
     ) -> Result<Vec<u8>, AttestError> {
-        // The host's clock, because there is nothing better here; a real document has the hypervisor's.
+        // The host's clock, because there is nothing better here; a real document has the
+        // hypervisor's.
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_err(|_| AttestError::new("the clock stands before 1970"))?;

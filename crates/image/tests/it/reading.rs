@@ -93,7 +93,8 @@ fn the_table_must_name_the_sections_side_by_side() {
     );
     assert_eq!(
         refusal(|draft| draft.table = |table| table[1] = table[2]),
-        "section 2 of 5 (metadata) begins at 1285, but what precedes it ends at 1260: there is a gap"
+        "section 2 of 5 (metadata) begins at 1285, but what precedes it ends at 1260: there is a \
+         gap"
     );
     assert_eq!(
         refusal(|draft| draft.table = |table| table[4].0 = u64::MAX),
@@ -164,11 +165,13 @@ fn kernel_command_line_and_ramdisks_must_be_there_once_and_in_order() {
     );
     assert_eq!(
         refusal(|draft| draft.sections.swap(0, 1)),
-        "section 1 of 5 (command line) stands before the kernel; the order is kernel, command line, ramdisks"
+        "section 1 of 5 (command line) stands before the kernel; the order is kernel, command \
+         line, ramdisks"
     );
     assert_eq!(
         refusal(|draft| draft.sections.swap(1, 4)),
-        "section 2 of 5 (ramdisk) stands before the command line; the order is kernel, command line, ramdisks"
+        "section 2 of 5 (ramdisk) stands before the command line; the order is kernel, command \
+         line, ramdisks"
     );
     assert_eq!(
         refusal(|draft| draft.sections[3].bytes.clear()),
@@ -176,11 +179,13 @@ fn kernel_command_line_and_ramdisks_must_be_there_once_and_in_order() {
     );
     assert_eq!(
         refusal(|draft| draft.sections[1].bytes = b"quiet\0init=/x".to_vec()),
-        "section 2 of 5 (command line) is not plain text without zero bytes (at byte 5 of it), so it could be read in two ways"
+        "section 2 of 5 (command line) is not plain text without zero bytes (at byte 5 of it), so \
+         it could be read in two ways"
     );
     assert_eq!(
         refusal(|draft| draft.sections[1].bytes = b"ok \xff".to_vec()),
-        "section 2 of 5 (command line) is not plain text without zero bytes (at byte 3 of it), so it could be read in two ways"
+        "section 2 of 5 (command line) is not plain text without zero bytes (at byte 3 of it), so \
+         it could be read in two ways"
     );
 }
 

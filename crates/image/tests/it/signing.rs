@@ -63,7 +63,8 @@ fn the_section_has_the_form_that_qemu_and_aws_read() {
         .expect("a P-384 key");
     let image = Image::parse(&bytes).expect("just written");
     let section = image.sections().last().expect("signed").bytes();
-    // QEMU: an array whose first entry is a map of two, whose first key is this text, whose value is an array of one-byte integers.
+    // QEMU: an array whose first entry is a map of two, whose first key is this text, whose value
+    // is an array of one-byte integers.
     assert_eq!(&section[..2], b"\x81\xa2");
     assert_eq!(&section[2..22], b"\x73signing_certificate");
     let length = u16::try_from(keys.certificate.len()).expect("certificates are short");

@@ -98,8 +98,8 @@ fn changing_one_id_costs_twice_for_gaussian_noise_on_counts_and_four_times_for_t
         replace_one.rho(),
         2.0 * (costs[0] + costs[1]) + 4.0 * (costs[2] + costs[3] + costs[4])
     );
-    // 7.5e-10 for the conversion, and all that was kept for thresholds once or twice, though less was spent: how much
-    // can depend on what earlier spends showed.
+    // 7.5e-10 for the conversion, and all that was kept for thresholds once or twice, though less
+    // was spent: how much can depend on what earlier spends showed.
     assert!((add_remove.delta() - 1e-9).abs() < 1e-20);
     assert!((replace_one.delta() - 1.25e-9).abs() < 1e-20);
     let converted = Accounting::Zcdp
@@ -316,7 +316,8 @@ fn a_ledger_spent_in_full_guarantees_what_it_promised() {
     assert_eq!(promised.delta(), 1e-9);
     assert_eq!(
         promised.sentence(),
-        "Adding or removing everything about one id multiplies the probability of any outcome by at \
+        "Adding or removing everything about one id multiplies the probability of any outcome by \
+         at \
          most e^1, give or take 1e-9 (epsilon 1, delta 1e-9)."
     );
 }
@@ -469,8 +470,8 @@ fn whatever_number_is_changed_is_noticed() {
             let weaker = path == "/epsilon" && factor > 1.0;
             // A higher threshold hides more for the same cost.
             let weaker = weaker || path.ends_with("/threshold") && factor > 1.0;
-            // Within what was kept for thresholds it changes no guarantee: all that was kept counts. Far too little for
-            // its threshold is noticed.
+            // Within what was kept for thresholds it changes no guarantee: all that was kept
+            // counts. Far too little for its threshold is noticed.
             if path.ends_with("/delta") && path.starts_with("/entries") && factor != 0.5 {
                 continue;
             }

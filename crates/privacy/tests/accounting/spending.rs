@@ -140,8 +140,8 @@ proptest! {
 }
 
 proptest! {
-    /// Sensitivities are K times as large, so that for K^2 times the cost the same noise is drawn: to the last bit,
-    /// from the same seed. (The cost is chosen such that nothing is rounded.)
+    /// Sensitivities are K times as large, so that for K^2 times the cost the same noise is drawn:
+    /// to the last bit, from the same seed. (The cost is chosen such that nothing is rounded.)
     #[test]
     fn with_k_rows_per_id_the_same_noise_costs_k_squared_times_as_much(
         rows in 2_u32..=1000,

@@ -13,7 +13,8 @@ struct Loss {
 }
 
 impl Loss {
-    /// Of discrete Laplace noise around 0 against around 1: epsilon from 0 downwards, else -epsilon.
+    /// Of discrete Laplace noise around 0 against around 1: epsilon from 0 downwards, else
+    /// -epsilon.
     fn of_laplace(epsilon: f64) -> Self {
         let up_to_0 = 1.0 / (1.0 + (-epsilon).exp());
         Self {
@@ -23,8 +24,8 @@ impl Loss {
         }
     }
 
-    /// Of the exponential mechanism on two candidates whose scores are `gap` apart, one id moving each by 1
-    /// in opposite directions.
+    /// Of the exponential mechanism on two candidates whose scores are `gap` apart, one id moving
+    /// each by 1 in opposite directions.
     fn of_selection(epsilon: f64, gap: f64) -> Self {
         let first = |gap: f64| 1.0 / (1.0 + (-epsilon * gap / 2.0).exp());
         let (here, there) = (first(gap), first(gap - 2.0));
@@ -65,7 +66,8 @@ impl Loss {
     }
 }
 
-/// That this loss, composed so often, stays below what rho-zCDP states; returns the largest ratio of the two.
+/// That this loss, composed so often, stays below what rho-zCDP states; returns the largest ratio
+/// of the two.
 fn check(what: &str, loss: &Loss, cost: f64, times: u32) -> f64 {
     let composed = loss.composed(times);
     assert!(cost * f64::from(times) < 31.0, "beyond any ledger");
@@ -86,8 +88,8 @@ fn check(what: &str, loss: &Loss, cost: f64, times: u32) -> f64 {
     closest
 }
 
-/// E[max(0, 1 - exp(epsilon - loss))] for Gaussian noise around 0 against around mu, in standard deviations, by
-/// Simpson's rule: the loss at x is mu^2 / 2 - mu x.
+/// E[max(0, 1 - exp(epsilon - loss))] for Gaussian noise around 0 against around mu, in standard
+/// deviations, by Simpson's rule: the loss at x is mu^2 / 2 - mu x.
 fn gaussian_delta(mu: f64, epsilon: f64) -> f64 {
     let end = mu / 2.0 - epsilon / mu; // where the loss is epsilon
     let (steps, reach) = (40_000, 14.0);

@@ -32,7 +32,8 @@ fn laplace_noise_is_that_of_opendp() {
 
 #[test]
 fn selection_is_the_noisy_maximum_of_opendp_at_the_same_cost() {
-    // Their scale with sensitivity 1 to either side (a range of 2): exp(score / scale), that is epsilon = 2 / scale.
+    // Their scale with sensitivity 1 to either side (a range of 2): exp(score / scale), that is
+    // epsilon = 2 / scale.
     let values = [3.0, 5.0, 4.0, 0.0, 4.5];
     let scale = 2.0;
     let theirs = make_noisy_max(

@@ -22,7 +22,8 @@ pub(crate) fn fit(draws: &[i64], reach: i64, probability: impl Fn(i64) -> f64) -
     chi_square_tail(statistic, pools.len() - 1)
 }
 
-/// The probability that two sets of draws of equal size from one distribution differ as much as these or more.
+/// The probability that two sets of draws of equal size from one distribution differ as much as
+/// these or more.
 pub(crate) fn two_samples(first: &[i64], second: &[i64]) -> f64 {
     assert_eq!(first.len(), second.len());
     let mut seen = BTreeMap::<i64, (f64, f64)>::new();
@@ -55,8 +56,8 @@ fn pool(
     pools
 }
 
-/// P[chi-square with so many degrees of freedom >= statistic]: the regularised upper incomplete gamma
-/// function at (degrees / 2, statistic / 2), by series or by Lentz's continued fraction.
+/// P[chi-square with so many degrees of freedom >= statistic]: the regularised upper incomplete
+/// gamma function at (degrees / 2, statistic / 2), by series or by Lentz's continued fraction.
 fn chi_square_tail(statistic: f64, degrees: usize) -> f64 {
     let (a, x) = (degrees as f64 / 2.0, statistic / 2.0);
     if x <= 0.0 {
@@ -85,7 +86,8 @@ fn chi_square_tail(statistic: f64, degrees: usize) -> f64 {
     scale * fraction
 }
 
-/// P[Z > x] for standard normal Z and x >= 0: half the upper incomplete gamma function at (1/2, x^2 / 2).
+/// P[Z > x] for standard normal Z and x >= 0: half the upper incomplete gamma function at (1/2, x^2
+/// / 2).
 pub(crate) fn normal_tail(x: f64) -> f64 {
     chi_square_tail(x * x, 1) / 2.0
 }

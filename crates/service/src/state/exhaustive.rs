@@ -50,8 +50,8 @@ struct Party {
     /// The upload that is not over is complete.
     finished: bool,
     table: Option<u64>,
-    /// The tables of the other parties that the confirmation is for; of those who may bring what they
-    /// like, none.
+    /// The tables of the other parties that the confirmation is for; of those who may bring what
+    /// they like, none.
     confirmed: Option<Vec<Option<u64>>>,
     looked: Vec<Option<u64>>,
 }

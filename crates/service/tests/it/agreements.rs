@@ -123,7 +123,10 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "party_names",
         "parties",
         expect![
-            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, `delta`, `people`, `dangerous`, `params`, `party_names`, `key`, `max_rows_per_id`, `columns`, `constraints`, `discovery_share`, `workload`, `target`, `expires_after` and `limits`"
+            "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, \
+             `delta`, `people`, `dangerous`, `params`, `party_names`, `key`, `max_rows_per_id`, \
+             `columns`, `constraints`, `discovery_share`, `workload`, `target`, `expires_after` \
+             and `limits`"
         ],
     );
     check(
@@ -142,7 +145,8 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "[Alice, Bob]",
         "[Alice, Bobb]",
         expect![
-            "runtime.yaml: line 3: `Bobb` is no user who provides data in service.yaml; did you mean `Bob`?"
+            "runtime.yaml: line 3: `Bobb` is no user who provides data in service.yaml; did you \
+             mean `Bob`?"
         ],
     );
     check(
@@ -165,35 +169,40 @@ fn a_budget_that_is_none_is_refused() {
         "epsilon: 3",
         "epsilon: 0",
         expect![
-            "runtime.yaml: line 2: epsilon is 0, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+            "runtime.yaml: line 2: epsilon is 0, but it must be a finite number above 0; common \
+             choices lie between 0.1 and 10"
         ],
     );
     check(
         "epsilon: 3",
         "epsilon: -1",
         expect![
-            "runtime.yaml: line 2: epsilon is -1, but it must be a finite number above 0; common choices lie between 0.1 and 10"
+            "runtime.yaml: line 2: epsilon is -1, but it must be a finite number above 0; common \
+             choices lie between 0.1 and 10"
         ],
     );
     check(
         "epsilon: 3",
         "epsilon: .nan",
         expect![
-            "runtime.yaml: line 2: `.nan` is infinite or not a number to some readers; write a number in plain decimal digits, or a text in quotes"
+            "runtime.yaml: line 2: `.nan` is infinite or not a number to some readers; write a \
+             number in plain decimal digits, or a text in quotes"
         ],
     );
     check(
         "epsilon: 3",
         "epsilon: .inf",
         expect![
-            "runtime.yaml: line 2: `.inf` is infinite or not a number to some readers; write a number in plain decimal digits, or a text in quotes"
+            "runtime.yaml: line 2: `.inf` is infinite or not a number to some readers; write a \
+             number in plain decimal digits, or a text in quotes"
         ],
     );
     check(
         "epsilon: 3",
         "epsilon: 1e-12",
         expect![
-            "runtime.yaml: line 2: an epsilon of 1e-12 is too small for INDEPENDENT to share out among these columns: it needs 2e-6 at least, and far more to be of use"
+            "runtime.yaml: line 2: an epsilon of 1e-12 is too small for INDEPENDENT to share out \
+             among these columns: it needs 2e-6 at least, and far more to be of use"
         ],
     );
     check(
@@ -210,14 +219,16 @@ fn a_budget_that_is_none_is_refused() {
         "epsilon: 3",
         "epsilon: 3\ndelta: 0",
         expect![
-            "runtime.yaml: line 3: delta is 0, but it must lie between 0 and 1; choose far less than one over the number of people, such as 1e-9"
+            "runtime.yaml: line 3: delta is 0, but it must lie between 0 and 1; choose far less \
+             than one over the number of people, such as 1e-9"
         ],
     );
     check(
         "epsilon: 3",
         "epsilon: 3\ndelta: 1",
         expect![
-            "runtime.yaml: line 3: delta is 1, but it must lie between 0 and 1; choose far less than one over the number of people, such as 1e-9"
+            "runtime.yaml: line 3: delta is 1, but it must lie between 0 and 1; choose far less \
+             than one over the number of people, such as 1e-9"
         ],
     );
 }
@@ -247,7 +258,11 @@ fn parties_must_be_the_users_who_provide_data() {
         expect!["runtime.yaml: line 3: expected a list here"],
     );
     let runtime = FOUR_LINES.replace("Alice", "Bob_2");
-    expect!["runtime.yaml: the parties `Bob` and `Bob_2` cannot be told apart in names of columns such as `Bob_2_age`; rename one"].assert_eq(&refusal_of(&["Bob", "Bob_2"], &runtime));
+    expect![
+        "runtime.yaml: the parties `Bob` and `Bob_2` cannot be told apart in names of columns \
+             such as `Bob_2_age`; rename one"
+    ]
+    .assert_eq(&refusal_of(&["Bob", "Bob_2"], &runtime));
 }
 
 #[test]
@@ -267,31 +282,38 @@ fn bounds_on_the_rows_of_an_id_multiply() {
         (
             "{Bobb: 5}",
             expect![
-                "runtime.yaml: line 10: max_rows_per_id names `Bobb`, who is no party; did you mean `Bob`?"
+                "runtime.yaml: line 10: max_rows_per_id names `Bobb`, who is no party; did you \
+                 mean `Bob`?"
             ],
         ),
         (
             "101",
             expect![
-                "runtime.yaml: line 10: with these bounds one id could have 10201 rows in the joined table, which are more than the 10000 that noise could hide; lower max_rows_per_id"
+                "runtime.yaml: line 10: with these bounds one id could have 10201 rows in the \
+                 joined table, which are more than the 10000 that noise could hide; lower \
+                 max_rows_per_id"
             ],
         ),
         (
             "100",
             expect![
-                "runtime.yaml: line 10: with these bounds the joined table could have 2000000000 rows, which are more than the 268435456 that are allowed; lower max_rows_per_id or max_rows"
+                "runtime.yaml: line 10: with these bounds the joined table could have 2000000000 \
+                 rows, which are more than the 268435456 that are allowed; lower max_rows_per_id \
+                 or max_rows"
             ],
         ),
         (
             "0",
             expect![
-                "runtime.yaml: line 10: expected a whole number from 1 on, or one for each party as in `{Alice: 3}` here"
+                "runtime.yaml: line 10: expected a whole number from 1 on, or one for each party \
+                 as in `{Alice: 3}` here"
             ],
         ),
         (
             "[3]",
             expect![
-                "runtime.yaml: line 10: expected a whole number from 1 on, or one for each party as in `{Alice: 3}` here"
+                "runtime.yaml: line 10: expected a whole number from 1 on, or one for each party \
+                 as in `{Alice: 3}` here"
             ],
         ),
     ] {
@@ -310,13 +332,16 @@ fn constraints_across_parties_are_checked_with_those_of_each() {
         (
             "[{impossible: {buying: [low], Bob_ill: [yes]}}]",
             expect![
-                "runtime.yaml: constraints: a constraint names the column `buying`, which is not declared"
+                "runtime.yaml: constraints: a constraint names the column `buying`, which is not \
+                 declared"
             ],
         ),
         (
-            "[{impossible: {Alice_buying: [low], Bob_ill: [yes]}}, {impossible: {Alice_buying: [low], Bob_ill: [no]}}]",
+            "[{impossible: {Alice_buying: [low], Bob_ill: [yes]}}, {impossible: {Alice_buying: \
+             [low], Bob_ill: [no]}}]",
             expect![
-                "runtime.yaml: constraints: no row could have `low` in the column `Alice_buying`: constraints 1 and 2 together exclude it; take the value out, or allow it"
+                "runtime.yaml: constraints: no row could have `low` in the column `Alice_buying`: \
+                 constraints 1 and 2 together exclude it; take the value out, or allow it"
             ],
         ),
     ] {
@@ -335,7 +360,8 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "epsilon: 3",
         "epsilon: 3\ndiscovery_share: 0.2",
         expect![
-            "runtime.yaml: line 3: discovery_share is given, but all columns are declared and none has `bins: quantile`; remove it"
+            "runtime.yaml: line 3: discovery_share is given, but all columns are declared and none \
+             has `bins: quantile`; remove it"
         ],
     );
     check(
@@ -347,14 +373,16 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "epsilon: 3",
         "epsilon: 3\nkey: buying",
         expect![
-            "runtime.yaml: columns of Alice: `buying` is the key by which tables are joined; do not declare it"
+            "runtime.yaml: columns of Alice: `buying` is the key by which tables are joined; do \
+             not declare it"
         ],
     );
     check(
         "epsilon: 3",
         "epsilon: 3\nkey: \"\"",
         expect![
-            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control or invisible characters"
+            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces \
+             around them, no control or invisible characters"
         ],
     );
     check(
@@ -366,7 +394,8 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "epsilon: 3",
         "epsilon: 3\nlimits:\n  max_party_memory_bytes: 33554431",
         expect![
-            "runtime.yaml: line 4: max_party_memory_bytes is 33554431, which holds no table of use: \
+            "runtime.yaml: line 4: max_party_memory_bytes is 33554431, which holds no table of \
+             use: \
              give 33554432 (32 MiB) at least, or leave it out for an even share"
         ],
     );
@@ -489,14 +518,26 @@ fn a_workload_is_checked_as_far_as_columns_are_declared() {
         refusal_of(&["Alice", "Bob"], &changed)
     };
     for declared in [true, false] {
-        expect!["runtime.yaml: line 4: marginal 1 of the workload: Alice declares no column `agge`; did you mean `Alice_age`?"]
-            .assert_eq(&refusal(declared, "Alice_age", "Alice_agge"));
-        expect!["runtime.yaml: line 4: marginal 2 of the workload: `buying` is no column of the joined table, whose names begin with their party's, as in `Alice_age`"]
-            .assert_eq(&refusal(declared, "Alice_buying", "buying"));
-        expect!["runtime.yaml: line 4: marginal 1 of the workload has the weight 0; a weight lies above 0 and is at most 1000000"]
-            .assert_eq(&refusal(declared, "weight: 2", "weight: 0"));
-        expect!["runtime.yaml: line 4: MST takes no workload or target: it measures the same whatever they are; use GRAIN, AIM or MWEM, or leave them out"]
-            .assert_eq(&refusal(declared, "AIM", "MST"));
+        expect![
+            "runtime.yaml: line 4: marginal 1 of the workload: Alice declares no column \
+                 `agge`; did you mean `Alice_age`?"
+        ]
+        .assert_eq(&refusal(declared, "Alice_age", "Alice_agge"));
+        expect![
+            "runtime.yaml: line 4: marginal 2 of the workload: `buying` is no column of the \
+                 joined table, whose names begin with their party's, as in `Alice_age`"
+        ]
+        .assert_eq(&refusal(declared, "Alice_buying", "buying"));
+        expect![
+            "runtime.yaml: line 4: marginal 1 of the workload has the weight 0; a weight lies \
+                 above 0 and is at most 1000000"
+        ]
+        .assert_eq(&refusal(declared, "weight: 2", "weight: 0"));
+        expect![
+            "runtime.yaml: line 4: MST takes no workload or target: it measures the same \
+                 whatever they are; use GRAIN, AIM or MWEM, or leave them out"
+        ]
+        .assert_eq(&refusal(declared, "AIM", "MST"));
     }
     expect!["runtime.yaml: line 6: target: Bob declares no column `il`; did you mean `Bob_ill`?"]
         .assert_eq(&refusal(true, "target: Bob_ill", "target: Bob_il"));
@@ -504,10 +545,20 @@ fn a_workload_is_checked_as_far_as_columns_are_declared() {
         &["Alice", "Bob"],
         &joined(false).replace("Bob_ill", "Bob_il"),
     );
-    expect!["runtime.yaml: no marginal of the workload has the target `Bob_ill`, so that it changes nothing; leave the target out, or list other marginals"]
-        .assert_eq(&refusal(true, "Alice_age, Bob_ill", "Alice_age"));
-    expect!["runtime.yaml: AIM measures each of the 3 columns before its rounds begin, at the price of a round each: give at least 3 as `rounds`, not 2, or leave it out"]
-        .assert_eq(&refusal(true, "epsilon: 3", "epsilon: 3\nparams: {rounds: 2}"));
+    expect![
+        "runtime.yaml: no marginal of the workload has the target `Bob_ill`, so that it \
+             changes nothing; leave the target out, or list other marginals"
+    ]
+    .assert_eq(&refusal(true, "Alice_age, Bob_ill", "Alice_age"));
+    expect![
+        "runtime.yaml: AIM measures each of the 3 columns before its rounds begin, at the \
+             price of a round each: give at least 3 as `rounds`, not 2, or leave it out"
+    ]
+    .assert_eq(&refusal(
+        true,
+        "epsilon: 3",
+        "epsilon: 3\nparams: {rounds: 2}",
+    ));
 }
 
 #[test]
@@ -516,14 +567,16 @@ fn a_character_that_a_reader_would_not_see_is_refused_wherever_it_stands() {
         "low, high]}",
         "low, high]} # \u{202e}as agreed",
         expect![
-            "runtime.yaml: line 6: there is a character that a screen does not show, U+202E at position 41, which changes the direction of writing; remove it"
+            "runtime.yaml: line 6: there is a character that a screen does not show, U+202E at \
+             position 41, which changes the direction of writing; remove it"
         ],
     );
     check(
         "low",
         "\"l\\u200Bow\"",
         expect![
-            "runtime.yaml: line 6: there is a character that a screen does not show, U+200B at position 2, which is invisible here; remove it"
+            "runtime.yaml: line 6: there is a character that a screen does not show, U+200B at \
+             position 2, which is invisible here; remove it"
         ],
     );
     check(
@@ -544,7 +597,8 @@ fn a_character_that_a_reader_would_not_see_is_refused_wherever_it_stands() {
         "epsilon: 3",
         "epsilon: 3\nkey: \"i\\td\"",
         expect![
-            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces around them, no control or invisible characters"
+            "runtime.yaml: line 3: the key must be the name of a column: 1 to 256 bytes, no spaces \
+             around them, no control or invisible characters"
         ],
     );
     let service = service_yaml(&["Alice", "Bob"]) + "# \u{feff}\n";

@@ -1,4 +1,5 @@
-//! A canary in both tables: it must come out nowhere but, where the declared domain holds it, in samples.
+//! A canary in both tables: it must come out nowhere but, where the declared domain holds it, in
+//! samples.
 
 use access::Endpoint;
 use protocol::Phase;

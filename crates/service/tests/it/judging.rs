@@ -30,7 +30,8 @@ fn a_budget_that_protects_nobody_is_refused_or_marked() {
     refused_with(
         "delta: 0.99\n",
         expect![
-            "runtime.yaml: line 6: delta is 0.99, but from a half on the guarantee is as likely to fail as to hold; choose far less than one over the number of people, such as 1e-9"
+            "runtime.yaml: line 6: delta is 0.99, but from a half on the guarantee is as likely to \
+             fail as to hold; choose far less than one over the number of people, such as 1e-9"
         ],
     );
     let huge = FOUR_LINES.replace("epsilon: 3", "epsilon: 1e300");
@@ -38,7 +39,9 @@ fn a_budget_that_protects_nobody_is_refused_or_marked() {
         &service_yaml(&["Alice", "Bob"]),
         &huge,
         expect![
-            "runtime.yaml: line 2: epsilon is 1e300, but above 1000 hardly anything is protected; common choices lie between 0.1 and 10; if all parties want it all the same, write `dangerous: true`"
+            "runtime.yaml: line 2: epsilon is 1e300, but above 1000 hardly anything is protected; \
+             common choices lie between 0.1 and 10; if all parties want it all the same, write \
+             `dangerous: true`"
         ],
     );
     refused_with(
@@ -49,7 +52,8 @@ fn a_budget_that_protects_nobody_is_refused_or_marked() {
         &service_yaml(&["Alice", "Bob"]),
         &format!("{huge}dangerous: true\ndelta: 0.5\n"),
         expect![
-            "runtime.yaml: line 7: delta is 0.5, but from a half on the guarantee is as likely to fail as to hold; choose far less than one over the number of people, such as 1e-9"
+            "runtime.yaml: line 7: delta is 0.5, but from a half on the guarantee is as likely to \
+             fail as to hold; choose far less than one over the number of people, such as 1e-9"
         ],
     );
     let marked = agreement(&["Alice", "Bob"], &format!("{huge}dangerous: true\n"));
@@ -139,25 +143,29 @@ fn files_that_two_readers_could_see_differently_are_refused() {
     refused_with(
         "delta: !!float 1\n",
         expect![
-            "runtime.yaml: line 6: a tag (`!` before a value) is not allowed; write the value alone, and a text in quotes"
+            "runtime.yaml: line 6: a tag (`!` before a value) is not allowed; write the value \
+             alone, and a text in quotes"
         ],
     );
     refused_with(
         "max_rows_per_id: 030\n",
         expect![
-            "runtime.yaml: line 6: `030` has leading zeros, which make it octal to some readers; write a number in plain decimal digits, or a text in quotes"
+            "runtime.yaml: line 6: `030` has leading zeros, which make it octal to some readers; \
+             write a number in plain decimal digits, or a text in quotes"
         ],
     );
     refused_with(
         "people: \"0x14\"\n",
         expect![
-            "runtime.yaml: line 6: expected a whole number of a sensible size here, not a text; drop the quotes"
+            "runtime.yaml: line 6: expected a whole number of a sensible size here, not a text; \
+             drop the quotes"
         ],
     );
     refused_with(
         "max_rows_per_id: '5'\n",
         expect![
-            "runtime.yaml: line 6: expected a whole number from 1 on, or one for each party as in `{Alice: 3}` here"
+            "runtime.yaml: line 6: expected a whole number from 1 on, or one for each party as in \
+             `{Alice: 3}` here"
         ],
     );
     refused_with(
@@ -167,7 +175,8 @@ fn files_that_two_readers_could_see_differently_are_refused() {
     refused_with(
         "# \u{202e}1 :atled\n",
         expect![
-            "runtime.yaml: line 6: there is a character that a screen does not show, U+202E at position 3, which changes the direction of writing; remove it"
+            "runtime.yaml: line 6: there is a character that a screen does not show, U+202E at \
+             position 3, which changes the direction of writing; remove it"
         ],
     );
     let service = service_yaml(&["Alice", "Bob"]);
@@ -222,12 +231,22 @@ fn the_summary_says_who_with_which_key_may_do_and_get_what() {
 #[test]
 fn the_guarantee_is_said_in_odds_and_for_changes_too() {
     let guarantee = Summary::of(&agreement(&["Alice", "Bob"], FOUR_LINES)).guarantee;
-    expect!["Whether anybody is in the tables changes the odds of anything that is seen by at most a factor of 20.1 (e^3), except with probability 1 in 1,000,000,000."]
-        .assert_eq(&guarantee.presence);
-    expect!["Changing everything about somebody who is in them changes these odds by at most a factor of 565 (e^6.336), except with probability 1 in 666,666,666."].assert_eq(&guarantee.changing);
+    expect![
+        "Whether anybody is in the tables changes the odds of anything that is seen by at most \
+             a factor of 20.1 (e^3), except with probability 1 in 1,000,000,000."
+    ]
+    .assert_eq(&guarantee.presence);
+    expect![
+        "Changing everything about somebody who is in them changes these odds by at most a \
+             factor of 565 (e^6.336), except with probability 1 in 666,666,666."
+    ]
+    .assert_eq(&guarantee.changing);
     expect!["One id has one row in each table."].assert_eq(&guarantee.rows);
     let runtime = format!("{DECLARED}max_rows_per_id: {{Alice: 3}}\n");
     let guarantee = Summary::of(&agreement(&["Alice", "Bob"], &runtime)).guarantee;
-    expect!["All rows of one id count together: up to 3 in the joined table, for which the noise is made."]
-        .assert_eq(&guarantee.rows);
+    expect![
+        "All rows of one id count together: up to 3 in the joined table, for which the noise \
+             is made."
+    ]
+    .assert_eq(&guarantee.rows);
 }

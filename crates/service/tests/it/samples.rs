@@ -170,11 +170,13 @@ async fn a_condition_that_makes_no_sense_is_refused_with_its_place() {
         ),
         (
             "age%20%3E%2030",
-            "`where`: in the condition at character 1, `age`: there is no such column; did you mean `Alice_age`?",
+            "`where`: in the condition at character 1, `age`: there is no such column; did you \
+             mean `Alice_age`?",
         ),
         (
             "Alice_age%20%3E%20120",
-            "`where`: in the condition at character 1, `Alice_age > 120`: no value of column `Alice_age` is so; it goes from 0 to 99.",
+            "`where`: in the condition at character 1, `Alice_age > 120`: no value of column \
+             `Alice_age` is so; it goes from 0 to 99.",
         ),
     ] {
         let answer = room

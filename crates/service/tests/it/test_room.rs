@@ -306,7 +306,8 @@ impl Answer {
 /// A multipart body with this file.
 pub(crate) fn form(csv: &str) -> String {
     form_with(
-        "Content-Disposition: form-data; name=\"file\"; filename=\"t.csv\"\r\nContent-Type: text/csv",
+        "Content-Disposition: form-data; name=\"file\"; filename=\"t.csv\"\r\nContent-Type: \
+         text/csv",
         csv,
     )
 }

@@ -58,12 +58,21 @@ async fn repeated_ids_are_taken_in_where_the_agreement_has_a_bound_for_them() {
 
 #[tokio::test]
 async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
-    check("buying,age\nlow,3\n", Code::NoKeyColumn, expect!["There is no column `id`, by which rows are matched; the columns are `buying` and `age`."]).await;
+    check(
+        "buying,age\nlow,3\n",
+        Code::NoKeyColumn,
+        expect![
+            "There is no column `id`, by which \
+        rows are matched; the columns are `buying` and `age`."
+        ],
+    )
+    .await;
     check(
         "id,buying,age\n1,low,3\n1,low,4\n",
         Code::RepeatedIds,
         expect![
-            "1 row repeats the id of an earlier row (for example `1`); each id may have one row, unless max_rows_per_id allows more."
+            "1 row repeats the id of an earlier row (for example `1`); each id may have one row, \
+             unless max_rows_per_id allows more."
         ],
     )
     .await;
@@ -78,13 +87,19 @@ async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
     check(
         "id,buying,age\n1,\"low,3\n",
         Code::UnreadableTable,
-        expect!["The file ends inside a quoted field of the record that starts on line 2; close the quote, or was the file cut off?"],
+        expect![
+            "The file ends inside a quoted field of the record that starts on line 2; close \
+                 the quote, or was the file cut off?"
+        ],
     )
     .await;
     check(
         "id,buying,age\n1,lo\0w,3\n",
         Code::UnreadableTable,
-        expect!["Line 2, column `buying`: a NUL byte, which no text holds; is the file damaged or not text at all?"],
+        expect![
+            "Line 2, column `buying`: a NUL byte, which no text holds; is the file damaged or \
+                 not text at all?"
+        ],
     )
     .await;
     check(
@@ -391,9 +406,12 @@ async fn the_owner_alone_is_told_what_others_programs_might_do_with_its_texts() 
     assert_eq!(
         reply.warnings,
         [
-            "column `note`: a spreadsheet may take 2 different values for formulas, which begin with `=`, `+`, `-` or `@`; ask for samples that are safe in one",
-            "column `note`: 1 different value with control or invisible characters will count as `other`",
-            "column `=x`: a spreadsheet may take its name for a formula; rename it, or ask for samples that are safe in one",
+            "column `note`: a spreadsheet may take 2 different values for formulas, which begin \
+             with `=`, `+`, `-` or `@`; ask for samples that are safe in one",
+            "column `note`: 1 different value with control or invisible characters will count as \
+             `other`",
+            "column `=x`: a spreadsheet may take its name for a formula; rename it, or ask for \
+             samples that are safe in one",
         ]
     );
 }
@@ -403,7 +421,10 @@ async fn a_column_name_that_others_would_not_see_as_it_is_is_refused() {
     check(
         "id,buying,age,a\u{202e}b\n1,low,3,x\n",
         Code::UnreadableTable,
-        expect!["The name of column 4 cannot be used: it has the character U+202E at position 2, which changes the direction of writing; remove it."],
+        expect![
+            "The name of column 4 cannot be used: it has the character U+202E at position 2, \
+                 which changes the direction of writing; remove it."
+        ],
     )
     .await;
 }

@@ -9,7 +9,8 @@ use crate::run::Run;
 /// Groups of a column in a pair, finest first. A column with fewer codes has all of them.
 const GROUPS: [usize; 7] = [256, 128, 64, 32, 16, 8, 4];
 
-/// Cells of a pair at its finest resolution: more where there are few pairs, which are all in memory together.
+/// Cells of a pair at its finest resolution: more where there are few pairs, which are all in
+/// memory together.
 pub(crate) fn most_cells(pairs: usize) -> usize {
     const TOGETHER: usize = 1 << 23;
     (TOGETHER / pairs.max(1)).clamp(3000, 40_000)
@@ -88,7 +89,8 @@ pub(crate) fn count_pairs(
     hierarchy: &Hierarchy,
     pairs: &[([usize; 2], f64)],
 ) -> Result<Vec<Pair>, FitError> {
-    /// Cells that are counted together: enough to share a pass over the rows, few enough for memory.
+    /// Cells that are counted together: enough to share a pass over the rows, few enough for
+    /// memory.
     const BATCH_CELLS: usize = 1 << 22;
     let counted = counted_levels(hierarchy);
     let most_cells = most_cells(pairs.len());
@@ -175,7 +177,8 @@ pub(crate) fn merged_at_all_resolutions(
         .collect()
 }
 
-/// What a model over all levels expects of pairs at given levels, row-major in the order of the columns.
+/// What a model over all levels expects of pairs at given levels, row-major in the order of the
+/// columns.
 pub(crate) fn expected_pairs(
     hierarchy: &Hierarchy,
     model: &MarkovRandomField,
@@ -262,8 +265,9 @@ pub(crate) fn score(
     Ok(candidates)
 }
 
-/// Scores of each class drawn towards their mean, as far as noise explains how they differ (James and Stein 1961, Efron and
-/// Morris 1973). The largest of many noisy numbers is large by noise; this keeps it from being believed.
+/// Scores of each class drawn towards their mean, as far as noise explains how they differ (James
+/// and Stein 1961, Efron and Morris 1973). The largest of many noisy numbers is large by noise;
+/// this keeps it from being believed.
 fn shrunk(values: &[f64], classes: &[usize], sigma: f64) -> Vec<f64> {
     let summary = |class: usize| {
         let own = || {

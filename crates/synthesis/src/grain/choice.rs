@@ -3,8 +3,9 @@ use marginals::{Clique, TreeSizer};
 use super::candidates::Candidate;
 use super::levels::Hierarchy;
 
-/// The expected error of a measured pair of 64 cells, after estimation, as a part of the expected noise. Consistency and
-/// non-negativity take out more than half of it, and more of it the more cells there are.
+/// The expected error of a measured pair of 64 cells, after estimation, as a part of the expected
+/// noise. Consistency and non-negativity take out more than half of it, and more of it the more
+/// cells there are.
 const NOISE_THAT_REMAINS: f64 = 0.3;
 const NOISE_GROWS_AS_CELLS_TO: f64 = 0.8;
 
@@ -19,12 +20,15 @@ pub(crate) struct Bounds {
     pub(crate) forest: bool,
 }
 
-/// Chooses pairs and resolutions: greedily by what the error is expected to fall by, less what the noise adds.
+/// Chooses pairs and resolutions: greedily by what the error is expected to fall by, less what the
+/// noise adds.
 ///
-/// With a budget split in proportion to (weight * cells)^(2/3), which is the best split for a sum of expected L1 noises, their
-/// noise is sigma * sqrt(2/pi) * (sum of (weight * cells)^(2/3))^(3/2), where cells are counted as far as their noise
-/// remains. A pair is taken at one resolution, and may be exchanged for a finer or coarser one. Returns positions of candidates with their shares of the budget, which are not
-/// normalised. Depends on nothing private: errors are those that were measured.
+/// With a budget split in proportion to (weight * cells)^(2/3), which is the best split for a sum
+/// of expected L1 noises, their noise is sigma * sqrt(2/pi) * (sum of (weight *
+/// cells)^(2/3))^(3/2), where cells are counted as far as their noise remains. A pair is taken at
+/// one resolution, and may be exchanged for a finer or coarser one. Returns positions of candidates
+/// with their shares of the budget, which are not normalised. Depends on nothing private: errors
+/// are those that were measured.
 pub(crate) fn choose(
     hierarchy: &Hierarchy,
     measured: &[Clique],
@@ -118,7 +122,8 @@ impl Choice<'_> {
             let more_gain = gain(candidate) - taken.map_or(0.0, |i| gain(&self.candidates[i]));
             let more_share = self.share_of[i] - taken.map_or(0.0, |i| self.share_of[i]);
             let net = more_gain - (noise(self.shares + more_share) - now);
-            // A forest has few places, which the largest gains deserve; otherwise the budget is what is scarce.
+            // A forest has few places, which the largest gains deserve; otherwise the budget is
+            // what is scarce.
             let price = if self.bounds.forest {
                 1.0
             } else {

@@ -3,7 +3,8 @@ use std::collections::BinaryHeap;
 
 use marginals::{Clique, Domain, Factor, MarkovRandomField};
 
-/// A column at several resolutions, finest first: groups of neighbouring codes, each level a coarsening of the one before.
+/// A column at several resolutions, finest first: groups of neighbouring codes, each level a
+/// coarsening of the one before.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Levels {
     /// For each level the group of each code; the first is the codes themselves.
@@ -12,14 +13,15 @@ pub(crate) struct Levels {
 }
 
 impl Levels {
-    /// Groups after the codes themselves, where they are at least a quarter fewer than those of the level before.
+    /// Groups after the codes themselves, where they are at least a quarter fewer than those of the
+    /// level before.
     const SIZES: [usize; 5] = [64, 32, 16, 8, 4];
-    /// Cells of the table that ties the codes to their first groups, as far as there are groups so few: columns of very many
-    /// codes become coarser at once.
+    /// Cells of the table that ties the codes to their first groups, as far as there are groups so
+    /// few: columns of very many codes become coarser at once.
     const MOST_TIES: usize = 1 << 20;
 
-    /// Groups of about equal mass: neighbours with the least mass together are merged until the level's size is reached. Codes
-    /// of large mass stay alone.
+    /// Groups of about equal mass: neighbours with the least mass together are merged until the
+    /// level's size is reached. Codes of large mass stay alone.
     pub(crate) fn of(mass: &[f64]) -> Levels {
         let codes = u32::try_from(mass.len()).expect("a column has fewer than 2^32 codes");
         let mut levels = Levels {
@@ -76,10 +78,12 @@ impl Levels {
     }
 }
 
-/// The group of each item. Of neighbours that are equally light together the first are merged first.
+/// The group of each item. Of neighbours that are equally light together the first are merged
+/// first.
 fn merge_neighbours(masses: &[f64], size: usize) -> Vec<u32> {
     let items = masses.len();
-    // A group goes by its first item. Of each: its mass, the group before it, and the item after its last.
+    // A group goes by its first item. Of each: its mass, the group before it, and the item after
+    // its last.
     let mut mass = masses.to_vec();
     let mut before: Vec<usize> = (0..items).map(|item| item.saturating_sub(1)).collect();
     let mut end: Vec<usize> = (1..=items).collect();
@@ -158,7 +162,8 @@ impl PartialEq for Neighbours {
 
 impl Eq for Neighbours {}
 
-/// The attributes of a model of columns at several levels: first the columns themselves, then their coarser levels.
+/// The attributes of a model of columns at several levels: first the columns themselves, then their
+/// coarser levels.
 #[derive(Debug, Clone)]
 pub(crate) struct Hierarchy {
     pub(crate) levels: Vec<Levels>,
@@ -234,7 +239,8 @@ impl Hierarchy {
         self.clique([link.column; 2], [link.finer, link.coarser])
     }
 
-    /// The model of independent columns with these masses, in which a coarser level is what it must be given the finer one.
+    /// The model of independent columns with these masses, in which a coarser level is what it must
+    /// be given the finer one.
     pub(crate) fn independent(
         &self,
         masses: &[Vec<f64>],

@@ -1,19 +1,24 @@
 //! GRAIN: Gaussian measurements, resolution chosen a pair, in three rounds. The default method.
 //!
-//! 1. Every column is measured, budgets in proportion to size^(2/3), and smoothed. Columns become coarser in levels of
-//!    at most 64, 32, 16, 8 and 4 groups of about equal mass. In the model a coarser level is an attribute of its own, which
-//!    the finer one determines: what is related coarsely is modelled coarsely, so that a junction tree holds far more pairs.
-//! 2. In each round the L1 distance between table and model is measured for all pairs at all their resolutions, in one
-//!    vector of noisy scores. Pairs and resolutions are then chosen by what the distance should fall by less what their noise
-//!    adds; the best split of the budget among them has a closed form. The first round takes a spanning forest, the
-//!    others what the model of the round before misses, as far as the junction tree stays within its bound.
-//! 3. What was measured is drawn to the model's expectation where it is mostly noise, and the model is fitted anew.
-//! 4. At the end the distances between the table and the final model are measured: they are the model's stated errors.
+//! 1. Every column is measured, budgets in proportion to size^(2/3), and smoothed. Columns become
+//!    coarser in levels of at most 64, 32, 16, 8 and 4 groups of about equal mass. In the model a
+//!    coarser level is an attribute of its own, which the finer one determines: what is related
+//!    coarsely is modelled coarsely, so that a junction tree holds far more pairs.
+//! 2. In each round the L1 distance between table and model is measured for all pairs at all their
+//!    resolutions, in one vector of noisy scores. Pairs and resolutions are then chosen by what the
+//!    distance should fall by less what their noise adds; the best split of the budget among them
+//!    has a closed form. The first round takes a spanning forest, the others what the model of the
+//!    round before misses, as far as the junction tree stays within its bound.
+//! 3. What was measured is drawn to the model's expectation where it is mostly noise, and the model
+//!    is fitted anew.
+//! 4. At the end the distances between the table and the final model are measured: they are the
+//!    model's stated errors.
 //!
-//! All noise is Gaussian, so that costs add up under Gaussian differential privacy, and everything but the measurements is
-//! post-processing. The one-shot scores and the split of the budget are those of SWIFT (in google/dpsynth, 2026), selection
-//! against the current model is that of AIM (McKenna, Mullins, Sheldon and Miklau 2022, arXiv:2201.12677). What was tried
-//! for the choices here, and what it gave, is in `bench/GRAIN.md`.
+//! All noise is Gaussian, so that costs add up under Gaussian differential privacy, and everything
+//! but the measurements is post-processing. The one-shot scores and the split of the budget are
+//! those of SWIFT (in google/dpsynth, 2026), selection against the current model is that of AIM
+//! (McKenna, Mullins, Sheldon and Miklau 2022, arXiv:2201.12677). What was tried for the choices
+//! here, and what it gave, is in `bench/GRAIN.md`.
 
 mod candidates;
 mod choice;
@@ -133,7 +138,8 @@ const SHARE_OF_ROUND: [f64; ROUNDS] = [0.3, 0.45, 1.0];
 const SHARE_OF_COLUMNS: f64 = 0.3;
 const SHARE_OF_SCORES: f64 = 0.08;
 const SHARE_OF_ERRORS: f64 = 0.03;
-/// Pairs that are scored at all resolutions. Where there are more, those that score best at a coarse one.
+/// Pairs that are scored at all resolutions. Where there are more, those that score best at a
+/// coarse one.
 const MOST_PAIRS: usize = 2000;
 
 fn fit(
@@ -251,10 +257,11 @@ impl OneWays {
         estimate_total(&columns)
     }
 
-    /// What to give the columns of the rest, as a multiple of what pairs get: more where columns' noise is large
-    /// against the table, for then pairs are beyond reach and columns are not.
+    /// What to give the columns of the rest, as a multiple of what pairs get: more where columns'
+    /// noise is large against the table, for then pairs are beyond reach and columns are not.
     fn scarcity(&self) -> f64 {
-        /// Expected distance, of noise alone, below which columns are good enough, and from which they need most.
+        /// Expected distance, of noise alone, below which columns are good enough, and from which
+        /// they need most.
         const ENOUGH: f64 = 0.012;
         const SCARCE: f64 = 0.04;
         const MOST: f64 = 0.4;
@@ -645,7 +652,8 @@ impl Fit {
             .collect()
     }
 
-    /// The model that every estimation starts from: of independent columns, or with the relations of public data.
+    /// The model that every estimation starts from: of independent columns, or with the relations
+    /// of public data.
     fn start(
         &self,
         run: &mut Run<'_>,
@@ -686,8 +694,8 @@ impl Fit {
         run: &mut Run<'_>,
         hierarchy: &Hierarchy,
     ) -> Result<MarkovRandomField, FitError> {
-        /// Of the loss that the true counts have in expectation. What was measured is shrunk already, so that a model may
-        /// come closer to it than to the noise.
+        /// Of the loss that the true counts have in expectation. What was measured is shrunk
+        /// already, so that a model may come closer to it than to the noise.
         const SHARE_OF_EXPECTED_LOSS: f64 = 0.4;
         let start = self.start(run, hierarchy)?;
         let pair = |pair: &MeasuredPair| {
@@ -758,7 +766,8 @@ impl Fit {
         Ok(estimate_watched(domain, &measurements, &options, &mut watch)?.model)
     }
 
-    /// The last fit, in which only levels remain that something was measured at; and how far it is from the table.
+    /// The last fit, in which only levels remain that something was measured at; and how far it is
+    /// from the table.
     fn into_fitted(self, run: &mut Run<'_>, workload: &Workload) -> Result<Fitted, FitError> {
         let ends =
             |columns: [usize; 2], levels: [usize; 2]| [0, 1].map(|i| (columns[i], levels[i]));

@@ -1,16 +1,18 @@
-//! What is small against its noise is pulled towards what was expected. All of it is post-processing.
+//! What is small against its noise is pulled towards what was expected. All of it is
+//! post-processing.
 
-/// A factor below 1 leaves some noise, one above takes some signal. On eight real tables at epsilon 1, 1.5 gave counts of single
-/// columns that were 2 to 18 % closer to the truth than unsmoothed ones; no column's kind or order need be known.
+/// A factor below 1 leaves some noise, one above takes some signal. On eight real tables at epsilon
+/// 1, 1.5 gave counts of single columns that were 2 to 18 % closer to the truth than unsmoothed
+/// ones; no column's kind or order need be known.
 const COUNTS: f64 = 1.5;
 /// 0.5 did best among 0, 0.5, 1 and 1.5 on four real tables.
 const RESIDUALS: f64 = 0.5;
 
 /// Noisy counts of a column's codes with detail that is mostly noise taken out.
 ///
-/// A translation-invariant Haar transform (Coifman and Donoho 1995). A coefficient is multiplied by what its
-/// neighbourhood's energy says is signal (an empirical Wiener filter). Where neighbouring codes have nothing in common,
-/// coefficients are large and stay.
+/// A translation-invariant Haar transform (Coifman and Donoho 1995). A coefficient is multiplied by
+/// what its neighbourhood's energy says is signal (an empirical Wiener filter). Where neighbouring
+/// codes have nothing in common, coefficients are large and stay.
 pub(crate) fn smooth_counts(noisy: &[f64], sigma: f64) -> Vec<f64> {
     const SHIFTS: usize = 8;
     let shifts = SHIFTS.min(noisy.len());
@@ -56,7 +58,8 @@ fn haar_filtered(mut sums: Vec<f64>, sigma: f64) -> Vec<f64> {
     sums
 }
 
-/// The difference between a measured pair and its expectation, row-major, less what is mostly noise.
+/// The difference between a measured pair and its expectation, row-major, less what is mostly
+/// noise.
 pub(crate) fn shrink_residual(residual: &[f64], columns: usize, sigma: f64) -> Vec<f64> {
     residual
         .iter()
@@ -73,7 +76,8 @@ fn signal_share(energy: f64, noise: f64) -> f64 {
     }
 }
 
-/// Mean squares around each cell of a matrix: weights 1, 2, 1 along each axis, as far as there are neighbours.
+/// Mean squares around each cell of a matrix: weights 1, 2, 1 along each axis, as far as there are
+/// neighbours.
 fn local_energies(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {
     let squares: Vec<f64> = values.iter().map(|x| x * x).collect();
     let along_rows: Vec<f64> = squares

@@ -8,7 +8,8 @@ use crate::column::{Column, Kind, TRUTHS};
 use crate::declaration::Bound;
 use crate::schema::Schema;
 
-/// The text is no condition on the columns of the schema. It says what is wrong, at which character, and what to do.
+/// The text is no condition on the columns of the schema. It says what is wrong, at which
+/// character, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {problem}")]
 pub struct ConditionError {
@@ -49,11 +50,14 @@ pub(crate) enum Problem {
     #[error("the quote is not closed; a quote within quotes is written twice")]
     OpenQuote,
     #[error(
-        "{0:?} has no meaning here; tests are joined by `and`, and a name or value with signs in it goes in quotes"
+        "{0:?} has no meaning here; tests are joined by `and`, and a name or value with signs in \
+         it goes in quotes"
     )]
     Sign(char),
     #[error(
-        "`or` is not possible, since a condition is one set of values for each column; for several values of one column write `column in [a, b]`, and for different columns draw from each condition on its own"
+        "`or` is not possible, since a condition is one set of values for each column; for several \
+         values of one column write `column in [a, b]`, and for different columns draw from each \
+         condition on its own"
     )]
     Or,
     #[error("there is no such column{0}")]
@@ -76,7 +80,8 @@ pub(crate) enum Problem {
     #[error("no value of column `{column}` is so; {holds}")]
     NoValue { column: String, holds: String },
     #[error(
-        "column `{0}` holds numbers between bounds, of which a single one has no probability; ask for a range, such as `in 4.5..5.5`"
+        "column `{0}` holds numbers between bounds, of which a single one has no probability; ask \
+         for a range, such as `in 4.5..5.5`"
     )]
     SingleNumber(String),
     #[error("together with what stands before it, it leaves no value of column `{0}`")]

@@ -28,10 +28,11 @@ use crate::schema::Schema;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The grammar: tests joined by `and`, each a column and one of `= v`, `!= v`, `< v`, `<= v`, `> v`, `>= v`,
-/// `in v..w` (both ends included), `in [v, w]`, `is missing`, `is not missing`. Several tests of one column must all
-/// hold. Names and values may stand in quotes (`'`, `"` or a backtick, doubled within); they must where they have spaces or signs. Words
-/// of the grammar may be in capitals; values are compared as they are. A missing value satisfies `is missing` and
+/// The grammar: tests joined by `and`, each a column and one of `= v`, `!= v`, `< v`, `<= v`,
+/// `> v`, `>= v`, `in v..w` (both ends included), `in [v, w]`, `is missing`, `is not missing`.
+/// Several tests of one column must all hold. Names and values may stand in quotes (`'`, `"` or a
+/// backtick, doubled within); they must where they have spaces or signs. Words of the grammar may
+/// be in capitals; values are compared as they are. A missing value satisfies `is missing` and
 /// nothing else; `other` is a value.
 #[derive(Debug, Clone)]
 pub struct Condition {
@@ -51,8 +52,8 @@ impl Condition {
     /// Reads a condition on the columns of a schema.
     ///
     /// # Errors
-    /// If the text is not in the grammar, names an unknown column, a value that the column cannot hold or has no
-    /// probability of its own, or leaves no value of a column.
+    /// If the text is not in the grammar, names an unknown column, a value that the column cannot
+    /// hold or has no probability of its own, or leaves no value of a column.
     pub fn parse(text: &str, schema: &Schema) -> Result<Self, ConditionError> {
         let selected = select(text, schema).map_err(|fault| fault.in_text(text))?;
         let of_column = |(column, selected): (usize, Selected)| {
@@ -82,8 +83,8 @@ impl Condition {
         self.columns.keys().copied()
     }
 
-    /// For each code of a column, the probability with which a value that it stands for is wanted, values being uniform
-    /// within a bin; `None` if the condition is not about this column.
+    /// For each code of a column, the probability with which a value that it stands for is wanted,
+    /// values being uniform within a bin; `None` if the condition is not about this column.
     #[must_use]
     pub fn weights(&self, column: usize) -> Option<&[f64]> {
         Some(&self.columns.get(&column)?.weights)

@@ -1,8 +1,9 @@
 //! Do constraints leave every declared value possible?
 //!
-//! Codes that all constraints treat alike are looked at as one. For each such class a row with it is searched for, by fixing one
-//! column after the other and striking out, after each, what the constraints then forbid ("maintaining arc consistency",
-//! Sabin and Freuder 1994). The row found vouches for a class of every column.
+//! Codes that all constraints treat alike are looked at as one. For each such class a row with it
+//! is searched for, by fixing one column after the other and striking out, after each, what the
+//! constraints then forbid ("maintaining arc consistency", Sabin and Freuder 1994). The row found
+//! vouches for a class of every column.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -227,7 +228,8 @@ impl<'a> Puzzle<'a> {
         }
     }
 
-    /// Where all columns but one have nothing left outside of their sets, that one must be outside of its own.
+    /// Where all columns but one have nothing left outside of their sets, that one must be outside
+    /// of its own.
     fn strike_impossible(&self, places: &[usize], sets: &[Vec<bool>], alive: &mut Alive) -> bool {
         let escapes = |place: usize, set: &[bool]| {
             self.codes_alive(place, alive)

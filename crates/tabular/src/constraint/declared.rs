@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::declaration::{Key, twice};
 
-/// What no row of a table can look like, as written in a schema file beside the columns under the key `constraints`:
+/// What no row of a table can look like, as written in a schema file beside the columns under the
+/// key `constraints`:
 ///
 /// ```yaml
 /// constraints:
@@ -17,13 +18,15 @@ use crate::declaration::{Key, twice};
 /// - determines: {from: zip, to: city, map: {"1010": Vienna, "1020": Vienna, "4020": Linz}}
 /// ```
 ///
-/// `impossible` names two or more columns, each with some of its values: no synthetic row has one of them in every column.
-/// `determines` says that one column follows from another: its map has every declared value of `from`, with the only value
-/// of `to` that goes with it. (Where `from` is empty or `other`, which is not in the map, `to` is free.)
+/// `impossible` names two or more columns, each with some of its values: no synthetic row has one
+/// of them in every column. `determines` says that one column follows from another: its map has
+/// every declared value of `from`, with the only value of `to` that goes with it. (Where `from` is
+/// empty or `other`, which is not in the map, `to` is free.)
 ///
-/// A value is a category as written, `other`, or `null` without quotes for an empty field. Values of numbers and dates are
-/// ranges that consist of whole bins: `0..14` is 0 to 14 for whole numbers and dates, and 0 to just below 14 for other
-/// numbers; `..14` begins at `min`, `15..` ends at `max`; a single whole number or date is a range of its own.
+/// A value is a category as written, `other`, or `null` without quotes for an empty field. Values
+/// of numbers and dates are ranges that consist of whole bins: `0..14` is 0 to 14 for whole numbers
+/// and dates, and 0 to just below 14 for other numbers; `..14` begins at `min`, `15..` ends at
+/// `max`; a single whole number or date is a range of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeclaredConstraint {
     /// These columns never have these values together.
@@ -68,7 +71,8 @@ impl<'de> Deserialize<'de> for DeclaredConstraint {
                 match map.next_key_seed(Key(&["impossible", "determines"]))? {
                     None => Ok(constraint),
                     Some(_) => Err(de::Error::custom(
-                        "an entry of `constraints` is one constraint; begin the next with a dash of its own",
+                        "an entry of `constraints` is one constraint; begin the next with a dash \
+                         of its own",
                     )),
                 }
             }

@@ -15,7 +15,8 @@ use crate::declaration::Bound;
 use crate::grid::{Grid, Ordered};
 use crate::schema::{OTHER, SchemaError};
 
-/// The most combinations of values that the columns of one constraint may have: a model holds a table of them.
+/// The most combinations of values that the columns of one constraint may have: a model holds a
+/// table of them.
 pub const MAX_CONSTRAINT_CELLS: usize = 1 << 22;
 
 /// The most constraints of one table.
@@ -37,8 +38,8 @@ pub struct Constraint {
 enum Rule {
     /// For each of the columns, the codes that it does not have while all others have theirs.
     Impossible(Vec<Vec<bool>>),
-    /// For each code of the first column those of the second that go with it, if not all do; whether the first
-    /// is the later one in the table.
+    /// For each code of the first column those of the second that go with it, if not all do;
+    /// whether the first is the later one in the table.
     Determines(Vec<Option<RangeInclusive<u32>>>, Swapped),
 }
 

@@ -7,7 +7,8 @@ use crate::day::Day;
 use crate::dictionary::Texts;
 use crate::number::{Numeral, numeral, trim};
 
-/// The different texts of a column by what they look like, and how many rows have each. Overwritten on drop.
+/// The different texts of a column by what they look like, and how many rows have each. Overwritten
+/// on drop.
 pub(super) struct Classes {
     rows: Wiped<u32>,
     cells: Zeroizing<[u32; CLASSES]>,

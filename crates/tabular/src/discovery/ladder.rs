@@ -35,12 +35,13 @@ impl<T: Ladder> FineGrid<T> {
     }
 }
 
-/// How far a cell must rise out of the noise to mark the range: in 250 cells of noise alone, one does so with a
-/// probability below 1 %.
+/// How far a cell must rise out of the noise to mark the range: in 250 cells of noise alone, one
+/// does so with a probability below 1 %.
 const CLEAR: f64 = 4.0;
 
-/// Takes the range of the cells that stand out of the noise, and divides it into at most [`FINE_CELLS`] or so finer ones,
-/// denser where there is more mass. With little data there are fewer, so that a cell's mass is not lost in its noise.
+/// Takes the range of the cells that stand out of the noise, and divides it into at most
+/// [`FINE_CELLS`] or so finer ones, denser where there is more mass. With little data there are
+/// fewer, so that a cell's mass is not lost in its noise.
 pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64) -> FineGrid<T> {
     let clear = |value: &f64| *value > CLEAR * coarse.sigma;
     let largest = || {
@@ -83,8 +84,8 @@ pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64
     }
 }
 
-/// So many cells that each has twice the standard deviation of its noise in rows, on average, if the noise is as
-/// that of the coarse cells.
+/// So many cells that each has twice the standard deviation of its noise in rows, on average, if
+/// the noise is as that of the coarse cells.
 fn affordable_cells(filled: f64, sigma: f64) -> u32 {
     let most = f64::from(FINE_CELLS);
     let cells = if sigma > 0.0 {

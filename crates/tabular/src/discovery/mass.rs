@@ -6,9 +6,10 @@ use crate::grid::DEFAULT_BINS;
 
 /// The cells between the first and the last where mass begins to pile up beyond what noise does.
 ///
-/// From either end, a running sum of (count - sigma / 2), never below 0, is kept until it exceeds 6 sigma; the range
-/// begins where that last run began (a one-sided CUSUM test; Page 1954, "Continuous inspection schemes"). In
-/// 1,000 cells of noise alone it does so with a probability of a few percent, which costs a range that is a little too wide.
+/// From either end, a running sum of (count - sigma / 2), never below 0, is kept until it exceeds 6
+/// sigma; the range begins where that last run began (a one-sided CUSUM test; Page 1954,
+/// "Continuous inspection schemes"). In 1,000 cells of noise alone it does so with a probability of
+/// a few percent, which costs a range that is a little too wide.
 pub(super) fn trimmed(noisy: &[f64], sigma: f64) -> Range<usize> {
     let first = onset(noisy.iter(), sigma);
     let last = onset(noisy.iter().rev(), sigma).map(|before_end| noisy.len() - before_end);
@@ -49,8 +50,9 @@ pub(super) fn affordable_bins(filled: f64, sigma: f64) -> usize {
     bins
 }
 
-/// Puts cells together into at most `bins` bins of about equal mass: the cells with which bins begin, ascending, without
-/// the first. A cell heavier than a bin stays alone, and the bins after it share what is left.
+/// Puts cells together into at most `bins` bins of about equal mass: the cells with which bins
+/// begin, ascending, without the first. A cell heavier than a bin stays alone, and the bins after
+/// it share what is left.
 pub(super) fn equal(noisy: &[f64], bins: usize) -> Vec<usize> {
     if noisy.len() <= bins {
         return (1..noisy.len()).collect();
@@ -86,8 +88,8 @@ pub(super) fn equal(noisy: &[f64], bins: usize) -> Vec<usize> {
     firsts
 }
 
-/// The nearest sequence, in squares, that nowhere falls (isotonic regression by pooling adjacent violators), held at
-/// 0 or above.
+/// The nearest sequence, in squares, that nowhere falls (isotonic regression by pooling adjacent
+/// violators), held at 0 or above.
 fn rising(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut pools: Vec<(f64, usize)> = Vec::new();
     for value in values {

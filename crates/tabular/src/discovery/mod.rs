@@ -26,8 +26,8 @@ use ladder::Ladder;
 /// The most categories that are kept of an undeclared column: those with the highest noisy counts.
 pub const MAX_FOUND_CATEGORIES: usize = 1024;
 
-/// Why the domain could not be discovered. Depends on the budget and the number of columns, never on
-/// the data.
+/// Why the domain could not be discovered. Depends on the budget and the number of columns, never
+/// on the data.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DiscoveryError {
     /// The ledger refused a spend.
@@ -35,7 +35,8 @@ pub enum DiscoveryError {
     Ledger(#[from] LedgerError),
     /// The ledger's noise is for fewer rows of one id than the table may have.
     #[error(
-        "one id may have {table} rows in the table, and the ledger was opened for {ledger}; open it for as many"
+        "one id may have {table} rows in the table, and the ledger was opened for {ledger}; open \
+         it for as many"
     )]
     RowsPerId {
         /// What the table allows.
@@ -45,38 +46,43 @@ pub enum DiscoveryError {
     },
     /// Nothing of delta is kept for finding categories.
     #[error(
-        "undeclared columns need a share of delta for finding their categories, and the ledger keeps none"
+        "undeclared columns need a share of delta for finding their categories, and the ledger \
+         keeps none"
     )]
     NoThresholdDelta,
 }
 
 impl Joined {
-    /// Finds what is still unknown of the domain, spending at most `discovery` from the ledger, and codes
-    /// the rows under the schema so found, which is public.
+    /// Finds what is still unknown of the domain, spending at most `discovery` from the ledger, and
+    /// codes the rows under the schema so found, which is public.
     ///
-    /// The budget is split evenly over the columns that need it; declared columns cost nothing, except
-    /// those with `bins: quantile`.
+    /// The budget is split evenly over the columns that need it; declared columns cost nothing,
+    /// except those with `bins: quantile`.
     ///
-    /// - *Kind*, a tenth of an undeclared column's share: a noisy histogram over empty, whole number, decimal
-    ///   number, date, text and code (a number with leading zeros, such as `007`, or written `1e3`). Nine tenths of
-    ///   the filled fields decide for numbers or dates; anything else is text, and so are numbers of which one in a
-    ///   hundred is a code, so that no value is made up between two postcodes. The column is nullable if the empty ones stand out from the noise, and numbers and dates have an
-    ///   `other` if other texts do.
-    /// - *Bounds*, three tenths, for numbers and dates: a noisy histogram over fixed cells (sign and power of two; years),
-    ///   of which those that stand out mark the range.
-    /// - *Bins*, six tenths: a noisy histogram over a finer grid, denser where there is more mass. Its
-    ///   ends are trimmed where there is only noise; up to 32 whole numbers or days get a code each, more are cut into bins of
-    ///   about equal mass. A declared `bins: quantile` column spends its whole share here.
+    /// - *Kind*, a tenth of an undeclared column's share: a noisy histogram over empty, whole
+    ///   number, decimal number, date, text and code (a number with leading zeros, such as `007`,
+    ///   or written `1e3`). Nine tenths of the filled fields decide for numbers or dates; anything
+    ///   else is text, and so are numbers of which one in a hundred is a code, so that no value is
+    ///   made up between two postcodes. The column is nullable if the empty ones stand out from the
+    ///   noise, and numbers and dates have an `other` if other texts do.
+    /// - *Bounds*, three tenths, for numbers and dates: a noisy histogram over fixed cells (sign
+    ///   and power of two; years), of which those that stand out mark the range.
+    /// - *Bins*, six tenths: a noisy histogram over a finer grid, denser where there is more mass.
+    ///   Its ends are trimmed where there is only noise; up to 32 whole numbers or days get a code
+    ///   each, more are cut into bins of about equal mass. A declared `bins: quantile` column
+    ///   spends its whole share here.
     /// - *Categories*, nine tenths, for text: those texts whose noisy counts pass the threshold of
-    ///   [`Ledger::release_keys`], at most [`MAX_FOUND_CATEGORIES`]; everything else becomes `other`, and so do, however
-    ///   many rows have them, texts with a character that other parties would not see or a terminal would obey
-    ///   ([`printable::first_hidden`]).
+    ///   [`Ledger::release_keys`], at most [`MAX_FOUND_CATEGORIES`]; everything else becomes
+    ///   `other`, and so do, however many rows have them, texts with a character that other parties
+    ///   would not see or a terminal would obey ([`printable::first_hidden`]).
     ///
-    /// Nothing here fails because of the data: a column of which nothing can be seen gets the single code `other`.
+    /// Nothing here fails because of the data: a column of which nothing can be seen gets the
+    /// single code `other`.
     ///
     /// # Errors
-    /// If the ledger was opened for fewer rows of an id, the budget does not suffice, or there are undeclared columns and the ledger was opened without
-    /// [a share of delta](privacy::LedgerOptions::threshold_share).
+    /// If the ledger was opened for fewer rows of an id, the budget does not suffice, or there are
+    /// undeclared columns and the ledger was opened without [a share of
+    /// delta](privacy::LedgerOptions::threshold_share).
     pub fn into_coded(
         self,
         ledger: &mut Ledger,
@@ -135,9 +141,9 @@ impl Joined {
         }
     }
 
-    /// Takes the domain of undeclared columns, and the bins of `bins: quantile`, from the data as they
-    /// are. The schema then tells about the data whatever it contains: for data a person owns and keeps,
-    /// or knows to be public.
+    /// Takes the domain of undeclared columns, and the bins of `bins: quantile`, from the data as
+    /// they are. The schema then tells about the data whatever it contains: for data a person owns
+    /// and keeps, or knows to be public.
     #[must_use]
     pub fn dangerous_into_coded(self) -> CodedTable {
         let source = match self.needs_discovery() {
@@ -178,7 +184,10 @@ impl Joined {
         }
         let schema = Schema::from_columns(columns)
             .and_then(|schema| schema.with_constraints(self.constraints))
-            .expect("joined columns have different names, and there is one; constraints are about declared columns and were checked");
+            .expect(
+                "joined columns have different names, and there is one; constraints are about \
+                     declared columns and were checked",
+            );
         CodedTable::new(schema, self.rows, rows_per_id, domain, coded)
     }
 }
@@ -249,7 +258,8 @@ impl Counting for Private<'_> {
     }
 }
 
-/// For tables all of whose columns are settled: nothing is counted, and no exact count can come to light.
+/// For tables all of whose columns are settled: nothing is counted, and no exact count can come to
+/// light.
 struct Nothing;
 
 const SETTLED: &str = "nothing was to be discovered";
@@ -347,7 +357,8 @@ fn range_of<T: Ladder>(
     Grid::new(Range { min, max, bins }).map_err(|_| NoRange)
 }
 
-/// Rows in each cell, cells given by their ascending starts; what lies before the first counts to it.
+/// Rows in each cell, cells given by their ascending starts; what lies before the first counts to
+/// it.
 fn count_by_start<T: Ladder>(starts: &[T], values: impl Iterator<Item = (T, u32)>) -> Vec<u32> {
     let mut counts = vec![0; starts.len()];
     for (value, rows) in values {

@@ -305,7 +305,8 @@ fn a_table_takes_no_more_memory_than_allowed() {
         assert_eq!(
             refused.to_string(),
             format!(
-                "the table takes more than the {limit} bytes of memory that there are for it; leave rows or columns out, or declare columns that hold many different texts"
+                "the table takes more than the {limit} bytes of memory that there are for it; \
+                 leave rows or columns out, or declare columns that hold many different texts"
             )
         );
     }
