@@ -292,7 +292,7 @@ fn rows(asked: Option<u64>, noisy_rows: u64, printer: Printer) -> u64 {
 }
 
 /// How much of the data the rows given a condition rest on.
-fn tell_probability(given: &Conditional<'_>, model: &Model, printer: Printer) {
+fn tell_probability(given: &Conditional, model: &Model, printer: Printer) {
     const FEW: f64 = 10.0;
     let expected = given.probability() * model.noisy_rows() as f64;
     printer.say(format_args!(

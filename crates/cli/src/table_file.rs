@@ -98,7 +98,7 @@ pub(crate) fn warn_of_formulas(formulas: &[FormulaReport], format: Format, print
 pub(crate) fn prepare_samples(
     path: &Path,
     format: Format,
-    mut samples: SampleStream<'_>,
+    mut samples: SampleStream,
     printer: Printer,
 ) -> anyhow::Result<Prepared> {
     let bar = progress::bar(printer)?;

@@ -23,8 +23,19 @@ const LARGEST_LOG: f64 = 1e4;
 /// seconds.
 const MOST_REPORT_CELLS: u128 = 1 << 34;
 
+/// What a model is made of. A program that does not know a kind refuses its files by name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// A Markov random field over the columns' codes. Files of format 2 do not say it, and have no
+    /// other.
+    #[default]
+    #[serde(rename = "random field")]
+    RandomField,
+}
+
 #[derive(Serialize)]
 pub(crate) struct BodyRef<'a> {
+    kind: Kind,
     schema: &'a Schema,
     method: Method,
     compressions: &'a [Compression],
@@ -39,6 +50,12 @@ pub(crate) struct BodyRef<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Body {
+    #[serde(default)]
+    #[expect(
+        dead_code,
+        reason = "there is one kind, and reading it refuses all others"
+    )]
+    kind: Kind,
     schema: Schema,
     method: Method,
     compressions: Vec<Compression>,
@@ -54,6 +71,7 @@ impl<'a> BodyRef<'a> {
     pub(crate) fn of(model: &'a Model) -> BodyRef<'a> {
         let potentials = model.field.potentials().iter();
         BodyRef {
+            kind: Kind::RandomField,
             schema: &model.schema,
             method: model.method,
             compressions: &model.compressions,
@@ -88,9 +106,9 @@ impl Body {
         self.ledger.check().map_err(|error| error.to_string())?;
         let field = field(domain, self.potentials, self.total, &self.measured)?;
         Ok(Model {
-            schema: self.schema,
+            schema: self.schema.into(),
             method: self.method,
-            compressions: self.compressions,
+            compressions: self.compressions.into(),
             coarse: self.coarse,
             field,
             measured: self.measured,

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use marginals::MarkovRandomField;
 use tabular::{Condition, Schema};
 
@@ -17,11 +19,11 @@ pub struct Impossible {
 /// A model given a condition: the distribution of the rows that satisfy it. Post-processing, like
 /// the model itself.
 #[derive(Debug, Clone)]
-pub struct Conditional<'a> {
-    schema: &'a Schema,
-    condition: &'a Condition,
+pub struct Conditional {
+    schema: Arc<Schema>,
+    condition: Arc<Condition>,
     /// One for each column: how codes share a code of the model, given the condition.
-    compressions: Vec<Compression>,
+    compressions: Arc<[Compression]>,
     /// Its total is the expected number of rows that satisfy the condition.
     field: MarkovRandomField,
     probability: f64,
@@ -36,8 +38,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Impossible`] if the model gives the condition probability 0.
-    pub fn given<'a>(&'a self, condition: &'a Condition) -> Result<Conditional<'a>, Impossible> {
-        let mut compressions = self.compressions.clone();
+    pub fn given(&self, condition: &Condition) -> Result<Conditional, Impossible> {
+        let mut compressions = self.compressions.to_vec();
         let evidence: Vec<(usize, Vec<f64>)> = condition
             .columns()
             .map(|column| {
@@ -56,16 +58,16 @@ impl Model {
             Err(other) => unreachable!("a condition on the schema fits the model: {other}"),
         };
         Ok(Conditional {
-            schema: &self.schema,
-            condition,
-            compressions,
+            schema: Arc::clone(&self.schema),
+            condition: Arc::new(condition.clone()),
+            compressions: compressions.into(),
             probability: field.total() / self.field.total(),
             field,
         })
     }
 }
 
-impl Conditional<'_> {
+impl Conditional {
     /// The probability with which a row of the model satisfies the condition, above 0 and at most
     /// 1.
     #[must_use]
@@ -92,8 +94,8 @@ impl Conditional<'_> {
     /// # Panics
     /// If no seed is given and the operating system has no entropy.
     #[must_use]
-    pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream<'_> {
+    pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
         let (field, compressions) = (&self.field, &self.compressions);
-        SampleStream::new(self.schema, field, compressions, rows, seed).within(self.condition)
+        SampleStream::new(&self.schema, field, compressions, rows, seed).within(&self.condition)
     }
 }

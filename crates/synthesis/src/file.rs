@@ -345,8 +345,16 @@ mod tests {
             assert_eq!(rows(&model).iter().filter(|&&b| b == b'\n').count(), 1001);
             let again = saved(&model);
             assert_eq!(again[MAGIC.len()..][..2], VERSION.to_be_bytes());
-            assert_eq!(body_of(&again), body_of(&bytes), "format {format}");
+            assert_eq!(fields(&again), fields(&bytes), "format {format}");
         }
+    }
+
+    /// What a file says, but for the kind of model, which files of format 2 do not tell.
+    fn fields(file: &[u8]) -> Vec<(Value, Value)> {
+        let body: Value = ciborium::from_reader(body_of(file).unwrap()).unwrap();
+        let mut fields = body.into_map().unwrap();
+        fields.retain(|(key, _)| key.as_text() != Some("kind"));
+        fields
     }
 
     #[test]
@@ -377,7 +385,10 @@ mod tests {
     fn bodies_that_do_not_hold_together_are_refused() {
         assert!(Model::load(&forged(|_| ())).is_ok());
         type Change = fn(&mut Vec<(Value, Value)>);
-        let cases: [(&str, Change); 9] = [
+        let cases: [(&str, Change); 10] = [
+            ("unknown variant `copula`", |body| {
+                *field(body, "kind") = Value::from("copula")
+            }),
             ("missing field `total`", |body| {
                 body.retain(|(key, _)| key.as_text() != Some("total"))
             }),

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use marginals::MarkovRandomField;
 use privacy::{DomainSource, LedgerRecord, Prior};
 use tabular::Schema;
@@ -17,10 +19,10 @@ use crate::sample::SampleStream;
 /// [domain](Model::domain) was taken from the data.
 #[derive(Debug, Clone)]
 pub struct Model {
-    pub(crate) schema: Schema,
+    pub(crate) schema: Arc<Schema>,
     pub(crate) method: Method,
     /// One for each column.
-    pub(crate) compressions: Vec<Compression>,
+    pub(crate) compressions: Arc<[Compression]>,
     /// Attributes of the field after those of the columns.
     pub(crate) coarse: Vec<Coarse>,
     /// Over the compressed columns, and the coarse ones after them.
@@ -41,9 +43,9 @@ impl Model {
         ledger: LedgerRecord,
     ) -> Model {
         Model {
-            schema,
+            schema: schema.into(),
             method,
-            compressions: fitted.compressions,
+            compressions: fitted.compressions.into(),
             coarse: fitted.coarse,
             field: fitted.field,
             measured: fitted.measured,
@@ -124,10 +126,12 @@ impl Model {
     /// Rows are drawn with low variance: together they have the model's marginals up to rounding,
     /// in random order. This is post-processing and costs no budget, however often it is done.
     ///
+    /// The stream outlives the model: it holds what it needs of it.
+    ///
     /// # Panics
     /// If no seed is given and the operating system has no entropy.
     #[must_use]
-    pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream<'_> {
+    pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
         SampleStream::new(&self.schema, &self.field, &self.compressions, rows, seed)
     }
 

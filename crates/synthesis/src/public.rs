@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
 use privacy::{DomainSource, FileDigest, LedgerRecord, Mechanism, People, Prior};
-use tabular::CodedTable;
+use tabular::{CodedTable, Schema};
 
 use crate::Model;
 use crate::measured::Measured;
@@ -109,7 +109,7 @@ impl PublicPrior {
         let factors = factors.collect::<Result<Vec<Factor>, _>>()?;
         Ok(Self {
             field: MarkovRandomField::new(domain, factors, 1.0)?,
-            schema: model.schema.clone(),
+            schema: Schema::clone(&model.schema),
             record: Prior::Model {
                 sha384,
                 people,
@@ -297,7 +297,7 @@ mod tests {
 
     use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
     use serde_json::Map;
-    use tabular::{Declaration, Schema};
+    use tabular::Declaration;
 
     use super::*;
     use crate::Method;

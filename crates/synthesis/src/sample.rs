@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use marginals::{Clique, MarkovRandomField, RowStream, Sampling, Urn};
 use rand_chacha::ChaCha8Rng;
@@ -9,33 +10,33 @@ use crate::compression::Compression;
 
 /// Synthetic rows, in chunks. Memory does not grow with their number.
 #[derive(Debug)]
-pub struct SampleStream<'a> {
-    schema: &'a Schema,
+pub struct SampleStream {
+    schema: Arc<Schema>,
     /// What every row satisfies.
-    condition: Option<&'a Condition>,
+    condition: Option<Arc<Condition>>,
     rows: RowStream<ChaCha8Rng>,
     /// For each column, how rows get their rare codes.
-    rare: Vec<RareCodes<'a>>,
+    rare: Vec<RareCodes>,
     values: ChaCha8Rng,
 }
 
-impl<'a> SampleStream<'a> {
+impl SampleStream {
     /// Rows of a chunk, but the last.
     const CHUNK: usize = 1 << 14;
 
     /// Rows of a field over compressed columns.
     pub(crate) fn new(
-        schema: &'a Schema,
+        schema: &Arc<Schema>,
         field: &MarkovRandomField,
-        compressions: &'a [Compression],
+        compressions: &Arc<[Compression]>,
         rows: u64,
         seed: Option<u64>,
-    ) -> SampleStream<'a> {
+    ) -> SampleStream {
         let mut rng = match seed {
             Some(seed) => ChaCha8Rng::seed_from_u64(seed),
             None => from_entropy(),
         };
-        let rare_codes = |(column, compression): (usize, &'a Compression)| {
+        let rare_codes = |(column, compression): (usize, &Compression)| {
             let rare_share = compression.rare_code().map_or(0.0, |code| {
                 let counts = field
                     .marginal(&Clique::new([column]))
@@ -43,7 +44,8 @@ impl<'a> SampleStream<'a> {
                 counts[code as usize] / field.total()
             });
             RareCodes::new(
-                compression,
+                Arc::clone(compressions),
+                column,
                 rare_share * rows as f64,
                 ChaCha8Rng::from_rng(&mut rng),
             )
@@ -52,7 +54,7 @@ impl<'a> SampleStream<'a> {
         let values = ChaCha8Rng::from_rng(&mut rng);
         let rows = field.rows(rows, Sampling::Rounded, &mut rng);
         SampleStream {
-            schema,
+            schema: Arc::clone(schema),
             condition: None,
             rows,
             rare,
@@ -61,9 +63,9 @@ impl<'a> SampleStream<'a> {
     }
 
     /// The same rows, whose values are written within a condition that their codes satisfy.
-    pub(crate) fn within(self, condition: &'a Condition) -> SampleStream<'a> {
+    pub(crate) fn within(self, condition: &Arc<Condition>) -> SampleStream {
         SampleStream {
-            condition: Some(condition),
+            condition: Some(Arc::clone(condition)),
             ..self
         }
     }
@@ -112,8 +114,8 @@ impl<'a> SampleStream<'a> {
         out: &mut impl Write,
         written: &mut dyn FnMut(u64),
     ) -> io::Result<()> {
-        let mut writer = RowWriter::new(format, self.schema);
-        if let Some(condition) = self.condition {
+        let mut writer = RowWriter::new(format, &self.schema);
+        if let Some(condition) = &self.condition {
             writer = writer.within(condition);
         }
         loop {
@@ -136,8 +138,9 @@ fn from_entropy() -> ChaCha8Rng {
 
 /// Turns codes of the model into codes of the column.
 #[derive(Debug)]
-struct RareCodes<'a> {
-    compression: &'a Compression,
+struct RareCodes {
+    compressions: Arc<[Compression]>,
+    column: usize,
     shares: Vec<f64>,
     /// About as many draws as there will be rare rows; filled again should there be more.
     urn: Urn,
@@ -145,12 +148,19 @@ struct RareCodes<'a> {
     rng: ChaCha8Rng,
 }
 
-impl<'a> RareCodes<'a> {
+impl RareCodes {
     #[expect(clippy::cast_possible_truncation, reason = "a share of a u64")]
-    fn new(compression: &'a Compression, expected: f64, rng: ChaCha8Rng) -> RareCodes<'a> {
-        let shares = compression.rare().iter().map(|&(_, share)| share).collect();
+    fn new(
+        compressions: Arc<[Compression]>,
+        column: usize,
+        expected: f64,
+        rng: ChaCha8Rng,
+    ) -> RareCodes {
+        let rare = compressions[column].rare().iter();
+        let shares = rare.map(|&(_, share)| share).collect();
         RareCodes {
-            compression,
+            compressions,
+            column,
             shares,
             urn: Urn::new(&[]),
             refill: (expected.ceil() as u64).max(1),
@@ -159,8 +169,9 @@ impl<'a> RareCodes<'a> {
     }
 
     fn expand(&mut self, code: u32) -> u32 {
-        if Some(code) != self.compression.rare_code() {
-            return self.compression.kept()[code as usize];
+        let compression = &self.compressions[self.column];
+        if Some(code) != compression.rare_code() {
+            return compression.kept()[code as usize];
         }
         if self.urn.left() == 0 {
             self.urn = Urn::shared_out(&self.shares, self.refill, &mut self.rng);
@@ -169,6 +180,6 @@ impl<'a> RareCodes<'a> {
             .urn
             .draw(&mut self.rng)
             .expect("a filled urn is not empty");
-        self.compression.rare()[drawn].0
+        compression.rare()[drawn].0
     }
 }

@@ -67,7 +67,7 @@ fn model() -> Model {
     .unwrap()
 }
 
-fn csv(mut sample: SampleStream<'_>) -> String {
+fn csv(mut sample: SampleStream) -> String {
     let mut out = Vec::new();
     sample.write_csv(&mut out).unwrap();
     String::from_utf8(out).unwrap()
