@@ -21,8 +21,8 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use privacy::{Delta, Epsilon, LedgerRecord, NoiseRng};
 use protocol::{
-    AgreementHash, Digest, KeyFingerprint, RECEIPT_VERSION, Receipt, ReceiptParty, ReceiptSamples, RoomId,
-    SignedReceipt,
+    AgreementHash, Digest, KeyFingerprint, RECEIPT_VERSION, Receipt, ReceiptParty, ReceiptSamples,
+    RoomId, SignedReceipt,
 };
 use serde_json::Map;
 use synthesis::{FitPlan, KnownColumns, Method, Model};

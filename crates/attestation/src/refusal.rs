@@ -4,7 +4,10 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// More bytes than [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES); nothing was decoded.
-    #[error("the evidence is too large: {bytes} bytes, where at most {limit} are read", limit = crate::MAX_DOCUMENT_BYTES)]
+    #[error(
+        "the evidence is too large: {bytes} bytes, where at most {limit} are read",
+        limit = crate::MAX_DOCUMENT_BYTES
+    )]
     TooLarge {
         /// Its length, or the length that was announced.
         bytes: usize,

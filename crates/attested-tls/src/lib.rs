@@ -8,7 +8,8 @@
 //! ```text
 //! client -> enclave   nonce       32 random bytes
 //! enclave -> client   length      4 bytes, big-endian
-//!                     document    an attestation document: nonce, public_key = the enclave's TLS key,
+//!                     document    an attestation document: nonce,
+//!                                 public_key = the enclave's TLS key,
 //!                                 user_data = attestation::ChannelBinding
 //! ```
 //!

@@ -170,7 +170,12 @@ pub(crate) struct ConnectOptions {
 #[derive(Args)]
 pub(crate) struct MeasurementOptions {
     /// A measurements file, as `nitro-cli build-enclave` prints it
-    #[arg(long, value_name = "FILE", required_unless_present_all = ["pcr0", "pcr1", "pcr2"], conflicts_with_all = ["pcr0", "pcr1", "pcr2"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_all = ["pcr0", "pcr1", "pcr2"],
+        conflicts_with_all = ["pcr0", "pcr1", "pcr2"]
+    )]
     pub(crate) measurements: Option<PathBuf>,
 
     /// The measurement of the image

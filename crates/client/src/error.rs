@@ -46,7 +46,11 @@ pub enum Error {
         source: WeakOrUnreadableKey,
     },
     /// A private and a public key of different pairs.
-    #[error("{} is not the public key that belongs to {}", public_file.display(), private_file.display())]
+    #[error(
+        "{} is not the public key that belongs to {}",
+        public_file.display(),
+        private_file.display()
+    )]
     KeyMismatch {
         /// The private key's file.
         private_file: PathBuf,
@@ -98,7 +102,10 @@ pub enum Error {
         source: io::Error,
     },
     /// The proxy opens no connection.
-    #[error("the proxy at {proxy} opens no connection to {to}: it answered {status}{}", hint_of_proxy(*status))]
+    #[error(
+        "the proxy at {proxy} opens no connection to {to}: it answered {status}{}",
+        hint_of_proxy(*status)
+    )]
     ProxyRefused {
         /// The proxy.
         proxy: String,
@@ -132,7 +139,10 @@ pub enum Error {
         why: String,
     },
     /// What answers does not change from HTTP to WebSocket.
-    #[error("{endpoint} does not open a WebSocket: it answered {status}{}", hint_of_upgrade(*status))]
+    #[error(
+        "{endpoint} does not open a WebSocket: it answered {status}{}",
+        hint_of_upgrade(*status)
+    )]
     UpgradeRefused {
         /// The address.
         endpoint: String,

@@ -267,9 +267,10 @@ mod tests {
         assert_eq!(fs::read(&made.private_file).unwrap(), before);
 
         fs::remove_file(&made.private_file).unwrap();
-        assert!(
-            matches!(keygen("alice", folder.path(), KeyAlgorithm::P256), Err(Error::KeyFileExists { path }) if path == made.public_file)
-        );
+        assert!(matches!(
+            keygen("alice", folder.path(), KeyAlgorithm::P256),
+            Err(Error::KeyFileExists { path }) if path == made.public_file
+        ));
         assert!(!made.private_file.exists());
     }
 

@@ -16,7 +16,12 @@ use host::{ClientAddress, EnclaveAddress, Launch, Limits, NitroOptions, RelayLim
 /// a new room, without data, and the log says so.
 #[derive(Parser)]
 #[command(name = "synclave-host", version)]
-#[command(group = ArgGroup::new("entrance").args(["listen", "listen_websocket"]).multiple(true).required(true))]
+#[command(
+    group = ArgGroup::new("entrance")
+        .args(["listen", "listen_websocket"])
+        .multiple(true)
+        .required(true)
+)]
 #[command(group = ArgGroup::new("source").args(["enclave", "nitro"]).required(true))]
 #[command(after_help = "Examples:
   synclave-host --nitro synclave.eif --cpus 2 --memory 4096 --room room --listen 0.0.0.0:443
@@ -48,7 +53,12 @@ pub(crate) struct Options {
     enclave: Option<EnclaveAddress>,
 
     /// Start this image with nitro-cli
-    #[arg(long, value_name = "EIF", requires_all = ["cpus", "memory", "room"], conflicts_with = "run")]
+    #[arg(
+        long,
+        value_name = "EIF",
+        requires_all = ["cpus", "memory", "room"],
+        conflicts_with = "run"
+    )]
     nitro: Option<PathBuf>,
 
     /// The enclave's virtual CPUs
@@ -95,7 +105,11 @@ pub(crate) struct Options {
     max_connections_per_client: usize,
 
     /// How long a connection may take until the enclave hears of it
-    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().handshake_deadline.as_secs())]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = Limits::default().handshake_deadline.as_secs()
+    )]
     handshake_seconds: u64,
 
     /// How long nothing may move on a connection
@@ -120,7 +134,13 @@ pub(crate) struct Options {
 
     /// Start the enclave with this command, whose end is the enclave's end; everything that follows
     /// belongs to it
-    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, requires_all = ["enclave", "room"])]
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        num_args = 1..,
+        allow_hyphen_values = true,
+        requires_all = ["enclave", "room"]
+    )]
     run: Option<Vec<OsString>>,
 }
 

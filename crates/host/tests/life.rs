@@ -31,7 +31,12 @@ async fn a_dead_enclave_is_followed_by_another_room_and_its_connections_are_clos
 
     std::fs::write(&stop, "").unwrap();
     assert!(is_closed(&mut connection).await);
-    let replaced = |event: &Event| matches!(event, Event::RoomReplaced { old, new } if (*old, *new) == (room(1), room(2)));
+    let replaced = |event: &Event| {
+        matches!(
+            event,
+            Event::RoomReplaced { old, new } if (*old, *new) == (room(1), room(2))
+        )
+    };
     serving.wait_for(1, replaced).await;
     serving.wait_until_up().await;
     let mut connection = serving.connect().await;

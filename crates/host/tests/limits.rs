@@ -238,8 +238,11 @@ async fn with_the_proxy_protocol_the_client_is_who_the_balancer_says() {
     settle(&mut second).await;
     assert!(is_closed(&mut connect(1).await).await);
     let of_first = |event: &Event| {
-        matches!(event, Event::ConnectionRefused { client, reason: Reason::TooManyConnectionsOfClient, .. }
-            if *client == Some([192, 0, 2, 1].into()))
+        matches!(
+            event,
+            Event::ConnectionRefused { client, reason: Reason::TooManyConnectionsOfClient, .. }
+                if *client == Some([192, 0, 2, 1].into())
+        )
     };
     serving.wait_for(1, of_first).await;
 

@@ -98,7 +98,9 @@ fn what_cannot_work_ends_with_a_code_and_a_sentence() {
             "`nitro-cli` is not installed",
         ),
         (
-            "--listen 127.0.0.1:0 --enclave unix:none --room room --run no-such-emulator --now".to_owned(),
+            "--listen 127.0.0.1:0 --enclave unix:none --room room --run no-such-emulator \
+             --now"
+                .to_owned(),
             7,
             "`no-such-emulator` cannot be started",
         ),

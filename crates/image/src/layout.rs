@@ -1,8 +1,9 @@
 //! Where things stand in an image. All integers are big-endian.
 //!
 //! ```text
-//! header    0  magic ".eif"     4  version     6  flags       8  default memory   16  default CPUs   24  reserved
-//!          26  section count   28  32 offsets of sections   284  32 sizes         540  unused        544  CRC-32
+//! header    0  magic ".eif"     4  version     6  flags       8  default memory
+//!          16  default CPUs    24  reserved   26  section count
+//!          28  32 offsets of sections        284  32 sizes  540  unused   544  CRC-32
 //! section   0  kind             2  flags       4  size       12  the section's bytes
 //! ```
 //! An offset is that of the section's own header; a size is without that header. The CRC covers the

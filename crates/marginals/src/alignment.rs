@@ -232,7 +232,8 @@ mod tests {
             let (alignment, expected) = (Alignment::new(&large, &small), slow_map(&large, &small));
             prop_assert_eq!(alignment.map(), expected.clone());
 
-            let mut values: Vec<f64> = (0..expected.len()).map(|i| ((i * 37) % 11) as f64).collect();
+            let mut values: Vec<f64> =
+                (0..expected.len()).map(|i| ((i * 37) % 11) as f64).collect();
             let cells: usize = small.iter().map(|&(_, size)| size).product();
             let (mut sums, mut maxima) = (vec![0.0; cells], vec![0.0; cells]);
             let (mut expected_sums, mut expected_maxima) = (sums.clone(), maxima.clone());
@@ -245,7 +246,11 @@ mod tests {
             prop_assert_eq!(&sums, &expected_sums);
             prop_assert_eq!(&maxima, &expected_maxima);
 
-            let expected: Vec<f64> = values.iter().zip(&expected).map(|(x, &at)| x + 2.0 * sums[at]).collect();
+            let expected: Vec<f64> = values
+                .iter()
+                .zip(&expected)
+                .map(|(x, &at)| x + 2.0 * sums[at])
+                .collect();
             alignment.add(&mut values, 2.0, &sums);
             prop_assert_eq!(&values, &expected);
 

@@ -197,7 +197,8 @@ mod tests {
             let found = Blocks::of(&neighbours);
             for (a, around) in neighbours.iter().enumerate() {
                 for b in around {
-                    let both = |block: &&Block| block.members.contains(&a) && block.members.contains(b);
+                    let both =
+                        |block: &&Block| block.members.contains(&a) && block.members.contains(b);
                     prop_assert_eq!(found.blocks.iter().filter(both).count(), 1);
                 }
             }

@@ -183,7 +183,11 @@ mod tests {
         ) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let mut left = Decks::new(&counts, 3);
-            let wanted: Vec<u64> = counts.chunks(3).zip(shares).map(|(deck, share)| deck.iter().sum::<u64>() * share / 100).collect();
+            let wanted: Vec<u64> = counts
+                .chunks(3)
+                .zip(shares)
+                .map(|(deck, share)| deck.iter().sum::<u64>() * share / 100)
+                .collect();
             let taken = left.take(&wanted, &mut rng);
             prop_assert!(dense(&taken).chunks(3).map(|deck| deck.iter().sum::<u64>()).eq(wanted));
             prop_assert!(dense(&taken).iter().zip(dense(&left)).map(|(taken, left)| taken + left).eq(counts));
@@ -191,7 +195,11 @@ mod tests {
         }
 
         #[test]
-        fn every_card_is_dealt_once(kinds in prop_oneof![1_usize..9, 300_usize..302, 70_000_usize..70_002], picks: Vec<(bool, u16)>, seed: u64) {
+        fn every_card_is_dealt_once(
+            kinds in prop_oneof![1_usize..9, 300_usize..302, 70_000_usize..70_002],
+            picks: Vec<(bool, u16)>,
+            seed: u64,
+        ) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let mut counts = vec![0; 2 * kinds];
             let mut decks = Vec::new();
@@ -199,7 +207,10 @@ mod tests {
                 counts[usize::from(deck) * kinds + usize::from(kind) % kinds] += 1;
                 decks.push(u32::from(deck));
             }
-            for (&deck, kind) in decks.iter().zip(Decks::new(&counts, kinds).deal(&decks, &mut rng)) {
+            for (&deck, kind) in decks
+                .iter()
+                .zip(Decks::new(&counts, kinds).deal(&decks, &mut rng))
+            {
                 let left = &mut counts[deck as usize * kinds + kind as usize];
                 prop_assert!(*left > 0);
                 *left -= 1;

@@ -455,7 +455,10 @@ mod tests {
         ) {
             let domain = Domain::new(sizes.clone()).unwrap();
             let n = sizes.len();
-            let cliques: Vec<Clique> = picks.iter().map(|p| Clique::new(p.iter().map(|a| a % n))).collect();
+            let cliques: Vec<Clique> = picks
+                .iter()
+                .map(|p| Clique::new(p.iter().map(|a| a % n)))
+                .collect();
             let tree = JunctionTree::new(&domain, &cliques);
             let nodes = tree.nodes();
             for clique in &cliques {
@@ -464,7 +467,12 @@ mod tests {
             let mut introduced = vec![0; n];
             for (i, node) in nodes.iter().enumerate() {
                 for (j, other) in nodes.iter().enumerate() {
-                    prop_assert!(i == j || !node.clique().is_subset(other.clique()), "{} in {}", node.clique(), other.clique());
+                    prop_assert!(
+                        i == j || !node.clique().is_subset(other.clique()),
+                        "{} in {}",
+                        node.clique(),
+                        other.clique()
+                    );
                 }
                 // Each attribute is introduced in one node, and reaches others only through
                 // parents: with parents first, that is the running intersection property.

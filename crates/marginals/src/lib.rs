@@ -9,7 +9,12 @@
 //! use marginals::{Clique, Domain, EstimationOptions, Measurement, estimate};
 //!
 //! let domain = Domain::new(vec![2, 3])?;
-//! let noisy = Measurement::new(&domain, Clique::new([0, 1]), vec![9.0, 1.5, -0.5, 0.0, 2.0, 8.0], 1.0)?;
+//! let noisy = Measurement::new(
+//!     &domain,
+//!     Clique::new([0, 1]),
+//!     vec![9.0, 1.5, -0.5, 0.0, 2.0, 8.0],
+//!     1.0,
+//! )?;
 //! let fit = estimate(&domain, &[noisy], &EstimationOptions::default())?;
 //! let columns = fit.model.marginal(&Clique::new([1]))?;
 //! assert!((columns.iter().sum::<f64>() - fit.model.total()).abs() < 1e-6);

@@ -473,23 +473,39 @@ mod tests {
             seed: u64,
         ) {
             // A table whose rows add up to whole numbers, so that no row has to be scaled.
-            let mut expected: Vec<f64> = fractions[..rows * columns].iter().map(|x| x * scale).collect();
+            let mut expected: Vec<f64> =
+                fractions[..rows * columns].iter().map(|x| x * scale).collect();
             let mut totals = Vec::new();
             for row in expected.chunks_exact_mut(columns) {
                 let sum: f64 = row.iter().sum();
                 row[0] += sum.ceil() - sum;
                 totals.push(row.iter().sum::<f64>().round() as u64);
             }
-            let class_of: Vec<usize> = picks[..rows * columns].iter().map(|pick| pick % classes).collect();
+            let class_of: Vec<usize> = picks[..rows * columns]
+                .iter()
+                .map(|pick| pick % classes)
+                .collect();
             let main = partition(class_of, classes);
             let class_expected = sums(&expected, &main);
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let counts: Vec<u64> = round_table(expected.clone(), &totals, std::slice::from_ref(&main), &mut rng);
+            let counts: Vec<u64> = round_table(
+                expected.clone(),
+                &totals,
+                std::slice::from_ref(&main),
+                &mut rng,
+            );
             for (row, total) in totals.iter().enumerate() {
-                prop_assert_eq!(counts[row * columns..(row + 1) * columns].iter().sum::<u64>(), *total);
+                prop_assert_eq!(
+                    counts[row * columns..(row + 1) * columns].iter().sum::<u64>(),
+                    *total
+                );
             }
             let counts: Vec<f64> = counts.iter().map(|&count| count as f64).collect();
-            for (count, expected) in counts.iter().chain(&sums(&counts, &main)).zip(expected.iter().chain(&class_expected)) {
+            for (count, expected) in counts
+                .iter()
+                .chain(&sums(&counts, &main))
+                .zip(expected.iter().chain(&class_expected))
+            {
                 prop_assert!((count - expected).abs() < 1.0 + 1e-6, "{} for {}", count, expected);
             }
         }

@@ -49,9 +49,15 @@ mod tests {
             prop_assert!((projected.iter().sum::<f64>() / sum - 1.0).abs() < 1e-6);
             // Every positive cell was lowered by the same amount, every other one by no more.
             let lowered: Vec<f64> = values.iter().zip(&projected).map(|(v, p)| v - p).collect();
-            let positive = lowered.iter().zip(&projected).filter(|(_, p)| **p > 0.0).map(|(l, _)| *l);
+            let positive = lowered
+                .iter()
+                .zip(&projected)
+                .filter(|(_, p)| **p > 0.0)
+                .map(|(l, _)| *l);
             let common = positive.clone().fold(f64::NEG_INFINITY, f64::max);
-            prop_assert!(positive.clone().all(|l| (l - common).abs() < 1e-6 * (1.0 + common.abs())));
+            prop_assert!(
+                positive.clone().all(|l| (l - common).abs() < 1e-6 * (1.0 + common.abs()))
+            );
             prop_assert!(lowered.iter().all(|l| *l <= common + 1e-6 * (1.0 + common.abs())));
         }
     }

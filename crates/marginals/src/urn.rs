@@ -151,8 +151,15 @@ mod tests {
         }
 
         #[test]
-        fn taking_a_rank_finds_the_ball_of_that_rank(counts in prop::collection::vec(0_u64..4, 1..30), pick: u64) {
-            let balls: Vec<usize> = counts.iter().enumerate().flat_map(|(i, &n)| (0..n).map(move |_| i)).collect();
+        fn taking_a_rank_finds_the_ball_of_that_rank(
+            counts in prop::collection::vec(0_u64..4, 1..30),
+            pick: u64,
+        ) {
+            let balls: Vec<usize> = counts
+                .iter()
+                .enumerate()
+                .flat_map(|(i, &n)| (0..n).map(move |_| i))
+                .collect();
             prop_assume!(!balls.is_empty());
             let rank = pick % balls.len() as u64;
             let mut tree = counts.clone();

@@ -244,7 +244,10 @@ mod tests {
             ln_delta in -60.0..-0.1_f64,
             accounting in prop::sample::select(&BOTH[..]),
         ) {
-            let (epsilon, delta) = (Epsilon::new(ln_epsilon.exp()).unwrap(), Delta::new(ln_delta.exp()).unwrap());
+            let (epsilon, delta) = (
+                Epsilon::new(ln_epsilon.exp()).unwrap(),
+                Delta::new(ln_delta.exp()).unwrap(),
+            );
             let rho = accounting.total(epsilon, delta);
             prop_assert!(accounting.delta(rho, epsilon) <= delta);
             // Delta falls with epsilon but for a trace of rounding, on which the search for epsilon
@@ -258,9 +261,17 @@ mod tests {
         }
 
         #[test]
-        fn gaussian_accounting_never_allots_less(ln_epsilon in -8.0..4.0_f64, ln_delta in -60.0..-0.7_f64) {
-            let (epsilon, delta) = (Epsilon::new(ln_epsilon.exp()).unwrap(), Delta::new(ln_delta.exp()).unwrap());
-            prop_assert!(Accounting::Gdp.total(epsilon, delta) >= Accounting::Zcdp.total(epsilon, delta));
+        fn gaussian_accounting_never_allots_less(
+            ln_epsilon in -8.0..4.0_f64,
+            ln_delta in -60.0..-0.7_f64,
+        ) {
+            let (epsilon, delta) = (
+                Epsilon::new(ln_epsilon.exp()).unwrap(),
+                Delta::new(ln_delta.exp()).unwrap(),
+            );
+            prop_assert!(
+                Accounting::Gdp.total(epsilon, delta) >= Accounting::Zcdp.total(epsilon, delta)
+            );
         }
     }
 }

@@ -368,7 +368,10 @@ mod tests {
 
         #[test]
         fn one_row_changes_one_merged_cell_by_at_most_1(
-            cells in prop::collection::vec((prop_oneof![0..40_u32, Just(u32::MAX - 1)], 0..4_u32), 1..12),
+            cells in prop::collection::vec(
+                (prop_oneof![0..40_u32, Just(u32::MAX - 1)], 0..4_u32),
+                1..12,
+            ),
             at in any::<prop::sample::Index>(),
         ) {
             let (mut counts, map): (Vec<u32>, Vec<u32>) = cells.into_iter().unzip();

@@ -355,7 +355,12 @@ mod tests {
         #[test]
         fn the_root_is_sigma_rounded_down(noise in any_noise()) {
             let root = noise.root as f64 / 2.0_f64.powi(noise.root_bits);
-            prop_assert!((root / sigma(&noise) - 1.0).abs() < 2.0_f64.powi(-35), "{} {}", root, sigma(&noise));
+            prop_assert!(
+                (root / sigma(&noise) - 1.0).abs() < 2.0_f64.powi(-35),
+                "{} {}",
+                root,
+                sigma(&noise)
+            );
             let square = Natural::new(noise.root).times(&Natural::new(noise.root));
             prop_assert!(noise.root < 1 << 64 && square.0[2..].iter().all(|digit| *digit == 0));
         }
@@ -376,7 +381,12 @@ mod tests {
             prop_assert!(noise.is_below_half_past(high, &mut normal, &mut rng));
             let nearest = noise.times(&mut normal, &mut rng) as f64;
             let expected = sigma(&noise) * (whole as f64 + fraction as f64 * 2.0_f64.powi(-128));
-            prop_assert!((nearest - expected).abs() <= 0.5 + 1e-9 * expected, "{} {}", nearest, expected);
+            prop_assert!(
+                (nearest - expected).abs() <= 0.5 + 1e-9 * expected,
+                "{} {}",
+                nearest,
+                expected
+            );
         }
 
         /// Numbers within 2^-127 of the one that is half past an integer: more digits must be
@@ -403,7 +413,8 @@ mod tests {
                 if is_below(middle) { low = middle } else { high = middle }
             }
             let mut rng = NoiseRng::dangerous_from_seed(seed);
-            let mut times = |number: u128| noise.times(&mut normal(number >> 120, number << 8), &mut rng);
+            let mut times =
+                |number: u128| noise.times(&mut normal(number >> 120, number << 8), &mut rng);
             prop_assert_eq!(times(low - 1), integer);
             prop_assert_eq!(times(high), integer + 1);
             let (below, above) = noise.bounds(&normal(low >> 120, low << 8));
@@ -411,14 +422,25 @@ mod tests {
         }
 
         #[test]
-        fn wide_arithmetic_is_arithmetic(a in any::<u64>(), b in any::<u64>(), c in any::<u128>(), d in any::<u128>()) {
+        fn wide_arithmetic_is_arithmetic(
+            a in any::<u64>(),
+            b in any::<u64>(),
+            c in any::<u128>(),
+            d in any::<u128>(),
+        ) {
             let equal = |x: &Natural, y: &Natural| x.cmp(y) == Ordering::Equal;
             let (wide_a, wide_b) = (Natural::new(u128::from(a)), Natural::new(u128::from(b)));
-            prop_assert!(equal(&wide_a.times(&wide_b), &Natural::new(u128::from(a) * u128::from(b))));
+            prop_assert!(equal(
+                &wide_a.times(&wide_b),
+                &Natural::new(u128::from(a) * u128::from(b))
+            ));
             prop_assert_eq!(Natural::new(c).cmp(&Natural::new(d)), c.cmp(&d));
             // (c + 1) d = c d + d
             let (wide_c, wide_d) = (Natural::new(c), Natural::new(d));
-            prop_assert!(equal(&wide_c.successor().times(&wide_d), &wide_c.times(&wide_d).plus_shifted(d, 0)));
+            prop_assert!(equal(
+                &wide_c.successor().times(&wide_d),
+                &wide_c.times(&wide_d).plus_shifted(d, 0)
+            ));
             // (c 2^64 + a) d = c d 2^64 + a d
             let together = wide_a.plus_shifted(c, 1).times(&wide_d);
             let apart = wide_c.times(&wide_d).shifted(1);

@@ -21,7 +21,10 @@ use crate::threshold::threshold;
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum LedgerError {
     /// It costs more than what remains.
-    #[error("`{label}` asks for rho {}, but the ledger has only {remaining} left", readable(*asked))]
+    #[error(
+        "`{label}` asks for rho {}, but the ledger has only {remaining} left",
+        readable(*asked)
+    )]
     OverBudget {
         /// What the spend was for.
         label: String,

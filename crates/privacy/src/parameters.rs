@@ -274,7 +274,10 @@ mod tests {
         }
 
         #[test]
-        fn shares_of_delta_add_up_to_at_most_the_whole(ln in -40.0..-1e-3_f64, parts in 1_u32..1000) {
+        fn shares_of_delta_add_up_to_at_most_the_whole(
+            ln in -40.0..-1e-3_f64,
+            parts in 1_u32..1000,
+        ) {
             let whole = Delta::new(ln.exp()).unwrap();
             let share = whole.share(1, parts).unwrap();
             prop_assert!(share.units_up() * u128::from(parts) <= whole.units_down());

@@ -227,7 +227,10 @@ mod tests {
         #[test]
         fn a_split_adds_up_to_exactly_the_whole(
             whole in any_rho(),
-            weights in prop::collection::vec(prop_oneof![Just(0.0), 1e-300..1e300, 0.0..1.0], 1..20),
+            weights in prop::collection::vec(
+                prop_oneof![Just(0.0), 1e-300..1e300, 0.0..1.0],
+                1..20,
+            ),
         ) {
             prop_assume!(weights.iter().any(|weight| *weight > 0.0));
             let parts = whole.split(&weights).unwrap();

@@ -220,7 +220,9 @@ mod tests {
             let noise = DiscreteLaplace::at_most(Epsilon::new(epsilon).unwrap(), sensitivity).unwrap();
             let step = 2.4e-10 * f64::from(sensitivity);
             prop_assert!(noise.epsilon() <= epsilon && noise.epsilon() > epsilon - step);
-            prop_assert!((noise.lambda() * f64::from(sensitivity) / noise.epsilon() - 1.0).abs() < 1e-15);
+            prop_assert!(
+                (noise.lambda() * f64::from(sensitivity) / noise.epsilon() - 1.0).abs() < 1e-15
+            );
             let units = u128::from(noise.units) * u128::from(sensitivity);
             let rho = u128::from(noise.rho().unwrap().units());
             // rho 2^-48 >= (units 2^-32)^2 / 2, and one unit less would not do.

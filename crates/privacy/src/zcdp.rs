@@ -1,7 +1,8 @@
 //! From rho-zCDP to (epsilon, delta) by CKS20, proposition 12 (in some versions corollary 13):
 //!
 //! rho-zCDP implies (epsilon, delta)-DP with
-//! `delta = inf over alpha > 1 of exp((alpha - 1)(alpha rho - epsilon)) / (alpha - 1) * (1 - 1/alpha)^alpha`.
+//! `delta = inf over alpha > 1 of
+//! exp((alpha - 1)(alpha rho - epsilon)) / (alpha - 1) * (1 - 1/alpha)^alpha`.
 //!
 //! Every alpha gives a valid delta, so that the search for the best one need not be exact: only the
 //! evaluation at the alpha found must not err downwards.

@@ -9,7 +9,7 @@
 //! | state | an upload | a confirmation | a withdrawal | no activity |
 //! |---|---|---|---|---|
 //! | `awaiting_data` | is taken in (1) | is taken (2) | is taken | `expired` |
-//! | `awaiting_confirmation` | is taken in (1) | is taken (2); the last trains | is taken | `expired` |
+//! | `awaiting_confirmation` | is taken in (1) | is taken (2, 3) | is taken | `expired` |
 //! | `training` | is refused | changes nothing | is refused | |
 //! | `trained` | is refused | changes nothing | is refused | |
 //! | `failed` | is refused | changes nothing | is refused | |
@@ -17,6 +17,7 @@
 //!
 //! 1. Unless its party has confirmed. Confirmations that named the table before it lapse.
 //! 2. If its party has uploaded, and the commitments that it names are those of the tables.
+//! 3. The last one trains.
 //!
 //! Activity is an upload that is taken in, and a confirmation or withdrawal that changes something;
 //! without it for the agreement's `expires_after`, the tables are overwritten. All of this happens

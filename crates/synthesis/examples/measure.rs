@@ -2,7 +2,8 @@
 //! is, as a row of a Markdown table.
 //!
 //! ```text
-//! cargo run --release -p synthesis --example measure -- TABLE.csv SCHEMA [METHOD [EPSILON [RUNS [PARAMS]]]]
+//! cargo run --release -p synthesis --example measure -- \
+//!     TABLE.csv SCHEMA [METHOD [EPSILON [RUNS [PARAMS]]]]
 //! ```
 //!
 //! The schema is YAML as for `synclave synth`, or, where its name ends in .json, an object of the

@@ -339,8 +339,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_row_violates_random_constraints(constraints in declared_at_random(), seed: u32, rows in 1_u32..300) {
-        let columns: String = (0..5).map(|i| format!("c{i}: {{categories: [0, 1, 2]}}\n")).collect();
+    fn no_row_violates_random_constraints(
+        constraints in declared_at_random(),
+        seed: u32,
+        rows in 1_u32..300,
+    ) {
+        let columns: String = (0..5)
+            .map(|i| format!("c{i}: {{categories: [0, 1, 2]}}\n"))
+            .collect();
         let yaml = format!("{columns}constraints:\n{constraints}");
         // What contradicts itself is refused, which is looked at elsewhere.
         let Ok(schema) = Schema::new(Declaration::from_yaml(&yaml).unwrap()) else {

@@ -525,7 +525,10 @@ mod tests {
         #[test]
         fn counts_match_counting_one_by_one(
             rows in 0_usize..10_000,
-            sizes in proptest::collection::vec(prop_oneof![4 => 1_usize..6, 1 => 250_usize..260], 3..8),
+            sizes in proptest::collection::vec(
+                prop_oneof![4 => 1_usize..6, 1 => 250_usize..260],
+                3..8,
+            ),
             seed: u64,
         ) {
             let columns = made_up_columns(&sizes, rows, seed);
@@ -535,7 +538,10 @@ mod tests {
             for (clique, counts) in cliques.iter().zip(table.counts_of(&cliques)) {
                 prop_assert_eq!(counts.dangerous_reveal(), naive(&sizes, &columns, clique));
             }
-            prop_assert_eq!(table.counts(&[1, 0]).dangerous_reveal(), naive(&sizes, &columns, &[1, 0]));
+            prop_assert_eq!(
+                table.counts(&[1, 0]).dangerous_reveal(),
+                naive(&sizes, &columns, &[1, 0])
+            );
         }
 
         #[test]

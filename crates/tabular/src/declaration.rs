@@ -21,7 +21,8 @@ use crate::schema::SchemaError;
 /// ```yaml
 /// buying: {categories: [low, med, high, vhigh]}
 /// age:    {integer: {min: 0, max: 120, bins: 32}}
-/// income: {number: {min: 0, max: 1e6, bins: quantile}}   # or {quantile: 20}, or {cuts: [1e3, 1e4, 1e5]}
+/// income: {number: {min: 0, max: 1e6, bins: quantile}}   # or {quantile: 20},
+///                                                        # or {cuts: [1e3, 1e4, 1e5]}
 /// joined: {date: {min: 2015-01-01, max: 2026-12-31}}
 /// seen:   {datetime: {min: 2026-01-01T00:00, max: 2026-12-31T23:59:59, bins: 52}}
 /// smoker: {boolean: true}

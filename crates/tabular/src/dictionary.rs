@@ -192,7 +192,10 @@ mod tests {
             }
             let Ok(column) = dictionary.finish(&account) else { unreachable!() };
             let codes = column.codes.widened();
-            let back: Vec<&[u8]> = codes.iter().map(|&code| column.texts.get(code as usize)).collect();
+            let back: Vec<&[u8]> = codes
+                .iter()
+                .map(|&code| column.texts.get(code as usize))
+                .collect();
             prop_assert_eq!(back, rows.iter().map(String::as_bytes).collect::<Vec<_>>());
             let distinct: std::collections::HashSet<&String> = rows.iter().collect();
             prop_assert_eq!(column.texts.len(), distinct.len());

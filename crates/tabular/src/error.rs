@@ -167,7 +167,11 @@ pub enum TableError {
         column: String,
     },
     /// The key column is missing.
-    #[error("there is no column `{key}`, by which rows are matched{}; the columns are {}", meant(.nearest.as_deref()), listed(.present))]
+    #[error(
+        "there is no column `{key}`, by which rows are matched{}; the columns are {}",
+        meant(.nearest.as_deref()),
+        listed(.present)
+    )]
     NoKey {
         /// Name of the key.
         key: String,
@@ -194,9 +198,12 @@ pub enum TableError {
         key: String,
     },
     /// Ids that occur more than once.
-    #[error("{} the id of an earlier row (for example {}); each id may have one row, unless \
-             max_rows_per_id allows more",
-        if *.rows == 1 { "1 row repeats".to_owned() } else { format!("{} rows repeat", .rows) }, quoted_list(.first))]
+    #[error(
+        "{} the id of an earlier row (for example {}); each id may have one row, unless \
+         max_rows_per_id allows more",
+        if *.rows == 1 { "1 row repeats".to_owned() } else { format!("{} rows repeat", .rows) },
+        quoted_list(.first)
+    )]
     RepeatedIds {
         /// Rows beyond the first of their id.
         rows: u64,
@@ -204,7 +211,11 @@ pub enum TableError {
         first: Vec<String>,
     },
     /// Declared columns are missing.
-    #[error("declared but missing: {}; the columns are {}", missing_list(.missing), listed(.present))]
+    #[error(
+        "declared but missing: {}; the columns are {}",
+        missing_list(.missing),
+        listed(.present)
+    )]
     MissingColumns {
         /// Each with a column of a similar name.
         missing: Vec<(String, Option<String>)>,

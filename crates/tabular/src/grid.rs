@@ -338,7 +338,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_whole_number_lies_in_its_bin(min: i64, width in 0i64..1_000_000, bins in 1u32..100, at in 0.0..=1.0) {
+        fn every_whole_number_lies_in_its_bin(
+            min: i64,
+            width in 0i64..1_000_000,
+            bins in 1u32..100,
+            at in 0.0..=1.0,
+        ) {
             let max = min.saturating_add(width);
             let grid = uniform(min, max, bins);
             #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a \

@@ -151,7 +151,10 @@ pub enum SchemaError {
         column: String,
     },
     /// A constraint names a column that is not declared.
-    #[error("a constraint names the column `{name}`, which is not declared{}", meant(.nearest.as_deref()))]
+    #[error(
+        "a constraint names the column `{name}`, which is not declared{}",
+        meant(.nearest.as_deref())
+    )]
     UnknownColumn {
         /// As given.
         name: String,
@@ -183,7 +186,10 @@ pub enum SchemaError {
         column: String,
     },
     /// A constraint names a value that the column does not have.
-    #[error("a constraint names the value {value:?}, which the column `{column}` does not have{}", meant(.nearest.as_deref()))]
+    #[error(
+        "a constraint names the value {value:?}, which the column `{column}` does not have{}",
+        meant(.nearest.as_deref())
+    )]
     UnknownValue {
         /// The column.
         column: String,

@@ -589,14 +589,27 @@ mod tests {
         ) {
             let max = min + width;
             prop_assume!(min < max);
-            let grid = Grid::new(crate::Range { min, max, bins: crate::Bins::Uniform(bins) }).unwrap();
+            let grid = Grid::new(crate::Range {
+                min,
+                max,
+                bins: crate::Bins::Uniform(bins),
+            })
+            .unwrap();
             let codes: Vec<u32> = (0..u32::try_from(grid.len()).unwrap()).cycle().take(200).collect();
             reads_back(&Column::new("c".into(), Kind::Number(grid), false, false), &codes)?;
         }
 
         #[test]
-        fn every_whole_number_falls_into_its_bin_again(min: i64, width in 0i64..1_000, bins in 1u32..50) {
-            let range = crate::Range { min, max: min.saturating_add(width), bins: crate::Bins::Uniform(bins) };
+        fn every_whole_number_falls_into_its_bin_again(
+            min: i64,
+            width in 0i64..1_000,
+            bins in 1u32..50,
+        ) {
+            let range = crate::Range {
+                min,
+                max: min.saturating_add(width),
+                bins: crate::Bins::Uniform(bins),
+            };
             let grid = Grid::new(range).unwrap();
             let codes: Vec<u32> = (0..u32::try_from(grid.len()).unwrap()).cycle().take(200).collect();
             reads_back(&Column::new("c".into(), Kind::Integer(grid), false, false), &codes)?;

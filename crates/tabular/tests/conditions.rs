@@ -427,7 +427,11 @@ proptest! {
         let codes: Vec<Vec<u32>> = (0..schema.columns().len())
             .map(|column| {
                 let wanted: Vec<u32> = match condition.weights(column) {
-                    Some(weights) => (0..).zip(weights).filter(|(_, w)| **w > 0.0).map(|(code, _)| code).collect(),
+                    Some(weights) => (0..)
+                        .zip(weights)
+                        .filter(|(_, w)| **w > 0.0)
+                        .map(|(code, _)| code)
+                        .collect(),
                     None => vec![0],
                 };
                 (0..60).map(|_| wanted[rng.next_u32() as usize % wanted.len()]).collect()
@@ -441,7 +445,11 @@ proptest! {
         for record in reader.records() {
             let record = record.unwrap();
             for (column, test) in &tests {
-                prop_assert!((test.holds)(&record[*column]), "{test:?}: {:?} in {text}", &record[*column]);
+                prop_assert!(
+                    (test.holds)(&record[*column]),
+                    "{test:?}: {:?} in {text}",
+                    &record[*column]
+                );
             }
         }
     }
@@ -461,10 +469,16 @@ proptest! {
             writer.write(&codes, &mut rng, &mut out).unwrap();
             writer.finish(&mut out).unwrap();
             let mut reader = csv::Reader::from_reader(out.as_slice());
-            let satisfied = reader.records().filter(|record| holds(&record.as_ref().unwrap()[*column])).count();
+            let satisfied = reader
+                .records()
+                .filter(|record| holds(&record.as_ref().unwrap()[*column]))
+                .count();
             let share = satisfied as f64 / DRAWS as f64;
             // Numbers are rounded to a hundredth of their bin; six standard deviations.
-            prop_assert!((share - weight).abs() < 0.02 + 6.0 * 0.5 / (DRAWS as f64).sqrt(), "{text}, code {code}: {share} against {weight}");
+            prop_assert!(
+                (share - weight).abs() < 0.02 + 6.0 * 0.5 / (DRAWS as f64).sqrt(),
+                "{text}, code {code}: {share} against {weight}"
+            );
         }
     }
 }

@@ -336,7 +336,9 @@ proptest! {
                 {set:?}")).collect();
             format!("- impossible: {{{}}}\n", parts.join(", "))
         }).collect();
-        let columns: String = (0..4).map(|i| format!("c{i}: {{categories: [0, 1, 2]}}\n")).collect();
+        let columns: String = (0..4)
+            .map(|i| format!("c{i}: {{categories: [0, 1, 2]}}\n"))
+            .collect();
         let yaml = if yaml.is_empty() { columns } else { format!("{columns}constraints:\n{yaml}") };
         let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap());
         let mut possible = [[false; 3]; 4];

@@ -30,7 +30,10 @@ fn codes_of(csv: &[u8], schema: &Schema) -> (Vec<Vec<u32>>, Vec<String>) {
 
 proptest! {
     #[test]
-    fn written_rows_read_back(rows in prop::collection::vec((0_u32..13, 0_u32..2, 0_u32..4), 1..50), seed: u64) {
+    fn written_rows_read_back(
+        rows in prop::collection::vec((0_u32..13, 0_u32..2, 0_u32..4), 1..50),
+        seed: u64,
+    ) {
         let schema = schema(VISITS).unwrap();
         let columns = [
             rows.iter().map(|row| row.0).collect(),
@@ -38,7 +41,14 @@ proptest! {
             rows.iter().map(|row| row.2).collect::<Vec<u32>>(),
         ];
         let mut csv = Vec::new();
-        write_csv(&schema, &columns, &mut ChaCha20Rng::seed_from_u64(seed), &mut csv, true).unwrap();
+        write_csv(
+            &schema,
+            &columns,
+            &mut ChaCha20Rng::seed_from_u64(seed),
+            &mut csv,
+            true,
+        )
+        .unwrap();
         prop_assert_eq!(codes_of(&csv, &schema), (columns.to_vec(), Vec::new()));
     }
 }

@@ -38,7 +38,10 @@ const MIXED: &str = r#"{
 proptest! {
     /// Whatever is written is read back as the same codes, without a word to the owner.
     #[test]
-    fn written_rows_read_back(rows in proptest::collection::vec((0u32..8, 0u32..4, 0u32..7, 0u32..6, 0u32..5), 1..50), seed: u64) {
+    fn written_rows_read_back(
+        rows in proptest::collection::vec((0u32..8, 0u32..4, 0u32..7, 0u32..6, 0u32..5), 1..50),
+        seed: u64,
+    ) {
         let schema = schema(MIXED);
         let columns = vec![
             rows.iter().map(|row| row.0).collect(),
@@ -48,7 +51,14 @@ proptest! {
             rows.iter().map(|row| row.4).collect::<Vec<u32>>(),
         ];
         let mut csv = Vec::new();
-        write_csv(&schema, &columns, &mut ChaCha20Rng::seed_from_u64(seed), &mut csv, true).unwrap();
+        write_csv(
+            &schema,
+            &columns,
+            &mut ChaCha20Rng::seed_from_u64(seed),
+            &mut csv,
+            true,
+        )
+        .unwrap();
         let upload = read(&csv, None, &schema);
         prop_assert_eq!(upload.warnings(), &[] as &[String]);
         let table = Joined::single(upload).dangerous_into_coded();
@@ -68,13 +78,21 @@ proptest! {
         let joined = Joined::join(uploads).dangerous_into_coded();
         let mut expected: Vec<Vec<u32>> = tables[0].iter()
             .filter_map(|(id, first)| {
-                let others = tables[1..].iter().map(|table| table.get(id).copied()).collect::<Option<Vec<u32>>>()?;
+                let others = tables[1..]
+                    .iter()
+                    .map(|table| table.get(id).copied())
+                    .collect::<Option<Vec<u32>>>()?;
                 Some([vec![*first], others].concat())
             })
             .collect();
         expected.sort();
         prop_assert_eq!(rows_of(&joined), expected);
-        let names: Vec<&str> = joined.schema().columns().iter().map(|column| column.name()).collect();
+        let names: Vec<&str> = joined
+            .schema()
+            .columns()
+            .iter()
+            .map(|column| column.name())
+            .collect();
         prop_assert_eq!(names, &["P0_v", "P1_v", "P2_v"][..tables.len()]);
     }
 
@@ -95,7 +113,8 @@ proptest! {
         let product: u32 = bounds[..tables.len()].iter().product();
         prop_assert_eq!(rows_per_id, product);
         let expected: u32 = (0..5).map(|id| tables.iter().zip(&bounds).map(|(table, bound)| {
-            let rows = u32::try_from(table.iter().filter(|(other, _)| *other == id).count()).unwrap();
+            let rows =
+                u32::try_from(table.iter().filter(|(other, _)| *other == id).count()).unwrap();
             rows.min(*bound)
         }).product::<u32>()).sum();
         prop_assert_eq!(with.values().sum::<u32>(), expected);
@@ -111,11 +130,14 @@ proptest! {
     /// Nothing that can be uploaded makes the reader panic.
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(prop_oneof![
-        Just(b','), Just(b'"'), Just(b'\n'), Just(b'\r'), Just(b'i'), Just(b'd'), Just(0u8), Just(0xffu8), any::<u8>(),
+        Just(b','), Just(b'"'), Just(b'\n'), Just(b'\r'), Just(b'i'), Just(b'd'),
+        Just(0u8), Just(0xffu8), any::<u8>(),
     ], 0..60)) {
         let bytes = [b"id,a\n".as_slice(), &bytes].concat();
         let hasher = KeyHasher::new([1; 16]);
-        if let Ok(upload) = read_csv(bytes.as_slice(), Some("id"), None, &hasher, &Limits::default()) {
+        if let Ok(upload) =
+            read_csv(bytes.as_slice(), Some("id"), None, &hasher, &Limits::default())
+        {
             let rows = upload.rows();
             let table = Joined::single(upload).dangerous_into_coded();
             prop_assert_eq!(table.counts(&[]).dangerous_reveal(), [u32::try_from(rows).unwrap()]);

@@ -3,7 +3,8 @@
 //! ```python
 //! h = lambda *parts: hashlib.sha384(b"".join(parts)).digest()
 //! extended = lambda digest: h(bytes(48), digest).hex()
-//! k, c, boot, app = b"kernel " * 100, b"console=ttyS0", b"boot ramdisk " * 50, b"application " * 70
+//! k, c = b"kernel " * 100, b"console=ttyS0"
+//! boot, app = b"boot ramdisk " * 50, b"application " * 70
 //! PCR0, PCR1, PCR2 = extended(h(k, c, boot, app)), extended(h(k, c, boot)), extended(h(app))
 //! ```
 

@@ -231,7 +231,11 @@ proptest! {
         ramdisks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..6),
         name in ".*",
     ) {
-        let metadata = Metadata { name: name.clone(), version: "1".into(), kernel_version: "6".into() };
+        let metadata = Metadata {
+            name: name.clone(),
+            version: "1".into(),
+            kernel_version: "6".into(),
+        };
         let (first, others) = ramdisks.split_first().expect("at least one");
         let mut builder = ImageBuilder::new(kernel.clone(), &command_line, first.clone(), &metadata)
             .expect("nothing is empty");
@@ -250,7 +254,10 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_reader_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..1200), as_image in any::<bool>()) {
+    fn no_bytes_make_the_reader_panic(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..1200),
+        as_image in any::<bool>(),
+    ) {
         if as_image && bytes.len() >= 28 {
             bytes[..8].copy_from_slice(b".eif\0\x04\0\0");
             bytes[24..28].copy_from_slice(&[0, 0, 0, 3]);

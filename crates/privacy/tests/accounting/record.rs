@@ -65,18 +65,22 @@ fn it_lists_every_spend_with_what_fixes_its_cost() {
     // 1 + about 6.36 standard deviations, where the tail of a Gaussian is 1e-10.
     assert!((44..=47).contains(threshold), "{threshold}");
     assert_eq!(record.entries()[0].delta(), Some(delta(1e-10)));
-    assert!(
-        matches!(mechanisms[1], Mechanism::Gaussian { sigma, cells: 3 } if (sigma - 5.0).abs() < 1e-6)
-    );
-    assert!(
-        matches!(mechanisms[2], Mechanism::DiscreteLaplace { epsilon, cells: 3 } if (epsilon - 0.1).abs() < 1e-6)
-    );
-    assert!(
-        matches!(mechanisms[3], Mechanism::Exponential { epsilon, candidates: 2 } if (epsilon - 0.2).abs() < 1e-6)
-    );
-    assert!(
-        matches!(mechanisms[4], Mechanism::GaussianScores { sigma, scores: 4 } if (sigma - 10.0).abs() < 1e-6)
-    );
+    assert!(matches!(
+        mechanisms[1],
+        Mechanism::Gaussian { sigma, cells: 3 } if (sigma - 5.0).abs() < 1e-6
+    ));
+    assert!(matches!(
+        mechanisms[2],
+        Mechanism::DiscreteLaplace { epsilon, cells: 3 } if (epsilon - 0.1).abs() < 1e-6
+    ));
+    assert!(matches!(
+        mechanisms[3],
+        Mechanism::Exponential { epsilon, candidates: 2 } if (epsilon - 0.2).abs() < 1e-6
+    ));
+    assert!(matches!(
+        mechanisms[4],
+        Mechanism::GaussianScores { sigma, scores: 4 } if (sigma - 10.0).abs() < 1e-6
+    ));
     assert_eq!(record.check(), Ok(()));
 }
 
@@ -534,7 +538,8 @@ fn a_hostile_record_is_refused_and_does_not_overflow() {
     let mut changed = serde_json::to_value(record()).unwrap();
     let entry = json!({
         "label": "x", "rho": 31.0,
-        "mechanism": {"threshold": {"sigma": (1.0_f64 / 62.0).sqrt(), "threshold": i64::MAX}}, "delta": 0.999
+        "mechanism": {"threshold": {"sigma": (1.0_f64 / 62.0).sqrt(), "threshold": i64::MAX}},
+        "delta": 0.999
     });
     changed["entries"] = Value::Array(vec![entry; 300]);
     assert!(refusal(&changed).is_some());

@@ -176,8 +176,12 @@ proptest! {
 
         let small = f64::from(steps) * 2.0_f64.powi(-32);
         let large = small * f64::from(rows);
-        let single = one.measure_laplace("laplace", &counts(), epsilon(small), &mut noise()).unwrap();
-        let scaled = many.measure_laplace("laplace", &counts(), epsilon(large), &mut noise()).unwrap();
+        let single = one
+            .measure_laplace("laplace", &counts(), epsilon(small), &mut noise())
+            .unwrap();
+        let scaled = many
+            .measure_laplace("laplace", &counts(), epsilon(large), &mut noise())
+            .unwrap();
         prop_assert_eq!(single.values(), scaled.values());
         prop_assert!((single.sigma() / scaled.sigma() - 1.0).abs() < 1e-12);
         // Its cost is rounded up to units, each for itself.

@@ -383,16 +383,23 @@ mod tests {
         }
 
         #[test]
-        fn every_level_coarsens_the_one_before(masses in prop::collection::vec(0.0_f64..100.0, 1..150)) {
+        fn every_level_coarsens_the_one_before(
+            masses in prop::collection::vec(0.0_f64..100.0, 1..150),
+        ) {
             let levels = Levels::of(&masses);
             for level in 0..levels.count() {
                 let map = levels.map(level);
                 prop_assert_eq!(map.len(), masses.len());
-                prop_assert!(map.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] <= pair[0] + 1));
+                prop_assert!(
+                    map.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] <= pair[0] + 1)
+                );
                 prop_assert_eq!(map[map.len() - 1] as usize + 1, levels.size(level));
                 if level > 0 {
                     let between = levels.between(level - 1, level);
-                    let through = levels.map(level - 1).iter().map(|&group| between[group as usize]);
+                    let through = levels
+                        .map(level - 1)
+                        .iter()
+                        .map(|&group| between[group as usize]);
                     prop_assert!(through.eq(map.iter().copied()));
                 }
             }

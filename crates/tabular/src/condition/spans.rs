@@ -98,13 +98,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_intersection_holds_what_both_hold(a in spans(), b in spans(), cut in (0..20_i64, 0..20_i64)) {
+        fn an_intersection_holds_what_both_hold(
+            a in spans(),
+            b in spans(),
+            cut in (0..20_i64, 0..20_i64),
+        ) {
             let both = a.intersection(&b);
             let inside: Vec<(i64, i64)> = both.within(cut.0, cut.1).collect();
             for value in 0..20 {
                 prop_assert_eq!(contains(&both, value), contains(&a, value) && contains(&b, value));
                 let cut_out = inside.iter().any(|&(first, last)| (first..=last).contains(&value));
-                prop_assert_eq!(cut_out, contains(&both, value) && (cut.0..=cut.1).contains(&value));
+                prop_assert_eq!(
+                    cut_out,
+                    contains(&both, value) && (cut.0..=cut.1).contains(&value)
+                );
             }
         }
     }
