@@ -113,11 +113,11 @@ impl VerifiedReceipt {
                  if you know when you got it, name that time with --at"
             }
         };
-        printer.say(format_args!("\njudged at  {}, {whose}", self.judged_at()));
+        printer.say("");
+        printer.say(format_args!("judged at  {}, {whose}", self.judged_at()));
         printer.say(
             "           its certificates were valid then; whether a key or an image has been \
-             withdrawn since, \
-             this does not say",
+             withdrawn since, this does not say",
         );
     }
 }

@@ -21,12 +21,13 @@ use crate::{interrupt, model_file, public_data, quality, receipt, table_file, wh
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
+    check_files(options)?;
     let plan = plan(options)?;
     let declared = options.schema.as_deref().map(table_file::read_schema);
     let declared = declared.transpose()?;
     let columns = match &declared {
         Some(schema) => KnownColumns::all(schema.clone()),
-        None if options.dangerous_domain_from_data => KnownColumns::from_data(),
+        None if options.dangerous_domain_from_data => KnownColumns::dangerous_from_data(),
         None => KnownColumns::none(),
     };
     // What is wrong with the plan is said before a large table is read.
@@ -57,7 +58,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         ControlFlow::Continue(())
     });
     stages.end();
-    let model = fitted?;
+    let model = fitted.map_err(|error| unfitted(options, error))?;
     let domain = receipt::domain(model.ledger());
     let rows = rows(options.rows, model.noisy_rows(), printer);
     let samples = model.sample(rows, options.seed);
@@ -136,9 +137,39 @@ fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
     Ok(plan)
 }
 
+/// Refuses outputs that would cost a file, before anything is spent.
+fn check_files(options: &SynthOptions) -> Result<(), BadInput> {
+    let outputs = [
+        ("--output", Some(options.output.as_path())),
+        ("--model", options.model.as_deref()),
+        ("--report", options.report.as_deref()),
+    ];
+    let inputs = [
+        ("the table", Some(options.data.as_path())),
+        ("the schema", options.schema.as_deref()),
+        ("the workload", options.workload.as_deref()),
+        ("the public data", options.public.as_deref()),
+    ];
+    whole_file::check_outputs(&outputs, &inputs)
+}
+
+fn unfitted(options: &SynthOptions, error: FitError) -> anyhow::Error {
+    match error {
+        FitError::Plan(cause) => refused(options, cause),
+        other => other.into(),
+    }
+}
+
 /// A refusal of the plan, in terms of the options.
 fn refused(options: &SynthOptions, cause: PlanError) -> anyhow::Error {
     match (&cause, &options.workload) {
+        (PlanError::TakesNoWorkload { method, others }, _) => {
+            let message = format!(
+                "{method} takes no --workload or --target: it measures the same whatever they \
+                 are; use {others}"
+            );
+            BadInput(message).into()
+        }
         (PlanError::UnsafeBudget(UnsafeBudget::Epsilon(_)), _) => {
             let message = format!("{cause}; --dangerous-epsilon goes on all the same");
             BadInput(message).into()
@@ -186,17 +217,20 @@ fn open<'a>(
         );
         return Ok((plan.open_coded(joined.dangerous_into_coded()), notes));
     }
-    if joined.needs_discovery() {
-        printer.say(
-            "a tenth of the budget goes into finding the columns' domain out (declare it with \
-             --schema to save that)",
-        );
+    let needs_discovery = joined.needs_discovery();
+    let open = plan
+        .open(joined, rng)
+        .map_err(|error| unfitted(options, error))?;
+    if let Some(share) = plan.discovery_share().filter(|_| needs_discovery) {
+        let what = match schema {
+            Some(_) => "bins of equal mass",
+            None => "out what the columns hold (declare that with --schema, and it costs nothing)",
+        };
+        printer.say(format_args!(
+            "{} % of the budget went into finding {what}",
+            100.0 * share
+        ));
     }
-    let open = plan.open(joined, rng);
-    let open = open.map_err(|error| match error {
-        FitError::Plan(cause) => refused(options, cause),
-        other => other.into(),
-    })?;
     Ok((open, notes))
 }
 
@@ -226,6 +260,10 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
         ))
     };
     let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
+    whole_file::check_outputs(
+        &[("--output", Some(&options.output))],
+        &[("the model", Some(&options.model))],
+    )?;
     interrupt::leaves_nothing_behind(printer)?;
     let file = BoundedFile::open(&options.model).with_context(problem)?;
     let model = model_file::load(file).with_context(problem)?;

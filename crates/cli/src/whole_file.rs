@@ -1,12 +1,83 @@
 //! Files are written whole or not at all.
 
+use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
+use crate::exit::BadInput;
 use crate::interrupt::unfinished;
+
+/// Refuses, before anything is spent, outputs that cannot be written, would take the place of a
+/// file that is read, or of each other. Each path comes with what it is for.
+pub(crate) fn check_outputs(
+    outputs: &[(&str, Option<&Path>)],
+    inputs: &[(&str, Option<&Path>)],
+) -> Result<(), BadInput> {
+    let given = |all: &[(&str, Option<&Path>)]| -> Vec<(String, PathBuf)> {
+        let given = all.iter().filter_map(|(what, path)| Some((what, (*path)?)));
+        given
+            .map(|(what, path)| ((*what).to_owned(), path.to_owned()))
+            .collect()
+    };
+    let mut taken: Vec<(String, PathBuf)> = Vec::new();
+    for (what, path) in given(inputs) {
+        taken.push((what, identity(&path).unwrap_or(path)));
+    }
+    for (what, path) in given(outputs) {
+        let shown = path.display();
+        let refuse = |why: String| Err(BadInput(format!("{what} cannot be {shown}: {why}")));
+        if let Ok(metadata) = fs::metadata(&path)
+            && !metadata.is_file()
+        {
+            let kind = if metadata.is_dir() {
+                "it is a folder; name a file in it"
+            } else {
+                "it is no regular file, and a file would take its place"
+            };
+            return refuse(kind.to_owned());
+        }
+        let Some(place) = identity(&path) else {
+            return refuse("there is no such folder; make it first".to_owned());
+        };
+        if let Some((other, _)) = taken.iter().find(|(_, taken)| is_same_file(taken, &place)) {
+            return refuse(format!("that is {other}, which would be lost"));
+        }
+        taken.push((what, place));
+    }
+    Ok(())
+}
+
+/// Where a file is, links followed; of one that is not there yet, where it will be.
+fn identity(path: &Path) -> Option<PathBuf> {
+    if let Ok(found) = fs::canonicalize(path) {
+        return Some(found);
+    }
+    let folder = fs::canonicalize(folder_of(path)).ok()?;
+    Some(folder.join(path.file_name()?))
+}
+
+/// The same place, or one file under two names.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    let has_one_inode = || {
+        use std::os::unix::fs::MetadataExt;
+        let inode = |path| fs::metadata(path).map(|it| (it.dev(), it.ino()));
+        matches!((inode(a), inode(b)), (Ok(a), Ok(b)) if a == b)
+    };
+    #[cfg(not(unix))]
+    let has_one_inode = || false;
+    a == b || has_one_inode()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
 
 /// A file with all it should hold, under a temporary name in the same folder. What stands in its
 /// place stays until it is [kept](keep).
@@ -28,14 +99,12 @@ pub(crate) fn prepare(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<Prepared> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let problem = || format!("could not write {}", path.display());
+    // A link stays, and what it leads to is replaced.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut file = {
         let mut unfinished = unfinished();
-        let file = temporary(folder).with_context(problem)?;
+        let file = temporary(folder_of(path)).with_context(problem)?;
         unfinished.files.push(file.path().to_owned());
         file
     };

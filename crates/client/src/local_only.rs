@@ -107,7 +107,7 @@ const KNOWN_PROGRAMS: [&str; 6] = [
     "wget/",
 ];
 
-/// What others call themselves that may send forms. No browser does either.
+/// What others call themselves that may send forms. No browser uses these names either.
 const OTHER_PROGRAMS: [&str; 6] = [
     "go-http-client/",
     // R
@@ -122,8 +122,8 @@ const OTHER_PROGRAMS: [&str; 6] = [
 /// Stands after a browser's name in its agent.
 const POWERSHELL: &str = "powershell/";
 
-/// What forms are sent as, and all that the page of another site can have sent without asking here
-/// first, whatever the browser.
+/// What forms are sent as. (The page of another site can also have a POST without any type sent,
+/// from a script: browsers that run those have long said where it comes from.)
 const FORM_TYPES: [&str; 3] = [
     "application/x-www-form-urlencoded",
     "multipart/form-data",

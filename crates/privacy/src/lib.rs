@@ -34,8 +34,7 @@
 //!     Epsilon::new(1.0)?,
 //!     Delta::new(1e-9)?,
 //!     Accounting::Zcdp,
-//! ))
-//! .unwrap();
+//! ))?;
 //! let ages = Counts::from_exact(vec![120, 340, 95]);
 //! let half = ledger.total().share(1, 2);
 //! let noisy = ledger.measure("marginal of `age`", &ages, half, &mut rng)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use access::ServicePolicy;
@@ -117,7 +117,11 @@ fn checked_plan(
         }
     };
     let undeclared = parties.iter().filter(|party| party.schema.is_none());
-    let columns = KnownColumns::some(declared, undeclared.count());
+    let columns = match (NonZeroUsize::new(undeclared.count()), declared) {
+        (None, Some(schema)) => KnownColumns::all(schema),
+        (Some(undeclared), declared) => KnownColumns::some(declared, undeclared),
+        (None, None) => unreachable!("there is a party, and it declares columns or does not"),
+    };
     let mut plan = plan
         .rows_per_id(rows_per_id(parties).expect("the bounds were checked before"))
         .dangerous_epsilon(file.dangerous.as_ref().is_some_and(|danger| danger.value));
@@ -437,7 +441,7 @@ fn checked_limits(file: &LimitsFile) -> Result<Limits, AgreementError> {
     })
 }
 
-/// Below the least share every table would be refused, and by then the room is open.
+/// Below the least share hardly any table would be accepted, and by then the room is open.
 fn checked_party_memory(given: &Spanned<u64>) -> Result<u64, AgreementError> {
     if given.value < LEAST_PARTY_BYTES {
         let message = format_args!(

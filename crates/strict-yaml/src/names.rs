@@ -30,7 +30,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
             let longer = length.max(known.chars().count());
             *distance <= (longer / 3).max(1) && *distance < length
         })
-        .min_by_key(|(distance, _)| *distance)
+        // A name that was begun and not ended is nearer than another of as many edits.
+        .min_by_key(|(distance, known)| (*distance, !known.to_lowercase().starts_with(&name)))
         .map(|(_, known)| known)
 }
 
@@ -57,6 +58,7 @@ mod tests {
         let known = ["categories", "integer", "number", "date"];
         assert_eq!(nearest("catgories", known), Some("categories"));
         assert_eq!(nearest("Integer", known), Some("integer"));
+        assert_eq!(nearest("bin", ["min", "max", "bins"]), Some("bins"));
         assert_eq!(nearest("dte", known), Some("date"));
         assert_eq!(nearest("zip", known), None);
         assert_eq!(nearest("", known), None);

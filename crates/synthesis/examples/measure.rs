@@ -83,7 +83,7 @@ fn fit_once(
     let mut ledger = plan.ledger();
     let mut rng = NoiseRng::from_os()?;
     let mut watch = |_| ControlFlow::Continue(());
-    Ok(plan.fit_with(real, None, &mut ledger, &mut rng, &mut watch)?)
+    Ok(plan.fit_with_ledger(real, None, &mut ledger, &mut rng, &mut watch)?)
 }
 
 fn draw(model: &Model, rows: u32) -> Vec<Vec<u32>> {

@@ -71,7 +71,7 @@ fn measure(
     let plan = FitPlan::new(method, Epsilon::new(epsilon)?, Delta::new(1e-9)?);
     let plan = plan.check(match &schema {
         Some(schema) => KnownColumns::all(schema.clone()),
-        None => KnownColumns::some(None, columns),
+        None => KnownColumns::none(),
     })?;
     let mut rng = NoiseRng::from_os()?;
     let started = cpu_seconds()?;

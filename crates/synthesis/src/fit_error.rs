@@ -37,9 +37,15 @@ pub enum PlanError {
         /// What would do, rounded up to two significant digits.
         least: Epsilon,
     },
-    /// The share for finding columns out is none.
+    /// The share of the budget for discovery is not between 0 and 1.
     #[error("the share of the budget for discovery is {0}, but it must lie between 0 and 1")]
     DiscoveryShare(f64),
+    /// The plan was checked for declared columns, and the table has others or needs bins.
+    #[error(
+        "the plan was checked for columns that are all declared, and the table has columns or bins \
+         that have to be discovered; check it for what the table has"
+    )]
+    Undeclared,
     /// The method measures the same whatever workload and target are.
     #[error(
         "{method} takes no workload or target: it measures the same whatever they are; use \
@@ -74,7 +80,8 @@ pub enum PlanError {
     Rounds(#[from] RoundsError),
 }
 
-/// Why there is no model. What was spent until then is in the ledger's record.
+/// Why there is no model. What was spent until then stays spent; with a ledger of the caller's, its
+/// record says how much.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {

@@ -217,7 +217,7 @@ impl Method {
     }
 
     /// `GRAIN, AIM or MWEM`: the methods of which something holds.
-    pub(crate) fn those(holds: fn(Method) -> bool) -> String {
+    pub(crate) fn names_where(holds: fn(Method) -> bool) -> String {
         let methods = METHODS.iter().filter(|&&(method, _)| holds(method));
         list(methods.map(|&(_, name)| name).collect(), "or")
     }

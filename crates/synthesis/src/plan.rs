@@ -1,23 +1,26 @@
 //! The one way into the engine: what is to be fitted, checked before anything is spent.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho, check_budget};
-use tabular::{CodedTable, CountSource, Joined, MAX_FOUND_CATEGORIES, Schema};
+use tabular::{CodedTable, Column, CountSource, Joined, MAX_FOUND_CATEGORIES, Schema};
 
 use crate::budget::check_share;
 use crate::constraints::Constraints;
 use crate::fit_error::{FitError, PlanError};
+use crate::mechanism::PreparedFit;
 use crate::method::{Method, MethodOptions};
 use crate::model::Model;
 use crate::prior::PublicPrior;
 use crate::run::{Run, Watcher};
-use crate::workload::{NamedMarginal, Workload, check_names};
+use crate::workload::{NamedMarginal, Workload, check_marginals, check_names};
 
-/// Of the budget, for finding out what the columns are where that is not declared.
+/// The share of the budget that goes into discovery where something has to be discovered, unless a
+/// plan says otherwise.
 pub const DEFAULT_DISCOVERY_SHARE: f64 = 0.1;
 
-/// Of delta, for finding categories. The rest is for the conversion to (epsilon, delta).
+/// The share of delta that goes into finding categories. The rest is for the conversion to
+/// (epsilon, delta).
 const THRESHOLD_SHARE: f64 = 0.5;
 
 /// A method with its options, a guarantee, and what the synthetic data is to be good for.
@@ -57,13 +60,13 @@ impl KnownColumns {
         }
     }
 
-    /// These columns are declared, and at least so many others have to be discovered.
+    /// These columns are declared, and others have to be discovered: at least so many.
     #[must_use]
-    pub fn some(declared: Option<Schema>, undeclared: usize) -> Self {
+    pub fn some(declared: Option<Schema>, undeclared: NonZeroUsize) -> Self {
         KnownColumns {
             declared,
-            undeclared,
-            discovered: undeclared > 0,
+            undeclared: undeclared.get(),
+            discovered: true,
         }
     }
 
@@ -80,8 +83,11 @@ impl KnownColumns {
     /// Nothing is known, and nothing will be discovered: the columns are taken from the data as
     /// they are, so that no guarantee holds.
     #[must_use]
-    pub fn from_data() -> Self {
-        KnownColumns::some(None, 0)
+    pub fn dangerous_from_data() -> Self {
+        KnownColumns {
+            discovered: false,
+            ..KnownColumns::none()
+        }
     }
 
     fn need_discovery(&self) -> bool {
@@ -169,11 +175,11 @@ impl FitPlan {
         if !method.takes_workload() && (self.workload.is_some() || self.target.is_some()) {
             return Err(PlanError::TakesNoWorkload {
                 method: method.name(),
-                others: Method::those(Method::takes_workload),
+                others: Method::names_where(Method::takes_workload),
             });
         }
-        for (marginal, position) in self.workload.iter().flatten().zip(1..) {
-            marginal.check(position)?;
+        if let Some(workload) = &self.workload {
+            check_marginals(workload, self.target.as_deref())?;
         }
         let share = self.discovery_share;
         if columns.need_discovery() && !(share > 0.0 && share < 1.0) {
@@ -188,13 +194,17 @@ impl FitPlan {
         let declared = columns.declared.as_ref();
         declared.map(Constraints::check).transpose()?;
         let mut sizes = declared.map_or(Vec::new(), Schema::sizes);
-        // The smallest there can be: what is refused now could not go well later.
+        // A guess of one value each: what is found out later is checked again before it is fitted.
         sizes.resize(sizes.len() + columns.undeclared, 1);
         if !sizes.is_empty() {
             plan.check_share(&sizes, &ledger, plan.discovery_share.unwrap_or(0.0))?;
         }
         if let Some(schema) = declared.filter(|_| !columns.discovered) {
-            plan.prepare(schema)?;
+            plan.check_names(schema.columns().iter().map(Column::name))?;
+            // Bins that have yet to be found are far fewer than what they are found among.
+            if !schema.needs_discovery() {
+                plan.prepare(schema)?;
+            }
         }
         Ok(plan)
     }
@@ -204,7 +214,7 @@ impl FitPlan {
     }
 }
 
-/// A plan that nothing public stands against.
+/// A plan that passed every check that needs no rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedPlan {
     plan: FitPlan,
@@ -270,13 +280,17 @@ impl CheckedPlan {
     /// If the plan cannot be carried out on these columns, or one id may have more rows in the
     /// table than the plan is for: nothing is spent then.
     pub fn open(&self, joined: Joined, rng: &mut NoiseRng) -> Result<OpenFit<'_>, FitError> {
+        if joined.rows_per_id() > self.plan.rows_per_id {
+            return Err(FitError::RowsPerId {
+                table: joined.rows_per_id(),
+                plan: self.plan.rows_per_id,
+            });
+        }
         let mut ledger = self.ledger();
         let mut discovery = Rho::ZERO;
         if joined.needs_discovery() {
-            let names: Vec<&str> = joined.column_names().collect();
-            let workload = self.plan.workload.as_deref().unwrap_or_default();
-            check_names(workload, self.plan.target.as_deref(), &names).map_err(PlanError::from)?;
-            let share = self.discovery_share.unwrap_or(0.0);
+            self.check_names(joined.column_names())?;
+            let share = self.discovery_share.ok_or(PlanError::Undeclared)?;
             self.check_share(&largest_sizes(&joined), &ledger, share)?;
             let parts = ledger.total().split(&[share, 1.0 - share]);
             discovery = parts.map_err(PlanError::from)?[0];
@@ -314,7 +328,8 @@ impl CheckedPlan {
         self.open(joined, rng)?.fit(rng, progress)
     }
 
-    /// Fits a model to a table, spending all that remains of a ledger.
+    /// Fits a model to a table, wherever its rows are, spending all that remains of a ledger of the
+    /// caller's: one that [`ledger`](Self::ledger) opened, of which part may be spent.
     ///
     /// The model depends on the table only through what the ledger released, so that the guarantee
     /// is the ledger's: (epsilon, delta)-differential privacy when everything of one id is added or
@@ -329,7 +344,7 @@ impl CheckedPlan {
     /// If the plan cannot be carried out on the table's columns, the ledger has too little left to
     /// share out among them, or `progress` breaks. Whatever was spent before stays recorded and
     /// spent.
-    pub fn fit_with(
+    pub fn fit_with_ledger(
         &self,
         table: &dyn CountSource,
         prior: Option<&PublicPrior>,
@@ -357,10 +372,7 @@ impl CheckedPlan {
         ))
     }
 
-    fn prepare(
-        &self,
-        schema: &Schema,
-    ) -> Result<Box<dyn crate::mechanism::PreparedFit>, PlanError> {
+    fn prepare(&self, schema: &Schema) -> Result<Box<dyn PreparedFit>, PlanError> {
         let workload = match &self.plan.workload {
             Some(named) => Workload::new(named, schema)?,
             None => Workload::pairs(schema),
@@ -372,12 +384,22 @@ impl CheckedPlan {
         self.plan.options.mechanism().prepare(schema, &workload)
     }
 
+    fn check_names<'a>(&self, columns: impl Iterator<Item = &'a str>) -> Result<(), PlanError> {
+        let columns: Vec<&str> = columns.collect();
+        let workload = self.plan.workload.as_deref().unwrap_or_default();
+        Ok(check_names(
+            workload,
+            self.plan.target.as_deref(),
+            &columns,
+        )?)
+    }
+
     fn check_prior(&self, prior: &PublicPrior, schema: &Schema) -> Result<(), PlanError> {
         let method = self.method();
         if !method.takes_prior() {
             return Err(PlanError::TakesNoPrior {
                 method: method.name(),
-                others: Method::those(Method::takes_prior),
+                others: Method::names_where(Method::takes_prior),
             });
         }
         Ok(prior.check(schema)?)
@@ -429,7 +451,7 @@ impl OpenFit<'_> {
     /// Fits the model, and closes the ledger. The rows are overwritten.
     ///
     /// # Errors
-    /// As [`CheckedPlan::fit_with`].
+    /// As [`CheckedPlan::fit_with_ledger`].
     pub fn fit(
         mut self,
         rng: &mut NoiseRng,
@@ -437,6 +459,6 @@ impl OpenFit<'_> {
     ) -> Result<Model, FitError> {
         let (table, prior) = (&self.table, self.prior.as_ref());
         self.plan
-            .fit_with(table, prior, &mut self.ledger, rng, progress)
+            .fit_with_ledger(table, prior, &mut self.ledger, rng, progress)
     }
 }

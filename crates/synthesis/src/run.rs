@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use marginals::Clique;
 use privacy::{Ledger, NoiseRng, Rho};
-use tabular::{CountSource, Recoding, Schema};
+use tabular::{CountSource, Recoding, Schema, SourceError};
 
 use crate::fit_error::FitError;
 use crate::measured::Measured;
@@ -73,8 +73,23 @@ impl<'a> Run<'a> {
         cliques: &[Clique],
         recoding: Option<&Recoding>,
     ) -> Result<Vec<privacy::Counts>, FitError> {
-        let columns = cliques.iter().map(|clique| clique.attributes().to_vec());
-        Ok(self.table.count(&columns.collect::<Vec<_>>(), recoding)?)
+        let columns: Vec<Vec<usize>> = cliques
+            .iter()
+            .map(|clique| clique.attributes().to_vec())
+            .collect();
+        let counts = self.table.count(&columns, recoding)?;
+        // A source elsewhere may answer anything, and noise for other cells would be paid for.
+        let sizes = recoding.map_or_else(|| self.schema().sizes(), |it| it.sizes().to_vec());
+        let cells = |columns: &Vec<usize>| -> usize { columns.iter().map(|&c| sizes[c]).product() };
+        if !columns
+            .iter()
+            .map(cells)
+            .eq(counts.iter().map(privacy::Counts::len))
+        {
+            let message = "the answer has other tables or cells than were asked for";
+            return Err(SourceError(message.to_owned()).into());
+        }
+        Ok(counts)
     }
 
     pub(crate) fn at(

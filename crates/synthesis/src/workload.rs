@@ -162,7 +162,7 @@ impl NamedMarginal {
     /// Reads a list of marginals from YAML, of which JSON is a part.
     ///
     /// # Errors
-    /// If the text is no such list.
+    /// If the text is not such a list.
     pub fn list(text: &str) -> Result<Vec<NamedMarginal>, WorkloadError> {
         Ok(strict_yaml::from_str(text)?)
     }
@@ -290,7 +290,44 @@ impl Workload {
     }
 }
 
-/// Whether a table has the columns that workload and target name.
+/// Refuses what is wrong with a workload whatever the columns are: it is empty, a marginal is
+/// unusable or repeated, or the target is in none or all of them.
+pub(crate) fn check_marginals(
+    workload: &[NamedMarginal],
+    target: Option<&str>,
+) -> Result<(), WorkloadError> {
+    if workload.is_empty() {
+        return Err(WorkloadError::Empty);
+    }
+    let mut seen = HashSet::new();
+    for (marginal, position) in workload.iter().zip(1..) {
+        marginal.check(position)?;
+        let mut names: Vec<&str> = marginal.columns.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        if !seen.insert(names) {
+            let columns = quoted.join(" x ");
+            return Err(WorkloadError::RepeatedMarginal { position, columns });
+        }
+    }
+    let Some(target) = target else { return Ok(()) };
+    let has = |marginal: &NamedMarginal| marginal.columns.iter().any(|name| name == target);
+    let with = workload.iter().filter(|marginal| has(marginal)).count();
+    match with {
+        0 => Err(idle("no", target)),
+        all if all == workload.len() => Err(idle("every", target)),
+        _ => Ok(()),
+    }
+}
+
+fn idle(which: &'static str, target: &str) -> WorkloadError {
+    WorkloadError::IdleTarget {
+        which,
+        name: target.to_owned(),
+    }
+}
+
+/// Refuses a workload or a target that names columns which a table does not have.
 pub(crate) fn check_names(
     workload: &[NamedMarginal],
     target: Option<&str>,

@@ -99,6 +99,77 @@ fn a_workload_that_the_table_lacks_is_refused_before_anything_is_discovered() {
 }
 
 #[test]
+fn what_is_wrong_with_a_workload_whatever_the_columns_is_refused_without_any() {
+    let refusal = |plan: FitPlan| plan.check(KnownColumns::none()).unwrap_err().to_string();
+    let pair = || marginal(&["a", "b"]);
+    for (plan, sentence) in [
+        (
+            plan(Method::Grain).workload(Vec::new()),
+            "the workload lists no marginal; list at least one, or leave the workload out",
+        ),
+        (
+            plan(Method::Grain).workload(vec![pair(), marginal(&["b", "a"])]),
+            "marginal 2 of the workload, `a` x `b`, is listed before; give it once, with the \
+             weights added up",
+        ),
+        (
+            plan(Method::Grain)
+                .workload(vec![pair()])
+                .target("a".to_owned()),
+            "every marginal of the workload has the target `a`, so that it changes nothing; leave \
+             the target out, or list other marginals",
+        ),
+    ] {
+        assert_eq!(refusal(plan), sentence);
+    }
+}
+
+#[test]
+fn bins_that_have_yet_to_be_found_are_not_judged_by_what_they_are_found_among() {
+    let column = |name: &str| format!("{name}: {{number: {{min: 0, max: 1, bins: quantile}}}}\n");
+    let yaml: String = ["a", "b", "c", "d"].map(column).concat();
+    let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap()).unwrap();
+    let triple = plan(Method::Grain).workload(vec![marginal(&["a", "b", "c"])]);
+    assert!(triple.check(schema.clone()).is_ok());
+    assert!(plan(Method::Mwem).check(schema.clone()).is_ok());
+    let absent = plan(Method::Grain).workload(vec![marginal(&["a", "x"])]);
+    let refused = absent.check(schema).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "marginal 1 of the workload: there is no column `x`"
+    );
+}
+
+#[test]
+fn discovery_gets_its_share_and_the_fit_the_rest() {
+    let share = 0.25;
+    let plan = plan(Method::Grain).discovery_share(share);
+    let plan = plan.check(KnownColumns::none()).unwrap();
+    let open = plan.open(read(None), &mut testkit::noise(3)).unwrap();
+    let model = open.fit(&mut testkit::noise(4), &mut |_| ControlFlow::Continue(()));
+    let model = model.unwrap();
+    // The columns' own counts begin with the fit: what is before them was discovery.
+    let entries = model.ledger().entries();
+    let fit = entries
+        .iter()
+        .position(|entry| entry.label() == "a")
+        .unwrap();
+    let sum = |entries: &[privacy::Entry]| entries.iter().map(|it| it.rho().get()).sum::<f64>();
+    let (discovery, rest) = (sum(&entries[..fit]), sum(&entries[fit..]));
+    assert!(
+        (discovery / (discovery + rest) - share).abs() < 1e-6,
+        "{discovery} {rest}"
+    );
+}
+
+#[test]
+fn a_plan_for_declared_columns_does_not_discover() {
+    let plan = plan(Method::Grain).check(schema()).unwrap();
+    let refused = plan.open(read(None), &mut testkit::noise(1)).unwrap_err();
+    assert_eq!(refused, FitError::Plan(PlanError::Undeclared));
+}
+
+#[test]
 fn a_method_that_takes_no_prior_is_told_which_does() {
     let table = read(Some(&schema())).dangerous_into_coded();
     let digest = FileDigest::from_bytes([1; 48]);
@@ -151,6 +222,6 @@ fn a_table_of_more_rows_an_id_than_the_plan_is_for_is_not_fitted() {
     let sentence = refused.unwrap_err().to_string();
     assert_eq!(
         sentence,
-        "one id may have 2 rows in the table, and the ledger was opened for 1; open it for as many"
+        "one id may have 2 rows in the table, and the plan is for 1; make it for as many"
     );
 }

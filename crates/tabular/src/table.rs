@@ -165,4 +165,10 @@ impl Recoding {
     pub fn sizes(&self) -> &[usize] {
         &self.sizes
     }
+
+    /// For each column the code to count instead of each of its own.
+    #[must_use]
+    pub fn maps(&self) -> &[Vec<u32>] {
+        &self.maps
+    }
 }

@@ -104,7 +104,7 @@ fn alone(upload: Upload, agreement: &CheckedAgreement) -> anyhow::Result<Vec<Vec
     let table = Joined::single(upload).dangerous_into_coded();
     let options = MethodOptions::read(agreement.method(), agreement.params())?;
     let plan = FitPlan::new(options, agreement.epsilon(), agreement.delta());
-    let plan = plan.check(KnownColumns::from_data())?;
+    let plan = plan.check(KnownColumns::dangerous_from_data())?;
     let mut go_on = |_| ControlFlow::Continue(());
     let model = plan
         .open_coded(table)

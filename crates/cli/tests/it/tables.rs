@@ -616,3 +616,75 @@ fn a_budget_that_protects_nobody_is_refused_or_spelled_out() {
         .saying("warning: epsilon is 20, above 10")
         .saying("warning: delta is 0.001, above 0.0001");
 }
+
+#[test]
+fn no_output_takes_the_place_of_an_input_or_of_another_output() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    let base = ["synth", "people.csv", "--key", "id", "--epsilon", "1"];
+    let schema = ["--schema", "people.yaml"];
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    fs::hard_link(
+        folder.path().join("people.csv"),
+        folder.path().join("linked.csv"),
+    )
+    .unwrap();
+    let before = fs::read(folder.path().join("people.csv")).unwrap();
+    for (more, sentence) in [
+        (
+            "--output people.csv",
+            "--output cannot be people.csv: that is the table, which",
+        ),
+        ("--output ./sub/../people.csv", "that is the table"),
+        ("--output linked.csv", "that is the table"),
+        (
+            "--output out.csv --model people.yaml",
+            "--model cannot be people.yaml: that is the schema",
+        ),
+        (
+            "--output out.csv --report out.csv",
+            "--report cannot be out.csv: that is --output",
+        ),
+        (
+            "--output out.csv --model out.csv",
+            "that is --output, which would be lost",
+        ),
+        (
+            "--output sub",
+            "--output cannot be sub: it is a folder; name a file in it",
+        ),
+        (
+            "--output none/out.csv",
+            "there is no such folder; make it first",
+        ),
+        ("--output /dev/null", "it is no regular file"),
+    ] {
+        let more: Vec<&str> = more.split_whitespace().collect();
+        synclave(folder.path(), &[&base[..], &schema, &more].concat())
+            .exits(3)
+            .saying(sentence);
+        assert!(!folder.path().join("out.csv").exists(), "{sentence}");
+    }
+    assert_eq!(fs::read(folder.path().join("people.csv")).unwrap(), before);
+    let model = ["--output", "out.csv", "--model", "people.model"];
+    synclave(folder.path(), &[&base[..], &schema, &model].concat()).exits(0);
+    let onto_itself = ["sample", "people.model", "--output", "people.model"];
+    synclave(folder.path(), &onto_itself)
+        .exits(3)
+        .saying("that is the model, which would be lost");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_a_link_stays_one() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    fs::write(folder.path().join("real.csv"), "before").unwrap();
+    std::os::unix::fs::symlink("real.csv", folder.path().join("link.csv")).unwrap();
+    let arguments = "synth people.csv --key id --epsilon 1 --schema people.yaml --output link.csv";
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    synclave(folder.path(), &arguments).exits(0);
+    let link = fs::symlink_metadata(folder.path().join("link.csv")).unwrap();
+    assert!(link.file_type().is_symlink());
+    assert!(fs::metadata(folder.path().join("real.csv")).unwrap().len() > 1000);
+}

@@ -39,6 +39,6 @@ pub(crate) fn fit_from(
     if !workload.is_empty() {
         plan = plan.workload(workload.to_vec());
     }
-    let plan = plan.check(KnownColumns::from_data())?;
-    plan.fit_with(table, prior, ledger, rng, progress)
+    let plan = plan.check(KnownColumns::dangerous_from_data())?;
+    plan.fit_with_ledger(table, prior, ledger, rng, progress)
 }
