@@ -46,8 +46,7 @@ pub enum PolicyError {
     /// A user's name that could not be used as a prefix of columns.
     #[error(
         "line {line}: the user name `{name}` must be 1 to {MAX_NAME} letters, digits, `_`, `-` or \
-         `.` (ASCII), begin with a letter or digit, \
-         and be neither `mine` nor `theirs`"
+         `.` (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
     )]
     UserName {
         /// Where.

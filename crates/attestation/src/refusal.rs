@@ -56,8 +56,7 @@ pub enum Refusal {
     /// A certificate of the chain was not valid yet at the time of checking.
     #[error(
         "the evidence's {certificate} certificate is not valid before {not_before}; it was checked \
-         at {at}: \
-         is the clock of this machine right?"
+         at {at}: is the clock of this machine right?"
     )]
     NotYetValid {
         /// Which certificate.
@@ -101,8 +100,7 @@ pub enum Refusal {
     /// Made later than now.
     #[error(
         "the evidence comes from the future: made at {made}, {seconds} s after it was checked; at \
-         most 300 s \
-         are allowed: is the clock of this machine right?"
+         most 300 s are allowed: is the clock of this machine right?"
     )]
     FromTheFuture {
         /// When it says it was made.

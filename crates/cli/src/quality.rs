@@ -72,8 +72,7 @@ fn tell_errors(errors: &ErrorReport, printer: Printer) {
         printer.say(format_args!(
             "errors of {} marginals of the columns as coded, as shares of the estimated rows: half \
              have a bound of {:.3} or less, and the largest bound is {largest:.3}; each holds with \
-             95 % \
-             confidence by itself",
+             95 % confidence by itself",
             bounds.len(),
             bounds[(bounds.len() - 1) / 2],
         ));

@@ -72,8 +72,7 @@ impl Wanted {
             Some(_) => "the receipt holds",
             None => {
                 "the receipt is what some enclave vouches for; WHICH program that was is not \
-                 compared \
-                 (name its measurements with --measurements)"
+                 compared (name its measurements with --measurements)"
             }
         }
     }

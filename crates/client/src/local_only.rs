@@ -159,8 +159,7 @@ fn check_program(headers: &HeaderMap, endpoint: Endpoint, port: u16) -> Result<(
         "confirm-by-visit",
         format!(
             "A browser's visit, link or preview must not change the room, so by GET only curl and \
-             Python can do this. Send a POST: curl -X POST \
-             http://localhost:{port}{}",
+             Python can do this. Send a POST: curl -X POST http://localhost:{port}{}",
             endpoint.path()
         ),
     ))

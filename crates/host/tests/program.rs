@@ -98,8 +98,7 @@ fn what_cannot_work_ends_with_a_code_and_a_sentence() {
             "`nitro-cli` is not installed",
         ),
         (
-            "--listen 127.0.0.1:0 --enclave unix:none --room room --run no-such-emulator \
-             --now"
+            "--listen 127.0.0.1:0 --enclave unix:none --room room --run no-such-emulator --now"
                 .to_owned(),
             7,
             "`no-such-emulator` cannot be started",

@@ -174,8 +174,7 @@ fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> 
         return Err(value(
             key,
             "the key must be the name of a column: 1 to 256 bytes, no spaces around them, no \
-             control \
-             or invisible characters",
+             control or invisible characters",
         ));
     }
     Ok(name.to_owned())

@@ -251,8 +251,7 @@ impl State {
 /// What whoever asks something of an expired room is told.
 pub(crate) fn expired() -> Problem {
     let detail = "The parties did nothing for longer than the agreement's expires_after, so what \
-        was uploaded is overwritten and this room is \
-        closed; open a new one.";
+        was uploaded is overwritten and this room is closed; open a new one.";
     Problem::new(Code::Expired, detail)
 }
 

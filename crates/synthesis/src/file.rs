@@ -24,10 +24,8 @@ pub enum ModelFileError {
     /// It was written by an older program, which did not say where the columns' domain came from.
     #[error(
         "the model is of format {found}, which does not say whether its columns were taken from \
-         the \
-         data, and this program reads formats {OLDEST} to {VERSION}: fit it again, or use the \
-         program \
-         that made it"
+         the data, and this program reads formats {OLDEST} to {VERSION}: fit it again, or use the \
+         program that made it"
     )]
     Older {
         /// Its format.
@@ -36,8 +34,7 @@ pub enum ModelFileError {
     /// It was written by a newer program.
     #[error(
         "the model is of format {found}, and this program reads formats {OLDEST} to {VERSION}: use \
-         a \
-         newer program"
+         a newer program"
     )]
     Newer {
         /// Its format.
@@ -325,8 +322,7 @@ mod tests {
             refusal(&bytes),
             "the model is of format 1, which does not say whether its columns were taken from the \
              data, and this program reads formats 2 to 3: fit it again, or use the program that \
-             made \
-             it"
+             made it"
         );
     }
 

@@ -49,8 +49,7 @@ pub enum PlanError {
     /// The method measures the same whatever workload and target are.
     #[error(
         "{method} takes no workload or target: it measures the same whatever they are; use \
-         {others}, \
-         or leave them out"
+         {others}, or leave them out"
     )]
     TakesNoWorkload {
         /// The method.

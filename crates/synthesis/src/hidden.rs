@@ -175,8 +175,7 @@ pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String>
         sentences.push(format!(
             "the noise in the counts of {} of {} columns ({}) adds up to more than there are rows, \
              so that what the model says of them may be mostly noise; raise epsilon, or declare \
-             fewer \
-             columns, categories and bins",
+             fewer columns, categories and bins",
             drowned.len(),
             columns.len(),
             listed(&drowned)

@@ -520,8 +520,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "marginal 1 of the workload, `a` x `b`, has 1099511627776 cells, and at most 134217728 \
-             fit into memory; \
-             name fewer columns, or declare fewer categories or bins"
+             fit into memory; name fewer columns, or declare fewer categories or bins"
         );
     }
 

@@ -303,9 +303,8 @@ fn what_cannot_be_done_is_refused_before_anything_is_spent() {
     assert_eq!(
         refusal(Method::Aim, json!({}), &wide, 1.0),
         "AIM counts all marginals that it may choose from, which have 364028000 cells together, \
-         and at most 134217728 fit into \
-         memory: give a workload of fewer or smaller marginals, declare fewer categories or bins, \
-         or use MST"
+         and at most 134217728 fit into memory: give a workload of fewer or smaller marginals, \
+         declare fewer categories or bins, or use MST"
     );
     assert_eq!(
         refusal(Method::Mwem, json!({"max_model_mb": 1}), &wide, 1.0),

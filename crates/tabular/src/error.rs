@@ -147,8 +147,7 @@ pub enum TableError {
     /// A small file that stands for a very long table.
     #[error(
         "unpacked the table takes more than {limit} bytes, the most for a file of its length; \
-         write \
-         it as CSV, or leave out columns with long texts, or rows"
+         write it as CSV, or leave out columns with long texts, or rows"
     )]
     TooMuchUnpacked {
         /// The limit, in bytes.

@@ -522,8 +522,7 @@ fn warnings_of_texts(column: &RawColumn) -> Vec<String> {
     if formulas > 0 {
         warnings.push(format!(
             "column `{name}`: a spreadsheet may take {} for formulas, which begin with `=`, `+`, \
-             `-` \
-             or `@`; ask for samples that are safe in one",
+             `-` or `@`; ask for samples that are safe in one",
             values(formulas)
         ));
     }

@@ -216,8 +216,7 @@ fn bounds_that_allow_a_join_of_too_many_rows_are_refused() {
         most(&[(20_000_000, 100), (20_000_000, 100)]),
         Err(
             "with these bounds the joined table could have 2000000000 rows, which are more than \
-             the 268435456 that are allowed; \
-             lower max_rows_per_id or max_rows"
+             the 268435456 that are allowed; lower max_rows_per_id or max_rows"
                 .to_owned()
         )
     );

@@ -73,8 +73,7 @@ mod tests {
     #[test]
     fn commands_are_those_below_their_heading() {
         let help = "Usage: x\n\nCommands:\n  keygen  Make\n          a pair\n  verify-receipt  \
-                    Check\n  \
-                    help  Print\n\nOptions:\n  --json\n";
+                    Check\n  help  Print\n\nOptions:\n  --json\n";
         assert_eq!(commands_in(help), ["keygen", "verify-receipt"]);
         assert!(commands_in("Options:\n  --json\n").is_empty());
     }

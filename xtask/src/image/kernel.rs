@@ -139,8 +139,7 @@ fn config_beside(kernel: &Path, release: &str) -> anyhow::Result<PathBuf> {
         Some(path) => Ok(path),
         None => bail!(
             "whether {} has what the enclave needs cannot be told without its configuration: there \
-             is none beside it ({}); \
-             name it with --kernel-config",
+             is none beside it ({}); name it with --kernel-config",
             kernel.display(),
             names.join(", ")
         ),

@@ -59,8 +59,7 @@ pub(super) fn build(root: &Path) -> anyhow::Result<Vec<u8>> {
     ensure!(
         status.success(),
         "{PROGRAM} could not be built. It needs Rust's target {TARGET} and a C compiler for it \
-         (Debian's \
-         musl-tools); `scripts/install-tools` installs both"
+         (Debian's musl-tools); `scripts/install-tools` installs both"
     );
     read(&target.join(TARGET).join("image").join(PROGRAM))
 }

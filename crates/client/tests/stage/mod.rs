@@ -102,11 +102,10 @@ pub(crate) fn service_yaml(alice: &NewKey, bob: &NewKey) -> String {
     .collect();
     format!(
         "auth:\n- auth_name: default\n  auth_type: signed_headers\npaths:\n{paths}roles:\n- \
-         role_name: data_provider\n  role_auth: default\n  \
-         role_cardinality: 2\n  role_description: uploads and downloads\ntraffic:\n  inbound:\n  - \
-         name: main_io\n    port: 443\n    type: tcp\n  \
-         outbound: []\nusers:\n  data_provider:\n  - user_name: Alice\n    public_key: {}\n  - \
-         user_name: Bob\n    public_key: {}\n",
+         role_name: data_provider\n  role_auth: default\n  role_cardinality: 2\n  \
+         role_description: uploads and downloads\ntraffic:\n  inbound:\n  - name: main_io\n    \
+         port: 443\n    type: tcp\n  outbound: []\nusers:\n  data_provider:\n  - user_name: \
+         Alice\n    public_key: {}\n  - user_name: Bob\n    public_key: {}\n",
         alice.key.public_text(),
         bob.key.public_text(),
     )

@@ -321,8 +321,7 @@ fn a_ledger_spent_in_full_guarantees_what_it_promised() {
     assert_eq!(
         promised.sentence(),
         "Adding or removing everything about one id multiplies the probability of any outcome by \
-         at \
-         most e^1, give or take 1e-9 (epsilon 1, delta 1e-9)."
+         at most e^1, give or take 1e-9 (epsilon 1, delta 1e-9)."
     );
 }
 

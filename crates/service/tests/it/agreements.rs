@@ -395,8 +395,7 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "epsilon: 3\nlimits:\n  max_party_memory_bytes: 33554431",
         expect![
             "runtime.yaml: line 4: max_party_memory_bytes is 33554431, which holds no table of \
-             use: \
-             give 33554432 (32 MiB) at least, or leave it out for an even share"
+             use: give 33554432 (32 MiB) at least, or leave it out for an even share"
         ],
     );
     check(
