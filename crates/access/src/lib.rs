@@ -5,6 +5,14 @@
 //! nothing else can make.
 //!
 //! The crate is pure: it reads no file, no clock and no environment.
+//!
+//! ```
+//! use access::ServicePolicy;
+//!
+//! // What is wrong is told with what to do.
+//! let refused = ServicePolicy::from_yaml(b"users: {}").unwrap_err();
+//! assert!(refused.to_string().contains("auth"), "{refused}");
+//! ```
 #![forbid(unsafe_code)]
 
 mod der;

@@ -13,6 +13,16 @@
 //! (aws-nitro-enclaves-image-format, `src/defs/mod.rs`) and by QEMU's reader (`hw/core/eif.c`).
 //! Where those two could see different images in one file (AWS's reads section after section,
 //! QEMU's follows the table) [`Image::parse`] refuses the file.
+//!
+//! ```
+//! use image::Pcrs;
+//!
+//! let (kernel, command_line, init) = (b"a kernel", "console=ttyS0", b"a ramdisk");
+//! let built = Pcrs::measure(kernel, command_line, &[init]);
+//! let changed = Pcrs::measure(kernel, "console=ttyS0 debug", &[init]);
+//! assert_ne!(built.pcr0(), changed.pcr0());
+//! assert_eq!(built.pcr2(), changed.pcr2(), "which is of the ramdisks after the first alone");
+//! ```
 #![forbid(unsafe_code)]
 
 mod archive;

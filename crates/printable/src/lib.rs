@@ -20,6 +20,15 @@
 //! - one variation selector after what it varies: an emoji, a Han character, a Mongolian letter.
 //!
 //! Letters that merely look alike (Latin and Cyrillic `a`) are all shown: every script is welcome.
+//!
+//! ```
+//! use printable::{escaped, first_hidden};
+//!
+//! let name = "Zoe\u{202e}exe";
+//! assert_eq!(first_hidden(name).map(|hidden| hidden.character), Some('\u{202e}'));
+//! assert_eq!(escaped(name), r"Zoe\u{202e}exe");
+//! assert_eq!(escaped("naïve, 東京"), "naïve, 東京");
+//! ```
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;

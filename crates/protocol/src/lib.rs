@@ -2,6 +2,16 @@
 //!
 //! Everything here is either a plain record of a reply or a name (a hash) that both sides compute
 //! for themselves; [`read_file`] is how all programs read the files that people give them.
+//!
+//! ```
+//! use protocol::Agreement;
+//!
+//! let agreement = Agreement::new("users: ..\n", "epsilon: 1\n")?;
+//! // Its name is a hash of the two files as they are: a comment more is another agreement.
+//! let other = Agreement::new("users: ..\n", "epsilon: 1 # each\n")?;
+//! assert_ne!(agreement.sha384(), other.sha384());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod agreement;

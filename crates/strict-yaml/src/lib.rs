@@ -22,6 +22,20 @@
 //! here.
 //!
 //! The crate is pure: it reads no file, no clock and no environment.
+//!
+//! ```
+//! #[derive(Debug, serde::Deserialize)]
+//! struct Budget {
+//!     epsilon: f64,
+//! }
+//!
+//! let budget: Budget = strict_yaml::from_str("epsilon: 1.5").unwrap();
+//! assert_eq!(budget.epsilon, 1.5);
+//!
+//! // Octal to some readers, and decimal to others.
+//! let refused = strict_yaml::from_str::<Budget>("epsilon: 010").unwrap_err();
+//! assert!(refused.to_string().starts_with("line 1: "));
+//! ```
 #![forbid(unsafe_code)]
 
 mod ambiguity;

@@ -23,6 +23,23 @@
 //! counting take depends on the data. What is said about an upload ([`TableError`],
 //! [`Upload::warnings`], [`Upload::rows`]) is for its owner alone. Functions whose names begin with
 //! `dangerous` keep nothing private.
+//!
+//! # Example
+//!
+//! ```
+//! use tabular::{Declaration, Joined, Schema};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let declaration = "age: {integer: {min: 0, max: 99, bins: 10}}\nsmokes: {boolean: true}\n";
+//! let schema = Schema::new(Declaration::from_yaml(declaration)?)?;
+//! assert_eq!(schema.sizes(), [10, 2]);
+//!
+//! let csv = "age,smokes\n34,yes\n71,no\n";
+//! let table = Joined::from_csv(csv.as_bytes(), Some(&schema))?;
+//! assert!(!table.needs_discovery(), "all columns are declared");
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 mod account;
