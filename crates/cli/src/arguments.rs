@@ -288,14 +288,17 @@ pub(crate) struct VerifyReceiptOptions {
 /// `private_to_you`), and whether it refuses it, is protected by no budget: keep it to yourself.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  synclave synth people.csv --epsilon 1 --output synthetic.csv
-  synclave synth people.csv --epsilon 1 --schema people.yaml --model people.model --output \
-  synthetic.csv
-  synclave synth people.csv --epsilon 1 --schema people.yaml --output synthetic.csv \\
-    --public census.csv --public-of-other-people
+  synclave synth people.csv --epsilon 1 --key id --model people.model \\
+      --output synthetic.csv
+  synclave synth people.csv --epsilon 1 --key id --model people.model \\
+      --schema people.yaml --output synthetic.csv
+  synclave synth people.csv --epsilon 1 --key id --model people.model \\
+      --schema people.yaml --output synthetic.csv \\
+      --public census.csv --public-of-other-people
 
-Every run spends its --epsilon anew, and runs on one table add up: two with --epsilon 1 guarantee
-epsilon 2 together. To get more rows at no cost, keep the --model and use `synclave sample`.")]
+Every run spends its --epsilon anew, and runs on one table add up: two with --epsilon 1
+guarantee epsilon 2 together. To get more rows at no cost, keep the --model and use
+`synclave sample`.")]
 pub(crate) struct SynthOptions {
     /// The table: CSV, or Parquet by its ending; one row a person
     #[arg(value_name = "DATA")]
@@ -412,18 +415,17 @@ fn parameter(text: &str) -> Result<(String, Value), String> {
 #[command(after_help = "\
 Examples:
   synclave sample people.model --rows 100000 --output more.csv
-  synclave sample people.model --rows 1000 --where 'age in 30..40 and value = good' --output \
-  some.csv
+  synclave sample people.model --rows 1000 --where 'age in 30..40 and value = good' \\
+      --output some.csv
 
 A test is a column and one of:
   = v   != v   < v   <= v   > v   >= v
   in v..w          from v to w, both included
   in [v, w]        any of these values
   is missing       is not missing
-Names and values with spaces or signs go in quotes. Several tests of one column must all hold. A \
-missing value satisfies
-`is missing` alone. Rows are drawn from the model given the condition, not drawn and thrown away: \
-rare conditions cost no more.")]
+Names and values with spaces or signs go in quotes. Several tests of one column must all
+hold. A missing value satisfies `is missing` alone. Rows are drawn from the model given
+the condition, not drawn and thrown away: rare conditions cost no more.")]
 pub(crate) struct SampleOptions {
     /// The model, as `synth --model` or /model gave it
     #[arg(value_name = "MODEL")]
@@ -478,8 +480,8 @@ pub(crate) struct EvaluateOptions {
 
 /// Print completions for a shell
 #[derive(Args)]
-#[command(after_help = "Example: synclave completions bash > \
-                  ~/.local/share/bash-completion/completions/synclave")]
+#[command(after_help = "Example:
+  synclave completions bash > ~/.local/share/bash-completion/completions/synclave")]
 pub(crate) struct CompletionsOptions {
     /// The shell
     #[arg(value_enum)]

@@ -48,8 +48,8 @@ pub(crate) enum Exit {
 pub(crate) const HELP_OF_CONNECT: &str = "\
 Example:
   synclave connect --url https://room.example.org --port 443 --lport 3030 \\
-      --private-key keys/alice_private.der --public-key keys/alice_public.der --measurements \
-      measurements.json
+      --private-key keys/alice_private.der --public-key keys/alice_public.der \\
+      --measurements measurements.json
 
 Exit codes (nothing of yours was sent in any of these cases):
   10  the enclave cannot be reached
@@ -66,7 +66,9 @@ Exit codes (nothing of yours was sent in any of these cases):
   31  the evidence is about another key   32  about another challenge (a replay)
   33  about another connection (a relay)  34  about another agreement
   35  about another room                  36  you did not accept the agreement
-  40  the local port is in use             3  a key or measurements file cannot be used
+  40  the local port is in use
+   3  an option, or a key or measurements file, cannot be used; or --agreement is not
+      given and nobody is there to accept the agreement
    1  anything else, such as a connection that was lost";
 
 impl Exit {

@@ -18,10 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// it is told to, and leaves nothing behind.
 #[derive(Parser)]
 #[command(name = "synclave-emulator", version)]
-#[command(
-    after_help = "Example: synclave-emulator --eif synclave.eif --vsock enclave.sock --root-out \
-                  root.pem --lie stale"
-)]
+#[command(after_help = "Example:
+  synclave-emulator --eif synclave.eif --vsock enclave.sock --root-out root.pem \\
+      --lie stale")]
 struct Options {
     /// The enclave image
     #[arg(long, value_name = "FILE")]

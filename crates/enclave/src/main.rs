@@ -27,10 +27,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// it is for trying things out.
 #[derive(Parser)]
 #[command(name = "synclave-enclave", version)]
-#[command(
-    after_help = "Example: synclave-enclave --simulated --room room --listen 127.0.0.1:7000 \
-                  --root-out root.pem --measurements-out measurements.json"
-)]
+#[command(after_help = "Example:
+  synclave-enclave --simulated --room room --listen 127.0.0.1:7000 \\
+      --root-out root.pem --measurements-out measurements.json")]
 struct Options {
     /// Make evidence in this process, under a root of its own
     #[arg(long)]

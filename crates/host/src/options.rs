@@ -24,9 +24,10 @@ use host::{ClientAddress, EnclaveAddress, Launch, Limits, NitroOptions, RelayLim
 )]
 #[command(group = ArgGroup::new("source").args(["enclave", "nitro"]).required(true))]
 #[command(after_help = "Examples:
-  synclave-host --nitro synclave.eif --cpus 2 --memory 4096 --room room --listen 0.0.0.0:443
-  synclave-host --enclave unix:/run/enclave.sock --room room --listen-websocket 127.0.0.1:8080 \
-  --forwarded-for \\
+  synclave-host --nitro synclave.eif --cpus 2 --memory 4096 --room room \\
+      --listen 0.0.0.0:443
+  synclave-host --enclave unix:/run/enclave.sock --room room \\
+      --listen-websocket 127.0.0.1:8080 --forwarded-for \\
       --run synclave-emulator --eif synclave.eif --vsock /run/enclave.sock
 
 Exit codes:
