@@ -4,7 +4,9 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use anyhow::Context;
-use privacy::{Delta, DomainSource, Epsilon, NoiseRng, UnsafeBudget, budget_warnings};
+use privacy::{
+    Delta, DomainSource, Epsilon, LedgerRecord, NoiseRng, UnsafeBudget, budget_warnings,
+};
 use protocol::{BoundedFile, read_text_file};
 use serde_json::{Map, Value, json};
 use synthesis::{
@@ -17,6 +19,7 @@ use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
+use crate::public_data::PublicData;
 use crate::{interrupt, model_file, public_data, quality, receipt, table_file, whole_file};
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
@@ -45,20 +48,10 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     }
     let mut rng = NoiseRng::from_os()?;
     let (mut open, notes) = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
-    if public.is_none() {
-        public = public_data::read(options, open.table().schema(), printer)?;
-    }
-    if let Some(public) = public {
-        let prior = public.for_fit_of(open.table())?;
-        open = open.starting_from(prior)?;
-    }
-    let mut stages = Stages::new(printer)?;
-    let fitted = open.fit(&mut rng, &mut |progress| {
-        stages.show(progress);
-        ControlFlow::Continue(())
-    });
-    stages.end();
-    let model = fitted.map_err(|error| unfitted(options, error))?;
+    let fitted = fit(options, &mut open, public, &mut rng, printer);
+    let model = fitted.inspect_err(|_| tell_lost(&open.spent(), printer))?;
+    // The rows are overwritten.
+    drop(open);
     let domain = receipt::domain(model.ledger());
     let rows = rows(options.rows, model.noisy_rows(), printer);
     let samples = model.sample(rows, options.seed);
@@ -232,6 +225,41 @@ fn open<'a>(
         ));
     }
     Ok((open, notes))
+}
+
+/// Fits while a person watches.
+fn fit(
+    options: &SynthOptions,
+    open: &mut OpenFit<'_>,
+    mut public: Option<PublicData>,
+    rng: &mut NoiseRng,
+    printer: Printer,
+) -> anyhow::Result<Model> {
+    if public.is_none() {
+        public = public_data::read(options, open.table().schema(), printer)?;
+    }
+    if let Some(public) = public {
+        let prior = public.for_fit_of(open.table())?;
+        open.start_from(prior)?;
+    }
+    let mut stages = Stages::new(printer)?;
+    let fitted = open.fit(rng, &mut |progress| {
+        stages.show(progress);
+        ControlFlow::Continue(())
+    });
+    stages.end();
+    fitted.map_err(|error| unfitted(options, error))
+}
+
+/// Tells what a failed fit has spent all the same: what it said of the columns counts.
+fn tell_lost(spent: &LedgerRecord, printer: Printer) {
+    if spent.entries().is_empty() {
+        return;
+    }
+    printer.warn("there is no model, but part of the budget is spent; runs on one table add up");
+    for line in receipt::ledger_lines(spent) {
+        printer.warn(line);
+    }
 }
 
 fn tell_guarantee(options: &SynthOptions, model: &Model, printer: Printer) {

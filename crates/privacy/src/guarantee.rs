@@ -104,20 +104,18 @@ impl Guarantee {
     }
 }
 
-/// For how many rows of an id a guarantee holds, as its sentence says; it need not say so where
-/// everything that counts was made for one row.
+/// For how many rows of an id a guarantee holds, as its sentence says; that of one fit alone need
+/// not say so where it is one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct StatedRows(Option<NonZeroU32>);
 
 impl StatedRows {
-    /// Two guarantees together hold for as many rows as the lesser of them. Where they differ that
-    /// is said even of one row: a reader who knows that an id may have more would not expect it.
+    /// Two guarantees together hold for as many rows as the lesser of them. That is said even of
+    /// one row: nothing tells whether the other fit had a key, and without one each of its rows
+    /// counted as an id.
     pub(crate) fn and(self, other: Self) -> Self {
         let rows = |it: Self| it.0.unwrap_or(NonZeroU32::MIN);
-        match self == other {
-            true => self,
-            false => Self(Some(rows(self).min(rows(other)))),
-        }
+        Self(Some(rows(self).min(rows(other))))
     }
 }
 

@@ -69,9 +69,14 @@ pub enum Event {
 pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// From now on panics in this process are told as [`Event::Panicked`] and in no other way: the
-/// message that Rust would print can hold anything, a value of a table included.
+/// message that Rust would print can hold anything, a value of a table included. Those of a file's
+/// decoder are told to the file's owner only.
 pub fn tell_panics_as_events(events: Events) {
     std::panic::set_hook(Box::new(move |panic| {
+        // It ends in a refusal, and why an upload was refused is not for the log.
+        if tabular::is_decoding() {
+            return;
+        }
         let (file, line) = panic
             .location()
             .map_or(("unknown", 0), |place| (place.file(), place.line()));

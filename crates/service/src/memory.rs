@@ -46,6 +46,7 @@ impl MemoryShares {
     pub fn new(agreement: &CheckedAgreement, memory: u64) -> Result<Self, TooLittleMemory> {
         let parties = agreement.parties().len() as u64;
         let reserve = RESERVE + memory / RESERVED_PART;
+        let reserve = reserve.saturating_add(agreement.plan().memory());
         let even = memory.saturating_sub(reserve) / parties;
         let agreed = agreement.limits().max_party_memory_bytes;
         let party = agreed.unwrap_or(even.max(LEAST_PARTY_BYTES));
@@ -95,6 +96,27 @@ mod tests {
         let shares = shares("", 1 << 30).unwrap();
         assert_eq!(shares.party_bytes(), ((1 << 30) - (320 << 20)) / 2);
         assert_eq!(shares.table_bytes(), shares.party_bytes() / 2);
+    }
+
+    #[test]
+    fn what_the_method_counts_at_once_is_kept_back_too() {
+        let of = |runtime: &str| {
+            let agreement = Agreement::new(two_parties(), runtime).unwrap();
+            let agreement = CheckedAgreement::parse(agreement).unwrap();
+            MemoryShares::new(&agreement, 4 << 30)
+                .unwrap()
+                .party_bytes()
+        };
+        let aim = "method: AIM\nepsilon: 1\nparty_names: [A, B]\n";
+        let small = "columns: {A: {a: {categories: [x, y]}}, B: {b: {categories: [x, y]}}}\n";
+        let (mst, unknown) = (of(&aim.replace("AIM", "MST")), of(aim));
+        let declared = of(&format!("{aim}{small}"));
+        // Each of the two parties gives half of 2^27 counts of 4 bytes, and of a model of 80 MiB.
+        assert_eq!(mst - unknown, ((512 + 3 * 80) / 2) << 20);
+        assert!(
+            mst > declared && declared - unknown > 255 << 20,
+            "{declared}"
+        );
     }
 
     #[test]

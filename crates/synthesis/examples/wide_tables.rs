@@ -77,7 +77,7 @@ fn measure(
     let started = cpu_seconds()?;
     let (hasher, limits) = (KeyHasher::new([0; 16]), Limits::default());
     let upload = read_csv(csv.as_bytes(), None, schema.as_ref(), &hasher, &limits)?;
-    let open = plan.open(Joined::single(upload), &mut rng)?;
+    let mut open = plan.open(Joined::single(upload), &mut rng)?;
     let read = cpu_seconds()?;
     let model = open.fit(&mut rng, &mut |_| ControlFlow::Continue(()))?;
     let fitted = cpu_seconds()?;

@@ -24,7 +24,7 @@ use crate::fitted::Fitted;
 use crate::mechanism::{Mechanism, PreparedFit};
 use crate::parameters::ParameterError;
 use crate::prior::PublicPrior;
-use crate::rounds::{RoundOptions, RoundsError, check_cells};
+use crate::rounds::{RoundOptions, RoundsError, counted_cells};
 use crate::run::Run;
 use crate::workload::Workload;
 
@@ -60,6 +60,10 @@ impl Mechanism for AimOptions {
         self.0.check(NAME)
     }
 
+    fn most_memory(&self) -> u64 {
+        self.0.most_memory()
+    }
+
     /// A tenth of a round selects.
     fn parts(&self, sizes: &[usize]) -> f64 {
         10.0 * f64::from(rounds(self.0, sizes.len()))
@@ -82,11 +86,13 @@ impl Mechanism for AimOptions {
             .into());
         }
         let candidates = closure(workload, schema, self.0.max_model_cells())?;
-        check_cells(NAME, candidates.iter().map(|(clique, _)| clique), schema)?;
+        let cliques = candidates.iter().map(|(clique, _)| clique);
+        let counted_cells = counted_cells(NAME, cliques, schema)?;
         Ok(Box::new(Aim {
             options: self.0,
             rounds,
             candidates,
+            counted_cells,
         }))
     }
 }
@@ -104,9 +110,14 @@ struct Aim {
     /// The workload's marginals and all of their parts, with their weights; every column is among
     /// them.
     candidates: Vec<(Clique, f64)>,
+    counted_cells: u128,
 }
 
 impl PreparedFit for Aim {
+    fn memory(&self) -> u64 {
+        self.options.memory(self.counted_cells)
+    }
+
     fn fit(
         self: Box<Self>,
         run: &mut Run<'_>,

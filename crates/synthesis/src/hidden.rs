@@ -50,10 +50,13 @@ impl RowCount {
         /// Below so many, a number could be noise.
         const CLEAR: f64 = 5.0;
         let (noisy, sigma) = noisy_total(model);
+        let estimate = model.noisy_rows();
+        let [low, high] = between(noisy, sigma);
         RowCount {
-            estimate: model.noisy_rows(),
+            estimate,
             sigma,
-            between: between(noisy, sigma),
+            // An estimate that is raised to what noise alone would show lies within as well.
+            between: [low.min(estimate), high.max(estimate)],
             mostly_noise: noisy < CLEAR * sigma,
         }
     }

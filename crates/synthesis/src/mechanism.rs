@@ -34,6 +34,12 @@ pub(crate) trait Mechanism: Debug + Send + Sync {
     /// Into how many parts as small as the smallest the whole budget goes, or a few more.
     fn parts(&self, sizes: &[usize]) -> f64;
 
+    /// Bytes that a fit may hold at once, whatever the columns, where that is more than any method
+    /// takes: counts of all that it may choose from, and the model.
+    fn most_memory(&self) -> u64 {
+        0
+    }
+
     /// All that can be decided before anything is spent.
     fn prepare(
         &self,
@@ -44,6 +50,11 @@ pub(crate) trait Mechanism: Debug + Send + Sync {
 
 /// A method that knows what it is to fit.
 pub(crate) trait PreparedFit {
+    /// [`Mechanism::most_memory`], for the columns at hand.
+    fn memory(&self) -> u64 {
+        0
+    }
+
     /// Spends all that remains of the run's ledger. A prior is given only where the method takes
     /// one.
     fn fit(

@@ -19,7 +19,7 @@ use crate::fitted::Fitted;
 use crate::mechanism::{Mechanism, PreparedFit};
 use crate::parameters::ParameterError;
 use crate::prior::PublicPrior;
-use crate::rounds::{RoundOptions, RoundsError, check_cells};
+use crate::rounds::{RoundOptions, RoundsError, counted_cells};
 use crate::run::Run;
 use crate::workload::Workload;
 
@@ -57,6 +57,10 @@ impl Mechanism for MwemOptions {
         self.0.check(NAME)
     }
 
+    fn most_memory(&self) -> u64 {
+        self.0.most_memory()
+    }
+
     /// A tenth of a round selects.
     fn parts(&self, sizes: &[usize]) -> f64 {
         10.0 * f64::from(rounds(self.0, sizes.len()))
@@ -67,7 +71,8 @@ impl Mechanism for MwemOptions {
         schema: &Schema,
         workload: &Workload,
     ) -> Result<Box<dyn PreparedFit>, PlanError> {
-        let plan = Mwem {
+        let mut plan = Mwem {
+            counted_cells: 0,
             rounds: rounds(self.0, schema.columns().len()),
             options: self.0,
             candidates: workload.marginals().to_vec(),
@@ -87,7 +92,7 @@ impl Mechanism for MwemOptions {
             .into());
         }
         let candidates = plan.candidates.iter().map(|(clique, _)| clique);
-        check_cells(NAME, candidates, schema)?;
+        plan.counted_cells = counted_cells(NAME, candidates, schema)?;
         Ok(Box::new(plan))
     }
 }
@@ -102,6 +107,7 @@ struct Mwem {
     options: RoundOptions,
     rounds: u32,
     candidates: Vec<(Clique, f64)>,
+    counted_cells: u128,
 }
 
 impl Mwem {
@@ -112,6 +118,10 @@ impl Mwem {
 }
 
 impl PreparedFit for Mwem {
+    fn memory(&self) -> u64 {
+        self.options.memory(self.counted_cells)
+    }
+
     fn fit(
         self: Box<Self>,
         run: &mut Run<'_>,

@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use privacy::{Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho, check_budget};
+use privacy::{Delta, Epsilon, Ledger, LedgerOptions, LedgerRecord, NoiseRng, Rho, check_budget};
 use tabular::{CodedTable, Column, CountSource, Joined, MAX_FOUND_CATEGORIES, Schema};
 
 use crate::budget::check_share;
@@ -185,9 +185,10 @@ impl FitPlan {
         if columns.need_discovery() && !(share > 0.0 && share < 1.0) {
             return Err(PlanError::DiscoveryShare(share));
         }
-        let plan = CheckedPlan {
+        let mut plan = CheckedPlan {
             discovery_share: columns.need_discovery().then_some(share),
             finds_categories: columns.discovered,
+            memory: self.options.mechanism().most_memory(),
             plan: self,
         };
         let ledger = plan.try_ledger()?;
@@ -203,7 +204,7 @@ impl FitPlan {
             plan.check_names(schema.columns().iter().map(Column::name))?;
             // Bins that have yet to be found are far fewer than what they are found among.
             if !schema.needs_discovery() {
-                plan.prepare(schema)?;
+                plan.memory = plan.prepare(schema)?.memory();
             }
         }
         Ok(plan)
@@ -222,6 +223,7 @@ pub struct CheckedPlan {
     discovery_share: Option<f64>,
     /// Whether delta has to be shared with the search for categories.
     finds_categories: bool,
+    memory: u64,
 }
 
 impl CheckedPlan {
@@ -253,6 +255,13 @@ impl CheckedPlan {
     #[must_use]
     pub fn discovery_share(&self) -> Option<f64> {
         self.discovery_share
+    }
+
+    /// Bytes that a fit may take at most for what it counts and models, beyond some that are as good
+    /// as nothing beside a table: of the very columns where they are known, else of any.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// The ledger that a fit opens: the whole budget, under the method's accounting.
@@ -430,6 +439,12 @@ pub struct OpenFit<'a> {
 }
 
 impl OpenFit<'_> {
+    /// What was spent until now: on discovery, and on a fit, also on one that failed.
+    #[must_use]
+    pub fn spent(&self) -> LedgerRecord {
+        self.ledger.record()
+    }
+
     /// The table. Its schema is public.
     #[must_use]
     pub fn table(&self) -> &CodedTable {
@@ -440,20 +455,18 @@ impl OpenFit<'_> {
     ///
     /// # Errors
     /// [`PlanError::TakesNoPrior`]; [`PlanError::Prior`] if the prior is of another schema.
-    pub fn starting_from(self, prior: PublicPrior) -> Result<Self, PlanError> {
+    pub fn start_from(&mut self, prior: PublicPrior) -> Result<(), PlanError> {
         self.plan.check_prior(&prior, self.table.schema())?;
-        Ok(OpenFit {
-            prior: Some(prior),
-            ..self
-        })
+        self.prior = Some(prior);
+        Ok(())
     }
 
-    /// Fits the model, and closes the ledger. The rows are overwritten.
+    /// Fits the model, for all that remains of the ledger.
     ///
     /// # Errors
     /// As [`CheckedPlan::fit_with_ledger`].
     pub fn fit(
-        mut self,
+        &mut self,
         rng: &mut NoiseRng,
         progress: &mut Watcher<'_>,
     ) -> Result<Model, FitError> {

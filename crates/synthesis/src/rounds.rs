@@ -125,18 +125,30 @@ impl RoundOptions {
         Ok(())
     }
 
+    /// Bytes of the exact counts of so many cells, and of the largest model with its estimate.
+    pub(crate) fn memory(&self, counted_cells: u128) -> u64 {
+        const COPIES_OF_MODEL: u64 = 3;
+        let counts = u64::try_from(4 * counted_cells).unwrap_or(u64::MAX);
+        let model = COPIES_OF_MODEL * (u64::from(self.max_model_mb) << 20);
+        counts.saturating_add(model)
+    }
+
+    pub(crate) fn most_memory(&self) -> u64 {
+        self.memory(MAX_COUNTED_CELLS)
+    }
+
     /// Cells of the largest model.
     pub(crate) fn max_model_cells(&self) -> f64 {
         f64::from(self.max_model_mb) * MB / BYTES_PER_CELL
     }
 }
 
-/// Whether the exact counts of so many marginals fit into memory.
-pub(crate) fn check_cells<'a>(
+/// The cells of so many marginals, whose exact counts must fit into memory.
+pub(crate) fn counted_cells<'a>(
     method: &'static str,
     cliques: impl IntoIterator<Item = &'a Clique>,
     schema: &Schema,
-) -> Result<(), RoundsError> {
+) -> Result<u128, RoundsError> {
     let sizes = schema.sizes();
     let cells_of = |clique: &Clique| {
         let sizes = clique.iter().map(|a| sizes[a] as u128);
@@ -153,5 +165,5 @@ pub(crate) fn check_cells<'a>(
             limit: MAX_COUNTED_CELLS,
         });
     }
-    Ok(())
+    Ok(cells)
 }

@@ -145,7 +145,7 @@ fn discovery_gets_its_share_and_the_fit_the_rest() {
     let share = 0.25;
     let plan = plan(Method::Grain).discovery_share(share);
     let plan = plan.check(KnownColumns::none()).unwrap();
-    let open = plan.open(read(None), &mut testkit::noise(3)).unwrap();
+    let mut open = plan.open(read(None), &mut testkit::noise(3)).unwrap();
     let model = open.fit(&mut testkit::noise(4), &mut |_| ControlFlow::Continue(()));
     let model = model.unwrap();
     // The columns' own counts begin with the fit: what is before them was discovery.
@@ -175,7 +175,7 @@ fn a_method_that_takes_no_prior_is_told_which_does() {
     let digest = FileDigest::from_bytes([1; 48]);
     let prior = PublicPrior::dangerous_from_public_table(&table, digest).unwrap();
     let plan = plan(Method::Mst).check(schema()).unwrap();
-    let refused = plan.open_coded(table).starting_from(prior).unwrap_err();
+    let refused = plan.open_coded(table).start_from(prior).unwrap_err();
     assert_eq!(refused.to_string(), "MST takes no public data; use GRAIN");
 }
 

@@ -97,7 +97,7 @@ pub use join::{
 pub use limits::Limits;
 pub use moment::{Moment, NotAMoment};
 pub use read_csv::read_csv;
-pub use read_parquet::{read_parquet, read_parquet_while};
+pub use read_parquet::{is_decoding, read_parquet, read_parquet_while};
 pub use schema::{MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, Schema, SchemaError};
 pub use spreadsheet::is_formula;
 pub use table::{CodedTable, CodesError, Recoding};

@@ -23,8 +23,14 @@ use crate::work::Work;
 /// Bytes that a page's header is sought in: first few, then, should it hold long statistics, many.
 const HEADER: [usize; 2] = [1 << 12, 1 << 20];
 
-/// What reading a header is counted as, in bytes.
+/// What reading a header is counted as, in bytes, besides its own.
 const HEADER_WORK: u64 = 64;
+
+/// Bytes of the values that are decoded together, where one may be as long as the page.
+pub(crate) const SHARED: usize = 1 << 20;
+
+/// The longest values of one length that are decoded stream by stream. Numbers have 16 bytes.
+const MOST_WIDTH: usize = 1 << 10;
 
 /// Bytes of a value in a decoded dictionary.
 const DICTIONARY_ENTRY: u64 = 40;
@@ -35,9 +41,9 @@ pub(crate) struct Pages<'a, R> {
     account: &'a Account,
     work: &'a Work,
     chunk: Chunk,
-    /// Whether values can be absent, and whether all are of one length.
+    /// Whether values can be absent, and how long all of them are where that is declared.
     optional: bool,
-    fixed: bool,
+    width: Option<usize>,
     /// Bytes taken from the account: for the dictionary, for the latest page, and for the one
     /// before it, which the decoder lets go of when it gets the latest.
     dictionary: u64,
@@ -50,7 +56,8 @@ pub(crate) struct ReadyPage {
     pub(crate) page: Page,
     /// How many records it has; none for a dictionary.
     pub(crate) records: usize,
-    /// Bytes that each of its values may have, where values take from those before them.
+    /// Bytes that each of its values may have, where values take from those before them or are
+    /// laid out together.
     pub(crate) shared: Option<usize>,
 }
 
@@ -68,7 +75,8 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
             work,
             chunk,
             optional: leaf.optional,
-            fixed: leaf.physical == FIXED_LENGTH,
+            width: (leaf.physical == FIXED_LENGTH)
+                .then(|| usize::try_from(leaf.length).unwrap_or(0)),
             dictionary: 0,
             latest: 0,
             previous: 0,
@@ -81,7 +89,7 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
             let header = self.header()?;
             let packed = self.packed(&header)?;
             self.work
-                .take(HEADER_WORK + header.packed as u64 + header.unpacked as u64)?;
+                .take(header.packed as u64 + header.unpacked as u64)?;
             match header.kind {
                 Header::INDEX => {}
                 Header::DICTIONARY => return self.dictionary(&header, packed).map(Some),
@@ -100,8 +108,12 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
             let window = usize::try_from(left).unwrap_or(usize::MAX).min(window);
             let bytes = self.input.get_bytes(self.chunk.start, window)?;
             let mut thrift = Thrift::new(&bytes);
-            if let Ok(header) = Header::read(&mut thrift) {
-                self.chunk.start += (window - thrift.left()) as u64;
+            let header = Header::read(&mut thrift);
+            // Columns may overlap, so that a long header can be read any number of times.
+            let looked_at = (window - thrift.left()) as u64;
+            self.work.take(HEADER_WORK + looked_at)?;
+            if let Ok(header) = header {
+                self.chunk.start += looked_at;
                 return Ok(header);
             }
         }
@@ -162,8 +174,20 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
             Encoding::DELTA_LENGTH_BYTE_ARRAY => (0, 16),
             _ => (0, 0),
         };
-        let copies = copies + u64::from(is_packed) + u64::from(self.fixed);
-        let bytes = copies * size as u64 + for_each * u64::from(values);
+        // Its decoder makes room for all values that it is asked for before it looks whether they
+        // are there.
+        let in_streams = match (encoded, self.width) {
+            (Encoding::BYTE_STREAM_SPLIT, width) => width,
+            _ => None,
+        };
+        if in_streams.is_some_and(|width| !(1..=MOST_WIDTH).contains(&width)) {
+            return Err(damaged(
+                "its values of one length are of none that it can hold",
+            ));
+        }
+        let copies = copies + u64::from(is_packed) + u64::from(self.width.is_some());
+        let streams = in_streams.map_or(0, |width| width.max(SHARED) as u64);
+        let bytes = copies * size as u64 + for_each * u64::from(values) + streams;
         self.account.give(std::mem::take(&mut self.previous));
         self.account.take(bytes)?;
         self.previous = std::mem::replace(&mut self.latest, bytes);
@@ -182,7 +206,10 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
         Ok(ReadyPage {
             page,
             records: values as usize,
-            shared: (encoded == Encoding::DELTA_BYTE_ARRAY).then_some(size),
+            shared: match encoded {
+                Encoding::DELTA_BYTE_ARRAY => Some(size),
+                _ => in_streams,
+            },
         })
     }
 

@@ -1,11 +1,12 @@
 //! Parquet to codes.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parquet::basic::Repetition;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
-use parquet::data_type::DataType;
+use parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type as SchemaType};
@@ -16,7 +17,7 @@ use crate::error::{ColumnRef, Place, TableError};
 use crate::ids::KeyHasher;
 use crate::limits::Limits;
 use crate::parquet_footer::{Footer, Leaf, damaged};
-use crate::parquet_page::{Pages, Slot};
+use crate::parquet_page::{Pages, SHARED, Slot};
 use crate::parquet_value::{Form, form_of, physical_type};
 use crate::schema::Schema;
 use crate::thrift::Malformed;
@@ -25,9 +26,6 @@ use crate::work::Work;
 
 /// Records decoded at a time.
 const BATCH: usize = 1 << 12;
-
-/// Bytes of the values decoded at a time, where each can be as long as its page: at least one is.
-const SHARED: usize = 1 << 20;
 
 /// Bytes of a text that need no growth of its buffer.
 const TEXT: usize = 1 << 10;
@@ -82,10 +80,38 @@ pub fn read_parquet_while(
     }
     // The decoder checks much, and still panics on some damaged files. Nothing of it outlives the
     // panic, and its messages hold positions and lengths.
-    catch_unwind(AssertUnwindSafe(|| {
+    let decoding = Decoding::begin();
+    let read = catch_unwind(AssertUnwindSafe(|| {
         read(&input, key, schema, hasher, limits, wanted)
-    }))
-    .unwrap_or_else(|_| Err(damaged("its contents make no sense")))
+    }));
+    drop(decoding);
+    read.unwrap_or_else(|_| Err(damaged("its contents make no sense")))
+}
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread decodes a file, so that a panic is the file's fault, which will be told to
+/// its owner alone: where in the decoder it was says what is in the file.
+#[must_use]
+pub fn is_decoding() -> bool {
+    DECODING.get()
+}
+
+struct Decoding;
+
+impl Decoding {
+    fn begin() -> Self {
+        DECODING.set(true);
+        Self
+    }
+}
+
+impl Drop for Decoding {
+    fn drop(&mut self) {
+        DECODING.set(false);
+    }
 }
 
 fn read<R: ChunkReader>(
@@ -249,41 +275,55 @@ impl Column<'_, '_> {
         let slot = Slot::default();
         let of = (&slot, pages, rows as usize);
         match decoder(self.leaf, &slot)? {
-            ColumnReader::BoolColumnReader(reader) => {
-                self.each(reader, of, |text, value| form.push_bool(text, *value))
-            }
-            ColumnReader::Int32ColumnReader(reader) => {
-                self.each(reader, of, |text, value| form.push_int32(text, *value))
-            }
-            ColumnReader::Int64ColumnReader(reader) => {
-                self.each(reader, of, |text, value| form.push_int64(text, *value))
-            }
-            ColumnReader::Int96ColumnReader(reader) => {
-                self.each(reader, of, |text, value| form.push_int96(text, value))
-            }
-            ColumnReader::FloatColumnReader(reader) => {
-                self.each(reader, of, |text, value| form.push_float(text, *value))
-            }
-            ColumnReader::DoubleColumnReader(reader) => {
-                self.each(reader, of, |text, value| form.push_double(text, *value))
-            }
-            ColumnReader::ByteArrayColumnReader(reader) => self.each(reader, of, |text, value| {
-                form.push_bytes(text, value.data())
+            ColumnReader::BoolColumnReader(reader) => self.each(reader, of, |text, value| {
+                form.push_bool(text, *value);
+                0
             }),
+            ColumnReader::Int32ColumnReader(reader) => self.each(reader, of, |text, value| {
+                form.push_int32(text, *value);
+                0
+            }),
+            ColumnReader::Int64ColumnReader(reader) => self.each(reader, of, |text, value| {
+                form.push_int64(text, *value);
+                0
+            }),
+            ColumnReader::Int96ColumnReader(reader) => self.each(reader, of, |text, value| {
+                form.push_int96(text, value);
+                0
+            }),
+            ColumnReader::FloatColumnReader(reader) => self.each(reader, of, |text, value| {
+                form.push_float(text, *value);
+                0
+            }),
+            ColumnReader::DoubleColumnReader(reader) => self.each(reader, of, |text, value| {
+                form.push_double(text, *value);
+                0
+            }),
+            ColumnReader::ByteArrayColumnReader(reader) => {
+                let write = |text: &mut Vec<u8>, value: &ByteArray| {
+                    form.push_bytes(text, value.data());
+                    value.len()
+                };
+                self.each(reader, of, write)
+            }
             ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                self.each(reader, of, |text, value| {
-                    form.push_bytes(text, value.data())
-                })
+                let write = |text: &mut Vec<u8>, value: &FixedLenByteArray| {
+                    form.push_bytes(text, value.data());
+                    value.len()
+                };
+                self.each(reader, of, write)
             }
         }
     }
 
-    /// Takes in every value of the column as text, nulls as empty ones.
+    /// Takes in every value of the column as text, nulls as empty ones. `write` returns how many
+    /// bytes the decoder has put together for a value, which its text need not have: a number is
+    /// short, however many zeros it begins with.
     fn each<T: DataType, R: ChunkReader>(
         &mut self,
         mut reader: ColumnReaderImpl<T>,
         (slot, pages, rows): (&Slot, &mut Pages<'_, R>, usize),
-        write: impl Fn(&mut Vec<u8>, &T::T),
+        write: impl Fn(&mut Vec<u8>, &T::T) -> usize,
     ) -> Result<(), TableError> {
         let (mut levels, mut values) = (Zeroizing::new(Vec::new()), Values(Vec::new()));
         let mut left = rows;
@@ -326,13 +366,14 @@ impl Column<'_, '_> {
         &mut self,
         levels: &[i16],
         values: &[T],
-        write: &impl Fn(&mut Vec<u8>, &T),
+        write: &impl Fn(&mut Vec<u8>, &T) -> usize,
     ) -> Result<(), TableError> {
         let mut values = values.iter();
         for &level in levels {
             self.text.clear();
             if level == i16::from(self.leaf.optional) {
-                write(&mut self.text, values.next().ok_or_else(disagree)?);
+                let decoded = write(&mut self.text, values.next().ok_or_else(disagree)?);
+                self.work.take(decoded as u64)?;
             }
             self.take_text()?;
         }

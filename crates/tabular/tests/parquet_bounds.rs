@@ -238,3 +238,38 @@ fn a_table_is_counted_without_what_it_was_read_with() {
         assert!(bytes < 64 << 10, "{bytes}");
     }
 }
+
+/// 4,096 values that are all of this length, laid out stream by stream, in a page of no bytes.
+fn streams_of_nothing(length: u32) -> Vec<u8> {
+    let head = "504152311500150015002c1580401512150615060000";
+    let before = "1502193c4804726f6f74150400150e15";
+    let after = "1500180163250a150000150425001802696400168040191c192c26081c150e35003624\
+                 26080000262c1c150435003600262c00002680400000";
+    let footer = [hex(before), varint(2 * u64::from(length)), hex(after)].concat();
+    let end = u32::try_from(footer.len()).unwrap().to_le_bytes();
+    [&hex(head)[..], &footer, &end, b"PAR1"].concat()
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    let pair = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
+
+#[test]
+fn values_of_one_length_have_room_made_for_them_only_if_they_can_be_there() {
+    // An abort for want of memory would end the test, and an enclave with all tables in it.
+    for length in [i32::MAX.cast_unsigned(), 1 << 20, 1 << 11, 16, 0] {
+        let refused = read_parquet(
+            Bytes::from(streams_of_nothing(length)),
+            None,
+            None,
+            &KeyHasher::new([5; 16]),
+            &limits(),
+        );
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(refused, TableError::Parquet(_)),
+            "{length}: {refused}"
+        );
+    }
+}

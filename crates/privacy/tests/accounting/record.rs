@@ -207,7 +207,7 @@ fn a_model_of_perhaps_the_same_people_counts_with_all_that_it_started_from() {
 }
 
 #[test]
-fn a_guarantee_says_for_how_many_rows_of_an_id_it_holds_unless_all_was_made_for_one() {
+fn a_guarantee_says_for_how_many_rows_of_an_id_it_holds_unless_one_fit_was_made_for_one() {
     let check = |rows_of_each: &[u32], expected: &str| {
         let mut prior = Prior::None;
         for rows in rows_of_each {
@@ -223,7 +223,7 @@ fn a_guarantee_says_for_how_many_rows_of_an_id_it_holds_unless_all_was_made_for_
         }
     };
     check(&[1], "");
-    check(&[1, 1], "");
+    check(&[1, 1], ", up to 1 row,");
     check(&[4], ", up to 4 rows,");
     check(&[4, 4], ", up to 4 rows,");
     check(&[2, 5], ", up to 2 rows,");
