@@ -6,6 +6,8 @@ use tabular::Schema;
 
 use crate::parameters::{ParameterError, WholeNumber, whole_numbers};
 
+// Bounds of options are wide on purpose: they catch slips of the pen, and keep numbers in the range
+// of the types.
 const ROUNDS: WholeNumber = WholeNumber {
     name: "rounds",
     least: 1,
@@ -23,6 +25,7 @@ const MAX_ITERATIONS: WholeNumber = WholeNumber {
 };
 
 const BYTES_PER_CELL: f64 = 8.0;
+// Mebibytes, as in the reference code of private-pgm, whose cells are `f64` as ours are.
 const MB: f64 = 1_048_576.0;
 
 /// Exact counts of all candidates are held at once: 512 MiB.
@@ -139,6 +142,7 @@ pub(crate) fn check_cells<'a>(
 ) -> Result<(), RoundsError> {
     let sizes = schema.sizes();
     let cells_of = |clique: &Clique| {
+        // In 128 bits and saturating: the product of a stranger's workload may be of any size.
         let sizes = clique.iter().map(|a| sizes[a] as u128);
         sizes.fold(1, u128::saturating_mul)
     };
