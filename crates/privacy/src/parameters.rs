@@ -119,6 +119,7 @@ impl Delta {
         if numerator == denominator {
             return Some(self);
         }
+        // Rounding to nearest may go up, and shares of a whole must not add up to more than it.
         // Product and quotient are each rounded to nearest, so that they err by at most half a unit
         // in the last place each: two steps down end at or below the exact share.
         let nearest = self.0 * f64::from(numerator) / f64::from(denominator);

@@ -12,6 +12,8 @@ use crate::record::LedgerRecord;
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Prior {
+    // Skipped in writing, so that records of older programs read as "not recorded" and never as
+    // "none".
     /// The record is of a program that did not write it down: there may have been public data or
     /// not.
     #[default]
