@@ -70,6 +70,7 @@ pub(crate) fn form_of(leaf: &Leaf) -> Result<Form, &'static str> {
     const UUID: i64 = 14;
     const FLOAT16: i64 = 15;
     let logical = leaf.logical;
+    // Logical types first, as they are the newer ones; converted types are what old writers left.
     match (leaf.physical, logical.kind) {
         (INT32 | INT64, INTEGER) if logical.second == 1 => Ok(Form::Signed),
         (INT32 | INT64, INTEGER) => Ok(Form::Unsigned),
@@ -106,6 +107,7 @@ fn form_by_converted_type(leaf: &Leaf) -> Result<Form, &'static str> {
     match (leaf.physical, leaf.converted) {
         (BOOLEAN, _) => Ok(Form::Bool),
         (FLOAT | DOUBLE, _) => Ok(Form::Float),
+        // INT96 has no annotation: it is the timestamp of Impala and old Spark, though deprecated.
         (INT96, _) => Ok(Form::Timestamp {
             per_second: 1_000_000,
         }),
@@ -127,6 +129,7 @@ fn form_by_converted_type(leaf: &Leaf) -> Result<Form, &'static str> {
 }
 
 fn decimal(scale: i64) -> Result<Form, &'static str> {
+    // 38 digits are what 128 bits hold.
     let scale = u8::try_from(scale).ok().filter(|scale| *scale <= 38);
     scale
         .map(|scale| Form::Decimal { scale })
@@ -163,6 +166,7 @@ impl Form {
     }
 
     pub(crate) fn push_float(self, text: &mut Vec<u8>, value: f32) {
+        // Through f64 only where that is exact: 0.1 as f32 is another number than 0.1 as f64.
         if value.fract() == 0.0 {
             self.push_double(text, value.into());
         } else {
@@ -174,6 +178,7 @@ impl Form {
     /// Whole values are written without a point: a column of whole numbers with nulls is often
     /// stored so.
     pub(crate) fn push_double(self, text: &mut Vec<u8>, value: f64) {
+        // Beyond 2^53 neighbouring f64 are more than one apart, and digits would be made up.
         if value.fract() == 0.0 && value.abs() < 1e15 {
             #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
             push_whole(text, value as i64);
@@ -193,6 +198,7 @@ impl Form {
     pub(crate) fn push_bytes(self, text: &mut Vec<u8>, bytes: &[u8]) {
         match self {
             Self::Decimal { scale } => match big_endian(bytes) {
+                // Refused as text, not as an error: one value must not end an upload.
                 Some(value) => push_decimal(text, value, scale),
                 None => text.extend_from_slice(b"a decimal of more than 128 bits"),
             },
@@ -211,6 +217,7 @@ impl Form {
 
 /// A signed number of at most 128 bits, highest byte first.
 fn big_endian(bytes: &[u8]) -> Option<i128> {
+    // Sign extension: a negative number has ones before it.
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
     let mut value = [if negative { 0xff } else { 0 }; 16];
     value[16usize.checked_sub(bytes.len())?..].copy_from_slice(bytes);
@@ -219,12 +226,14 @@ fn big_endian(bytes: &[u8]) -> Option<i128> {
 
 fn push_timestamp(text: &mut Vec<u8>, value: i64, per_second: i64) {
     const DAY: i64 = 86_400;
+    // Euclidean, so that times before 1970 round down and not towards it.
     let (seconds, fraction) = (value.div_euclid(per_second), value.rem_euclid(per_second));
     let (day, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let Some(day) = Day::from_number(day) else {
         return push_whole(text, value);
     };
     write!(text, "{day}").expect("writing to memory does not fail");
+    // Midnight is written as a day alone, so that days stored as timestamps read as days.
     if second == 0 && fraction == 0 {
         return;
     }
