@@ -106,6 +106,7 @@ impl Refused {
     }
 
     pub(crate) fn of_io(error: io::Error) -> Refused {
+        // By the library's own errors and never by their texts, which change.
         use rustls::{AlertDescription, Error, PeerIncompatible};
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             // What an enclave answers to a key it does not know.

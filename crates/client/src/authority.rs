@@ -23,13 +23,16 @@ impl Authority {
             Some(digits) => digits
                 .parse()
                 .ok()
+                // `parse` takes a sign as well.
                 .filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
                 .ok_or_else(|| format!("`{digits}` is no port"))?,
         };
+        // No delimiter of an address may be in a name: another reader would split it elsewhere.
         let plausible = |host: &str| {
             host.bytes()
                 .all(|byte| byte.is_ascii_graphic() && !b"[]:/?#@\\".contains(&byte))
         };
+        // Port 0 means "any" to an operating system, and nothing to a person.
         if host.is_empty() || port == 0 {
             return Err("host or port is missing".to_owned());
         }
