@@ -39,6 +39,8 @@ impl Quota {
     pub fn admits(self: &Arc<Self>, tell: impl FnOnce(u64) + Send + 'static) -> bool {
         let mut state = self.state();
         let now = Instant::now();
+        // A window begins with an event, not by the clock: a burst across a border is not told
+        // twice.
         if now >= state.began + self.window {
             state.began = now;
             state.admitted = 0;
@@ -48,9 +50,11 @@ impl Quota {
             return true;
         }
         state.left_out += 1;
+        // One task a window, however many events are left out.
         if state.left_out == 1 {
             let (quota, end) = (Arc::clone(self), state.began + self.window);
             tokio::spawn(async move {
+                // At the end of the window and not before, so that the number is whole.
                 sleep_until(end).await;
                 let left_out = std::mem::take(&mut quota.state().left_out);
                 tell(left_out);

@@ -18,6 +18,7 @@ const END_DEADLINE: Duration = Duration::from_secs(20);
 /// Where an enclave comes from.
 #[derive(Clone, Debug)]
 pub enum Launch {
+    // One that somebody else keeps is never ended by us.
     /// Somebody else keeps it alive.
     Attached {
         /// Where it is reached.
@@ -122,7 +123,9 @@ impl Program {
         let child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
+            // In its own group, so that its children end with it.
             .process_group(0)
+            // If this task is dropped, the program must not outlive it.
             .kill_on_drop(true)
             .spawn()
             .map_err(|source| LaunchError::Program {
@@ -145,6 +148,7 @@ impl Program {
     }
 
     async fn end(mut self) {
+        // Asked first: an emulator may have to end a virtual machine in order.
         self.signal(Signal::TERM);
         drop(timeout(END_DEADLINE, self.child.wait()).await);
         // Whatever of it did not end: nothing of an old enclave may stand in the next one's way.
