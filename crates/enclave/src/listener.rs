@@ -83,6 +83,7 @@ impl OpenListener {
             #[cfg(target_os = "linux")]
             OpenListener::Vsock(listener) => {
                 let (stream, _) = listener.accept().await?;
+                // Any fixed address will do: everybody is one client here.
                 let host = IpAddr::from(Ipv4Addr::UNSPECIFIED);
                 Ok((Incoming::Vsock(SmallWrites::new(stream)), host))
             }
