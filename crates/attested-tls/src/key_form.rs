@@ -151,9 +151,9 @@ pub(crate) fn unwrap_text(file: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnreadableK
 }
 
 fn unwrap_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
+    // The library would only say that it cannot be read.
     if text.contains("ENCRYPTED") {
         return Err(UnreadableKey::Encrypted);
-        // The library would only say that it cannot be read.
     }
     if text.contains("BEGIN OPENSSH PRIVATE KEY") {
         return Err(UnreadableKey::OpenSsh);

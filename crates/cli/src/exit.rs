@@ -93,6 +93,7 @@ pub(crate) struct BadInput(pub(crate) String);
 
 /// The code for an error, by the cause or context in it that is known here.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
+    // By the type of a cause or context: texts change, and contexts are added on the way.
     let declined = error
         .downcast_ref()
         .map(|_: &Declined| Exit::AgreementDeclined);

@@ -51,11 +51,14 @@ impl Printer {
 
     /// Whether a person watches: progress may be drawn and questions asked.
     pub(crate) fn interactive(self) -> bool {
+        // A bar in a file or a pipe would be noise.
         !self.options.quiet && !self.options.json && talk().is_terminal()
     }
 
     /// The command's result, as a line of text; not printed under `--json`.
     pub(crate) fn result(self, text: impl Display) {
+        // Escaped here and not by callers: one that forgot would let a stranger's text command the
+        // terminal.
         if !self.options.json {
             write_line(data(), &escaped(&text.to_string()));
         }
@@ -129,6 +132,7 @@ impl Printer {
     pub(crate) fn ask(self, question: &str) -> io::Result<String> {
         write!(talk(), "{} ", escaped(question))?;
         let mut answer = String::new();
+        // Bounded: what is piped in may have no line end.
         let mut input = io::stdin().lock().take(MAX_ANSWER_BYTES);
         input.read_line(&mut answer)?;
         Ok(answer.trim().to_owned())
@@ -145,6 +149,7 @@ impl Printer {
     /// person's own is marked as [private](Self::private).
     pub(crate) fn error(self, error: &anyhow::Error) {
         let Causes { told, private } = Causes::of(error);
+        // On standard output even where it failed: a program reads one document either way.
         if self.options.json {
             let exit_code = crate::exit::of(error).code();
             let mut document =
@@ -155,6 +160,7 @@ impl Printer {
             write_json(&document);
         }
         let mut lead = "error:".to_owned();
+        // Each private cause by itself, so that none of them is copied without its mark.
         let marked = private.iter().map(|cause| format!("{PRIVATE}: {cause}"));
         for cause in told.into_iter().chain(marked) {
             write_line(talk(), &format_args!("{lead} {}", escaped(&cause)));
@@ -187,11 +193,13 @@ impl Causes {
         let mut before = String::new();
         for cause in error.chain() {
             let sentence = cause.to_string();
+            // A cause below a private one is private as well, as it says more of the same.
             let to = if depends_on_rows(cause) || !private.is_empty() {
                 &mut private
             } else {
                 &mut told
             };
+            // `anyhow` contexts often end with their cause; a person should read it once.
             if before.is_empty() || !before.ends_with(&sentence) {
                 to.push(sentence.clone());
                 before = sentence;

@@ -28,11 +28,13 @@ pub(crate) fn prepare(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<Prepared> {
+    // In the same folder: only within one file system does a rename replace a file at once.
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let problem = || format!("could not write {}", path.display());
+    // Under the lock: an interruption between creating and noting it would leave it behind.
     let mut file = {
         let mut unfinished = unfinished();
         let file = temporary(folder).with_context(problem)?;
@@ -53,6 +55,7 @@ pub(crate) fn keep(files: Vec<Prepared>) -> anyhow::Result<()> {
     let mut unfinished = unfinished();
     for Prepared { path, file } in files {
         let temporary = file.path().to_owned();
+        // A rename, so that readers see the old file or the new one, and never half of it.
         file.persist(&path)
             .with_context(|| format!("could not write {}", path.display()))?;
         unfinished.files.retain(|file| *file != temporary);
