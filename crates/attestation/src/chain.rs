@@ -210,7 +210,7 @@ impl Link<'_> {
     }
 }
 
-// webpki once more over the same chain: two implementations have to agree about signatures.
+// Signatures are left to webpki, over the same chain; what it does not look at was checked before.
 fn verify_signatures(bundle: &[Vec<u8>], leaf: &[u8], at: UnixTime) -> Result<(), Refusal> {
     let refused = |problem| Refusal::Chain {
         certificate: "leaf".to_owned(),

@@ -270,10 +270,10 @@ where
     let mut length = [0; 4];
     let read = stream.read_exact(&mut length).await;
     match (sent, read) {
-        // What was told is more useful than that writing failed.
         (Ok(()), Ok(_)) => {}
         (Ok(()), Err(error)) => return Err(Refused::of_io(error)),
         (Err(error), Ok(_)) => return Err(Refused::Io(error)),
+        // What was told is more useful than that writing failed.
         (Err(sending), Err(reading)) => {
             return Err(match Refused::of_io(reading) {
                 Refused::Closed | Refused::Io(_) => Refused::of_io(sending),

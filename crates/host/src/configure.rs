@@ -97,8 +97,8 @@ async fn reach(address: &EnclaveAddress, boot: Duration) -> Result<EnclaveStream
     let mut last = io::Error::from(io::ErrorKind::TimedOut);
     loop {
         match timeout_at(deadline, address.connect(CONFIGURATION_PORT)).await {
-            // The last error is kept, as a deadline alone would not say what is wrong.
             Ok(Ok(stream)) => return Ok(stream),
+            // The last error is kept, as a deadline alone would not say what is wrong.
             Ok(Err(error)) => last = error,
             Err(_) => {}
         }

@@ -266,7 +266,6 @@ fn split_row(weights: &[f64], total: u64, counts: &mut [u64], fractions: &mut [u
         (*count, *fraction) = fixed_point(expected(weight));
         missing -= i128::from(*count) * i128::from(ONE) + i128::from(*fraction);
     }
-    // Largest cell: there the correction is smallest in proportion.
     // Rounding errors: they go to the largest cell, which they cannot exhaust.
     let largest = (0..weights.len())
         .max_by(|&a, &b| weights[a].total_cmp(&weights[b]))

@@ -240,8 +240,8 @@ impl Fraction {
     /// True with probability exp(-x^2 / 2).
     fn bernoulli_exp_half_square(&mut self, rng: &mut NoiseRng) -> bool {
         let mut k = 1;
+        // One fair bit takes the place of the 1/2 in x^2 / 2.
         while rng.bits(1) == 0 && self.bernoulli(rng) && self.bernoulli(rng) && rng.below(k) == 0 {
-            // One fair bit takes the place of the 1/2 in x^2 / 2.
             k += 1;
         }
         k % 2 == 1

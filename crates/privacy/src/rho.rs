@@ -33,8 +33,8 @@ impl Rho {
             denominator > 0 && numerator <= denominator,
             "a share is at most the whole"
         );
-        let units = u128::from(self.0) * u128::from(numerator) / u128::from(denominator);
         // In 128 bits: the product of two numbers of 53 and 32 bits leaves 64.
+        let units = u128::from(self.0) * u128::from(numerator) / u128::from(denominator);
         Self(u64::try_from(units).expect("a share is at most the whole"))
     }
 

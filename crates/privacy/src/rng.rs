@@ -61,7 +61,7 @@ impl NoiseRng {
 
 impl Drop for NoiseRng {
     fn drop(&mut self) {
-        // The crate's generator has no Zeroize of its own; a known seed overwrites the state.
+        // A generator of a known seed overwrites key, counter and buffer alike.
         *self.0 = ChaCha20Rng::from_seed([0; 32]);
         // Or the compiler may see that nobody reads it again, and leave the write out.
         black_box(&mut self.0);

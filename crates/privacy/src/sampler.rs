@@ -42,8 +42,8 @@ fn bernoulli_exp_fraction(rng: &mut NoiseRng, numerator: u64, bits: u32) -> bool
 /// The same for gamma = 1, where Bernoulli(gamma) always succeeds.
 fn bernoulli_exp_minus_one(rng: &mut NoiseRng) -> bool {
     let mut k = 1;
+    // Von Neumann's trick: with gamma = 1 only the draws of 1 / k are left.
     while rng.below(k) == 0 {
-        // Von Neumann's trick: with gamma = 1 only the draws of 1 / k are left.
         k += 1;
     }
     k % 2 == 1
@@ -83,8 +83,6 @@ pub(crate) struct DiscreteLaplace {
 
 impl DiscreteLaplace {
     const LAMBDA_BITS: u32 = 32;
-    // Beyond this the noise is zero with a probability of all but e^-256, and products would leave
-    // 64 bits.
     /// An epsilon of 256, far beyond any ledger.
     const LARGEST_UNITS: f64 = (1_u64 << 40) as f64;
 

@@ -41,7 +41,7 @@ pub(crate) fn tail_bound(sigma: f64, keys: u32, t: i64, slack: Slack) -> f64 {
     if deviations.is_nan() {
         return 1.0;
     }
-    // Tails below 1e-300 would be denormal, with rounding that no slack bounds.
+    // Smaller tails come near denormal numbers, whose rounding no slack bounds.
     let one = upper_tail(deviations.min(NOWHERE), slack).max(1e-300);
     // A union bound over the keys that one id can have.
     one * f64::from(keys) * (1.0 + slack.of_few())

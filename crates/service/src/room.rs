@@ -271,8 +271,6 @@ impl Room {
 
     /// The columns of one party: `mine`, `theirs` or a party's name.
     pub(crate) fn columns(&self, user: &str, which: &str) -> Result<ColumnsReply, Problem> {
-        // Names of a party and nothing else: a column's existence must not show in which error
-        // comes.
         let names = self.names();
         let name = match which {
             "mine" => names.iter().find(|name| **name == user),
@@ -354,12 +352,12 @@ impl Room {
 
     /// Training is over; called once, at one of the announced times.
     pub(crate) fn training_ended(&self, outcome: Result<Fitted, Unfitted>) {
-        // Under the lock, so that no reader sees "trained" without a model.
         self.tell(match &outcome {
             Ok(_) => Event::TrainingFinished,
             Err(Unfitted) => Event::TrainingFailed,
         });
         let mut state = self.lock();
+        // Under the lock, so that no reader sees "trained" without a model.
         state.end_training(outcome);
         self.announce(&state, None);
     }

@@ -25,7 +25,6 @@ pub(crate) struct Fitted {
     pub(crate) ledger: LedgerRecord,
 }
 
-// The cause would be an exact fact about the tables, under no budget.
 /// Training gave no model. Why is not told: it could depend on the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unfitted;

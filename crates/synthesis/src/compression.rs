@@ -133,10 +133,10 @@ impl Compression {
             (
                 rare.0,
                 if sum > 0.0 {
-                    // A condition that no rare code satisfies: the code has likelihood 0, so that
-                    // these are never drawn.
                     wanted(rare) / sum
                 } else {
+                    // A condition that no rare code satisfies: the code has likelihood 0, so that
+                    // these are never drawn.
                     rare.1
                 },
             )

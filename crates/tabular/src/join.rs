@@ -299,8 +299,8 @@ pub fn most_joined_rows(
 
 /// For each table its rows in the order of the joined table, which is that of the first.
 fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Wiped<u32>> {
-    // Of the first table by order of the parties, not of the smallest: which table is smaller is
-    // private.
+    // In the order of the first table, which is as good as any: no order of rows is ever seen
+    // outside.
     let tables: Vec<(&Ids, Option<Wiped<u32>>)> = uploads
         .par_iter()
         .map(|(party, upload)| {

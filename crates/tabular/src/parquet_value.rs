@@ -166,7 +166,6 @@ impl Form {
     }
 
     pub(crate) fn push_float(self, text: &mut Vec<u8>, value: f32) {
-        // Through f64 only where that is exact: 0.1 as f32 is another number than 0.1 as f64.
         if value.fract() == 0.0 {
             self.push_double(text, value.into());
         } else {
@@ -178,7 +177,7 @@ impl Form {
     /// Whole values are written without a point: a column of whole numbers with nulls is often
     /// stored so.
     pub(crate) fn push_double(self, text: &mut Vec<u8>, value: f64) {
-        // Beyond 2^53 neighbouring f64 are more than one apart, and digits would be made up.
+        // Well below 2^53, up to which f64 holds every whole number.
         if value.fract() == 0.0 && value.abs() < 1e15 {
             #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
             push_whole(text, value as i64);
@@ -198,8 +197,8 @@ impl Form {
     pub(crate) fn push_bytes(self, text: &mut Vec<u8>, bytes: &[u8]) {
         match self {
             Self::Decimal { scale } => match big_endian(bytes) {
-                // Refused as text, not as an error: one value must not end an upload.
                 Some(value) => push_decimal(text, value, scale),
+                // Refused as text, not as an error: one value must not end an upload.
                 None => text.extend_from_slice(b"a decimal of more than 128 bits"),
             },
             Self::Uuid => {

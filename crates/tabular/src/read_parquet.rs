@@ -176,12 +176,12 @@ type Readable = (Vec<String>, Vec<(usize, Form)>, Vec<String>);
 
 /// The columns that can be read. Others are left out, unless they are asked for by name.
 fn readable(
-    // What cannot be read is left out, unless somebody asked for it by name: a column that quietly
-    // vanished from an agreement would be worse than a refusal.
     leaves: &[Leaf],
     key: Option<&str>,
     schema: Option<&Schema>,
 ) -> Result<Readable, TableError> {
+    // What cannot be read is left out, unless somebody asked for it by name: a column that quietly
+    // vanished from an agreement would be worse than a refusal.
     let (mut names, mut columns, mut left_out) = (Vec::new(), Vec::new(), Vec::<String>::new());
     for (index, leaf) in leaves.iter().enumerate() {
         let name = &leaf.name;

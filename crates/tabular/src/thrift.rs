@@ -133,7 +133,7 @@ impl<'a> Thrift<'a> {
     }
 
     fn skip_within(&mut self, kind: Kind, depth: u32) -> Result<(), Malformed> {
-        // Recursion is bounded: headers are read on the stack of whoever uploads.
+        // Recursion is bounded: the depth is the file's word, the stack is ours.
         let depth = depth.checked_sub(1).ok_or(Malformed)?;
         match kind {
             TRUE | FALSE => {}

@@ -392,8 +392,7 @@ fn categories(
     let keys: Vec<usize> = (0..texts.len())
         .filter(|&i| {
             let text = texts.get(i);
-            // Rows, not ids, and only of the joined table: what a party has beyond the join is not
-            // looked at.
+            // Only texts of joined rows: what a party has beyond the join is not looked at.
             classes.rows()[i] > 0
                 && !text.is_empty()
                 && text != OTHER.as_bytes()
