@@ -62,7 +62,7 @@ pub enum Denied {
     /// The agreement gives the path to other roles.
     #[error("the agreement does not give {path} to the role `{role}`")]
     Role {
-        /// The path.
+        /// Path of the endpoint.
         path: &'static str,
         /// The role of the one who asked.
         role: Arc<str>,
@@ -152,7 +152,7 @@ impl User {
         &self.name
     }
 
-    /// The role.
+    /// Returns the name of the role.
     pub fn role(&self) -> &str {
         &self.role
     }
@@ -164,7 +164,7 @@ impl User {
 }
 
 impl Authorized {
-    /// Who asks.
+    /// Returns the name of the user who asks.
     pub fn user(&self) -> &str {
         &self.user
     }
@@ -174,7 +174,7 @@ impl Authorized {
         &self.role
     }
 
-    /// What for.
+    /// Returns the endpoint that is asked for.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint
     }

@@ -63,7 +63,7 @@ pub fn keygen(name: &str, folder: &Path, algorithm: KeyAlgorithm) -> Result<NewK
 /// A key pair that was read from files.
 #[derive(Debug)]
 pub struct KeyPair {
-    /// The pair.
+    /// Both halves of the pair.
     pub key: ClientKey,
     /// A warning for the person, where the private key is not theirs alone.
     pub exposed: Option<ExposedKey>,
@@ -79,7 +79,7 @@ pub struct KeyPair {
     shell_word(path)
 )]
 pub struct ExposedKey {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
     /// The permissions of owner, group and others.
     pub mode: u32,

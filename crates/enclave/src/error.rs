@@ -9,7 +9,7 @@ pub enum Error {
     /// A file of the room's folder that cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     RoomFile {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,

@@ -19,7 +19,7 @@ pub enum Listener {
     /// A port of the enclave's vsock, which nobody can reach before the agreement is in PCR16.
     #[cfg(target_os = "linux")]
     Vsock {
-        /// The port.
+        /// Number of the port.
         port: u32,
     },
 }
@@ -99,7 +99,7 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A port of the enclave's vsock, under whatever CID.
     Vsock {
-        /// The port.
+        /// Number of the port.
         port: u32,
     },
 }

@@ -30,7 +30,7 @@ pub enum EnclaveAddress {
     },
     /// A Unix socket that takes `CONNECT PORT` and answers `OK`.
     Unix {
-        /// The socket.
+        /// Path of the socket.
         path: PathBuf,
     },
 }

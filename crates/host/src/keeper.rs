@@ -21,7 +21,7 @@ use crate::stage::Stage;
 pub struct Restarts {
     /// The first pause; each further one is twice as long.
     pub first_pause: Duration,
-    /// The longest.
+    /// The longest pause.
     pub longest_pause: Duration,
     /// How long an enclave must have lived for the next pause to be the first again.
     pub steady_after: Duration,

@@ -41,7 +41,7 @@ pub enum LaunchError {
     /// A program that cannot be started.
     #[error("`{program}` cannot be started: {source}")]
     Program {
-        /// Its name.
+        /// Name of the program.
         program: String,
         /// What the operating system says.
         source: io::Error,
@@ -56,9 +56,9 @@ pub enum LaunchError {
     /// nitro-cli did not do what it was asked to.
     #[error("`nitro-cli {task}` failed: {said}")]
     NitroCli {
-        /// What it was asked.
+        /// The command of nitro-cli that was run.
         task: &'static str,
-        /// What it said.
+        /// What it wrote, cut to some hundred characters.
         said: String,
     },
 }

@@ -21,7 +21,7 @@ const MAX_SAID_CHARS: usize = 600;
 /// memory could be read, and no client would take it.
 #[derive(Clone, Debug)]
 pub struct NitroOptions {
-    /// The image.
+    /// Path of the enclave image (EIF).
     pub eif: PathBuf,
     /// Virtual CPUs.
     pub cpus: u32,

@@ -19,7 +19,7 @@ pub enum OuterTlsError {
     /// A file that cannot be read, or not as PEM.
     #[error("{}: {source}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         source: pem::Error,

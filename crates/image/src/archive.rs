@@ -141,25 +141,25 @@ pub enum InvalidArchive {
     /// Absolute, or with an empty, `.` or `..` part.
     #[error("{path:?} is no plain relative path")]
     Path {
-        /// As given.
+        /// The path that was given.
         path: String,
     },
     /// There already.
     #[error("{path:?} is in the archive already")]
     Repeated {
-        /// As given.
+        /// The path that was given.
         path: String,
     },
     /// The kernel makes no folders on its own.
     #[error("the folder that {path:?} lies in is not in the archive before it")]
     NoParent {
-        /// As given.
+        /// The path that was given.
         path: String,
     },
     /// The form has 32 bits for sizes.
     #[error("{path:?} is 4 GiB or longer")]
     TooLarge {
-        /// As given.
+        /// The path that was given.
         path: String,
     },
 }

@@ -52,7 +52,7 @@ impl Module {
         &self.depends
     }
 
-    /// The file.
+    /// Returns the bytes of the module file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -122,9 +122,9 @@ pub enum InvalidModule {
     /// A dependency is missing.
     #[error("the module {module} needs the module {missing}, which is not there")]
     Needs {
-        /// Which.
+        /// Name of the module.
         module: String,
-        /// What it needs.
+        /// Name of the module that it needs.
         missing: String,
     },
     /// They need each other.

@@ -28,7 +28,7 @@ use std::fmt;
 /// The first character of a text that is not to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hidden {
-    /// The character.
+    /// The hidden character itself.
     pub character: char,
     /// Its position among the text's characters, from 1.
     pub position: usize,

@@ -44,9 +44,9 @@ pub enum RecordError {
     Total {
         /// In rho.
         total: Rho,
-        /// As stated.
+        /// The epsilon that the record states.
         epsilon: Epsilon,
-        /// As stated.
+        /// The delta that the record states.
         delta: Delta,
     },
     /// A stated guarantee is not what the entries give.

@@ -23,13 +23,13 @@ pub enum AgreementError {
     /// Not text.
     #[error("{file} is not UTF-8 text")]
     NotUtf8 {
-        /// Which of the two.
+        /// `service.yaml` or `runtime.yaml`.
         file: &'static str,
     },
     /// Far longer than any agreement.
     #[error("{file} is longer than {MAX_FILE_BYTES} bytes")]
     TooLong {
-        /// Which of the two.
+        /// `service.yaml` or `runtime.yaml`.
         file: &'static str,
     },
 }

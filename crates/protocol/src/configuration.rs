@@ -29,7 +29,7 @@ pub enum ConfigurationError {
     /// Far longer than any agreement.
     #[error("{file} would have {bytes} bytes, and at most {MAX_FILE_BYTES} are allowed")]
     TooLong {
-        /// Which of the two.
+        /// `service.yaml` or `runtime.yaml`.
         file: &'static str,
         /// As announced.
         bytes: u32,

@@ -12,7 +12,7 @@ pub enum RoomFolderError {
     /// A file that cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,

@@ -43,7 +43,7 @@ pub(crate) struct Idle {
 pub(crate) struct Look {
     /// When the platform was asked, by the steady clock.
     pub(crate) asked: Instant,
-    /// What it answered.
+    /// The time that it gave, in seconds since 1970; `None` if it gave none.
     pub(crate) platform: Option<u64>,
     /// When it had answered, by the steady clock.
     pub(crate) now: Instant,

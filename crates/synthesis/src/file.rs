@@ -30,7 +30,7 @@ pub enum ModelFileError {
          that made it"
     )]
     Older {
-        /// Its format.
+        /// Format number in the file.
         found: u16,
     },
     /// It was written by a newer program.
@@ -40,7 +40,7 @@ pub enum ModelFileError {
          newer program"
     )]
     Newer {
-        /// Its format.
+        /// Format number in the file.
         found: u16,
     },
     /// It ends too early.

@@ -28,7 +28,7 @@ pub struct RowCount {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ColumnReport {
-    /// The column.
+    /// Name of the column.
     pub name: String,
     /// The share of the estimated rows that are coded as `other`: nothing else remains of their
     /// values. `None` for a column that has no such code, or was never measured.

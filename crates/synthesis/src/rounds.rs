@@ -53,7 +53,7 @@ pub enum RoundsError {
          a round each: give at least {columns} as `rounds`, not {rounds}, or leave it out"
     )]
     TooFewRounds {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// The number that was given.
         rounds: u32,
@@ -67,7 +67,7 @@ pub enum RoundsError {
          declare fewer categories or bins, or use MST"
     )]
     TooManyCells {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// Cells of all tables, saturating.
         cells: u128,
@@ -80,7 +80,7 @@ pub enum RoundsError {
          than {limit}: give a workload of fewer or smaller marginals"
     )]
     TooManyMarginals {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// The most there may be.
         limit: usize,
@@ -92,7 +92,7 @@ pub enum RoundsError {
          fewer categories or bins"
     )]
     NoMarginalFits {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// Cells that the first model may have.
         cells: f64,

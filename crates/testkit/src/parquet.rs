@@ -20,7 +20,7 @@ pub struct Page {
 /// A required column.
 #[derive(Clone)]
 pub struct Column {
-    /// Its name.
+    /// The name that was given.
     pub name: String,
     /// Its physical type, by its number in the format: 1 for whole numbers of 32 bits, 6 for texts.
     pub physical: i32,
