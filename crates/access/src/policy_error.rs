@@ -68,7 +68,7 @@ pub enum PolicyError {
         /// Users listed.
         found: usize,
     },
-    /// One data provider is no collaboration.
+    /// One data provider is not a collaboration.
     #[error(
         "line {line}: the role `{role}` provides the data, so its role_cardinality must be at \
          least 2"
@@ -153,7 +153,7 @@ pub enum PolicyError {
         /// The entry's name.
         name: String,
     },
-    /// Traffic that is no TCP.
+    /// Traffic that is not TCP.
     #[error("line {line}: the traffic type `{found}` is unknown; the only one is `tcp`")]
     TrafficType {
         /// Line of the file, from 1.

@@ -15,7 +15,7 @@ use crate::service_file::{InOrder, RoleEntry, ServiceFile, Traffic, UserEntry};
 pub(crate) const DATA_PROVIDER: &str = "data_provider";
 pub(crate) const MAX_USERS: usize = 256;
 pub(crate) const MAX_NAME: usize = 64;
-/// Words that mean something else where a user's name may stand (`/columns?party=mine`).
+/// Words that mean something else where a user's name may be (`/columns?party=mine`).
 const RESERVED_NAMES: [&str; 2] = ["mine", "theirs"];
 
 /// Checks one thing after another, and makes the policy if all hold.

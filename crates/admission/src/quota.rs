@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Events of one kind: so many in a window of time are told, and of the others how many there were.
+/// Events of one kind: in each window of time the first `most` are told, and of the others only
+/// their number.
 #[derive(Debug)]
 pub struct Quota {
     most: u32,

@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
     fn another(&mut self, length: &Length, read: usize) -> Result<bool, Malformed> {
         let more = match length {
             Length::Definite(n) => read < *n,
-            // Indefinite lengths are no defect here: Nitro's own documents have had them since
+            // Indefinite lengths are not a defect here: Nitro's own documents have had them since
             // 2025.
             Length::UntilBreak if self.bytes.get(self.at) == Some(&BREAK) => {
                 self.at += 1;

@@ -23,7 +23,7 @@ pub(crate) struct Leaf {
     pub(crate) not_after: i64,
 }
 
-/// Checks `bundle` (root first) and `leaf` as they stand in the document: every certificate issued
+/// Checks `bundle` (root first) and `leaf` as they are in the document: every certificate issued
 /// by the one before it, at the time `at`.
 ///
 /// webpki verifies signatures and names; it looks neither at key usage, nor at the root's own

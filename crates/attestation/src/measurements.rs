@@ -54,7 +54,7 @@ impl Measurements {
     /// From what `nitro-cli build-enclave` prints:
     /// `{"Measurements": {"PCR0": "...", "PCR1": "...", "PCR2": "..."}}`.
     ///
-    /// `HashAlgorithm` and, of signed images, `PCR8` may stand beside them; PCR8 is not compared,
+    /// `HashAlgorithm` and, of signed images, `PCR8` may be there too; PCR8 is not compared,
     /// because PCR0 names the one image already, whoever signed it.
     ///
     /// # Errors

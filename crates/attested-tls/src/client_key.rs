@@ -89,7 +89,7 @@ impl ClientKey {
     /// Reads PKCS#1, PKCS#8 or SEC1, in DER, PEM or base64, whatever the file is called.
     ///
     /// # Errors
-    /// When the bytes are no such key, or a weak one.
+    /// When the bytes are not such a key, or a weak one.
     pub fn read(file: &[u8]) -> Result<ClientKey, UnreadableKey> {
         // By content and never by the file's name: keys are often misnamed.
         let der = unwrap_text(file)?;
@@ -148,7 +148,7 @@ impl ClientKey {
         &self.public
     }
 
-    /// [`ClientKey::public_der`] in base64: what stands as `public_key` in `service.yaml`.
+    /// [`ClientKey::public_der`] in base64: what goes into `public_key` of `service.yaml`.
     pub fn public_text(&self) -> String {
         STANDARD.encode(&self.public)
     }

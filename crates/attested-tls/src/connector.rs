@@ -135,7 +135,7 @@ impl Connector {
             check_register(&evidence, &agreement, &expected.root)?,
         );
 
-        // Both must be there: an absent key is no wildcard.
+        // Both must be there: an absent key is not a wildcard.
         let (Some(attested), Some(shown)) = (evidence.public_key(), session.server_spki) else {
             return Err(Refused::WrongServerKey);
         };

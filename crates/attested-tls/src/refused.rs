@@ -13,7 +13,7 @@ pub enum Refused {
          (service.yaml)"
     )]
     NotRegistered,
-    /// The other side is no enclave of this kind, or its front end ends TLS itself.
+    /// The other side is not an enclave of this kind, or its front end ends TLS itself.
     #[error(
         "the other side does not speak synclave/1: check the address, and that nothing on the way \
          ends TLS"

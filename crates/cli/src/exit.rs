@@ -44,7 +44,7 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
-/// What stands below the options in the help of `connect`.
+/// The text below the options in the help of `connect`.
 pub(crate) const HELP_OF_CONNECT: &str = "\
 Example:
   synclave connect --url https://room.example.org --port 443 --lport 3030 \\

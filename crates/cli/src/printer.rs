@@ -3,7 +3,7 @@
 //! Everything that a person is shown goes through here, the only place in this program that writes
 //! to the terminal (`clippy.toml` refuses others). What others wrote (an agreement, a receipt, the
 //! header of a table, an error's detail) is escaped on the way, so that it cannot change what
-//! stands around it.
+//! is printed around it.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -140,7 +140,7 @@ impl Printer {
 
     /// That the person stopped it.
     pub(crate) fn interrupted(self, text: &str) {
-        // A bar may stand on the line.
+        // A progress bar may be on the line.
         let lead = if self.interactive() { "\n" } else { "" };
         write_line(talk(), &format_args!("{lead}{}", escaped(text)));
     }
@@ -210,7 +210,7 @@ impl Causes {
 }
 
 /// Whether the cause tells something of the rows of a table. All others follow from options, files
-/// that are no tables, column names, and what was released under a budget.
+/// that are not tables, column names, and what was released under a budget.
 fn depends_on_rows(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.is::<TableError>() || cause.is::<IsTheTable>() || cause.is::<EvaluationError>()
 }
@@ -229,7 +229,7 @@ fn write_json(document: &serde_json::Value) {
     write_line(data(), &escaped_json(&format!("{document:#}")));
 }
 
-/// A reader that went away (`| head`) is no error of ours.
+/// A reader that went away (`| head`) is not an error of ours.
 fn write_line(mut to: impl Write, text: &dyn Display) {
     let _ = writeln!(to, "{text}");
 }

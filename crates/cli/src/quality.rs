@@ -24,7 +24,7 @@ pub(crate) fn tell(report: &Report, printer: Printer) {
 
 /// What the columns' codes lose of their values, which no stated error counts.
 fn tell_coding(columns: &[ColumnReport], printer: Printer) {
-    /// Less than so many rows do not matter.
+    /// Less than this many rows do not matter.
     const NEGLIGIBLE: f64 = 0.005;
     if columns.iter().any(|column| column.widest_bin.is_some()) {
         printer.say("values beyond a column's range count as its ends; no stated error shows that");

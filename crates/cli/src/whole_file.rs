@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use crate::interrupt::unfinished;
 
-/// A file with all it should hold, under a temporary name in the same folder. What stands in its
+/// A file with all it should hold, under a temporary name in the same folder. A file that is in its
 /// place stays until it is [kept](keep).
 pub(crate) struct Prepared {
     path: PathBuf,

@@ -11,7 +11,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// Reads `host[:port]`; an IPv6 address stands in brackets where a port follows.
+    /// Reads `host[:port]`; an IPv6 address is in brackets where a port follows.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -53,7 +53,7 @@ impl Authority {
         self.port
     }
 
-    /// As it stands in a `Host` header: without a port that is the scheme's own.
+    /// As it is written in a `Host` header: without a port that is the scheme's own.
     pub(crate) fn without_port(&self, default: u16) -> String {
         let whole = self.to_string();
         if self.port == default {

@@ -42,14 +42,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Carried for S {}
 impl Endpoint {
     /// Reads `http(s)://host[:port]` or `host[:port]`, which mean TCP; or `ws://host[:port][/path]`
     /// and `wss://..`, which mean a WebSocket, at /connect where no path is written. An IPv6
-    /// address stands in brackets. A port in `text` wins over `port`.
+    /// address is in brackets. A port in `text` wins over `port`.
     ///
     /// The scheme says nothing about security. With `https` there is TLS too: the attested one,
     /// which ends in the enclave.
     ///
     /// # Errors
-    /// [`Error::Address`] where a host is missing, a port is no port, or there is a query, a user,
-    /// or with TCP a path, none of which would be used.
+    /// [`Error::Address`] where a host is missing, a port is not a number, or there is a query, a
+    /// user, or with TCP a path, none of which would be used.
     pub fn parse(text: &str, port: u16) -> Result<Self, Error> {
         let refuse = |why: String| Error::Address {
             text: text.to_owned(),

@@ -9,7 +9,7 @@ use attested_tls::{Refused, UnreadableKey};
 /// What can go wrong on this side. Each message is a sentence for the person who runs it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A key's name that is no plain file name.
+    /// A key's name that is not a plain file name.
     #[error("`{name}` cannot name a key: use letters, digits, `-`, `_` and `.`")]
     KeyName {
         /// The name that was given.
@@ -107,7 +107,7 @@ pub enum Error {
         /// HTTP status that it answered with.
         status: u16,
     },
-    /// What answers is no proxy.
+    /// What answers is not a proxy.
     #[error("what answers at {proxy} is no HTTP proxy: {why}")]
     ProxyAnswer {
         /// Address of the proxy, without a password.
@@ -139,7 +139,7 @@ pub enum Error {
         /// HTTP status that it answered with.
         status: u16,
     },
-    /// What answers is no WebSocket of ours.
+    /// What answers is not a WebSocket of this protocol.
     #[error("what answers at {endpoint} is no WebSocket of an enclave's host: {why}")]
     NoWebSocket {
         /// Address of the enclave, as it was given.

@@ -22,7 +22,7 @@ pub struct NewKey {
     pub private_file: PathBuf,
     /// The public key's file, in DER: RSA as PKCS#1, others as SPKI.
     pub public_file: PathBuf,
-    /// The pair; [`ClientKey::public_text`] is what stands as `public_key` in `service.yaml`.
+    /// The pair; [`ClientKey::public_text`] is what goes into `public_key` of `service.yaml`.
     pub key: ClientKey,
 }
 

@@ -127,7 +127,7 @@ const OTHER_PROGRAMS: [&str; 6] = [
     "synclave",
 ];
 
-/// Stands after a browser's name in its agent.
+/// Follows a browser's name in its `User-Agent`.
 const POWERSHELL: &str = "powershell/";
 
 /// What forms are sent as, and all that the page of another site can have sent without asking here

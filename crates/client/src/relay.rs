@@ -136,7 +136,7 @@ impl Pulse {
     /// Returns once nothing has moved for [`SILENCE`] while the room could have taken or answered
     /// something.
     async fn stops(&self) {
-        // A local program that sends nothing is no fault of the room.
+        // A local program that sends nothing is not the room's fault.
         loop {
             let quiet = match self.last.load(Ordering::Relaxed) {
                 Self::HELD => Duration::ZERO,

@@ -109,7 +109,7 @@ impl Enclave {
         });
         let router = service::router(room?);
 
-        // Last: nobody gets in before all of it stands.
+        // Last: nobody gets in before everything is ready.
         let listener = listener.open().map_err(Error::Listener)?;
         let address = listener.address().map_err(Error::Listener)?;
         let (stage, watched) = watch::channel(Stage::Serving);

@@ -14,7 +14,7 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
-    /// Files that are no agreement at all.
+    /// Files that are not an agreement at all.
     #[error("{0}")]
     Files(#[from] protocol::AgreementError),
     /// An agreement that makes no sense.

@@ -49,7 +49,7 @@ fn limit_of(line: &str) -> Option<u64> {
     // A limit above applies to all below.
     let limits = inside.ancestors().filter_map(|folder| {
         let limit = std::fs::read_to_string(Path::new(root).join(folder).join(file)).ok()?;
-        // `max` is no number, and means no limit.
+        // `max` is not a number, and means no limit.
         limit.trim().parse().ok()
     });
     limits.min()

@@ -35,7 +35,7 @@ pub enum EnclaveAddress {
     },
 }
 
-/// What is no address of an enclave.
+/// What is not an address of an enclave.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no address of an enclave: write it like vsock:16 or unix:/run/enclave.sock")]
 pub struct NotAnAddress(String);

@@ -120,7 +120,7 @@ macro_rules! named {
             /// Of all of them, in the order of their numbers.
             pub(crate) const NAMES: &[&str] = &[$($name),*];
 
-            /// As it stands in the log and in the metrics.
+            /// Its name in the log and in the metrics.
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
@@ -178,7 +178,7 @@ named! {
         Silent = "silent",
         /// The connection broke.
         Lost = "lost",
-        /// An HTTP request that is no upgrade of ours.
+        /// An HTTP request that is not an upgrade of ours.
         Upgrade = "upgrade",
         /// There is no enclave at present, or it takes no connection.
         NoEnclave = "no_enclave",

@@ -150,7 +150,7 @@ fn started(said: &str) -> Option<NitroEnclave> {
     serde_json::from_str(&said[said.find('{')?..]).ok()
 }
 
-/// Whether the enclave `id` is among those that run; `None` where `said` is no list.
+/// Whether the enclave `id` is among those that run; `None` where `said` is not a list.
 fn runs(said: &str, id: &str) -> Option<bool> {
     let listed: Vec<Listed> = serde_json::from_str(&said[said.find('[')?..]).ok()?;
     let is = |it: &Listed| it.id == id && it.state.eq_ignore_ascii_case("running");

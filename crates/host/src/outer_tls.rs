@@ -40,7 +40,7 @@ pub fn outer_tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, OuterTls
     let chain: Vec<_> = read(certificate, |pem| {
         CertificateDer::pem_slice_iter(pem).collect()
     })?;
-    // The parser skips what is not a certificate, so that an empty chain is no error of its own.
+    // The parser skips what is not a certificate, so that an empty chain gives no error by itself.
     if chain.is_empty() {
         return Err(OuterTlsError::NoCertificate(certificate.to_owned()));
     }

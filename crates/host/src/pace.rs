@@ -1,4 +1,4 @@
-//! So many bytes a second, and no more.
+//! A bound on the bytes that a connection moves in a second.
 
 use std::num::NonZeroU32;
 use std::pin::Pin;

@@ -65,7 +65,7 @@ pub(crate) enum NoUpgrade {
 /// [`NoUpgrade`]: everything that is not exactly the health check or a WebSocket of our own.
 pub(crate) fn asked<B: Body>(request: &Request<B>) -> Result<Asked, NoUpgrade> {
     let path = request.uri().path();
-    // Everything else is no business of this host.
+    // Everything else is not this host's business.
     if path != websocket::PATH && path != "/healthz" {
         return Err(NoUpgrade::Path);
     }
@@ -132,7 +132,7 @@ fn is_key(text: &str) -> bool {
 }
 
 /// The client's address as the load balancer before this host has appended it to `X-Forwarded-For`;
-/// whatever stands before that, the client may have written itself.
+/// whatever comes before that, the client may have written itself.
 pub(crate) fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
     // The last header and its last entry: what came before, the client may have sent.
     let last = headers.get_all("x-forwarded-for").iter().next_back()?;

@@ -32,7 +32,7 @@ impl Archive {
     /// With a folder.
     ///
     /// # Errors
-    /// When the path is no plain one, is there already, or its parent is not a folder of this
+    /// When the path is not a plain one, is there already, or its parent is not a folder of this
     /// archive; see [`InvalidArchive`].
     pub fn folder(self, path: &str, permissions: u32) -> Result<Archive, InvalidArchive> {
         self.entry(path, FOLDER | (permissions & PERMISSIONS), (0, 0), &[])

@@ -16,7 +16,8 @@ impl Module {
     /// bytes).
     ///
     /// # Errors
-    /// When it is no ELF file, or lacks its name, the release that it is for, or its dependencies.
+    /// When it is not an ELF file, or lacks its name, the release that it is for, or its
+    /// dependencies.
     pub fn parse(bytes: Vec<u8>) -> Result<Module, InvalidModule> {
         if !bytes.starts_with(b"\x7fELF") {
             return Err(InvalidModule::NotElf);
@@ -58,7 +59,7 @@ impl Module {
     }
 }
 
-/// The value that stands behind `key=` at the beginning of a text.
+/// The value after `key=` at the beginning of a text.
 fn text(bytes: &[u8], key: &'static str) -> Result<String, InvalidModule> {
     let start = format!("\0{key}=");
     let start = start.as_bytes();

@@ -18,7 +18,7 @@ pub(crate) struct Decks {
 }
 
 impl Decks {
-    /// `counts` has a row of so many kinds for each deck.
+    /// `counts` has a row of `kinds` numbers for each deck.
     pub(crate) fn new(counts: &[u64], kinds: usize) -> Decks {
         let held = (0..).zip(counts).filter(|(_, count)| **count > 0);
         let (cells, counts_held) = held.unzip();
@@ -36,8 +36,8 @@ impl Decks {
         cells.zip(self.counts.iter().copied())
     }
 
-    /// Takes so many cards out of each deck, each set of that size being equally likely. Costs a
-    /// random bit a card, and more as `wanted` is further from one half.
+    /// Takes the given number of cards out of each deck, each set of that size being equally
+    /// likely. Costs a random bit a card, and more as `wanted` is further from one half.
     ///
     /// Each card goes with probability one half; then cards chosen at random go or come back until
     /// the number is right.
@@ -146,7 +146,7 @@ fn move_at_random<R: Rng>(from: &mut [u64], to: &mut [u64], cards: u64, rng: &mu
     }
 }
 
-/// How many of so many fair coins show heads.
+/// Draws how many of a number of fair coins show heads.
 fn heads<R: Rng>(coins: u64, rng: &mut R) -> u64 {
     let mut heads = 0;
     for _ in 0..coins / 64 {

@@ -349,7 +349,7 @@ impl<R: Rng> NodeSampler<R> {
         }
     }
 
-    /// Sets apart what so many rows draw, once all nodes above have done so.
+    /// Sets apart what the next `rows` rows draw, once all nodes above have done so.
     fn split(&mut self, rows: u64, above: &[NodeSampler<R>]) {
         let Draw::Rounded { pending } = &mut self.draw else {
             return;

@@ -28,7 +28,7 @@ impl Urn {
         Urn { tree, left }
     }
 
-    /// An urn with so many balls, shared out in proportion to the weights: each colour gets its
+    /// An urn with this many balls, shared out in proportion to the weights: each colour gets its
     /// share rounded up or down at random, so that the expectation is exact.
     ///
     /// # Panics

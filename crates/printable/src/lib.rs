@@ -166,7 +166,7 @@ fn hidden(around: Around) -> Option<Kind> {
     kind(around.character).filter(|_| !is_spelling(around))
 }
 
-/// What a character does, wherever it stands.
+/// What a character does, wherever it is.
 fn kind(c: char) -> Option<Kind> {
     match c {
         _ if c.is_control() => Some(Kind::Control),

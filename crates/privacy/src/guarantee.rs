@@ -312,7 +312,7 @@ fn rounded_up(value: f64) -> f64 {
     rounded_up_to(3, value)
 }
 
-/// To so many digits after the first.
+/// Rounds up to `digits` digits after the first.
 fn rounded_up_to(digits: u8, value: f64) -> f64 {
     let scientific = |value: f64| format!("{value:.*e}", digits.into());
     let nearest = scientific(value);

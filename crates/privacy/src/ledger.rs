@@ -81,7 +81,7 @@ pub struct LedgerOptions {
     pub threshold_share: Option<f64>,
     // Kept as they were given: a record states what was promised, not what rounding made of it.
     /// How many rows of a joined table one id has at most: the product of the parties' bounds, at
-    /// most 65536. Sensitivities, and noise with them, are so many times larger.
+    /// most 65536. Sensitivities, and noise with them, are that many times larger.
     pub rows_per_id: NonZeroU32,
 }
 
@@ -361,7 +361,7 @@ impl Ledger {
     ///
     /// Noise is that of [`Ledger::measure`], and a key is released if its noisy count exceeds
     /// `rows_per_id` + T, where noise exceeds T with probability at most delta / `rows_per_id`: one
-    /// id alone can have so many keys. Costs (rho, delta), and changing one id's values twice that.
+    /// id alone can have as many keys. Costs (rho, delta), and changing one id's values twice that.
     /// Neither the number of keys nor that of the ids is recorded.
     ///
     /// The indices point into a private list, and so tell how many keys come before: put the keys

@@ -2,7 +2,7 @@
 
 use crate::accounting::Slack;
 
-/// Beyond so many standard deviations the tail is below the least `f64`.
+/// Beyond this many standard deviations the tail is below the least `f64`.
 pub(crate) const NOWHERE: f64 = 40.0;
 
 /// An upper bound on P[Z > x], for 0 <= x <= [`NOWHERE`].

@@ -137,7 +137,7 @@ impl Delta {
         if exact { floor } else { floor + 1 }
     }
 
-    /// The largest delta that is at most so many units of 2^-127.
+    /// The largest delta that is at most this many units of 2^-127.
     pub(crate) fn from_units_down(units: u128) -> Option<Self> {
         let nearest = Self::new(units_to_f64(units)).ok()?;
         if nearest.units_up() <= units {

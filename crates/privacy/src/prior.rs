@@ -62,7 +62,7 @@ impl Prior {
         }
     }
 
-    /// How many files stand behind the ledger, one made from the next.
+    /// How many files the ledger goes back to, one made from the next.
     #[must_use]
     pub fn depth(&self) -> usize {
         match self {

@@ -470,7 +470,7 @@ pub(crate) fn sigma_of_counts(rho: Rho, rows_per_id: u32) -> f64 {
     rho.sigma() * f64::from(rows_per_id)
 }
 
-/// The sigma of Gaussian noise on each of so many scores.
+/// The sigma of Gaussian noise on each of this many scores.
 pub(crate) fn sigma_of_scores(rho: Rho, rows_per_id: u32, scores: u64) -> f64 {
     #[expect(
         clippy::cast_precision_loss,

@@ -34,7 +34,7 @@ impl NoiseRng {
         Self(Box::new(ChaCha20Rng::seed_from_u64(seed)))
     }
 
-    /// So many uniform bits, at most 64, as an integer below 2^count.
+    /// Draws `count` uniform bits, at most 64, as an integer below 2^count.
     pub(crate) fn bits(&mut self, count: u32) -> u64 {
         debug_assert!(count <= 64, "a word has 64 bits");
         match count {

@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// That so many successes have this probability, within 4.5 standard deviations.
+    /// That this many successes have this probability, within 4.5 standard deviations.
     fn check_frequency(what: &str, draws: u32, probability: f64, mut draw: impl FnMut() -> bool) {
         let successes = (0..draws).filter(|_| draw()).count() as f64;
         let expected = f64::from(draws) * probability;

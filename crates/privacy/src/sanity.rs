@@ -79,7 +79,8 @@ pub fn needs_danger(epsilon: Epsilon) -> bool {
     epsilon.get() > MAX_EPSILON
 }
 
-/// Returns what is odd about a budget, for tables about so many people where that number is public.
+/// Returns what is odd about a budget, for tables about `people` people where that number is
+/// public.
 pub fn budget_warnings(epsilon: Epsilon, delta: Delta, people: Option<u64>) -> Vec<BudgetWarning> {
     let mut warnings = Vec::new();
     #[expect(clippy::cast_precision_loss, reason = "a rule of thumb")]

@@ -17,7 +17,7 @@ pub struct Agreement {
     runtime_yaml: String,
 }
 
-/// Why two files are no agreement.
+/// Why two files are not an agreement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AgreementError {
     /// Not text.

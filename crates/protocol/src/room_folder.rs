@@ -17,7 +17,7 @@ pub enum RoomFolderError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// The files are no agreement.
+    /// The files are not an agreement.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
 }

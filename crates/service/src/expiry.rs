@@ -206,7 +206,7 @@ mod tests {
             self.start + Duration::from_secs(seconds)
         }
 
-        /// A look when the steady clock shows so many seconds, with the platform's time.
+        /// A look when the steady clock shows this many seconds, with the platform's time.
         fn look(&mut self, steady: u64, platform: Option<u64>) -> bool {
             let now = self.steady(steady);
             self.idle.is_over(Look {

@@ -23,7 +23,7 @@ struct Counts {
     allowed: AtomicU64,
 }
 
-/// The same body, of which at first so many bytes may come.
+/// The same body, of which at first `allowed` bytes may come.
 pub(crate) fn metered(body: Body, allowed: u64) -> (Body, Meter) {
     let meter = Meter(Arc::new(Counts {
         come: AtomicU64::new(0),
@@ -38,7 +38,7 @@ pub(crate) fn metered(body: Body, allowed: u64) -> (Body, Meter) {
 }
 
 impl Meter {
-    /// So many bytes more may come from now on.
+    /// Lets this many more bytes come from now on.
     pub(crate) fn allow(&self, bytes: u64) {
         // Counted from what has come: what was allowed and not used does not add up.
         let come = self.0.come.load(Ordering::Relaxed);
@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    /// A body of so many pieces of ten bytes, and how many of them were taken.
+    /// A body of this many pieces of ten bytes, and how many of them were taken.
     fn body(pieces: usize) -> (Body, Arc<AtomicUsize>) {
         let taken = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&taken);

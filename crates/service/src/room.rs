@@ -292,7 +292,7 @@ impl Room {
         }
     }
 
-    /// Notes for the receipt that this user asked for so many rows.
+    /// Notes for the receipt that this user asked for this many rows.
     pub(crate) fn note_samples(&self, user: &str, rows: u64) {
         self.tell(Event::SamplesRequested);
         // Only who asked and for how many rows: which rows were drawn follows from the model.

@@ -49,7 +49,7 @@ pub struct Summary {
     pub workload: Option<Vec<NamedMarginal>>,
     /// The column that the synthetic data should suit to predict.
     pub target: Option<String>,
-    /// After so many seconds without activity the room overwrites its uploads.
+    /// After this many seconds without activity the room overwrites its uploads.
     pub expires_after_seconds: u64,
     /// What requests may ask for.
     pub limits: DetailsLimits,

@@ -350,7 +350,8 @@ impl<'a> EasyTree<'a> {
         }
     }
 
-    /// Cells of the tree with a clique; more than there can be of one that is no column or pair.
+    /// Cells of the tree with a clique; more than there can be of one that is neither a column nor
+    /// a pair.
     fn cells_with(&self, clique: &Clique) -> u128 {
         let joined = |ends| self.tree.cells_if_joined(self.domain, &self.cells, ends);
         ends(clique).map_or(u128::MAX, joined)

@@ -52,7 +52,7 @@ struct Set {
     is_open: bool,
 }
 
-/// A set which is no part of another, with what all constraints within it allow.
+/// A set that is not part of another, with what all constraints within it allow.
 struct Table {
     clique: Clique,
     /// For each combination of codes, row-major. (A byte each: the logarithms of a model's factor
@@ -194,7 +194,7 @@ fn clique_of(constraint: &Constraint) -> Clique {
     Clique::new(constraint.columns().iter().copied())
 }
 
-/// Those that are no part of another, each once.
+/// Those that are not part of another, each once.
 fn maximal<'a>(cliques: impl IntoIterator<Item = &'a Clique>) -> Vec<Clique> {
     let mut cliques: Vec<&Clique> = cliques.into_iter().collect();
     cliques.sort_by_key(|clique| std::cmp::Reverse(clique.len()));

@@ -73,7 +73,7 @@ impl MeasuredErrors {
         )
     }
 
-    /// The measured distance and so many standard deviations. Never less than one of them: where
+    /// The measured distance and this many standard deviations. Never less than one of them: where
     /// the sum is below that, chance made it so, and noise of this size shows nothing smaller.
     fn within(&self, measured: f64, deviations: f64) -> f64 {
         (measured + deviations * self.sigma).max(self.sigma)
@@ -218,7 +218,7 @@ impl Wanted {
     }
 }
 
-/// Cells of a marginal, if there are no more than so many.
+/// Cells of a marginal, if there are at most `most`.
 fn cells_within(clique: &Clique, sizes: &[usize], most: usize) -> Option<usize> {
     clique.iter().try_fold(1_usize, |cells, column| {
         cells

@@ -122,7 +122,7 @@ pub fn evaluate(real: &CodedTable, synthetic: &CodedTable) -> Result<Evaluation,
 const MOST_PAIRS: usize = 5000;
 const MOST_TRIPLES: usize = 200;
 
-/// All sets of `k` columns in order, or so many of them, always the same.
+/// All sets of `k` columns in order, or `most` of them, always the same.
 fn choose(columns: usize, k: usize, most: usize) -> Vec<Vec<usize>> {
     let count = (0..k).fold(1.0, |count, i| {
         count * (columns as f64 - i as f64).max(0.0) / (i as f64 + 1.0)

@@ -14,7 +14,7 @@ const OLDEST: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
 const HEADER: usize = MAGIC.len() + 2 + 8 + 8;
 
-/// Why a file is no usable model.
+/// Why a file is not a usable model.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelFileError {
@@ -93,7 +93,7 @@ impl Model {
         Self::load_body(body_of(bytes)?)
     }
 
-    /// Reads what stands in a file behind its header. [`Model::load`] is this after the checksum,
+    /// Reads what comes after the header of a file. [`Model::load`] is this after the checksum,
     /// which guards against accidents and keeps nobody from writing another file.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::method::Method;
 #[non_exhaustive]
 pub struct RowCount {
     /// The noisy number, where that is more than the standard deviation of its noise, and else
-    /// that; at least 1. So many rows are drawn unless another number is asked for, but at most
+    /// that; at least 1. This many rows are drawn unless another number is asked for, but at most
     /// [`Model::MAX_DEFAULT_ROWS`].
     pub estimate: u64,
     /// Standard deviation of the noise, which is Gaussian and rounded to whole numbers.

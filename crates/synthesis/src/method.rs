@@ -118,7 +118,7 @@ pub enum MethodOptions {
 }
 
 impl MethodOptions {
-    /// From parameters as they stand in a file: those that are left out have their defaults.
+    /// From parameters as they are written in a file: those that are left out have their defaults.
     ///
     /// # Errors
     /// The first parameter that is unknown or unusable.

@@ -1,4 +1,4 @@
-//! Parameters of methods as they stand in files and on command lines.
+//! Parameters of methods as they are written in files and on command lines.
 
 use serde_json::{Map, Value};
 

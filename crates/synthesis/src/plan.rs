@@ -57,7 +57,7 @@ impl KnownColumns {
         }
     }
 
-    /// These columns are declared, and at least so many others have to be discovered.
+    /// These columns are declared, and at least this many others have to be discovered.
     #[must_use]
     pub fn some(declared: Option<Schema>, undeclared: usize) -> Self {
         KnownColumns {

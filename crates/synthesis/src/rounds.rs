@@ -134,7 +134,7 @@ impl RoundOptions {
     }
 }
 
-/// Whether the exact counts of so many marginals fit into memory.
+/// Whether the exact counts of this many marginals fit into memory.
 pub(crate) fn check_cells<'a>(
     method: &'static str,
     cliques: impl IntoIterator<Item = &'a Clique>,

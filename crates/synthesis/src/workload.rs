@@ -42,7 +42,7 @@ fn one() -> f64 {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkloadError {
-    /// The text is no list of marginals.
+    /// The text is not a list of marginals.
     #[error("{0}")]
     Yaml(#[from] YamlError),
     /// The list is empty.
@@ -112,7 +112,7 @@ pub enum WorkloadError {
         /// The most there may be.
         limit: u128,
     },
-    /// The target is no column of the table.
+    /// The target is not a column of the table.
     #[error("the target `{name}` is no column of the table{}", hint(nearest))]
     UnknownTarget {
         /// The name that was given.
@@ -162,7 +162,7 @@ impl NamedMarginal {
     /// Reads a list of marginals from YAML, of which JSON is a part.
     ///
     /// # Errors
-    /// If the text is no such list.
+    /// If the text is not such a list.
     pub fn list(text: &str) -> Result<Vec<NamedMarginal>, WorkloadError> {
         Ok(strict_yaml::from_str(text)?)
     }

@@ -47,7 +47,7 @@ impl Account {
         Ok(())
     }
 
-    /// So many of the bytes taken are free again.
+    /// Gives back this many of the bytes that were taken.
     pub(crate) fn give(&self, bytes: u64) {
         debug_assert!(
             bytes <= self.used.get(),

@@ -14,9 +14,9 @@ use crate::schema::OTHER;
 ///
 /// The rule, which depends on the declaration alone: a number or date beyond the bounds counts as
 /// the nearest bound. An empty field (in a column of numbers also `NaN`) is null; where the column
-/// is not nullable, it is treated like text that is not declared. That is text which is no declared
-/// category, or cannot be read as a number or date; it counts as `other` if the column has that,
-/// else as null if it is nullable, else as the first category or lowest bin.
+/// is not nullable, it is treated like text that is not declared. That is text which is not a
+/// declared category, or cannot be read as a number or date; it counts as `other` if the column has
+/// that, else as null if it is nullable, else as the first category or lowest bin.
 pub(crate) struct Coder {
     column: Column,
     matcher: Matcher,
@@ -88,7 +88,7 @@ impl Coder {
         self.codes.width()
     }
 
-    /// Room for so many rows; the account has made it.
+    /// Room for this many rows; the account has made it.
     pub(crate) fn reserve_exact(&mut self, rows: usize) {
         self.codes.reserve_exact(rows);
     }

@@ -60,7 +60,7 @@ impl<T: Copy + Zeroize> Wiped<T> {
         self.0.capacity() * size_of::<T>()
     }
 
-    /// Moves to a place for exactly so many values in all, if it has none yet.
+    /// Moves to a place for exactly this many values in all, if it has none yet.
     pub(crate) fn reserve_exact(&mut self, values: usize) {
         if values > self.0.capacity() {
             self.move_to(values);
@@ -80,7 +80,7 @@ impl<T: Copy + Zeroize> Wiped<T> {
         Ok(())
     }
 
-    /// Takes the first so many away.
+    /// Removes the first `count` values.
     pub(crate) fn forget_front(&mut self, count: usize) {
         // `drain` moves what is left to the front; what stays behind is overwritten by the next
         // fill, or on drop.
@@ -198,7 +198,7 @@ impl Codes {
         }
     }
 
-    /// An empty column for so many codes `0..size`.
+    /// An empty column for this many codes `0..size`.
     pub(crate) fn with_capacity(size: usize, codes: usize) -> Self {
         match Self::for_size(size) {
             Self::U8(_) => Self::U8(Vec::with_capacity(codes).into()),
@@ -237,7 +237,7 @@ impl Codes {
         with_codes!(self, codes => codes.len())
     }
 
-    /// Room for exactly so many codes in all.
+    /// Room for exactly this many codes in all.
     pub(crate) fn reserve_exact(&mut self, codes: usize) {
         match self {
             Self::U8(own) => own.reserve_exact(codes),

@@ -99,7 +99,7 @@ impl Dictionary {
         self.codes.width()
     }
 
-    /// Room for so many rows; the account has made it.
+    /// Room for this many rows; the account has made it.
     pub(crate) fn reserve_exact(&mut self, rows: usize) {
         self.codes.reserve_exact(rows);
     }

@@ -33,7 +33,7 @@ pub enum TableError {
         /// What separates them.
         separator: char,
     },
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     #[error("{at}, {column}: not UTF-8 text; save the file with the encoding UTF-8")]
     NotUtf8 {
         /// Line or row of the record.

@@ -239,7 +239,7 @@ impl IdCollector {
         })
     }
 
-    /// Room for so many rows; the account has made it.
+    /// Room for this many rows; the account has made it.
     pub(crate) fn reserve_exact(&mut self, rows: usize) {
         self.hashes.reserve_exact(rows);
         if self.most.is_some() {
@@ -355,7 +355,7 @@ impl IdCollector {
 /// Why the ids of a table cannot be used.
 #[derive(Debug)]
 pub(crate) enum NoIds {
-    /// So many rows repeat an earlier id; the first few such ids.
+    /// This many rows repeat an earlier id; the first few such ids.
     Repeated(u64, Vec<String>),
     NoRoom(NoRoom),
 }

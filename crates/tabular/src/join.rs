@@ -230,8 +230,7 @@ pub struct TooManyRowsPerId {
     rows: u128,
 }
 
-/// How many rows an id can have in the join of tables in which it has so many at most: their
-/// product.
+/// How many rows an id can have in a join: the product of the most that it may have in each table.
 ///
 /// # Errors
 /// If that is more than [`MAX_ROWS_PER_ID`].
@@ -249,7 +248,7 @@ pub fn rows_per_joined_id(
         .ok_or(TooManyRowsPerId { rows })
 }
 
-/// The most rows that a joined table may be able to have. While so many are joined they take a GiB
+/// The most rows that a joined table may be able to have. While they are joined they take a GiB
 /// for each table, and then a quarter of that to all of it for each column: more is beyond most
 /// machines. It is far below 2^32, up to which rows are counted.
 pub const MAX_JOINED_ROWS: u64 = 1 << 28;

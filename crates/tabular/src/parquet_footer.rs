@@ -11,7 +11,7 @@ use crate::account::Account;
 use crate::error::TableError;
 use crate::thrift::{BINARY, LIST, Malformed, STRUCT, Thrift};
 
-/// What stands at the beginning and at the end of every file.
+/// The bytes at the beginning and at the end of every file.
 const MAGIC: &[u8] = b"PAR1";
 
 /// Bytes that are held for each column of a row group and each element of the schema, with room to
@@ -193,7 +193,7 @@ fn text(bytes: &[u8]) -> Result<String, TableError> {
 /// The columns: the leaves of the schema's tree, whose nodes come before their children.
 fn schema(thrift: &mut Thrift<'_>, account: &Account) -> Result<Vec<Leaf>, TableError> {
     let mut elements = structures(thrift, account, Element::read)?.into_iter();
-    // The root is no column.
+    // The root is not a column.
     let root = elements.next().ok_or(Malformed)?;
     // Of each open node, how many children are still to come.
     // Counted by hand and not by recursion: a footer may nest as deep as it is long.

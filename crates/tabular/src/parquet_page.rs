@@ -75,7 +75,7 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
         }
     }
 
-    /// The next page, which may hold at most so many records.
+    /// The next page, which may hold at most this many records.
     pub(crate) fn next(&mut self, most: usize) -> Result<Option<ReadyPage>, TableError> {
         // Pages are looked at where the one before ended, never where an index says.
         while self.chunk.start < self.chunk.end {
@@ -366,7 +366,7 @@ fn encoding(number: i64) -> Result<Encoding, TableError> {
     })
 }
 
-/// What comes after a list of at most so many numbers in the encoding `DELTA_BINARY_PACKED`.
+/// What comes after a list of at most `most` numbers in the encoding `DELTA_BINARY_PACKED`.
 fn after_deltas(bytes: &[u8], most: u32) -> Result<&[u8], Malformed> {
     let mut thrift = Thrift::new(bytes);
     let in_block = thrift.varint()?;
@@ -378,7 +378,7 @@ fn after_deltas(bytes: &[u8], most: u32) -> Result<&[u8], Malformed> {
     }
     let in_mini = in_block / minis;
     let minis = usize::try_from(minis).map_err(|_| Malformed)?;
-    // The first number stands in the header.
+    // The first number is in the header.
     let mut left = count.saturating_sub(1);
     while left > 0 {
         thrift.int()?;

@@ -20,7 +20,7 @@ pub(crate) enum Form {
     Float,
     /// Days since 1970-01-01.
     Date,
-    /// So many to a second since 1970-01-01.
+    /// Parts of a second since 1970-01-01, `per_second` of which make a second.
     Timestamp {
         per_second: i64,
     },

@@ -180,7 +180,7 @@ impl<R: Read> Csv<'_, R> {
         }
     }
 
-    /// Refuses bytes that are no text, and fields that are too long.
+    /// Refuses bytes that are not text, and fields that are too long.
     #[inline]
     fn check_text(&self) -> Result<(), TableError> {
         let bytes = self.record.as_slice();

@@ -25,7 +25,7 @@ pub const MAX_CODES_TOGETHER: usize = 1 << 24;
 /// Bytes of a column's name in a declaration or a header.
 pub(crate) const MAX_NAME_BYTES: usize = 256;
 
-/// Bytes of a column's name in a joined table, where the party's name stands before it.
+/// Bytes of a column's name in a joined table, where the party's name comes before it.
 const MAX_JOINED_NAME_BYTES: usize = 1024;
 
 /// The text that stands for a value outside the declared or discovered categories.
@@ -48,7 +48,7 @@ pub struct Schema {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
-    /// The text is no declaration.
+    /// The text is not a declaration.
     #[error("{0}")]
     Yaml(#[from] YamlError),
     /// There is no column at all.
@@ -525,7 +525,7 @@ impl From<Schema> for Declaration {
     }
 }
 
-/// Checks whether a column may have this name of at most so many bytes. All parties see it.
+/// Checks whether a column may have this name of at most `limit` bytes. All parties see it.
 pub(crate) fn check_name(name: &str, limit: usize) -> Result<(), NameFault> {
     if name.is_empty() || name.len() > limit {
         return Err(NameFault::Length { limit });

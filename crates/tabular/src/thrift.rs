@@ -39,7 +39,7 @@ impl<'a> Thrift<'a> {
         self.bytes.len()
     }
 
-    /// The next so many bytes.
+    /// Takes the next `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.bytes.split_at_checked(count).ok_or(Malformed)?;
         self.bytes = rest;

@@ -78,7 +78,7 @@ impl Upload {
 
     /// Bytes that this table and its columns of the join can take together while tables are joined
     /// and their columns discovered, where an id has at most `rows_of_others` rows in all other
-    /// tables together: it then comes up in the joined table at most so many times for each row
+    /// tables together: it then comes up in the joined table at most that many times for each row
     /// here. It depends on nothing else of the other tables.
     #[must_use]
     pub fn joined_bytes(&self, rows_of_others: u32) -> u64 {
@@ -363,7 +363,7 @@ impl<'a> Intake<'a> {
         self.reserve(most.min(fit).max(least.min(most)))
     }
 
-    /// Moves to places for so many rows in all, if there is less room.
+    /// Moves to places for this many rows in all, if there is less room.
     pub(crate) fn reserve(&mut self, rows: usize) -> Result<(), TableError> {
         let Some(more) = rows.checked_sub(self.room) else {
             return Ok(());
@@ -435,7 +435,7 @@ impl<'a> Intake<'a> {
         self.warnings.push(warning);
     }
 
-    /// That so many blank lines were taken in as rows.
+    /// That this many blank lines were taken in as rows.
     pub(crate) fn warn_of_blank_lines(&mut self, blank: u32) {
         let lines = match blank {
             0 => return,

@@ -12,8 +12,8 @@ const FOR_A_SHORT_FILE: u64 = 256 << 20;
 const FOR_A_BYTE_ALLOWED: u64 = 16;
 
 /// Counts the bytes that are decompressed and decoded: a file of a few bytes can stand for any
-/// number of them. In a CSV file each was sent; so a table of another format is worth so many times
-/// its own length, and no more than so many times the longest file.
+/// number of them. In a CSV file each was sent; so a table of another format is worth that many
+/// times its own length, and no more than that many times the longest file.
 pub(crate) struct Work {
     limit: u64,
     left: Cell<u64>,

@@ -102,7 +102,7 @@ fn programs_change_the_room() {
                 assert_eq!(answer(change, &form), "passes", "{name}: {change} {kind}");
             }
         }
-        // What is no form, no browser sends for a page of another site without asking.
+        // No browser sends anything but a form for a page of another site without asking.
         for kind in [None, Some(("content-type", "application/json"))] {
             for (name, headers) in named.iter().chain(&strangers) {
                 let answer = answer(change, &with(kind.as_slice(), headers));

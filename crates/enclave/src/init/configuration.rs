@@ -37,9 +37,9 @@ impl Configuration {
         Self { listener, events }
     }
 
-    /// Waits for the first agreement that `start` takes. What is damaged, or is no agreement that
-    /// holds, is refused with a sentence, and the host may try again: nothing has been measured by
-    /// then.
+    /// Waits for the first agreement that `start` takes. What is damaged, or is not an agreement
+    /// that holds, is refused with a sentence, and the host may try again: nothing has been
+    /// measured by then.
     ///
     /// # Errors
     /// [`Fault::NoConfiguration`] after ten minutes; what keeps an agreement from being served that

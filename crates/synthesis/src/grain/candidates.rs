@@ -46,7 +46,7 @@ pub(crate) struct Candidate {
     pub(crate) error: f64,
 }
 
-/// The resolutions of a pair, of at most so many cells each, finest first.
+/// The resolutions of a pair, of at most this many cells each, finest first.
 fn resolutions(hierarchy: &Hierarchy, columns: [usize; 2], most_cells: usize) -> Vec<Resolution> {
     let mut resolutions: Vec<Resolution> = Vec::new();
     for (class, groups) in GROUPS.into_iter().enumerate() {
@@ -160,7 +160,8 @@ impl Pair {
     }
 }
 
-/// A table over the codes of two columns at each resolution of the pair, of at most so many cells.
+/// A table over the codes of two columns at each resolution of the pair, of at most this many
+/// cells.
 pub(crate) fn merged_at_all_resolutions(
     hierarchy: &Hierarchy,
     columns: [usize; 2],
@@ -206,7 +207,7 @@ pub(crate) fn expected_pairs(
     Ok(pairs.iter().zip(tables).map(in_order).collect())
 }
 
-/// A matrix of so many columns with its rows and columns exchanged, row-major.
+/// A matrix of `columns` columns with its rows and columns exchanged, row-major.
 pub(crate) fn transposed<T: Copy>(cells: &[T], columns: usize) -> Vec<T> {
     (0..columns)
         .flat_map(|column| cells[column..].iter().step_by(columns).copied())

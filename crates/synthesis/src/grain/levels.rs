@@ -71,7 +71,7 @@ impl Levels {
         map
     }
 
-    /// The finest level with at most so many groups, or the coarsest there is.
+    /// The finest level with at most this many groups, or the coarsest there is.
     pub(crate) fn at_most(&self, groups: usize) -> usize {
         self.sizes
             .iter()

@@ -354,7 +354,7 @@ impl Fit {
             // longer is once negative counts are cut off.
             let masses = project_to_simplex(&smooth_counts(&values, sigma), self.total);
             let (masses, terms) = compression.merge(&masses);
-            // A merged code is a sum of so many independent counts.
+            // A merged code is a sum of independent counts, whose variances add up.
             let sigmas = terms.iter().map(|terms| sigma * terms.sqrt()).collect();
             (masses, sigmas)
         };
@@ -506,7 +506,7 @@ impl Fit {
         Ok(strongest_of(pairs, &strengths))
     }
 
-    /// What public data says of pairs, at each resolution of at most so many cells, finest first.
+    /// What public data says of pairs, at each resolution of at most this many cells, finest first.
     /// Pairs whose full table is too large to count are left out.
     fn each_public_table(
         &self,
@@ -662,7 +662,7 @@ impl Fit {
         Ok(())
     }
 
-    /// Cells of a junction tree with so many for pairs, besides those that it has in any case.
+    /// Cells of a junction tree with `for_pairs` for pairs, besides those that it has in any case.
     fn cells_with(&self, for_pairs: u128) -> u128 {
         let structure = [self.hierarchy.chains(), self.constraints.cliques()].concat();
         let without = TreeSizer::new(self.hierarchy.domain(), &structure).cells();
@@ -874,7 +874,7 @@ fn strongest_of(pairs: &[([usize; 2], f64)], strengths: &[f64]) -> Vec<([usize; 
     order.into_iter().map(|i| pairs[i]).collect()
 }
 
-/// Passes over a model's junction tree of so many cells: as many as take a second or two.
+/// Passes over a model's junction tree of this many cells: as many as take a second or two.
 fn most_passes(cells: u128) -> usize {
     let [fewest, most] = tuning::PASSES;
     let passes = (tuning::CELLS_OF_ALL_PASSES / cells.max(1)).clamp(fewest, most);

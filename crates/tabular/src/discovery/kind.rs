@@ -139,7 +139,7 @@ impl Finding {
         let filled = numbers + count(DAY) + count(TEXT);
         // Nine tenths: a few typing errors do not make text of a column of numbers.
         let most = 0.9 * filled;
-        // Postcodes: where one in a hundred begins with a zero, the others are no quantities
+        // Postcodes: where one in a hundred begins with a zero, the others are not quantities
         // either. A zero typed before a few ages does not make codes of them.
         let codes = stands_out(count(CODE)) && count(CODE) >= 0.01 * filled;
         // Hardly any rows above the noise: a range of them would be made up.

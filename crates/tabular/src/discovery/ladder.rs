@@ -88,8 +88,8 @@ pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64
     }
 }
 
-/// So many cells that each has twice the standard deviation of its noise in rows, on average, if
-/// the noise is as that of the coarse cells.
+/// Returns the number of cells at which each has twice the standard deviation of its noise in rows,
+/// on average, if the noise is as that of the coarse cells.
 fn affordable_cells(filled: f64, sigma: f64) -> u32 {
     let most = f64::from(FINE_CELLS);
     // Without noise (for data of one's own) all cells are affordable.

@@ -36,7 +36,8 @@ fn onset<'a>(noisy: impl Iterator<Item = &'a f64>, sigma: f64) -> Option<usize> 
     None
 }
 
-/// So many bins that each has some four times the noise of one cell in rows: from 4 to 32.
+/// Returns the number of bins at which each has about four times the noise of one cell in rows:
+/// from 4 to 32.
 pub(super) fn affordable_bins(filled: f64, sigma: f64) -> usize {
     let most = f64::from(DEFAULT_BINS);
     let bins = if sigma > 0.0 {

@@ -199,7 +199,7 @@ impl Joined {
 
 /// How counts become known.
 trait Counting {
-    /// The counts with noise, for so many tenths of the column's share.
+    /// The counts with noise, for this many tenths of the column's share.
     fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured;
     /// Which of the observed keys become known, with their noisy counts.
     fn release(&mut self, label: &str, counts: Vec<u32>, tenths: u32) -> Vec<(usize, i64)>;
