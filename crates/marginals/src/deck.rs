@@ -60,6 +60,7 @@ impl Decks {
             counts: taken,
             ..*self
         };
+        // Kinds that have run out would be gone through again at every further split.
         self.forget_empty();
         taken.forget_empty();
         taken
@@ -68,6 +69,7 @@ impl Decks {
     /// The kinds of cards dealt one by one from the given decks, as if each had been shuffled.
     /// There must be enough cards, and fewer than 2^32.
     pub(crate) fn deal<R: Rng>(&self, decks: &[u32], rng: &mut R) -> Vec<u32> {
+        // Cards as narrow as the kinds allow: all cards of a block lie in memory at once.
         match self.kinds {
             0..=0x100 => self.deal_as(decks, rng, |kind| u8::try_from(kind).expect("below 2^8")),
             0x101..=0x1_0000 => {
@@ -100,6 +102,8 @@ impl Decks {
             let at = (pile.start + below_u32(rng, pile.left)) as usize;
             pile.left -= 1;
             let card = cards[at];
+            // The last card left fills the gap, so that a draw costs the same however large the
+            // pile is.
             cards[at] = cards[(pile.start + pile.left) as usize];
             card.into()
         };
