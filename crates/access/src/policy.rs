@@ -87,6 +87,7 @@ impl ServicePolicy {
     /// # Errors
     /// Why not, in this order: the key, the path, the method, the role.
     pub fn authorize(&self, spki: &[u8], method: &str, path: &str) -> Result<Authorized, Denied> {
+        // The key first: who is not registered learns nothing of what there is.
         let user = self.user_of(spki).ok_or(Denied::NotRegistered)?;
         let endpoint = Endpoint::at(path).ok_or(Denied::UnknownPath)?;
         let allowed = endpoint.methods();
@@ -120,6 +121,8 @@ impl ServicePolicy {
 
     /// The user whose key this is.
     pub fn user_of(&self, spki: &[u8]) -> Option<&User> {
+        // Keys are public, and the channel has checked that the caller holds the private one: a
+        // comparison in constant time would protect nothing.
         self.users.iter().find(|user| user.key.spki() == spki)
     }
 
