@@ -103,6 +103,8 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
         .or_else(|| error.downcast_ref().map(of_evidence))
         .or_else(|| error.downcast_ref().map(|_: &ReceiptError| Exit::Receipt))
         .or_else(|| error.downcast_ref().map(|_: &BadInput| Exit::Input))
+        // A plan that public facts stand against is the person's input, not a failure of the
+        // program.
         .or_else(|| error.downcast_ref().map(|_: &PlanError| Exit::Input))
         .or_else(|| error.downcast_ref().map(of_fit))
         .unwrap_or(Exit::Failure)

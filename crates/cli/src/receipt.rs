@@ -163,6 +163,7 @@ pub(crate) fn verify(
             ));
         }
     }
+    // Evidence without user data vouches for no text: the check then fails.
     let checked = signed.check(evidence.user_data().unwrap_or_default())?;
     let receipt = checked.receipt();
     printer.say("  ok  text: it is what the evidence vouches for");
