@@ -36,6 +36,8 @@ impl<'a> Reader<'a> {
     /// The magnitude of the next integer, which must be positive and written in the fewest octets.
     pub(crate) fn positive_integer(&mut self) -> Option<&'a [u8]> {
         match self.value(INTEGER)? {
+            // A leading zero only where the sign bit asks for it: one number has one encoding, and
+            // so one key one fingerprint.
             [0, rest @ ..] => rest
                 .first()
                 .is_some_and(|first| first & 0x80 != 0)

@@ -4,6 +4,7 @@ use aws_lc_rs::signature;
 
 use crate::der::{self, Reader};
 
+// What the TLS library verifies: its RSA algorithms are for moduli of 2048 to 8192 bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// Longest text or DER accepted: an RSA-8192 key as PEM is under 2 KiB.
 pub(crate) const MAX_BYTES: usize = 16 * 1024;

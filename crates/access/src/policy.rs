@@ -62,7 +62,7 @@ pub enum Denied {
     /// The agreement gives the path to other roles.
     #[error("the agreement does not give {path} to the role `{role}`")]
     Role {
-        /// The path.
+        /// Path of the endpoint.
         path: &'static str,
         /// The role of the one who asked.
         role: Arc<str>,
@@ -87,6 +87,7 @@ impl ServicePolicy {
     /// # Errors
     /// Why not, in this order: the key, the path, the method, the role.
     pub fn authorize(&self, spki: &[u8], method: &str, path: &str) -> Result<Authorized, Denied> {
+        // The key first: who is not registered learns nothing of what there is.
         let user = self.user_of(spki).ok_or(Denied::NotRegistered)?;
         let endpoint = Endpoint::at(path).ok_or(Denied::UnknownPath)?;
         let allowed = endpoint.methods();
@@ -120,6 +121,8 @@ impl ServicePolicy {
 
     /// The user whose key this is.
     pub fn user_of(&self, spki: &[u8]) -> Option<&User> {
+        // Keys are public, and the channel has checked that the caller holds the private one: a
+        // comparison in constant time would protect nothing.
         self.users.iter().find(|user| user.key.spki() == spki)
     }
 
@@ -152,7 +155,7 @@ impl User {
         &self.name
     }
 
-    /// The role.
+    /// Returns the name of the role.
     pub fn role(&self) -> &str {
         &self.role
     }
@@ -164,7 +167,7 @@ impl User {
 }
 
 impl Authorized {
-    /// Who asks.
+    /// Returns the name of the user who asks.
     pub fn user(&self) -> &str {
         &self.user
     }
@@ -174,7 +177,7 @@ impl Authorized {
         &self.role
     }
 
-    /// What for.
+    /// Returns the endpoint that is asked for.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint
     }

@@ -24,19 +24,19 @@ pub enum PolicyError {
     /// A way of authenticating that does not exist here.
     #[error("line {line}: the auth_type `{found}` is unknown; the only one is `signed_headers`")]
     AuthType {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
-        /// What was written.
+        /// The text as it was written.
         found: String,
     },
     /// Something was named that is not defined, or defined twice.
     #[error("line {line}: {what} `{name}` is {problem}{}", hint(suggestion))]
     Name {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
-        /// The kind of thing.
+        /// What was named: a user, a role or another entry.
         what: &'static str,
-        /// Its name.
+        /// The name that was given.
         name: String,
         /// What is wrong with it.
         problem: &'static str,
@@ -49,9 +49,9 @@ pub enum PolicyError {
          `.` (ASCII), begin with a letter or digit, and be neither `mine` nor `theirs`"
     )]
     UserName {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
-        /// The name.
+        /// The name that was given.
         name: String,
     },
     /// Too many or too few users of a role.
@@ -60,22 +60,22 @@ pub enum PolicyError {
          {found} are listed"
     )]
     Cardinality {
-        /// The role.
+        /// Name of the role.
         role: String,
         /// What its cardinality says.
         cardinality: u32,
         /// Users listed.
         found: usize,
     },
-    /// One data provider is no collaboration.
+    /// One data provider is not a collaboration.
     #[error(
         "line {line}: the role `{role}` provides the data, so its role_cardinality must be at \
          least 2"
     )]
     TooFewProviders {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
-        /// The role.
+        /// Name of the role.
         role: String,
     },
     /// More users than a room takes.
@@ -87,11 +87,11 @@ pub enum PolicyError {
     /// A key that cannot be used.
     #[error("line {line}: the public key of `{user}`: {cause}")]
     Key {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
-        /// Whose.
+        /// Name of the user whose key it is.
         user: String,
-        /// What is wrong.
+        /// What is wrong with it.
         #[source]
         cause: WeakOrUnreadableKey,
     },
@@ -101,7 +101,7 @@ pub enum PolicyError {
          their own"
     )]
     SharedKey {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
         /// The user named first.
         first: String,
@@ -120,15 +120,15 @@ pub enum PolicyError {
          such a role"
     )]
     ProviderRole {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
     },
     /// Confirming was given to a role that has nothing to confirm.
     #[error("line {line}: {path} must have the same access as /upload_data, the role `{role}`")]
     ConfirmRole {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
-        /// The path.
+        /// Path of the endpoint.
         path: &'static str,
         /// The data-providing role.
         role: String,
@@ -136,9 +136,9 @@ pub enum PolicyError {
     /// A path that nobody may use.
     #[error("line {line}: `access` of {path} names no role")]
     NoAccess {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
-        /// The path.
+        /// Path of the endpoint.
         path: &'static str,
     },
     /// The enclave speaks to nobody.
@@ -147,17 +147,17 @@ pub enum PolicyError {
          the entry"
     )]
     Outbound {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
         /// The entry's name.
         name: String,
     },
-    /// Traffic that is no TCP.
+    /// Traffic that is not TCP.
     #[error("line {line}: the traffic type `{found}` is unknown; the only one is `tcp`")]
     TrafficType {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
-        /// What was written.
+        /// The text as it was written.
         found: String,
     },
 }

@@ -132,6 +132,7 @@ impl PublicKey {
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The fingerprint: the key itself is too long for a line of a log.
         write!(
             f,
             "PublicKey({:?}, {})",
@@ -174,6 +175,8 @@ fn pem_body(after_begin: &str) -> Result<&str, WeakOrUnreadableKey> {
 /// A PKCS#1 key, wrapped into an SPKI.
 fn from_pkcs1(bytes: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
     let bits = check_rsa(bytes)?;
+    // The NULL is part of the one form that TLS shows (RFC 8017, A.1): without it the same key
+    // would compare unequal.
     let algorithm = der::sequence(&[der::write(der::OID, OID_RSA), der::write(der::NULL, &[])]);
     Ok(PublicKey {
         spki: der::sequence(&[algorithm, bit_string(bytes)]),
@@ -191,6 +194,7 @@ fn from_spki(content: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
         // other thing.
         return Err(structure);
     };
+    // The first octet counts unused bits, of which a key has none (X.690, 8.6.2).
     let Some((0, key)) = key.split_first() else {
         return Err(structure);
     };
@@ -223,6 +227,7 @@ fn from_spki(content: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
         return Err(structure);
     }
     Ok(PublicKey {
+        // Written anew: `content` was read strictly, so that this is the only encoding of the key.
         spki: der::write(der::SEQUENCE, content),
         algorithm,
     })

@@ -15,7 +15,7 @@ use crate::service_file::{InOrder, RoleEntry, ServiceFile, Traffic, UserEntry};
 pub(crate) const DATA_PROVIDER: &str = "data_provider";
 pub(crate) const MAX_USERS: usize = 256;
 pub(crate) const MAX_NAME: usize = 64;
-/// Words that mean something else where a user's name may stand (`/columns?party=mine`).
+/// Words that mean something else where a user's name may be (`/columns?party=mine`).
 const RESERVED_NAMES: [&str; 2] = ["mine", "theirs"];
 
 /// Checks one thing after another, and makes the policy if all hold.
@@ -213,6 +213,8 @@ fn check_user(entry: &UserEntry, role: &Arc<str>, before: &[User]) -> Result<Use
             name: name.to_owned(),
         });
     }
+    // Names prefix columns and appear in receipts, where two that differ in letter case alone
+    // would be taken for one.
     if before
         .iter()
         .any(|user| user.name.eq_ignore_ascii_case(name))
@@ -225,6 +227,7 @@ fn check_user(entry: &UserEntry, role: &Arc<str>, before: &[User]) -> Result<Use
         user: name.to_owned(),
         cause,
     })?;
+    // A key is who one is to the room: with a shared one a user could act as another.
     if let Some(first) = before.iter().find(|user| user.key == key) {
         return Err(PolicyError::SharedKey {
             line,

@@ -70,6 +70,7 @@ impl Places {
     /// [`Full`], where no unsettled connection is left to give way.
     pub async fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Full> {
         let displaced = Arc::new(Notify::new());
+        // Counted before it waits: two that come at once must not both find the last place free.
         let mut place = Place {
             places: Arc::clone(self),
             number: self
@@ -78,6 +79,7 @@ impl Places {
             displaced,
             slot: None,
         };
+        // On a refusal `place` is dropped, and leaves the table again.
         self.make_room(place.number)?;
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         place.slot = Some(slot.expect("the semaphore is never closed"));
@@ -98,14 +100,19 @@ impl Places {
     /// Displaces what is too much now that `newest` is there, which counts but is not displaced
     /// itself.
     fn make_room(&self, newest: u64) -> Result<(), Full> {
+        // The client first: a crowd of one client must not cost another network a connection.
         let mut table = self.table();
         let of_client = table.connections_beside(newest) > self.limits.of_one_client;
         if of_client && !table.displace_beside(newest) {
             return Err(Full::Client);
         }
+        // No room at all, and no unsettled connection to give way: settled ones are never closed
+        // for a newcomer.
         if table.connections() > self.limits.connections && !table.displace_heaviest(newest) {
             return Err(Full::Everyone);
         }
+        // Never a refusal: the newest stays, so that a crowd of silent connections cannot keep
+        // others out.
         if table.unsettled() > self.limits.unsettled {
             table.displace_heaviest(newest);
         }
@@ -125,6 +132,7 @@ impl Place {
     pub fn identify(&self, address: IpAddr) -> Result<(), Full> {
         let origin = Origin::of(address);
         let mut table = self.places.table();
+        // A crowd behind a load balancer shows only now, so that room is made anew.
         table.change(self.number, |open| open.origin = origin);
         drop(table);
         self.places.make_room(self.number)

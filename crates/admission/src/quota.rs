@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Events of one kind: so many in a window of time are told, and of the others how many there were.
+/// Events of one kind: in each window of time the first `most` are told, and of the others only
+/// their number.
 #[derive(Debug)]
 pub struct Quota {
     most: u32,
@@ -39,6 +40,8 @@ impl Quota {
     pub fn admits(self: &Arc<Self>, tell: impl FnOnce(u64) + Send + 'static) -> bool {
         let mut state = self.state();
         let now = Instant::now();
+        // A window begins with an event, not by the clock: a burst across a border is not told
+        // twice.
         if now >= state.began + self.window {
             state.began = now;
             state.admitted = 0;
@@ -48,9 +51,11 @@ impl Quota {
             return true;
         }
         state.left_out += 1;
+        // One task a window, however many events are left out.
         if state.left_out == 1 {
             let (quota, end) = (Arc::clone(self), state.began + self.window);
             tokio::spawn(async move {
+                // At the end of the window and not before, so that the number is whole.
                 sleep_until(end).await;
                 let left_out = std::mem::take(&mut quota.state().left_out);
                 tell(left_out);

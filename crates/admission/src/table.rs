@@ -18,6 +18,7 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn of(address: IpAddr) -> Self {
+        // An IPv4 address written as IPv6 is the same client.
         let (bits, client, network) = match address.to_canonical() {
             IpAddr::V4(address) => (address.to_ipv6_mapped(), 128, 120),
             IpAddr::V6(address) => (address, 64, 48),
@@ -31,6 +32,7 @@ impl Origin {
 
     /// A client of its own, under an address that no packet comes from (100::/64, RFC 6666).
     fn unknown(number: u64) -> Self {
+        // RFC 6666's discard prefix: no real client shares a network with it.
         let bits = (0x0100 << 112) | u128::from(number);
         Self {
             client: bits,
@@ -63,6 +65,7 @@ struct Network {
     clients: HashMap<u128, Client>,
 }
 
+// Counts are kept and not computed: a crowd must not make each newcomer expensive.
 #[derive(Debug, Default)]
 struct Client {
     connections: usize,
@@ -107,6 +110,7 @@ impl Table {
 
     /// Does nothing to a connection that was displaced.
     pub(crate) fn change(&mut self, number: u64, change: impl FnOnce(&mut Open)) {
+        // The tree is ordered by what changes, so that the entry is taken out and put back.
         if let Some(mut open) = self.remove(number) {
             change(&mut open);
             self.put(number, open);
@@ -119,6 +123,7 @@ impl Table {
             let clients = network.clients.values();
             clients.filter_map(move |client| {
                 let (_, number) = client.first_but(newest)?;
+                // Heaviest network, then heaviest client in it, then the oldest connection.
                 Some((network.unsettled, client.unsettled.len(), Reverse(number)))
             })
         });
@@ -139,10 +144,12 @@ impl Table {
         let in_network = self.networks.get_mut(&network)?;
         let of_client = in_network.clients.get_mut(&client)?;
         of_client.connections -= 1;
+        // A settled connection is in no tree.
         if of_client.unsettled.remove(&(open.steps, number)) {
             in_network.unsettled -= 1;
             self.unsettled -= 1;
         }
+        // Empty entries go, or an attacker's addresses would fill the maps.
         if of_client.connections == 0 {
             in_network.clients.remove(&client);
         }
@@ -167,6 +174,7 @@ impl Table {
     fn displace(&mut self, number: Option<u64>) -> bool {
         let displaced = number.and_then(|number| self.remove(number));
         if let Some(open) = &displaced {
+            // `notify_one` stores a permit for a task that does not wait yet.
             open.displaced.notify_one();
         }
         displaced.is_some()

@@ -45,12 +45,14 @@ pub fn authenticate(
     at: UnixTime,
     freshness: Freshness,
 ) -> Result<AuthenticDocument, Refusal> {
+    // In this order, cheap checks first: no signature is verified for a stranger's megabyte.
     examine(document, root, at, freshness).into_outcome()
 }
 
 /// As [`authenticate`], and tells which checks had passed before one failed.
 pub fn examine(document: &[u8], root: &Root, at: UnixTime, freshness: Freshness) -> Examination {
     let mut steps = Vec::new();
+    // Steps are kept also where one fails: a person should see how far it came.
     let outcome = check(document, root, at, freshness, &mut steps);
     let outcome = outcome.map(|document| AuthenticDocument {
         document,
@@ -65,6 +67,7 @@ pub fn examine(document: &[u8], root: &Root, at: UnixTime, freshness: Freshness)
 /// # Errors
 /// When the bytes are too many or do not have the form of a document.
 pub fn claimed_time(document: &[u8]) -> Result<UnixTime, Refusal> {
+    // The same bounds as for a document that is believed: the bytes are a stranger's all the same.
     check_size(document)?;
     let envelope = Envelope::open(document)?;
     let document = Document::decode(envelope.payload)?;
@@ -160,12 +163,15 @@ impl AuthenticDocument {
             *pcr = self
                 .pcr(index)
                 .and_then(|found| found.try_into().ok())
+                // A register of another length is missing as well: only SHA-384 is comparable.
                 .ok_or(Refusal::MissingPcr {
                     index: usize::from(index),
                 })?;
         }
         let zero = pcrs.iter().position(|pcr| *pcr == [0; 48]);
         let [pcr0, pcr1, pcr2] = pcrs;
+        // Debug mode zeroes the registers, whatever the image: the operator can then read the
+        // memory.
         Measurements::new(pcr0, pcr1, pcr2).map_err(|_| Refusal::DebugMode {
             index: zero.unwrap_or_default(),
         })
@@ -178,6 +184,8 @@ impl AuthenticDocument {
     /// As [`AuthenticDocument::measurements`], and [`Refusal::WrongMeasurement`] for the first
     /// register that differs.
     pub fn matching(mut self, expected: &Measurements) -> Result<Attested, Refusal> {
+        // The first that differs is told; to compare in constant time would protect nothing, as
+        // both are public.
         let found = self.measurements()?;
         let pairs = found.pcrs().iter().zip(expected.pcrs());
         if let Some((index, (found, expected))) = pairs.enumerate().find(|(_, (a, b))| a != b) {
@@ -217,6 +225,8 @@ fn check(
     steps.push(Step::passed("size", found));
 
     let envelope = Envelope::open(bytes)?;
+    // Decoded before the signature is verified, since the key that verifies it is inside; nothing
+    // of it is used until then but the chain.
     let document = Document::decode(envelope.payload)?;
     let found = format!(
         "strict CBOR; module {}, {} registers",
@@ -233,6 +243,7 @@ fn check(
     );
     steps.push(Step::passed("certificates", found));
 
+    // After the chain, or anyone's key would do.
     envelope.verify(&leaf.key)?;
     steps.push(Step::passed("signature", "ES384, by the last certificate"));
 
@@ -262,6 +273,8 @@ fn check_time(
         at.as_secs().saturating_sub(made),
         made.saturating_sub(at.as_secs()),
     );
+    // Ahead of our clock as well: clocks differ, but a document from next week is forged or the
+    // clock is wrong.
     if ahead > limit {
         return Err(Refusal::FromTheFuture {
             made: made_text,
@@ -274,6 +287,7 @@ fn check_time(
             seconds: age,
         }),
         Freshness::Live => Ok(format!("{made_text}, within {limit} s of now")),
+        // In the life of the leaf and not near `at`: an archive is checked years later.
         Freshness::Archived if !(leaf.not_before..=leaf.not_after).contains(&made_seconds) => {
             Err(Refusal::OutsideLeafLife { made: made_text })
         }

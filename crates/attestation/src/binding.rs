@@ -6,6 +6,7 @@ use crate::cbor::{self, Value, Writer};
 
 const VERSION: u64 = 1;
 
+// Versioned, so that an older program refuses what it does not understand.
 /// The `user_data` of evidence about a channel: CBOR `{v: 1, exporter, agreement, room, boot}`.
 ///
 /// There is one encoding of each value; [`ChannelBinding::decode`] accepts no other.
@@ -24,6 +25,8 @@ impl ChannelBinding {
         ChannelBinding {
             exporter,
             agreement,
+            // Derived here as well as checked in `decode`: no caller can pair a room with another
+            // agreement.
             room: room_id(&agreement, &boot),
             boot,
         }
@@ -53,9 +56,12 @@ impl ChannelBinding {
             boot: bytes_of("boot")?.try_into().map_err(length)?,
         };
         // This also settles the version, the order of the keys, and that there is none besides.
+        // Encoded again and compared: cheaper to be sure of than a list of everything that could
+        // differ.
         if binding.encode() != bytes {
             return Err(InvalidBinding::Form);
         }
+        // A client that pins a room pins agreement and boot with it.
         if binding.room != room_id(&binding.agreement, &binding.boot) {
             return Err(InvalidBinding::Room);
         }
@@ -103,6 +109,7 @@ pub enum InvalidBinding {
     Room,
 }
 
+// The prefix keeps this hash apart from any other over the same bytes.
 /// The name of a room: SHA-256 of `synclave room v1`, the agreement's SHA-384 and the boot nonce.
 ///
 /// The parties' keys are part of the agreement's bytes, so its hash covers them.
@@ -118,6 +125,7 @@ pub fn room_id(agreement: &[u8; 48], boot: &[u8; 32]) -> [u8; 32] {
 /// What PCR16 holds after it was extended once with the agreement: SHA-384 of 48 zero bytes and the
 /// agreement's SHA-384.
 pub fn agreement_pcr(agreement: &[u8; 48]) -> [u8; 48] {
+    // As the security module computes an extension: old value, then the new one.
     let mut hash = Context::new(&SHA384);
     hash.update(&[0; 48]);
     hash.update(agreement);

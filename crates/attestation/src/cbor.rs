@@ -6,6 +6,7 @@
 //! key twice in one map, nesting deeper than [`MAX_DEPTH`], more than [`MAX_ITEMS`] entries in one
 //! array or map, and anything after the one item.
 
+// Real documents need three; recursion this shallow cannot exhaust a stack.
 /// Levels of arrays and maps within one another.
 const MAX_DEPTH: usize = 4;
 /// Entries of one array or map; a document has at most 32 registers.
@@ -44,6 +45,8 @@ pub(crate) struct Malformed {
 
 /// Decodes exactly one item that fills `bytes`.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Value<'_>, Malformed> {
+    // One item that fills the bytes: what comes after it would be seen by one reader and not by
+    // another.
     let mut reader = Reader { bytes, at: 0 };
     let value = reader.item(MAX_DEPTH)?;
     if reader.at != bytes.len() {
@@ -69,6 +72,7 @@ impl<'a> Reader<'a> {
         let refused = |problem| Err(Malformed { problem, at: start });
         let initial = self.byte()?;
         let (major, info) = (initial >> 5, initial & 0x1f);
+        // Before descending, so that depth is bounded whatever the input.
         if matches!(major, ARRAY | MAP) && levels == 0 {
             return refused("it nests more than four levels deep");
         }
@@ -81,9 +85,11 @@ impl<'a> Reader<'a> {
                 .or_else(|_| refused("a text is not UTF-8")),
             ARRAY => self.array(info, levels - 1),
             MAP => self.map(info, levels - 1),
+            // Tags give other meanings to the same bytes.
             TAG => refused("it has a tag"),
             SIMPLE if initial == NULL => Ok(Value::Null),
             SIMPLE if initial == BREAK => refused("a break stands where an item belongs"),
+            // Floats have several encodings of one value, and documents have none of either.
             _ => refused("it has a float or a simple value other than null"),
         }
     }
@@ -91,6 +97,7 @@ impl<'a> Reader<'a> {
     fn array(&mut self, info: u8, levels: usize) -> Result<Value<'a>, Malformed> {
         let length = self.length(info)?;
         let mut items = Vec::new();
+        // No capacity by the claimed length: it may be 2^64 - 1.
         while self.another(&length, items.len())? {
             items.push(self.item(levels)?);
         }
@@ -122,6 +129,8 @@ impl<'a> Reader<'a> {
     fn another(&mut self, length: &Length, read: usize) -> Result<bool, Malformed> {
         let more = match length {
             Length::Definite(n) => read < *n,
+            // Indefinite lengths are not a defect here: Nitro's own documents have had them since
+            // 2025.
             Length::UntilBreak if self.bytes.get(self.at) == Some(&BREAK) => {
                 self.at += 1;
                 false
@@ -135,6 +144,7 @@ impl<'a> Reader<'a> {
     }
 
     fn length(&mut self, info: u8) -> Result<Length, Malformed> {
+        // 31 means that entries follow until a break.
         if info == 31 {
             return Ok(Length::UntilBreak);
         }
@@ -145,11 +155,13 @@ impl<'a> Reader<'a> {
     }
 
     fn string(&mut self, info: u8) -> Result<&'a [u8], Malformed> {
+        // A string in pieces can be split in many ways: a second encoding of one value.
         if info == 31 {
             return Err(self.malformed("a string comes in pieces"));
         }
         let length = self.argument(info)?;
         let rest = &self.bytes[self.at..];
+        // Compared with what is there before anything is sliced.
         match usize::try_from(length) {
             Ok(length) if length <= rest.len() => {
                 self.at += length;
@@ -174,6 +186,7 @@ impl<'a> Reader<'a> {
         for _ in 0..width {
             value = value << 8 | u64::from(self.byte()?);
         }
+        // One encoding of each number, or two readers could disagree about duplicate keys.
         let fits_shorter = match width {
             1 => value < 24,
             _ => value >> (4 * width) == 0,

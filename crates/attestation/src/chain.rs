@@ -23,7 +23,7 @@ pub(crate) struct Leaf {
     pub(crate) not_after: i64,
 }
 
-/// Checks `bundle` (root first) and `leaf` as they stand in the document: every certificate issued
+/// Checks `bundle` (root first) and `leaf` as they are in the document: every certificate issued
 /// by the one before it, at the time `at`.
 ///
 /// webpki verifies signatures and names; it looks neither at key usage, nor at the root's own
@@ -34,6 +34,8 @@ pub(crate) fn verify(
     root: &Root,
     at: UnixTime,
 ) -> Result<Leaf, Refusal> {
+    // By the fingerprint of the whole certificate, before it is parsed: a root's name and key id
+    // can be copied, its digest cannot.
     let claimed = Root::of_der(&bundle[0]);
     if claimed != *root {
         return Err(Refusal::UnknownRoot {
@@ -43,6 +45,7 @@ pub(crate) fn verify(
     }
     let authorities = bundle.len();
     let mut certificates: Vec<Link<'_>> = Vec::with_capacity(authorities + 1);
+    // All in the order given: a document that needs sorting was not made by the platform.
     for (position, der) in bundle.iter().map(Vec::as_slice).chain([leaf]).enumerate() {
         let link = Link {
             certificate: parse(der).ok_or_else(|| Refusal::Chain {
@@ -53,6 +56,7 @@ pub(crate) fn verify(
             authorities,
         };
         // The root issued itself.
+        // Names first, since a chain that does not hang together needs no dates.
         link.check_issuer(certificates.last().unwrap_or(&link))?;
         link.check_time(at)?;
         link.check_algorithms()?;
@@ -69,6 +73,7 @@ pub(crate) fn verify(
 }
 
 fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
+    // Nothing may follow the certificate, where another could hide.
     match x509_parser::parse_x509_certificate(der) {
         Ok(([], certificate)) => Some(certificate),
         _ => None,
@@ -94,6 +99,7 @@ struct Link<'a> {
 impl Link<'_> {
     fn check_time(&self, at: UnixTime) -> Result<(), Refusal> {
         let validity = self.certificate.validity();
+        // Far in the future rather than an overflow: it is refused as expired.
         let now = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
         let (not_before, not_after) = (
             validity.not_before.timestamp(),
@@ -117,10 +123,12 @@ impl Link<'_> {
     }
 
     fn check_algorithms(&self) -> Result<(), Refusal> {
+        // Only what Nitro uses: an algorithm that nobody here expects is one more to be broken.
         let key = self.certificate.public_key();
         let curve = key.algorithm.parameters.as_ref();
         let on_p384 = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
             && curve.and_then(|curve| curve.as_oid().ok()) == Some(OID_NIST_EC_P384)
+            // Uncompressed: 0x04 and two coordinates of 48 bytes.
             && key.subject_public_key.data.len() == 97
             && key.subject_public_key.data[0] == 4;
         if !on_p384 {
@@ -139,16 +147,22 @@ impl Link<'_> {
             self.certificate.key_usage(),
             self.certificate.extended_key_usage(),
         ) else {
+            // x509-parser gives an error for an extension that comes twice, which readers resolve
+            // differently.
             return self.refused("has an extension twice or one that cannot be read");
         };
+        // RFC 5280 lets key usage be left out, which would mean "anything".
         let Some(usage) = usage else {
             return self.refused("does not say what its key may be used for");
         };
+        // See NoExtendedUsage.
         if extended.is_some() {
             return self.refused("is restricted to another purpose");
         }
         let constraints = constraints.map(|constraints| constraints.value);
         let is_authority = constraints.is_some_and(|constraints| constraints.ca);
+        // The leaf: an authority's certificate that signs documents would let its holder make more
+        // of them.
         if self.position == self.authorities {
             if is_authority {
                 return self.refused("is an authority's");
@@ -196,6 +210,7 @@ impl Link<'_> {
     }
 }
 
+// Signatures are left to webpki, over the same chain; what it does not look at was checked before.
 fn verify_signatures(bundle: &[Vec<u8>], leaf: &[u8], at: UnixTime) -> Result<(), Refusal> {
     let refused = |problem| Refusal::Chain {
         certificate: "leaf".to_owned(),
@@ -214,10 +229,13 @@ fn verify_signatures(bundle: &[Vec<u8>], leaf: &[u8], at: UnixTime) -> Result<()
     let path = leaf
         .verify_for_usage(
             &[ECDSA_P384_SHA384],
+            // Any path that webpki finds; that it is this one is checked below.
             &anchors,
             &intermediates,
             at,
             NoExtendedUsage,
+            // No revocation lists: leaves live for hours, and SECURITY.md says that none are
+            // fetched.
             None,
             None,
         )

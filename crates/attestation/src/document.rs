@@ -34,6 +34,7 @@ pub(crate) struct Document {
 impl Document {
     /// Decodes the payload of an envelope.
     pub(crate) fn decode(payload: &[u8]) -> Result<Document, Refusal> {
+        // Limits before copies: each field is bounded where it is read.
         let value = cbor::decode(payload).map_err(|malformed| Refusal::Malformed {
             part: "document",
             problem: malformed.problem,
@@ -79,12 +80,14 @@ impl Fields {
             "public_key" => self.public_key = optional("public_key", value, 1, MAX_PUBLIC_KEY)?,
             "user_data" => self.user_data = optional("user_data", value, 0, MAX_USER_DATA)?,
             "nonce" => self.nonce = optional("nonce", value, 0, MAX_NONCE)?,
+            // An unknown field might be one that changes the meaning of others.
             _ => return refused("the document", "has a field that is not of the format"),
         }
         Ok(())
     }
 
     fn complete(self) -> Result<Document, Refusal> {
+        // Each missing field by its name, for the person who made the document.
         let missing = |field| Refusal::Field {
             field,
             problem: "is missing",
@@ -105,6 +108,7 @@ impl Fields {
 
 fn digest(value: Value<'_>) -> Result<(), Refusal> {
     match value {
+        // PCRs are compared as SHA-384; another digest would make other values of the same image.
         Value::Text("SHA384") => Ok(()),
         _ => refused("digest", "is not \"SHA384\""),
     }
@@ -127,6 +131,7 @@ fn module_id(value: Value<'_>) -> Result<String, Refusal> {
 
 fn timestamp(value: Value<'_>) -> Result<u64, Refusal> {
     match value {
+        // Zero is what an unset clock gives.
         Value::Unsigned(0) => refused("timestamp", "is zero"),
         Value::Unsigned(millis) if millis > MAX_TIMESTAMP => {
             refused("timestamp", "is later than the year 9999")
@@ -140,6 +145,7 @@ fn pcrs(value: Value<'_>) -> Result<BTreeMap<u8, Vec<u8>>, Refusal> {
     let Value::Map(entries) = value else {
         return refused("pcrs", "is not a map");
     };
+    // Without registers a document would say nothing about a program.
     if entries.is_empty() {
         return refused("pcrs", "is empty");
     }
@@ -148,6 +154,7 @@ fn pcrs(value: Value<'_>) -> Result<BTreeMap<u8, Vec<u8>>, Refusal> {
 
 fn pcr((index, value): (Value<'_>, Value<'_>)) -> Result<(u8, Vec<u8>), Refusal> {
     let index = match index {
+        // Indices beyond 31 exist on no Nitro device.
         Value::Unsigned(index) => u8::try_from(index).ok().filter(|index| *index < 32),
         _ => None,
     };
@@ -189,6 +196,7 @@ fn optional(
     longest: usize,
 ) -> Result<Option<Vec<u8>>, Refusal> {
     match value {
+        // Null and absent are the same: AWS writes null, others leave the field out.
         Value::Null => Ok(None),
         Value::Bytes(bytes) if bytes.len() < shortest => refused(field, "is empty"),
         Value::Bytes(bytes) if bytes.len() > longest => refused(field, "is too long"),

@@ -25,6 +25,7 @@ impl<'a> Envelope<'a> {
     /// Takes the envelope apart. The header and the signature are looked at by
     /// [`Envelope::verify`].
     pub(crate) fn open(bytes: &'a [u8]) -> Result<Envelope<'a>, Refusal> {
+        // Taken apart without judging: which key has to verify is only known from the payload.
         let value = decode("envelope", bytes)?;
         let refused = |problem| {
             Err(Refusal::Field {
@@ -35,6 +36,7 @@ impl<'a> Envelope<'a> {
         let Value::Array(parts) = value else {
             return refused("is not an array");
         };
+        // Untagged: Nitro writes the bare array, and a tag would be a second form.
         let Ok([protected, unprotected, payload, signature]) = <[Value<'_>; 4]>::try_from(parts)
         else {
             return refused("does not have four parts");
@@ -59,11 +61,13 @@ impl<'a> Envelope<'a> {
     /// P-384 point) signed the payload.
     pub(crate) fn verify(&self, key: &[u8]) -> Result<(), Refusal> {
         self.check_headers()?;
+        // The library would refuse too, but a wrong length is an error of form and should say so.
         if self.signature.len() != SIGNATURE_BYTES {
             return Err(Refusal::Signature {
                 problem: "it is not the 96 bytes of an ES384 signature",
             });
         }
+        // Fixed length, as COSE has it; X.509's DER form would allow several encodings.
         UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key)
             .verify(&to_be_signed(self.protected, self.payload), self.signature)
             .map_err(|_| Refusal::Signature {
@@ -77,6 +81,7 @@ impl<'a> Envelope<'a> {
                 problem: problem.to_owned(),
             })
         };
+        // Nothing unsigned may carry weight, and so nothing unsigned may be there.
         if !self.unprotected_is_empty {
             return refused("there is something in the unsigned header");
         }
@@ -88,6 +93,7 @@ impl<'a> Envelope<'a> {
             return refused("the signed header is not a map");
         };
         match header.as_slice() {
+            // Exactly one entry: `crit` and other headers would have to be understood.
             [(ALG, ES384)] => Ok(()),
             [(ALG, Value::Negative(n))] => refused(&format!("it names -{}", u128::from(*n) + 1)),
             [(ALG, Value::Unsigned(n))] => refused(&format!("it names {n}")),
@@ -99,10 +105,12 @@ impl<'a> Envelope<'a> {
 
 /// The bytes a signature is over: `Sig_structure` (RFC 9052, section 4.4) without external data.
 pub(crate) fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    // Built anew and not copied from the input: the signature is over this form, whatever came.
     Writer::new()
         .array(4)
         .text("Signature1")
         .bytes(protected)
+        // External data: none, as a stranger could not know it.
         .bytes(&[])
         .bytes(payload)
         .finish()

@@ -24,6 +24,8 @@ impl Measurements {
         pcr2: [u8; 48],
     ) -> Result<Measurements, InvalidMeasurements> {
         let pcrs = [pcr0, pcr1, pcr2];
+        // Zeros are refused as an expectation too: whoever asks for them would accept any image in
+        // debug mode.
         match pcrs.iter().position(|pcr| *pcr == [0; 48]) {
             Some(index) => Err(InvalidMeasurements::Zero { index }),
             None => Ok(Measurements { pcrs }),
@@ -41,6 +43,7 @@ impl Measurements {
     ) -> Result<Measurements, InvalidMeasurements> {
         let read = |index, text: &str| {
             let mut pcr = [0; 48];
+            // Trimmed, as digits are copied from terminals.
             hex::decode_to_slice(text.trim(), &mut pcr)
                 .map(|()| pcr)
                 .map_err(|_| InvalidMeasurements::NotHex { index })
@@ -51,7 +54,7 @@ impl Measurements {
     /// From what `nitro-cli build-enclave` prints:
     /// `{"Measurements": {"PCR0": "...", "PCR1": "...", "PCR2": "..."}}`.
     ///
-    /// `HashAlgorithm` and, of signed images, `PCR8` may stand beside them; PCR8 is not compared,
+    /// `HashAlgorithm` and, of signed images, `PCR8` may be there too; PCR8 is not compared,
     /// because PCR0 names the one image already, whoever signed it.
     ///
     /// # Errors
@@ -61,11 +64,14 @@ impl Measurements {
         let file: Map<String, Value> = serde_json::from_str(text)
             .map_err(|error| InvalidMeasurements::NotJson(error.to_string()))?;
         let Some(Value::Object(pcrs)) = file.get("Measurements") else {
+            // The object has to be there: a file of another kind would otherwise be "no
+            // measurements".
             return Err(InvalidMeasurements::NotJson(
                 "it has no object \"Measurements\"".into(),
             ));
         };
         let known = ["HashAlgorithm", "PCR0", "PCR1", "PCR2", "PCR8"];
+        // An allow-list: whoever writes PCR3 into the file would believe that it is compared.
         if let Some(key) = pcrs.keys().find(|key| !known.contains(&key.as_str())) {
             return Err(InvalidMeasurements::UnknownKey(key.clone()));
         }
@@ -81,6 +87,7 @@ impl Measurements {
     pub fn to_json(&self) -> String {
         let [pcr0, pcr1, pcr2] = self.pcrs.map(hex::encode);
         let file = json!({"Measurements": {
+            // As nitro-cli writes it, so that either file can be compared by eye.
             "HashAlgorithm": "Sha384 { ... }", "PCR0": pcr0, "PCR1": pcr1, "PCR2": pcr2,
         }});
         format!("{file:#}\n")

@@ -38,7 +38,7 @@ pub enum Refusal {
     UnknownRoot {
         /// The fingerprint of the document's own root, in hex.
         found: String,
-        /// The pinned one.
+        /// The root that is pinned.
         expected: String,
     },
     /// A certificate of the chain had run out at the time of checking.
@@ -46,9 +46,9 @@ pub enum Refusal {
         "the evidence's {certificate} certificate expired at {not_after}; it was checked at {at}"
     )]
     Expired {
-        /// Which certificate.
+        /// The certificate, by its place in the chain.
         certificate: String,
-        /// When it ran out.
+        /// Last moment at which it was valid.
         not_after: String,
         /// The time of checking.
         at: String,
@@ -59,7 +59,7 @@ pub enum Refusal {
          at {at}: is the clock of this machine right?"
     )]
     NotYetValid {
-        /// Which certificate.
+        /// The certificate, by its place in the chain.
         certificate: String,
         /// When it becomes valid.
         not_before: String,
@@ -69,7 +69,7 @@ pub enum Refusal {
     /// A certificate may not play the part it plays in the chain.
     #[error("the evidence's chain does not hold: the {certificate} certificate {problem}")]
     Chain {
-        /// Which certificate.
+        /// The certificate, by its place in the chain.
         certificate: String,
         /// What is wrong with it.
         problem: &'static str,
@@ -128,13 +128,13 @@ pub enum Refusal {
     /// PCR0, PCR1 or PCR2 is not in the document as a SHA-384 value.
     #[error("the evidence does not report PCR{index}")]
     MissingPcr {
-        /// Which register.
+        /// Number of the register.
         index: usize,
     },
     /// Another program than the one asked for.
     #[error("the enclave runs another program: its PCR{index} is {found}, expected {expected}")]
     WrongMeasurement {
-        /// Which register.
+        /// Number of the register.
         index: usize,
         /// What the evidence reports, in hex.
         found: String,

@@ -17,6 +17,7 @@ impl Root {
     /// AWS's root for Nitro Enclaves, `AWS_NitroEnclaves_Root-G1`, valid from 2019-10-28 to
     /// 2049-10-28.
     pub fn aws_nitro() -> Root {
+        // From AWS's published certificate; tests verify real documents against it.
         Root {
             fingerprint: [
                 0x64, 0x1a, 0x03, 0x21, 0xa3, 0xe2, 0x44, 0xef, 0xe4, 0x56, 0x46, 0x31, 0x95, 0xd6,
@@ -34,9 +35,11 @@ impl Root {
     /// # Errors
     /// When the text holds no certificate, or more than one.
     pub fn dangerous_from_pem(pem: &str) -> Result<Root, InvalidRoot> {
+        // Spelled dangerous: with another root, evidence is only somebody's word.
         let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
         let first = certificates.next().ok_or(InvalidRoot::Empty)?;
         let first = first.map_err(|_| InvalidRoot::NotACertificate)?;
+        // Of several one would be trusted, and which one would hang on their order.
         if certificates.next().is_some() {
             return Err(InvalidRoot::Several);
         }
@@ -51,6 +54,7 @@ impl Root {
         &self.fingerprint
     }
 
+    // Of all bytes, the signature included: a re-signed root is another root.
     pub(crate) fn of_der(certificate: &[u8]) -> Root {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
         let fingerprint = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");

@@ -73,6 +73,7 @@ impl ServerKey {
     /// # Panics
     /// When the operating system gives no randomness.
     pub fn generate() -> ServerKey {
+        // Made in the enclave and written nowhere: a key that exists outside could be anyone's.
         const RANDOM: &str = "making a P-256 key fails only without system randomness";
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect(RANDOM);
         let pkcs8 = key.to_pkcs8v1().expect("a fresh key can be written");
@@ -124,9 +125,13 @@ impl Acceptor {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(handshake::VERSIONS)
             .expect("the provider has suites of TLS 1.3")
+            // A key that is not registered fails in the handshake, before the platform is asked for
+            // anything.
             .with_client_cert_verifier(Arc::new(clients))
             .with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = vec![ALPN.to_vec()];
+        // No tickets and no stored sessions: a resumed session would carry evidence of an earlier
+        // one, and an exporter value that was attested then.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Acceptor {
@@ -161,6 +166,8 @@ impl Acceptor {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
+        // The ClientHello apart from the rest, so that a client that sends nothing costs no
+        // handshake.
         let mut greeting = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io);
         match (&mut greeting).await {
             Ok(start) => Ok(Greeted { start }),
@@ -198,6 +205,7 @@ impl Acceptor {
             let _ = stream.shutdown().await;
             return Err(AcceptError::WrongProtocol);
         }
+        // One raw key, never a chain.
         let client_spki = match connection.peer_certificates() {
             Some([spki]) => spki.to_vec(),
             _ => return Err(AcceptError::NotRegistered),
@@ -242,9 +250,11 @@ impl Acceptor {
             .map_err(|error| AcceptError::Handshake(error.to_string()))?;
         let binding = ChannelBinding::new(exporter, self.agreement, self.boot);
         let document = self.attest(nonce, binding).await?;
+        // A length first: the client can refuse it before it reads.
         let length = u32::try_from(document.len())
             .map_err(|_| AcceptError::Attest(AttestError::new("the document is too long")))?;
         let mut reply = length.to_be_bytes().to_vec();
+        // In one write: a length alone on the wire would wait for its document.
         reply.extend_from_slice(&document);
         stream.write_all(&reply).await.map_err(AcceptError::Io)?;
         stream.flush().await.map_err(AcceptError::Io)
@@ -255,6 +265,7 @@ impl Acceptor {
         nonce: [u8; NONCE_BYTES],
         binding: ChannelBinding,
     ) -> Result<Vec<u8>, AcceptError> {
+        // Waiting here and not in the thread pool, which other work needs.
         let permit = Arc::clone(&self.attestations).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let (attester, key) = (Arc::clone(&self.attester), self.key.clone());
@@ -263,6 +274,7 @@ impl Acceptor {
             let _permit = permit;
             attester.attest(Some(&nonce), Some(key.spki()), &binding.encode())
         });
+        // A panic of the driver ends this connection, not the enclave.
         call.await
             .unwrap_or_else(|_| Err(AttestError::new("the platform's driver panicked")))
             .map_err(AcceptError::Attest)
@@ -309,6 +321,7 @@ pub struct Accepted<IO> {
 /// Lets a refused client see the alert. Closing at once, with what the client has sent by then
 /// unread, would make TCP throw the alert away on its way.
 async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
+    // Half closed first: the client sees the end and the alert before the connection goes.
     let reading = async {
         io.shutdown().await?;
         tokio::io::copy(&mut io.take(LINGER_BYTES), &mut tokio::io::sink()).await
@@ -326,6 +339,7 @@ struct RegisteredKeys {
 
 impl RegisteredKeys {
     fn new(provider: &CryptoProvider, keys: HashSet<Vec<u8>>) -> RegisteredKeys {
+        // Those that `access` accepts as keys; RSA by PSS only, as TLS 1.3 has it.
         let schemes = [
             SignatureScheme::ED25519,
             SignatureScheme::ECDSA_NISTP256_SHA256,
@@ -349,6 +363,7 @@ impl ClientCertVerifier for RegisteredKeys {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        // Compared as bytes of SPKI: one encoding of each key is registered.
         if intermediates.is_empty() && self.keys.contains(spki.as_ref()) {
             return Ok(ClientCertVerified::assertion());
         }

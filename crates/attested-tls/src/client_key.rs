@@ -89,8 +89,9 @@ impl ClientKey {
     /// Reads PKCS#1, PKCS#8 or SEC1, in DER, PEM or base64, whatever the file is called.
     ///
     /// # Errors
-    /// When the bytes are no such key, or a weak one.
+    /// When the bytes are not such a key, or a weak one.
     pub fn read(file: &[u8]) -> Result<ClientKey, UnreadableKey> {
+        // By content and never by the file's name: keys are often misnamed.
         let der = unwrap_text(file)?;
         match Form::of(&der)? {
             Form::Rsa(pkcs1) => ClientKey::rsa(pkcs1),
@@ -103,6 +104,7 @@ impl ClientKey {
                 ClientKey::p256(&key.map_err(|_| UnreadableKey::Inconsistent)?)
             }
             Form::Ed25519Pkcs8 => {
+                // The public half may be missing from the file, and is then computed.
                 let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der);
                 ClientKey::ed25519(&key.map_err(|_| UnreadableKey::Inconsistent)?)
             }
@@ -146,7 +148,7 @@ impl ClientKey {
         &self.public
     }
 
-    /// [`ClientKey::public_der`] in base64: what stands as `public_key` in `service.yaml`.
+    /// [`ClientKey::public_der`] in base64: what goes into `public_key` of `service.yaml`.
     pub fn public_text(&self) -> String {
         STANDARD.encode(&self.public)
     }
@@ -161,6 +163,7 @@ impl ClientKey {
     }
 
     fn rsa(pkcs1: &[u8]) -> Result<ClientKey, UnreadableKey> {
+        // Strength first: a weak key may be consistent.
         check_rsa_strength(pkcs1)?;
         let key = RsaKeyPair::from_der(pkcs1).map_err(|_| UnreadableKey::Inconsistent)?;
         let public = key.public_key().as_ref().to_vec();
@@ -169,6 +172,7 @@ impl ClientKey {
 
     fn p256(key: &EcdsaKeyPair) -> Result<ClientKey, UnreadableKey> {
         let pkcs8 = key.to_pkcs8v1().map_err(|_| UnreadableKey::Inconsistent)?;
+        // Written anew, so that each kind of key has one form from here on.
         ClientKey::assemble(PrivateKeyDer::Pkcs8(pkcs8.as_ref().into()), None)
     }
 
@@ -181,6 +185,7 @@ impl ClientKey {
         private: PrivateKeyDer<'_>,
         public: Option<Vec<u8>>,
     ) -> Result<ClientKey, UnreadableKey> {
+        // Overwritten on drop; the library keeps its own copy for as long as the key lives.
         let copy = Zeroizing::new(private.secret_der().to_vec());
         let key = any_supported_type(&private);
         let key = key.map_err(|_| UnreadableKey::Inconsistent)?;

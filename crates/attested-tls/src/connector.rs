@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use crate::handshake::{self, NONCE_BYTES, RawKeySignatures};
 use crate::{ALPN, ClientKey, Refused};
 
+// Nitro keeps 0 to 15 for itself or locks them; 16 is the first that a program may extend.
 /// The register that holds the agreement.
 const AGREEMENT_PCR: u8 = 16;
 
@@ -48,16 +49,20 @@ impl Connector {
     pub fn new(key: &ClientKey, expectations: Expectations) -> Connector {
         let provider = handshake::provider();
         let signatures =
+            // The enclave's key is of this one kind, so that nothing else needs to be accepted.
             RawKeySignatures::new(&provider, &[SignatureScheme::ECDSA_NISTP256_SHA256]);
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(handshake::VERSIONS)
             .expect("the provider has suites of TLS 1.3")
+            // "Dangerous" to rustls, as no certificate is checked in the handshake: evidence takes
+            // its place, before anything is sent.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(KeyOfEvidence { signatures }))
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
                 key.certified(),
             )));
         config.alpn_protocols = vec![ALPN.to_vec()];
+        // Each connection is to be verified anew.
         config.resumption = Resumption::disabled();
         // The host on the way need not learn a name, and there is none to check.
         config.enable_sni = false;
@@ -78,13 +83,16 @@ impl Connector {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
+        // A placeholder that the library wants; it is neither sent nor checked.
         let name = ServerName::try_from("enclave").expect("it is a name");
         let connecting = self.tls.connect(name, io).await;
         let mut stream = connecting.map_err(Refused::of_io)?;
+        // A front end that ends TLS itself would get this far, but does not choose our protocol.
         if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(Refused::WrongProtocol);
         }
         let mut nonce = [0; NONCE_BYTES];
+        // Fresh for each connection: evidence that was recorded answers another nonce.
         aws_lc_rs::rand::fill(&mut nonce)
             .map_err(|_| Refused::Tls("the operating system gives no randomness".to_owned()))?;
         let document = exchange(&mut stream, &nonce).await?;
@@ -94,6 +102,7 @@ impl Connector {
         let session = Session {
             nonce,
             exporter,
+            // Borrowed from the connection itself: no caller can hand in the values of another.
             server_spki: connection.peer_certificates().and_then(|keys| keys.first()),
         };
         let verified = self.verify(&document, &session, now)?;
@@ -114,6 +123,8 @@ impl Connector {
         let mut passed = |check, found: String| steps.push(Step::passed(check, found));
 
         let binding = ChannelBinding::decode(evidence.user_data().unwrap_or_default());
+        // Without an expectation the room's own word counts for now; whoever calls has to show it
+        // to a person.
         let agreement = match (expected.agreement, &binding) {
             (Some(agreement), _) => agreement,
             (None, Ok(binding)) => *binding.agreement(),
@@ -124,6 +135,7 @@ impl Connector {
             check_register(&evidence, &agreement, &expected.root)?,
         );
 
+        // Both must be there: an absent key is not a wildcard.
         let (Some(attested), Some(shown)) = (evidence.public_key(), session.server_spki) else {
             return Err(Refused::WrongServerKey);
         };
@@ -132,12 +144,15 @@ impl Connector {
         }
         passed("server key", handshake::fingerprint(attested));
 
+        // Before the exporter, whose context it is: a replay is then called a replay.
         if evidence.nonce() != Some(&session.nonce) {
             return Err(Refused::WrongNonce);
         }
         passed("nonce", "the evidence answers this challenge".to_owned());
 
         let binding = binding?;
+        // The check that a relay cannot pass: evidence made for another connection carries another
+        // value.
         if *binding.exporter() != session.exporter {
             return Err(Refused::Relayed);
         }
@@ -258,6 +273,7 @@ where
         (Ok(()), Ok(_)) => {}
         (Ok(()), Err(error)) => return Err(Refused::of_io(error)),
         (Err(error), Ok(_)) => return Err(Refused::Io(error)),
+        // What was told is more useful than that writing failed.
         (Err(sending), Err(reading)) => {
             return Err(match Refused::of_io(reading) {
                 Refused::Closed | Refused::Io(_) => Refused::of_io(sending),
@@ -266,6 +282,7 @@ where
         }
     }
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    // Before anything is allocated for it.
     if length > MAX_DOCUMENT_BYTES {
         return Err(Refusal::TooLarge { bytes: length }.into());
     }
@@ -285,6 +302,7 @@ fn check_register(
 ) -> Result<String, Refused> {
     let expected = agreement_pcr(agreement);
     match evidence.pcr(AGREEMENT_PCR) {
+        // Only where the root is AWS's: that hardware always reports a locked PCR16.
         None if *root == Root::aws_nitro() => Err(Refused::AgreementRegister {
             found: "not locked".to_owned(),
             expected: hex::encode(expected),
@@ -314,6 +332,7 @@ impl ServerCertVerifier for KeyOfEvidence {
         _ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        // Taken as it is: what makes a key right is that evidence names it.
         Ok(ServerCertVerified::assertion())
     }
 

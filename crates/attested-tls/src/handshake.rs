@@ -34,6 +34,7 @@ pub(crate) fn exporter<D: SideData>(
     connection: &ConnectionCommon<D>,
     nonce: &[u8; NONCE_BYTES],
 ) -> Result<[u8; 32], Error> {
+    // The nonce is the context, so that a value of this connection answers one challenge only.
     connection.export_keying_material([0; 32], EXPORTER_LABEL, Some(nonce))
 }
 
@@ -62,6 +63,8 @@ impl RawKeySignatures {
         spki: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        // The library checks the signature by the scheme that the peer names; that we offered it is
+        // checked here.
         if !self.schemes.contains(&signature.scheme) {
             return Err(rustls::PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
         }
@@ -77,5 +80,6 @@ pub(crate) fn no_tls12() -> Error {
 
 /// A short name of a public key for people and logs: the first 16 hex digits of its SHA-256.
 pub(crate) fn fingerprint(spki: &[u8]) -> String {
+    // 64 bits are enough to tell keys apart on a screen; agreements show the whole fingerprint.
     hex::encode(&digest(&SHA256, spki).as_ref()[..8])
 }

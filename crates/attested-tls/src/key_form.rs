@@ -67,6 +67,8 @@ pub(crate) enum Form<'a> {
 
 impl<'a> Form<'a> {
     pub(crate) fn of(der: &'a [u8]) -> Result<Form<'a>, UnreadableKey> {
+        // One structure that fills the file: bytes after it would be something that nobody looked
+        // at.
         let outer = Der::only_sequence(der).ok_or(UnreadableKey::NotAKey)?;
         let mut elements = outer;
         match (elements.expect(INTEGER), elements.peek()) {
@@ -76,6 +78,8 @@ impl<'a> Form<'a> {
                 let curve = elements.expect(SEC1_PARAMETERS);
                 let curve = curve.and_then(|name| Der::new(name).expect(OBJECT));
                 match (number.map(<[u8]>::len), curve) {
+                    // A curve that is not named is P-256 by its length of 32 bytes; the library
+                    // then checks the numbers.
                     (Some(32), Some(P256) | None) => Ok(Form::P256Sec1),
                     _ => Err(UnreadableKey::Kind),
                 }
@@ -83,6 +87,7 @@ impl<'a> Form<'a> {
             (Some([0 | 1]), Some(SEQUENCE)) => {
                 Form::of_pkcs8(elements).unwrap_or(Err(UnreadableKey::NotAKey))
             }
+            // What it is instead is told, since the usual mistake is to name the wrong file.
             _ => Err(Form::explain(outer)),
         }
     }
@@ -124,6 +129,7 @@ impl<'a> Form<'a> {
 
 /// DER out of PEM or base64, or as it is.
 pub(crate) fn unwrap_text(file: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
+    // Before decoding: a file that was named by mistake may be of any size.
     if file.len() > MAX_FILE_BYTES {
         return Err(UnreadableKey::NotAKey);
     }
@@ -134,6 +140,7 @@ pub(crate) fn unwrap_text(file: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnreadableK
     if text.contains("-----BEGIN ") {
         return unwrap_pem(text);
     }
+    // Base64 as it is copied from a message, with line ends anywhere.
     let compact: Zeroizing<Vec<u8>> = Zeroizing::new(
         text.bytes()
             .filter(|byte| !byte.is_ascii_whitespace())
@@ -144,6 +151,7 @@ pub(crate) fn unwrap_text(file: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnreadableK
 }
 
 fn unwrap_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
+    // The library would only say that it cannot be read.
     if text.contains("ENCRYPTED") {
         return Err(UnreadableKey::Encrypted);
     }
@@ -153,6 +161,7 @@ fn unwrap_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
     match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
         Ok(mut key) => {
             let der = Zeroizing::new(key.secret_der().to_vec());
+            // The decoder's own copy.
             key.zeroize();
             Ok(der)
         }

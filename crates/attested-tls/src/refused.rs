@@ -13,7 +13,7 @@ pub enum Refused {
          (service.yaml)"
     )]
     NotRegistered,
-    /// The other side is no enclave of this kind, or its front end ends TLS itself.
+    /// The other side is not an enclave of this kind, or its front end ends TLS itself.
     #[error(
         "the other side does not speak synclave/1: check the address, and that nothing on the way \
          ends TLS"
@@ -106,6 +106,7 @@ impl Refused {
     }
 
     pub(crate) fn of_io(error: io::Error) -> Refused {
+        // By the library's own errors and never by their texts, which change.
         use rustls::{AlertDescription, Error, PeerIncompatible};
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             // What an enclave answers to a key it does not know.

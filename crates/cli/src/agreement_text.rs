@@ -68,6 +68,7 @@ fn budget(summary: &Summary, lines: &mut Vec<String>) {
 }
 
 fn user(user: &UserSummary, own: Option<KeyFingerprint>, lines: &mut Vec<String>) {
+    // Told by the fingerprint, since a name in the file is what others wrote.
     let yours = if own == Some(user.fingerprint) {
         ", your own key"
     } else {
@@ -265,12 +266,14 @@ fn plain(value: &Value) -> String {
 /// A word of somebody else: as it is if it is made of letters, digits, and `_`, `-` and `.`; else
 /// in quotes.
 fn word(text: &str) -> String {
+    // Cut before it is quoted, so that the closing quote is never cut off.
     let short: String = text.chars().take(LONGEST).collect();
     let ellipsis = if short.len() < text.len() { "…" } else { "" };
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     if !short.is_empty() && short.chars().all(is_plain) {
         return format!("{short}{ellipsis}");
     }
+    // A quote within would end the word early, and what follows would pass for ours.
     let short = short.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{short}{ellipsis}\"")
 }

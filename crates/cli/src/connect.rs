@@ -19,6 +19,7 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<()> {
     let endpoint = endpoint(options, printer)?;
+    // Keys before the network: a wrong file should not look like a wrong room.
     let KeyPair { key, exposed } = client::read_keys(&options.private_key, &options.public_key)?;
     if let Some(exposed) = &exposed {
         printer.warn(exposed);
@@ -35,6 +36,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
             .transpose()?,
         room: options.room.as_deref().map(room).transpose()?,
     };
+    // Nobody to ask means nobody to accept.
     if expectations.agreement.is_none() && !printer.can_ask() {
         return Err(BadInput(
             "nobody is there to accept the agreement: give its hash with --agreement (`synclave \
@@ -47,8 +49,10 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     runtime.block_on(async {
         let session = Session::open(endpoint, key, expectations).await?;
         show(&session, "  ", printer);
+        // Shown before anything of the person's is sent.
         let summary = judge(&session, own, options, printer)?;
         let room = hex::encode(session.verified().room());
+        // The person's yes comes before the port is opened.
         let proxy = Proxy::bind(session, options.lport).await?;
         printer.say(format_args!(
             "the room is at http://localhost:{} (Ctrl-C ends it)",
@@ -71,6 +75,7 @@ fn endpoint(options: &ConnectOptions, printer: Printer) -> anyhow::Result<Endpoi
     let endpoint = Endpoint::parse(&options.url, options.port)?;
     let proxy = match &options.proxy {
         Some(named) => Some(HttpProxy::parse(named)?),
+        // By option first, then as other tools have it.
         None => HttpProxy::of_environment(&endpoint, variable)?,
     };
     if options.proxy.is_some() && proxy.as_ref().is_some_and(HttpProxy::has_password) {
@@ -79,6 +84,7 @@ fn endpoint(options: &ConnectOptions, printer: Printer) -> anyhow::Result<Endpoi
             client::PASSWORD_VARIABLE
         ));
     }
+    // Arguments are visible to every user of the machine; the environment is not.
     let proxy = proxy
         .map(|proxy| proxy.with_password_of_environment(variable))
         .transpose()?;
@@ -161,6 +167,7 @@ fn judge(
     options: &ConnectOptions,
     printer: Printer,
 ) -> anyhow::Result<Summary> {
+    // By the very check that the enclave makes: what it accepts is what is shown.
     let agreement = session.agreement();
     let problem = || {
         BadInput(
@@ -182,6 +189,7 @@ fn judge(
     } else {
         text.push_str("\n  the files as they are: with --show-agreement, and at /agreement later");
     }
+    // Its hash was accepted beforehand, so that nobody is asked; what it says is told all the same.
     if options.trust.agreement.is_some() {
         printer.say_lines(&text);
         agreement_text::warn(&summary, printer);
@@ -190,6 +198,7 @@ fn judge(
     printer.must_say_lines(&text);
     agreement_text::warn(&summary, printer);
     let answer = printer.ask("Do you accept this agreement? Type yes to go on:")?;
+    // A whole word, since a stray key must not accept anything.
     match answer.eq_ignore_ascii_case("yes") {
         true => Ok(summary),
         false => Err(Declined.into()),

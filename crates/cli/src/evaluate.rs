@@ -26,7 +26,9 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
         declared.as_ref(),
     )?;
     let mut notes = table_file::private_notes(&options.real, &real, printer);
+    // Comparing needs exact counts, so that nothing of it is private; the first line says so.
     let real = Joined::single(real).dangerous_into_coded();
+    // Under the real table's bins, or distances would be between different codes.
     let synthetic = table_file::read(&options.synthetic, None, None, Some(real.schema()))?;
     notes.extend(table_file::private_notes(
         &options.synthetic,
@@ -36,6 +38,7 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     let synthetic = Joined::single(synthetic).dangerous_into_coded();
     let evaluation = synthesis::evaluate(&real, &synthetic)
         .context(BadInput("the two tables cannot be compared".to_owned()))?;
+    // First of all, so that whoever copies the result copies this too.
     printer.result(format_args!(
         "{PRIVATE}: all of this is computed from the real rows without noise; do not publish it"
     ));

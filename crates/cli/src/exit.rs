@@ -44,7 +44,7 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
-/// What stands below the options in the help of `connect`.
+/// The text below the options in the help of `connect`.
 pub(crate) const HELP_OF_CONNECT: &str = "\
 Example:
   synclave connect --url https://room.example.org --port 443 --lport 3030 \\
@@ -95,6 +95,7 @@ pub(crate) struct BadInput(pub(crate) String);
 
 /// The code for an error, by the cause or context in it that is known here.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
+    // By the type of a cause or context: texts change, and contexts are added on the way.
     let declined = error
         .downcast_ref()
         .map(|_: &Declined| Exit::AgreementDeclined);
@@ -104,6 +105,8 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
         .or_else(|| error.downcast_ref().map(of_evidence))
         .or_else(|| error.downcast_ref().map(|_: &ReceiptError| Exit::Receipt))
         .or_else(|| error.downcast_ref().map(|_: &BadInput| Exit::Input))
+        // A plan that public facts stand against is the person's input, not a failure of the
+        // program.
         .or_else(|| error.downcast_ref().map(|_: &PlanError| Exit::Input))
         .or_else(|| error.downcast_ref().map(of_fit))
         .unwrap_or(Exit::Failure)

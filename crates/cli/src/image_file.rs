@@ -38,6 +38,7 @@ pub(crate) fn describe(bytes: &[u8], printer: Printer) -> anyhow::Result<()> {
     let problem = || BadInput("an enclave image, but it cannot be relied on".into());
     let image = Image::parse(bytes).with_context(problem)?;
     let pcrs = checked_pcrs(&image).with_context(problem)?;
+    // A banner is for people only: an image whose kernel cannot be read is still measured.
     let kernel = Kernel::parse(image.kernel()).ok();
     let banner = kernel.map(|kernel| kernel.banner());
 

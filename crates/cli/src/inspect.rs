@@ -88,6 +88,7 @@ fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow
             ));
         }
     }
+    // Last, so that a person sees the registers of a document that is refused for debug mode.
     document.measurements()?;
     printer.result("an attestation document; it holds");
     let pcrs: serde_json::Map<_, _> = document

@@ -31,6 +31,7 @@ pub(crate) fn unfinished() -> MutexGuard<'static, Unfinished> {
 /// Noise that was drawn until then is never seen by anyone, so that nothing of the data is
 /// released.
 pub(crate) fn leaves_nothing_behind(printer: Printer) -> anyhow::Result<()> {
+    // A runtime of its own, as commands may not have one.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -44,6 +45,7 @@ pub(crate) fn leaves_nothing_behind(printer: Printer) -> anyhow::Result<()> {
         .name("interruption".to_owned())
         .spawn(move || {
             runtime.block_on(signals.wait());
+            // Waits for renames under way: then either all files are there or none.
             let unfinished = unfinished();
             for file in &unfinished.files {
                 drop(std::fs::remove_file(file));
@@ -53,6 +55,7 @@ pub(crate) fn leaves_nothing_behind(printer: Printer) -> anyhow::Result<()> {
             } else {
                 "interrupted: no file was written, and nothing of the data was released"
             });
+            // 130, as a shell shows it for Ctrl-C.
             std::process::exit(Exit::Interrupted.code().into());
         })
         .context("could not prepare for an interruption")?;

@@ -21,6 +21,7 @@ pub(crate) fn run(options: &KeygenOptions, printer: Printer) -> anyhow::Result<(
                  others by telephone)",
     );
     printer.say("public_key for service.yaml:");
+    // Alone on the standard output, so that it can be piped into a file.
     printer.result(&text);
     printer.document(&json!({
         "private_key": key.private_file,

@@ -3,7 +3,7 @@
 //! Everything that a person is shown goes through here, the only place in this program that writes
 //! to the terminal (`clippy.toml` refuses others). What others wrote (an agreement, a receipt, the
 //! header of a table, an error's detail) is escaped on the way, so that it cannot change what
-//! stands around it.
+//! is printed around it.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -51,11 +51,14 @@ impl Printer {
 
     /// Whether a person watches: progress may be drawn and questions asked.
     pub(crate) fn interactive(self) -> bool {
+        // A bar in a file or a pipe would be noise.
         !self.options.quiet && !self.options.json && talk().is_terminal()
     }
 
     /// The command's result, as a line of text; not printed under `--json`.
     pub(crate) fn result(self, text: impl Display) {
+        // Escaped here and not by callers: one that forgot would let a stranger's text command the
+        // terminal.
         if !self.options.json {
             write_line(data(), &escaped(&text.to_string()));
         }
@@ -129,6 +132,7 @@ impl Printer {
     pub(crate) fn ask(self, question: &str) -> io::Result<String> {
         write!(talk(), "{} ", escaped(question))?;
         let mut answer = String::new();
+        // Bounded: what is piped in may have no line end.
         let mut input = io::stdin().lock().take(MAX_ANSWER_BYTES);
         input.read_line(&mut answer)?;
         Ok(answer.trim().to_owned())
@@ -136,7 +140,7 @@ impl Printer {
 
     /// That the person stopped it.
     pub(crate) fn interrupted(self, text: &str) {
-        // A bar may stand on the line.
+        // A progress bar may be on the line.
         let lead = if self.interactive() { "\n" } else { "" };
         write_line(talk(), &format_args!("{lead}{}", escaped(text)));
     }
@@ -145,6 +149,7 @@ impl Printer {
     /// person's own is marked as [private](Self::private).
     pub(crate) fn error(self, error: &anyhow::Error) {
         let Causes { told, private } = Causes::of(error);
+        // On standard output even where it failed: a program reads one document either way.
         if self.options.json {
             let exit_code = crate::exit::of(error).code();
             let mut document =
@@ -155,6 +160,7 @@ impl Printer {
             write_json(&document);
         }
         let mut lead = "error:".to_owned();
+        // Each private cause by itself, so that none of them is copied without its mark.
         let marked = private.iter().map(|cause| format!("{PRIVATE}: {cause}"));
         for cause in told.into_iter().chain(marked) {
             write_line(talk(), &format_args!("{lead} {}", escaped(&cause)));
@@ -187,11 +193,13 @@ impl Causes {
         let mut before = String::new();
         for cause in error.chain() {
             let sentence = cause.to_string();
+            // A cause below a private one is private as well, as it says more of the same.
             let to = if depends_on_rows(cause) || !private.is_empty() {
                 &mut private
             } else {
                 &mut told
             };
+            // `anyhow` contexts often end with their cause; a person should read it once.
             if before.is_empty() || !before.ends_with(&sentence) {
                 to.push(sentence.clone());
                 before = sentence;
@@ -202,7 +210,7 @@ impl Causes {
 }
 
 /// Whether the cause tells something of the rows of a table. All others follow from options, files
-/// that are no tables, column names, and what was released under a budget.
+/// that are not tables, column names, and what was released under a budget.
 fn depends_on_rows(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.is::<TableError>() || cause.is::<IsTheTable>() || cause.is::<EvaluationError>()
 }
@@ -221,7 +229,7 @@ fn write_json(document: &serde_json::Value) {
     write_line(data(), &escaped_json(&format!("{document:#}")));
 }
 
-/// A reader that went away (`| head`) is no error of ours.
+/// A reader that went away (`| head`) is not an error of ours.
 fn write_line(mut to: impl Write, text: &dyn Display) {
     let _ = writeln!(to, "{text}");
 }

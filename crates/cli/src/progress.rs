@@ -9,6 +9,7 @@ use crate::printer::Printer;
 /// A bar that a person sees, and nobody else.
 pub(crate) fn bar(printer: Printer) -> anyhow::Result<ProgressBar> {
     let bar = if printer.interactive() {
+        // Length 1, as it is not known yet: the first step sets it.
         ProgressBar::new(1)
     } else {
         ProgressBar::hidden()
@@ -37,6 +38,7 @@ impl Stages {
         if self.stage != progress.stage {
             self.stage = progress.stage;
             self.bar
+                // Suspended, since a line printed over a bar leaves half of it on the screen.
                 .suspend(|| self.printer.detail(format_args!("{} ...", progress.stage)));
         }
         self.bar.set_length(progress.total);

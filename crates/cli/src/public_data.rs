@@ -46,6 +46,7 @@ pub(crate) fn refuse_the_table_itself(options: &SynthOptions) -> anyhow::Result<
         return Ok(());
     };
     let comparable = of_table.is_file() && of_public.is_file() && of_table.len() == of_public.len();
+    // By device and number first: two names of one file, or a link, are one table.
     if same_file(&of_table, &of_public) || comparable && same_bytes(&options.data, public)? {
         return Err(is_the_table(public, "it is the table itself"));
     }
@@ -101,6 +102,7 @@ fn model(options: &SynthOptions, path: &Path) -> anyhow::Result<PublicData> {
     } else {
         People::PerhapsTheSame
     };
+    // The digest is of the file as it is, so that the ledger names what was read.
     let prior = PublicPrior::from_model(&model, file_digest(path)?, people)?;
     Ok(PublicData {
         path: path.to_owned(),
@@ -115,12 +117,15 @@ fn table(
     schema: &Schema,
     printer: Printer,
 ) -> anyhow::Result<PublicData> {
+    // A table has no noise at all: that it is of other people is somebody's word, which must be
+    // given.
     if !options.public_of_other_people {
         anyhow::bail!(
             "a table is used without any noise, so that it must be of other people than the \
              private table: if none of them is in it, say so with --public-of-other-people"
         );
     }
+    // Under the private table's schema: values that it does not know count as `other`.
     let upload = table_file::read(path, None, None, Some(schema))?;
     for warning in upload.warnings() {
         printer.say(format_args!("note: {}: {warning}", path.display()));
@@ -141,6 +146,7 @@ fn table(
 /// How often each column has each of its codes: two tables of the same rows agree in it, and hardly
 /// any others.
 fn dangerous_one_ways(table: &CodedTable) -> Vec<Vec<u32>> {
+    // Order and format do not matter to it.
     let columns = 0..table.schema().columns().len();
     columns
         .map(|column| table.counts(&[column]).dangerous_reveal())
@@ -169,6 +175,7 @@ fn same_bytes(a: &Path, b: &Path) -> std::io::Result<bool> {
     let (Ok(a), Ok(b)) = (File::open(a), File::open(b)) else {
         return Ok(false);
     };
+    // In pieces, as the files may be larger than memory.
     let (mut a, mut b) = (BufReader::new(a), BufReader::new(b));
     loop {
         let (of_a, of_b) = (a.fill_buf()?, b.fill_buf()?);

@@ -24,7 +24,7 @@ pub(crate) fn tell(report: &Report, printer: Printer) {
 
 /// What the columns' codes lose of their values, which no stated error counts.
 fn tell_coding(columns: &[ColumnReport], printer: Printer) {
-    /// Less than so many rows do not matter.
+    /// Less than this many rows do not matter.
     const NEGLIGIBLE: f64 = 0.005;
     if columns.iter().any(|column| column.widest_bin.is_some()) {
         printer.say("values beyond a column's range count as its ends; no stated error shows that");
@@ -47,6 +47,7 @@ fn tell_coding(columns: &[ColumnReport], printer: Printer) {
     if losses.is_empty() {
         return;
     }
+    // The largest losses first; of many only these are named.
     losses.sort_by(|a, b| b.0.total_cmp(&a.0));
     let more = losses.len().saturating_sub(MOST);
     losses.truncate(MOST);
@@ -65,6 +66,7 @@ fn tell_coding(columns: &[ColumnReport], printer: Printer) {
 
 /// How far the model's marginals are from the table's, and what not to rely on.
 fn tell_errors(errors: &ErrorReport, printer: Printer) {
+    // Sorted for the median; marginals without a bound are told apart below.
     let mut bounds: Vec<f64> = errors.marginals.iter().filter_map(|it| it.bound).collect();
     bounds.sort_by(f64::total_cmp);
     let count = errors.marginals.len();
@@ -78,6 +80,7 @@ fn tell_errors(errors: &ErrorReport, printer: Printer) {
         ));
     }
     let joint = errors.marginals.iter().map(|it| it.joint_bound);
+    // All or none: a joint bound of some marginals is a bound of nothing that was asked.
     if let Some(largest) = joint
         .collect::<Option<Vec<f64>>>()
         .filter(|all| all.len() > 1)
@@ -108,6 +111,7 @@ fn tell_noise(errors: &ErrorReport, printer: Printer) {
         .iter()
         .filter(|marginal| marginal.mostly_noise)
         .collect();
+    // Those without a bound first, as if all of it were error.
     let order = |it: &MarginalError| it.bound.unwrap_or(1.0);
     noise.sort_by(|a, b| order(b).total_cmp(&order(a)));
     for marginal in noise.iter().take(MOST) {

@@ -139,6 +139,7 @@ pub(crate) fn verify(
     printer: Printer,
 ) -> anyhow::Result<VerifiedReceipt> {
     let document = signed.evidence()?;
+    // By default the evidence's own time: at that of reading its certificates have long expired.
     let at = match wanted.at {
         Some(at) => at,
         None => claimed_time(&document)?,
@@ -152,6 +153,7 @@ pub(crate) fn verify(
     for step in evidence.steps() {
         printer.say(format_args!("  ok  {step}"));
     }
+    // Told though nothing was compared: the person can compare them with a list.
     if wanted.measurements.is_none() {
         for (index, pcr) in found.pcrs().iter().enumerate() {
             printer.say(format_args!(
@@ -160,6 +162,7 @@ pub(crate) fn verify(
             ));
         }
     }
+    // Evidence without user data vouches for no text: the check then fails.
     let checked = signed.check(evidence.user_data().unwrap_or_default())?;
     let receipt = checked.receipt();
     printer.say("  ok  text: it is what the evidence vouches for");
@@ -172,6 +175,7 @@ pub(crate) fn verify(
         Some(pcr) if *pcr == agreement_pcr(&named) => {
             printer.say("  ok  PCR16: extended with the receipt's agreement")
         }
+        // Under another root it may be missing; if it is there it has to fit.
         None if wanted.root != Root::aws_nitro() => {
             printer.say("  --  PCR16: not reported by this platform")
         }

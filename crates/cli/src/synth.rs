@@ -23,6 +23,7 @@ use crate::public_data::PublicData;
 use crate::{interrupt, model_file, public_data, quality, receipt, table_file, whole_file};
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
+    // By the output's name, before anything is computed for it.
     let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
     check_files(options)?;
     let plan = plan(options)?;
@@ -41,11 +42,15 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         printer.warn(warning);
     }
     interrupt::leaves_nothing_behind(printer)?;
+    // Before a byte of it is read as public.
     public_data::refuse_the_table_itself(options)?;
     let mut public = None;
+    // Where the columns are known, the public file is read first: it may be refused in a moment,
+    // the table in minutes.
     if let Some(schema) = declared.as_ref().filter(|schema| !schema.needs_discovery()) {
         public = public_data::read(options, schema, printer)?;
     }
+    // From the operating system, whatever --seed says: that drives the drawing of rows only.
     let mut rng = NoiseRng::from_os()?;
     let (mut open, notes) = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
     let fitted = fit(options, &mut open, public, &mut rng, printer);
@@ -54,6 +59,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     drop(open);
     let domain = receipt::domain(model.ledger());
     let rows = rows(options.rows, model.noisy_rows(), printer);
+    // Drawing rows is post-processing, so that a seed may be a person's.
     let samples = model.sample(rows, options.seed);
     let report = model.report();
     // All files or none: the rows are not there without the record of what they cost.
@@ -80,6 +86,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         printer,
     )?);
     whole_file::keep(files)?;
+    // After the files are in place: what is told must be true.
     printer.say(format_args!(
         "wrote {rows} synthetic rows to {}",
         options.output.display()
@@ -101,6 +108,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "formulas": report.formulas,
         "ledger": model.ledger(),
     });
+    // Notes about the table stay out of what may be published, under a name of their own.
     printer.private_field(&mut document, json!({"notes": notes}));
     printer.document(&document);
     Ok(())
@@ -109,6 +117,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
 /// What the options ask for.
 fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
     let method: Method = options.method.parse().map_err(bad_input)?;
+    // Refused by name, rather than ignored: a prior that was not used would be taken for used.
     if !method.takes_prior() && options.public.is_some() {
         let message = format!("{method} takes no --public data; use GRAIN");
         return Err(BadInput(message).into());
@@ -118,6 +127,7 @@ fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
     let delta = Delta::new(options.delta).map_err(bad_input)?;
     let mut plan = FitPlan::new(method, epsilon, delta)
         .dangerous_epsilon(options.dangerous_epsilon)
+        // Without --max-rows-per-id a second row of a person is refused when the table is read.
         .rows_per_id(options.max_rows_per_id.unwrap_or(NonZeroU32::MIN));
     if let Some(path) = &options.workload {
         let problem = || BadInput(format!("could not use the workload in {}", path.display()));
@@ -155,6 +165,7 @@ fn unfitted(options: &SynthOptions, error: FitError) -> anyhow::Error {
 
 /// A refusal of the plan, in terms of the options.
 fn refused(options: &SynthOptions, cause: PlanError) -> anyhow::Error {
+    // In the words of the option, where the plan speaks of its parameters.
     match (&cause, &options.workload) {
         (PlanError::TakesNoWorkload { method, others }, _) => {
             let message = format!(
@@ -179,6 +190,7 @@ fn refused(options: &SynthOptions, cause: PlanError) -> anyhow::Error {
 fn params(options: &SynthOptions) -> Result<Map<String, Value>, BadInput> {
     let mut params = Map::new();
     for (name, value) in &options.params {
+        // Twice the same name could be a slip of the pen: which value was meant?
         if params.insert(name.clone(), value.clone()).is_some() {
             return Err(BadInput(format!("--param gives `{name}` twice")));
         }
@@ -235,6 +247,7 @@ fn fit(
     rng: &mut NoiseRng,
     printer: Printer,
 ) -> anyhow::Result<Model> {
+    // With discovered columns it can only be read now.
     if public.is_none() {
         public = public_data::read(options, open.table().schema(), printer)?;
     }
@@ -270,6 +283,7 @@ fn tell_guarantee(options: &SynthOptions, model: &Model, printer: Printer) {
         ));
         return;
     }
+    // Without a key nobody has checked that a person has one row.
     if options.key.is_none() {
         printer.say("each row counts as one person (with --key that is checked)");
     }
@@ -308,6 +322,7 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     let condition = condition.transpose()?;
     let given = condition.as_ref().map(|condition| model.given(condition));
     let given = given.transpose().map_err(bad_input)?;
+    // A guess that nobody sees would become a file of the wrong length.
     if options.rows.is_none() && model.row_count().mostly_noise {
         printer.warn(
             "the model's budget was too small to tell how many rows its table has: how many are \
@@ -347,6 +362,7 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
 fn rows(asked: Option<u64>, noisy_rows: u64, printer: Printer) -> u64 {
     let most = Model::MAX_DEFAULT_ROWS;
     asked.unwrap_or_else(|| {
+        // A noisy count may be any number: a file of billions of rows is not what was asked for.
         if noisy_rows > most {
             printer.warn(format_args!(
                 "the model says that its table had about {noisy_rows} rows; without --rows at most \
@@ -367,6 +383,7 @@ fn tell_probability(given: &Conditional, model: &Model, printer: Printer) {
         given.probability(),
         model.noisy_rows()
     ));
+    // A handful of rows cannot show relations of their own.
     if expected < FEW {
         printer
             .warn("that is so few that what these rows show beyond the condition is mostly noise");

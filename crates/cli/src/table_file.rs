@@ -26,6 +26,7 @@ pub(crate) fn read(
 ) -> anyhow::Result<Upload> {
     let problem = || BadInput(format!("could not read the table in {}", path.display()));
     let file = File::open(path).with_context(problem)?;
+    // A new key for each table: nothing outside this process can test guesses of ids.
     let mut hash_key = [0; 16];
     getrandom::fill(&mut hash_key).context("the operating system gives no randomness")?;
     let hasher = KeyHasher::new(hash_key);
@@ -33,6 +34,7 @@ pub(crate) fn read(
         max_rows_per_id,
         ..Limits::default()
     };
+    // By the name and not by the content: a damaged file should be called damaged, not CSV.
     if has_ending(path, "parquet") {
         tabular::read_parquet(file, key, schema, &hasher, &limits).with_context(problem)
     } else {
@@ -48,6 +50,7 @@ pub(crate) fn private_notes(path: &Path, upload: &Upload, printer: Printer) -> V
     }
     let note = |warning: &String| format!("{}: {warning}", path.display());
     let notes: Vec<String> = upload.warnings().iter().map(note).collect();
+    // Marked as private: they are facts about the table, under no budget.
     notes.iter().for_each(|note| printer.private(note));
     notes
 }
@@ -78,6 +81,7 @@ pub(crate) fn format_of(path: &Path, spreadsheet_safe: bool) -> Result<Format, B
 
 /// Tells what of the rows written a spreadsheet might run.
 pub(crate) fn warn_of_formulas(formulas: &[FormulaReport], format: Format, printer: Printer) {
+    // JSON needs no warning, and the safe form has made them harmless.
     if format != Format::Csv {
         return;
     }

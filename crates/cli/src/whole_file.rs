@@ -102,6 +102,8 @@ pub(crate) fn prepare(
     let problem = || format!("could not write {}", path.display());
     // A link stays, and what it leads to is replaced.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // In the same folder: only within one file system does a rename replace a file at once. And
+    // under the lock: an interruption between creating and noting it would leave it behind.
     let mut file = {
         let mut unfinished = unfinished();
         let file = temporary(folder_of(path)).with_context(problem)?;
@@ -122,6 +124,7 @@ pub(crate) fn keep(files: Vec<Prepared>) -> anyhow::Result<()> {
     let mut unfinished = unfinished();
     for Prepared { path, file } in files {
         let temporary = file.path().to_owned();
+        // A rename, so that readers see the old file or the new one, and never half of it.
         file.persist(&path)
             .with_context(|| format!("could not write {}", path.display()))?;
         unfinished.files.retain(|file| *file != temporary);

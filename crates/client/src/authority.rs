@@ -11,7 +11,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// Reads `host[:port]`; an IPv6 address stands in brackets where a port follows.
+    /// Reads `host[:port]`; an IPv6 address is in brackets where a port follows.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -23,13 +23,16 @@ impl Authority {
             Some(digits) => digits
                 .parse()
                 .ok()
+                // `parse` takes a sign as well.
                 .filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
                 .ok_or_else(|| format!("`{digits}` is no port"))?,
         };
+        // No delimiter of an address may be in a name: another reader would split it elsewhere.
         let plausible = |host: &str| {
             host.bytes()
                 .all(|byte| byte.is_ascii_graphic() && !b"[]:/?#@\\".contains(&byte))
         };
+        // Port 0 means "any" to an operating system, and nothing to a person.
         if host.is_empty() || port == 0 {
             return Err("host or port is missing".to_owned());
         }
@@ -50,7 +53,7 @@ impl Authority {
         self.port
     }
 
-    /// As it stands in a `Host` header: without a port that is the scheme's own.
+    /// As it is written in a `Host` header: without a port that is the scheme's own.
     pub(crate) fn without_port(&self, default: u16) -> String {
         let whole = self.to_string();
         if self.port == default {

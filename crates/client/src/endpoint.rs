@@ -42,14 +42,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Carried for S {}
 impl Endpoint {
     /// Reads `http(s)://host[:port]` or `host[:port]`, which mean TCP; or `ws://host[:port][/path]`
     /// and `wss://..`, which mean a WebSocket, at /connect where no path is written. An IPv6
-    /// address stands in brackets. A port in `text` wins over `port`.
+    /// address is in brackets. A port in `text` wins over `port`.
     ///
     /// The scheme says nothing about security. With `https` there is TLS too: the attested one,
     /// which ends in the enclave.
     ///
     /// # Errors
-    /// [`Error::Address`] where a host is missing, a port is no port, or there is a query, a user,
-    /// or with TCP a path, none of which would be used.
+    /// [`Error::Address`] where a host is missing, a port is not a number, or there is a query, a
+    /// user, or with TCP a path, none of which would be used.
     pub fn parse(text: &str, port: u16) -> Result<Self, Error> {
         let refuse = |why: String| Error::Address {
             text: text.to_owned(),
@@ -63,10 +63,12 @@ impl Endpoint {
             Some(end) => rest.split_at(end),
             None => (rest, ""),
         };
+        // A slash that a browser's address bar adds means nothing.
         let path = path.strip_suffix('/').unwrap_or(path);
         let carrier = match scheme.as_str() {
             "http" | "https" if path.is_empty() => Carrier::Raw,
             "http" | "https" => {
+                // What would be ignored is refused: the person meant something by it.
                 return Err(refuse("a path or a query has no meaning here".to_owned()));
             }
             "ws" | "wss" => Carrier::WebSocket {
@@ -79,6 +81,7 @@ impl Endpoint {
                 )));
             }
         };
+        // User and password in an address would end up in logs.
         if authority.contains('@') {
             return Err(refuse(
                 "a user name has no meaning here: your key says who you are".to_owned(),
@@ -120,6 +123,7 @@ impl Endpoint {
     /// sentence of its own.
     pub(crate) async fn connect(&self) -> Result<Box<dyn Carried>, Error> {
         let stream = match &self.proxy {
+            // A deadline for each step, so that the error says which one hung.
             None => self
                 .in_time(tcp(&self.authority))
                 .await?
@@ -148,6 +152,8 @@ impl Endpoint {
         let connecting = timeout(STEP_DEADLINE, tcp(proxy.authority()));
         let stream = connecting
             .await
+            // Its own error: "the enclave is unreachable" would send the person to the wrong
+            // machine.
             .unwrap_or(Err(std::io::ErrorKind::TimedOut.into()))
             .map_err(|source| Error::ProxyUnreachable {
                 proxy: proxy.to_string(),
@@ -161,6 +167,7 @@ impl Endpoint {
         stream: S,
         path: &str,
     ) -> Result<Box<dyn Carried>, Error> {
+        // A port that is the scheme's own is left out, as virtual hosts expect.
         let default_port = match &self.carrier {
             Carrier::WebSocket { tls: true, .. } => 443,
             _ => 80,
@@ -209,6 +216,7 @@ fn websocket_path(path: &str) -> Result<String, String> {
     if path.is_empty() {
         return Ok(websocket::PATH.to_owned());
     }
+    // Without a query or fragment, which no load balancer of ours looks at.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte);
     if path.starts_with('/') && path.bytes().all(plain) {
         Ok(path.to_owned())

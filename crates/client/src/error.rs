@@ -9,22 +9,22 @@ use attested_tls::{Refused, UnreadableKey};
 /// What can go wrong on this side. Each message is a sentence for the person who runs it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A key's name that is no plain file name.
+    /// A key's name that is not a plain file name.
     #[error("`{name}` cannot name a key: use letters, digits, `-`, `_` and `.`")]
     KeyName {
-        /// What was given.
+        /// The name that was given.
         name: String,
     },
     /// A key file that would be overwritten.
     #[error("{} exists already and is not overwritten; choose another name or folder", path.display())]
     KeyFileExists {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// A key file that cannot be read or written.
     #[error("{}: {source}", path.display())]
     KeyFile {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
@@ -32,7 +32,7 @@ pub enum Error {
     /// A private key that cannot be used.
     #[error("the private key in {}: {source}", path.display())]
     PrivateKey {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         source: UnreadableKey,
@@ -40,7 +40,7 @@ pub enum Error {
     /// A public key that cannot be used.
     #[error("the public key in {}: {source}", path.display())]
     PublicKey {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         source: WeakOrUnreadableKey,
@@ -63,7 +63,7 @@ pub enum Error {
          wss://room.example.org or 127.0.0.1:7000"
     )]
     Address {
-        /// What was given.
+        /// The text that was given.
         text: String,
         /// What is wrong with it.
         why: String,
@@ -71,7 +71,7 @@ pub enum Error {
     /// Nothing answers at the enclave's address.
     #[error("no connection to the enclave at {endpoint}: {source}")]
     Unreachable {
-        /// The address.
+        /// Address of the enclave, as it was given.
         endpoint: String,
         /// What the operating system says.
         source: io::Error,
@@ -82,7 +82,7 @@ pub enum Error {
          firewall stand between?"
     )]
     ConnectDeadline {
-        /// The address.
+        /// Address of the enclave, as it was given.
         endpoint: String,
     },
     /// A proxy's address that cannot be one. What it was is not repeated: it may hold a password.
@@ -96,7 +96,7 @@ pub enum Error {
     /// Nothing answers at the proxy's address.
     #[error("no connection to the proxy at {proxy}: {source}")]
     ProxyUnreachable {
-        /// The proxy.
+        /// Address of the proxy, without a password.
         proxy: String,
         /// What the operating system says.
         source: io::Error,
@@ -107,17 +107,17 @@ pub enum Error {
         hint_of_proxy(*status)
     )]
     ProxyRefused {
-        /// The proxy.
+        /// Address of the proxy, without a password.
         proxy: String,
         /// What it was asked for.
         to: String,
-        /// Its answer.
+        /// HTTP status that it answered with.
         status: u16,
     },
-    /// What answers is no proxy.
+    /// What answers is not a proxy.
     #[error("what answers at {proxy} is no HTTP proxy: {why}")]
     ProxyAnswer {
-        /// The proxy.
+        /// Address of the proxy, without a password.
         proxy: String,
         /// What is wrong with its answer.
         why: String,
@@ -125,7 +125,7 @@ pub enum Error {
     /// A list of authorities for the outer hop that cannot be used.
     #[error("the authorities in {} cannot be used: {why}", path.display())]
     OuterCa {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
@@ -133,7 +133,7 @@ pub enum Error {
     /// The load balancer's own TLS failed.
     #[error("the outer TLS to {endpoint} failed (the load balancer's, not the enclave's): {why}")]
     OuterTls {
-        /// The address.
+        /// Address of the enclave, as it was given.
         endpoint: String,
         /// What went wrong.
         why: String,
@@ -144,15 +144,15 @@ pub enum Error {
         hint_of_upgrade(*status)
     )]
     UpgradeRefused {
-        /// The address.
+        /// Address of the enclave, as it was given.
         endpoint: String,
-        /// Its answer.
+        /// HTTP status that it answered with.
         status: u16,
     },
-    /// What answers is no WebSocket of ours.
+    /// What answers is not a WebSocket of this protocol.
     #[error("what answers at {endpoint} is no WebSocket of an enclave's host: {why}")]
     NoWebSocket {
-        /// The address.
+        /// Address of the enclave, as it was given.
         endpoint: String,
         /// What is wrong with its answer.
         why: String,
@@ -192,13 +192,13 @@ pub enum Error {
     /// The local port is taken.
     #[error("port {port} on this machine is in use by another program; choose another one")]
     PortInUse {
-        /// The port.
+        /// Number of the port.
         port: u16,
     },
     /// The local port cannot be opened.
     #[error("port {port} on this machine cannot be opened: {source}")]
     Bind {
-        /// The port.
+        /// Number of the port.
         port: u16,
         /// What the operating system says.
         source: io::Error,

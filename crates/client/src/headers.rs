@@ -24,6 +24,7 @@ const PERSONAL: [&str; 2] = ["authorization", "cookie"];
 /// Removes what concerns one hop, what `Connection` names, and every header in which the room's own
 /// front door would name a user.
 pub(crate) fn strip(headers: &mut HeaderMap) {
+    // Headers may name others of one hop in `Connection`, and so hide them from the next one.
     let named: Vec<String> = headers
         .get_all(CONNECTION)
         .iter()
@@ -31,6 +32,7 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .collect();
+    // Collected first, as a map cannot lose entries while it is looked through.
     let doomed: Vec<HeaderName> = headers
         .keys()
         .filter(|name| {

@@ -45,6 +45,7 @@ impl HttpProxy {
             }
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
+        // From the right: a password may have an `@` in it.
         let (credentials, authority) = match rest.rsplit_once('@') {
             None => (None, rest),
             Some((credentials, authority)) => (Some(credentials), authority),
@@ -70,6 +71,7 @@ impl HttpProxy {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, Error> {
         let either = |lower: &str, upper: &str| {
+            // Lower case wins, as with curl.
             let value = variable(lower).or_else(|| variable(upper));
             value.filter(|value| !value.trim().is_empty())
         };
@@ -77,6 +79,7 @@ impl HttpProxy {
             return Ok(None);
         };
         let exempt = either("no_proxy", "NO_PROXY").unwrap_or_default();
+        // This machine is never reached by way of another.
         if is_loopback(endpoint.host()) || exempts(&exempt, endpoint.host(), endpoint.port()) {
             return Ok(None);
         }
@@ -136,6 +139,7 @@ impl HttpProxy {
             proxy: self.to_string(),
             why,
         };
+        // By name, not by address: the proxy may be the one that can resolve it.
         let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
         if let Some(credentials) = &self.credentials {
             let encoded = STANDARD.encode(credentials);
@@ -151,6 +155,7 @@ impl HttpProxy {
             .map_err(|error| nonsense(error.to_string()))?;
         match status(&head) {
             None => Err(nonsense("it is not HTTP".to_owned())),
+            // Any 2xx opens the tunnel (RFC 9110, section 9.3.6).
             Some(200..=299) => Ok(stream),
             Some(status) => Err(Error::ProxyRefused {
                 proxy: self.to_string(),
@@ -180,6 +185,7 @@ impl fmt::Debug for HttpProxy {
 async fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
+        // A proxy that sends a page without end must not fill memory.
         if head.len() == MAX_ANSWER_BYTES {
             return Err(std::io::ErrorKind::InvalidData.into());
         }
@@ -195,6 +201,7 @@ fn status(head: &[u8]) -> Option<u16> {
         .strip_prefix("HTTP/1.1 ")
         .or_else(|| line.strip_prefix("HTTP/1.0 "))?;
     let digits = rest.split(' ').next()?;
+    // Exactly three digits; `parse` alone would take a sign.
     digits.parse().ok().filter(|_| digits.len() == 3)
 }
 
@@ -217,6 +224,7 @@ fn exempts(list: &str, host: &str, port: u16) -> bool {
             return false;
         };
         let domain = named.host().trim_start_matches('.').to_ascii_lowercase();
+        // With or without a dot before it, a domain means its subdomains too.
         let below = host
             .strip_suffix(&domain)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));

@@ -22,7 +22,7 @@ pub struct NewKey {
     pub private_file: PathBuf,
     /// The public key's file, in DER: RSA as PKCS#1, others as SPKI.
     pub public_file: PathBuf,
-    /// The pair; [`ClientKey::public_text`] is what stands as `public_key` in `service.yaml`.
+    /// The pair; [`ClientKey::public_text`] is what goes into `public_key` of `service.yaml`.
     pub key: ClientKey,
 }
 
@@ -34,6 +34,7 @@ pub struct NewKey {
 /// # Errors
 /// [`Error::KeyName`], [`Error::KeyFileExists`], [`Error::KeyFile`].
 pub fn keygen(name: &str, folder: &Path, algorithm: KeyAlgorithm) -> Result<NewKey, Error> {
+    // A name that is one part of a path on every system, and needs no quoting.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
         return Err(Error::KeyName {
@@ -47,8 +48,10 @@ pub fn keygen(name: &str, folder: &Path, algorithm: KeyAlgorithm) -> Result<NewK
     })?;
     let private_file = folder.join(format!("{name}_private.der"));
     let public_file = folder.join(format!("{name}_public.der"));
+    // The private key first: a public one without it would be of no use to anybody.
     write_new(&private_file, key.private_der(), 0o600)?;
     write_new(&public_file, key.public_der(), 0o644)
+        // Neither or both: a lone private key would block the next attempt.
         .inspect_err(|_| drop(fs::remove_file(&private_file)))?;
     Ok(NewKey {
         private_file,
@@ -60,7 +63,7 @@ pub fn keygen(name: &str, folder: &Path, algorithm: KeyAlgorithm) -> Result<NewK
 /// A key pair that was read from files.
 #[derive(Debug)]
 pub struct KeyPair {
-    /// The pair.
+    /// Both halves of the pair.
     pub key: ClientKey,
     /// A warning for the person, where the private key is not theirs alone.
     pub exposed: Option<ExposedKey>,
@@ -76,7 +79,7 @@ pub struct KeyPair {
     shell_word(path)
 )]
 pub struct ExposedKey {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
     /// The permissions of owner, group and others.
     pub mode: u32,
@@ -99,6 +102,7 @@ pub fn read_keys(private_file: &Path, public_file: &Path) -> Result<KeyPair, Err
         path: public_file.to_owned(),
         source,
     })?;
+    // A wrong pair would show only as "key not registered", far from its cause.
     if private_key.spki() != public_key.spki() {
         return Err(Error::KeyMismatch {
             private_file: private_file.to_owned(),
@@ -117,7 +121,9 @@ pub fn read_keys(private_file: &Path, public_file: &Path) -> Result<KeyPair, Err
 
 fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let mut options = OpenOptions::new();
+    // `create_new` neither overwrites nor follows a link that somebody put there.
     options.write(true).create_new(true);
+    // With the mode from the start: between creating and changing it others could open the file.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     #[cfg(not(unix))]
@@ -132,6 +138,7 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
         },
     })?;
     file.write_all(content)
+        // On the disk before success is told: the key cannot be made again.
         .and_then(|()| file.sync_all())
         .map_err(|source| {
             drop(fs::remove_file(path));
@@ -146,6 +153,7 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
 fn read_file(path: &Path) -> Result<(Vec<u8>, Option<u32>), Error> {
     let read = || {
         let file = BoundedFile::open(path)?;
+        // Of the open file, not of the path, which may be another file by now.
         let mode = mode(&file.metadata()?);
         Ok((file.read(MAX_KEY_FILE_BYTES)?, mode))
     };

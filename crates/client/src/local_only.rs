@@ -23,9 +23,11 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// - by GET, it must be a request as only the programs of [`KNOWN_PROGRAMS`] make it;
 /// - by any other method, what may come from a browser must say that a page of this port asks.
 pub(crate) fn check(head: &Parts, port: u16) -> Result<(), Refusal> {
+    // From the request itself to what surrounds it: each check may rely on the ones before.
     check_target(head, port)?;
     check_host(&head.headers, port)?;
     check_page(&head.headers, port)?;
+    // Looking is free to every program of this machine; only what changes the room needs more.
     match Endpoint::at(head.uri.path()).filter(|endpoint| endpoint.changes_the_room()) {
         None => Ok(()),
         Some(endpoint) if head.method == Method::GET => {
@@ -36,6 +38,8 @@ pub(crate) fn check(head: &Parts, port: u16) -> Result<(), Refusal> {
 }
 
 fn check_target(head: &Parts, port: u16) -> Result<(), Refusal> {
+    // An absolute address or CONNECT is meant for a forward proxy: answering it would make one of
+    // us.
     if head.method != Method::CONNECT && head.uri.authority().is_none() && head.uri.path() != "*" {
         return Ok(());
     }
@@ -52,6 +56,7 @@ fn check_target(head: &Parts, port: u16) -> Result<(), Refusal> {
 fn check_host(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(HOST).iter();
     let first = hosts.next();
+    // Exactly one: of two, the next reader might take the other.
     if first.is_some_and(|host| is_here(host.as_bytes(), port)) && hosts.next().is_none() {
         return Ok(());
     }
@@ -71,6 +76,7 @@ fn check_page(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
             .is_some_and(|host| is_here(host, port))
     };
     let address = |text: &[u8]| {
+        // After `http://`, which has seven characters.
         let end = text.iter().skip(7).position(|byte| b"/?#".contains(byte));
         origin(end.map_or(text, |end| &text[..7 + end]))
     };
@@ -85,6 +91,7 @@ fn check_page(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
         && headers
             .get_all(SEC_FETCH_SITE)
             .iter()
+            // `none` is what a person typed into the address bar.
             .all(|site| site == "same-origin" || site == "none");
     if all_here {
         return Ok(());
@@ -96,6 +103,7 @@ fn check_page(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
     ))
 }
 
+// By the beginning of the name only: versions follow.
 /// What `curl`, `wget` and Python's libraries call themselves. No browser does.
 const KNOWN_PROGRAMS: [&str; 6] = [
     "curl/",
@@ -119,7 +127,7 @@ const OTHER_PROGRAMS: [&str; 6] = [
     "synclave",
 ];
 
-/// Stands after a browser's name in its agent.
+/// Follows a browser's name in its `User-Agent`.
 const POWERSHELL: &str = "powershell/";
 
 /// What forms are sent as. (The page of another site can also have a POST without any type sent,
@@ -145,12 +153,14 @@ const PLAIN_HEADERS: [HeaderName; 8] = [
 /// A link, an image, a prefetch or a preview is a GET, and none of them may change the room.
 fn check_program(headers: &HeaderMap, endpoint: Endpoint, port: u16) -> Result<(), Refusal> {
     let known = is_called(headers, &KNOWN_PROGRAMS);
+    // Programs ask for anything or for JSON; a browser's image or page asks for its own types.
     let accepted = texts(headers, &ACCEPT).all(|types| {
         types.split(',').all(|kind| {
             let kind = kind.split(';').next().unwrap_or_default().trim();
             matches!(kind, "*/*" | "application/*" | "application/json")
         })
     });
+    // A page cannot leave headers out that its browser adds, such as Accept-Language.
     let plain = headers.keys().all(|name| PLAIN_HEADERS.contains(name));
     if known && accepted && plain {
         return Ok(());
@@ -171,6 +181,7 @@ fn check_browser(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
     let says_here = [ORIGIN, REFERER, SEC_FETCH_SITE]
         .iter()
         .any(|name| headers.contains_key(name));
+    // What it says was checked above: here it is enough that it says something.
     if says_here || !(is_of_a_browser(headers) || is_a_strangers_form(headers)) {
         return Ok(());
     }
@@ -188,6 +199,8 @@ fn check_browser(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
 /// PowerShell, which is none.
 fn is_of_a_browser(headers: &HeaderMap) -> bool {
     let agent = |text: String| {
+        // Lower case, as `texts` makes them; all engines of today keep Mozilla's name for old
+        // servers' sake.
         (text.contains("mozilla") || text.contains("opera")) && !text.contains(POWERSHELL)
     };
     texts(headers, &USER_AGENT).any(agent)
@@ -215,6 +228,7 @@ fn is_called(headers: &HeaderMap, names: &[&str]) -> bool {
 fn texts(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> {
     headers
         .get_all(name)
+        // Not text is empty and not left out: a header that is there must count.
         .iter()
         .map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase())
 }
@@ -233,9 +247,11 @@ fn is_here(host: &[u8], port: u16) -> bool {
     let Ok(host) = str::from_utf8(host) else {
         return false;
     };
+    // Host names have no case.
     let host = host.to_ascii_lowercase();
     let name = match host.strip_suffix(&format!(":{port}")) {
         Some(name) => name,
+        // Port 80 may be left out; any other must be named, or the request was for another server.
         None if port == 80 => &host,
         None => return false,
     };

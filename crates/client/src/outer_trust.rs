@@ -38,6 +38,8 @@ impl OuterTrust {
         let pem = pem.map_err(|error| refuse(error.to_string()))?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&pem) {
+            // One certificate that cannot be used spoils the file: a chain with a hole would fail
+            // later, with a stranger message.
             let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
             let added = roots.add(certificate);
             added.map_err(|error| refuse(error.to_string()))?;
@@ -58,6 +60,7 @@ impl OuterTrust {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        // The name is checked here, unlike in the inner channel: this hop is ordinary TLS.
         let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
@@ -65,6 +68,7 @@ impl OuterTrust {
             .map_err(|error| error.to_string())?
             .with_root_certificates(self.roots()?)
             .with_no_client_auth();
+        // Upgrades need HTTP/1.1.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         TlsConnector::from(Arc::new(config))
             .connect(name, stream)
@@ -78,6 +82,8 @@ impl OuterTrust {
         }
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
+        // Lists of systems have certificates that no library reads; one of them must not spoil the
+        // rest.
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
             return Err(

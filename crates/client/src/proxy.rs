@@ -108,6 +108,7 @@ impl Proxy {
             upstream,
         } = self;
         let (stage, watched) = watch::channel(Stage::Serving);
+        // As many as can be served; more wait in the operating system's queue, and get no error.
         let slots = Arc::new(Semaphore::new(MAX_LOCAL_CONNECTIONS));
         let front = Front {
             port,
@@ -121,6 +122,7 @@ impl Proxy {
             accepting.spawn(front.clone().accept_all(listener));
         }
         stop.await;
+        // First no more connections, then those under way: a new one could not be answered in time.
         accepting.shutdown().await;
         stage.send_replace(Stage::Ending);
         let all = u32::try_from(MAX_LOCAL_CONNECTIONS).expect("a small number");
@@ -133,6 +135,7 @@ impl Proxy {
 const NO_SUCH_ADDRESS_FAMILY: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
 
 async fn listen_on_loopback(port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
+    // IPv4 first, as every machine has it; the port it gets is tried on IPv6 too.
     let first = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
     let port = first
         .local_addr()
@@ -140,6 +143,7 @@ async fn listen_on_loopback(port: u16) -> Result<(Vec<TcpListener>, u16), Error>
         .port();
     match listen(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
         Ok(second) => Ok((vec![first, second], port)),
+        // Without IPv6 `localhost` can only mean the other address.
         Err(Error::Bind { source, .. }) if has_no_such_address(&source) => Ok((vec![first], port)),
         Err(error) => Err(error),
     }
@@ -179,6 +183,8 @@ type Reply = Response<Either<Relayed, Full<Bytes>>>;
 impl Front {
     async fn accept_all(self, listener: TcpListener) {
         loop {
+            // A slot before accepting: a connection that nobody serves would look accepted to its
+            // program.
             let slot = Arc::clone(&self.slots)
                 .acquire_owned()
                 .await
@@ -191,6 +197,7 @@ impl Front {
                         drop(slot);
                     });
                 }
+                // Too many open files will pass; ending the loop would not.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
@@ -208,12 +215,14 @@ impl Front {
         });
         tokio::select! {
             () = connection::serve(stream, service, stage) => {}
+            // Connections that do not end by themselves are dropped here.
             () = Stage::Over.reached(over) => {}
         }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
+        // Before a byte goes to the room.
         if let Err(refusal) = local_only::check(&head, self.port) {
             return refusal.into_response().map(Either::Right);
         }

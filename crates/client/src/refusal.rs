@@ -25,6 +25,7 @@ impl Refusal {
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let body = serde_json::json!({ "detail": self.detail, "code": self.code }).to_string();
+        // In the room's own form, so that a program has one kind of error to read.
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = self.status;
         response
@@ -32,6 +33,7 @@ impl Refusal {
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
             .headers_mut()
+            // A refusal of now says nothing about later.
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }

@@ -31,14 +31,18 @@ pub(crate) async fn relay(
     request: Request<Incoming>,
 ) -> Result<Response<Relayed>, Error> {
     let (mut head, body) = request.into_parts();
+    // Only path and query are the room's; how this port is called is not.
     head.uri = origin_form(&head.uri);
     head.version = Version::HTTP_11;
     headers::strip(&mut head.headers);
+    // A name that tells nothing of this machine.
     head.headers.insert(HOST, HeaderValue::from_static("room"));
 
     let pulse = Arc::new(Pulse::new());
     let changes = Endpoint::at(head.uri.path()).is_some_and(Endpoint::changes_the_room);
     let is_a_look = head.method.is_safe() && body.is_end_stream() && !changes;
+    // Sending again is safe only where nothing can have happened: RFC 9110, section 9.2.2, and not
+    // for our GET that confirms.
     let again = is_a_look.then(|| head.clone());
     let mut request = with_body(
         head,
@@ -59,7 +63,10 @@ pub(crate) async fn relay(
         };
         request = match sent {
             Ok(response) => return Ok(inbound(response, connection, upstream)),
+            // Nothing of it was sent, so that it may go over another connection even if it changes
+            // something.
             Err(Failed::Unsent(unsent)) if connection.reused() => *unsent,
+            // The enclave closes idle connections by itself, which shows only when one is used.
             Err(Failed::Lost) if connection.reused() => match &again {
                 Some(head) => Request::from_parts(head.clone(), upstream::empty()),
                 None => return Err(Error::Lost),
@@ -85,11 +92,13 @@ fn inbound(
     upstream: &Arc<Upstream>,
 ) -> Response<Relayed> {
     let (mut head, body) = response.into_parts();
+    // Cookies and hop-by-hop headers are between the room and this side.
     headers::strip(&mut head.headers);
     head.version = Version::HTTP_11;
     let body = Relayed {
         ended: body.is_end_stream(),
         body,
+        // Held until the body has ended: one connection carries one response at a time.
         lease: Some((connection, Arc::clone(upstream))),
         patience: Box::pin(sleep(SILENCE)),
     };
@@ -115,6 +124,7 @@ impl Pulse {
     }
 
     fn beat(&self) {
+        // One less, since the highest value means "held".
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(Self::HELD - 1);
         self.last.store(now, Ordering::Relaxed);
     }
@@ -126,6 +136,7 @@ impl Pulse {
     /// Returns once nothing has moved for [`SILENCE`] while the room could have taken or answered
     /// something.
     async fn stops(&self) {
+        // A local program that sends nothing is not the room's fault.
         loop {
             let quiet = match self.last.load(Ordering::Relaxed) {
                 Self::HELD => Duration::ZERO,
@@ -197,11 +208,14 @@ impl Body for Relayed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         loop {
+            // The clock runs while the room has the turn; a body that comes slowly but comes is
+            // fine.
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
                 ready!(self.patience.as_mut().poll(context));
                 return Poll::Ready(Some(Err(Error::Silent.into())));
             };
             let deadline = tokio::time::Instant::now() + SILENCE;
+            // Set again at each frame: silence counts, not length.
             self.patience.as_mut().reset(deadline);
             self.ended = frame.is_none() || self.body.is_end_stream();
             match frame {
@@ -221,6 +235,7 @@ impl Body for Relayed {
 }
 
 impl Drop for Relayed {
+    // A response that was not read to its end would mix with the next one.
     fn drop(&mut self) {
         if let Some((connection, upstream)) = self.lease.take() {
             if self.ended {

@@ -40,15 +40,21 @@ impl Session {
         key: ClientKey,
         expectations: Expectations,
     ) -> Result<Self, Error> {
+        // The first connection is for the agreement alone: it is verified, but the person has not
+        // accepted anything yet.
         let first = Connector::new(&key, expectations.clone());
         let ((mut sender, driver), verified) = attested(&endpoint, &first).await?;
         let agreement = tokio::time::timeout(AGREEMENT_DEADLINE, fetch_agreement(&mut sender))
             .await
             .map_err(|_| Error::Silent)??;
+        // Not kept: further connections must expect this very room, which only the second connector
+        // does.
         driver.abort();
+        // The bytes served are hashed here: what is shown to the person is what the evidence names.
         if agreement.sha384().as_bytes() != verified.agreement() {
             return Err(Error::ServedAgreement);
         }
+        // From here on a restarted enclave is refused, as its room is another one.
         let same = Expectations {
             agreement: Some(*verified.agreement()),
             room: Some(*verified.room()),
@@ -101,6 +107,7 @@ async fn fetch_agreement(
             response.status().as_u16()
         )));
     }
+    // Limited before it is parsed: the room is verified, and may still be wrong.
     let body = Limited::new(response.into_body(), MAX_REPLY_BYTES);
     let body = body
         .collect()

@@ -75,6 +75,7 @@ impl Upstream {
     /// # Errors
     /// As [`Dial::connect`]; [`Error::Busy`] where too many requests are under way for too long.
     pub(crate) async fn connection(&self) -> Result<Connection, Error> {
+        // Waits for a slot rather than refuse at once: short peaks are ordinary.
         let slot = tokio::time::timeout(SLOT_DEADLINE, Arc::clone(&self.slots).acquire_owned())
             .await
             .map_err(|_| Error::Busy)?
@@ -98,7 +99,9 @@ impl Upstream {
 
     fn take_idle(&self) -> Option<Idle> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that are about to be closed by the enclave, or are already.
         idle.retain(|it| it.since.elapsed() < MAX_IDLE && !it.sender.is_closed());
+        // The latest used is the least likely to have been closed.
         idle.pop()
     }
 
@@ -115,6 +118,7 @@ impl Upstream {
             ..
         } = connection;
         tokio::spawn(async move {
+            // Readiness says that request and response are both through.
             if let Ok(Ok(())) = tokio::time::timeout(SETTLE_DEADLINE, sender.ready()).await {
                 let idle = Idle {
                     sender,
@@ -128,6 +132,7 @@ impl Upstream {
             } else {
                 driver.abort();
             }
+            // Last, so that there are never more connections than slots.
             drop(slot);
         });
     }
@@ -148,6 +153,7 @@ impl Connection {
             .try_send_request(request)
             .await
             .map_err(|mut error| match error.take_message() {
+                // The message is given back only if nothing of it was written.
                 Some(request) => Failed::Unsent(Box::new(request)),
                 None => Failed::Lost,
             })

@@ -29,7 +29,7 @@ pub struct Machine {
     pub cpus: u32,
 }
 
-/// Why an enclave cannot be emulated, or is no more.
+/// Why an enclave cannot be emulated, or has gone.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulationError {
     /// Another enclave has this socket, or something else has its name.

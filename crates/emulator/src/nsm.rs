@@ -55,7 +55,7 @@ impl Nsm {
 
     /// Answers one request of the guest's driver, in at most `room` bytes if that is possible.
     ///
-    /// What is no request gets an error, as everything else that Nitro refuses.
+    /// What is not a request gets an error, as everything else that Nitro refuses.
     pub fn answer(&mut self, request: &[u8], room: usize) -> Vec<u8> {
         let response = match ciborium::from_reader::<Request, _>(request) {
             Ok(_) if self.signer.lie() == Some(Lie::NsmRefuses) => Err(ErrorCode::InternalError),

@@ -45,6 +45,7 @@ pub(crate) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
+        // Here, where the key is known, and before any handler could believe them.
         strip_reserved(request.headers_mut());
         request
             .extensions_mut()
@@ -55,7 +56,9 @@ pub(crate) async fn serve<S>(
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Between requests as well: an idle connection ends by it.
         .header_read_timeout(limits.header_deadline)
+        // Bounded before it is parsed: any registered key may send it.
         .max_header_size(MAX_HEADER_BYTES)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(
@@ -65,6 +68,7 @@ pub(crate) async fn serve<S>(
     let served = tokio::select! {
         served = poll_fn(|context| connection.poll_without_shutdown(context)) => served,
         () = Stage::Ending.reached(stage) => {
+            // The request under way is answered, then the connection closes.
             Pin::new(&mut connection).graceful_shutdown();
             poll_fn(|context| connection.poll_without_shutdown(context)).await
         }

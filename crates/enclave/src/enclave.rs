@@ -71,17 +71,23 @@ impl Enclave {
             limits,
             events,
         } = config;
+        // Checked before anything is measured: PCR16 can be extended once.
         let agreement = CheckedAgreement::parse(agreement)?;
         let memory = MemoryShares::new(&agreement, limits.memory_bytes)?;
         let name = agreement.sha384();
+        // Drawn here, inside: whoever chose it could make two rooms with one id.
         let mut boot = [0; 32];
         getrandom::fill(&mut boot).map_err(|_| Error::Entropy)?;
         let room_id = RoomId::from_bytes(attestation::room_id(name.as_bytes(), &boot));
 
+        // Before PCR16 is locked: without noise there would be no room to serve.
         let rng = NoiseRng::from_os().map_err(|_| Error::Entropy)?;
+        // From here on the platform's evidence names this agreement and no other.
         let attester: Arc<dyn Attester> = platform.measure(name.as_bytes())?;
         let keys: Vec<Vec<u8>> = registered(agreement.policy());
         let acceptor = Acceptor::new(
+            // After the measurement, and only in memory: a key of an earlier start is never seen
+            // again.
             ServerKey::generate(),
             keys.clone(),
             Arc::clone(&attester),
@@ -103,6 +109,7 @@ impl Enclave {
         });
         let router = service::router(room?);
 
+        // Last: nobody gets in before everything is ready.
         let listener = listener.open().map_err(Error::Listener)?;
         let address = listener.address().map_err(Error::Listener)?;
         let (stage, watched) = watch::channel(Stage::Serving);
@@ -188,6 +195,7 @@ impl Running {
         }
         self.stage.send_replace(Stage::Ending);
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
+        // Slots are given back by connections when they end; all of them back means nobody is left.
         drop(tokio::time::timeout(STOP_DEADLINE, self.connections.acquire_many(all)).await);
         self.stage.send_replace(Stage::Over);
         (self.events)(Event::Stopped);

@@ -9,12 +9,12 @@ pub enum Error {
     /// A file of the room's folder that cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     RoomFile {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
     },
-    /// Files that are no agreement at all.
+    /// Files that are not an agreement at all.
     #[error("{0}")]
     Files(#[from] protocol::AgreementError),
     /// An agreement that makes no sense.

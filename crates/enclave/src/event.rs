@@ -40,7 +40,7 @@ pub enum Event {
     ConfigurationRefused,
     /// Connections are accepted from now on.
     Ready {
-        /// Where.
+        /// Address that it listens on.
         address: Address,
         /// The agreement's name.
         agreement: AgreementHash,
@@ -49,14 +49,14 @@ pub enum Event {
     },
     /// A connection was closed before it could carry a request.
     ConnectionRefused {
-        /// Why.
+        /// Why it was refused.
         reason: Reason,
     },
     /// The operating system could not accept a connection; it is tried again.
     AcceptFailed,
     /// There were too many of the two events above in the last seconds, and these were left out.
     ConnectionEventsLeftOut {
-        /// How many.
+        /// Number of events left out.
         count: u64,
     },
     /// No more connections are accepted; requests under way are answered.
@@ -65,7 +65,7 @@ pub enum Event {
     Stopped,
     /// The enclave stops, because of this.
     Fault {
-        /// What.
+        /// The fault that ended it.
         fault: Fault,
     },
     /// Something happened in the room.

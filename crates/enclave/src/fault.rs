@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::NsmError;
 
 /// What ends an enclave. Nothing is served afterwards: an enclave that cannot be vouched for, or
-/// whose program has gone wrong, is no enclave.
+/// whose program has gone wrong, is not an enclave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {

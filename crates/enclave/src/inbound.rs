@@ -17,6 +17,7 @@ use crate::Limits;
 /// `x-oblv-*` and `x-synclave-*`, also written with underscores, which some servers take for
 /// dashes.
 pub(crate) fn strip_reserved(headers: &mut HeaderMap) {
+    // Collected first, as a map cannot lose entries while it is looked through.
     let doomed: Vec<HeaderName> = headers
         .keys()
         .filter(|name| is_reserved(name))
@@ -76,6 +77,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         loop {
+            // The clock runs only while we wait for the other side.
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
                 if self.waiting_since.is_none() {
                     let now = Instant::now();
@@ -94,10 +96,13 @@ where
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
+                    // At the slowest allowed rate a byte earns its own time; faster senders earn
+                    // more.
                     let earned = Duration::from_secs(data.len() as u64) / self.limits.body_rate;
                     self.credit = self
                         .credit
                         .saturating_add(earned)
+                        // Capped: a fast beginning must not pay for hours of silence.
                         .min(self.limits.body_grace);
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }

@@ -35,6 +35,7 @@ pub struct Limits {
 impl Limits {
     /// Connections of one of `keys` keys: so few that no key can take those of another.
     pub(crate) fn share_of_key(&self, keys: usize) -> usize {
+        // One key always gets a connection, however many keys there are.
         let share = self.connections / keys.max(1);
         self.connections_per_key.min(share).max(1)
     }

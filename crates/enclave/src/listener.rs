@@ -19,7 +19,7 @@ pub enum Listener {
     /// A port of the enclave's vsock, which nobody can reach before the agreement is in PCR16.
     #[cfg(target_os = "linux")]
     Vsock {
-        /// The port.
+        /// Number of the port.
         port: u32,
     },
 }
@@ -83,6 +83,7 @@ impl OpenListener {
             #[cfg(target_os = "linux")]
             OpenListener::Vsock(listener) => {
                 let (stream, _) = listener.accept().await?;
+                // Any fixed address will do: everybody is one client here.
                 let host = IpAddr::from(Ipv4Addr::UNSPECIFIED);
                 Ok((Incoming::Vsock(SmallWrites::new(stream)), host))
             }
@@ -98,7 +99,7 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A port of the enclave's vsock, under whatever CID.
     Vsock {
-        /// The port.
+        /// Number of the port.
         port: u32,
     },
 }

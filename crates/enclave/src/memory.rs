@@ -13,6 +13,7 @@ const USED_PART: u64 = 2;
 /// and of half its address space. To be asked before the process is confined, as cgroups are files.
 pub(crate) fn available() -> u64 {
     let system = sysinfo();
+    // Saturating, as a file or a call may say anything.
     let machine = u64::from(system.mem_unit).saturating_mul(system.totalram);
     let address_space = getrlimit(Resource::As)
         .current
@@ -27,6 +28,7 @@ pub(crate) fn available() -> u64 {
 /// The least limit of the cgroup that this process is in and of those above it.
 fn cgroups() -> Option<u64> {
     let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    // Each line is a hierarchy of its own in version 1; the least limit counts.
     own.lines().filter_map(limit_of).min()
 }
 
@@ -41,10 +43,13 @@ fn limit_of(line: &str) -> Option<u64> {
     };
     let inside: PathBuf = Path::new(parts.next()?)
         .components()
+        // Only plain parts: `..` could lead out of the folder of cgroups.
         .filter(|part| matches!(part, Component::Normal(_)))
         .collect();
+    // A limit above applies to all below.
     let limits = inside.ancestors().filter_map(|folder| {
         let limit = std::fs::read_to_string(Path::new(root).join(folder).join(file)).ok()?;
+        // `max` is not a number, and means no limit.
         limit.trim().parse().ok()
     });
     limits.min()

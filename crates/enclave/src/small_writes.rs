@@ -31,6 +31,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for SmallWrites<S> {
     }
 }
 
+// `poll_write_vectored` is left to its default, which writes the first part only, through this.
 impl<S: AsyncWrite + Unpin> AsyncWrite for SmallWrites<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,

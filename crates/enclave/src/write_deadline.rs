@@ -33,9 +33,11 @@ impl<S> WriteDeadline<S> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
+            // Only writes count: a client that is slow to send has its own deadline.
             self.stalled = false;
             return polled;
         }
+        // Set when it begins to stall, not at each write.
         if !self.stalled {
             self.stalled = true;
             self.timer.as_mut().reset(Instant::now() + self.deadline);

@@ -64,6 +64,7 @@ pub(crate) async fn configure(
     agreement: &Agreement,
     boot: Duration,
 ) -> Result<RoomId, ConfigureError> {
+    // Tried again and again: a booting enclave takes no connections yet.
     let stream = reach(address, boot).await?;
     let reply = timeout(REPLY_DEADLINE, exchange(stream, agreement))
         .await
@@ -71,6 +72,7 @@ pub(crate) async fn configure(
         .map_err(ConfigureError::Lost)?;
     match serde_json::from_slice(&reply).map_err(|_| ConfigureError::Reply)? {
         ConfigurationReply::Refused { detail } => {
+            // The enclave's text is a stranger's, and goes to a terminal.
             Err(ConfigureError::Refused(escaped(&detail).into_owned()))
         }
         ConfigurationReply::Accepted {
@@ -78,6 +80,8 @@ pub(crate) async fn configure(
             room,
         } => {
             let sent = agreement.sha384();
+            // The host is not trusted by the parties, but an operator should learn at once that
+            // something changed.
             if sent == arrived {
                 Ok(room)
             } else {
@@ -93,6 +97,7 @@ async fn reach(address: &EnclaveAddress, boot: Duration) -> Result<EnclaveStream
     loop {
         match timeout_at(deadline, address.connect(CONFIGURATION_PORT)).await {
             Ok(Ok(stream)) => return Ok(stream),
+            // The last error is kept, as a deadline alone would not say what is wrong.
             Ok(Err(error)) => last = error,
             Err(_) => {}
         }
@@ -112,9 +117,11 @@ async fn exchange(mut stream: EnclaveStream, agreement: &Agreement) -> io::Resul
     // An enclave that refuses may do so before it has read everything.
     let sent = stream.write_all(&agreement.to_configuration()).await;
     let mut reply = Vec::new();
+    // Bounded before it is read to a line's end.
     let limit = u64::try_from(MAX_REPLY_BYTES).expect("a small number");
     let mut reader = BufReader::new(stream.take(limit));
     let read = reader.read_until(b'\n', &mut reply).await;
+    // A whole reply counts, even if the sending side failed: it says why.
     if reply.last() == Some(&b'\n') {
         return Ok(reply);
     }

@@ -30,12 +30,12 @@ pub enum EnclaveAddress {
     },
     /// A Unix socket that takes `CONNECT PORT` and answers `OK`.
     Unix {
-        /// The socket.
+        /// Path of the socket.
         path: PathBuf,
     },
 }
 
-/// What is no address of an enclave.
+/// What is not an address of an enclave.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no address of an enclave: write it like vsock:16 or unix:/run/enclave.sock")]
 pub struct NotAnAddress(String);
@@ -90,6 +90,7 @@ impl EnclaveAddress {
 }
 
 async fn hybrid(mut stream: UnixStream, port: u32) -> io::Result<UnixStream> {
+    // Firecracker's form, which emulators have taken over.
     stream
         .write_all(format!("CONNECT {port}\n").as_bytes())
         .await?;
@@ -143,6 +144,7 @@ impl AsyncWrite for EnclaveStream {
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
+        // Cut here, at the last place before the socket: every writer is then safe.
         let data = &data[..data.len().min(WRITE_BYTES)];
         match self.get_mut() {
             Self::Vsock(stream) => Pin::new(stream).poll_write(context, data),

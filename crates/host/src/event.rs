@@ -18,12 +18,12 @@ pub enum Event {
     Listening {
         /// How the channel is carried there.
         carrier: Carrier,
-        /// Where.
+        /// Address that it listens on.
         address: SocketAddr,
     },
     /// Metrics are served from now on.
     MetricsListening {
-        /// Where.
+        /// Address that it listens on.
         address: SocketAddr,
     },
     /// An enclave is being started.
@@ -60,7 +60,7 @@ pub enum Event {
     },
     /// An enclave could not be started or configured.
     EnclaveFailed {
-        /// Why.
+        /// Why it failed, as a sentence.
         detail: String,
     },
     /// The next attempt is made after a pause.
@@ -71,16 +71,16 @@ pub enum Event {
     /// A connection was closed before anything of it was relayed, or had to give way during its
     /// handshake.
     ConnectionRefused {
-        /// How it came.
+        /// What carried it: TCP or WebSocket.
         carrier: Carrier,
         /// The client, as far as it is known.
         client: Option<IpAddr>,
-        /// Why.
+        /// Why it was refused.
         reason: Reason,
     },
     /// A connection that was relayed has ended.
     ConnectionEnded {
-        /// How it came.
+        /// What carried it: TCP or WebSocket.
         carrier: Carrier,
         /// The client.
         client: Option<IpAddr>,
@@ -97,7 +97,7 @@ pub enum Event {
     EventsLeftOut {
         /// Of which kind.
         of: Frequent,
-        /// How many.
+        /// Number of events left out.
         count: u64,
     },
     /// No more connections are accepted; those that are there may end.
@@ -120,7 +120,7 @@ macro_rules! named {
             /// Of all of them, in the order of their numbers.
             pub(crate) const NAMES: &[&str] = &[$($name),*];
 
-            /// As it stands in the log and in the metrics.
+            /// Its name in the log and in the metrics.
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
@@ -178,7 +178,7 @@ named! {
         Silent = "silent",
         /// The connection broke.
         Lost = "lost",
-        /// An HTTP request that is no upgrade of ours.
+        /// An HTTP request that is not an upgrade of ours.
         Upgrade = "upgrade",
         /// There is no enclave at present, or it takes no connection.
         NoEnclave = "no_enclave",

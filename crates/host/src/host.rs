@@ -61,6 +61,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         events,
     } = config;
     let counters = Arc::new(Metrics::default());
+    // Stages are announced by a channel that all parts watch: nobody has to know the others.
     let (stage, watched) = watch::channel(Stage::Serving);
     let (target, current) = watch::channel(None);
     let places = Places::new(admission::Limits {
@@ -78,9 +79,11 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     });
 
     // Whatever way this ends, nothing is accepted afterwards.
+    // A JoinSet aborts its tasks when it is dropped.
     let mut accepting = JoinSet::new();
     for entrance in entrances {
         if let Ok(address) = entrance.listener.local_addr() {
+            // Where the operating system chose the port, this is how it is learnt.
             let carrier = entrance.carrier;
             events(Event::Listening { carrier, address });
         }
@@ -106,11 +109,13 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let mut keeping = JoinSet::new();
     keeping.spawn(keeper.keep());
 
+    // The keeper alone ends by itself; all else goes on until it is told.
     let failed = tokio::select! {
         kept = keeping.join_next() => kept,
         () = stop => None,
     };
     accepting.shutdown().await;
+    // Nothing to drain where the enclave is gone: its connections have ended.
     if failed.is_none() {
         let connections = places.open();
         events(Event::Draining { connections });
@@ -120,6 +125,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     stage.send_replace(Stage::Over);
     let ended = match failed {
         Some(ended) => Some(ended),
+        // The enclave is ended by the keeper, which has seen the stage.
         None => keeping.join_next().await,
     };
     events(Event::Stopped);

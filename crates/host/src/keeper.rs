@@ -21,7 +21,7 @@ use crate::stage::Stage;
 pub struct Restarts {
     /// The first pause; each further one is twice as long.
     pub first_pause: Duration,
-    /// The longest.
+    /// The longest pause.
     pub longest_pause: Duration,
     /// How long an enclave must have lived for the next pause to be the first again.
     pub steady_after: Duration,
@@ -76,6 +76,8 @@ impl Keeper {
     /// all, the enclave refuses its configuration, or has another one than it was sent. Any error
     /// is one where somebody else keeps the enclave alive.
     pub(crate) async fn keep(self) -> Result<(), EnclaveError> {
+        // A room's id is remembered over restarts: that it changed is what an operator has to tell
+        // the parties.
         let mut history = History::default();
         let mut pause = self.restarts.first_pause;
         while *self.stage.borrow() == Stage::Serving {
@@ -90,15 +92,18 @@ impl Keeper {
             }
             self.metrics.enclave_failed();
             history.restarts += 1;
+            // By its whole life: an enclave that lived for minutes did not fail at its start.
             if start.elapsed() >= self.restarts.steady_after {
                 pause = self.restarts.first_pause;
             }
             let seconds = pause.as_secs();
             (self.events)(Event::RestartPending { seconds });
+            // A pause that does not end would keep a stopped host waiting.
             tokio::select! {
                 () = sleep(pause) => {}
                 () = Stage::Draining.reached(self.stage.clone()) => {}
             }
+            // Doubled, up to a minute: a broken image must not be started in a loop.
             pause = (pause * 2).min(self.restarts.longest_pause);
         }
         Ok(())
@@ -106,7 +111,10 @@ impl Keeper {
 
     fn is_final(&self, error: &EnclaveError, history: &History) -> bool {
         match error {
+            // Somebody else keeps it alive, and would not be helped by our trying.
             _ if matches!(self.launch, Launch::Attached { .. }) => true,
+            // Once one was started, a failure to start may pass; before, it is a mistake in the
+            // options.
             EnclaveError::Launch(_) => !history.started,
             EnclaveError::Configure(error) => matches!(
                 error,
@@ -124,6 +132,7 @@ impl Keeper {
         let (mut enclave, address) = Running::start(&self.launch).await?;
         history.started = true;
         let life = self.serve(&mut enclave, address, history).await;
+        // Connections are turned away before the enclave is ended.
         self.offer(None);
         enclave.end().await;
         life
@@ -138,6 +147,8 @@ impl Keeper {
         if let Some(agreement) = &self.agreement {
             let room = tokio::select! {
                 configured = configure(&address, agreement, self.boot) => configured?,
+                // An enclave that dies while it is configured must not be waited for until the
+                // deadline.
                 code = enclave.ended() => return Ok(Life::Ended { code }),
                 () = Stage::Draining.reached(self.stage.clone()) => return Ok(Life::Stopped),
             };

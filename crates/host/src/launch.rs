@@ -18,6 +18,7 @@ const END_DEADLINE: Duration = Duration::from_secs(20);
 /// Where an enclave comes from.
 #[derive(Clone, Debug)]
 pub enum Launch {
+    // One that somebody else keeps is never ended by us.
     /// Somebody else keeps it alive.
     Attached {
         /// Where it is reached.
@@ -40,7 +41,7 @@ pub enum LaunchError {
     /// A program that cannot be started.
     #[error("`{program}` cannot be started: {source}")]
     Program {
-        /// Its name.
+        /// Name of the program.
         program: String,
         /// What the operating system says.
         source: io::Error,
@@ -55,9 +56,9 @@ pub enum LaunchError {
     /// nitro-cli did not do what it was asked to.
     #[error("`nitro-cli {task}` failed: {said}")]
     NitroCli {
-        /// What it was asked.
+        /// The command of nitro-cli that was run.
         task: &'static str,
-        /// What it said.
+        /// What it wrote, cut to some hundred characters.
         said: String,
     },
 }
@@ -122,7 +123,9 @@ impl Program {
         let child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
+            // In its own group, so that its children end with it.
             .process_group(0)
+            // If this task is dropped, the program must not outlive it.
             .kill_on_drop(true)
             .spawn()
             .map_err(|source| LaunchError::Program {
@@ -145,6 +148,7 @@ impl Program {
     }
 
     async fn end(mut self) {
+        // Asked first: an emulator may have to end a virtual machine in order.
         self.signal(Signal::TERM);
         drop(timeout(END_DEADLINE, self.child.wait()).await);
         // Whatever of it did not end: nothing of an old enclave may stand in the next one's way.

@@ -26,6 +26,7 @@ impl Log {
         }
     }
 
+    // Per kind: a crowd that is refused must not silence the ends of parties' connections.
     pub(crate) fn tell(&self, of: Frequent, event: Event) {
         let events = Arc::clone(&self.events);
         let left_out = move |count| events(Event::EventsLeftOut { of, count });

@@ -21,7 +21,7 @@ const MAX_SAID_CHARS: usize = 600;
 /// memory could be read, and no client would take it.
 #[derive(Clone, Debug)]
 pub struct NitroOptions {
-    /// The image.
+    /// Path of the enclave image (EIF).
     pub eif: PathBuf,
     /// Virtual CPUs.
     pub cpus: u32,
@@ -50,6 +50,7 @@ struct Listed {
 
 impl NitroEnclave {
     pub(crate) async fn start(options: &NitroOptions) -> Result<Self, LaunchError> {
+        // A name of our own, by which it can be ended where no id was ever told.
         let name = own_name();
         let mut arguments: Vec<OsString> = vec![
             "--enclave-name".into(),
@@ -85,8 +86,11 @@ impl NitroEnclave {
     /// Completes when it no longer runs. Where nitro-cli cannot say, it is asked again.
     pub(crate) async fn ended(&self) {
         loop {
+            // Polled, as nitro-cli has no way to wait for an end.
             sleep(LOOK_PAUSE).await;
             if let Ok(said) = nitro_cli("describe-enclaves", &[]).await
+                // Only a clear "not there" counts: a failing nitro-cli must not end a living
+                // enclave's connections.
                 && runs(&said, &self.id) == Some(false)
             {
                 return;
@@ -104,12 +108,14 @@ impl NitroEnclave {
 /// A name that no other enclave of this machine has.
 fn own_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    // Process and time: two hosts of one machine, or one that was restarted, must not share a name.
     let now = now.unwrap_or_default().as_nanos();
     format!("synclave-{}-{now}", std::process::id())
 }
 
 /// What nitro-cli writes to its standard output.
 async fn nitro_cli(task: &'static str, arguments: &[OsString]) -> Result<String, LaunchError> {
+    // It must not read the terminal.
     let output = Command::new("nitro-cli")
         .arg(task)
         .args(arguments)
@@ -124,6 +130,7 @@ async fn nitro_cli(task: &'static str, arguments: &[OsString]) -> Result<String,
             },
         })?;
     if output.status.success() {
+        // Its messages are for people, in whatever encoding.
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
         Err(failed(task, &String::from_utf8_lossy(&output.stderr)))
@@ -143,7 +150,7 @@ fn started(said: &str) -> Option<NitroEnclave> {
     serde_json::from_str(&said[said.find('{')?..]).ok()
 }
 
-/// Whether the enclave `id` is among those that run; `None` where `said` is no list.
+/// Whether the enclave `id` is among those that run; `None` where `said` is not a list.
 fn runs(said: &str, id: &str) -> Option<bool> {
     let listed: Vec<Listed> = serde_json::from_str(&said[said.find('[')?..]).ok()?;
     let is = |it: &Listed| it.id == id && it.state.eq_ignore_ascii_case("running");

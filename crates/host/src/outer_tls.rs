@@ -19,7 +19,7 @@ pub enum OuterTlsError {
     /// A file that cannot be read, or not as PEM.
     #[error("{}: {source}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         source: pem::Error,
@@ -40,6 +40,7 @@ pub fn outer_tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, OuterTls
     let chain: Vec<_> = read(certificate, |pem| {
         CertificateDer::pem_slice_iter(pem).collect()
     })?;
+    // The parser skips what is not a certificate, so that an empty chain gives no error by itself.
     if chain.is_empty() {
         return Err(OuterTlsError::NoCertificate(certificate.to_owned()));
     }

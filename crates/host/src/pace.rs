@@ -1,4 +1,4 @@
-//! So many bytes a second, and no more.
+//! A bound on the bytes that a connection moves in a second.
 
 use std::num::NonZeroU32;
 use std::pin::Pin;
@@ -30,6 +30,7 @@ impl Pace {
 
     /// How much may be sent in one go, so that the pause after it is no longer than a second.
     pub(crate) fn at_once(&self, bytes: usize) -> usize {
+        // Else one large buffer would be sent at once, followed by a pause of minutes.
         match self.bytes_per_second {
             Some(rate) => bytes.min(usize::try_from(rate.get()).unwrap_or(usize::MAX)),
             None => bytes,
@@ -38,6 +39,7 @@ impl Pace {
 
     /// Ready when the next bytes may be taken.
     pub(crate) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // A second's worth ahead of the rate is allowed, so that small bursts are not cut.
         if self.bytes_per_second.is_none() || self.paid_until <= Instant::now() + BURST {
             return Poll::Ready(());
         }
@@ -52,6 +54,7 @@ impl Pace {
     pub(crate) fn spend(&mut self, bytes: usize) {
         if let Some(rate) = self.bytes_per_second {
             let time = Duration::from_secs_f64(bytes as f64 / f64::from(rate.get()));
+            // Unused time is not saved up: after an hour of silence the burst is still a second's.
             self.paid_until = self.paid_until.max(Instant::now()) + time;
         }
     }

@@ -54,6 +54,8 @@ pub enum BadHeader {
 /// [`BadHeader`]; a stream that does not begin with a header is no longer of use.
 pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Origin, BadHeader> {
     let mut start = [0; START_BYTES];
+    // Sixteen bytes that every header of version 2 has, and not one more: what follows belongs to
+    // the client.
     stream.read_exact(&mut start).await?;
     let start = Start::parse(&start)?;
     let mut rest = vec![0; start.length];
@@ -73,12 +75,14 @@ impl Start {
         if signature != SIGNATURE {
             return Err(BadHeader::Signature);
         }
+        // The high half is the version, the low one the command.
         let local = match rest[0] {
             0x20 => true,
             0x21 => false,
             other => return Err(BadHeader::Command(other)),
         };
         let length = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+        // Before anything is allocated for it.
         if length > MAX_REST_BYTES {
             return Err(BadHeader::Length(length));
         }
@@ -96,6 +100,7 @@ impl Start {
         }
         let too_short = BadHeader::Length(rest.len());
         let (address, port, records) = match self.family {
+            // 0x1 and 0x2 are IPv4 and IPv6 in the high half, 0x1 in the low half is TCP.
             0x11 => {
                 let (addresses, records) = rest.split_first_chunk::<12>().ok_or(too_short)?;
                 let [a, b, c, d, .., high, low, _, _] = *addresses;
@@ -115,6 +120,7 @@ impl Start {
             return Err(BadHeader::Port);
         }
         Ok(Origin::Client(SocketAddr::new(
+            // IPv4 in IPv6's clothes counts as the IPv4 address that it is.
             address.to_canonical(),
             port,
         )))

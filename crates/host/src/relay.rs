@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::pace::Pace;
 
+// Small: it exists twice for each connection, and backpressure is what keeps memory bounded.
 /// What waits at most in each direction, but for the operating system's own buffers.
 pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
 /// When so much has come from the enclave, it has shown evidence, and so the client holds a
@@ -76,6 +77,7 @@ impl<'a> Relay<'a> {
         place: &'a Place,
     ) -> Self {
         let count = u64::try_from(first.len()).unwrap_or(u64::MAX);
+        // Already read to find out whether the client says anything at all.
         moved.to_enclave.fetch_add(count, Ordering::Relaxed);
         Self {
             limits,
@@ -123,6 +125,7 @@ impl<'a> Relay<'a> {
             .from_enclave
             .poll(context, enclave, party, &self.moved.from_enclave);
         let after = self.counts();
+        // By bytes, as the host cannot read TLS: what it sees is length and direction.
         if !self.settled && after.1 >= EVIDENCE_BYTES {
             self.settled = true;
             self.place.settle();
@@ -139,9 +142,11 @@ impl<'a> Relay<'a> {
             }
             _ => {}
         }
+        // Both directions in one sum: it bounds the work of a connection, whoever causes it.
         if after.0.saturating_add(after.1) > self.limits.bytes {
             return Poll::Ready(Ending::TooManyBytes);
         }
+        // Either is progress: a slow upload moves one way only.
         let wrote = self.to_enclave.wrote() | self.from_enclave.wrote();
         if wrote || before != after {
             self.last_progress = Instant::now();
@@ -188,9 +193,11 @@ enum Phase {
 }
 
 impl Direction {
+    // As large as the first bytes at least, which are in it already.
     fn new(first: &[u8], bytes_per_second: Option<NonZeroU32>) -> Self {
         let mut buffer = vec![0; BUFFER_BYTES.max(first.len())].into_boxed_slice();
         buffer[..first.len()].copy_from_slice(first);
+        // Charged to the rate: else a client could send its first buffer for nothing.
         let mut pace = Pace::new(bytes_per_second);
         pace.spend(first.len());
         Self {
@@ -226,6 +233,7 @@ impl Direction {
         loop {
             match self.phase {
                 Phase::Copying => {
+                    // Before anything more is read: one buffer is all that waits.
                     if ready!(self.poll_deliver(context, to)).is_err() {
                         self.start = self.end;
                         self.phase = Phase::Discarding;
@@ -236,6 +244,8 @@ impl Direction {
                         Poll::Ready(Ok(_)) => {}
                         Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                         Poll::Pending => {
+                            // Flushed only when nothing is left to read: a flush for each read
+                            // would cost a write each.
                             if self.unflushed {
                                 self.unflushed = false;
                                 match Pin::new(&mut *to).poll_flush(context) {
@@ -252,6 +262,7 @@ impl Direction {
                     }
                 }
                 Phase::Discarding => {
+                    // Read on until the sender has ended, so that the other direction is not reset.
                     if ready!(self.poll_take(context, from, total))? == 0 {
                         self.phase = Phase::Closed(Delivered::Lost);
                     }
@@ -276,6 +287,7 @@ impl Direction {
     ) -> Poll<io::Result<()>> {
         while self.start < self.end {
             let rest = &self.buffer[self.start..self.end];
+            // A writer that takes nothing would turn this loop for ever.
             match ready!(Pin::new(&mut *to).poll_write(context, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => self.start += written,
@@ -293,6 +305,7 @@ impl Direction {
         from: &mut R,
         total: &AtomicU64,
     ) -> Poll<io::Result<usize>> {
+        // Before reading: bytes that wait in the operating system cost us nothing.
         ready!(self.pace.poll_ready(context));
         let most = self.pace.at_once(self.buffer.len());
         let mut into = ReadBuf::new(&mut self.buffer[..most]);

@@ -65,18 +65,21 @@ pub(crate) enum NoUpgrade {
 /// [`NoUpgrade`]: everything that is not exactly the health check or a WebSocket of our own.
 pub(crate) fn asked<B: Body>(request: &Request<B>) -> Result<Asked, NoUpgrade> {
     let path = request.uri().path();
+    // Everything else is not this host's business.
     if path != websocket::PATH && path != "/healthz" {
         return Err(NoUpgrade::Path);
     }
     if request.method() != Method::GET {
         return Err(NoUpgrade::Method);
     }
+    // A body would wait in the connection, before the WebSocket's own bytes.
     if !request.body().is_end_stream() {
         return Err(NoUpgrade::Body);
     }
     if path == "/healthz" {
         return Ok(Asked::Health);
     }
+    // HTTP/2 has another way to a WebSocket (RFC 8441), which is not spoken here.
     if request.version() != Version::HTTP_11 {
         return Err(NoUpgrade::Version);
     }
@@ -84,6 +87,7 @@ pub(crate) fn asked<B: Body>(request: &Request<B>) -> Result<Asked, NoUpgrade> {
 }
 
 fn upgrade(headers: &HeaderMap) -> Result<Upgrade, NoUpgrade> {
+    // Exactly one header of each: of two, a balancer may have read the other.
     let connection = single(headers, &CONNECTION).unwrap_or_default();
     // Browsers and some proxies name keep-alive besides.
     let mut tokens = connection.split(',').map(str::trim);
@@ -104,6 +108,7 @@ fn upgrade(headers: &HeaderMap) -> Result<Upgrade, NoUpgrade> {
         text.split(',')
             .any(|it| it.trim() == websocket::SUBPROTOCOL)
     };
+    // A browser that names protocols wants one of them; who names none takes what comes.
     if names_us && !headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().any(ours) {
         return Err(NoUpgrade::Subprotocol);
     }
@@ -127,8 +132,9 @@ fn is_key(text: &str) -> bool {
 }
 
 /// The client's address as the load balancer before this host has appended it to `X-Forwarded-For`;
-/// whatever stands before that, the client may have written itself.
+/// whatever comes before that, the client may have written itself.
 pub(crate) fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    // The last header and its last entry: what came before, the client may have sent.
     let last = headers.get_all("x-forwarded-for").iter().next_back()?;
     let last = last.to_str().ok()?.rsplit(',').next()?.trim();
     last.parse().ok()

@@ -32,7 +32,7 @@ impl Archive {
     /// With a folder.
     ///
     /// # Errors
-    /// When the path is no plain one, is there already, or its parent is not a folder of this
+    /// When the path is not a plain one, is there already, or its parent is not a folder of this
     /// archive; see [`InvalidArchive`].
     pub fn folder(self, path: &str, permissions: u32) -> Result<Archive, InvalidArchive> {
         self.entry(path, FOLDER | (permissions & PERMISSIONS), (0, 0), &[])
@@ -141,25 +141,25 @@ pub enum InvalidArchive {
     /// Absolute, or with an empty, `.` or `..` part.
     #[error("{path:?} is no plain relative path")]
     Path {
-        /// As given.
+        /// The path that was given.
         path: String,
     },
     /// There already.
     #[error("{path:?} is in the archive already")]
     Repeated {
-        /// As given.
+        /// The path that was given.
         path: String,
     },
     /// The kernel makes no folders on its own.
     #[error("the folder that {path:?} lies in is not in the archive before it")]
     NoParent {
-        /// As given.
+        /// The path that was given.
         path: String,
     },
     /// The form has 32 bits for sizes.
     #[error("{path:?} is 4 GiB or longer")]
     TooLarge {
-        /// As given.
+        /// The path that was given.
         path: String,
     },
 }

@@ -1,5 +1,5 @@
 //! CRC-32 as in zlib (reflected polynomial `edb88320`), which guards an image against accidents. It
-//! is no protection against malice.
+//! is not a protection against malice.
 
 const TABLE: [u32; 256] = table();
 

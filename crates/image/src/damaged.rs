@@ -8,7 +8,7 @@ use crate::layout::{HEADER_BYTES, MAX_SECTIONS, SectionKind, VERSION};
 /// that could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// From one.
+    /// Number of the section, from 1.
     pub number: usize,
     /// How many sections the header says there are.
     pub of: usize,
@@ -41,19 +41,19 @@ pub enum Damaged {
          {HEADER_BYTES}"
     )]
     HeaderCutOff {
-        /// Of the file.
+        /// Length of the file in bytes.
         length: usize,
     },
     /// A version that this reader does not know, or of before 2022.
     #[error("it is of version {found} of the format; only version {VERSION} is read")]
     Version {
-        /// In the header.
+        /// The value in the header.
         found: u16,
     },
     /// A flag that has no meaning here.
     #[error("its header has the flags {found:#06x}; only 0x0001 (aarch64) has a meaning")]
     Flags {
-        /// In the header.
+        /// The value in the header.
         found: u16,
     },
     /// Something is written in bytes that are kept for the future.
@@ -61,13 +61,13 @@ pub enum Damaged {
     Reserved {
         /// `reserved` or `unused`.
         field: &'static str,
-        /// In the header.
+        /// The value in the header.
         found: u32,
     },
     /// More sections than the table has room for.
     #[error("its header says {found} sections; there can be at most {MAX_SECTIONS}")]
     SectionCount {
-        /// In the header.
+        /// The value in the header.
         found: u16,
     },
     /// The table goes on beyond the sections that the header counts.
@@ -76,13 +76,13 @@ pub enum Damaged {
          {count} sections"
     )]
     UncountedSection {
-        /// From one.
+        /// Number of the entry, from 1.
         entry: usize,
-        /// In the table.
+        /// Offset that the table gives.
         offset: u64,
-        /// In the table.
+        /// Size that the table gives.
         size: u64,
-        /// In the header.
+        /// Number of sections that the header gives.
         count: usize,
     },
     /// Two sections share bytes, or one lies in the header.
@@ -108,35 +108,35 @@ pub enum Damaged {
     /// The file ends within a section.
     #[error("{place} is cut off: it ends at {end}, but the file at {length}")]
     SectionCutOff {
-        /// Which.
+        /// The section concerned.
         place: Place,
         /// Where it would end.
         end: u64,
-        /// Of the file.
+        /// Length of the file in bytes.
         length: u64,
     },
     /// A section whose kind this reader does not know.
     #[error("{place} is of the unknown kind {found}")]
     UnknownSection {
-        /// Which.
+        /// The section concerned.
         place: Place,
-        /// In its header.
+        /// The value in the section's header.
         found: u16,
     },
     /// Sections have no flags.
     #[error("{place} has the flags {found:#06x}, where images have none")]
     SectionFlags {
-        /// Which.
+        /// The section concerned.
         place: Place,
-        /// In its header.
+        /// The value in the section's header.
         found: u16,
     },
     /// Table and section disagree, so that readers could too.
     #[error("{place} has {table} bytes by the table, but {found} by its own header")]
     SectionSize {
-        /// Which.
+        /// The section concerned.
         place: Place,
-        /// In the table.
+        /// Size that the table gives.
         table: u64,
         /// In the section's header.
         found: u64,
@@ -144,13 +144,13 @@ pub enum Damaged {
     /// A section that must hold something is empty.
     #[error("{place} is empty")]
     Empty {
-        /// Which.
+        /// The section concerned.
         place: Place,
     },
     /// A second section of a kind that there can be only one of.
     #[error("{place} is the second of its kind; there can be only one")]
     Repeated {
-        /// The second.
+        /// The second section of its kind.
         place: Place,
     },
     /// Kernel, command line and ramdisks in another order than the one they are hashed in.
@@ -164,7 +164,7 @@ pub enum Damaged {
     /// Nothing to boot, or nothing to boot it with.
     #[error("it has no {kind} section")]
     Missing {
-        /// Which.
+        /// The kind of section that is missing.
         kind: SectionKind,
     },
     /// A command line that two readers might cut differently.
@@ -173,7 +173,7 @@ pub enum Damaged {
          two ways"
     )]
     CommandLine {
-        /// The section.
+        /// The section concerned.
         place: Place,
         /// Within the section.
         at: usize,
@@ -181,7 +181,7 @@ pub enum Damaged {
     /// More bytes than the sections.
     #[error("{bytes} bytes follow after its last section, which ends at {end}")]
     Trailing {
-        /// How many.
+        /// Number of bytes left over.
         bytes: u64,
         /// Where the last section ends.
         end: u64,
@@ -194,7 +194,7 @@ pub enum Damaged {
     Checksum {
         /// Over the file as it is.
         computed: u32,
-        /// In the header.
+        /// The checksum in the header.
         stored: u32,
     },
 }

@@ -58,7 +58,7 @@ impl<'a> Image<'a> {
         &self.sections
     }
 
-    /// The kernel.
+    /// Returns the bytes of the kernel section.
     pub fn kernel(&self) -> &'a [u8] {
         self.first(SectionKind::Kernel)
             .expect("an image without a kernel is refused")
@@ -146,7 +146,7 @@ impl<'a> Image<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// What it holds.
+    /// Returns what the section holds.
     pub fn kind(&self) -> SectionKind {
         self.kind
     }

@@ -1,4 +1,4 @@
-//! Where things stand in an image. All integers are big-endian.
+//! Where things are in an image. All integers are big-endian.
 //!
 //! ```text
 //! header    0  magic ".eif"     4  version     6  flags       8  default memory
@@ -117,7 +117,7 @@ impl Header {
     }
 }
 
-/// What stands before a section's bytes, not yet judged.
+/// The header before a section's bytes, not yet judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SectionHeader {
     pub(crate) kind: u16,

@@ -16,7 +16,8 @@ impl Module {
     /// bytes).
     ///
     /// # Errors
-    /// When it is no ELF file, or lacks its name, the release that it is for, or its dependencies.
+    /// When it is not an ELF file, or lacks its name, the release that it is for, or its
+    /// dependencies.
     pub fn parse(bytes: Vec<u8>) -> Result<Module, InvalidModule> {
         if !bytes.starts_with(b"\x7fELF") {
             return Err(InvalidModule::NotElf);
@@ -52,13 +53,13 @@ impl Module {
         &self.depends
     }
 
-    /// The file.
+    /// Returns the bytes of the module file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// The value that stands behind `key=` at the beginning of a text.
+/// The value after `key=` at the beginning of a text.
 fn text(bytes: &[u8], key: &'static str) -> Result<String, InvalidModule> {
     let start = format!("\0{key}=");
     let start = start.as_bytes();
@@ -122,9 +123,9 @@ pub enum InvalidModule {
     /// A dependency is missing.
     #[error("the module {module} needs the module {missing}, which is not there")]
     Needs {
-        /// Which.
+        /// Name of the module.
         module: String,
-        /// What it needs.
+        /// Name of the module that it needs.
         missing: String,
     },
     /// They need each other.

@@ -94,7 +94,7 @@ pub enum Lacking {
     Option {
         /// Such as `CONFIG_PROC_FS`.
         option: &'static str,
-        /// What for.
+        /// Why it is needed.
         reason: &'static str,
     },
     /// It is neither built in nor among the modules.
@@ -106,7 +106,7 @@ pub enum Lacking {
         option: &'static str,
         /// Such as `nsm`.
         module: &'static str,
-        /// What for.
+        /// Why it is needed.
         reason: &'static str,
     },
     /// Modules were given to a kernel that takes none.

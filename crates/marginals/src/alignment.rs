@@ -37,12 +37,15 @@ impl Alignment {
             })
         };
         let mut axes: Vec<Axis> = Vec::with_capacity(large.len() + 2);
+        // Axes of a single code change no number of a cell, and would only part runs.
         for &(attribute, length) in large.iter().filter(|&&(_, size)| size > 1) {
             let axis = Axis {
                 length,
                 step: step_of(attribute),
             };
             match axes.last_mut() {
+                // A step along the slower axis is as far as all steps along the faster one: the two
+                // are one axis.
                 Some(last) if last.step == axis.step * axis.length => {
                     *last = Axis {
                         length: last.length * axis.length,
@@ -69,6 +72,8 @@ impl Alignment {
         self.check(large.len(), small.len());
         self.runs(|start, at| {
             let run = &mut large[start..start + self.inner.length];
+            // Steps of 0 and 1 by themselves: their inner loops run over contiguous memory, which
+            // the compiler turns into vector instructions.
             match self.inner.step {
                 0 => {
                     let value = scale * small[at];

@@ -58,6 +58,8 @@ impl MarkovRandomField {
             if let [whole] = parts.as_slice() {
                 return table(whole).map(<[f64]>::to_vec);
             }
+            // Checked again before it is multiplied out: here every part may be small and the whole
+            // too large.
             self.domain().table_cells(clique, MAX_TREE_CELLS)?;
             let tables = parts.iter().map(|part| Ok((part, table(part)?)));
             let tables: Vec<(&Clique, &[f64])> = tables.collect::<Result<_, Error>>()?;
@@ -99,6 +101,8 @@ impl MarkovRandomField {
         found
             .into_par_iter()
             .zip(cliques)
+            // What no walk found is eliminated by itself, which also says why a clique cannot be
+            // had.
             .map(|(found, clique)| found.map_or_else(|| self.marginal(clique), Ok))
             .collect()
     }
@@ -330,6 +334,7 @@ impl Step {
             .for_each(|(&from, p)| mass[from] += p);
         let narrow = |cell: usize| u32::try_from(cell).expect("cells are numbered in 32 bits");
         let entries = given_map.iter().zip(wanted_map).zip(joint);
+        // Zeros are left out: constraints make many, and they would be multiplied in every walk.
         let entries = entries
             .filter(|(_, p)| *p > 0.0)
             .map(|((&from, to), p)| (narrow(from), narrow(to), p / mass[from]));

@@ -50,7 +50,7 @@ impl Blocks {
         if root != other_root {
             return None;
         }
-        // What both ways share near the root is no part of the way between.
+        // What both ways share near the root is not part of the way between.
         while of_a.last().is_some() && of_a.last() == of_b.last() {
             of_a.pop();
             of_b.pop();

@@ -18,7 +18,7 @@ pub(crate) struct Decks {
 }
 
 impl Decks {
-    /// `counts` has a row of so many kinds for each deck.
+    /// `counts` has a row of `kinds` numbers for each deck.
     pub(crate) fn new(counts: &[u64], kinds: usize) -> Decks {
         let held = (0..).zip(counts).filter(|(_, count)| **count > 0);
         let (cells, counts_held) = held.unzip();
@@ -36,8 +36,8 @@ impl Decks {
         cells.zip(self.counts.iter().copied())
     }
 
-    /// Takes so many cards out of each deck, each set of that size being equally likely. Costs a
-    /// random bit a card, and more as `wanted` is further from one half.
+    /// Takes the given number of cards out of each deck, each set of that size being equally
+    /// likely. Costs a random bit a card, and more as `wanted` is further from one half.
     ///
     /// Each card goes with probability one half; then cards chosen at random go or come back until
     /// the number is right.
@@ -60,6 +60,7 @@ impl Decks {
             counts: taken,
             ..*self
         };
+        // Kinds that have run out would be gone through again at every further split.
         self.forget_empty();
         taken.forget_empty();
         taken
@@ -68,6 +69,7 @@ impl Decks {
     /// The kinds of cards dealt one by one from the given decks, as if each had been shuffled.
     /// There must be enough cards, and fewer than 2^32.
     pub(crate) fn deal<R: Rng>(&self, decks: &[u32], rng: &mut R) -> Vec<u32> {
+        // Cards as narrow as the kinds allow: all cards of a block lie in memory at once.
         match self.kinds {
             0..=0x100 => self.deal_as(decks, rng, |kind| u8::try_from(kind).expect("below 2^8")),
             0x101..=0x1_0000 => {
@@ -100,6 +102,8 @@ impl Decks {
             let at = (pile.start + below_u32(rng, pile.left)) as usize;
             pile.left -= 1;
             let card = cards[at];
+            // The last card left fills the gap, so that a draw costs the same however large the
+            // pile is.
             cards[at] = cards[(pile.start + pile.left) as usize];
             card.into()
         };
@@ -146,7 +150,7 @@ fn move_at_random<R: Rng>(from: &mut [u64], to: &mut [u64], cards: u64, rng: &mu
     }
 }
 
-/// How many of so many fair coins show heads.
+/// Draws how many of a number of fair coins show heads.
 fn heads<R: Rng>(coins: u64, rng: &mut R) -> u64 {
     let mut heads = 0;
     for _ in 0..coins / 64 {

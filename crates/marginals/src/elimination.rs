@@ -30,14 +30,18 @@ pub(crate) fn marginal_across_nodes(
         axes: Vec::new(),
         cells: vec![1.0],
     };
+    // Backwards, so that children are done first.
     for i in (0..nodes.len()).rev().filter(|&i| on_path[i]) {
         let parent = nodes[i].parent().filter(|&parent| on_path[parent]);
         let kept =
             |a: usize| clique.contains(a) || (parent.is_some() && nodes[i].separator().contains(a));
         let messages = std::mem::take(&mut pending[i]);
+        // Only what is asked for, or a message still to come needs, is kept: the table stays as
+        // small as it can.
         let mut table = node_table(model, i, parent.is_some(), |a| {
             kept(a) || messages.iter().any(|message| message.has(a))
         });
+        // One message after the other: a product of all would have the axes of all.
         for (j, message) in messages.iter().enumerate() {
             let later = &messages[j + 1..];
             table = contract(&table, message, |a| {
@@ -107,9 +111,12 @@ fn node_table(
     let axes: Vec<(usize, usize)> = layout.axes.iter().filter(is_needed).copied().collect();
     let mut cells = vec![0.0; cells_of(&axes)];
     Alignment::new(&layout.axes, &axes).sum(model.node_marginal(i), &mut cells);
+    // Above the node the separator's distribution comes from the parent; counted twice it would be
+    // squared.
     if conditional {
         for row in cells.chunks_exact_mut(cells_of(&axes[layout.separator_axes..])) {
             let mass: f64 = row.iter().sum();
+            // A separator that cannot occur has no conditional; it is multiplied by zero above.
             if mass > 0.0 {
                 row.iter_mut().for_each(|p| *p /= mass);
             }
@@ -130,6 +137,8 @@ fn contract(table: &Table, message: &Table, kept: impl Fn(usize) -> bool) -> Res
     let shared = part(&outer, &|a| message.has(a));
     let axes = [outer.as_slice(), &new].concat();
     let domain = Domain::new(axes.iter().map(|&(_, size)| size).collect())?;
+    // Checked against the limit before the table is made: cliques that a person asks for may be
+    // any.
     let mut cells = vec![0.0; domain.table_cells(&Clique::new(0..axes.len()), MAX_TREE_CELLS)?];
     // One row for each configuration of what is kept; for each such row the message is a matrix.
     let rows = in_order(table, &[outer.as_slice(), &inner].concat());
@@ -139,6 +148,7 @@ fn contract(table: &Table, message: &Table, kept: impl Fn(usize) -> bool) -> Res
     let pairs = rows.chunks_exact(height).zip(matrix_of);
     for (sums, (row, matrix)) in cells.chunks_exact_mut(width).zip(pairs) {
         let lines = matrices[matrix * height * width..].chunks_exact(width);
+        // Impossible combinations are many where constraints tie columns, and contribute nothing.
         for (&factor, line) in row.iter().zip(lines).filter(|(factor, _)| **factor != 0.0) {
             sums.iter_mut()
                 .zip(line)

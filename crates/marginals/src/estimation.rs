@@ -89,6 +89,8 @@ pub fn estimate_watched(
     watch: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
 ) -> Result<Estimate, Error> {
     let (problem, network) = Problem::new(domain, measurements, options)?;
+    // The best mixture is returned, not the last model of the sequence, whose loss may rise
+    // between.
     let mut descent = Descent::start(&problem, network)?;
     let mut losses = vec![problem.loss(&descent.best)];
     let mut loss = losses[0];
@@ -112,6 +114,7 @@ pub fn estimate_watched(
     })
 }
 
+// Over a window: an accelerated method stalls for some steps and goes on.
 fn settled(losses: &[f64], tolerance: f64) -> bool {
     const WINDOW: usize = 20;
     let Some(before) = losses.len().checked_sub(WINDOW + 1) else {
@@ -155,6 +158,8 @@ impl Problem {
             return Err(Error::BadTotal);
         }
         let mut merged: BTreeMap<&Clique, Measurement> = BTreeMap::new();
+        // Measurements of one clique are merged: one term a clique keeps a pass at the cost of its
+        // cells.
         let mut disagreement = 0.0;
         for measurement in measurements {
             measurement.check(domain)?;
@@ -183,6 +188,7 @@ impl Problem {
         self.terms.iter().map(zeros).collect()
     }
 
+    // The loss in counts and not in probabilities, so that a sigma is one of rows.
     fn loss(&self, measured: &Vectors) -> f64 {
         let term_loss = |(term, p): (&Term, &Vec<f64>)| -> f64 {
             let cells = term.values.iter().zip(&term.weights).zip(p);
@@ -220,6 +226,8 @@ impl Problem {
 
     /// The largest excess over half the squared L1 distance of two joint distributions.
     fn smoothness_bound(&self) -> f64 {
+        // A marginal is no further from another in L1 than the joint distributions are, and no
+        // cell's change is larger than their sum: no curvature is above this.
         let largest_weight = |term: &Term| term.weights.iter().copied().fold(0.0, f64::max);
         self.total.powi(2) * self.terms.iter().map(largest_weight).sum::<f64>()
     }
@@ -236,6 +244,8 @@ fn network(
     cliques: &[Clique],
     options: &EstimationOptions<'_>,
 ) -> Result<Network, Error> {
+    // A warm start may have cliques that were dropped since; its own tree is looked at before it is
+    // given up.
     let mut held: Vec<Clique> = cliques.iter().chain(options.structure).cloned().collect();
     let tree = JunctionTree::new(domain, &held);
     check_size(domain, &tree)?;
@@ -248,9 +258,12 @@ fn network(
     let factors = model.potentials();
     held.extend(factors.iter().map(|factor| factor.clique().clone()));
     let larger = JunctionTree::new(domain, &held);
+    // Twice, not any size: a larger tree slows down every pass, a projection is made once.
     if larger.cells(domain) <= tree.cells(domain).saturating_mul(2).min(MAX_TREE_CELLS) {
         return Ok(Network::new(domain, &larger, cliques, factors));
     }
+    // What a projection loses is only a start; impossible cells must not be lost, since no pass
+    // makes a cell impossible again.
     let start = match projection(domain, &tree, model) {
         Err(Error::TooLarge { .. }) => supports(domain, options.structure, model),
         projected => projected,
@@ -267,6 +280,7 @@ fn check_size(domain: &Domain, tree: &JunctionTree) -> Result<(), Error> {
     }
 }
 
+// A tree's conditionals multiply to a distribution without any division by a separator.
 /// For each node of a tree the conditional given its separator under a model, whose tree may be
 /// another.
 fn projection(
@@ -318,6 +332,8 @@ impl Descent {
         let potentials = problem.zeros();
         let mut current = problem.zeros();
         network.pass(&potentials, &mut current)?;
+        // Where the descent starts is a point like any other, so that a fit of no passes returns
+        // the warm start.
         Ok(Descent {
             best_tables: network.tables().map(<[f64]>::to_vec).collect(),
             best: current.clone(),
@@ -342,6 +358,7 @@ impl Descent {
             let share = step / (self.travelled + step);
             let between = self.mixture(share);
             let gradient = problem.gradient(&between);
+            // Potentials live on the measured cliques only: all that a gradient can move.
             let mut potentials = self.potentials.clone();
             for (potential, gradient) in potentials.iter_mut().zip(&gradient) {
                 let cells = potential.iter_mut().zip(gradient);
@@ -359,6 +376,8 @@ impl Descent {
             } else {
                 f64::MIN_POSITIVE
             };
+            // Curvature as met on this step. The bound holds for all pairs of models and is far too
+            // large for most.
             let curvature = problem.excess(&self.current, &measured) / divergence;
             // What is not a number compares false: it must not keep this loop going.
             if curvature <= self.smoothness * 1.0001 || !curvature.is_finite() {
@@ -372,6 +391,7 @@ impl Descent {
                 self.accept(problem, potentials, measured);
                 return Ok(());
             }
+            // At least by half, so that few passes are lost where the guess was far off.
             self.smoothness = (curvature * 1.1).max(self.smoothness * 1.5);
         }
     }
@@ -387,10 +407,13 @@ impl Descent {
     fn accept(&mut self, problem: &Problem, potentials: Vectors, measured: Vectors) {
         self.potentials = potentials;
         self.current = measured;
+        // The mixture's loss is quadratic along the segment: its least point is known without a
+        // search.
         let gradient = problem.gradient(&self.best);
         let slope = dot(&gradient, &self.current) - dot(&gradient, &self.best);
         let excess = problem.excess(&self.best, &self.current);
         if slope < 0.0 && excess > 0.0 {
+            // Never beyond the goal: the mixture must stay a distribution.
             let share = (-slope / (2.0 * excess)).min(1.0);
             approach(
                 &mut self.best,

@@ -61,12 +61,17 @@ pub(crate) fn max(values: &[f64]) -> f64 {
         .fold(f64::NEG_INFINITY, f64::max);
     for chunk in chunks {
         for (&value, lane) in chunk.iter().zip(&mut lanes) {
+            // A plain comparison can be one vector instruction; `f64::max` has to look for NaN as
+            // well.
             *lane = if value > *lane { value } else { *lane };
         }
     }
     lanes.iter().copied().fold(rest, f64::max)
 }
 
+// Sums of floating-point numbers may not be reordered by a compiler, so that a single running sum
+// would be one long chain. The number of lanes is fixed, not the machine's, so that sums are the
+// same to the last bit everywhere.
 const LANES: usize = 8;
 
 /// ln(2) in two parts, the first with zeros at its end.
@@ -79,6 +84,8 @@ const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 #[inline(always)]
 fn exp_nonpositive(x: f64) -> f64 {
     const MAGIC: f64 = 6_755_399_441_055_744.0;
+    // Above ln of the smallest normal number (-708.4): 2^k stays normal, and its bit pattern can be
+    // put together as below.
     const SMALLEST: f64 = -707.0;
     let clamped = if x > SMALLEST { x } else { SMALLEST };
     let shifted = clamped * std::f64::consts::LOG2_E + MAGIC;

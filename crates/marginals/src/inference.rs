@@ -58,6 +58,8 @@ impl Network {
         fixed: &[Factor],
     ) -> Network {
         let mut targets: Vec<Vec<Vec<(usize, usize)>>> = vec![Vec::new(); tree.nodes().len()];
+        // A clique is put into the smallest node that holds it: sums onto it read that node's
+        // table.
         let mut place = |node: usize, clique: &Clique| {
             targets[node].push(axes(domain, clique));
             (node, targets[node].len() - 1)
@@ -82,6 +84,8 @@ impl Network {
         let nodes = tree.nodes().iter().zip(parents).zip(targets);
         let nodes = nodes.map(|((node, parent), targets)| {
             let separator = axes(domain, node.separator());
+            // Memory order by the longer side, so that the inner loop is long enough to be
+            // vectorised.
             let rest = axes(domain, &node.clique().difference(node.separator()));
             let (rows, columns) = (cells_of(&separator), cells_of(&rest));
             let (order, axes) = if columns >= rows {
@@ -118,6 +122,8 @@ impl Network {
         potentials: &[Vec<f64>],
         marginals: &mut [Vec<f64>],
     ) -> Result<(), Error> {
+        // Tables start from zero each pass: there is no state of the last pass that rounding could
+        // drift in.
         self.nodes
             .iter_mut()
             .for_each(|node| node.reductions.clear());
@@ -127,6 +133,8 @@ impl Network {
         for (node, target, logs) in &self.fixed {
             self.nodes[*node].reductions.add(*target, logs);
         }
+        // Children come after their parents, so that backwards all messages of a node are there
+        // before it.
         for i in (0..self.nodes.len()).rev() {
             let (before, rest) = self.nodes.split_at_mut(i);
             let node = &mut rest[0];
@@ -134,6 +142,8 @@ impl Network {
             node.normalize();
             match node.parent {
                 Some((parent, target)) => before[parent].reductions.add(target, &node.message),
+                // Only a root can tell: an impossible row of a node may be one that its parent
+                // rules out as well.
                 None if node.message[0] == f64::NEG_INFINITY => return Err(Error::NoMass),
                 None => {}
             }
@@ -141,6 +151,8 @@ impl Network {
         for i in 0..self.nodes.len() {
             let (before, rest) = self.nodes.split_at_mut(i);
             let node = &mut rest[0];
+            // The parent's marginal of the separator, which replaces the message upwards: no
+            // division is needed.
             match node.parent {
                 Some((parent, target)) => node
                     .message
@@ -169,6 +181,7 @@ impl Network {
         tables: &Tables,
     ) -> Result<Vec<Factor>, Error> {
         let factor = |(node, table): (&Node, &Vec<f64>)| {
+            // The network's own order of axes is not that of the domain, which a factor must have.
             let mut marginal = vec![0.0; table.len()];
             let places = Alignment::new(&node.axes, &axes(domain, &node.clique)).map();
             let cells = places.into_iter().zip(table);
@@ -203,6 +216,8 @@ impl Node {
                 }
                 self.message
                     .iter_mut()
+                    // A row of impossible cells has maximum minus infinity, and inf - inf would be
+                    // NaN.
                     .for_each(|largest| *largest = finite(*largest));
                 for column in table.chunks_exact_mut(self.rows) {
                     exp_shifted_each(column, &self.message, &mut self.scale);
@@ -211,6 +226,7 @@ impl Node {
         }
         let mut log_sums = self.scale.clone();
         ln_each(&mut log_sums);
+        // In one sweep over all rows, which is vectorised.
         for ((message, scale), log_sum) in
             self.message.iter_mut().zip(&mut self.scale).zip(log_sums)
         {
@@ -252,6 +268,8 @@ pub(crate) fn conditional(
 ) -> Result<Factor, Error> {
     let rows = Alignment::new(&axes(domain, clique), &axes(domain, given));
     let mut masses = vec![0.0; cells_of(&axes(domain, given))];
+    // From the same table, so that rows of the conditional add up to one whatever rounding did
+    // before.
     rows.sum(&marginal, &mut masses);
     let mut logs = marginal;
     ln_each(&mut logs);

@@ -80,6 +80,7 @@ impl JunctionTree {
         for (i, next) in next.iter().enumerate() {
             let Some(next) = *next else { continue };
             let (child, parent) = (node_of[i], node_of[next]);
+            // A step whose clique is part of an earlier one has no node of its own, and so no edge.
             if child != parent {
                 nodes[child].separator = Clique::new(steps[i].rest.iter().copied());
                 nodes[child].parent = Some(parent);
@@ -142,6 +143,7 @@ impl JunctionTree {
                 .map(|attribute| self.cells_added(domain, cells, attribute, &way))
                 .into_iter()
                 .fold(u128::MAX, u128::min),
+            // Nothing connects the two: they get a node of their own.
             None => domain.size(a) as u128 * domain.size(b) as u128,
         };
         sum.saturating_add(more)

@@ -65,6 +65,7 @@ impl Peeling {
     /// Takes out one attribute after the other, and returns how, and what stays.
     pub(crate) fn peel(mut self) -> (Vec<Step>, Kernel) {
         let mut steps = Vec::new();
+        // From the last, as the attribute pushed last is the first to go.
         for a in (0..self.is_left.len()).rev() {
             self.count_missing(a);
         }
@@ -86,6 +87,7 @@ impl Peeling {
         let not_shared = self.degrees[b] - around_gone;
         self.degrees[b] -= 1;
         match &mut self.missing[b] {
+            // It waits in `simplicial` already; pushed again it would go twice.
             Some(0) => {}
             Some(missing) => {
                 *missing -= not_shared;
@@ -93,6 +95,7 @@ impl Peeling {
                     self.simplicial.push(b);
                 }
             }
+            // It had too many neighbours to be counted, which may now be few enough.
             None => self.count_missing(b),
         }
     }

@@ -42,6 +42,7 @@ impl Layout {
     /// # Errors
     /// [`Error::TooLarge`] if the tables together have more than `limit` cells.
     pub(crate) fn new(domain: &Domain, tree: &JunctionTree, limit: u128) -> Result<Layout, Error> {
+        // Checked before allocating: a model's file may ask for more than there is.
         let cells = tree.cells(domain);
         if cells > limit {
             return Err(Error::TooLarge { cells, limit });
@@ -110,6 +111,7 @@ impl Layout {
     /// The pass towards the roots.
     fn collect(&self, logs: &mut Tables) -> Result<f64, Error> {
         let mut log_mass = 0.0;
+        // From the leaves: each message is complete when its node's row sums are taken.
         for (i, node) in self.nodes.iter().enumerate().rev() {
             let (before, rest) = logs.split_at_mut(i);
             let message: Vec<f64> = rest[0]
@@ -118,6 +120,7 @@ impl Layout {
                 .collect();
             match &node.parent {
                 Some(parent) => parent.to_rows.add(&mut before[parent.node], 1.0, &message),
+                // Trees of the forest are independent, so that their masses multiply.
                 None => log_mass += message[0],
             }
         }
@@ -133,6 +136,7 @@ impl Layout {
 /// impossible row becomes zeros.
 fn normalize_row(row: &mut [f64]) -> f64 {
     let largest = max(row);
+    // All impossible: dividing by the sum would give NaN. The message rules the row out above.
     if largest == f64::NEG_INFINITY {
         row.fill(0.0);
         return largest;

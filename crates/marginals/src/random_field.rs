@@ -116,6 +116,7 @@ impl MarkovRandomField {
             Error::NoMass => Error::Impossible,
             other => other,
         })?;
+        // Rounding must not make the evidence likelier than certain.
         given.total *= (given.log_mass - self.log_mass).exp().min(1.0);
         if given.total > 0.0 {
             Ok(given)

@@ -34,10 +34,12 @@ pub(crate) fn round_table<R: Rng>(
     let (main, others) = partitions
         .split_first()
         .expect("there is at least one partition");
+    // What is expected now, before rows and classes are moved to sums that can be kept.
     let wanted: Vec<Vec<f64>> = others
         .iter()
         .map(|partition| sums(&expected, partition))
         .collect();
+    // Rows must be whole already: rounding keeps their sums, it does not make them.
     fit_rows_and_classes(&mut expected, row_totals, main);
     let mut fractions = vec![0; expected.len()];
     let mut counts = vec![0; expected.len()];
@@ -50,6 +52,7 @@ pub(crate) fn round_table<R: Rng>(
             &mut fractions[cells],
         );
     }
+    // Only cells that chance rounded may be swapped: the others are whole by themselves.
     let open: Vec<bool> = fractions.iter().map(|&fraction| fraction > 0).collect();
     round_fractions(&mut fractions, columns, main, rng);
     for (count, &fraction) in counts.iter_mut().zip(&fractions) {
@@ -78,6 +81,8 @@ fn fit_rows_and_classes(expected: &mut [f64], row_totals: &[u64], partition: &Pa
     const CLOSE_ENOUGH: f64 = 0.01;
     let columns = expected.len() / row_totals.len();
     let wanted = sums(expected, partition);
+    // Capped, or a large cell would take all that is missing: it would move far in counts, though
+    // little in proportion.
     let weights: Vec<f64> = expected.iter().map(|x| x.min(1.0)).collect();
     let class_weights = sums(&weights, partition);
     for sweep in 0..SWEEPS {
@@ -89,6 +94,8 @@ fn fit_rows_and_classes(expected: &mut [f64], row_totals: &[u64], partition: &Pa
             let step = per_weight(missing, weights.iter().sum());
             row.iter_mut()
                 .zip(weights)
+                // Negative cells would make a cycle of rounding lose mass; the next sweep gives
+                // back what is cut here.
                 .for_each(|(x, w)| *x = (*x + step * w).max(0.0));
         }
         let found = sums(expected, partition);
@@ -97,6 +104,8 @@ fn fit_rows_and_classes(expected: &mut [f64], row_totals: &[u64], partition: &Pa
             .zip(&found)
             .map(|(wanted, found)| wanted - found);
         let furthest = missing.clone().map(f64::abs).fold(0.0, f64::max);
+        // Rows last: their totals are those of the parent's counts, and have to hold exactly.
+        // Classes may be off.
         if furthest < CLOSE_ENOUGH || sweep == SWEEPS - 1 {
             return;
         }
@@ -134,6 +143,8 @@ fn round_fractions<R: Rng>(
     let mut pending: Vec<Option<usize>> = vec![None; partition.classes];
     for row in 0..rows {
         let cells = row * columns..(row + 1) * columns;
+        // Within a row and class first, in time linear in the cells; the graph then has one edge a
+        // class and row.
         let classes = &partition.class_of[cells.clone()];
         settle_within_classes(&mut fractions[cells.clone()], classes, &mut pending, rng);
         for (cell, &class) in cells.zip(classes) {
@@ -143,6 +154,7 @@ fn round_fractions<R: Rng>(
             }
         }
     }
+    // A class's sum need not be whole, and a vertex whose sum is not might end a walk.
     graph.make_class_sums_whole(rows);
     graph.round(rng);
     for edge in &graph.edges {
@@ -166,6 +178,7 @@ fn swap_towards(
     /// Each swap looks at all cells of a group. A large table may give up before its sums are as
     /// close as they might be.
     const MOST_LOOKS_AT_A_CELL: usize = 2048;
+    // Looks and not seconds: the same seed gives the same rows on any machine.
     let mut looks = counts.len().saturating_mul(MOST_LOOKS_AT_A_CELL);
     let (main, others) = partitions
         .split_first()
@@ -180,6 +193,8 @@ fn swap_towards(
     }
     let mut groups: Vec<usize> = (0..counts.len()).filter(|&cell| open[cell]).collect();
     let group_of = |cell: usize| (cell / columns, main.class_of[cell]);
+    // Sorted into groups once: swaps stay within a row and a class, so that the sums kept before
+    // stay kept.
     groups.sort_by_key(|&cell| group_of(cell));
     for _ in 0..SWEEPS {
         let mut swapped = false;
@@ -210,6 +225,8 @@ fn swap_towards(
                     .iter()
                     .filter(|partition| partition.class_of[up] != partition.class_of[down])
                     .count();
+                // A swap changes the sum of squared surpluses by 2 (moved - excess(up) +
+                // excess(down)).
                 if excess(up) - excess(down) <= moved as f64 {
                     break; // the sum of squares would not fall
                 }
@@ -291,6 +308,8 @@ fn settle_within_classes<R: Rng>(
         let (a, b) = (fractions[other], fractions[cell]);
         let other_wins;
         if a + b <= ONE {
+            // Each cell wins with probability in proportion to its fraction, so that both
+            // expectations stay.
             other_wins = below(rng, a + b) < a;
             (fractions[other], fractions[cell]) = if other_wins { (a + b, 0) } else { (0, a + b) };
         } else {
@@ -363,6 +382,7 @@ impl Graph {
     /// a walk along open edges closes a cycle, and shifting mass around it settles at least one
     /// edge.
     fn round<R: Rng>(&mut self, rng: &mut R) {
+        // Positions on the path tell at once where a cycle closes.
         let mut position: Vec<Option<usize>> = vec![None; self.around.len()];
         let mut path: Vec<usize> = Vec::new();
         for start in 0..self.rows {

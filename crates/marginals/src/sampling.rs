@@ -34,6 +34,8 @@ impl MarkovRandomField {
         rng: &mut R,
     ) -> RowStream<R> {
         let nodes = self.tree().nodes();
+        // A generator for each node, so that rows do not depend on the order in which nodes are
+        // drawn, and so not on the number of threads.
         let mut rngs: Vec<R> = nodes.iter().map(|_| R::from_rng(rng)).collect();
         let mut draws: Vec<Draw> = match sampling {
             Sampling::Independent => (0..nodes.len()).map(|i| self.cumulative(i)).collect(),
@@ -245,6 +247,8 @@ impl<R: Rng + Send> RowStream<R> {
         let most = Self::BLOCK_CODES / self.attributes.max(1);
         let most = most.clamp(*Self::BLOCK_ROWS.start(), *Self::BLOCK_ROWS.end());
         let mut rows = self.pending.pop().expect("rows are left");
+        // Halves, since taking cards is cheapest by halves, and since the splits still to come are
+        // then as many as the logarithm of the number of rows.
         while rows > most as u64 {
             let half = rows / 2;
             for i in 0..self.samplers.len() {
@@ -266,6 +270,7 @@ impl<R: Rng + Send> RowStream<R> {
         /// Below this many draws, a second core costs more than it gives.
         const WORTH_SHARING: usize = 1 << 15;
         let mut columns = vec![Vec::new(); self.attributes];
+        // Nodes of one depth depend only on those above, never on one another.
         for level in self.samplers.chunk_by_mut(|a, b| a.depth == b.depth) {
             let drawn: Vec<Vec<Vec<u32>>> =
                 if level.len() > 1 && level.len() * rows >= WORTH_SHARING {
@@ -349,7 +354,7 @@ impl<R: Rng> NodeSampler<R> {
         }
     }
 
-    /// Sets apart what so many rows draw, once all nodes above have done so.
+    /// Sets apart what the next `rows` rows draw, once all nodes above have done so.
     fn split(&mut self, rows: u64, above: &[NodeSampler<R>]) {
         let Draw::Rounded { pending } = &mut self.draw else {
             return;
@@ -381,6 +386,8 @@ impl<R: Rng> NodeSampler<R> {
             codes.for_each(|(row, &code)| *row += code * step);
         }
         let drawn = self.draw.columns(&table_rows, self.columns, &mut self.rng);
+        // A single attribute is its own column number: the divisions below would give it back
+        // unchanged.
         if self.introduced.len() == 1 {
             return vec![drawn];
         }

@@ -56,6 +56,7 @@ impl TreeSizer {
     /// If the clique names an attribute outside the domain.
     #[must_use]
     pub fn cells_with(&self, clique: &Clique) -> u128 {
+        // A clique that is linked already changes neither the graph nor its triangulation.
         if self.links.hold(clique) {
             return self.cells();
         }
@@ -95,6 +96,7 @@ impl TreeSizer {
         if self.links.hold(clique) {
             return;
         }
+        // A new clique joins the blocks on the ways between its attributes and touches no other.
         let members = self.change(clique).members;
         let new = cells_of(&self.domain, &self.links, &members, clique);
         self.links.add(clique);
@@ -121,6 +123,8 @@ impl TreeSizer {
     fn change(&self, clique: &Clique) -> Change {
         let mut merged: Vec<usize> = Vec::new();
         let mut firsts: Vec<usize> = Vec::new();
+        // Ways to one attribute of each component suffice: all ways of a component go through its
+        // blocks.
         for a in clique.iter() {
             let way = firsts.iter().find_map(|&b| self.blocks.between(a, b));
             match way {
@@ -143,6 +147,7 @@ impl TreeSizer {
         let blocks = self.cells.iter().enumerate();
         let kept = blocks.filter(|(i, _)| merged.binary_search(i).is_err());
         let blocks = kept.fold(0, |sum: u128, (_, cells)| sum.saturating_add(*cells));
+        // An attribute without links is a clique of its own, and in no block.
         let lone = (0..self.domain.attributes())
             .filter(|&a| self.links.of(a).is_empty() && !clique.contains(a))
             .map(|a| self.domain.size(a) as u128);
@@ -153,6 +158,7 @@ impl TreeSizer {
 /// Cells of the maximal cliques of some attributes and their links, with a clique added.
 fn cells_of(domain: &Domain, links: &Links, members: &[usize], added: &Clique) -> u128 {
     match members {
+        // Two linked attributes need no triangulation, and most blocks of a forest are such.
         [a, b] => domain.size(*a) as u128 * domain.size(*b) as u128,
         _ => links.triangulate(domain, members, added).cells,
     }

@@ -46,6 +46,7 @@ impl Links {
         Links(neighbours)
     }
 
+    // Sorted insertion: `linked` looks up by halving.
     pub(crate) fn add(&mut self, clique: &Clique) {
         for a in clique.iter() {
             for b in clique.iter().filter(|&b| b != a) {
@@ -80,6 +81,8 @@ impl Links {
             while let Some(&a) = members.get(next) {
                 next += 1;
                 for &b in &self.0[a] {
+                    // Breadth by a list that is its own queue: no recursion, whose depth a
+                    // stranger's cliques would choose.
                     if !std::mem::replace(&mut seen[b], true) {
                         members.push(b);
                     }
@@ -96,6 +99,7 @@ impl Links {
         let nothing = Clique::new([]);
         let mut filled: Option<Links> = None;
         for Block { members, .. } in Blocks::of(&self.0).blocks {
+            // Blocks of at most three attributes have no cycle that would need a chord.
             if members.len() <= 3 {
                 continue;
             }
@@ -107,6 +111,8 @@ impl Links {
                 }
             }
         }
+        // Once filled, the graph is chordal as a whole: eliminating it again finds maximal cliques
+        // across blocks.
         let links = filled.as_ref().unwrap_or(self);
         let eliminate = |members: Vec<usize>| links.eliminate(domain, &members, &nothing, 0);
         let eliminations = links.components().into_iter().map(eliminate);
@@ -119,6 +125,7 @@ impl Links {
         let mut steps: Vec<Step> = Vec::with_capacity(domain.attributes());
         for members in self.components() {
             let (peeled, kernel) = Peeling::new(self, &members, &Clique::new([])).peel();
+            // Something is left that no order eliminates without a new link.
             if !kernel.is_empty() {
                 return None;
             }
@@ -139,9 +146,13 @@ impl Links {
         added: &Clique,
     ) -> Elimination {
         let first = self.eliminate(domain, members, added, 0);
+        // A chordal graph has the same maximal cliques in any order, so that another rule finds
+        // nothing better.
         if !first.filled {
             return first;
         }
+        // Weighted min-fill, and the same divided by the attribute's own size: neither is better on
+        // all graphs, and both are cheap.
         let second = self.eliminate(domain, members, added, 1);
         if second.cells < first.cells {
             second
@@ -184,7 +195,9 @@ impl Elimination {
     fn new(domain: &Domain, members: &[usize], steps: Vec<Step>, filled: bool) -> Elimination {
         let absorbed_by = absorbed_by(&steps, &next_steps(&steps, members.len()));
         let size = |member: usize| domain.size(members[member]) as u128;
+        // In whole numbers that saturate: a size beyond memory needs no precision.
         let cells = |step: &Step| {
+            // Only maximal cliques have tables of their own in a junction tree.
             let cells = size(step.attribute);
             step.rest
                 .iter()
@@ -274,6 +287,7 @@ impl Graph {
             cost: vec![Cost::default(); n],
             simplicial: Vec::new(),
         };
+        // From the highest down: ties then go to the lowest number, whatever the order of links.
         for a in (0..n).rev() {
             graph.waiting.insert(a);
             graph.update_cost(a);
@@ -290,12 +304,16 @@ impl Graph {
         while let Some(chosen) = self.next_simplicial().or_else(|| {
             let cost = |a: usize| &self.cost[a];
             let cells = |a: usize| cost(a).around + self.log_sizes[a];
+            // The full key, down to the number: no tie may depend on the order of memory, or the
+            // same noise would give another model.
             let key = |&a: &usize| (score(cost(a).weight, self.log_sizes[a]), cells(a), a);
             self.waiting.iter().min_by_key(key)
         }) {
             let rest: Vec<usize> = self.neighbours[chosen].iter().collect();
             self.waiting.remove(chosen);
             rest.iter().for_each(|&a| self.neighbours[a].remove(chosen));
+            // A simplicial attribute takes away pairs, and adds none: its neighbours' costs are
+            // updated, which is much cheaper than counting anew.
             if self.cost[chosen].missing == 0 {
                 rest.iter().for_each(|&a| self.forget_neighbour(a, chosen));
             } else {
@@ -341,6 +359,7 @@ impl Graph {
 
     fn connect(&mut self, chosen: usize, around: &[usize]) {
         let together = self.neighbours[chosen].clone();
+        // Costs of the neighbours' neighbours change too: pairs of them may have become linked.
         let mut stale = together.clone();
         for &a in around {
             self.neighbours[a].extend(&together);
@@ -355,6 +374,7 @@ impl Graph {
         let mut cost = Cost::default();
         for b in around.iter() {
             cost.around += self.log_sizes[b];
+            // Each pair once.
             let missing = around.without(&self.neighbours[b]).filter(|&c| c > b);
             for c in missing {
                 cost.missing += 1;

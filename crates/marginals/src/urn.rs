@@ -28,7 +28,7 @@ impl Urn {
         Urn { tree, left }
     }
 
-    /// An urn with so many balls, shared out in proportion to the weights: each colour gets its
+    /// An urn with this many balls, shared out in proportion to the weights: each colour gets its
     /// share rounded up or down at random, so that the expectation is exact.
     ///
     /// # Panics
@@ -43,6 +43,7 @@ impl Urn {
         let scale = balls as f64 / weights.iter().sum::<f64>();
         let shares = weights
             .iter()
+            // If all weights are 0 the scale is infinite, and 0 times it is not a number.
             .map(|weight| if *weight > 0.0 { weight * scale } else { 0.0 });
         Urn::new(&round_table(shares.collect(), &[balls], &[whole], rng))
     }
@@ -99,6 +100,8 @@ pub(crate) fn below<R: Rng + ?Sized>(rng: &mut R, bound: u64) -> u64 {
     loop {
         let product = u128::from(rng.next_u64()) * u128::from(bound);
         let (high, low) = split(product);
+        // The remainder takes a division, and is needed only if the low half is below the bound:
+        // for bounds far below 2^64 hardly ever.
         if low >= bound || low >= bound.wrapping_neg() % bound {
             return high;
         }

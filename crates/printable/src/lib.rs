@@ -37,7 +37,7 @@ use std::fmt;
 /// The first character of a text that is not to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hidden {
-    /// The character.
+    /// The hidden character itself.
     pub character: char,
     /// Its position among the text's characters, from 1.
     pub position: usize,
@@ -175,7 +175,7 @@ fn hidden(around: Around) -> Option<Kind> {
     kind(around.character).filter(|_| !is_spelling(around))
 }
 
-/// What a character does, wherever it stands.
+/// What a character does, wherever it is.
 fn kind(c: char) -> Option<Kind> {
     match c {
         _ if c.is_control() => Some(Kind::Control),

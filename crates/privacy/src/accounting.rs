@@ -26,6 +26,8 @@ impl Accounting {
     ///
     /// It can be zero, when epsilon is so small (below some 1e-6) that a single unit is too much.
     pub fn total(self, epsilon: Epsilon, delta: Delta) -> Rho {
+        // Bisection over whole units, so that the result is the largest that exists and not about
+        // that.
         let within = |rho: Rho| self.delta_of(rho.get(), epsilon.get(), STATED) <= delta.get();
         // Invariant: `low` is within, `high` is not (or is one past the largest).
         let (mut low, mut high) = (0, u128::from(Rho::MAX.units()) + 1);
@@ -61,6 +63,7 @@ impl Accounting {
         if rho <= 0.0 {
             return 0.0;
         }
+        // A smaller epsilon gives a larger delta: the clamp errs on the safe side.
         let epsilon = epsilon.min(LARGEST_EPSILON);
         match self {
             Self::Zcdp => zcdp::delta(rho, epsilon, slack),
@@ -76,6 +79,7 @@ impl Accounting {
         }
         // Bun and Steinke 2016, proposition 1.3, which is looser: a first guess from above.
         let mut high = rho + 2.0 * (rho * -wanted.ln()).sqrt();
+        // From above, since the answer must be an upper bound at each step.
         while !within(high) {
             high *= 2.0;
             assert!(
@@ -86,6 +90,8 @@ impl Accounting {
         let mut low = 0.0;
         loop {
             let middle = low + (high - low) / 2.0;
+            // Until two neighbouring floats are left, and then the upper one: epsilons are rounded
+            // up.
             if middle <= low || middle >= high {
                 return high;
             }

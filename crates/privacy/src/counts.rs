@@ -5,6 +5,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Rho;
 
+// No Clone, no Serialize, no accessor outside this crate: whoever wants the numbers must go through
+// a ledger.
 /// Exact, unreleased counts over cells that do not depend on the data.
 ///
 /// Whoever makes one vouches that adding or removing one row changes one cell by at most 1, and
@@ -52,6 +54,8 @@ impl Counts {
             .iter()
             .zip(model)
             .map(|(&count, &model)| {
+                // In fixed point, since a sum of floats depends on its order, and one row could
+                // move it by more than 1 (Casacuberta et al. 2022, arXiv:2207.10635).
                 let count = i64::from(count) << Score::FRACTION_BITS;
                 u128::from(count.abs_diff(Score::fixed_point(model)))
             })
@@ -98,6 +102,7 @@ impl Counts {
     /// The exact counts. For a person's evaluation of data that they own; never for something to
     /// publish.
     pub fn dangerous_reveal(mut self) -> Vec<u32> {
+        // Takes the value, so that what was revealed is no longer under the guard of this type.
         std::mem::take(&mut self.cells)
     }
 
@@ -106,6 +111,7 @@ impl Counts {
     }
 }
 
+// A derived Debug would print what nobody may see, in any panic message or log.
 impl fmt::Debug for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Counts({} cells)", self.cells.len())
@@ -141,6 +147,7 @@ impl fmt::Debug for KeyCounts {
     }
 }
 
+// Not Copy: a score that is wiped on drop must not leave copies behind.
 /// The unreleased score of a candidate, in fixed point: one row more or less moves it by at most 1.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Score(i64);
@@ -186,6 +193,7 @@ impl Score {
         clippy::cast_possible_truncation,
         reason = "clamped to 2^60, and NaN becomes 0"
     )]
+    // NaN compares false with everything, and `clamp` passes it on; the cast makes it 0.
     fn fixed_point(model: f64) -> i64 {
         let clamped = model.clamp(-Self::LARGEST_MODEL, Self::LARGEST_MODEL);
         (clamped * f64::from(1 << Self::FRACTION_BITS)).round() as i64

@@ -28,6 +28,8 @@ impl RoundedGaussian {
     /// Noise for integers of which one id moves the first by at most `sensitivity`, in all: sigma
     /// is sensitivity / sqrt(2 rho). For a rho above 0.
     pub(crate) fn costing(rho: Rho, sensitivity: u32) -> Self {
+        // Kept as a fraction: sigma itself is irrational, and any float of it would shift the
+        // distribution by a trace.
         // 1 / (2 rho) = 2^47 / units.
         let square = u128::from(sensitivity) * u128::from(sensitivity);
         Self::new(square, Rho::UNIT_BITS - 1, rho)
@@ -54,6 +56,8 @@ impl RoundedGaussian {
             "noise has a finite size above 0"
         );
         // As far up as it goes, by as much as makes the remaining power of two even.
+        // The root is as precise as 128 bits allow: the more digits it has, the rarer the slow
+        // path.
         let room = numerator.leading_zeros();
         let shift = room - (room + exponent) % 2;
         Self {
@@ -68,6 +72,8 @@ impl RoundedGaussian {
     /// Below 2^126 in magnitude: the normal magnitude is below 2^33, for else drawing it would take
     /// hours.
     pub(crate) fn sample(&self, rng: &mut NoiseRng) -> i128 {
+        // Magnitude and sign apart: the distribution is symmetric, and rounding a magnitude is
+        // symmetric as well.
         let mut normal = HalfNormal::sample(rng);
         let negative = rng.bits(1) == 1;
         let magnitude: i128 = self
@@ -79,6 +85,7 @@ impl RoundedGaussian {
 
     /// The integer nearest to sigma times the number.
     fn times(&self, normal: &mut HalfNormal, rng: &mut NoiseRng) -> u128 {
+        // Bounds first: 56 bits decide nearly every draw, and no number of arbitrary size is made.
         let (mut low, mut high) = self.bounds(normal);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -94,6 +101,8 @@ impl RoundedGaussian {
     /// Between which integers it lies, by the first 56 digits of sigma and the fraction: as good as
     /// always they are the same.
     fn bounds(&self, normal: &HalfNormal) -> (u128, u128) {
+        // A root of 64 bits times 56 of a number below 2^8 fits in 128; beyond that the bounds are
+        // given up and digits decide.
         const BITS: u32 = 56;
         let digits = (normal.whole << BITS) + u128::from(normal.fraction.first >> (64 - BITS));
         // At least -28 + 56, and at most 40 + 56.
@@ -118,6 +127,8 @@ impl RoundedGaussian {
         let right = Natural::new(u128::from(self.denominator))
             .times(&odd)
             .times(&odd);
+        // One more digit of 64 bits at a time, drawn when asked for: the number is exact, however
+        // close it is to a half.
         for digits in 1.. {
             let number = normal.digits(digits, rng);
             let scaled = right.shifted(2 * digits);
@@ -144,6 +155,8 @@ impl HalfNormal {
     ///
     /// Departure: exp(-x (2 k + x) / 2) is drawn as exp(-x) k times and exp(-x^2 / 2) once.
     fn sample(rng: &mut NoiseRng) -> Self {
+        // Rejection: time depends on the numbers drawn, never on the counts that the noise is added
+        // to.
         loop {
             let mut whole = 0_u64;
             while bernoulli_exp(rng, 1, 1) {
@@ -227,6 +240,7 @@ impl Fraction {
     /// True with probability exp(-x^2 / 2).
     fn bernoulli_exp_half_square(&mut self, rng: &mut NoiseRng) -> bool {
         let mut k = 1;
+        // One fair bit takes the place of the 1/2 in x^2 / 2.
         while rng.bits(1) == 0 && self.bernoulli(rng) && self.bernoulli(rng) && rng.below(k) == 0 {
             k += 1;
         }

@@ -16,16 +16,21 @@ use crate::normal::{NOWHERE, density, mills_ratio};
 /// Each factor is bounded from above: delta grows with mu, and the difference of the ratios when
 /// its ends move apart.
 pub(crate) fn delta(rho: f64, epsilon: f64, slack: Slack) -> f64 {
+    // Rounded up: a larger mu is a weaker guarantee, so that the result stays an upper bound.
     let mu = (2.0 * rho).sqrt().next_up();
     let (ratio, half) = (epsilon / mu, mu / 2.0);
     // Quotient and sum are off by half a unit of 2^-52 each.
     let error = 2.0 * f64::EPSILON * (ratio + half);
     let (a, b) = (ratio - half - error, ratio + half + error);
+    // The density there is below the least float, but a delta of 0 would claim pure differential
+    // privacy.
     if a > NOWHERE {
         return 0.0_f64.next_up();
     }
     // Where a is certainly below 0, its density is at most that of the other end of the error.
+    // The density is largest at 0, so that the end nearer to 0 bounds it.
     let least_magnitude = a.max(-(a + 2.0 * error)).max(0.0);
+    // Upper end of one and lower end of the other: the difference of the two is never too small.
     let difference = mills_ratio(a, slack).1 - mills_ratio(b, slack).0;
     (density(least_magnitude, slack) * difference)
         .next_up()

@@ -81,6 +81,7 @@ impl Guarantee {
     pub(crate) fn and(&self, other: &Self, rows_per_id: StatedRows) -> Self {
         let sum = |a: f64, b: f64| match (a, b) {
             (0.0, only) | (only, 0.0) => only,
+            // Floats are summed upwards: a sum that is rounded down would promise more than holds.
             (a, b) => (a + b).next_up(), // at least the exact sum
         };
         Self::new(
@@ -95,11 +96,14 @@ impl Guarantee {
     /// Whether this, stated elsewhere, where the last digits of epsilon may differ, is what was
     /// computed here: not less, and hardly more.
     pub(crate) fn follows_from(&self, computed: &Self, rows_per_id: StatedRows) -> bool {
+        // Room for another machine's libm, upwards only: a smaller epsilon than ours is not
+        // believed.
         let largest = computed.epsilon + 1e-6 * computed.epsilon.max(1.0);
         self.neighbours == computed.neighbours
             && self.rho == computed.rho
             && self.delta == computed.delta
             && (computed.epsilon..=largest).contains(&self.epsilon)
+            // The sentence too, since that is what people read.
             && self.sentence == sentence(self.neighbours, rows_per_id, self.epsilon, self.delta)
     }
 }
@@ -194,6 +198,8 @@ impl Promise {
         match self.threshold_delta {
             None => Some(self.delta),
             Some(kept) => {
+                // Kept rounded up and the whole rounded down: what is left never exceeds what is
+                // there.
                 Delta::from_units_down(self.delta.units_down().checked_sub(kept.units_up())?)
             }
         }
@@ -208,6 +214,8 @@ impl Promise {
         let guarantee = |neighbours, rho, epsilon, delta| {
             Guarantee::new(neighbours, self.rows_per_id.into(), rho, epsilon, delta)
         };
+        // All of the threshold's delta, spent or not: that nothing was spent may itself depend on
+        // the data.
         let (rho, delta) = self.cost(entries, Neighbours::AddRemove);
         // Spends stay within what was promised: rounding must not say otherwise.
         let (kept_epsilon, kept_delta) = (
@@ -236,6 +244,8 @@ impl Promise {
 
     /// What the entries cost together: rho, and delta including that of the conversion.
     fn cost(self, entries: &[Entry], neighbours: Neighbours) -> (f64, f64) {
+        // In whole units, then one division: floats of many entries would add up to something else
+        // in another order.
         let units: u128 = entries
             .iter()
             .map(|entry| u128::from(entry.rho().units()) * factor(neighbours, entry.mechanism()))
@@ -300,7 +310,7 @@ fn rounded_up(value: f64) -> f64 {
     rounded_up_to(3, value)
 }
 
-/// To so many digits after the first.
+/// Rounds up to `digits` digits after the first.
 fn rounded_up_to(digits: u8, value: f64) -> f64 {
     let scientific = |value: f64| format!("{value:.*e}", digits.into());
     let nearest = scientific(value);
@@ -311,6 +321,7 @@ fn rounded_up_to(digits: u8, value: f64) -> f64 {
     let last_digit = 10.0_f64.powi(exponent - i32::from(digits));
     let parsed = |text: String| text.parse::<f64>().expect("a number that was just printed");
     let nearest = parsed(nearest);
+    // What rounding left in the last places is not worth a digit more: 1.0000000000000002 is 1.
     if nearest >= value * (1.0 - 1e-12) {
         nearest
     } else {

@@ -82,8 +82,9 @@ pub struct LedgerOptions {
     /// [`Ledger::release_keys`]. The rest is that of the conversion. Without it nothing can be
     /// released by thresholding.
     pub threshold_share: Option<f64>,
+    // Kept as they were given: a record states what was promised, not what rounding made of it.
     /// How many rows of a joined table one id has at most: the product of the parties' bounds, at
-    /// most 65536. Sensitivities, and noise with them, are so many times larger.
+    /// most 65536. Sensitivities, and noise with them, are that many times larger.
     pub rows_per_id: NonZeroU32,
 }
 
@@ -130,6 +131,8 @@ impl Ledger {
     /// If the share is not between 0 and 1, or leaves nothing on one side, or there are too many
     /// rows per id.
     pub fn open(options: LedgerOptions) -> Result<Self, InvalidParameter> {
+        // A share and not a delta of its own: however it is chosen, the sum stays the delta that
+        // was promised.
         let kept = |share: f64| {
             let refused = InvalidParameter::ThresholdShare(share);
             if share > 0.0 && share < 1.0 {
@@ -170,6 +173,8 @@ impl Ledger {
     /// this one has at least so much rho to spend; hardly any smaller one would do. Infinite
     /// amounts, and what is not a number, count as the largest.
     pub fn least_epsilon(&self, total: f64) -> Epsilon {
+        // To say "use at least this epsilon" in a refusal, where the next attempt should not fail
+        // again.
         self.promise.least_epsilon(total)
     }
 
@@ -225,11 +230,15 @@ impl Ledger {
         rho: Rho,
         rng: &mut NoiseRng,
     ) -> Result<NoisyCounts, LedgerError> {
+        // Sigma is fixed before the charge, so that what is recorded and what is drawn have one
+        // source.
         let sigma = self.sigma(rho);
         let mechanism = Mechanism::Gaussian {
             sigma,
             cells: counts.len() as u64,
         };
+        // Charged first: if drawing panics, the budget is spent and nothing was seen; the other way
+        // round something would be seen for nothing.
         self.charge(label, mechanism, rho, None)?;
         let noise = RoundedGaussian::costing(rho, self.rows());
         let values = counts
@@ -254,6 +263,7 @@ impl Ledger {
         rho: Rho,
         rng: &mut NoiseRng,
     ) -> Result<NoisyScores, LedgerError> {
+        // One spend of a vector, whose L2 sensitivity is that of all scores moving at once.
         let count = u32::try_from(scores.len()).expect("there are fewer than 2^32 scores");
         if count == 0 {
             return Err(LedgerError::NoCandidate {
@@ -268,6 +278,7 @@ impl Ledger {
         self.charge(label, mechanism, rho, None)?;
         let noise =
             RoundedGaussian::costing_for_each(rho, self.rows(), count, Score::FRACTION_BITS);
+        // Score and noise are summed in integers; only the sum, which is public, becomes a float.
         #[expect(clippy::cast_precision_loss, reason = "what is noisy may be rounded")]
         let value = |units: i64| units as f64 / f64::from(1 << Score::FRACTION_BITS);
         let values = scores
@@ -292,8 +303,12 @@ impl Ledger {
         let no_budget = || LedgerError::NoBudget {
             label: label.to_owned(),
         };
+        // Epsilon is lowered to a multiple of 2^-32, and then recorded as it is drawn: no claim is
+        // made of the finer number.
         let noise = DiscreteLaplace::at_most(epsilon, self.rows()).ok_or_else(no_budget)?;
         let epsilon = noise.epsilon();
+        // More than any ledger has: refused as a spend that is too large, not as a number that
+        // makes no sense.
         let rho = noise.rho().ok_or_else(|| LedgerError::OverBudget {
             label: label.to_owned(),
             asked: epsilon * epsilon / 2.0,
@@ -335,6 +350,7 @@ impl Ledger {
                 label: label.to_owned(),
             });
         }
+        // Rounded down, so that what is selected never costs more than rho.
         let epsilon = SelectionEpsilon::affordable(rho, self.rows());
         let mechanism = Mechanism::Exponential {
             epsilon: epsilon.get(),
@@ -348,7 +364,7 @@ impl Ledger {
     ///
     /// Noise is that of [`Ledger::measure`], and a key is released if its noisy count exceeds
     /// `rows_per_id` + T, where noise exceeds T with probability at most delta / `rows_per_id`: one
-    /// id alone can have so many keys. Costs (rho, delta), and changing one id's values twice that.
+    /// id alone can have as many keys. Costs (rho, delta), and changing one id's values twice that.
     /// Neither the number of keys nor that of the ids is recorded.
     ///
     /// The indices point into a private list, and so tell how many keys come before: put the keys
@@ -365,6 +381,8 @@ impl Ledger {
             label: label.to_owned(),
         };
         let (sigma, rows) = (self.sigma(rho), self.rows());
+        // Above the rows of one id: a key that an id alone has could have a count of all of these
+        // before any noise.
         let threshold = i64::from(rows) + threshold(sigma, rows, delta).ok_or_else(no_budget)?;
         let mechanism = Mechanism::Threshold { sigma, threshold };
         self.charge(label, mechanism, rho, Some(delta))?;
@@ -382,6 +400,7 @@ impl Ledger {
     /// Records where the domain of what is measured comes from. Of several sources the weakest
     /// stays.
     pub fn note_domain(&mut self, source: DomainSource) {
+        // The weakest source decides, since a guarantee is no better than its worst column.
         self.domain = self.domain.max(source);
     }
 
@@ -423,6 +442,9 @@ impl Ledger {
         rho: Rho,
         delta: Option<Delta>,
     ) -> Result<(), LedgerError> {
+        // Everything that can refuse comes before the first change, so that a refusal leaves the
+        // ledger as it was.
+        // Rho of zero means infinite noise: better refused than a result that looks like one.
         if rho == Rho::ZERO {
             return Err(LedgerError::NoBudget {
                 label: label.to_owned(),
@@ -433,6 +455,8 @@ impl Ledger {
                 label: label.to_owned(),
             });
         }
+        // Integers of 2^-48: a thousand spends add up to exactly the total, where floats would be
+        // off in either direction.
         let spent = self
             .spent
             .checked_add(rho)
@@ -452,6 +476,7 @@ impl Ledger {
                 remaining,
             });
         }
+        // Written down before noise is drawn: see `measure`.
         self.entries.push(Entry::new(label, mechanism, rho, delta));
         self.spent = spent;
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::accounting::Slack;
 
-/// Beyond so many standard deviations the tail is below the least `f64`.
+/// Beyond this many standard deviations the tail is below the least `f64`.
 pub(crate) const NOWHERE: f64 = 40.0;
 
 /// An upper bound on P[Z > x], for 0 <= x <= [`NOWHERE`].
@@ -30,15 +30,18 @@ pub(crate) fn mills_ratio(x: f64, slack: Slack) -> (f64, f64) {
 
 /// The same but for rounding.
 fn ratio_between(x: f64) -> (f64, f64) {
+    // Far below zero nearly all mass is above: one minus a small tail is precise there.
     if x <= -1.5 {
         // P[Z > x] = 1 - P[Z > -x]; the subtrahend is at most a fourteenth of the minuend.
         let (low, high) = ratio_between(-x);
         let all = 2.0 * over_density(x);
         (all - high, all - low)
     } else if x < 1.5 {
+        // Near zero the continued fraction converges slowly, and the series fast.
         let ratio = over_density(x) - odd_series(x);
         (ratio, ratio)
     } else {
+        // Consecutive convergents enclose the ratio, so that no error term has to be estimated.
         (convergent(x, TERMS + 1), convergent(x, TERMS))
     }
 }

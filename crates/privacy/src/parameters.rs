@@ -119,6 +119,7 @@ impl Delta {
         if numerator == denominator {
             return Some(self);
         }
+        // Rounding to nearest may go up, and shares of a whole must not add up to more than it.
         // Product and quotient are each rounded to nearest, so that they err by at most half a unit
         // in the last place each: two steps down end at or below the exact share.
         let nearest = self.0 * f64::from(numerator) / f64::from(denominator);
@@ -136,7 +137,7 @@ impl Delta {
         if exact { floor } else { floor + 1 }
     }
 
-    /// The largest delta that is at most so many units of 2^-127.
+    /// The largest delta that is at most this many units of 2^-127.
     pub(crate) fn from_units_down(units: u128) -> Option<Self> {
         let nearest = Self::new(units_to_f64(units)).ok()?;
         if nearest.units_up() <= units {

@@ -12,6 +12,8 @@ use crate::record::LedgerRecord;
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Prior {
+    // Skipped in writing, so that records of older programs read as "not recorded" and never as
+    // "none".
     /// The record is of a program that did not write it down: there may have been public data or
     /// not.
     #[default]
@@ -60,7 +62,7 @@ impl Prior {
         }
     }
 
-    /// How many files stand behind the ledger, one made from the next.
+    /// How many files the ledger goes back to, one made from the next.
     #[must_use]
     pub fn depth(&self) -> usize {
         match self {

@@ -44,9 +44,9 @@ pub enum RecordError {
     Total {
         /// In rho.
         total: Rho,
-        /// As stated.
+        /// The epsilon that the record states.
         epsilon: Epsilon,
-        /// As stated.
+        /// The delta that the record states.
         delta: Delta,
     },
     /// A stated guarantee is not what the entries give.
@@ -162,6 +162,7 @@ impl LedgerRecord {
         total: Rho,
         entries: Vec<Entry>,
     ) -> Self {
+        // Derived, and not taken from the caller: the record of a ledger cannot contradict itself.
         let spent = sum(&entries).expect("a ledger's entries add up to at most its total");
         let remaining = total
             .checked_sub(spent)
@@ -282,6 +283,7 @@ impl LedgerRecord {
             threshold_delta: self.threshold_delta,
         }
         .checked()?;
+        // Entries first: sums of entries whose costs are invented mean nothing.
         for (i, entry) in self.entries.iter().enumerate() {
             if !entry.holds(promise) {
                 return Err(RecordError::Entry {
@@ -290,6 +292,7 @@ impl LedgerRecord {
                 });
             }
         }
+        // Overflow is overspending too: the entries of a hostile file can add up to anything.
         let spent = sum(&self.entries).ok_or(RecordError::Overspent)?;
         if spent > self.total {
             return Err(RecordError::Overspent);
@@ -297,12 +300,15 @@ impl LedgerRecord {
         if spent != self.spent || self.total.checked_sub(spent) != Some(self.remaining) {
             return Err(RecordError::Sum);
         }
+        // In units, each rounded up, as the ledger itself counts.
         let kept = self.threshold_delta.map_or(0, Delta::units_down);
         self.entries
             .iter()
             .filter_map(Entry::delta)
             .try_fold(kept, |left, delta| left.checked_sub(delta.units_up()))
             .ok_or(RecordError::ThresholdDelta)?;
+        // With less slack than when it was stated: an honest record of another machine passes, a
+        // bolder claim does not.
         if !promise.allows(self.total) {
             return Err(RecordError::Total {
                 total: self.total,
@@ -310,10 +316,12 @@ impl LedgerRecord {
                 delta: self.delta,
             });
         }
+        // All the way down: the chain's length is bounded where files are read.
         if let Prior::Model { ledger, .. } = &self.prior {
             let problem = |problem| RecordError::Prior(Box::new(problem));
             ledger.check().map_err(problem)?;
         }
+        // Recomputed and compared: a stated guarantee is never taken at its word.
         let own = promise.guarantees(&self.entries, CHECKED);
         let expected = Stated::of(own, self.rows_per_id, self.domain, &self.prior);
         let follow = |stated: &[Guarantee], expected: &[Guarantee], rows: StatedRows| {
@@ -352,6 +360,7 @@ impl Stated {
         domain: DomainSource,
         prior: &Prior,
     ) -> Self {
+        // No guarantee rather than a false one.
         let own = match domain {
             DomainSource::Declared | DomainSource::Discovered => Vec::from(own),
             DomainSource::FromData => Vec::new(),
@@ -411,8 +420,12 @@ impl Entry {
     /// Whether the cost is that of the mechanism, and of one that the accounting covers.
     fn holds(&self, promise: Promise) -> bool {
         let rows = promise.rows_per_id.get();
+        // Under GDP an exponential mechanism would be counted as if it were Gaussian, which it is
+        // not.
         let covered = self.mechanism.is_gaussian() || promise.accounting == Accounting::Zcdp;
         let costs = match self.mechanism {
+            // Bit for bit: square roots and products of floats are the same on all machines (IEEE
+            // 754).
             Mechanism::Gaussian { sigma, .. } => sigma == sigma_of_counts(self.rho, rows),
             Mechanism::GaussianScores { sigma, scores } => {
                 scores > 0 && sigma == sigma_of_scores(self.rho, rows, scores)
@@ -426,6 +439,8 @@ impl Entry {
             }
             Mechanism::Threshold { sigma, threshold } => {
                 let noise = threshold.checked_sub(i64::from(rows));
+                // Below zero there would be no threshold at all, and beyond 2^60 none was ever
+                // computed.
                 sigma == sigma_of_counts(self.rho, rows)
                     && noise.is_some_and(|noise| (0..=1 << 60).contains(&noise))
                     && self.delta.is_some_and(|delta| {
@@ -433,6 +448,7 @@ impl Entry {
                     })
             }
         };
+        // Only thresholding has a delta of its own; what the others spend is all in rho.
         let delta_belongs =
             self.delta.is_some() == matches!(self.mechanism, Mechanism::Threshold { .. });
         self.rho > Rho::ZERO && covered && costs && delta_belongs
@@ -454,7 +470,7 @@ pub(crate) fn sigma_of_counts(rho: Rho, rows_per_id: u32) -> f64 {
     rho.sigma() * f64::from(rows_per_id)
 }
 
-/// The sigma of Gaussian noise on each of so many scores.
+/// The sigma of Gaussian noise on each of this many scores.
 pub(crate) fn sigma_of_scores(rho: Rho, rows_per_id: u32, scores: u64) -> f64 {
     #[expect(
         clippy::cast_precision_loss,

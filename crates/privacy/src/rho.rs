@@ -16,6 +16,7 @@ pub struct Rho(u64);
 impl Rho {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+    // 53 bits, so that every value is exact as an f64, in JSON and back.
     /// The most there is: 32 - 2^-48.
     pub const MAX: Self = Self((1 << 53) - 1);
     /// `Rho` counts in units of 2^-`UNIT_BITS`.
@@ -32,6 +33,7 @@ impl Rho {
             denominator > 0 && numerator <= denominator,
             "a share is at most the whole"
         );
+        // In 128 bits: the product of two numbers of 53 and 32 bits leaves 64.
         let units = u128::from(self.0) * u128::from(numerator) / u128::from(denominator);
         Self(u64::try_from(units).expect("a share is at most the whole"))
     }
@@ -40,6 +42,8 @@ impl Rho {
     /// (by weights that are rounded to 2^-32 of the heaviest) rounded down, and the heaviest takes
     /// what remains. A part may be zero.
     pub fn split(self, weights: &[f64]) -> Result<Vec<Self>, InvalidParameter> {
+        // The heaviest weight is the unit: rounding is then relative to it, and a tiny weight may
+        // become zero.
         let heaviest = weights.iter().copied().fold(0.0, f64::max);
         if !(heaviest > 0.0
             && weights
@@ -66,6 +70,7 @@ impl Rho {
                 Self(u64::try_from(units).expect("a part is at most the whole"))
             })
             .collect();
+        // The heaviest takes what rounding left, where it matters least in proportion.
         let rest = self.0 - parts.iter().map(|part| part.0).sum::<u64>();
         let largest = (0..parts.len())
             .max_by_key(|&i| weights[i])
@@ -114,6 +119,8 @@ impl TryFrom<f64> for Rho {
 
     fn try_from(value: f64) -> Result<Self, InvalidParameter> {
         let units = value * Self::UNITS_PER_ONE; // exact: a power of two
+        // A receipt's number must be a whole number of units: anything else was not written by a
+        // ledger.
         if !(0.0..=Self::MAX.get() * Self::UNITS_PER_ONE).contains(&units) || units.fract() != 0.0 {
             return Err(InvalidParameter::Rho(value));
         }

@@ -10,6 +10,7 @@ use thiserror::Error;
 #[error("the operating system gave no entropy, without which noise cannot be drawn: {0}")]
 pub struct EntropyError(getrandom::Error);
 
+// In a Box, as a moved value leaves its bytes behind on the stack.
 /// The source of all noise: ChaCha20, seeded with 256 bits from the operating system.
 ///
 /// It can neither be cloned nor printed, and is overwritten on drop: who knows its state can
@@ -20,6 +21,8 @@ pub struct NoiseRng(Box<ChaCha20Rng>);
 impl NoiseRng {
     /// Seeds from the operating system.
     pub fn from_os() -> Result<Self, EntropyError> {
+        // Zeroizing, or the seed would stay on the stack, and whoever reads it can subtract all
+        // noise.
         let mut seed = zeroize::Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut()).map_err(EntropyError)?;
         Ok(Self(Box::new(ChaCha20Rng::from_seed(*seed))))
@@ -31,11 +34,12 @@ impl NoiseRng {
         Self(Box::new(ChaCha20Rng::seed_from_u64(seed)))
     }
 
-    /// So many uniform bits, at most 64, as an integer below 2^count.
+    /// Draws `count` uniform bits, at most 64, as an integer below 2^count.
     pub(crate) fn bits(&mut self, count: u32) -> u64 {
         debug_assert!(count <= 64, "a word has 64 bits");
         match count {
             0 => 0,
+            // The high bits of the word; of ChaCha all are equally good.
             1..=32 => u64::from(self.0.next_u32() >> (32 - count)),
             _ => self.0.next_u64() >> (64 - count),
         }
@@ -44,6 +48,7 @@ impl NoiseRng {
     /// A uniform integer below the bound, which is at least 1. Without bias: of the integers below
     /// the next power of two, those beyond the bound are drawn again.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        // A mask and rejection instead of a remainder, which would favour small numbers.
         let width = u64::BITS - (bound - 1).leading_zeros();
         loop {
             let candidate = self.bits(width);
@@ -56,7 +61,9 @@ impl NoiseRng {
 
 impl Drop for NoiseRng {
     fn drop(&mut self) {
+        // A generator of a known seed overwrites key, counter and buffer alike.
         *self.0 = ChaCha20Rng::from_seed([0; 32]);
+        // Or the compiler may see that nobody reads it again, and leave the write out.
         black_box(&mut self.0);
     }
 }

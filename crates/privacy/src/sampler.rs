@@ -42,6 +42,7 @@ fn bernoulli_exp_fraction(rng: &mut NoiseRng, numerator: u64, bits: u32) -> bool
 /// The same for gamma = 1, where Bernoulli(gamma) always succeeds.
 fn bernoulli_exp_minus_one(rng: &mut NoiseRng) -> bool {
     let mut k = 1;
+    // Von Neumann's trick: with gamma = 1 only the draws of 1 / k are left.
     while rng.below(k) == 0 {
         k += 1;
     }
@@ -51,6 +52,7 @@ fn bernoulli_exp_minus_one(rng: &mut NoiseRng) -> bool {
 /// How often in a row Bernoulli(exp(-1)) succeeds; at most `GEOMETRIC_LIMIT`.
 fn geometric(rng: &mut NoiseRng) -> u64 {
     let mut successes = 0;
+    // A bound on time only: see GEOMETRIC_LIMIT.
     while successes < GEOMETRIC_LIMIT && bernoulli_exp_minus_one(rng) {
         successes += 1;
     }
@@ -61,6 +63,8 @@ fn geometric(rng: &mut NoiseRng) -> u64 {
 /// of CKS20, algorithm 2. Below (2^32 + 1) 2^bits <= 2^65.
 fn dyadic_geometric(rng: &mut NoiseRng, bits: u32) -> u128 {
     loop {
+        // Low bits are uniform and accepted with exp(-low / 2^bits); the whole part is geometric.
+        // Together they are exp(-x / 2^bits).
         let low = rng.bits(bits);
         if bernoulli_exp_fraction(rng, low, bits) {
             return (u128::from(geometric(rng)) << bits) + u128::from(low);
@@ -90,6 +94,7 @@ impl DiscreteLaplace {
             clippy::cast_sign_loss,
             reason = "above 0 and at most 2^40; the fraction is dropped"
         )]
+        // Rounded down: a smaller lambda is more noise, never less than was promised.
         let units = units as u64 / u64::from(sensitivity);
         (units > 0).then_some(Self { units, sensitivity })
     }
@@ -116,6 +121,7 @@ impl DiscreteLaplace {
     /// epsilon^2 / 2, rounded up to units; none if beyond [`Rho::MAX`].
     pub(crate) fn rho(self) -> Option<Rho> {
         // (units 2^-32)^2 / 2 in units of 2^-48.
+        // Rounded up: what is charged is never less than what is drawn costs.
         Rho::from_units(
             u128::from(self.epsilon_units())
                 .pow(2)
@@ -148,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// That so many successes have this probability, within 4.5 standard deviations.
+    /// That this many successes have this probability, within 4.5 standard deviations.
     fn check_frequency(what: &str, draws: u32, probability: f64, mut draw: impl FnMut() -> bool) {
         let successes = (0..draws).filter(|_| draw()).count() as f64;
         let expected = f64::from(draws) * probability;

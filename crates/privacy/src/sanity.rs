@@ -63,6 +63,8 @@ pub enum BudgetWarning {
 /// A delta of [`MAX_DELTA`] or more, always; an epsilon above [`MAX_EPSILON`], unless `dangerous`
 /// says that the people concerned spelled out that they want it.
 pub fn check_budget(epsilon: Epsilon, delta: Delta, dangerous: bool) -> Result<(), UnsafeBudget> {
+    // Not even where the danger is spelled out: publishing each row with probability one half
+    // satisfies such a delta.
     if delta.get() >= MAX_DELTA {
         return Err(UnsafeBudget::Delta(delta));
     }
@@ -77,7 +79,8 @@ pub fn needs_danger(epsilon: Epsilon) -> bool {
     epsilon.get() > MAX_EPSILON
 }
 
-/// Returns what is odd about a budget, for tables about so many people where that number is public.
+/// Returns what is odd about a budget, for tables about `people` people where that number is
+/// public.
 pub fn budget_warnings(epsilon: Epsilon, delta: Delta, people: Option<u64>) -> Vec<BudgetWarning> {
     let mut warnings = Vec::new();
     #[expect(clippy::cast_precision_loss, reason = "a rule of thumb")]
@@ -87,6 +90,8 @@ pub fn budget_warnings(epsilon: Epsilon, delta: Delta, people: Option<u64>) -> V
     } else if epsilon.get() > LARGE_EPSILON {
         warnings.push(BudgetWarning::LargeEpsilon(epsilon));
     }
+    // With a number of people there is something to compare with; without it only the extremes are
+    // told.
     match people.zip(number) {
         Some((people, number)) if epsilon.get() * number < DROWNING => {
             warnings.push(BudgetWarning::FewPeople(epsilon, people));

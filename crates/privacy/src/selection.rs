@@ -25,6 +25,8 @@ impl SelectionEpsilon {
     pub(crate) fn affordable(rho: Rho, sensitivity: u32) -> Self {
         // (sensitivity units 2^-32)^2 <= 8 rho.units 2^-48 = rho.units 2^-45; the product is below
         // 2^72.
+        // In whole numbers: isqrt rounds down, a floating-point root might round up and cost more
+        // than rho.
         let square = u128::from(rho.units()) << (2 * Self::BITS - (Rho::UNIT_BITS - 3));
         let units = square.isqrt() / u128::from(sensitivity);
         Self {
@@ -50,11 +52,15 @@ pub(crate) fn exponential_mechanism(
     scores: &[Score],
     epsilon: SelectionEpsilon,
 ) -> usize {
+    // The largest score is never shown; that candidates are accepted in relation to it cancels out
+    // of the probabilities.
     let best = scores
         .iter()
         .map(Score::units)
         .max()
         .expect("there is a candidate");
+    // Rejection draws exactly, where a softmax in floating point would not; its time depends on the
+    // scores (SECURITY.md, on timing).
     loop {
         let candidate = usize::try_from(rng.below(scores.len() as u64)).expect("an index");
         // |score| <= 2^62 and epsilon < 2^36 units: the product is below 2^99.
@@ -63,6 +69,7 @@ pub(crate) fn exponential_mechanism(
         if bernoulli_exp(
             rng,
             exponent,
+            // One bit more divides by 2: exp(-epsilon gap / 2).
             Score::FRACTION_BITS + SelectionEpsilon::BITS + 1,
         ) {
             return candidate;

@@ -10,6 +10,8 @@ use crate::normal::{NOWHERE, upper_tail};
 /// None when there is no such T up to 2^60: for infinite noise and for a delta below 1e-300.
 pub(crate) fn threshold(sigma: f64, keys: u32, delta: Delta) -> Option<i64> {
     let enough = |t: i64| tail_bound(sigma, keys, t, STATED) <= delta.get();
+    // From -1, which stands for "no threshold is enough yet", up to what an i64 holds with a sum of
+    // rows.
     let (mut low, mut high) = (-1, 1_i64 << 60);
     if !enough(high) {
         return None;
@@ -39,7 +41,9 @@ pub(crate) fn tail_bound(sigma: f64, keys: u32, t: i64, slack: Slack) -> f64 {
     if deviations.is_nan() {
         return 1.0;
     }
+    // Smaller tails come near denormal numbers, whose rounding no slack bounds.
     let one = upper_tail(deviations.min(NOWHERE), slack).max(1e-300);
+    // A union bound over the keys that one id can have.
     one * f64::from(keys) * (1.0 + slack.of_few())
 }
 

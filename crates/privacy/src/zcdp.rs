@@ -11,6 +11,7 @@ use crate::accounting::Slack;
 
 /// The least delta of CKS20 for rho > 0 and 0 <= epsilon <= 10^6, rounded up; within [0, 1].
 pub(crate) fn delta(rho: f64, epsilon: f64, slack: Slack) -> f64 {
+    // A near-best alpha suffices: the bound holds for each.
     let order = best_order(rho, epsilon);
     let (value, magnitude) = ln_delta_at(rho, epsilon, order);
     let ulps = slack.of_few();
@@ -25,6 +26,7 @@ pub(crate) fn delta(rho: f64, epsilon: f64, slack: Slack) -> f64 {
 /// scale.
 fn best_order(rho: f64, epsilon: f64) -> f64 {
     let derivative = |a: f64| (1.0 + 2.0 * a) * rho - epsilon - (1.0 / a).ln_1p();
+    // The bound holds for any alpha: the ends of the search only decide how tight it is.
     let (mut low, mut high) = (-40.0_f64, 80.0_f64);
     for _ in 0..64 {
         let middle = (low + high) / 2.0;
@@ -34,6 +36,7 @@ fn best_order(rho: f64, epsilon: f64) -> f64 {
             high = middle;
         }
     }
+    // An end of the interval and not its middle: any alpha would do.
     high.exp()
 }
 

@@ -17,19 +17,19 @@ pub struct Agreement {
     runtime_yaml: String,
 }
 
-/// Why two files are no agreement.
+/// Why two files are not an agreement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AgreementError {
     /// Not text.
     #[error("{file} is not UTF-8 text")]
     NotUtf8 {
-        /// Which of the two.
+        /// `service.yaml` or `runtime.yaml`.
         file: &'static str,
     },
     /// Far longer than any agreement.
     #[error("{file} is longer than {MAX_FILE_BYTES} bytes")]
     TooLong {
-        /// Which of the two.
+        /// `service.yaml` or `runtime.yaml`.
         file: &'static str,
     },
 }

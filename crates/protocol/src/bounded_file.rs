@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// So many bytes tell every kind of file apart.
+/// Bytes at the start of a file by which every kind can be told apart.
 const START_BYTES: u64 = 64;
 
 /// Reads a whole file that has at most `limit` bytes. What never ends, such as a device or a pipe,

@@ -20,7 +20,7 @@ pub const MAX_REPLY_BYTES: usize = 4096;
 
 const GREETING: &[u8; 25] = b"synclave configuration 1\n";
 
-/// Why what came is no configuration.
+/// Why what came is not a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
     /// It begins in another way.
@@ -29,7 +29,7 @@ pub enum ConfigurationError {
     /// Far longer than any agreement.
     #[error("{file} would have {bytes} bytes, and at most {MAX_FILE_BYTES} are allowed")]
     TooLong {
-        /// Which of the two.
+        /// `service.yaml` or `runtime.yaml`.
         file: &'static str,
         /// As announced.
         bytes: u32,
@@ -37,7 +37,7 @@ pub enum ConfigurationError {
     /// It ended early, or did not come in time.
     #[error("it did not arrive whole: {0}")]
     Incomplete(#[from] io::Error),
-    /// The files are no agreement.
+    /// The files are not an agreement.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
 }

@@ -44,7 +44,7 @@ pub struct Receipt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptParty {
-    /// The party.
+    /// Name of the party.
     pub name: String,
     /// The key it authenticated with.
     pub key: KeyFingerprint,
@@ -57,7 +57,7 @@ pub struct ReceiptParty {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptSamples {
-    /// Who asked.
+    /// Name of the user who asked.
     pub user: String,
     /// How often.
     pub requests: u64,
@@ -166,7 +166,7 @@ impl SignedReceipt {
 }
 
 impl CheckedReceipt {
-    /// What it says.
+    /// Returns the receipt that was checked.
     pub fn receipt(&self) -> &Receipt {
         &self.0
     }

@@ -41,7 +41,7 @@ pub struct Commitment {
 /// The reply to `/columns`: one party's columns, as a table to show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnsReply {
-    /// The party.
+    /// Name of the party.
     pub user: String,
     /// Names of its columns in the joined table, such as `Alice_buying`.
     pub columns: Vec<String>,
@@ -169,7 +169,7 @@ pub struct Status {
 /// What everybody may know about a party's part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartyStatus {
-    /// The party.
+    /// Name of the party.
     pub name: String,
     /// Whether it has uploaded a table.
     pub uploaded: bool,
@@ -192,7 +192,7 @@ pub struct TrainingProgress {
 /// What only the owner is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Yourself {
-    /// The party.
+    /// Name of the party.
     pub name: String,
     /// The commitment to the table that the room holds or has trained on, if there is one.
     pub commitment: Option<Commitment>,

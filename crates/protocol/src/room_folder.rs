@@ -12,12 +12,12 @@ pub enum RoomFolderError {
     /// A file that cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
     },
-    /// The files are no agreement.
+    /// The files are not an agreement.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
 }

@@ -66,7 +66,7 @@ pub enum AgreementError {
     /// A value that cannot be.
     #[error("runtime.yaml: line {line}: {message}")]
     Value {
-        /// Where.
+        /// Line of the file, from 1.
         line: u64,
         /// What is wrong, and what to do.
         message: String,
@@ -74,9 +74,9 @@ pub enum AgreementError {
     /// Declared columns that do not make sense.
     #[error("runtime.yaml: columns of {party}: {cause}")]
     Columns {
-        /// Whose.
+        /// Name of the party whose columns they are.
         party: String,
-        /// What is wrong.
+        /// What is wrong with it.
         #[source]
         cause: SchemaError,
     },

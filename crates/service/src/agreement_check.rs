@@ -92,6 +92,8 @@ fn checked_method(method: &Spanned<String>) -> Result<Method, AgreementError> {
 /// Whether the danger is spelled out only where there is one.
 fn check_danger(file: &RuntimeFile, epsilon: Epsilon) -> Result<(), AgreementError> {
     match &file.dangerous {
+        // `dangerous: true` that is not needed would stay when somebody later raises epsilon, and
+        // allow unseen what it is there to point out.
         Some(dangerous) if dangerous.value && !needs_danger(epsilon) => {
             let message =
                 format_args!("`dangerous: true` is for an epsilon above {MAX_EPSILON}; remove it");
@@ -398,6 +400,7 @@ fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String>
              party's, as in `{party}_age`"
         ));
     };
+    // Nothing is known of the columns of a party that declares none before it uploads.
     let Some(schema) = &party.schema else {
         return Ok(());
     };

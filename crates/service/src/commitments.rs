@@ -19,6 +19,7 @@ pub(crate) fn parse(text: &str, names: &[&str], asking: usize) -> Result<Seen, P
         let place = names.iter().position(|known| *known == name);
         let place = place.ok_or_else(|| malformed(names))?;
         let digest = digest.parse().map_err(|_| malformed(names))?;
+        // Twice with two digests could be read either way.
         if seen.iter().any(|(before, _)| *before == place) {
             return Err(malformed(names));
         }
@@ -26,6 +27,7 @@ pub(crate) fn parse(text: &str, names: &[&str], asking: usize) -> Result<Seen, P
     }
     seen.sort_unstable();
     let named = |place: &usize| seen.iter().any(|(named, _)| named == place);
+    // Every other party, or none: naming some would look as if all had been checked.
     match (0..names.len()).find(|place| *place != asking && !named(place)) {
         None => Ok(seen),
         Some(missing) => {

@@ -43,7 +43,7 @@ pub(crate) struct Idle {
 pub(crate) struct Look {
     /// When the platform was asked, by the steady clock.
     pub(crate) asked: Instant,
-    /// What it answered.
+    /// The time that it gave, in seconds since 1970; `None` if it gave none.
     pub(crate) platform: Option<u64>,
     /// When it had answered, by the steady clock.
     pub(crate) now: Instant,
@@ -53,6 +53,8 @@ impl Idle {
     pub(crate) fn new(allowed: Duration, look_every: Duration, now: Instant) -> Self {
         Idle {
             allowed,
+            // Some more than what is allowed by the platform's time, as that decides where it is
+            // given: steady clocks may run a little fast, and two looks may lie between.
             allowed_steady: allowed + allowed / 100 + 2 * look_every,
             last_activity: now,
             since: None,
@@ -63,11 +65,13 @@ impl Idle {
     /// A party has changed something.
     pub(crate) fn interrupt(&mut self, now: Instant) {
         self.last_activity = now;
+        // The next answer that was asked for after this moment starts the count anew.
         self.since = None;
     }
 
     /// Whether nothing has happened for as long as is allowed.
     pub(crate) fn is_over(&mut self, look: Look) -> bool {
+        // Never backwards: a host that rolls time back cannot keep a room waiting.
         if let Some(time) = look.platform {
             self.latest = self.latest.max(time);
             // A time that was asked for before the last activity says nothing about when that was.
@@ -75,6 +79,8 @@ impl Idle {
                 self.since.get_or_insert(self.latest);
             }
         }
+        // No platform time since the last activity counts as none passed; the steady clock still
+        // ends the room.
         let idle = self.since.map_or(0, |since| self.latest - since);
         idle >= self.allowed.as_secs()
             || look.now.saturating_duration_since(self.last_activity) >= self.allowed_steady
@@ -94,6 +100,7 @@ pub(crate) fn watch(
 ) -> io::Result<()> {
     let mut clock = PlatformClock::start(platform)?;
     // The thread does not hold the room while it sleeps, so that it can be dropped.
+    // Weak, or the room would live until its thread ends, which waits for the room.
     let room = Arc::downgrade(room);
     let watching = thread::Builder::new().name("expiry".to_owned());
     let looking = move || {
@@ -103,6 +110,7 @@ pub(crate) fn watch(
             let Some(room) = room.upgrade() else {
                 return;
             };
+            // Once for each time it is lost, not at every look.
             if had_time && look.platform.is_none() {
                 room.tell(Event::NoPlatformTime);
             }
@@ -111,6 +119,7 @@ pub(crate) fn watch(
                 return;
             }
             drop(room);
+            // The room is gone, or nobody can ever tell: either way there is nothing to wait for.
             if gone.recv_timeout(look_every) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
@@ -135,6 +144,7 @@ impl PlatformClock {
         let answering = move || {
             for () in asked {
                 // A platform that panics gives no time, and may give one when it is asked again.
+                // A panic of the platform's driver must not end the thread that asks it.
                 let time = catch_unwind(AssertUnwindSafe(|| platform()));
                 if answer.send(time.ok().and_then(Result::ok)).is_err() {
                     return;
@@ -154,6 +164,7 @@ impl PlatformClock {
     /// Waits for the platform's answer, though no longer than this. One that comes later is for a
     /// later look, which asks nothing itself, so that a platform that hangs is asked once only.
     fn look(&mut self, patience: Duration) -> Look {
+        // Sent to a thread that may hang: the answer is awaited below, with patience.
         let asked = self.asked.take().unwrap_or_else(|| {
             let now = Instant::now();
             let _without_that_thread_there_is_no_answer_either = self.questions.send(());
@@ -195,7 +206,7 @@ mod tests {
             self.start + Duration::from_secs(seconds)
         }
 
-        /// A look when the steady clock shows so many seconds, with the platform's time.
+        /// A look when the steady clock shows this many seconds, with the platform's time.
         fn look(&mut self, steady: u64, platform: Option<u64>) -> bool {
             let now = self.steady(steady);
             self.idle.is_over(Look {

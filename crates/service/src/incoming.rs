@@ -37,6 +37,8 @@ impl Incoming {
     pub(crate) fn channel(salt: &Salt) -> (mpsc::Sender<Piece>, Self) {
         let (sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
         let mut hash = digest::Context::new(&digest::SHA384);
+        // Without a secret salt anybody could test a guess of the whole file against the
+        // commitment.
         hash.update(salt.as_bytes());
         (
             sender,
@@ -61,6 +63,8 @@ impl Incoming {
                     self.piece = piece;
                 }
                 Some(Piece::End) => self.complete = true,
+                // The sender is gone without an end. Half a file is often a well-formed table, and
+                // must not pass for one.
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
@@ -94,6 +98,8 @@ impl Incoming {
                     return Err(too_much_memory(memory));
                 }
                 let capacity = length.next_power_of_two().min(left);
+                // Not `Vec`'s own growth: a reallocation would leave the rows behind in memory that
+                // nobody overwrites.
                 let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
                 larger.extend_from_slice(&file);
                 file = larger;
@@ -105,6 +111,7 @@ impl Incoming {
 
     /// The commitment, once the file was complete.
     pub(crate) fn finish(mut self) -> Result<Digest, Problem> {
+        // A reader may stop at the last byte, before it has met the end.
         self.fill().map_err(|_| incomplete())?;
         if !self.complete {
             return Err(internal());

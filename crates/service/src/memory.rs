@@ -45,11 +45,18 @@ impl MemoryShares {
     /// If there is too little memory.
     pub fn new(agreement: &CheckedAgreement, memory: u64) -> Result<Self, TooLittleMemory> {
         let parties = agreement.parties().len() as u64;
+        // An eighth of all besides a fixed part: buffers of connections and of the fit grow with
+        // the machine.
         let reserve = RESERVE + memory / RESERVED_PART;
         let reserve = reserve.saturating_add(agreement.plan().memory());
+        // Even by number of parties, not by need: what one party needs must not show in what
+        // another gets.
         let even = memory.saturating_sub(reserve) / parties;
         let agreed = agreement.limits().max_party_memory_bytes;
+        // At least the least share, so that too little memory is refused at the start and not at
+        // the first upload.
         let party = agreed.unwrap_or(even.max(LEAST_PARTY_BYTES));
+        // Saturating: the agreement may name any number of bytes.
         let needed = reserve.saturating_add(party.saturating_mul(parties));
         if needed > memory {
             return Err(TooLittleMemory {

@@ -23,7 +23,7 @@ struct Counts {
     allowed: AtomicU64,
 }
 
-/// The same body, of which at first so many bytes may come.
+/// The same body, of which at first `allowed` bytes may come.
 pub(crate) fn metered(body: Body, allowed: u64) -> (Body, Meter) {
     let meter = Meter(Arc::new(Counts {
         come: AtomicU64::new(0),
@@ -38,8 +38,9 @@ pub(crate) fn metered(body: Body, allowed: u64) -> (Body, Meter) {
 }
 
 impl Meter {
-    /// So many bytes more may come from now on.
+    /// Lets this many more bytes come from now on.
     pub(crate) fn allow(&self, bytes: u64) {
+        // Counted from what has come: what was allowed and not used does not add up.
         let come = self.0.come.load(Ordering::Relaxed);
         self.0
             .allowed
@@ -58,11 +59,15 @@ impl Stream for Metered {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // Once pending and woken at once: the parser gets to work on a piece before the next is
+        // there.
         if std::mem::take(&mut self.rest) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let counts = Arc::clone(&self.meter.0);
+        // Only once more has come than is allowed: a body of exactly the limit is fine, and its end
+        // must be read.
         if counts.come.load(Ordering::Relaxed) > counts.allowed.load(Ordering::Relaxed) {
             let error = io::Error::new(
                 io::ErrorKind::FileTooLarge,
@@ -71,6 +76,7 @@ impl Stream for Metered {
             return Poll::Ready(Some(Err(axum::Error::new(error))));
         }
         let piece = Pin::new(&mut self.pieces).poll_next(context);
+        // Counted after it came, so that one piece may exceed; pieces are some tens of KiB.
         if let Poll::Ready(Some(Ok(bytes))) = &piece {
             counts.come.fetch_add(
                 u64::try_from(bytes.len()).unwrap_or(u64::MAX),
@@ -91,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    /// A body of so many pieces of ten bytes, and how many of them were taken.
+    /// A body of this many pieces of ten bytes, and how many of them were taken.
     fn body(pieces: usize) -> (Body, Arc<AtomicUsize>) {
         let taken = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&taken);

@@ -16,6 +16,7 @@ use crate::training::Fitted;
 /// for.
 pub(crate) async fn signed_receipt(room: &Arc<Room>) -> Result<SignedReceipt, Problem> {
     let fitted = room.fitted()?;
+    // Held while the platform is asked, so that requests at the same time ask it once.
     let mut last = room.receipt.lock().await;
     let text = receipt(room, &fitted)?.to_text();
     if let Some(signed) = last.as_ref().filter(|signed| signed.receipt == text) {

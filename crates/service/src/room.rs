@@ -82,6 +82,7 @@ pub struct Room {
     state: Mutex<State>,
     status: watch::Sender<Status>,
     samples: Mutex<Vec<ReceiptSamples>>,
+    // Nothing is ever sent: that the other end is gone is the message.
     /// Dropped with the room, which ends the thread that looks at the time.
     _alive: mpsc::Sender<()>,
     pub(crate) attest: Attest,
@@ -114,10 +115,13 @@ impl Room {
         announce_every: Duration,
         look_every: Duration,
     ) -> Result<Arc<Self>, CannotOpen> {
+        // Overwritten when the room is open: only the hasher's state is left, which lives as long
+        // as the room.
         let mut key = zeroize::Zeroizing::new([0; 16]);
         getrandom::fill(key.as_mut())?;
         let names = setup.agreement.parties().iter().map(|party| party.name());
         let allowed = setup.agreement.expires_after();
+        // By the steady clock; the platform's time comes with the first look.
         let idle = Idle::new(allowed, look_every, Instant::now());
         let state = State::new(names, setup.rng, idle);
         let (alive, gone) = mpsc::channel();
@@ -136,6 +140,7 @@ impl Room {
             turnstile: Turnstile::default(),
             receipt: tokio::sync::Mutex::default(),
         });
+        // Last, when the room is whole: the thread may look at it at once.
         expiry::watch(&room, setup.platform_time, look_every, gone)?;
         Ok(room)
     }
@@ -164,6 +169,8 @@ impl Room {
 
     /// What `/status` says to this user.
     pub fn status_for(&self, user: &str) -> Status {
+        // From the room's own lock, as the announced status has no commitment's salt: that is told
+        // to its owner alone.
         let commitment = |seat: &Seat| seat.commitment().cloned();
         let yourself = self
             .lock()
@@ -230,6 +237,7 @@ impl Room {
         let done = state.is_done_waiting();
         drop(state);
         if expired {
+            // After the tables are overwritten: whoever reads "expired" may rely on that.
             self.tell(Event::Expired);
             self.announce(&self.lock(), None);
         }
@@ -276,15 +284,18 @@ impl Room {
             return Err(Problem::new(Code::UnknownParty, detail));
         };
         let party = &self.agreement.parties()[self.party(name)?];
+        // Declared columns are public before training; discovered ones only by the fit, which paid
+        // for them.
         match party.schema().filter(|_| !party.needs_discovery()) {
             Some(schema) => Ok(columns_reply(name, &schema.prefixed(name))),
             None => Ok(columns_reply(name, self.fitted()?.model.schema())),
         }
     }
 
-    /// Notes for the receipt that this user asked for so many rows.
+    /// Notes for the receipt that this user asked for this many rows.
     pub(crate) fn note_samples(&self, user: &str, rows: u64) {
         self.tell(Event::SamplesRequested);
+        // Only who asked and for how many rows: which rows were drawn follows from the model.
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         let place = samples
             .iter()
@@ -346,6 +357,7 @@ impl Room {
             Err(Unfitted) => Event::TrainingFailed,
         });
         let mut state = self.lock();
+        // Under the lock, so that no reader sees "trained" without a model.
         state.end_training(outcome);
         self.announce(&state, None);
     }
@@ -367,6 +379,8 @@ impl Room {
     /// Under the lock, so that what is announced comes in order.
     fn announce(&self, state: &State, progress: Option<TrainingProgress>) {
         let status = state.status(progress);
+        // Watchers are woken by news only: a tick that tells nothing new would tell that time has
+        // passed.
         self.status.send_if_modified(|announced| {
             let news = *announced != status;
             *announced = status;
@@ -400,6 +414,7 @@ impl Lease {
 
     /// How many rows one id may have in the tables of all other parties together.
     pub(crate) fn rows_of_others(&self) -> u32 {
+        // Saturating: the bounds' product was checked for the agreement, of all parties together.
         let parties = self.room.agreement.parties().iter().enumerate();
         parties
             .filter(|(place, _)| *place != self.party)
@@ -430,6 +445,7 @@ impl Lease {
 }
 
 impl Drop for Lease {
+    // Whatever ended the upload, a panic included, the seat is free again.
     fn drop(&mut self) {
         self.room.lock().end_upload(self.party);
     }

@@ -47,8 +47,13 @@ pub fn router(room: Arc<Room>) -> Router {
         });
     paths
         .fallback(nothing)
+        // Axum's limit is for bodies that are held whole. An upload is read as it comes, within the
+        // agreement's limits, and nothing else reads a body.
         .layer(DefaultBodyLimit::disable())
+        // Around the fallback too: a stranger is told that its key is not registered, never which
+        // paths there are.
         .layer(from_fn_with_state(Arc::clone(&room), authorize))
+        // Last, hence outermost, so that a panic in the authorization is caught as well.
         .layer(from_fn_with_state(Arc::clone(&room), oversee))
         .with_state(room)
 }
@@ -270,6 +275,8 @@ async fn oversee(State(room): Held, request: Request, next: Next) -> Response {
         Err(_) => Refusal::from(internal()).into_response(),
     };
     if let Some(code) = response.extensions().get::<Code>() {
+        // The log is the host's to read, and what is wrong with a table is between the room and its
+        // owner.
         let code = (path != Some(Endpoint::UploadData)).then_some(*code);
         room.tell(Event::Refused { path, code });
     }

@@ -15,6 +15,7 @@ pub(crate) struct Seat {
     table: Table,
 }
 
+// An enum and not flags: a confirmation without a table cannot be written down.
 #[derive(Debug)]
 enum Table {
     None,
@@ -48,11 +49,13 @@ impl Seat {
     /// An upload begins; [`Seat::end_upload`] must follow.
     pub(crate) fn begin_upload(&mut self) -> Result<(), Problem> {
         let detail = match self.table {
+            // A second upload beside the first would need a third share of memory.
             Table::None | Table::Uploaded(_) if self.receiving => return Err(in_progress()),
             Table::None | Table::Uploaded(_) => {
                 self.receiving = true;
                 return Ok(());
             }
+            // Not replaced silently: the party, and perhaps others, stand by this very table.
             Table::Confirmed(..) => {
                 "You have confirmed your table; to replace it, withdraw that first (POST \
                  /withdraw_confirmation)."
@@ -69,6 +72,7 @@ impl Seat {
 
     /// The upload brought this table. Gives back the one that it replaces.
     pub(crate) fn take_in(&mut self, table: Held) -> Option<Held> {
+        // `replace` leaves no moment in which the seat is empty of both.
         match std::mem::replace(&mut self.table, Table::Uploaded(table)) {
             Table::Uploaded(replaced) => Some(replaced),
             Table::None | Table::Confirmed(..) | Table::Taken(_) => None,
@@ -90,11 +94,15 @@ impl Seat {
     /// Confirms the table, if there is one. A confirmation that is there already stays, and comes
     /// to rest on what was seen if something was. Says whether that changed anything.
     pub(crate) fn confirm(&mut self, seen: Seen) -> bool {
+        // Taken out and put back, since the table must move from one variant to the next without a
+        // copy.
         match std::mem::replace(&mut self.table, Table::None) {
             Table::Uploaded(held) => {
                 self.table = Table::Confirmed(held, seen);
                 true
             }
+            // An empty list adds nothing to what was seen before: repeated confirmations without
+            // one change nothing.
             Table::Confirmed(held, before) if !seen.is_empty() && seen != before => {
                 self.table = Table::Confirmed(held, seen);
                 true
@@ -124,6 +132,7 @@ impl Seat {
     /// did.
     pub(crate) fn lapse(&mut self, party: usize) -> bool {
         match &self.table {
+            // A confirmation without commitments rests on nobody's table, and so stands.
             Table::Confirmed(_, seen) if seen.iter().any(|(other, _)| *other == party) => {
                 self.withdraw()
             }
@@ -134,6 +143,7 @@ impl Seat {
     /// Takes a confirmed table away.
     pub(crate) fn take(&mut self) -> Option<Upload> {
         match std::mem::replace(&mut self.table, Table::None) {
+            // The commitment stays: the receipt names it when the table is long gone.
             Table::Confirmed(Held { upload, commitment }, _) => {
                 self.table = Table::Taken(commitment);
                 Some(upload)

@@ -21,6 +21,7 @@ pub(crate) struct State {
     idle: Idle,
 }
 
+// One way forward only: no stage leads back to `Gathering`, and so no second training is possible.
 enum Stage {
     /// The generator waits here for the one training that there can be.
     Gathering(NoiseRng),
@@ -79,12 +80,15 @@ impl State {
     /// The upload is to be ended when the unneeded table is overwritten and not before: until then
     /// the party takes the memory of both.
     pub(crate) fn receive(&mut self, party: usize, table: Held, now: Instant) -> Received {
+        // An upload may be under way when the room expires: what it brings is not taken in.
         if let Err(expired) = self.check_not_expired() {
             return Received {
                 lapsed: Err(expired),
                 unneeded: Some(table),
             };
         }
+        // Only a table that was taken in counts as activity: refused ones would let one party keep
+        // a room open for ever.
         self.idle.interrupt(now);
         let unneeded = self.seats[party].take_in(table);
         let lapsed = (0..self.seats.len())
@@ -105,11 +109,13 @@ impl State {
         now: Instant,
     ) -> Result<bool, Problem> {
         self.check_not_expired()?;
+        // Its own table first: "upload something" is the more useful answer.
         self.seats[party].check_can_confirm()?;
         self.check_seen(party, &seen)?;
         // Its own table cannot change under its confirmation, which is the same without naming it.
         seen.retain(|(other, _)| *other != party);
         let news = self.seats[party].confirm(seen);
+        // A repeated confirmation is not activity, for the same reason.
         if news {
             self.idle.interrupt(now);
         }
@@ -118,6 +124,7 @@ impl State {
 
     /// The party takes its confirmation back. Says whether that changed anything.
     pub(crate) fn withdraw(&mut self, party: usize, now: Instant) -> Result<bool, Problem> {
+        // In `Gathering` alone: once all have confirmed, training may have begun with these tables.
         match self.stage {
             Stage::Gathering(_) => {
                 let news = self.seats[party].withdraw();
@@ -138,9 +145,11 @@ impl State {
     /// The tables and the generator, when all have confirmed; never twice, as the generator is gone
     /// then.
     pub(crate) fn begin_training(&mut self) -> Option<Start> {
+        // Checked before anything is taken: the generator must not leave the room for nothing.
         if !self.seats.iter().all(Seat::is_confirmed) {
             return None;
         }
+        // The generator goes with the first start, so that a second has none to draw noise from.
         match std::mem::replace(&mut self.stage, Stage::Training) {
             Stage::Gathering(rng) => {
                 let table = |seat: &mut Seat| Some((seat.name().to_owned(), seat.take()?));
@@ -168,9 +177,12 @@ impl State {
     /// That takes a while, once in a room's life, in which nobody else gets at the state. So
     /// whoever is told that the room has expired can rely on it that the tables are overwritten.
     pub(crate) fn expire_if_idle(&mut self, look: Look) -> bool {
+        // Only while gathering: a room that trains or has trained holds no table.
         let expires = matches!(self.stage, Stage::Gathering(_)) && self.idle.is_over(look);
         if expires {
             self.stage = Stage::Expired;
+            // Overwritten here and not by whoever notices: the lock is held, so that nobody sees an
+            // expired room with tables.
             self.seats.iter_mut().for_each(Seat::clear);
         }
         expires
@@ -219,6 +231,7 @@ impl State {
         }
     }
 
+    // Told apart from other refusals, since only a new room helps.
     fn check_not_expired(&self) -> Result<(), Problem> {
         match self.stage {
             Stage::Expired => Err(expired()),
@@ -229,6 +242,7 @@ impl State {
     /// Whether each table is still the one that was seen.
     fn check_seen(&self, party: usize, seen: &Seen) -> Result<(), Problem> {
         let differs = |(other, digest): &&(usize, protocol::Digest)| {
+            // By digest: the salted commitment is all that other parties know of a table.
             self.seats[*other].commitment().map(|it| it.digest) != Some(*digest)
         };
         let Some((other, _)) = seen.iter().find(differs) else {

@@ -49,7 +49,7 @@ pub struct Summary {
     pub workload: Option<Vec<NamedMarginal>>,
     /// The column that the synthetic data should suit to predict.
     pub target: Option<String>,
-    /// After so many seconds without activity the room overwrites its uploads.
+    /// After this many seconds without activity the room overwrites its uploads.
     pub expires_after_seconds: u64,
     /// What requests may ask for.
     pub limits: DetailsLimits,
@@ -75,7 +75,7 @@ pub struct Guarantee {
 /// What is known of a party's table beforehand.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TableSummary {
-    /// The party.
+    /// Name of the party.
     pub name: String,
     /// Rows of one id that take part, of more a random choice; none where a table that repeats an
     /// id is refused.
@@ -87,9 +87,9 @@ pub struct TableSummary {
 /// A user, the key it proves itself by, and what it may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UserSummary {
-    /// The name.
+    /// The name that was given.
     pub name: String,
-    /// The role.
+    /// Name of the role.
     pub role: String,
     /// Whether it brings data.
     pub provides_data: bool,

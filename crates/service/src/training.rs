@@ -34,11 +34,14 @@ type Latest = Arc<Mutex<Option<(&'static str, u64, u64)>>>;
 
 /// Starts training and returns. One thread fits; another announces, at fixed times, how far it is.
 pub(crate) fn train(room: &Arc<Room>, tables: Vec<(String, Upload)>, rng: NoiseRng) {
+    // Threads and no tasks: a fit takes the processor for seconds, and must not keep the room from
+    // answering.
     let latest = Latest::default();
     let (told, at_work) = (Arc::clone(&latest), Arc::clone(room));
     let fitting = thread::Builder::new()
         .name("training".to_owned())
         .spawn(move || fit_model(at_work.agreement(), tables, rng, &told));
+    // Moved, so that the tables are dropped, and overwritten, where the fit ends.
     let Ok(fitting) = fitting else {
         return room.training_ended(Err(Unfitted));
     };
@@ -54,10 +57,13 @@ pub(crate) fn train(room: &Arc<Room>, tables: Vec<(String, Upload)>, rng: NoiseR
 
 /// Looks at each tick how far the fit is, until it has ended.
 fn announce(room: &Room, fitting: thread::JoinHandle<Result<Fitted, Unfitted>>, latest: &Latest) {
+    // Zero would make the grid of ticks a busy loop.
     let every = room.announce_every().max(Duration::from_millis(1));
     let started = Instant::now();
     loop {
         let passed = started.elapsed();
+        // The next tick of the grid, and not a pause after each look: pauses would add up to the
+        // time that looking takes.
         let rest = passed.as_nanos() % every.as_nanos();
         thread::sleep(every - Duration::from_nanos(u64::try_from(rest).unwrap_or(0)));
         if fitting.is_finished() {
@@ -66,6 +72,7 @@ fn announce(room: &Room, fitting: thread::JoinHandle<Result<Fitted, Unfitted>>, 
             return room.training_ended(outcome);
         }
         let now = *latest.lock().unwrap_or_else(PoisonError::into_inner);
+        // The latest step at the time of the tick; what came between is not told.
         room.training_is_at(now.map(|(stage, done, total)| TrainingProgress {
             stage: stage.to_owned(),
             tenths: tenths(done, total),
@@ -80,6 +87,7 @@ fn fit_model(
     mut rng: NoiseRng,
     latest: &Latest,
 ) -> Result<Fitted, Unfitted> {
+    // A panic of another thread must not silence the announcements.
     let tell = |stage, done, total| {
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((stage, done, total));
     };
@@ -87,6 +95,7 @@ fn fit_model(
     let joined = Joined::join(tables)
         .constrained(agreement.constraints())
         .map_err(|_| Unfitted)?;
+    // Only whether columns are declared decides, which the agreement says.
     if joined.needs_discovery() {
         tell("discovering columns", 0, 1);
     }
@@ -98,6 +107,8 @@ fn fit_model(
         .plan()
         .fit(joined, &mut rng, &mut progress)
         .map_err(|_| Unfitted)?;
+    // Saved once: what is downloaded, what the receipt names and what samples are drawn from is one
+    // model.
     let mut model_file = Vec::new();
     model.save(&mut model_file).map_err(|_| Unfitted)?;
     let report = serde_json::to_vec(&model.report()).map_err(|_| Unfitted)?;
@@ -111,6 +122,7 @@ fn fit_model(
 }
 
 fn tenths(done: u64, total: u64) -> u8 {
+    // Rounded down: a tenth is told when it is done.
     let tenths = u128::from(done.min(total)) * 10 / u128::from(total.max(1));
     u8::try_from(tenths).unwrap_or(10)
 }

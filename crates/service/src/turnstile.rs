@@ -16,6 +16,8 @@ pub(crate) enum Kind {
 
 impl Kind {
     fn limit(self) -> usize {
+        // A person with a notebook and a browser needs a few; each takes a thread and a buffer of
+        // the enclave.
         match self {
             Kind::Samples => 4,
             Kind::Events => 8,
@@ -39,6 +41,7 @@ impl Turnstile {
         let key = (user.to_owned(), kind);
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(key.clone()).or_default();
+        // Refused and not queued: a queue would itself be a place to fill.
         if *count == kind.limit() {
             let detail = format!(
                 "You have {} such requests under way; wait for one of them to end.",

@@ -39,7 +39,10 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Reply<Json<UploadReply>> {
     let max_bytes = room.agreement().limits().max_upload_bytes;
+    // Before anything is read: a body that says it is too long is not worth a byte.
     check_length(request.headers(), max_bytes)?;
+    // The lease before the body, so that a second upload is refused at once; its body is still
+    // listened to below.
     let lease = check_encoding(request.headers()).and_then(|()| room.begin_upload(user));
     let (parts, body) = request.into_parts();
     let (body, meter) = metered(body, FRAME);
@@ -48,6 +51,7 @@ pub(crate) async fn receive(
         .map_err(|_| not_multipart())?;
     let taken = match lease {
         Ok(lease) => tokio::select! {
+            // Biased: where both are ready, expiry wins, as the tables are gone.
             biased;
             // The reader then sees a file without its end, and drops what it has.
             () = room.expired() => Err(expired()),
@@ -78,12 +82,15 @@ async fn take_in(
         .await
         .map_err(broken_off)?
         .ok_or_else(no_file)?;
+    // By name, and the first field: a form's order is the sender's, and a file is not looked for.
     if field.name() != Some("file") {
         return Err(no_file());
     }
     let format = format_of(&field)?;
     // From here on the reader says when it is too much.
     meter.allow(u64::MAX);
+    // Salted: without it anyone could try guesses of the file against the commitment in the
+    // receipt.
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(|_| internal())?;
     let salt = Salt::from_bytes(salt);
@@ -91,6 +98,7 @@ async fn take_in(
     let waiting = Arc::new(());
     let reading = {
         let (room, waiting) = (Arc::clone(room), Arc::downgrade(&waiting));
+        // Reading blocks, and coding takes the processor.
         tokio::task::spawn_blocking(move || {
             let wanted = move || waiting.strong_count() > 0;
             read_table(&room, lease, format, salt, incoming, &wanted)
@@ -106,6 +114,7 @@ async fn take_in(
     };
     // Without an end the reader gives up, and the party's seat is free again before the reply is
     // sent.
+    // Closed pieces without `End` tell the reader that the file was cut off.
     drop(pieces);
     let read = reading.await.map_err(|_| internal())?;
     // Where the client has gone this future is dropped above, and the reader sees that nobody waits
@@ -117,6 +126,7 @@ async fn take_in(
 
 /// A body that says it is too long is not listened to at all.
 fn check_length(headers: &HeaderMap, max_bytes: u64) -> Result<(), Problem> {
+    // What cannot be read as a number is ignored: the meter counts in any case.
     let length = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -127,6 +137,8 @@ fn check_length(headers: &HeaderMap, max_bytes: u64) -> Result<(), Problem> {
 }
 
 fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    // A compressed body could stand for any number of bytes (a zip bomb), and would be hashed in
+    // another form than the file.
     if headers.contains_key(header::CONTENT_ENCODING) {
         let detail =
             "Encoded bodies are not read; send the file as it is, without Content-Encoding.";
@@ -142,6 +154,7 @@ fn format_of(field: &Field<'_>) -> Result<Format, Problem> {
             .get(name)
             .map(|value| value.as_bytes().to_ascii_lowercase());
         value.is_some_and(|value| {
+            // Encodings that change nothing.
             ![&b"binary"[..], b"8bit", b"7bit", b"identity"].contains(&value.as_slice())
         })
     };
@@ -159,6 +172,7 @@ fn format_of(field: &Field<'_>) -> Result<Format, Problem> {
     let named_parquet = field
         .file_name()
         .is_some_and(|name| name.to_ascii_lowercase().ends_with(".parquet"));
+    // By the file's name where the browser knows no type for it.
     match kind.as_deref() {
         None | Some("application/octet-stream") if named_parquet => Ok(Format::Parquet),
         Some(
@@ -199,6 +213,7 @@ async fn forward(mut field: Field<'_>, pieces: &mpsc::Sender<Piece>) -> Result<R
 
 /// Tells the reader that the body was complete, if it was.
 async fn end(form: &mut Multipart, pieces: &mpsc::Sender<Piece>) -> Result<(), Problem> {
+    // A second field could be a second file, and which of them was meant nobody would know.
     match form.next_field().await.map_err(broken_off)? {
         Some(_) => Err(no_file()),
         None => {
@@ -221,6 +236,7 @@ fn read_table(
     let upload = code(room, &lease, format, &mut incoming, wanted)?;
     let commitment = Commitment {
         salt,
+        // Over the file's bytes, as sent: the owner can check it with any tool.
         digest: incoming.finish()?,
     };
     let reply = UploadReply {
@@ -229,6 +245,7 @@ fn read_table(
         warnings: [upload.warnings(), &formulas(&lease)].concat(),
         commitment: commitment.clone(),
     };
+    // Refused after all where the room has expired meanwhile; the table is then overwritten.
     lease.accept(Held { upload, commitment })?;
     Ok(reply)
 }
@@ -259,6 +276,7 @@ fn code(
     let memory = room.memory().table_bytes();
     let max_bytes = match format {
         Format::Csv => limits.max_upload_bytes,
+        // Held whole in memory, which its share of memory has to hold besides the table.
         Format::Parquet => limits.max_upload_bytes.min(MAX_PARQUET_BYTES),
     };
     let limits = tabular::Limits {
@@ -276,6 +294,7 @@ fn code(
             let file = incoming.whole(max_bytes, memory)?;
             // The file is there until the table is whole.
             let limits = tabular::Limits {
+                // What is left for codes beside the file itself.
                 max_memory_bytes: memory.saturating_sub(file.capacity() as u64),
                 ..limits
             };
@@ -284,6 +303,8 @@ fn code(
         }
     };
     let upload = upload.map_err(|error| refused(&error))?;
+    // Before the table is accepted: the room must not train on columns that the agreement does not
+    // find.
     check_names(room, lease, &upload)?;
     check_join(room, lease, &upload)?;
     Ok(upload)
@@ -308,6 +329,7 @@ fn check_names(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Proble
 /// Whether there will be room for the table and its columns of the joined one, whatever the other
 /// parties upload.
 fn check_join(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Problem> {
+    // By the party's own table and the agreement alone: what others have uploaded must not decide.
     let (rows, share) = (lease.rows_of_others(), room.memory().party_bytes());
     if upload.joined_bytes(rows) <= share {
         return Ok(());
@@ -325,6 +347,7 @@ fn check_join(room: &Room, lease: &Lease, upload: &Upload) -> Result<(), Problem
 /// To the owner: tabular's sentences name lines, columns and a few ids of its own table.
 fn refused(error: &TableError) -> Problem {
     let code = match error {
+        // A client that has gone and one that broke off are one thing: nobody reads the reply.
         TableError::Read(_) | TableError::Unwanted => return incomplete(),
         TableError::NoKey { .. } => Code::NoKeyColumn,
         TableError::RepeatedIds { .. } => Code::RepeatedIds,

@@ -8,7 +8,7 @@ use serde_saphyr::granit_parser::{self, ErrorKind, Event, Parser, ScalarStyle, S
 use crate::number;
 use crate::reader::YamlError;
 
-/// Checks the text by the events of the parser that the deserializer stands on, so that both see
+/// Checks the text by the events of the parser that the deserializer builds on, so that both see
 /// the same document. Returns at which bytes the values in quotes begin, which are texts whoever
 /// reads them.
 ///

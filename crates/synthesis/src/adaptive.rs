@@ -38,6 +38,7 @@ pub(crate) struct Price {
 impl Price {
     /// Nine tenths of `whole / rounds` for measuring, one for selecting.
     pub(crate) fn of_one(whole: Rho, rounds: u32) -> Price {
+        // AIM's alpha of .9; MWEM+PGM splits a round the same way here.
         Price {
             select: whole.share(1, 10 * rounds),
             measure: whole.share(9, 10 * rounds),
@@ -45,6 +46,7 @@ impl Price {
     }
 
     pub(crate) fn sum(self) -> Rho {
+        // Saturates towards refusal: no ledger has so much left.
         self.select.checked_add(self.measure).unwrap_or(Rho::MAX)
     }
 }
@@ -94,6 +96,8 @@ impl Adaptive {
         }
         let constraints = Constraints::of(run.schema());
         Ok(Adaptive {
+            // A total of 1: nothing was measured yet, and the first fit takes its total from what
+            // then is.
             field: constraints.imposed_on(&domain, None, 1.0)?,
             constraints: constraints.cliques(),
             structure: constraints.cliques(),
@@ -134,18 +138,23 @@ impl Adaptive {
             .filter(|&i| self.candidates[i].weight != 0.0)
             .map(|i| {
                 let clique = &self.candidates[i].clique;
+                // Part of what was measured: the tree holds it already, and measuring it again only
+                // sharpens it.
                 match known.iter().any(|known| clique.is_subset(known)) {
                     true => (0, i),
                     false => (tree.cells_with(clique), i),
                 }
             })
             .collect();
+        // By size, then by place: an order that threads do not change.
         sized.sort_unstable();
         let easy = sized.partition_point(|(cells, _)| ROOM * *cells as f64 <= limit);
         let mut open: Vec<usize> = sized[..easy].iter().map(|&(_, i)| i).collect();
         let larger = &sized[easy..];
         if !larger.is_empty() {
             let held: Vec<Clique> = known.iter().chain(&self.constraints).cloned().collect();
+            // From scratch: the sizer counts the cells of a tree found anew, which is often smaller
+            // than the easy one.
             let sizer = TreeSizer::new(&self.domain, &held);
             let clique = |i: usize| &self.candidates[i].clique;
             let (mut work, most) = (0, self.work_left / PART_OF_WORK);
@@ -163,6 +172,8 @@ impl Adaptive {
             };
             let fitting: Vec<usize> = larger[..tried].par_iter().filter_map(fits).collect();
             open.extend(fitting);
+            // What was not affordable is dropped for this round, and may come again when the tree
+            // has changed.
             self.work_left -= work.min(most);
         }
         open.sort_unstable();
@@ -178,12 +189,16 @@ impl Adaptive {
         noise_per_cell: f64,
         rho: Rho,
     ) -> Result<usize, FitError> {
+        // Scores may move by at most 1 for a row: divided by the heaviest weight, none moves by
+        // more. The exponential mechanism is charged for exactly that.
         let heaviest = open
             .iter()
             .map(|&i| self.candidates[i].weight)
             .fold(0.0, f64::max);
         let score = |candidate: &Candidate, model: &[f64]| {
             let distance = candidate.counts.l1_distance(model);
+            // The expected L1 noise of a measurement: what errs by less would not become better by
+            // it (as in AIM).
             let charged = distance.less(noise_per_cell * model.len() as f64);
             charged.times(candidate.weight / heaviest)
         };
@@ -198,6 +213,8 @@ impl Adaptive {
                 .iter()
                 .map(|&i| self.candidates[i].clique.clone())
                 .collect();
+            // In parallel, but each score is computed by one thread: sums of floating-point numbers
+            // depend on their order.
             let modelled = self.field.each_marginal(&cliques).into_par_iter();
             let scores = modelled.zip(batch).map(|(model, &i)| match model {
                 Ok(model) => Ok(Some((i, score(&self.candidates[i], &model)))),
@@ -210,6 +227,7 @@ impl Adaptive {
             scored.extend(scores.into_iter().flatten());
         }
         let (open, scores): (Vec<usize>, Vec<Score>) = scored.into_iter().unzip();
+        // Only positions among scores go in: what is selected is post-processing of what was drawn.
         let chosen = run
             .ledger
             .select("the next marginal", scores, rho, run.rng)?;
@@ -229,6 +247,8 @@ impl Adaptive {
         self.measured.push(Measured::new(clique.clone(), &noisy));
         let held: Vec<Clique> = self.maximal_measured();
         let held: Vec<Clique> = held.iter().chain(&self.constraints).cloned().collect();
+        // The tree is settled here and not in the next round, so that what was checked to fit is
+        // what is built.
         let easy = EasyTree::of(&self.field).smaller_with(clique, &held);
         self.structure = easy.unwrap_or_else(|| self.constraints.clone());
         Ok(())
@@ -255,6 +275,7 @@ impl Adaptive {
             .map(|m| m.values.len() as f64)
             .sum::<f64>();
         let options = EstimationOptions {
+            // From the last model: most of it is right already.
             warm_start: Some(&self.field),
             structure: &self.structure,
             max_iterations: self.max_iterations,
@@ -263,6 +284,7 @@ impl Adaptive {
             ..EstimationOptions::default()
         };
         let whole = self.whole;
+        // Progress is the share of the budget: how many rounds come is not known beforehand.
         let mut watch = |_: usize, _: f64| match tell(run, whole) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -290,6 +312,7 @@ impl Adaptive {
     /// What was measured, without what is part of another measurement.
     fn maximal_measured(&self) -> Vec<Clique> {
         let mut cliques: Vec<&Clique> = self.measured.iter().map(|m| &m.columns).collect();
+        // Larger ones first: then what is part of another is met after it.
         cliques.sort_by_key(|clique| std::cmp::Reverse(clique.len()));
         let mut maximal: Vec<Clique> = Vec::new();
         for clique in cliques {
@@ -327,7 +350,8 @@ impl<'a> EasyTree<'a> {
         }
     }
 
-    /// Cells of the tree with a clique; more than there can be of one that is no column or pair.
+    /// Cells of the tree with a clique; more than there can be of one that is neither a column nor
+    /// a pair.
     fn cells_with(&self, clique: &Clique) -> u128 {
         let joined = |ends| self.tree.cells_if_joined(self.domain, &self.cells, ends);
         ends(clique).map_or(u128::MAX, joined)

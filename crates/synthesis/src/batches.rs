@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Neighbouring items in groups of no more than so many cells, or of one item.
+/// Neighbouring items in groups of at most `most` cells together, or of one item.
 pub(crate) fn batches(cells: &[usize], most: usize) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = Vec::new();
     let mut together = 0_usize;

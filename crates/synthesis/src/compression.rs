@@ -19,11 +19,14 @@ impl Compression {
     pub(crate) fn of(noisy: &[f64], sigma: f64) -> Compression {
         const THRESHOLD: f64 = 3.0;
         let codes = || (0_u32..).zip(noisy);
+        // Three deviations, as in the NIST contest's entry: a code without a row passes about once
+        // in 740 times.
         let is_rare = |count: f64| count < THRESHOLD * sigma;
         let rare: Vec<(u32, f64)> = codes()
             .filter(|&(_, &count)| is_rare(count))
             .map(|(code, &count)| (code, count))
             .collect();
+        // A single rare code would only change its number.
         if rare.len() < 2 {
             return Compression::none(noisy.len());
         }
@@ -31,6 +34,8 @@ impl Compression {
             .filter(|&(_, &count)| !is_rare(count))
             .map(|(code, _)| code)
             .collect();
+        // From counts that are paid for already: how rare codes share their rows is
+        // post-processing.
         let shares = rare_shares(&rare.iter().map(|&(_, count)| count).collect::<Vec<f64>>());
         Compression {
             kept,
@@ -61,7 +66,7 @@ impl Compression {
         self.kept.len() + usize::from(!self.rare.is_empty())
     }
 
-    /// The model's code that stands for all rare ones.
+    /// The model's code that all rare ones share.
     pub(crate) fn rare_code(&self) -> Option<u32> {
         (!self.rare.is_empty())
             .then(|| u32::try_from(self.kept.len()).expect("a column has fewer than 2^32 codes"))
@@ -88,6 +93,7 @@ impl Compression {
     /// Sums a column's noisy counts into the model's codes; also how many were summed for each.
     pub(crate) fn merge(&self, noisy: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (mut sums, mut terms) = (vec![0.0; self.size()], vec![0.0; self.size()]);
+        // The number of terms scales the variance: noise of merged codes is that of a sum.
         for (&code, value) in self.map().iter().zip(noisy) {
             sums[code as usize] += value;
             terms[code as usize] += 1.0;
@@ -117,8 +123,11 @@ impl Compression {
         if self.rare.is_empty() {
             return (of_model, self.clone());
         }
+        // Within the rare code rows are drawn by these shares, so that likelihoods weigh them in
+        // turn.
         let wanted = |&(code, share): &(u32, f64)| share * likelihood(code);
         let sum: f64 = self.rare.iter().map(wanted).sum();
+        // Rounding may bring a sum of probabilities above 1, which is not a likelihood.
         of_model.push(sum.min(1.0));
         let given = |rare: &(u32, f64)| {
             (
@@ -126,6 +135,8 @@ impl Compression {
                 if sum > 0.0 {
                     wanted(rare) / sum
                 } else {
+                    // A condition that no rare code satisfies: the code has likelihood 0, so that
+                    // these are never drawn.
                     rare.1
                 },
             )
@@ -140,6 +151,7 @@ impl Compression {
     /// Whether the codes are those of a column of this size, each once and in order, and the shares
     /// probabilities.
     pub(crate) fn is_sound(&self, size: usize) -> bool {
+        // The file comes from anyone: codes given twice or left out would index beyond a table.
         let ascending = |codes: &[u32]| codes.windows(2).all(|pair| pair[0] < pair[1]);
         let rare: Vec<u32> = self.rare.iter().map(|&(code, _)| code).collect();
         let mut all = [self.kept.as_slice(), &rare].concat();
@@ -157,8 +169,11 @@ impl Compression {
 /// the Adult table at epsilon 0.1 to 3.)
 fn rare_shares(noisy: &[f64]) -> Vec<f64> {
     const TOWARDS_EQUAL: f64 = 1.0 / 3.0;
+    // At least one row to divide by: noise may have made the sum zero or less.
     let sum = noisy.iter().sum::<f64>().max(1.0);
     let equal = 1.0 / noisy.len() as f64;
+    // Onto non-negative numbers of the same sum, as for whole columns: setting negative ones to
+    // zero alone would add mass.
     let projected = project_to_simplex(noisy, sum);
     projected
         .iter()

@@ -88,7 +88,7 @@ impl Conditional {
         self.noisy_rows().min(Model::MAX_DEFAULT_ROWS)
     }
 
-    /// So many synthetic rows, every one of which satisfies the condition; otherwise as
+    /// Draws this many synthetic rows, every one of which satisfies the condition; otherwise as
     /// [`Model::sample`].
     ///
     /// # Panics

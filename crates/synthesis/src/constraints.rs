@@ -52,7 +52,7 @@ struct Set {
     is_open: bool,
 }
 
-/// A set which is no part of another, with what all constraints within it allow.
+/// A set that is not part of another, with what all constraints within it allow.
 struct Table {
     clique: Clique,
     /// For each combination of codes, row-major. (A byte each: the logarithms of a model's factor
@@ -174,6 +174,7 @@ impl Constraints {
             });
         }
         let cells = JunctionTree::new(&domain, &cliques).cells(&domain);
+        // The other half is for what will be measured.
         let limit = MAX_TREE_CELLS / 2;
         if cells > limit {
             return Err(ConstraintError::Model(Error::TooLarge { cells, limit }));
@@ -194,9 +195,10 @@ fn clique_of(constraint: &Constraint) -> Clique {
     Clique::new(constraint.columns().iter().copied())
 }
 
-/// Those that are no part of another, each once.
+/// Those that are not part of another, each once.
 fn maximal<'a>(cliques: impl IntoIterator<Item = &'a Clique>) -> Vec<Clique> {
     let mut cliques: Vec<&Clique> = cliques.into_iter().collect();
+    // Longest first: a set can be part only of one that is no shorter.
     cliques.sort_by_key(|clique| std::cmp::Reverse(clique.len()));
     let mut maximal: Vec<Clique> = Vec::new();
     for clique in cliques {

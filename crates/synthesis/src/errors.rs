@@ -58,19 +58,22 @@ impl MeasuredErrors {
     /// The true L1 distance between the counts is below this with a probability of 95 %, for each
     /// marginal by itself.
     pub(crate) fn bound(&self, measured: f64) -> f64 {
+        // 1.7507 is the normal quantile of 96 %: see MISSES.
         self.within(measured, 1.7507)
     }
 
     /// All true distances are below this at once with a probability of 95 %: a union bound over the
     /// marginals that were measured.
     pub(crate) fn joint_bound(&self, measured: f64) -> f64 {
+        // Bonferroni: whatever the noise in different marginals has to do with each other, the
+        // misses add up to MISSES at most.
         self.within(
             measured,
             quantile(MISSES / self.marginals.len().max(1) as f64),
         )
     }
 
-    /// The measured distance and so many standard deviations. Never less than one of them: where
+    /// The measured distance and this many standard deviations. Never less than one of them: where
     /// the sum is below that, chance made it so, and noise of this size shows nothing smaller.
     fn within(&self, measured: f64, deviations: f64) -> f64 {
         (measured + deviations * self.sigma).max(self.sigma)
@@ -85,11 +88,14 @@ const MISSES: f64 = 0.04;
 fn quantile(probability: f64) -> f64 {
     // Sampford 1953: Mills' ratio is below 4 / (3 x + sqrt(x^2 + 8)).
     let tail = |x: f64| {
+        // A bound from above on the tail gives a quantile that is never too small.
         let density = (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
         density * 4.0 / (3.0 * x + (x * x + 8.0).sqrt())
     };
     // The tail is above at `low` and below at `high`.
     let (mut low, mut high) = (0.0, 40.0);
+    // 60 halvings of an interval of 40 go below the spacing of `f64`.
+    // The upper end: whatever error bisection leaves makes the bound larger.
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         if tail(middle) > probability {
@@ -118,6 +124,7 @@ pub(crate) fn measure_errors(
     compressions: &[Compression],
     workload: &Workload,
 ) -> Result<Option<MeasuredErrors>, FitError> {
+    // All of it: this is the last spend of a fit, and what is not spent here would protect nobody.
     let rho = run.ledger.remaining();
     let Wanted {
         cliques,
@@ -129,6 +136,8 @@ pub(crate) fn measure_errors(
     }
     let mut scores: Vec<Score> = Vec::with_capacity(cliques.len());
     let mut compared: Vec<(Clique, f64)> = Vec::with_capacity(cliques.len());
+    // Marginals of the whole workload, not only of what the method measured: what it left out is
+    // where errors are large.
     for batch in batches(&cells, MOST_CELLS) {
         run.at("measuring errors", batch.start, cliques.len())?;
         let batch = &cliques[batch];
@@ -137,6 +146,8 @@ pub(crate) fn measure_errors(
         for ((clique, counts), modelled) in batch.iter().zip(counts).zip(modelled) {
             let modelled = match modelled {
                 Ok(modelled) => modelled,
+                // Left out beside a count of how many, and not refused: the budget for the model is
+                // spent.
                 // Whether a model's marginal can be had within memory follows from what was
                 // released.
                 Err(marginals::Error::TooLarge { .. }) => {
@@ -145,6 +156,7 @@ pub(crate) fn measure_errors(
                 }
                 Err(error) => return Err(error.into()),
             };
+            // Relations are the model's own, and cost nothing.
             compared.push((clique.clone(), relation(&modelled, clique, field)));
             scores.push(counts.l1_distance(&expand(modelled, clique, compressions)));
         }
@@ -152,6 +164,8 @@ pub(crate) fn measure_errors(
     if scores.is_empty() {
         return Ok(None);
     }
+    // One spend for all: the sensitivity of a vector of n such distances is sqrt(n), as one row
+    // moves each by at most 1.
     let noisy = run
         .ledger
         .measure_scores("errors of the model", &scores, rho, run.rng)?;
@@ -180,10 +194,12 @@ impl Wanted {
     fn of(workload: &Workload, sizes: &[usize]) -> Wanted {
         let mut all: Vec<(Clique, f64)> = workload.marginals().to_vec();
         if all.is_empty() {
+            // Without a workload columns are what a reader can judge at least.
             all = (0..sizes.len())
                 .map(|column| (Clique::new([column]), 1.0))
                 .collect();
         }
+        // A stable sort: of equal weights the workload's order decides, never a hash.
         all.sort_by(|a, b| b.1.total_cmp(&a.1));
         let count = all.len();
         let (cliques, cells): (Vec<Clique>, Vec<usize>) = all
@@ -202,7 +218,7 @@ impl Wanted {
     }
 }
 
-/// Cells of a marginal, if there are no more than so many.
+/// Cells of a marginal, if there are at most `most`.
 fn cells_within(clique: &Clique, sizes: &[usize], most: usize) -> Option<usize> {
     clique.iter().try_fold(1_usize, |cells, column| {
         cells
@@ -226,6 +242,8 @@ fn relation(table: &[f64], clique: &Clique, field: &MarkovRandomField) -> f64 {
         after *= size;
     }
     columns.reverse();
+    // One pass over the table sums all columns at once; a sum for each column would read it as
+    // often.
     for (cell, count) in table.iter().enumerate() {
         for column in &mut columns {
             let code = column.code(cell);

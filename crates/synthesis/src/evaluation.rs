@@ -122,7 +122,7 @@ pub fn evaluate(real: &CodedTable, synthetic: &CodedTable) -> Result<Evaluation,
 const MOST_PAIRS: usize = 5000;
 const MOST_TRIPLES: usize = 200;
 
-/// All sets of `k` columns in order, or so many of them, always the same.
+/// All sets of `k` columns in order, or `most` of them, always the same.
 fn choose(columns: usize, k: usize, most: usize) -> Vec<Vec<usize>> {
     let count = (0..k).fold(1.0, |count, i| {
         count * (columns as f64 - i as f64).max(0.0) / (i as f64 + 1.0)
@@ -139,6 +139,8 @@ fn choose(columns: usize, k: usize, most: usize) -> Vec<Vec<usize>> {
             sets = sets.iter().flat_map(longer).collect();
         }
     } else {
+        // A fixed seed, so that two evaluations of one schema compare the same sets. (The remainder
+        // is slightly uneven, which does not matter for a choice of what to look at.)
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         while sets.len() < most {
             let set: BTreeSet<usize> = (0..k).map(|_| rng.next_u32() as usize % columns).collect();
@@ -191,6 +193,8 @@ impl Both {
     }
 
     fn tally(&self, set: &[usize]) -> Tally {
+        // Up to here every cell is counted (8 MiB). Beyond, the rows are sorted, which takes memory
+        // by their number instead.
         const DENSE: u128 = 1 << 20;
         let cells = set.iter().fold(1_u128, |cells, &a| {
             cells.saturating_mul(self.sizes[a] as u128)
@@ -213,6 +217,7 @@ impl Both {
             }
             return (0..)
                 .zip(counts)
+                // Cells that neither table has add nothing to a distance.
                 .filter(|(_, count)| *count != [0, 0])
                 .collect();
         }

@@ -14,7 +14,7 @@ const OLDEST: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
 const HEADER: usize = MAGIC.len() + 2 + 8 + 8;
 
-/// Why a file is no usable model.
+/// Why a file is not a usable model.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelFileError {
@@ -28,7 +28,7 @@ pub enum ModelFileError {
          program that made it"
     )]
     Older {
-        /// Its format.
+        /// Format number in the file.
         found: u16,
     },
     /// It was written by a newer program.
@@ -37,7 +37,7 @@ pub enum ModelFileError {
          a newer program"
     )]
     Newer {
-        /// Its format.
+        /// Format number in the file.
         found: u16,
     },
     /// It ends too early.
@@ -90,7 +90,7 @@ impl Model {
         Self::load_body(body_of(bytes)?)
     }
 
-    /// Reads what stands in a file behind its header. [`Model::load`] is this after the checksum,
+    /// Reads what comes after the header of a file. [`Model::load`] is this after the checksum,
     /// which guards against accidents and keeps nobody from writing another file.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub enum PlanError {
         least.get()
     )]
     BudgetTooSmall {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// The epsilon that was given.
         epsilon: Epsilon,
@@ -52,7 +52,7 @@ pub enum PlanError {
          {others}, or leave them out"
     )]
     TakesNoWorkload {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// Those that take one, as a list with "or".
         others: String,
@@ -60,7 +60,7 @@ pub enum PlanError {
     /// The method cannot start from public data.
     #[error("{method} takes no public data; use {others}")]
     TakesNoPrior {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// Those that take it, as a list with "or".
         others: String,

@@ -29,7 +29,7 @@ pub(crate) struct Coarse {
 }
 
 impl Coarse {
-    /// Whether it is of a column of so many codes: neighbouring ones in groups, numbered from 0
+    /// Whether it is of a column of this many codes: neighbouring ones in groups, numbered from 0
     /// without a gap.
     pub(crate) fn is_sound(&self, codes: usize) -> bool {
         let follows = |pair: &[u32]| pair[0] == pair[1] || pair[0].checked_add(1) == Some(pair[1]);

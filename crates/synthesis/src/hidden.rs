@@ -13,7 +13,7 @@ use crate::method::Method;
 #[non_exhaustive]
 pub struct RowCount {
     /// The noisy number, where that is more than the standard deviation of its noise, and else
-    /// that; at least 1. So many rows are drawn unless another number is asked for, but at most
+    /// that; at least 1. This many rows are drawn unless another number is asked for, but at most
     /// [`Model::MAX_DEFAULT_ROWS`].
     pub estimate: u64,
     /// Standard deviation of the noise, which is Gaussian and rounded to whole numbers.
@@ -28,7 +28,7 @@ pub struct RowCount {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ColumnReport {
-    /// The column.
+    /// Name of the column.
     pub name: String,
     /// The share of the estimated rows that are coded as `other`: nothing else remains of their
     /// values. `None` for a column that has no such code, or was never measured.
@@ -47,7 +47,7 @@ pub struct ColumnReport {
 
 impl RowCount {
     pub(crate) fn new(model: &Model) -> RowCount {
-        /// Below so many, a number could be noise.
+        /// Below this many standard deviations a number could be noise.
         const CLEAR: f64 = 5.0;
         let (noisy, sigma) = noisy_total(model);
         let estimate = model.noisy_rows();
@@ -67,6 +67,8 @@ fn between(noisy: f64, sigma: f64) -> [u64; 2] {
     /// Standard deviations on each side that hold so of a normal distribution.
     const DEVIATIONS: f64 = 1.96;
     let (low, high) = (noisy - DEVIATIONS * sigma, noisy + DEVIATIONS * sigma);
+    // AIM and MWEM fit their total to all marginals, the others to columns alone. The range must be
+    // about the same number that is drawn.
     // Outwards: noise of less than one row takes steps of whole rows, and the first may lie beyond.
     [whole(low.floor()), whole(high.ceil())]
 }
@@ -87,12 +89,17 @@ fn mean_of_sums<'a>(measured: impl Iterator<Item = &'a Measured>) -> (f64, f64) 
     let (mut sum, mut precision, mut variance) = (0.0, 0.0, 0.0);
     for measured in measured {
         let (cells, of_one) = (measured.values.len() as f64, measured.sigma.powi(2));
+        // All cells of a measurement carry its noise once: the sum of n cells has n times the
+        // variance.
         let weight = 1.0 / (cells * of_one);
         sum += weight * measured.values().iter().sum::<f64>();
         precision += weight;
+        // With the variance of the noise as drawn, which rounding enlarges; the weights need not
+        // know of it to be valid.
         variance += weight.powi(2) * cells * (of_one + ROUNDING);
     }
     if precision > 0.0 {
+        // Nothing measured: no number is excluded.
         (sum / precision, variance.sqrt() / precision)
     } else {
         (0.0, f64::INFINITY)
@@ -123,6 +130,8 @@ impl ColumnReport {
         let total = model.field.total();
         let noise = sigma_of(model, position).map(|sigma| {
             let l1 = column.size() as f64 * sigma * std::f64::consts::FRAC_2_PI.sqrt();
+            // Half the L1 distance, in shares of rows: the unit of all distances that the report
+            // states.
             l1 / 2.0 / total
         });
         let share = |code: usize| {
@@ -143,6 +152,8 @@ impl ColumnReport {
 /// Standard deviation of the noise in each count of a column, by its own measurements, or by those
 /// of marginals that it is in where it has none of its own.
 fn sigma_of(model: &Model, column: usize) -> Option<f64> {
+    // The variance of a column's cell in a larger marginal is that of the sum over the other
+    // columns.
     let size = model.schema.columns()[column].size() as f64;
     let precision = |alone: bool| -> f64 {
         let about = model.measured.iter().filter(|measured| {
@@ -159,6 +170,8 @@ fn sigma_of(model: &Model, column: usize) -> Option<f64> {
 
 /// Sentences for a person about what not to rely on, and what to do; none where all is well.
 pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String> {
+    // Sentences say what to do, not only what is wrong: they are printed where somebody just lost a
+    // budget.
     let mut sentences = Vec::new();
     if rows.mostly_noise {
         let [low, high] = rows.between;

@@ -51,7 +51,7 @@ pub enum UnknownMethod {
     /// No such method is known.
     #[error("there is no method {name:?}; there are {}", known())]
     Unknown {
-        /// As given.
+        /// The name that was given.
         name: String,
     },
     /// A method of other programs that is left out on purpose.
@@ -59,7 +59,7 @@ pub enum UnknownMethod {
     Declined {
         /// Its usual name.
         name: &'static str,
-        /// Why not.
+        /// Why it is not offered.
         reason: &'static str,
     },
 }
@@ -118,7 +118,7 @@ pub enum MethodOptions {
 }
 
 impl MethodOptions {
-    /// From parameters as they stand in a file: those that are left out have their defaults.
+    /// From parameters as they are written in a file: those that are left out have their defaults.
     ///
     /// # Errors
     /// The first parameter that is unknown or unusable.

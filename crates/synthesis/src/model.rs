@@ -120,8 +120,8 @@ impl Model {
         self.noisy_rows().min(Model::MAX_DEFAULT_ROWS)
     }
 
-    /// So many synthetic rows. A seed always gives the same rows; without one they are different
-    /// every time.
+    /// Draws this many synthetic rows. A seed always gives the same rows; without one they are
+    /// different every time.
     ///
     /// Rows are drawn with low variance: together they have the model's marginals up to rounding,
     /// in random order. This is post-processing and costs no budget, however often it is done.

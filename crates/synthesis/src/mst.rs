@@ -58,6 +58,7 @@ impl MstOptions {
 }
 
 impl Mechanism for MstOptions {
+    // Edges are chosen by the exponential mechanism, which the ledger's GDP does not account for.
     fn accounting(&self) -> Accounting {
         Accounting::Zcdp
     }
@@ -102,11 +103,14 @@ fn fit(run: &mut Run<'_>, max_cells: u64) -> Result<Fitted, FitError> {
         return Ok(columns.into_fitted(field));
     }
     let third = whole.share(1, 3);
+    // Of all that there is, and not of what is left of earlier steps: thirds are the paper's.
     let mut columns = Columns::measure(run, third)?;
     let independent = columns.independent(run)?;
     let noise = NoisePerCell::of(run.ledger, whole, third, edges);
     let scores = scores(run, &columns, &independent, &pairs, noise)?;
     let forest = Forest::new(run.schema(), &constraints);
+    // The same scores for all edges: the model of independent columns does not change while the
+    // tree grows, so that exact counts are read once.
     let tree = choose_tree(run, third, &pairs, &scores, edges, forest)?;
     let weighted: Vec<(Clique, f64)> = tree.into_iter().map(|pair| (pair, 1.0)).collect();
     let rest = run.ledger.remaining();
@@ -130,6 +134,7 @@ impl NoisePerCell {
             .try_fold(whole, Rho::checked_sub)
             .expect("two thirds are at most the whole");
         let sigma = ledger.sigma(rest) * (edges as f64).sqrt();
+        // E|N(0, s)| = s sqrt(2 / pi), with the budget split evenly among the edges.
         NoisePerCell(sigma * std::f64::consts::FRAC_2_PI.sqrt())
     }
 }
@@ -139,6 +144,8 @@ impl NoisePerCell {
 fn pairs_within(schema: &Schema, constraints: &Constraints, max_cells: u64) -> Vec<Clique> {
     let sizes = schema.sizes();
     let edges = sizes.len().saturating_sub(1).max(1) as u128;
+    // In cells a pair at most, so that any tree of them stays within the bound, whichever is
+    // chosen.
     // The other half is for the constraints.
     let most = u128::from(max_cells).min(MAX_TREE_CELLS / 2 / edges);
     let fits = |a: usize, b: usize| (sizes[a] as u128) * (sizes[b] as u128) <= most;
@@ -172,6 +179,7 @@ fn scores(
     /// memory.
     const BATCH_CELLS: usize = 1 << 22;
     let sizes = run.schema().sizes();
+    // Products of these give a pair's model without a table per pair from the field.
     let alone: Vec<Vec<f64>> = (0..sizes.len())
         .map(|a| independent.marginal(&Clique::new([a])))
         .collect::<Result<_, _>>()?;
@@ -186,6 +194,8 @@ fn scores(
         for (pair, counts) in batch.iter().zip(run.count(batch)?) {
             let counts = compressed(counts, pair, &columns.compressions);
             let model = match columns.constraints.hold(pair) {
+                // Columns that a constraint ties are not independent in the model, and so not
+                // scored as if they were.
                 true => independent.marginal(pair)?,
                 false => product(pair, &alone, columns.total),
             };
@@ -241,9 +251,12 @@ fn choose_tree(
         .split(&vec![1.0; edges])
         .expect("there is an edge to pay for");
     let mut tree = Vec::with_capacity(edges);
+    // As in the paper, an edge costs the same however many are open.
     let mut open: Vec<usize> = (0..pairs.len()).collect();
     for (round, rho) in shares.into_iter().enumerate() {
         run.at("choosing pairs", round, edges)?;
+        // By components and not by a bound on the tree: a forest of pairs has no table larger than
+        // a pair's.
         open.retain(|&i| forest.is_open(&pairs[i]));
         let candidates = open.iter().map(|&i| scores[i].clone()).collect();
         let chosen = run
@@ -266,6 +279,7 @@ fn fit_tree(
     /// marginals of a good fit stay about this close to the noise; 0.5 to 0.7 did best on the Adult
     /// table.
     const SHARE_OF_EXPECTED_LOSS: f64 = 0.6;
+    // In the model's codes: merged ones cost as many cells as they have there, not in the table.
     let model_cells = |clique: &Clique| columns.domain.cells(clique) as f64;
     let cells: f64 = columns
         .measured

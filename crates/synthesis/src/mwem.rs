@@ -35,6 +35,7 @@ pub struct MwemOptions(pub RoundOptions);
 impl Default for MwemOptions {
     fn default() -> MwemOptions {
         MwemOptions(RoundOptions {
+            // As in the reference code (private-pgm): one round a column, and models of 25 MB.
             rounds: None,
             max_model_mb: 25,
             max_iterations: 1000,
@@ -79,11 +80,14 @@ impl Mechanism for MwemOptions {
         };
         let domain = Domain::new(schema.sizes()).expect("a schema's sizes are those of a domain");
         let constraints = Constraints::of(schema).cliques();
+        // With the constraints, which every tree holds: a workload that fits without them may not
+        // fit with them.
         let fits = |(clique, _): &(Clique, f64)| {
             let together: Vec<Clique> = constraints.iter().chain([clique]).cloned().collect();
             let tree = JunctionTree::new(&domain, &together);
             tree.cells(&domain) as f64 <= plan.most_cells(1)
         };
+        // Refused before anything is read: a fit that cannot select has spent nothing.
         if !plan.candidates.iter().any(fits) {
             return Err(RoundsError::NoMarginalFits {
                 method: NAME,
@@ -132,7 +136,10 @@ impl PreparedFit for Mwem {
 }
 
 fn fit(run: &mut Run<'_>, plan: &Mwem) -> Result<Fitted, FitError> {
+    // All rounds are priced alike: what a round may spend does not depend on what the last one
+    // found.
     let price = Price::of_one(run.ledger.remaining(), plan.rounds);
+    // A part below 2^-48 rounds to nothing, and infinite noise would choose and measure at random.
     if price.select == Rho::ZERO {
         let label = format!("one of MWEM's {} rounds", plan.rounds);
         return Err(LedgerError::NoBudget { label }.into());
@@ -143,6 +150,7 @@ fn fit(run: &mut Run<'_>, plan: &Mwem) -> Result<Fitted, FitError> {
         mwem.tell(run)?;
         let open = mwem.within(plan.most_cells(round));
         let chosen = mwem.select(run, &open, NOISE_PER_CELL, price.select)?;
+        // Parts are rounded down; the last round takes what that left.
         let measure = if round == plan.rounds {
             run.ledger.remaining()
         } else {

@@ -1,4 +1,4 @@
-//! Parameters of methods as they stand in files and on command lines.
+//! Parameters of methods as they are written in files and on command lines.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ pub enum ParameterError {
     /// The method has no such parameter.
     #[error("{method} has no parameter `{name}`; {known}")]
     Unknown {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// The name that was given.
         name: String,
@@ -19,9 +19,9 @@ pub enum ParameterError {
     /// The value is of the wrong type or out of range.
     #[error("the parameter `{name}` of {method} must be a whole number between {least} and {most}")]
     Value {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
-        /// The parameter.
+        /// Name of the parameter.
         name: &'static str,
         /// The least it may be.
         least: u64,

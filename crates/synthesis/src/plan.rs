@@ -200,6 +200,7 @@ impl FitPlan {
         if !sizes.is_empty() {
             plan.check_share(&sizes, &ledger, plan.discovery_share.unwrap_or(0.0))?;
         }
+        // With columns yet to be found a workload cannot be resolved: it may name one of them.
         if let Some(schema) = declared.filter(|_| !columns.discovered) {
             plan.check_names(schema.columns().iter().map(Column::name))?;
             // Bins that have yet to be found are far fewer than what they are found among.
@@ -298,8 +299,12 @@ impl CheckedPlan {
         let mut ledger = self.ledger();
         let mut discovery = Rho::ZERO;
         if joined.needs_discovery() {
+            // Names are known from the tables' headers: a misspelt one must not cost the budget of
+            // discovery.
             self.check_names(joined.column_names())?;
             let share = self.discovery_share.ok_or(PlanError::Undeclared)?;
+            // The worst that discovery can find: should a fit be impossible then, nothing has been
+            // spent.
             self.check_share(&largest_sizes(&joined), &ledger, share)?;
             let parts = ledger.total().split(&[share, 1.0 - share]);
             discovery = parts.map_err(PlanError::from)?[0];
@@ -367,8 +372,10 @@ impl CheckedPlan {
             self.check_prior(prior, schema)?;
         }
         let prepared = self.prepare(schema)?;
+        // Again, now that the sizes are known, and of what the ledger has left.
         self.check_share(&schema.sizes(), ledger, 0.0)?;
         let mut run = Run::new(table, ledger, rng, progress)?;
+        // Before anything is spent, so that the record names the prior whatever becomes of the fit.
         if let Some(prior) = prior {
             run.ledger.note_prior(prior.record.clone());
         }

@@ -348,7 +348,7 @@ mod tests {
             let expected: Vec<f64> = exact(&table, &[a, b]).into_iter().map(share).collect();
             let found = prior.pair(a, b).unwrap();
             let distance = distance(&found, &expected);
-            // Columns without a relation are off by what chance gives in so many cells.
+            // Columns without a relation are off by what chance gives in their cells.
             let chance = 0.4 * (expected.len() as f64 / f64::from(rows)).sqrt();
             let bound = if b == 3 { chance } else { 0.01 };
             assert!(distance < bound, "{a}, {b}: {distance}");

@@ -6,6 +6,8 @@ use tabular::Schema;
 
 use crate::parameters::{ParameterError, WholeNumber, whole_numbers};
 
+// Bounds of options are wide on purpose: they catch slips of the pen, and keep numbers in the range
+// of the types.
 const ROUNDS: WholeNumber = WholeNumber {
     name: "rounds",
     least: 1,
@@ -23,6 +25,7 @@ const MAX_ITERATIONS: WholeNumber = WholeNumber {
 };
 
 const BYTES_PER_CELL: f64 = 8.0;
+// Mebibytes, as in the reference code of private-pgm, whose cells are `f64` as ours are.
 const MB: f64 = 1_048_576.0;
 
 /// Exact counts of all candidates are held at once: 512 MiB.
@@ -50,7 +53,7 @@ pub enum RoundsError {
          a round each: give at least {columns} as `rounds`, not {rounds}, or leave it out"
     )]
     TooFewRounds {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// The number that was given.
         rounds: u32,
@@ -64,7 +67,7 @@ pub enum RoundsError {
          declare fewer categories or bins, or use MST"
     )]
     TooManyCells {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// Cells of all tables, saturating.
         cells: u128,
@@ -77,7 +80,7 @@ pub enum RoundsError {
          than {limit}: give a workload of fewer or smaller marginals"
     )]
     TooManyMarginals {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// The most there may be.
         limit: usize,
@@ -89,7 +92,7 @@ pub enum RoundsError {
          fewer categories or bins"
     )]
     NoMarginalFits {
-        /// The method.
+        /// Name of the method.
         method: &'static str,
         /// Cells that the first model may have.
         cells: f64,
@@ -151,6 +154,7 @@ pub(crate) fn counted_cells<'a>(
 ) -> Result<u128, RoundsError> {
     let sizes = schema.sizes();
     let cells_of = |clique: &Clique| {
+        // In 128 bits and saturating: the product of a stranger's workload may be of any size.
         let sizes = clique.iter().map(|a| sizes[a] as u128);
         sizes.fold(1, u128::saturating_mul)
     };

@@ -152,6 +152,7 @@ impl<'a> Run<'a> {
 
     pub(crate) fn label(&self, clique: &Clique) -> String {
         let columns = self.schema().columns();
+        // Names only, which are public: anyone may read the labels in the ledger's record.
         let names: Vec<&str> = clique.iter().map(|a| columns[a].name()).collect();
         names.join(" x ")
     }

@@ -43,6 +43,8 @@ impl SampleStream {
                     .expect("each column is in a table of the model");
                 counts[code as usize] / field.total()
             });
+            // Generators of their own for rare codes, values and rows: how much one draws does not
+            // change what the others give.
             RareCodes::new(
                 Arc::clone(compressions),
                 column,
@@ -174,6 +176,8 @@ impl RareCodes {
             return compression.kept()[code as usize];
         }
         if self.urn.left() == 0 {
+            // Shared out, not drawn one by one: of the rare rows expected, each code gets its
+            // share, rounded up or down.
             self.urn = Urn::shared_out(&self.shares, self.refill, &mut self.rng);
         }
         let drawn = self

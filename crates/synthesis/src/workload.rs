@@ -42,7 +42,7 @@ fn one() -> f64 {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkloadError {
-    /// The text is no list of marginals.
+    /// The text is not a list of marginals.
     #[error("{0}")]
     Yaml(#[from] YamlError),
     /// The list is empty.
@@ -62,7 +62,7 @@ pub enum WorkloadError {
     UnknownColumn {
         /// Which marginal, from 1.
         position: usize,
-        /// As given.
+        /// The name that was given.
         name: String,
         /// The column that was probably meant.
         nearest: Option<String>,
@@ -72,7 +72,7 @@ pub enum WorkloadError {
     RepeatedColumn {
         /// Which marginal, from 1.
         position: usize,
-        /// The column.
+        /// Name of the column.
         name: String,
     },
     /// Two marginals are over the same columns.
@@ -83,7 +83,7 @@ pub enum WorkloadError {
     RepeatedMarginal {
         /// The later one, from 1.
         position: usize,
-        /// Its columns.
+        /// Names of its columns.
         columns: String,
     },
     /// A weight is zero, negative, infinite or no number.
@@ -94,7 +94,7 @@ pub enum WorkloadError {
     Weight {
         /// Which marginal, from 1.
         position: usize,
-        /// As given.
+        /// The weight that was given.
         weight: f64,
     },
     /// A marginal's table could not be held in memory.
@@ -105,17 +105,17 @@ pub enum WorkloadError {
     TooLarge {
         /// Which marginal, from 1.
         position: usize,
-        /// Its columns.
+        /// Names of its columns.
         columns: String,
         /// Cells of its table, saturating.
         cells: u128,
         /// The most there may be.
         limit: u128,
     },
-    /// The target is no column of the table.
+    /// The target is not a column of the table.
     #[error("the target `{name}` is no column of the table{}", hint(nearest))]
     UnknownTarget {
-        /// As given.
+        /// The name that was given.
         name: String,
         /// The column that was probably meant.
         nearest: Option<String>,
@@ -128,7 +128,7 @@ pub enum WorkloadError {
     IdleTarget {
         /// `no` or `every`.
         which: &'static str,
-        /// The target.
+        /// Name of the target column.
         name: String,
     },
 }

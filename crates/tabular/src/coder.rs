@@ -14,9 +14,9 @@ use crate::schema::OTHER;
 ///
 /// The rule, which depends on the declaration alone: a number or date beyond the bounds counts as
 /// the nearest bound. An empty field (in a column of numbers also `NaN`) is null; where the column
-/// is not nullable, it is treated like text that is not declared. That is text which is no declared
-/// category, or cannot be read as a number or date; it counts as `other` if the column has that,
-/// else as null if it is nullable, else as the first category or lowest bin.
+/// is not nullable, it is treated like text that is not declared. That is text which is not a
+/// declared category, or cannot be read as a number or date; it counts as `other` if the column has
+/// that, else as null if it is nullable, else as the first category or lowest bin.
 pub(crate) struct Coder {
     column: Column,
     matcher: Matcher,
@@ -57,6 +57,8 @@ impl Tally {
 }
 
 impl Coder {
+    // By the declaration alone: what a field becomes must not depend on the other fields, or one
+    // row could change many.
     pub(crate) fn new(column: &Column) -> Self {
         let matcher = match column.kind() {
             Kind::Categories(texts) => Matcher::Categories(Lookup::new(texts)),
@@ -66,6 +68,8 @@ impl Coder {
             Kind::Datetime(grid) => Matcher::Datetime(grid.clone()),
             Kind::Boolean => Matcher::Boolean,
         };
+        // Never a refusal: a value that one row alone has would otherwise show in whether the
+        // upload was taken in.
         let fallback = column.other_code().or(column.null_code()).unwrap_or(0);
         Self {
             matcher,
@@ -84,7 +88,7 @@ impl Coder {
         self.codes.width()
     }
 
-    /// Room for so many rows; the account has made it.
+    /// Room for this many rows; the account has made it.
     pub(crate) fn reserve_exact(&mut self, rows: usize) {
         self.codes.reserve_exact(rows);
     }
@@ -92,6 +96,7 @@ impl Coder {
     /// Takes in one field; `at` is its line or row.
     #[inline]
     pub(crate) fn push(&mut self, field: &[u8], at: u64) {
+        // No text outlives this call; only the code and three tallies do.
         let (found, number) = match &self.matcher {
             Matcher::Categories(lookup) => {
                 (lookup.find(field).map(|code| (code as usize, false)), false)
@@ -120,6 +125,7 @@ impl Coder {
         self.codes.push(code);
     }
 
+    // A field is either missing or wrong: the owner is told which, and where first.
     fn unusual(&mut self, field: &[u8], number: bool, at: u64) -> u32 {
         if field.is_empty() || number && is_nan(trim(field)) {
             if !self.column.is_nullable() {
@@ -138,6 +144,7 @@ impl Coder {
     /// The codes, and what the owner should know of them; `place` says what was counted.
     pub(crate) fn finish(self, place: fn(u64) -> Place) -> (Column, Codes, Vec<String>) {
         let warnings = self.warnings(place);
+        // Warnings are made before the coder is taken apart, and go to the owner only.
         (self.column, self.codes, warnings)
     }
 
@@ -238,6 +245,7 @@ impl Lookup {
         let texts: Vec<Box<[u8]>> = texts.iter().map(|text| text.as_bytes().into()).collect();
         let mut probe = Probe::with_capacity(texts.len());
         for (i, text) in (0u32..).zip(&texts) {
+            // Declared categories differ, so that nothing has to be compared.
             probe.find_or_insert(mix(text), i, |_| false);
         }
         Self { probe, texts }
@@ -269,6 +277,8 @@ fn mix(text: &[u8]) -> u64 {
             [a, b, c, ..] => (u64::from(a) | u64::from(b) << 8, u64::from(c)),
         }
     };
+    // Two rounds of multiply and shift: the places of a table are taken from the highest bits,
+    // which must depend on all.
     let mut hash = (head ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93);
     hash = (hash ^ (hash >> 32) ^ tail ^ (text.len() as u64) << 56)
         .wrapping_mul(0xd6e8_feb8_6659_fd93);

@@ -14,6 +14,7 @@ impl<T: Copy + Zeroize> Wiped<T> {
         Self(Vec::new())
     }
 
+    // `Vec::push` would move by realloc, which frees the old place with its contents.
     #[inline]
     pub(crate) fn push(&mut self, value: T) {
         if self.0.len() == self.0.capacity() {
@@ -38,6 +39,7 @@ impl<T: Copy + Zeroize> Wiped<T> {
 
     /// Empties the buffer to be filled again. The place is overwritten then, or on drop.
     pub(crate) fn clear(&mut self) {
+        // Not wiped here: the place is filled again in a moment, and wiped on drop.
         self.0.clear();
     }
 
@@ -58,7 +60,7 @@ impl<T: Copy + Zeroize> Wiped<T> {
         self.0.capacity() * size_of::<T>()
     }
 
-    /// Moves to a place for exactly so many values in all, if it has none yet.
+    /// Moves to a place for exactly this many values in all, if it has none yet.
     pub(crate) fn reserve_exact(&mut self, values: usize) {
         if values > self.0.capacity() {
             self.move_to(values);
@@ -68,6 +70,7 @@ impl<T: Copy + Zeroize> Wiped<T> {
     /// Adds values after the account has made room for them.
     #[inline]
     pub(crate) fn extend_within(&mut self, values: &[T], account: &Account) -> Result<(), NoRoom> {
+        // By doubling, as `Vec` does, but through the account.
         if self.0.capacity() - self.0.len() < values.len() {
             let capacity = self.grown(values.len());
             account.moves(self.capacity_bytes(), capacity * size_of::<T>())?;
@@ -77,13 +80,16 @@ impl<T: Copy + Zeroize> Wiped<T> {
         Ok(())
     }
 
-    /// Takes the first so many away.
+    /// Removes the first `count` values.
     pub(crate) fn forget_front(&mut self, count: usize) {
+        // `drain` moves what is left to the front; what stays behind is overwritten by the next
+        // fill, or on drop.
         self.0.drain(..count);
     }
 
     /// The values, no longer overwritten on drop: for another buffer that is.
     pub(crate) fn into_vec(mut self) -> Vec<T> {
+        // Drop then wipes an empty buffer: the duty goes to whoever takes the values.
         std::mem::take(&mut self.0)
     }
 
@@ -93,6 +99,7 @@ impl<T: Copy + Zeroize> Wiped<T> {
     }
 
     fn grown(&self, by: usize) -> usize {
+        // 256 at least, or short columns would move again and again while they begin.
         (self.0.len() + by).max(self.0.capacity() * 2).max(256)
     }
 
@@ -100,6 +107,7 @@ impl<T: Copy + Zeroize> Wiped<T> {
     fn move_to(&mut self, capacity: usize) {
         let mut larger = Vec::with_capacity(capacity);
         larger.extend_from_slice(&self.0);
+        // Before the old place is freed: an allocator may hand it to anybody.
         self.0.zeroize();
         self.0 = larger;
     }
@@ -155,6 +163,7 @@ pub(crate) enum Codes {
     U32(Wiped<u32>),
 }
 
+// A macro, as closures cannot be generic over the type of the slice.
 /// Runs the same expression on the typed slice inside a [`Codes`].
 macro_rules! with_codes {
     ($codes:expr, $slice:ident => $body:expr) => {
@@ -179,6 +188,7 @@ pub(crate) use with_codes;
 impl Codes {
     /// An empty column for codes `0..size`.
     pub(crate) fn for_size(size: usize) -> Self {
+        // A byte a code halves or quarters the memory of a table, and of each pass over it.
         if size <= 1 << 8 {
             Self::U8(Wiped::new())
         } else if size <= 1 << 16 {
@@ -188,7 +198,7 @@ impl Codes {
         }
     }
 
-    /// An empty column for so many codes `0..size`.
+    /// An empty column for this many codes `0..size`.
     pub(crate) fn with_capacity(size: usize, codes: usize) -> Self {
         match Self::for_size(size) {
             Self::U8(_) => Self::U8(Vec::with_capacity(codes).into()),
@@ -227,7 +237,7 @@ impl Codes {
         with_codes!(self, codes => codes.len())
     }
 
-    /// Room for exactly so many codes in all.
+    /// Room for exactly this many codes in all.
     pub(crate) fn reserve_exact(&mut self, codes: usize) {
         match self {
             Self::U8(own) => own.reserve_exact(codes),
@@ -260,6 +270,7 @@ impl Codes {
         let room = self.capacity_bytes() / self.width();
         let mut wider = Self::for_size(size);
         if wider.width() > self.width() {
+            // Old and new place are held together while codes move: both are counted.
             account.moves(self.capacity_bytes(), room * wider.width())?;
             wider.reserve_exact(room);
             with_codes!(self, codes => codes.iter().for_each(|code| wider.push(code.widen())));

@@ -129,6 +129,8 @@ impl Column {
     /// Number of codes.
     #[must_use]
     pub fn size(&self) -> usize {
+        // In this order everywhere: `other` before null, so that codes of values stay what they are
+        // when either is added.
         self.kind.len() + usize::from(self.other) + usize::from(self.nullable)
     }
 
@@ -253,11 +255,13 @@ impl WidestBin {
 /// Code and width of a grid's widest bin, and the width as a share of the range.
 fn widest<T: Ordered>(grid: &Grid<T>) -> (usize, f64, f64) {
     let width = |bin: usize| match T::SINGLE_VALUE {
+        // For whole numbers and days the width counts values; for others it is a length.
         true => last_of(grid, bin).above(grid.start(bin)) + 1.0,
         false => grid.end(bin).above(grid.start(bin)),
     };
     let bins = (0..grid.len()).map(|bin| (bin, width(bin)));
     let all: f64 = bins.clone().map(|(_, width)| width).sum();
+    // The first of equally wide bins, so that a report does not depend on rounding.
     let widest = bins.reduce(|a, b| if b.1 > a.1 { b } else { a });
     let (bin, width) = widest.expect("a grid has at least one bin");
     (bin, width, width / all)

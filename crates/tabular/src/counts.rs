@@ -44,6 +44,7 @@ impl CodedTable {
     /// If there is no such column, or there are more than 2^31 cells.
     #[must_use]
     pub fn counts(&self, clique: &[usize]) -> Counts {
+        // A clique of its own is a batch of one: there is one way of counting.
         only(self.counts_of(&[clique.to_vec()]))
     }
 
@@ -71,6 +72,8 @@ impl CodedTable {
     #[must_use]
     pub fn recoded_counts_of(&self, recoding: &Recoding, cliques: &[Vec<usize>]) -> Vec<Counts> {
         assert_eq!(
+            // A recoding that is short of a map would count some columns uncoded, and give cells of
+            // another meaning.
             recoding.maps.len(),
             self.columns.len(),
             "there is a map for each column"
@@ -94,6 +97,7 @@ fn only(counts: Vec<Counts>) -> Counts {
 }
 
 fn count(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Vec<Counts> {
+    // What is counted how is planned from sizes and the number of rows alone, never from codes.
     let plan = Plan::new(columns, rows, cliques);
     let totals = plan.count(columns, rows);
     plan.in_order(totals)
@@ -182,6 +186,8 @@ impl Plan {
             let mut touched: Vec<usize> = clique.iter().map(|&column| bundle_of[column]).collect();
             touched.sort_unstable();
             touched.dedup();
+            // More than two bundles, or too large a table, would cost more than counting the clique
+            // by itself.
             let cells = touched.iter().map(|&b| plan.bundles[b].size);
             if (1..=2).contains(&touched.len()) && cells.product::<usize>() <= BUNDLED_CELLS {
                 by_bundles.entry(touched).or_default().push(i);
@@ -190,6 +196,7 @@ impl Plan {
             }
         }
         for (bundles, together) in by_bundles {
+            // For a single clique the table of two bundles has only more cells than its own.
             match together[..] {
                 [clique] => plan.count_alone(columns, cliques, clique),
                 _ => plan.count_together(columns, cliques, bundles, &together),
@@ -241,11 +248,14 @@ impl Plan {
     }
 
     fn count(&self, columns: &[Column], rows: usize) -> Totals {
+        // Twice the threads, so that a slow one does not keep all others waiting.
         let tasks = 2 * rayon::current_num_threads();
         let cells = self.tables.iter().flat_map(|table| &table.marginals);
         let bytes = cells
             .map(|marginal| marginal.cells * size_of::<u32>())
             .sum::<usize>();
+        // Rows are shared out where there are too few tables to keep all threads busy, and where a
+        // copy of all tables a task is affordable.
         let share_rows = self.tables.len() < tasks && bytes * tasks <= SHARED_BYTES;
         let slab = match share_rows {
             true => rows.div_ceil(tasks).clamp(ROWS_PER_TASK, SLAB),
@@ -261,12 +271,14 @@ impl Plan {
             });
             totals = counted.reduce_with(sum).unwrap_or(totals);
         } else {
+            // Slabs in turn, tables in parallel: each count is then in memory once.
             slabs.for_each(|rows| self.add_rows(columns, rows, &mut totals));
         }
         totals
     }
 
     fn add_rows(&self, columns: &[Column], rows: Range<usize>, totals: &mut Totals) {
+        // Packing a bundle reads all its columns: only those that some table needs.
         let mut used = vec![false; self.bundles.len()];
         for table in &self.tables {
             if let Axes::Bundles(bundles) = &table.axes {
@@ -301,9 +313,11 @@ impl Plan {
             .map(|marginal| marginal.clique)
             .zip(totals.into_iter().flatten())
             .collect();
+        // Back in the order asked for: tables were grouped by their bundles.
         counts.sort_by_key(|&(clique, _)| clique);
         counts
             .into_iter()
+            // Wiped buffers become `Counts`, which are wiped as well.
             .map(|(_, table)| Counts::from_exact(table.into_vec()))
             .collect()
     }
@@ -312,8 +326,12 @@ impl Plan {
 /// Bundles of the columns in these cliques, such that the table of two has few cells for this many
 /// rows.
 fn bundles(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Vec<Bundle> {
+    // A table of bundles should have fewer cells than an eighth of the rows, or summing it up costs
+    // more than it saved.
     let most = (rows / 8).isqrt().min(BUNDLE);
     let mut used: Vec<usize> = cliques.iter().flatten().copied().collect();
+    // Large columns first: they leave gaps that small ones fill (first-fit decreasing would take
+    // the first that fits, this the fullest).
     used.sort_unstable_by_key(|&i| (Reverse(columns[i].size), i));
     used.dedup();
     let mut bundles: Vec<Bundle> = Vec::new();
@@ -373,6 +391,7 @@ impl Bundle {
 
 impl Table {
     fn add_rows(&self, axes: &[&Column], rows: Range<usize>, totals: &mut [Wiped<u32>]) {
+        // A table too large for a cache gains nothing by copies, and would double its memory.
         if self.cells > BUNDLED_CELLS {
             let table = totals[0].as_mut_slice();
             return for_tiles(axes, rows, |cells| tally::<1>(cells, table, self.cells));
@@ -412,6 +431,8 @@ impl Table {
 impl Marginal {
     fn add(&self, table: &[u32], total: &mut [u32]) {
         let [first, second] = &self.steps;
+        // In tables that are read row by row the second bundle is the inner loop: its steps are
+        // next to each other.
         for (row, &start) in table.chunks_exact(second.len()).zip(first) {
             for (count, &step) in row.iter().zip(second) {
                 total[(start + step) as usize] += count;
@@ -423,6 +444,8 @@ impl Marginal {
 /// Cells of a clique's table.
 fn cells(columns: &[Column], clique: &[usize]) -> usize {
     let cells = clique.iter().try_fold(1_u32, |cells, &column| {
+        // Checked at each step: the product of many columns could wrap to a small number, and then
+        // index beyond.
         let cells = cells.checked_mul(columns[column].size())?;
         (cells <= 1 << 31).then_some(cells)
     });
@@ -431,9 +454,11 @@ fn cells(columns: &[Column], clique: &[usize]) -> usize {
 
 /// Calls `f` with the numbers of the cells that the rows fall in, a tile of rows at a time.
 fn for_tiles(axes: &[&Column], mut rows: Range<usize>, mut f: impl FnMut(&[u32])) {
+    // Cell numbers of a tile tell the codes of its rows, and so are wiped like them.
     let mut tile = Zeroizing::new([0; TILE]);
     while !rows.is_empty() {
         let end = rows.end.min(rows.start + TILE);
+        // Digit by digit, one column at a time: each inner loop reads one array.
         let cells = &mut tile[..end - rows.start];
         cells.fill(0);
         axes.iter()
@@ -450,6 +475,8 @@ fn tally<const COPIES: usize>(rows: &[u32], table: &mut [u32], cells: usize) {
         std::array::from_fn(|_| copies.next().expect("the table holds that many copies"));
     let (groups, rest) = rows.as_chunks::<COPIES>();
     for group in groups {
+        // Each copy takes every second or fourth row, so that increments of one cell do not wait
+        // for each other.
         for (copy, &cell) in copies.iter_mut().zip(group) {
             copy[cell as usize] += 1;
         }

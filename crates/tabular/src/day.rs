@@ -96,7 +96,7 @@ impl FromStr for Day {
     }
 }
 
-/// The text is no date of the form `2015-01-31`.
+/// The text is not a date of the form `2015-01-31`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a date; write it as 2015-01-31")]
 pub struct NotADay;

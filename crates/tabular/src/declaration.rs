@@ -29,7 +29,7 @@ use crate::schema::SchemaError;
 /// note:   {categories: [yes, no], nullable: true, other: true}
 /// ```
 ///
-/// A list under the key `constraints` is no column but says what no row can look like; see
+/// A list under the key `constraints` is not a column but says what no row can look like; see
 /// [`DeclaredConstraint`].
 ///
 /// Categories are the texts as written, in quotes or not: `[yes, no, 2.0]` are `yes`, `no` and
@@ -335,7 +335,7 @@ impl<'de> Visitor<'de> for Texts {
     }
 }
 
-/// A bound of a range as it stands in a file.
+/// A bound of a range as it is written in a file.
 pub(crate) trait Bound: Sized {
     const EXPECTED: &'static str;
     fn from_text(text: &str) -> Option<Self>;

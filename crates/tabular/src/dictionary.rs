@@ -43,6 +43,7 @@ impl Texts {
     }
 
     fn push(&mut self, text: &[u8], account: &Account) -> Result<(), NoRoom> {
+        // Bytes first: an end without its bytes would be read beyond the buffer.
         self.bytes.extend_within(text, account)?;
         self.ends.extend_within(&[self.bytes.len()], account)
     }
@@ -76,6 +77,7 @@ impl Dictionary {
         limits: &Limits,
         account: &Account,
     ) -> Result<Self, NoRoom> {
+        // Small, as there may be thousands of columns of few values.
         let probe = Probe::with_capacity(16);
         account.take((probe.bytes() + size_of::<Self>() + name.capacity()) as u64)?;
         Ok(Self {
@@ -84,6 +86,8 @@ impl Dictionary {
             probe,
             pending: Pending::new(),
             texts: Texts::default(),
+            // A byte a code until there are more than 256 texts: most undeclared columns never
+            // have.
             codes: Codes::for_size(0),
             max_distinct: limits.max_distinct,
             max_bytes: limits.max_dictionary_bytes(),
@@ -95,7 +99,7 @@ impl Dictionary {
         self.codes.width()
     }
 
-    /// Room for so many rows; the account has made it.
+    /// Room for this many rows; the account has made it.
     pub(crate) fn reserve_exact(&mut self, rows: usize) {
         self.codes.reserve_exact(rows);
     }
@@ -106,6 +110,7 @@ impl Dictionary {
 
     #[inline]
     pub(crate) fn push(&mut self, field: &[u8], account: &Account) -> Result<(), NotTaken> {
+        // Keyed: a sender who knew the hash could send texts that all collide.
         let hash = self.hasher.short(field);
         if !self.probe.is_large() {
             return self.look_up(hash, field, account);
@@ -136,6 +141,7 @@ impl Dictionary {
     fn look_up(&mut self, hash: u64, field: &[u8], account: &Account) -> Result<(), NotTaken> {
         let next = u32::try_from(self.texts.len()).map_err(|_| NotTaken::TooManyDistinct)?;
         let texts = &self.texts;
+        // The batch's place is counted when it is first used, not for every small column.
         let was_large = self.probe.is_large();
         let known = self
             .probe
@@ -146,6 +152,8 @@ impl Dictionary {
             }
             self.texts.push(field, account)?;
             self.codes.widen_for(self.texts.len(), account)?;
+            // After the push, which the account has allowed: one text more than the limit is held
+            // for a moment.
             if self.texts.len() > self.max_distinct || self.texts.bytes.len() > self.max_bytes {
                 return Err(NotTaken::TooManyDistinct);
             }

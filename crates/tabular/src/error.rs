@@ -33,10 +33,10 @@ pub enum TableError {
         /// What separates them.
         separator: char,
     },
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     #[error("{at}, {column}: not UTF-8 text; save the file with the encoding UTF-8")]
     NotUtf8 {
-        /// The record.
+        /// Line or row of the record.
         at: Place,
         /// The column, by name or number.
         column: ColumnRef,
@@ -46,7 +46,7 @@ pub enum TableError {
         "{at}, {column}: a NUL byte, which no text holds; is the file damaged or not text at all?"
     )]
     Nul {
-        /// The record.
+        /// Line or row of the record.
         at: Place,
         /// The column, by name or number.
         column: ColumnRef,
@@ -54,7 +54,7 @@ pub enum TableError {
     /// Two columns of the same name.
     #[error("columns {first} and {second} are both named `{name}`; rename one of them")]
     DuplicateHeader {
-        /// The name.
+        /// The name that was given.
         name: String,
         /// Position of the first, from 1.
         first: usize,
@@ -97,11 +97,11 @@ pub enum TableError {
         "{at}, {column}: a field of more than {limit} bytes; shorten it, or leave the column out"
     )]
     FieldTooLong {
-        /// The record.
+        /// Line or row of the record.
         at: Place,
         /// The column, by name or number.
         column: ColumnRef,
-        /// The limit.
+        /// The most that is allowed.
         limit: usize,
     },
     /// A record that runs on and on.
@@ -112,7 +112,7 @@ pub enum TableError {
     RecordTooLong {
         /// Line on which the record starts, from 1.
         line: u64,
-        /// The limit.
+        /// The most that is allowed.
         limit: u64,
     },
     /// More columns than allowed.
@@ -120,19 +120,19 @@ pub enum TableError {
     TooManyColumns {
         /// How many there are.
         found: usize,
-        /// The limit.
+        /// The most that is allowed.
         limit: usize,
     },
     /// More rows than allowed.
     #[error("the table has more than {limit} rows, which is the most allowed")]
     TooManyRows {
-        /// The limit.
+        /// The most that is allowed.
         limit: u32,
     },
     /// More bytes than allowed.
     #[error("the file has more than {limit} bytes, which is the most allowed")]
     TooManyBytes {
-        /// The limit.
+        /// The most that is allowed.
         limit: u64,
     },
     /// More than [`Limits::max_memory_bytes`](crate::Limits::max_memory_bytes).
@@ -162,7 +162,7 @@ pub enum TableError {
          holds, or leave it out"
     )]
     TooManyDistinct {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// The key column is missing.
@@ -191,7 +191,7 @@ pub enum TableError {
     /// A row without an id.
     #[error("{at}: the id in column `{key}` is empty; every row needs one")]
     EmptyKey {
-        /// The record.
+        /// Line or row of the record.
         at: Place,
         /// Name of the key.
         key: String,
@@ -232,9 +232,9 @@ pub enum TableError {
         "column `{column}` is {what}, which is not supported; write it as text, numbers or dates"
     )]
     ParquetType {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// What it is.
+        /// What its type is, in words.
         what: &'static str,
     },
 }
@@ -266,7 +266,7 @@ impl std::fmt::Display for Place {
 /// A column by its name or, where that is unknown, its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ColumnRef {
-    /// Its name.
+    /// Name of the column.
     Name(String),
     /// Its position, from 1.
     Number(usize),

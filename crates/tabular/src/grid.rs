@@ -22,10 +22,10 @@ pub const DEFAULT_BINS: u32 = 32;
 /// How an ordered column is cut into bins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bins<T> {
-    /// So many bins of equal width. A range of no more whole numbers or days than that gets one bin
-    /// for each value.
+    /// This many bins of equal width. A range of no more whole numbers or days than that gets one
+    /// bin for each value.
     Uniform(u32),
-    /// So many bins of about equal mass, found under differential privacy after the join. Until
+    /// This many bins of about equal mass, found under differential privacy after the join. Until
     /// then the column is held on a uniform grid of [`FINE_CELLS`] cells.
     Quantile(u32),
     /// Bins that begin at these values, ascending and above `min`; the first begins at `min`.

@@ -25,6 +25,8 @@ impl KeyHasher {
     /// A hasher under this key, which should come from a cryptographic generator.
     #[must_use]
     pub fn new(key: [u8; 16]) -> Self {
+        // SipHash 2-4 with 128 bits for ids, where a collision would merge two people; 1-3 for
+        // texts, where one only costs a comparison.
         Self {
             ids: SipHasher24::new_with_key(&key),
             texts: SipHasher13::new_with_key(&key),
@@ -97,6 +99,8 @@ impl Ids {
     /// its id. So the rows of one id alone decide which of them stay, and choices in two tables do
     /// not depend on each other. `None` if all rows stay.
     pub(crate) fn kept_rows(&self, table: &str) -> Option<Wiped<u32>> {
+        // By lots that hang on the id alone: a choice by the order of rows would let one id's rows
+        // decide about another's (and change counts by more than its own).
         let firsts = self.firsts.as_ref()?.as_slice();
         let rows_of_each = self.rows_of_each();
         let most = self.most.get();
@@ -107,12 +111,14 @@ impl Ids {
             Vec::with_capacity(of_many.map(|rows| *rows as usize).sum());
         for (row, &first) in (0_u32..).zip(firsts) {
             let place = &mut places.as_mut_slice()[first as usize];
+            // Ids with few rows have no lot drawn: all of theirs stay.
             if rows_of_each.as_slice()[first as usize] > most {
                 let lot = self.lot(table, self.as_slice()[row as usize], *place);
                 drawn.push((first, lot, row));
             }
             *place += 1;
         }
+        // By id, then lot, then row: a stable choice, even for two equal lots.
         drawn.sort_unstable();
         let mut stays = Wiped::from(vec![1_u8; firsts.len()]);
         for of_one_id in drawn.chunk_by(|a, b| a.0 == b.0) {
@@ -120,6 +126,7 @@ impl Ids {
                 stays.as_mut_slice()[row as usize] = 0;
             }
         }
+        // Lots and rows tell which ids are repeated.
         drawn.zeroize();
         let mut kept = Vec::with_capacity(firsts.len());
         let rows = (0..)
@@ -131,6 +138,7 @@ impl Ids {
 
     fn lot(&self, table: &str, id: u128, place: u32) -> u64 {
         let mut text = Wiped::new();
+        // Fixed lengths first, the name last: no two inputs run together into the same bytes.
         text.extend_from_slice(&id.to_le_bytes());
         text.extend_from_slice(&place.to_le_bytes());
         text.extend_from_slice(table.as_bytes());
@@ -145,6 +153,8 @@ impl Ids {
         let mut file = |row: u32| {
             let hash = hashes[row as usize];
             let known = probe.find_or_insert(high(hash), row, |i| hashes[i as usize] == hash);
+            // A chain through the rows of an id: memory of four bytes a row, however ids are
+            // distributed.
             if let Some(first) = known {
                 let next = next.as_mut_slice();
                 next[row as usize] = next[first as usize];
@@ -214,6 +224,7 @@ impl IdCollector {
         most: Option<NonZeroU32>,
         account: &Account,
     ) -> Result<Self, NoRoom> {
+        // Small at first, since most uploads of a room are; it grows under the account.
         let probe = Probe::with_capacity(1 << 10);
         account.take((probe.bytes() + Pending::<u128>::BYTES) as u64)?;
         Ok(Self {
@@ -228,7 +239,7 @@ impl IdCollector {
         })
     }
 
-    /// Room for so many rows; the account has made it.
+    /// Room for this many rows; the account has made it.
     pub(crate) fn reserve_exact(&mut self, rows: usize) {
         self.hashes.reserve_exact(rows);
         if self.most.is_some() {
@@ -245,9 +256,12 @@ impl IdCollector {
     #[inline]
     pub(crate) fn push(&mut self, id: &[u8], account: &Account) -> Result<(), NoRoom> {
         let hash = self.hasher.hash(id);
+        // While the table fits in the cache, looking up at once is faster than batching.
         if !self.probe.is_large() {
             return self.look_up(hash, id, account);
         }
+        // A long id would fill the batch's fixed place: it is looked up alone, after those before
+        // it.
         if id.len() > MAX_PENDING_KEY {
             self.look_up_pending(account)?;
             return self.look_up(hash, id, account);
@@ -261,6 +275,7 @@ impl IdCollector {
 
     fn look_up_pending(&mut self, account: &Account) -> Result<(), NoRoom> {
         let mut pending = std::mem::replace(&mut self.pending, Pending::new());
+        // All at once, so that waiting for memory overlaps.
         self.probe.prefetch(pending.hashes().map(high));
         for (hash, id) in pending.iter() {
             self.look_up(hash, id, account)?;
@@ -278,6 +293,7 @@ impl IdCollector {
             .probe
             .find_or_insert_within(high(hash), row, account, |i| hashes[i as usize] == hash)?;
         self.hashes.push(hash);
+        // Where repeats are allowed, the first row is noted and nobody is told which ids repeat.
         if self.most.is_some() {
             self.firsts.push(seen.unwrap_or(row));
             self.repeated += u64::from(seen.is_some());
@@ -293,6 +309,8 @@ impl IdCollector {
         if self.quoted.len() < QUOTED {
             let id = String::from_utf8_lossy(id);
             if self.quoted.iter().all(|known| *known != id) {
+                // The owner has to find the row; sixty-four characters do, and none of it goes to
+                // others.
                 self.quoted.push(id.chars().take(64).collect());
             }
         }
@@ -306,6 +324,7 @@ impl IdCollector {
     /// ids.
     pub(crate) fn finish(mut self, account: &Account) -> Result<(Ids, u64), NoIds> {
         self.look_up_pending(account)?;
+        // Only where the agreement wants unique ids: then the owner is told, and nobody else.
         if self.most.is_none() && self.repeated > 0 {
             let first = std::mem::take(&mut *self.quoted);
             return Err(NoIds::Repeated(self.repeated, first));
@@ -336,7 +355,7 @@ impl IdCollector {
 /// Why the ids of a table cannot be used.
 #[derive(Debug)]
 pub(crate) enum NoIds {
-    /// So many rows repeat an earlier id; the first few such ids.
+    /// This many rows repeat an earlier id; the first few such ids.
     Repeated(u64, Vec<String>),
     NoRoom(NoRoom),
 }
@@ -347,7 +366,7 @@ impl From<NoRoom> for NoIds {
     }
 }
 
-/// Half of a hash is a hash.
+/// Takes half of the hash for the place in the index: half of a hash is a hash.
 #[inline]
 fn high(hash: u128) -> u64 {
     (hash >> 64) as u64

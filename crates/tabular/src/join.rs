@@ -56,12 +56,15 @@ impl Joined {
     pub fn join(uploads: Vec<(String, Upload)>) -> Self {
         let bounds = uploads.iter().map(|(_, upload)| upload.rows_per_id());
         let rows_per_id = rows_per_joined_id(bounds).unwrap_or_else(|refused| panic!("{refused}"));
+        // Checked here as well as in the agreement: whoever calls has no way round the bound on
+        // sensitivity.
         let bounds = uploads.iter().map(|(_, upload)| upload.bounds());
         most_joined_rows(bounds).unwrap_or_else(|refused| panic!("{refused}"));
         let picks = matching_rows(&uploads);
         let rows = picks[0].len();
         let mut columns: Vec<JoinedColumn> = Vec::new();
         let mut constraints = Vec::new();
+        // Columns are gathered table by table, so that only one table is in memory twice.
         for ((party, upload), picks) in uploads.into_iter().zip(&picks) {
             let picked: Vec<JoinedColumn> = upload
                 .columns
@@ -88,6 +91,7 @@ impl Joined {
     /// Those of [`read_csv`].
     pub fn from_csv(input: impl Read, schema: Option<&Schema>) -> Result<Self, TableError> {
         // Without a key nothing is hashed.
+        // A constant key is safe here, where it keys dictionaries of one's own table only.
         let hasher = KeyHasher::new([0; 16]);
         let upload = read_csv(input, None, schema, &hasher, &Limits::default())?;
         Ok(Self::single(upload))
@@ -99,6 +103,7 @@ impl Joined {
     #[must_use]
     pub fn single(upload: Upload) -> Self {
         let rows_per_id = upload.rows_per_id();
+        // Also without a join an id may not have more rows than the noise is made for.
         let kept = upload.ids.as_ref().and_then(|ids| ids.kept_rows(""));
         let settled = |codes: Codes| match &kept {
             Some(rows) => codes.gather(rows.as_slice()),
@@ -146,6 +151,7 @@ impl Joined {
                 .clone()
                 .moved(|at| places.partition_point(|&place| place < at))
         });
+        // Constraints first: positions change with undeclared columns put in between.
         let schema = Schema::from_columns(columns)?
             .with_constraints(own.collect())?
             .constrained(constraints)?;
@@ -224,14 +230,14 @@ pub struct TooManyRowsPerId {
     rows: u128,
 }
 
-/// How many rows an id can have in the join of tables in which it has so many at most: their
-/// product.
+/// How many rows an id can have in a join: the product of the most that it may have in each table.
 ///
 /// # Errors
 /// If that is more than [`MAX_ROWS_PER_ID`].
 pub fn rows_per_joined_id(
     bounds: impl IntoIterator<Item = NonZeroU32>,
 ) -> Result<NonZeroU32, TooManyRowsPerId> {
+    // In 128 bits and saturating: each bound fits in 32, but any number of parties may multiply.
     let rows = bounds.into_iter().fold(1_u128, |rows, bound| {
         rows.saturating_mul(bound.get().into())
     });
@@ -242,7 +248,7 @@ pub fn rows_per_joined_id(
         .ok_or(TooManyRowsPerId { rows })
 }
 
-/// The most rows that a joined table may be able to have. While so many are joined they take a GiB
+/// The most rows that a joined table may be able to have. While they are joined they take a GiB
 /// for each table, and then a quarter of that to all of it for each column: more is beyond most
 /// machines. It is far below 2^32, up to which rows are counted.
 pub const MAX_JOINED_ROWS: u64 = 1 << 28;
@@ -275,6 +281,8 @@ pub fn most_joined_rows(
     tables: impl IntoIterator<Item = TableBounds>,
 ) -> Result<u64, TooManyJoinedRows> {
     let tables: Vec<TableBounds> = tables.into_iter().collect();
+    // From public bounds and never from what was uploaded: a refusal after the join would tell
+    // about the data.
     let with_others = |i: usize| {
         let others = tables.iter().enumerate().filter(|&(j, _)| j != i);
         others.fold(u128::from(tables[i].rows), |rows, (_, other)| {
@@ -290,6 +298,8 @@ pub fn most_joined_rows(
 
 /// For each table its rows in the order of the joined table, which is that of the first.
 fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Wiped<u32>> {
+    // In the order of the first table, which is as good as any: no order of rows is ever seen
+    // outside.
     let tables: Vec<(&Ids, Option<Wiped<u32>>)> = uploads
         .par_iter()
         .map(|(party, upload)| {
@@ -307,6 +317,8 @@ fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Wiped<u32>> {
         .collect();
     // As many as there can be: growing, their places would take several times as much as each
     // table's share is counted for.
+    // Bounded by the tables' own rows: the declared maximum alone could reserve many GiB for small
+    // tables.
     let bounds = uploads.iter().map(|(_, upload)| TableBounds {
         rows: u32::try_from(upload.rows).expect("a table has fewer than 2^32 rows"),
         ..upload.bounds()
@@ -324,6 +336,7 @@ fn matching_rows(uploads: &[(String, Upload)]) -> Vec<Wiped<u32>> {
     };
     let ids = first.as_slice();
     match kept {
+        // Rows beyond an id's share are not looked up at all.
         Some(rows) => {
             let rows = rows.as_slice().iter().copied();
             rows.for_each(|row| matches.add(row, ids[row as usize]));
@@ -353,6 +366,7 @@ impl Matches<'_> {
         for (begin, index) in begins.iter_mut().zip(&self.others) {
             match index.row(id) {
                 Some(row) => *begin = row,
+                // An id that one table lacks adds nothing, whatever other tables have.
                 None => return,
             }
         }
@@ -399,6 +413,8 @@ fn tell_apart(columns: &mut [JoinedColumn]) {
                 .skip(1)
                 .any(|column| column.is_declared() && column.name() == name)
     };
+    // By numbers, not by refusing: whether two undeclared columns clash may not end a room after
+    // its uploads.
     for i in 0..columns.len() {
         let mut number = 2;
         let plain = columns[i].name().to_owned();

@@ -44,6 +44,7 @@ impl Default for Limits {
 
 impl Limits {
     pub(crate) fn max_record_bytes(&self) -> u64 {
+        // A small bound on fields must not forbid wide tables.
         (self.max_field_bytes as u64)
             .saturating_mul(16)
             .max(16 << 20)

@@ -82,7 +82,7 @@ impl FromStr for Moment {
     }
 }
 
-/// The text is no date and time of the form `2015-01-31T10:30`.
+/// The text is not a date and time of the form `2015-01-31T10:30`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a date and time without a zone; write it as 2015-01-31T10:30")]
 pub struct NotAMoment;

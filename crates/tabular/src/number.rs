@@ -82,7 +82,8 @@ fn short_decimal(field: &[u8]) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
-/// The field as a finite number, `NaN` included as `None` inside; outer `None` if it is no number.
+/// The field as a finite number, `NaN` included as `None` inside; outer `None` if it is not a
+/// number.
 #[inline]
 pub(crate) fn decimal(field: &[u8]) -> Option<f64> {
     short_decimal(field).or_else(|| slow_decimal(field))

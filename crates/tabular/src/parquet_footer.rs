@@ -11,7 +11,7 @@ use crate::account::Account;
 use crate::error::TableError;
 use crate::thrift::{BINARY, LIST, Malformed, STRUCT, Thrift};
 
-/// What stands at the beginning and at the end of every file.
+/// The bytes at the beginning and at the end of every file.
 const MAGIC: &[u8] = b"PAR1";
 
 /// Bytes that are held for each column of a row group and each element of the schema, with room to
@@ -77,6 +77,7 @@ impl Footer {
     pub(crate) fn read(input: &impl ChunkReader, account: &Account) -> Result<Self, TableError> {
         let tail = input.len().checked_sub(8);
         let tail = tail.ok_or_else(|| damaged("it is too short"))?;
+        // The last eight bytes: the length of the footer, and the magic again.
         let end = input.get_bytes(tail, 8)?;
         match &end[4..] {
             MAGIC => {}
@@ -86,6 +87,7 @@ impl Footer {
         let length = u32::from_le_bytes([end[0], end[1], end[2], end[3]]);
         let start = tail.checked_sub(length.into());
         let start = start.ok_or_else(|| damaged("its footer is longer than the file"))?;
+        // Four times: the bytes themselves, and what is made of them.
         account.take(u64::from(length) * 4)?;
         let bytes = input.get_bytes(start, length as usize)?;
         let (mut leaves, mut row_groups) = (Vec::new(), Vec::new());
@@ -106,6 +108,7 @@ impl Footer {
 
     /// Every row group has every column, and all pages are before the footer.
     fn check(&self, footer: u64) -> Result<(), TableError> {
+        // Checked once here, so that pages can be found by position alone.
         for group in &self.row_groups {
             if group.chunks.len() != self.leaves.len() {
                 return Err(damaged("its row groups disagree about the columns"));
@@ -128,6 +131,7 @@ fn structures<T>(
     if kind != STRUCT && count > 0 {
         return Err(Malformed.into());
     }
+    // Before the list is read: its length is a claim, though never of more than the bytes left.
     account.take(count as u64 * ENTRY)?;
     (0..count).map(|_| read(thrift)).collect()
 }
@@ -145,6 +149,7 @@ impl Element {
     fn read(thrift: &mut Thrift<'_>) -> Result<Self, TableError> {
         let mut element = Self {
             name: String::new(),
+            // -1 for what is not given: 0 means something in each of these fields.
             numbers: [-1; 10],
             logical: Logical::default(),
         };
@@ -152,6 +157,7 @@ impl Element {
             match (field, kind) {
                 (4, BINARY) => element.name = text(thrift.binary()?)?,
                 (10, STRUCT) => element.logical = Logical::read(thrift)?,
+                // Numbers of any width: writers differ in which they take.
                 (1..10, 4..=6) => {
                     let number = usize::try_from(field).map_err(|_| Malformed)?;
                     element.numbers[number] = thrift.int()?;
@@ -167,6 +173,7 @@ impl Element {
         let [_, physical, length, repetition, _, _, converted, scale, ..] = self.numbers;
         Leaf {
             name: top.unwrap_or(&self.name).to_owned(),
+            // A list (repetition 2) has several values a row, and cannot be a column of ours.
             nested: top.is_some() || repetition == 2,
             optional: repetition == 1,
             physical,
@@ -186,8 +193,10 @@ fn text(bytes: &[u8]) -> Result<String, TableError> {
 /// The columns: the leaves of the schema's tree, whose nodes come before their children.
 fn schema(thrift: &mut Thrift<'_>, account: &Account) -> Result<Vec<Leaf>, TableError> {
     let mut elements = structures(thrift, account, Element::read)?.into_iter();
+    // The root is not a column.
     let root = elements.next().ok_or(Malformed)?;
     // Of each open node, how many children are still to come.
+    // Counted by hand and not by recursion: a footer may nest as deep as it is long.
     let mut open = vec![root.numbers[CHILDREN]];
     let mut top: Option<String> = None;
     let mut leaves: Vec<Leaf> = Vec::new();
@@ -196,6 +205,7 @@ fn schema(thrift: &mut Thrift<'_>, account: &Account) -> Result<Vec<Leaf>, Table
             open.pop();
         }
         *open.last_mut().ok_or(Malformed)? -= 1;
+        // Back at the top: the next name is that of another column.
         if open.len() == 1 {
             top = None;
         }
@@ -211,6 +221,7 @@ fn schema(thrift: &mut Thrift<'_>, account: &Account) -> Result<Vec<Leaf>, Table
             }
         }
     }
+    // Children that were promised and never came.
     match open.iter().all(|left| *left <= 0) {
         true => Ok(leaves),
         false => Err(Malformed.into()),
@@ -283,6 +294,7 @@ fn chunk(thrift: &mut Thrift<'_>) -> Result<Chunk, TableError> {
     Ok(Chunk {
         codec: numbers[CODEC],
         start,
+        // Start and length are both claims, and may wrap together.
         end: start.checked_add(length).ok_or(Malformed)?,
     })
 }

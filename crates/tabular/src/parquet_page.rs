@@ -83,11 +83,13 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
         }
     }
 
-    /// The next page, which may hold at most so many records.
+    /// The next page, which may hold at most this many records.
     pub(crate) fn next(&mut self, most: usize) -> Result<Option<ReadyPage>, TableError> {
+        // Pages are looked at where the one before ended, never where an index says.
         while self.chunk.start < self.chunk.end {
             let header = self.header()?;
             let packed = self.packed(&header)?;
+            // Also for pages that are skipped: their headers cost time.
             self.work
                 .take(header.packed as u64 + header.unpacked as u64)?;
             match header.kind {
@@ -121,6 +123,7 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
     }
 
     fn packed(&mut self, header: &Header) -> Result<Bytes, TableError> {
+        // Else a page could reach into the next column, or the footer.
         if header.packed as u64 > self.chunk.end - self.chunk.start {
             return Err(damaged("a page is longer than its column"));
         }
@@ -134,6 +137,7 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
 
     fn dictionary(&mut self, header: &Header, packed: Bytes) -> Result<ReadyPage, TableError> {
         let decoded = u64::from(header.values()?) * DICTIONARY_ENTRY;
+        // Twice the unpacked bytes: the decoder may copy a dictionary when it takes it in.
         let bytes = 2 * header.unpacked as u64 + decoded;
         self.account.take(bytes)?;
         self.dictionary += bytes;
@@ -157,11 +161,13 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
         most: usize,
     ) -> Result<ReadyPage, TableError> {
         let values = header.values()?;
+        // More values than rows are left: decoding them would overrun the column.
         if values as usize > most {
             return Err(damaged("its row groups disagree about the number of rows"));
         }
         let version_2 = header.kind == Header::DATA_V2;
         let encoded = encoding(header.own[if version_2 { 4 } else { 2 }])?;
+        // Version 2 can say page by page that it is not compressed.
         let is_packed = self.chunk.codec != UNCOMPRESSED && !(version_2 && header.own[7] == 0);
         let size = if is_packed {
             header.unpacked
@@ -188,6 +194,8 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
         let copies = copies + u64::from(is_packed) + u64::from(self.width.is_some());
         let streams = in_streams.map_or(0, |width| width.max(SHARED) as u64);
         let bytes = copies * size as u64 + for_each * u64::from(values) + streams;
+        // The decoder lets go of the page before when it gets this one, not earlier: both count
+        // until then.
         self.account.give(std::mem::take(&mut self.previous));
         self.account.take(bytes)?;
         self.previous = std::mem::replace(&mut self.latest, bytes);
@@ -202,6 +210,7 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
                 statistics: None,
             },
         };
+        // Last, since the lengths are inside the unpacked bytes.
         self.check_lengths(&page)?;
         Ok(ReadyPage {
             page,
@@ -259,6 +268,7 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
         }
         let (levels, packed) = packed.split_at_checked(plain).ok_or(Malformed)?;
         let rest = header.unpacked.checked_sub(plain).ok_or(Malformed)?;
+        // Wiped on drop: pages hold raw values.
         let mut place = Zeroizing::new(vec![0; header.unpacked]);
         place[..plain].copy_from_slice(levels);
         if rest > 0 {
@@ -383,7 +393,7 @@ fn encoding(number: i64) -> Result<Encoding, TableError> {
     })
 }
 
-/// What comes after a list of at most so many numbers in the encoding `DELTA_BINARY_PACKED`.
+/// What comes after a list of at most `most` numbers in the encoding `DELTA_BINARY_PACKED`.
 fn after_deltas(bytes: &[u8], most: u32) -> Result<&[u8], Malformed> {
     let mut thrift = Thrift::new(bytes);
     let in_block = thrift.varint()?;
@@ -395,7 +405,7 @@ fn after_deltas(bytes: &[u8], most: u32) -> Result<&[u8], Malformed> {
     }
     let in_mini = in_block / minis;
     let minis = usize::try_from(minis).map_err(|_| Malformed)?;
-    // The first number stands in the header.
+    // The first number is in the header.
     let mut left = count.saturating_sub(1);
     while left > 0 {
         thrift.int()?;

@@ -20,7 +20,7 @@ pub(crate) enum Form {
     Float,
     /// Days since 1970-01-01.
     Date,
-    /// So many to a second since 1970-01-01.
+    /// Parts of a second since 1970-01-01, `per_second` of which make a second.
     Timestamp {
         per_second: i64,
     },
@@ -70,6 +70,7 @@ pub(crate) fn form_of(leaf: &Leaf) -> Result<Form, &'static str> {
     const UUID: i64 = 14;
     const FLOAT16: i64 = 15;
     let logical = leaf.logical;
+    // Logical types first, as they are the newer ones; converted types are what old writers left.
     match (leaf.physical, logical.kind) {
         (INT32 | INT64, INTEGER) if logical.second == 1 => Ok(Form::Signed),
         (INT32 | INT64, INTEGER) => Ok(Form::Unsigned),
@@ -106,6 +107,7 @@ fn form_by_converted_type(leaf: &Leaf) -> Result<Form, &'static str> {
     match (leaf.physical, leaf.converted) {
         (BOOLEAN, _) => Ok(Form::Bool),
         (FLOAT | DOUBLE, _) => Ok(Form::Float),
+        // INT96 has no annotation: it is the timestamp of Impala and old Spark, though deprecated.
         (INT96, _) => Ok(Form::Timestamp {
             per_second: 1_000_000,
         }),
@@ -127,6 +129,7 @@ fn form_by_converted_type(leaf: &Leaf) -> Result<Form, &'static str> {
 }
 
 fn decimal(scale: i64) -> Result<Form, &'static str> {
+    // 38 digits are what 128 bits hold.
     let scale = u8::try_from(scale).ok().filter(|scale| *scale <= 38);
     scale
         .map(|scale| Form::Decimal { scale })
@@ -174,6 +177,7 @@ impl Form {
     /// Whole values are written without a point: a column of whole numbers with nulls is often
     /// stored so.
     pub(crate) fn push_double(self, text: &mut Vec<u8>, value: f64) {
+        // Well below 2^53, up to which f64 holds every whole number.
         if value.fract() == 0.0 && value.abs() < 1e15 {
             #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
             push_whole(text, value as i64);
@@ -194,6 +198,7 @@ impl Form {
         match self {
             Self::Decimal { scale } => match big_endian(bytes) {
                 Some(value) => push_decimal(text, value, scale),
+                // Refused as text, not as an error: one value must not end an upload.
                 None => text.extend_from_slice(b"a decimal of more than 128 bits"),
             },
             Self::Uuid => {
@@ -211,6 +216,7 @@ impl Form {
 
 /// A signed number of at most 128 bits, highest byte first.
 fn big_endian(bytes: &[u8]) -> Option<i128> {
+    // Sign extension: a negative number has ones before it.
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
     let mut value = [if negative { 0xff } else { 0 }; 16];
     value[16usize.checked_sub(bytes.len())?..].copy_from_slice(bytes);
@@ -219,12 +225,14 @@ fn big_endian(bytes: &[u8]) -> Option<i128> {
 
 fn push_timestamp(text: &mut Vec<u8>, value: i64, per_second: i64) {
     const DAY: i64 = 86_400;
+    // Euclidean, so that times before 1970 round down and not towards it.
     let (seconds, fraction) = (value.div_euclid(per_second), value.rem_euclid(per_second));
     let (day, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let Some(day) = Day::from_number(day) else {
         return push_whole(text, value);
     };
     write!(text, "{day}").expect("writing to memory does not fail");
+    // Midnight is written as a day alone, so that days stored as timestamps read as days.
     if second == 0 && fraction == 0 {
         return;
     }

@@ -23,6 +23,7 @@ const UPPER: u64 = !0 << 32;
 impl Probe {
     /// Room for `capacity` indices before the first growth.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
+        // Twice as many slots at least, so that runs stay short.
         let slots = (capacity * 2).next_power_of_two().max(16);
         Self {
             slots: vec![0; slots].into(),
@@ -81,12 +82,14 @@ impl Probe {
 
     #[inline]
     fn fill(&mut self, free: usize, hash: u64, new: u32) {
+        // One more than the index: zero is a free slot.
         self.slots.as_mut_slice()[free] = (hash & UPPER) | (u64::from(new) + 1);
         self.used += 1;
     }
 
     #[inline]
     fn is_full(&self) -> bool {
+        // At two thirds: beyond, searches for absent keys become long.
         self.used * 3 > self.slots.len() * 2
     }
 
@@ -106,6 +109,7 @@ impl Probe {
     /// that their waiting times overlap.
     pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
         let slots = self.slots.as_slice();
+        // The sum goes nowhere, and black_box keeps the loads from being left out.
         let touched = hashes.fold(0, |touched, hash| touched ^ slots[self.place(hash)]);
         std::hint::black_box(touched);
     }
@@ -117,11 +121,14 @@ impl Probe {
         let mask = slots.len() - 1;
         let mut at = self.place(hash);
         loop {
+            // Places go on at the front after the last: a run may wrap round the end.
             let slot = slots[at & mask];
             if slot == 0 {
                 return Err(at & mask);
             }
             let index = index(slot);
+            // The upper half of the hash first: the key is elsewhere, and a look at it may wait for
+            // memory.
             if (slot ^ hash) & UPPER == 0 && is_it(index) {
                 return Ok(index);
             }
@@ -139,6 +146,7 @@ impl Probe {
     fn grow(&mut self) {
         let larger = self.slots.len() * 2;
         let old = std::mem::replace(&mut self.slots, vec![0; larger].into());
+        // One bit more gives the place: items keep their order, so that growing is one pass.
         self.shift -= 1;
         let mask = larger - 1;
         for &slot in old.as_slice() {
@@ -177,6 +185,7 @@ pub(crate) const MAX_PENDING_KEY: usize = 256;
 const BATCH: usize = 64;
 
 impl<H: Copy + Zeroize> Pending<H> {
+    // Twice, since a buffer that grows is in two places for a moment.
     /// Bytes that it takes, if no key is longer than [`MAX_PENDING_KEY`].
     pub(crate) const BYTES: usize = 2 * BATCH * (MAX_PENDING_KEY + size_of::<(H, usize)>());
 

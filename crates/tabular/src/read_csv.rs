@@ -180,10 +180,11 @@ impl<R: Read> Csv<'_, R> {
         }
     }
 
-    /// Refuses bytes that are no text, and fields that are too long.
+    /// Refuses bytes that are not text, and fields that are too long.
     #[inline]
     fn check_text(&self) -> Result<(), TableError> {
         let bytes = self.record.as_slice();
+        // One look at the whole record: ordinary rows are ASCII and short.
         if bytes.is_ascii() && !bytes.contains(&0) && bytes.len() <= self.limits.max_field_bytes {
             return Ok(());
         }
@@ -225,6 +226,8 @@ impl<R: Read> Csv<'_, R> {
     /// ragged.
     fn wrong_length(&mut self, expected: usize) -> TableError {
         let (line, found) = (self.line(), self.record.len());
+        // Read on first: inside quotes the rest of the file is one field, and "a quote is open" is
+        // the better answer.
         if let Ok(false) = self.next()
             && let Err(unclosed) = self.check_end()
         {

@@ -70,6 +70,7 @@ pub fn read_parquet_while(
     limits: &Limits,
     wanted: &dyn Fn() -> bool,
 ) -> Result<Upload, TableError> {
+    // Told apart from a damaged file: an export that failed often leaves an empty one.
     if input.len() == 0 {
         return Err(TableError::EmptyFile);
     }
@@ -80,6 +81,7 @@ pub fn read_parquet_while(
     }
     // The decoder checks much, and still panics on some damaged files. Nothing of it outlives the
     // panic, and its messages hold positions and lengths.
+    // A panic must not end the enclave, nor tell more than that the file is damaged.
     let decoding = Decoding::begin();
     let read = catch_unwind(AssertUnwindSafe(|| {
         read(&input, key, schema, hasher, limits, wanted)
@@ -122,12 +124,14 @@ fn read<R: ChunkReader>(
     limits: &Limits,
     wanted: &dyn Fn() -> bool,
 ) -> Result<Upload, TableError> {
+    // Both bounds exist before the first byte of the footer is believed.
     let account = Account::new(limits.max_memory_bytes);
     let work = Work::for_file(input.len(), limits.max_bytes);
     let footer = Footer::read(input, &account)?;
     let of_footer = account.used();
     let (names, columns, left_out) = readable(&footer.leaves, key, schema)?;
     let mut intake = Intake::new(&names, Place::Row, key, schema, hasher, limits, &account)?;
+    // From the footer's own counts, and saturating: they may say anything.
     let rows = footer
         .row_groups
         .iter()
@@ -139,6 +143,7 @@ fn read<R: ChunkReader>(
         .ok()
         .filter(|rows| *rows <= limits.max_rows);
     let rows = rows.ok_or(too_many)?;
+    // All at once: growing would hold codes twice, and the number of rows is bounded by now.
     intake.reserve(rows as usize)?;
     for column in left_out {
         intake.warn(format!(
@@ -148,6 +153,7 @@ fn read<R: ChunkReader>(
     let mut before: u32 = 0;
     for group in &footer.row_groups {
         let in_group = u32::try_from(group.rows).map_err(|_| disagree())?;
+        // Column by column, as the file has them: one page of one column is in memory at a time.
         for (&(index, form), &target) in columns.iter().zip(&intake.targets.clone()) {
             if target == Target::Nowhere {
                 continue;
@@ -200,6 +206,8 @@ fn readable(
     key: Option<&str>,
     schema: Option<&Schema>,
 ) -> Result<Readable, TableError> {
+    // What cannot be read is left out, unless somebody asked for it by name: a column that quietly
+    // vanished from an agreement would be worse than a refusal.
     let (mut names, mut columns, mut left_out) = (Vec::new(), Vec::new(), Vec::<String>::new());
     for (index, leaf) in leaves.iter().enumerate() {
         let name = &leaf.name;
@@ -229,6 +237,7 @@ fn readable(
 /// A decoder of the pages that will be put into the slot.
 fn decoder(leaf: &Leaf, slot: &Slot) -> Result<ColumnReader, TableError> {
     let physical = physical_type(leaf.physical).ok_or_else(|| damaged("it has an unknown type"))?;
+    // A column without its place in the schema: the decoder sees no tree that could nest.
     let node = SchemaType::primitive_type_builder("column", physical)
         .with_repetition(match leaf.optional {
             true => Repetition::OPTIONAL,
@@ -245,6 +254,7 @@ fn decoder(leaf: &Leaf, slot: &Slot) -> Result<ColumnReader, TableError> {
 struct Values<T: Clone + Default>(Vec<T>);
 
 impl<T: Clone + Default> Drop for Values<T> {
+    // Texts need no such care here: they are views of pages that are wiped themselves.
     fn drop(&mut self) {
         self.0.fill(T::default());
         // So that the writes are not left out.
@@ -328,13 +338,17 @@ impl Column<'_, '_> {
         let (mut levels, mut values) = (Zeroizing::new(Vec::new()), Values(Vec::new()));
         let mut left = rows;
         while left > 0 {
+            // A chunk that ends before its rows are there contradicts the footer.
             let page = pages.next(left)?.ok_or_else(disagree)?;
             slot.put(page.page);
+            // Values that share bytes with those before them can each be as long as the page: few
+            // at a time.
             let batch = page.shared.map_or(BATCH, |bytes| SHARED / bytes.max(1));
             let batch = batch.clamp(1, BATCH);
             let mut of_page = page.records;
             // Once more than there are records: so the decoder takes a dictionary in.
             loop {
+                // Asked for each batch: a client that has gone must not keep a thread for minutes.
                 if !(self.wanted)() {
                     return Err(TableError::Unwanted);
                 }
@@ -353,6 +367,7 @@ impl Column<'_, '_> {
                 if of_page == 0 {
                     break;
                 }
+                // No record and no end: the decoder would go on for ever.
                 if records == 0 {
                     return Err(disagree());
                 }
@@ -371,6 +386,8 @@ impl Column<'_, '_> {
         let mut values = values.iter();
         for &level in levels {
             self.text.clear();
+            // The level says whether there is a value: 1 of an optional column, 0 of a required
+            // one.
             if level == i16::from(self.leaf.optional) {
                 let decoded = write(&mut self.text, values.next().ok_or_else(disagree)?);
                 self.work.take(decoded as u64)?;
@@ -382,7 +399,10 @@ impl Column<'_, '_> {
 
     fn take_text(&mut self) -> Result<(), TableError> {
         let at = u64::from(self.row) + 1;
+        // Work counts fields as well as bytes: a column of nulls has no bytes, and costs time all
+        // the same.
         self.work.take(FIELD_WORK + self.text.len() as u64)?;
+        // Numbers were written by us, and are short and UTF-8.
         if self.form == Form::Text {
             self.check_text(Place::Row(at))?;
         }

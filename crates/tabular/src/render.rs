@@ -46,7 +46,7 @@ impl Piece {
 }
 
 impl Piece {
-    /// Appends a value; `quote` goes around what is no number.
+    /// Appends a value; `quote` goes around what is not a number.
     #[inline]
     pub(crate) fn push(&self, buffer: &mut Vec<u8>, rng: &mut impl Rng, quote: &[u8]) {
         match self {

@@ -25,7 +25,7 @@ pub const MAX_CODES_TOGETHER: usize = 1 << 24;
 /// Bytes of a column's name in a declaration or a header.
 pub(crate) const MAX_NAME_BYTES: usize = 256;
 
-/// Bytes of a column's name in a joined table, where the party's name stands before it.
+/// Bytes of a column's name in a joined table, where the party's name comes before it.
 const MAX_JOINED_NAME_BYTES: usize = 1024;
 
 /// The text that stands for a value outside the declared or discovered categories.
@@ -48,7 +48,7 @@ pub struct Schema {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
-    /// The text is no declaration.
+    /// The text is not a declaration.
     #[error("{0}")]
     Yaml(#[from] YamlError),
     /// There is no column at all.
@@ -57,7 +57,7 @@ pub enum SchemaError {
     /// A column has a name that no file should hold.
     #[error("the column name {name:?} cannot be used: {fault}")]
     BadName {
-        /// The name.
+        /// The name that was given.
         name: String,
         /// What is wrong with it.
         fault: NameFault,
@@ -65,29 +65,29 @@ pub enum SchemaError {
     /// Two columns have the same name.
     #[error("two columns are named `{name}`; rename one of them")]
     DuplicateColumn {
-        /// The name.
+        /// The name that was given.
         name: String,
     },
     /// A list of categories is empty.
     #[error("column `{column}` has no categories; list at least one")]
     NoCategories {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// A category is listed twice.
     #[error("column `{column}` lists the category {category:?} twice")]
     DuplicateCategory {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// The category.
+        /// The category as it was declared.
         category: String,
     },
     /// A category could not be told from what the column writes for something else.
     #[error("column `{column}` cannot have the category {category:?}: it stands for {stands_for}")]
     ReservedCategory {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// The category.
+        /// The category as it was declared.
         category: String,
         /// What the same text would mean.
         stands_for: &'static str,
@@ -95,39 +95,39 @@ pub enum SchemaError {
     /// A category has a character that a reader would not see, or a terminal would obey.
     #[error("column `{column}`: the category {category:?} has the character {hidden}; remove it")]
     HiddenInCategory {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// The category.
+        /// The category as it was declared.
         category: String,
-        /// The character.
+        /// The first hidden character in it.
         hidden: Hidden,
     },
     /// A bound is infinite or no number.
     #[error("column `{column}`: `min` and `max` must be finite numbers")]
     NotFinite {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// `min` is not below `max`.
     #[error("column `{column}`: `min` ({min}) must be below `max` ({max})")]
     EmptyRange {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// As declared.
+        /// Lower end, as it was declared.
         min: String,
-        /// As declared.
+        /// Upper end, as it was declared.
         max: String,
     },
     /// No bins.
     #[error("column `{column}`: `bins` must be at least 1")]
     NoBins {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// Cuts out of order or out of range.
     #[error("column `{column}`: `cuts` must ascend, above `min` and not above `max`")]
     BadCuts {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// More codes than [`MAX_CODES`].
@@ -136,7 +136,7 @@ pub enum SchemaError {
          so declare fewer categories or bins"
     )]
     TooManyCodes {
-        /// The column.
+        /// Name of the column.
         column: String,
         /// How many it would have.
         codes: usize,
@@ -156,7 +156,7 @@ pub enum SchemaError {
         meant(.nearest.as_deref())
     )]
     UnknownColumn {
-        /// As given.
+        /// The name that was given.
         name: String,
         /// A column with a similar name.
         nearest: Option<String>,
@@ -167,7 +167,7 @@ pub enum SchemaError {
          their number or `cuts`"
     )]
     UnknownBins {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// A constraint is about one column alone.
@@ -176,13 +176,13 @@ pub enum SchemaError {
          a value that is impossible need not be declared"
     )]
     LoneColumn {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// A constraint lists no value of a column.
     #[error("a constraint lists no value of the column `{column}`")]
     NoValues {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// A constraint names a value that the column does not have.
@@ -191,9 +191,9 @@ pub enum SchemaError {
         meant(.nearest.as_deref())
     )]
     UnknownValue {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// As given.
+        /// The value that was given.
         value: String,
         /// A similar value.
         nearest: Option<String>,
@@ -204,7 +204,7 @@ pub enum SchemaError {
          \"null\" in quotes"
     )]
     NotNullable {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// A constraint names no range of an ordered column.
@@ -213,9 +213,9 @@ pub enum SchemaError {
          `..14` or `15..`"
     )]
     NotARange {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// As given.
+        /// The value that was given.
         value: String,
     },
     /// A range takes part of a bin.
@@ -225,9 +225,9 @@ pub enum SchemaError {
          {{cuts: [..]}}`)"
     )]
     CutsBin {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// As given.
+        /// The value that was given.
         value: String,
         /// The bin.
         bin: String,
@@ -237,7 +237,7 @@ pub enum SchemaError {
     DeterminedTwice {
         /// The column that determines.
         column: String,
-        /// Its value.
+        /// The value that it names.
         value: String,
     },
     /// A map lacks a value.
@@ -248,7 +248,7 @@ pub enum SchemaError {
     Undetermined {
         /// The column that determines.
         column: String,
-        /// Its value.
+        /// The value that it names.
         value: String,
     },
     /// A constraint is about too many combinations.
@@ -274,7 +274,7 @@ pub enum SchemaError {
              allow it",
         culprits(.constraints))]
     Contradiction {
-        /// The column.
+        /// Name of the column.
         column: String,
         /// The value that is left impossible.
         value: String,
@@ -531,7 +531,7 @@ impl From<Schema> for Declaration {
     }
 }
 
-/// Checks whether a column may have this name of at most so many bytes. All parties see it.
+/// Checks whether a column may have this name of at most `limit` bytes. All parties see it.
 pub(crate) fn check_name(name: &str, limit: usize) -> Result<(), NameFault> {
     if name.is_empty() || name.len() > limit {
         return Err(NameFault::Length { limit });

@@ -46,7 +46,7 @@ pub(crate) enum Stop {
 /// these may be twice as long as it need be, or be moving.
 const RECORD_BYTES: u64 = 36;
 
-/// Records up to so many bytes need no more room than there is from the beginning.
+/// Records up to this many bytes need no more room than there is from the beginning.
 const SHORT_RECORD: u64 = 128 << 10;
 
 impl<'a, R: Read> Source<'a, R> {

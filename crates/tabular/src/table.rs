@@ -42,13 +42,13 @@ pub enum CodesError {
     /// Columns of different lengths.
     #[error("column `{column}` has another number of rows than the first column")]
     Rows {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// A code beyond the last.
     #[error("column `{column}` holds a code that its schema does not have")]
     Code {
-        /// The column.
+        /// Name of the column.
         column: String,
     },
 }

@@ -39,7 +39,7 @@ impl<'a> Thrift<'a> {
         self.bytes.len()
     }
 
-    /// The next so many bytes.
+    /// Takes the next `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.bytes.split_at_checked(count).ok_or(Malformed)?;
         self.bytes = rest;
@@ -52,6 +52,8 @@ impl<'a> Thrift<'a> {
 
     pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
+        // Ten groups of seven bits cover 64; an eleventh byte would be a second way to write a
+        // number.
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
             value |= u64::from(byte & 0x7f) << shift;
@@ -65,6 +67,7 @@ impl<'a> Thrift<'a> {
     /// A whole number of any width.
     pub(crate) fn int(&mut self) -> Result<i64, Malformed> {
         let zigzag = self.varint()?;
+        // Zigzag: small negative numbers are short as well.
         Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
     }
 
@@ -82,6 +85,7 @@ impl<'a> Thrift<'a> {
             count => count.into(),
         };
         let count = usize::try_from(count).map_err(|_| Malformed)?;
+        // An element takes a byte at least: what promises more would make us allocate for nothing.
         if count > self.left() {
             return Err(Malformed);
         }
@@ -94,6 +98,7 @@ impl<'a> Thrift<'a> {
         &mut self,
         mut read: impl FnMut(&mut Self, i64, Kind) -> Result<(), E>,
     ) -> Result<(), E> {
+        // Numbers are given as steps from the field before; 0 says that the number itself follows.
         let mut number = 0;
         loop {
             let head = self.byte()?;
@@ -128,6 +133,7 @@ impl<'a> Thrift<'a> {
     }
 
     fn skip_within(&mut self, kind: Kind, depth: u32) -> Result<(), Malformed> {
+        // Recursion is bounded: the depth is the file's word, the stack is ours.
         let depth = depth.checked_sub(1).ok_or(Malformed)?;
         match kind {
             TRUE | FALSE => {}

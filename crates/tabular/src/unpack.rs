@@ -18,10 +18,12 @@ pub(crate) fn unpack(codec: i64, packed: &[u8], place: &mut [u8]) -> Result<(), 
     let wrong = || damaged("a page is not compressed as it says");
     let unpacked = match codec {
         SNAPPY => {
+            // Snappy refuses by itself what does not fit into the place.
             let unpacked = snap::raw::Decoder::new().decompress(packed, place);
             unpacked.map_err(|_| wrong())?
         }
         GZIP => {
+            // Several members, as gzip files may have.
             let mut gzip = MultiGzDecoder::new(packed);
             gzip.read_exact(place).map_err(|_| wrong())?;
             // One byte more would be too many.
@@ -36,6 +38,7 @@ pub(crate) fn unpack(codec: i64, packed: &[u8], place: &mut [u8]) -> Result<(), 
             return Err(TableError::Parquet(what.to_owned()));
         }
     };
+    // Less is as wrong as more: the rest of the place would be zeros that nobody sent.
     match unpacked == place.len() {
         true => Ok(()),
         false => Err(wrong()),

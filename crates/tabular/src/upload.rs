@@ -78,7 +78,7 @@ impl Upload {
 
     /// Bytes that this table and its columns of the join can take together while tables are joined
     /// and their columns discovered, where an id has at most `rows_of_others` rows in all other
-    /// tables together: it then comes up in the joined table at most so many times for each row
+    /// tables together: it then comes up in the joined table at most that many times for each row
     /// here. It depends on nothing else of the other tables.
     #[must_use]
     pub fn joined_bytes(&self, rows_of_others: u32) -> u64 {
@@ -94,6 +94,8 @@ impl Upload {
         const SORTED_TEXT: u64 = 64;
 
         let rows = self.rows as u64;
+        // In 64 bits and saturating: bounds come from the agreement, and their product may leave
+        // any range.
         let joined = rows.saturating_mul(rows_of_others.into());
         let width: u64 = self
             .columns
@@ -101,6 +103,7 @@ impl Upload {
             .map(|column| column.codes().width() as u64)
             .sum();
         let columns = joined.saturating_mul(width + ROW);
+        // The choice among an id's rows is only drawn where an id has several.
         let repeats = self.ids.as_ref().is_some_and(Ids::has_repeats);
         let index = rows * (INDEX + if repeats { CHOICE } else { 0 });
         let texts = self.columns.iter().map(UploadColumn::texts);
@@ -108,6 +111,7 @@ impl Upload {
             (all + texts, most.max(texts))
         });
         let discovery = TEXT * all + SORTED_TEXT * most;
+        // Index and discovery are never in memory together, so that the larger of them counts.
         self.held_bytes
             .saturating_add(columns)
             .saturating_add(index.max(discovery))
@@ -245,6 +249,8 @@ impl<'a> Intake<'a> {
     ) -> Result<(), TableError> {
         let mut missing = Vec::new();
         for column in schema.columns() {
+            // All missing columns are told at once, each with the nearest name there is: a person
+            // corrects a header in one go.
             let Some(&position) = positions.get(column.name()) else {
                 let undeclared = header
                     .iter()
@@ -294,6 +300,8 @@ impl<'a> Intake<'a> {
         limits: &Limits,
     ) -> Result<(), TableError> {
         for (target, name) in self.targets.iter_mut().zip(header) {
+            // A column without a name cannot be told apart in a model; it is left out, with a
+            // warning.
             if *target == Target::Nowhere && !name.is_empty() {
                 *target = Target::Column(self.columns.len());
                 self.columns.push(Filling::Undeclared(Dictionary::new(
@@ -334,6 +342,8 @@ impl<'a> Intake<'a> {
     /// Places grow to twice their size, and to what there is room for where that is less.
     #[cold]
     fn grow(&mut self, rows: u32) -> Result<(), TableError> {
+        // Refused at the first row too many, before it is read: a table cut short would be another
+        // table.
         if rows == self.max_rows {
             let limit = self.max_rows;
             return Err(TableError::TooManyRows { limit });
@@ -341,9 +351,11 @@ impl<'a> Intake<'a> {
         // Near the end of the room many small steps would move everything again and again.
         let least = self.room + (self.room / 8).max(1);
         let most = (2 * self.room).max(FIRST_ROWS).min(self.max_rows as usize);
+        // Less than an eighth more would move everything again and again near the end of the room.
         let widest = self.widths().max().unwrap_or(0);
         let moving = (self.room * widest) as u64;
         let width = self.widths().sum::<usize>().max(1) as u64;
+        // As many rows as the account has room for, beside the column that moves.
         let fit = self.account.left().saturating_sub(moving) / width;
         let fit = self
             .room
@@ -351,7 +363,7 @@ impl<'a> Intake<'a> {
         self.reserve(most.min(fit).max(least.min(most)))
     }
 
-    /// Moves to places for so many rows in all, if there is less room.
+    /// Moves to places for this many rows in all, if there is less room.
     pub(crate) fn reserve(&mut self, rows: usize) -> Result<(), TableError> {
         let Some(more) = rows.checked_sub(self.room) else {
             return Ok(());
@@ -387,6 +399,7 @@ impl<'a> Intake<'a> {
     /// line or row a person would look at. The fields of one column come in the order of its rows.
     #[inline]
     pub(crate) fn push(&mut self, target: Target, field: &[u8], at: u64) -> Result<(), TableError> {
+        // Fields that nobody asked for are not even copied.
         match target {
             Target::Nowhere => Ok(()),
             Target::Column(column) => match &mut self.columns[column] {
@@ -401,7 +414,9 @@ impl<'a> Intake<'a> {
             },
             Target::Key => {
                 let id = trim(field);
+                // Trimmed as in the other party's table, or ` 7` and `7` would be two people.
                 if id.is_empty() {
+                    // An empty id would join with every other empty id.
                     return Err(TableError::EmptyKey {
                         at: (self.place)(at),
                         key: self.key.clone(),
@@ -420,7 +435,7 @@ impl<'a> Intake<'a> {
         self.warnings.push(warning);
     }
 
-    /// That so many blank lines were taken in as rows.
+    /// That this many blank lines were taken in as rows.
     pub(crate) fn warn_of_blank_lines(&mut self, blank: u32) {
         let lines = match blank {
             0 => return,
@@ -434,6 +449,7 @@ impl<'a> Intake<'a> {
 
     /// The finished table.
     pub(crate) fn finish(mut self, rows: u32) -> Result<Upload, TableError> {
+        // One of the facts that a refusal tells: SECURITY.md lists them.
         if rows == 0 {
             return Err(TableError::NoRows);
         }
@@ -474,6 +490,7 @@ impl<'a> Intake<'a> {
             constraints: self.constraints,
             warnings: self.warnings,
             max_rows: self.max_rows,
+            // As counted when the table is whole: the account's peak is gone with the reader.
             held_bytes: account.used(),
         })
     }
@@ -496,6 +513,7 @@ impl NotTaken {
 
 /// What others' programs might do with the texts of an undeclared column, were they released.
 fn warnings_of_texts(column: &RawColumn) -> Vec<String> {
+    // Told to the owner alone, who can still change the file.
     let count = |wanted: fn(&str) -> bool| {
         let texts = column
             .texts
@@ -554,6 +572,7 @@ fn positions<'a>(
 ) -> Result<HashMap<&'a str, usize>, TableError> {
     let known = |name: &str| schema.is_some_and(|schema| schema.position(name).is_some());
     let mut positions = HashMap::new();
+    // First the name itself, then whether it comes twice: of two faults the simpler is told.
     for (i, name) in header.iter().enumerate() {
         if name.is_empty() {
             continue;

@@ -12,8 +12,8 @@ const FOR_A_SHORT_FILE: u64 = 256 << 20;
 const FOR_A_BYTE_ALLOWED: u64 = 16;
 
 /// Counts the bytes that are decompressed and decoded: a file of a few bytes can stand for any
-/// number of them. In a CSV file each was sent; so a table of another format is worth so many times
-/// its own length, and no more than so many times the longest file.
+/// number of them. In a CSV file each was sent; so a table of another format is worth that many
+/// times its own length, and no more than that many times the longest file.
 pub(crate) struct Work {
     limit: u64,
     left: Cell<u64>,
@@ -21,6 +21,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn for_file(length: u64, max_bytes: u64) -> Self {
+        // The lower of both bounds: neither a short nor a long file may stand for unbounded work.
         let for_its_length = length.saturating_mul(FOR_A_BYTE).max(FOR_A_SHORT_FILE);
         let limit = for_its_length.min(max_bytes.saturating_mul(FOR_A_BYTE_ALLOWED));
         Self {
@@ -30,6 +31,7 @@ impl Work {
     }
 
     pub(crate) fn take(&self, bytes: u64) -> Result<(), TableError> {
+        // Work is never given back: it is time, not room.
         match self.left.get().checked_sub(bytes) {
             Some(left) => {
                 self.left.set(left);

@@ -15,13 +15,13 @@ use crate::spreadsheet::inert;
 /// A format that rows can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// RFC 4180 with a header and `\n` at line ends. Null is an empty field. Categories stand as
+    /// RFC 4180 with a header and `\n` at line ends. Null is an empty field. Categories are as
     /// they were declared or found, so that programs read back what was written, even where a
     /// spreadsheet would take them for a formula ([`is_formula`](crate::is_formula)).
     Csv,
     /// The same for people who open it with a spreadsheet: column names and categories that it
     /// would take for a formula have an apostrophe before them, and so stay text. Numbers and dates
-    /// stand as they are.
+    /// are left as they are.
     SpreadsheetCsv,
     /// An array of objects, one to a line. Categories are strings, numbers are numbers, dates are
     /// strings, null is null. No spreadsheet takes a string of JSON for a formula.

@@ -20,7 +20,7 @@ pub struct Page {
 /// A required column.
 #[derive(Clone)]
 pub struct Column {
-    /// Its name.
+    /// The name that was given.
     pub name: String,
     /// Its physical type, by its number in the format: 1 for whole numbers of 32 bits, 6 for texts.
     pub physical: i32,
@@ -31,7 +31,7 @@ pub struct Column {
     pub pages: Vec<Page>,
 }
 
-/// A file with one row group of so many rows, as the footer says.
+/// A file with one row group of this many rows, as the footer says.
 #[must_use]
 pub fn parquet(rows: i64, columns: &[Column]) -> Vec<u8> {
     let mut file = b"PAR1".to_vec();

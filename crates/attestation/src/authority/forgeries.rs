@@ -41,14 +41,14 @@ pub enum Forgery {
     BundleOutOfOrder,
     /// One authority is listed twice.
     BundleRepeats,
-    /// An authority with the root's name stands below the root, and signed nothing.
+    /// An authority with the root's name comes below the root, and signed nothing.
     BundleWithNamesake,
     /// The chain lacks the instance's certificate.
     BundleIncomplete,
 
     /// The signed header names this algorithm (a negative number), with a true ES384 signature.
     Algorithm(i8),
-    /// The algorithm stands in the unsigned header instead.
+    /// The algorithm is named in the unsigned header instead.
     AlgorithmUnsigned,
     /// No algorithm is named anywhere.
     NoAlgorithm,

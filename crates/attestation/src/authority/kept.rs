@@ -23,7 +23,7 @@ impl From<Certificate> for RootCertificate {
     }
 }
 
-/// Why a text is no root that [`Authority::to_keep`] wrote.
+/// Why a text is not a root that [`Authority::to_keep`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotKept {
     /// It does not begin with a private key.

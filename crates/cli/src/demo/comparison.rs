@@ -46,6 +46,7 @@ pub(super) fn compare(
         .iter()
         .map(|party| party.schema().context("the demo declares all columns"))
         .collect::<anyhow::Result<_>>()?;
+    // Read twice, as a join takes its tables.
     let uploads = || -> anyhow::Result<Vec<(String, Upload)>> {
         let read = |(party, schema): (&Party, &&Schema)| {
             Ok((
@@ -58,6 +59,7 @@ pub(super) fn compare(
     let real = Joined::join(uploads()?).dangerous_into_coded();
     let joint = Joined::single(read(joint_csv, None, real.schema())?).dangerous_into_coded();
     let mut separate = Vec::new();
+    // What each party could do without the other: same method and budget, side by side by position.
     for (_, upload) in uploads()? {
         separate.extend(alone(upload, &agreement)?);
     }
@@ -100,10 +102,12 @@ fn read(csv: &[u8], key: Option<&str>, schema: &Schema) -> anyhow::Result<Upload
 
 /// As many synthetic rows as one party makes by itself, as codes.
 fn alone(upload: Upload, agreement: &CheckedAgreement) -> anyhow::Result<Vec<Vec<u32>>> {
+    // The demo owns the table: in a real fit this number would be noisy.
     let rows = u64::try_from(upload.rows())?;
     let table = Joined::single(upload).dangerous_into_coded();
     let options = MethodOptions::read(agreement.method(), agreement.params())?;
     let plan = FitPlan::new(options, agreement.epsilon(), agreement.delta());
+    // Taken from the data: this fit is only compared with, and leaves nothing behind.
     let plan = plan.check(KnownColumns::dangerous_from_data())?;
     let mut go_on = |_| ControlFlow::Continue(());
     let model = plan

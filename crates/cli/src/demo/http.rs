@@ -64,6 +64,7 @@ impl LocalPort {
             .method(&method)
             .uri(path)
             .header(HOST, format!("localhost:{}", self.0))
+            // A name of ours, so that the local port does not take its form for a browser's.
             .header(USER_AGENT, concat!("synclave/", env!("CARGO_PKG_VERSION")));
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);

@@ -137,6 +137,7 @@ async fn connect_both(
     let first = stage.connect(folder, insurer).await?;
     connect::show(&first, "     ", printer);
     let second = stage.connect(folder, clinic).await?;
+    // What two people would compare by telephone.
     if first.verified().room() != second.verified().room() {
         bail!("the two parties see different rooms");
     }

@@ -114,6 +114,7 @@ impl Stage {
         let expectations = Expectations {
             root: self.root()?,
             measurements: *self.measurements(),
+            // Known here because the demo made it; a party would have it from `validate`.
             agreement: Some(self.agreement()),
             room: None,
         };

@@ -164,7 +164,7 @@ fn bound() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
 }
 
 fn rule(argument: u8, is: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
-    // All of these are 32-bit arguments: what stands above is the C library's own affair.
+    // All of these are 32-bit arguments: the upper half is the C library's own affair.
     let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, is, value)?;
     SeccompRule::new(vec![condition])
 }

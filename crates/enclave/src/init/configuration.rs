@@ -37,9 +37,9 @@ impl Configuration {
         Self { listener, events }
     }
 
-    /// Waits for the first agreement that `start` takes. What is damaged, or is no agreement that
-    /// holds, is refused with a sentence, and the host may try again: nothing has been measured by
-    /// then.
+    /// Waits for the first agreement that `start` takes. What is damaged, or is not an agreement
+    /// that holds, is refused with a sentence, and the host may try again: nothing has been
+    /// measured by then.
     ///
     /// # Errors
     /// [`Fault::NoConfiguration`] after ten minutes; what keeps an agreement from being served that
@@ -53,6 +53,7 @@ impl Configuration {
         }
         let attempts = async {
             loop {
+                // One at a time: there is one host, and nothing to gain by more.
                 let attempt = match self.next().await {
                     Incoming::Tcp(stream) => attempt(stream, &start).await,
                     Incoming::Vsock(stream) => attempt(stream, &start).await,
@@ -64,6 +65,7 @@ impl Configuration {
                 }
             }
         };
+        // An enclave that is never configured would hold memory for ever.
         timeout(PATIENCE, attempts)
             .await
             .unwrap_or(Err(Fault::NoConfiguration))
@@ -132,6 +134,7 @@ where
 /// What an agreement has nothing to do with.
 fn fault(error: &Error) -> Option<Fault> {
     match error {
+        // The host may try again only where nothing was measured.
         Error::Agreement(_) | Error::Memory(_) | Error::Files(_) | Error::RoomFile { .. } => None,
         Error::Nsm(error) => Some(error.into()),
         Error::Listener(_) => Some(Fault::Listener),
@@ -147,6 +150,8 @@ async fn receive(from: &mut (impl AsyncRead + Unpin)) -> Result<Agreement, Confi
     loop {
         let length = from.read(&mut part).await?;
         bytes.extend_from_slice(&part[..length]);
+        // Read until it is whole: the configuration ends by its own length, not by the connection's
+        // end.
         match Agreement::from_configuration(bytes.as_slice()) {
             Err(ConfigurationError::Incomplete(_)) if length > 0 => {}
             done => return done,
@@ -155,6 +160,7 @@ async fn receive(from: &mut (impl AsyncRead + Unpin)) -> Result<Agreement, Confi
 }
 
 async fn refuse(connection: impl AsyncRead + AsyncWrite + Unpin, detail: &str) {
+    // By characters: cutting bytes could leave half of one.
     let detail = detail.chars().take(MAX_DETAIL_CHARACTERS).collect();
     answer(connection, &ConfigurationReply::Refused { detail }).await;
 }

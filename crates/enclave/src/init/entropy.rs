@@ -23,6 +23,8 @@ pub(super) struct Fed {
 /// Gives the kernel what the security module draws. The kernel mixes it with its own sources, so
 /// that neither need be trusted alone.
 pub(super) fn feed(platform: &NitroPlatform) -> Result<Fed, Fault> {
+    // For writing: what is written is mixed into the kernel's pool. No credit is asked for, as none
+    // is needed.
     let mut pool = OpenOptions::new()
         .write(true)
         .open("/dev/random")

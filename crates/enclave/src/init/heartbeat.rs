@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Tells the parent machine that the enclave is up, and the console whether it was there. Ends
 /// within seconds.
 pub(super) async fn send(events: Events) {
+    // A parent that does not answer is not a fault: another program than nitro-cli may have started
+    // the enclave.
     let exchange = tokio::time::timeout(PATIENCE, exchange()).await;
     let answered = matches!(exchange, Ok(Ok(SIGN)));
     events(Event::Heartbeat { answered });

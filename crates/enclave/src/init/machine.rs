@@ -13,6 +13,7 @@ use crate::init::modules;
 /// Mounts `/dev`, takes the console, and loads the image's modules. `/proc` is there only while the
 /// kernel's command line is read from it.
 pub(super) fn bring_up() -> Result<(), Fault> {
+    // No set-user-id and no programs: nothing on these file systems is meant to be run.
     let harmless = MountFlags::NOSUID | MountFlags::NOEXEC;
     attach("devtmpfs", "/dev", harmless).map_err(|_| Fault::KernelLacksDevtmpfs)?;
     // A machine without a console runs as well as one with; there is only nobody to tell.

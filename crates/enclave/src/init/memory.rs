@@ -18,6 +18,7 @@ pub(super) async fn exhausted() -> Fault {
     loop {
         ticks.tick().await;
         let now = sysinfo();
+        // Free and not available memory: there is no page cache to give back.
         if u64::from(now.mem_unit) * now.freeram < RESERVE_BYTES {
             return Fault::OutOfMemory;
         }

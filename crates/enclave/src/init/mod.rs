@@ -2,7 +2,7 @@
 //!
 //! It brings up what the program needs and nothing else: no network, no disk, no shell, no other
 //! process. Then it waits for the agreement, and serves the room until the machine is stopped from
-//! outside, or something goes wrong. Then it says what, and stops the machine.
+//! outside, or something goes wrong. Then it reports the fault in one event, and halts the machine.
 
 mod configuration;
 mod entropy;

@@ -52,7 +52,7 @@ impl Platform {
     }
 
     /// What a simulated platform says of the program that runs. A real enclave's measurements come
-    /// with its image: what it says of itself is no measure.
+    /// with its image: what it says of itself is not a measure.
     pub fn measurements(&self) -> Option<&Measurements> {
         self.simulation().map(SimulatedPlatform::measurements)
     }

@@ -77,6 +77,7 @@ impl NitroPlatform {
         Self::answered_by(move |request| nsm_process_request(device.as_raw_fd(), request))
     }
 
+    // Apart from the device, so that tests can answer in its place.
     fn answered_by(
         ask: impl FnMut(Request) -> Response + Send + 'static,
     ) -> Result<Self, NsmError> {
@@ -85,8 +86,10 @@ impl NitroPlatform {
             lost: Arc::new(watch::Sender::new(false)),
             debug: false,
         };
+        // What the module is, before any of its answers is believed.
         platform.fit()?;
         platform.debug = platform.pcr(0)?.value == [0; 48];
+        // Zero and unlocked: anything else was used by somebody before us.
         match platform.pcr(AGREEMENT_PCR)? {
             Pcr { value, locked } if value == [0; 48] && !locked => Ok(platform),
             Pcr { .. } => Err(NsmError::Used),
@@ -124,6 +127,8 @@ impl NitroPlatform {
             index: AGREEMENT_PCR,
             data: agreement.to_vec(),
         };
+        // The answer of the extension is compared as well: a module that lies twice the same way is
+        // beyond us.
         match self.ask(extend) {
             Response::ExtendPCR { data } if data == expected.value => {}
             Response::ExtendPCR { .. } => return Err(NsmError::Differs),
@@ -136,6 +141,7 @@ impl NitroPlatform {
             Response::LockPCR => {}
             other => return Err(unanswered("LockPCR", other)),
         }
+        // Read back: what was asked for is not yet what is there.
         if self.pcr(AGREEMENT_PCR)? != expected {
             return Err(NsmError::Differs);
         }

@@ -262,7 +262,7 @@ impl Real {
     }
 }
 
-/// A table of so many rows, with their number for a commitment.
+/// A table of this many rows, with their number for a commitment.
 pub(crate) fn table(rows: u64) -> Held {
     let text: String = (0..rows).map(|id| format!("{id},x\n")).collect();
     let csv = format!("id,a\n{text}");

@@ -3,17 +3,15 @@ use privacy::{Counts, Rho, Score};
 use tabular::Recoding;
 
 use super::levels::Hierarchy;
+use super::tuning::{CELLS_TOGETHER, GROUPS, PAIR_CELLS};
 use crate::fit_error::FitError;
 use crate::run::Run;
-
-/// Groups of a column in a pair, finest first. A column with fewer codes has all of them.
-const GROUPS: [usize; 7] = [256, 128, 64, 32, 16, 8, 4];
 
 /// Cells of a pair at its finest resolution: more where there are few pairs, which are all in
 /// memory together.
 pub(crate) fn most_cells(pairs: usize) -> usize {
-    const TOGETHER: usize = 1 << 23;
-    (TOGETHER / pairs.max(1)).clamp(3000, 40_000)
+    let [fewest, most] = PAIR_CELLS;
+    (CELLS_TOGETHER / pairs.max(1)).clamp(fewest, most)
 }
 
 /// Two columns, and the resolutions at which they may be measured.
@@ -48,11 +46,12 @@ pub(crate) struct Candidate {
     pub(crate) error: f64,
 }
 
-/// The resolutions of a pair, of at most so many cells each, finest first.
+/// The resolutions of a pair, of at most this many cells each, finest first.
 fn resolutions(hierarchy: &Hierarchy, columns: [usize; 2], most_cells: usize) -> Vec<Resolution> {
     let mut resolutions: Vec<Resolution> = Vec::new();
     for (class, groups) in GROUPS.into_iter().enumerate() {
         let levels = columns.map(|column| hierarchy.levels[column].at_most(groups));
+        // Two bounds on groups can give the same levels, where a column has few codes.
         let new = resolutions.last().is_none_or(|last| last.levels != levels);
         if new && cells(hierarchy, columns, levels) <= most_cells {
             resolutions.push(Resolution { levels, class });
@@ -96,12 +95,15 @@ pub(crate) fn count_pairs(
     let most_cells = most_cells(pairs.len());
     let mut counts = Vec::with_capacity(pairs.len());
     let mut rest = pairs;
+    // Batches share one pass over the rows. The sum uses cells as counted, which can be far more
+    // than what is kept after merging.
     while !rest.is_empty() {
         let mut sum = 0;
         let within = |&&(columns, _): &&([usize; 2], f64)| {
             sum += cells(hierarchy, columns, columns.map(|column| counted[column]));
             sum <= BATCH_CELLS
         };
+        // At least one, or a pair that is larger than a batch would never be counted.
         let batch = rest.iter().take_while(within).count().max(1);
         let (now, later) = rest.split_at(batch);
         let cliques: Vec<Clique> = now.iter().map(|&(pair, _)| Clique::new(pair)).collect();
@@ -109,6 +111,8 @@ pub(crate) fn count_pairs(
             let resolutions = resolutions(hierarchy, columns, most_cells);
             let levels = columns.map(|column| counted[column]);
             let map = cell_map(hierarchy, columns, levels, resolutions[0].levels);
+            // Merged while still private: sums of exact counts are exact counts, and coarse scores
+            // need no second pass.
             let counts = counts.merge_cells(&map, cells(hierarchy, columns, resolutions[0].levels));
             Pair {
                 columns,
@@ -156,7 +160,8 @@ impl Pair {
     }
 }
 
-/// A table over the codes of two columns at each resolution of the pair, of at most so many cells.
+/// A table over the codes of two columns at each resolution of the pair, of at most this many
+/// cells.
 pub(crate) fn merged_at_all_resolutions(
     hierarchy: &Hierarchy,
     columns: [usize; 2],
@@ -191,6 +196,8 @@ pub(crate) fn expected_pairs(
     let tables = model.marginals(&cliques)?;
     let in_order = |(&(columns, levels), table): (&([usize; 2], [usize; 2]), Vec<f64>)| {
         let [first, second] = [0, 1].map(|i| hierarchy.attribute(columns[i], levels[i]));
+        // A clique is sorted by attribute, and coarser levels come after all columns: a fine level
+        // of the second column precedes a coarse one of the first.
         if first < second {
             return table;
         }
@@ -200,7 +207,7 @@ pub(crate) fn expected_pairs(
     Ok(pairs.iter().zip(tables).map(in_order).collect())
 }
 
-/// A matrix of so many columns with its rows and columns exchanged, row-major.
+/// A matrix of `columns` columns with its rows and columns exchanged, row-major.
 pub(crate) fn transposed<T: Copy>(cells: &[T], columns: usize) -> Vec<T> {
     (0..columns)
         .flat_map(|column| cells[column..].iter().step_by(columns).copied())
@@ -254,9 +261,13 @@ pub(crate) fn score(
             });
         }
     }
+    // One-shot scores, as in SWIFT: a row changes each score by at most one, so that in one vector
+    // their noise grows with the square root of their number.
     let noisy = run
         .ledger
         .measure_scores("errors of pairs", &scores, rho, run.rng)?;
+    // Within a class: scores at a fine resolution are larger by sampling error alone, and a common
+    // mean would draw all fine ones down.
     let errors = shrunk(&noisy.values, &classes, noisy.sigma);
     candidates
         .iter_mut()
@@ -281,6 +292,8 @@ fn shrunk(values: &[f64], classes: &[usize], sigma: f64) -> Vec<f64> {
         let mean = own().sum::<f64>() / count;
         let energy: f64 = own().map(|value| (value - mean).powi(2)).sum();
         let signal = if energy > 0.0 {
+            // The positive part of the estimator of Efron and Morris, which shrinks towards the
+            // mean and so loses three degrees of freedom.
             (1.0 - (count - 3.0).max(0.0) * sigma * sigma / energy).max(0.0)
         } else {
             0.0
@@ -290,6 +303,7 @@ fn shrunk(values: &[f64], classes: &[usize], sigma: f64) -> Vec<f64> {
     let summaries: Vec<(f64, f64)> = (0..GROUPS.len()).map(summary).collect();
     let shrunk = |(value, &class): (&f64, &usize)| {
         let (mean, signal) = summaries[class];
+        // A distance is not negative, whatever the noise says.
         (mean + signal * (value - mean)).max(0.0)
     };
     values.iter().zip(classes).map(shrunk).collect()

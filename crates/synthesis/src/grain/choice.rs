@@ -2,12 +2,9 @@ use marginals::{Clique, TreeSizer};
 
 use super::candidates::Candidate;
 use super::levels::Hierarchy;
-
-/// The expected error of a measured pair of 64 cells, after estimation, as a part of the expected
-/// noise. Consistency and non-negativity take out more than half of it, and more of it the more
-/// cells there are.
-const NOISE_THAT_REMAINS: f64 = 0.3;
-const NOISE_GROWS_AS_CELLS_TO: f64 = 0.8;
+use super::tuning::{
+    MOST_CHOICE_WORK, NOISE_GROWS_AS_CELLS_TO, NOISE_THAT_REMAINS, REFERENCE_CELLS,
+};
 
 /// What a round may use.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +37,7 @@ pub(crate) fn choose(
         .map(|candidate| candidate.pair + 1)
         .max()
         .unwrap_or(0);
+    // The model has to hold what was measured before, whatever is chosen now.
     let fixed: Vec<Clique> = hierarchy
         .chains()
         .into_iter()
@@ -58,22 +56,20 @@ pub(crate) fn choose(
         work: 0,
     };
     let mut too_large = vec![false; candidates.len()];
+    // Greedy, since the bound on the tree makes the best set a hard problem (it is a knapsack whose
+    // weights depend on each other). SWIFT builds its tree first and drops pairs afterwards; here
+    // each pair is weighed when it is taken.
     while let Some(best) = choice.best(&too_large) {
         too_large[best] = !choice.take_if_it_fits(best);
-        if choice.work > MOST_WORK {
+        // A bound in work and not in seconds: the same noise must give the same model on any
+        // machine.
+        if choice.work > MOST_CHOICE_WORK {
             break;
         }
     }
     let taken = choice.of_pair.iter().flatten();
     taken.map(|&i| (i, choice.share_of[i])).collect()
 }
-
-/// Work on the junction tree in one round: for each pair tried, the square of the number of
-/// attributes that lie between its own, whose triangulation has to be found anew. With 100
-/// attributes there are some 3,000 tries, more than there are candidates; with thousands,
-/// candidates that come late have little to give, and nearly all are too large. It is some three
-/// CPU seconds.
-const MOST_WORK: u64 = 1 << 25;
 
 struct Choice<'a> {
     hierarchy: &'a Hierarchy,
@@ -94,12 +90,15 @@ struct Choice<'a> {
 }
 
 fn share(candidate: &Candidate) -> f64 {
-    const OF_CELLS: f64 = 64.0;
-    let noisy_cells = OF_CELLS * (candidate.cells / OF_CELLS).powf(NOISE_GROWS_AS_CELLS_TO);
+    // Large pairs come out of a fit with far less of their noise than small ones.
+    let noisy_cells =
+        REFERENCE_CELLS * (candidate.cells / REFERENCE_CELLS).powf(NOISE_GROWS_AS_CELLS_TO);
+    // Minimises the sum of w_i c_i sigma_i under a fixed sum of 1 / sigma_i^2 (Lagrange).
     (candidate.weight * noisy_cells).powf(2.0 / 3.0)
 }
 
 fn gain(candidate: &Candidate) -> f64 {
+    // As if a measured pair had no error left but its noise, which is charged apart.
     candidate.weight * candidate.error
 }
 
@@ -108,6 +107,7 @@ impl Choice<'_> {
     fn best(&self, too_large: &[bool]) -> Option<usize> {
         let noise = |shares: f64| {
             let per_cell =
+                // E|N(0, s)| = s sqrt(2 / pi).
                 NOISE_THAT_REMAINS * std::f64::consts::FRAC_2_PI.sqrt() * self.bounds.sigma;
             per_cell * shares.max(0.0).powf(1.5)
         };
@@ -116,6 +116,8 @@ impl Choice<'_> {
             let candidate = &self.candidates[i];
             let taken = self.of_pair[candidate.pair];
             let [a, b] = candidate.columns.map(|column| self.component_of[column]);
+            // A pair that is taken already may still change its resolution in a forest: that makes
+            // no cycle.
             if too_large[i] || taken == Some(i) || taken.is_none() && self.bounds.forest && a == b {
                 return None;
             }
@@ -132,6 +134,7 @@ impl Choice<'_> {
             (net > 0.0).then_some((net / price, i))
         };
         let ranks = (0..self.candidates.len()).filter_map(rank);
+        // `total_cmp` orders NaN too: nothing may panic once budget is spent.
         ranks.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i)
     }
 
@@ -140,8 +143,10 @@ impl Choice<'_> {
     fn take_if_it_fits(&mut self, candidate: usize) -> bool {
         let Candidate { pair, columns, .. } = self.candidates[candidate];
         let clique = self.clique(candidate);
+        // Exchanged, not added: two resolutions of one pair would pay twice for the same relation.
         let without = self.of_pair[pair].map(|old| self.tree_without(old));
         let tree = without.as_ref().unwrap_or(&self.tree);
+        // Counted also where it does not fit: trying is what takes the time.
         self.work += (tree.attributes_between(&clique) as u64).pow(2);
         if let Some(tree) = &without {
             self.work += tree.work();

@@ -3,6 +3,8 @@ use std::collections::BinaryHeap;
 
 use marginals::{Clique, Domain, Factor, MarkovRandomField};
 
+use super::tuning::{LEVEL_SIZES, MOST_TIES};
+
 /// A column at several resolutions, finest first: groups of neighbouring codes, each level a
 /// coarsening of the one before.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,13 +15,6 @@ pub(crate) struct Levels {
 }
 
 impl Levels {
-    /// Groups after the codes themselves, where they are at least a quarter fewer than those of the
-    /// level before.
-    const SIZES: [usize; 5] = [64, 32, 16, 8, 4];
-    /// Cells of the table that ties the codes to their first groups, as far as there are groups so
-    /// few: columns of very many codes become coarser at once.
-    const MOST_TIES: usize = 1 << 20;
-
     /// Groups of about equal mass: neighbours with the least mass together are merged until the
     /// level's size is reached. Codes of large mass stay alone.
     pub(crate) fn of(mass: &[f64]) -> Levels {
@@ -28,10 +23,14 @@ impl Levels {
             maps: vec![(0..codes).collect()],
             sizes: vec![mass.len()],
         };
-        for size in Levels::SIZES {
+        for size in LEVEL_SIZES {
             let (finest, last) = (levels.maps.len() - 1, levels.sizes[levels.sizes.len() - 1]);
-            let small = finest > 0 || mass.len().saturating_mul(size) <= Levels::MOST_TIES;
-            let is_last = size == Levels::SIZES[Levels::SIZES.len() - 1];
+            // A column of very many codes becomes coarser at once: the table that ties its codes to
+            // 64 groups alone would outgrow the model.
+            let small = finest > 0 || mass.len().saturating_mul(size) <= MOST_TIES;
+            let is_last = size == LEVEL_SIZES[LEVEL_SIZES.len() - 1];
+            // A level must be a quarter smaller than the one before it, or it costs an attribute
+            // for nothing.
             if 4 * size <= 3 * last && (small || is_last) {
                 let groups = &levels.maps[finest];
                 let mut masses = vec![0.0; last];
@@ -39,6 +38,9 @@ impl Levels {
                     .iter()
                     .zip(mass)
                     .for_each(|(&group, mass)| masses[group as usize] += mass);
+                // Equal mass and not equal width: an empty half of a range would take half of the
+                // groups. Of nominal columns neighbours mean nothing, and heavy codes stay alone
+                // all the same.
                 let merged = merge_neighbours(&masses, size);
                 let map = groups.iter().map(|&group| merged[group as usize]).collect();
                 levels.maps.push(map);
@@ -69,7 +71,7 @@ impl Levels {
         map
     }
 
-    /// The finest level with at most so many groups, or the coarsest there is.
+    /// The finest level with at most this many groups, or the coarsest there is.
     pub(crate) fn at_most(&self, groups: usize) -> usize {
         self.sizes
             .iter()

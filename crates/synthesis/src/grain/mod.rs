@@ -24,6 +24,7 @@ mod candidates;
 mod choice;
 mod levels;
 mod smoothing;
+mod tuning;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -55,6 +56,9 @@ use candidates::{
 use choice::{Bounds, choose};
 use levels::{Hierarchy, Levels};
 use smoothing::{shrink_residual, smooth_counts};
+use tuning::{
+    MOST_PAIRS, ROUNDS, SHARE_OF_COLUMNS, SHARE_OF_ERRORS, SHARE_OF_ROUND, SHARE_OF_SCORES,
+};
 
 const NAME: &str = "GRAIN";
 const MAX_CELLS: WholeNumber = WholeNumber {
@@ -62,6 +66,7 @@ const MAX_CELLS: WholeNumber = WholeNumber {
     least: 1000,
     most: 1 << 27,
 };
+// A parameter that is accepted must not fail later for want of memory, when budget is spent.
 const _: () = assert!(MAX_CELLS.most as u128 == MAX_TREE_CELLS);
 
 /// Options of [GRAIN](crate::Method::Grain).
@@ -74,7 +79,9 @@ pub struct GrainOptions {
 
 impl Default for GrainOptions {
     fn default() -> GrainOptions {
-        GrainOptions { max_cells: 1 << 20 }
+        GrainOptions {
+            max_cells: tuning::DEFAULT_CELLS,
+        }
     }
 }
 
@@ -90,6 +97,8 @@ impl GrainOptions {
 
 impl Mechanism for GrainOptions {
     fn accounting(&self) -> Accounting {
+        // All noise is Gaussian, and GDP composes it exactly: zCDP's conversion to epsilon would
+        // cost accuracy for the same guarantee.
         Accounting::Gdp
     }
 
@@ -103,6 +112,9 @@ impl Mechanism for GrainOptions {
 
     /// The least part is a column's in its share of the whole, or scores of a round.
     fn parts(&self, sizes: &[usize]) -> f64 {
+        // The scores of a round get a fiftieth of the whole, which is less than a column's part
+        // where there are few columns: 20 is between the two, and only catches budgets that nothing
+        // comes of.
         20.0 * parts_of_columns(sizes)
     }
 
@@ -130,18 +142,6 @@ impl PreparedFit for Grain {
     }
 }
 
-/// Rounds of scores and measurements.
-const ROUNDS: usize = 3;
-/// Of what is left for pairs, what a round may spend; the last spends all.
-const SHARE_OF_ROUND: [f64; ROUNDS] = [0.3, 0.45, 1.0];
-/// Of the whole budget.
-const SHARE_OF_COLUMNS: f64 = 0.3;
-const SHARE_OF_SCORES: f64 = 0.08;
-const SHARE_OF_ERRORS: f64 = 0.03;
-/// Pairs that are scored at all resolutions. Where there are more, those that score best at a
-/// coarse one.
-const MOST_PAIRS: usize = 2000;
-
 fn fit(
     run: &mut Run<'_>,
     Grain {
@@ -153,6 +153,7 @@ fn fit(
     let whole = run.ledger.remaining();
     let columns = run.schema().columns().len();
     let pairs = weighted_pairs(workload);
+    // Without pairs their scores would be paid for and say nothing.
     let of_pairs = if pairs.is_empty() { 0.0 } else { 1.0 };
     let shares = [
         SHARE_OF_COLUMNS,
@@ -160,22 +161,27 @@ fn fit(
         SHARE_OF_ERRORS,
         1.0 - SHARE_OF_COLUMNS - of_pairs * SHARE_OF_SCORES - SHARE_OF_ERRORS,
     ];
+    // Errors are set aside at the start: what comes later takes "all that is left", which must not
+    // be all.
     let [for_columns, for_scores, for_errors, rest] =
         <[Rho; 4]>::try_from(whole.split(&shares).expect("shares are positive"))
             .expect("as many as there are shares");
     let mut one_ways = OneWays::new(columns);
     one_ways.measure(run, for_columns)?;
+    // How scarce rows are is read off released counts, so that this split costs nothing.
     let more = rest
         .split(&[one_ways.scarcity(), 1.0])
         .expect("the second is positive")[0];
     one_ways.measure_if_any(run, more)?;
     let mut fit = Fit::new(run, one_ways);
+    // After the columns: private counts, not public ones, decide where levels are cut.
     if let Some(prior) = prior {
         fit.take_public_pairs(&pairs, prior, *max_cells)?;
     }
     if !pairs.is_empty() {
         fit.measure_pairs(run, &pairs, for_scores, for_errors, *max_cells)?;
     }
+    // Rounds may have found nothing worth measuring. Columns can always use what is left.
     let unspent = run
         .ledger
         .remaining()
@@ -183,6 +189,7 @@ fn fit(
         .unwrap_or(Rho::ZERO);
     fit.one_ways.measure_if_any(run, unspent)?;
     fit.update_masses();
+    // The last spend, since errors are of a model that is not changed afterwards.
     fit.into_fitted(run, workload)
 }
 
@@ -193,6 +200,8 @@ fn weighted_pairs(workload: &Workload) -> Vec<([usize; 2], f64)> {
         let columns = clique.attributes();
         for (i, &a) in columns.iter().enumerate() {
             for &b in &columns[i + 1..] {
+                // GRAIN measures pairs only: a larger marginal counts for each of its pairs, and a
+                // relation that shows in three columns alone (an exclusive or) is not found.
                 *pairs.entry([a, b]).or_default() += weight;
             }
         }
@@ -224,6 +233,8 @@ impl OneWays {
     /// Nothing, where the budget is too small to be split.
     fn measure_if_any(&mut self, run: &mut Run<'_>, rho: Rho) -> Result<(), FitError> {
         const LEAST: f64 = 1e-9;
+        // So little would buy noise of many thousand rows, and splitting it among columns could
+        // give parts that round down to nothing.
         if rho.get() < LEAST {
             Ok(())
         } else {
@@ -236,6 +247,7 @@ impl OneWays {
         let mut sums = vec![0.0; self.measured[column][0].values.len()];
         let mut precision = 0.0;
         for measured in &self.measured[column] {
+            // Inverse variances give the unbiased mean of least variance.
             let weight = measured.sigma.powi(-2);
             precision += weight;
             sums.iter_mut()
@@ -260,19 +272,16 @@ impl OneWays {
     /// What to give the columns of the rest, as a multiple of what pairs get: more where columns'
     /// noise is large against the table, for then pairs are beyond reach and columns are not.
     fn scarcity(&self) -> f64 {
-        /// Expected distance, of noise alone, below which columns are good enough, and from which
-        /// they need most.
-        const ENOUGH: f64 = 0.012;
-        const SCARCE: f64 = 0.04;
-        const MOST: f64 = 0.4;
+        use tuning::{ENOUGH_NOISE, MOST_SCARCITY, SCARCE_NOISE};
         let total = self.total();
         let distance = |column: usize| {
             let (values, sigma) = self.mean(column);
             values.len() as f64 * sigma * std::f64::consts::FRAC_2_PI.sqrt() / 2.0 / total
         };
         let mean = (0..self.measured.len()).map(distance).sum::<f64>() / self.measured.len() as f64;
-        let position = (mean / ENOUGH).ln() / (SCARCE / ENOUGH).ln();
-        MOST * position.clamp(0.0, 1.0)
+        // On a logarithmic scale: noise of twice the size matters as much wherever it starts from.
+        let position = (mean / ENOUGH_NOISE).ln() / (SCARCE_NOISE / ENOUGH_NOISE).ln();
+        MOST_SCARCITY * position.clamp(0.0, 1.0)
     }
 }
 
@@ -307,18 +316,20 @@ struct PublicPair {
 
 impl Fit {
     fn new(run: &Run<'_>, one_ways: OneWays) -> Fit {
-        /// Columns with more codes have their rare ones merged.
-        const MOST_CODES: usize = 256;
         let constraints = Constraints::of(run.schema());
         let compression = |column: usize| {
             let (values, sigma) = one_ways.mean(column);
-            if values.len() <= MOST_CODES || constraints.touch(column) {
+            // A constraint allows or forbids single codes, which a merged code could not tell
+            // apart.
+            if values.len() <= tuning::MOST_CODES || constraints.touch(column) {
                 Compression::none(values.len())
             } else {
                 Compression::of(&values, sigma)
             }
         };
         let columns = one_ways.measured.len();
+        // Levels need smoothed masses, and those the compression: hence the empty hierarchy at
+        // first.
         let mut fit = Fit {
             compressions: (0..columns).map(compression).collect(),
             total: one_ways.total(),
@@ -339,8 +350,11 @@ impl Fit {
         self.total = self.one_ways.total();
         let of_column = |(column, compression): (usize, &Compression)| {
             let (values, sigma) = self.one_ways.mean(column);
+            // Smoothed before the projection: the filter takes noise to be symmetric, which it no
+            // longer is once negative counts are cut off.
             let masses = project_to_simplex(&smooth_counts(&values, sigma), self.total);
             let (masses, terms) = compression.merge(&masses);
+            // A merged code is a sum of independent counts, whose variances add up.
             let sigmas = terms.iter().map(|terms| sigma * terms.sqrt()).collect();
             (masses, sigmas)
         };
@@ -361,9 +375,12 @@ impl Fit {
         max_cells: u128,
     ) -> Result<(), FitError> {
         let mut model = self.start(run, &self.hierarchy)?;
+        // One part for each round, and one for a first pass over very many pairs.
         let parts = for_scores
             .split(&[1.0; ROUNDS + 1])
             .expect("there are rounds");
+        // Scores share one sensitivity, which grows with the square root of their number: of very
+        // many pairs at all resolutions, each would drown.
         let pairs = if pairs.len() > MOST_PAIRS {
             self.strongest(run, &model, pairs, parts[ROUNDS])?
         } else {
@@ -371,9 +388,12 @@ impl Fit {
         };
         run.at("counting pairs", 0, pairs.len())?;
         let recoding = self.recoding(run.schema(), &counted_levels(&self.hierarchy));
+        // Exact counts are taken once. Only what is scored or measured of them leaves, and is paid
+        // for.
         let pairs = count_pairs(run, &recoding, &self.hierarchy, &pairs)?;
         for (round, part) in parts.into_iter().take(ROUNDS).enumerate() {
             let candidates = score(run, &self.hierarchy, &model, &pairs, part)?;
+            // What later rounds need for their scores must not be taken by this one's measurements.
             let later = for_scores_of_later_rounds(for_scores, part, round);
             let left = run
                 .ledger
@@ -391,16 +411,19 @@ impl Fit {
                 left
             };
             let for_pairs = if round + 1 < ROUNDS {
-                max_cells / 2
+                max_cells / tuning::PART_OF_CELLS_BEFORE_LAST
             } else {
                 max_cells
             };
             let bounds = Bounds {
                 sigma: run.ledger.sigma(budget),
                 cells: self.cells_with(for_pairs),
+                // A forest first: many coarse pairs would leave no room for the few fine ones that
+                // carry strong relations. It was the largest step on such tables (bench/GRAIN.md).
                 forest: round == 0,
             };
             let chosen = choose(&self.hierarchy, &self.fixed_cliques(), &candidates, bounds);
+            // What this round leaves goes to the next, and at last to the columns.
             if chosen.is_empty() {
                 continue;
             }
@@ -431,15 +454,15 @@ impl Fit {
                 levels,
                 cells: table.len() as f64,
                 weight,
+                // In rows, as noisy scores are, so that the same rule chooses.
                 error: self.total * distance_from_independence(&table, across),
             });
             tables.push(table);
         })?;
-        /// As if each count were a little off: what gains less than this is not worth its cells.
-        const SIGMA: f64 = 1.0;
         let bounds = Bounds {
-            sigma: SIGMA,
-            cells: self.cells_with(max_cells / 4),
+            sigma: tuning::PUBLIC_NOISE,
+            cells: self.cells_with(max_cells / tuning::PART_OF_CELLS_FOR_PUBLIC),
+            // Public data has no noise to be wary of: what is strong is taken, cycles or not.
             forest: false,
         };
         for (i, _) in choose(
@@ -467,6 +490,8 @@ impl Fit {
         pairs: &[([usize; 2], f64)],
         prior: &PublicPrior,
     ) -> Result<Vec<([usize; 2], f64)>, FitError> {
+        // The coarsest levels have at most four groups, but a column of five codes has no coarser
+        // level.
         /// Of a pair at its coarsest resolution.
         const MOST_CELLS: usize = 25;
         if pairs.len() <= MOST_PAIRS {
@@ -481,7 +506,7 @@ impl Fit {
         Ok(strongest_of(pairs, &strengths))
     }
 
-    /// What public data says of pairs, at each resolution of at most so many cells, finest first.
+    /// What public data says of pairs, at each resolution of at most this many cells, finest first.
     /// Pairs whose full table is too large to count are left out.
     fn each_public_table(
         &self,
@@ -556,6 +581,8 @@ impl Fit {
     ) -> Result<Vec<([usize; 2], f64)>, FitError> {
         /// Pairs whose tables are in memory together.
         const BATCH: usize = 1 << 14;
+        // Tables of at most 25 cells can be counted for any number of pairs, and coarse levels keep
+        // most of a relation.
         let levels = coarsest_levels(&self.hierarchy);
         let recoding = self.recoding(run.schema(), &levels);
         let mut scores = Vec::with_capacity(pairs.len());
@@ -596,6 +623,8 @@ impl Fit {
             .iter()
             .map(|&(candidate, _)| (candidates[candidate].columns, candidates[candidate].levels))
             .collect();
+        // One model for the whole round: to fit anew after each pair is what AIM does, and what
+        // takes its time.
         let expected = expected_pairs(&self.hierarchy, model, &places)?;
         for (i, ((&(candidate, _), rho), expected)) in
             chosen.iter().zip(shares).zip(expected).enumerate()
@@ -617,10 +646,14 @@ impl Fit {
                 .map(|(&value, e)| value as f64 - e)
                 .collect();
             let across = self.hierarchy.levels[columns[1]].size(levels[1]);
+            // Towards the model and not towards zero: what it expects is the best guess where noise
+            // prevails.
             let kept = shrink_residual(&residual, across, noisy.sigma());
             self.pairs.push(MeasuredPair {
                 columns,
                 levels,
+                // The file and the receipt state what was measured; only the fit uses what was
+                // shrunk.
                 noisy: noisy.values().to_vec(),
                 shrunk: expected.iter().zip(kept).map(|(e, r)| e + r).collect(),
                 sigma: noisy.sigma(),
@@ -629,10 +662,12 @@ impl Fit {
         Ok(())
     }
 
-    /// Cells of a junction tree with so many for pairs, besides those that it has in any case.
+    /// Cells of a junction tree with `for_pairs` for pairs, besides those that it has in any case.
     fn cells_with(&self, for_pairs: u128) -> u128 {
         let structure = [self.hierarchy.chains(), self.constraints.cliques()].concat();
         let without = TreeSizer::new(self.hierarchy.domain(), &structure).cells();
+        // Chains and constraints must be held in any case, and grow with the table: pairs have a
+        // room of their own, so that a table of many columns is not left with none.
         without.saturating_add(for_pairs).min(MAX_TREE_CELLS)
     }
 
@@ -666,6 +701,8 @@ impl Fit {
             .collect();
         let mut start = hierarchy.independent(&masses, self.total)?;
         if !self.constraints.is_empty() {
+            // Imposed on the start, constraints survive every pass: factors are multiplied, and
+            // what is impossible stays so.
             start = self
                 .constraints
                 .imposed_on(hierarchy.domain(), Some(&start), self.total)?;
@@ -673,13 +710,16 @@ impl Fit {
         if self.public.is_empty() {
             return Ok(start);
         }
-        /// Of the rows: about exact.
-        const SIGMA: f64 = 1e-3;
         let pair = |pair: &PublicPair| {
             let counts: Vec<f64> = pair.probabilities.iter().map(|p| p * self.total).collect();
             let counts = in_order_of_attributes(hierarchy, pair.columns, pair.levels, &counts);
             let clique = hierarchy.clique(pair.columns, pair.levels);
-            Measurement::new(hierarchy.domain(), clique, counts, SIGMA * self.total)
+            Measurement::new(
+                hierarchy.domain(),
+                clique,
+                counts,
+                tuning::PUBLIC_SIGMA * self.total,
+            )
         };
         let pairs = self
             .public
@@ -694,9 +734,6 @@ impl Fit {
         run: &mut Run<'_>,
         hierarchy: &Hierarchy,
     ) -> Result<MarkovRandomField, FitError> {
-        /// Of the loss that the true counts have in expectation. What was measured is shrunk
-        /// already, so that a model may come closer to it than to the noise.
-        const SHARE_OF_EXPECTED_LOSS: f64 = 0.4;
         let start = self.start(run, hierarchy)?;
         let pair = |pair: &MeasuredPair| {
             let counts = in_order_of_attributes(hierarchy, pair.columns, pair.levels, &pair.shrunk);
@@ -713,7 +750,9 @@ impl Fit {
             .map(pair)
             .collect::<Result<Vec<Measurement>, _>>()?;
         let cells: usize = self.pairs.iter().map(|pair| pair.shrunk.len()).sum();
-        let target_loss = SHARE_OF_EXPECTED_LOSS * cells as f64 / 2.0;
+        // The loss is |m - y|^2 / (2 sigma^2), which for the true counts is half a cell each in
+        // expectation; to go lower is to fit the noise.
+        let target_loss = tuning::SHARE_OF_EXPECTED_LOSS * cells as f64 / 2.0;
         self.estimate_from(run, hierarchy, &start, pairs, target_loss)
     }
 
@@ -747,6 +786,8 @@ impl Fit {
             .chain(self.constraints.cliques())
             .chain(public)
             .collect();
+        // The time of a pass is that of the tree's cells, so that these say how many passes can be
+        // had.
         let held = measurements.iter().map(Measurement::clique);
         let held: Vec<Clique> = held.chain(&structure).cloned().collect();
         let most_passes = most_passes(TreeSizer::new(domain, &held).cells());
@@ -761,6 +802,7 @@ impl Fit {
         let mut watch =
             |passes: usize, _: f64| match run.at("fitting the model", passes, most_passes) {
                 Ok(()) => ControlFlow::Continue(()),
+                // The next report of progress asks again, and ends the fit.
                 Err(_) => ControlFlow::Break(()),
             };
         Ok(estimate_watched(domain, &measurements, &options, &mut watch)?.model)
@@ -779,6 +821,7 @@ impl Fit {
             .public
             .iter()
             .flat_map(|pair| ends(pair.columns, pair.levels));
+        // A level at which nothing was measured only makes the model's tree and file larger.
         let used: BTreeSet<(usize, usize)> = measured.chain(public).collect();
         let hierarchy = Hierarchy::keeping(self.hierarchy.levels.clone(), |column, level| {
             used.contains(&(column, level))
@@ -790,6 +833,8 @@ impl Fit {
         } else {
             self.estimate(run, &hierarchy)?
         };
+        // Against exact counts, for the budget set aside: an error estimated from the same noise
+        // that the model was fitted to would flatter it.
         let errors = measure_errors(run, &field, &self.compressions, workload)?;
         let columns = self.compressions.len();
         let coarse = hierarchy.places()[columns..]
@@ -829,11 +874,10 @@ fn strongest_of(pairs: &[([usize; 2], f64)], strengths: &[f64]) -> Vec<([usize; 
     order.into_iter().map(|i| pairs[i]).collect()
 }
 
-/// Passes over a model's junction tree of so many cells: as many as take a second or two.
+/// Passes over a model's junction tree of this many cells: as many as take a second or two.
 fn most_passes(cells: u128) -> usize {
-    const CELLS: u128 = 200_000_000;
-    const RANGE: [u128; 2] = [150, 1000];
-    let passes = (CELLS / cells.max(1)).clamp(RANGE[0], RANGE[1]);
+    let [fewest, most] = tuning::PASSES;
+    let passes = (tuning::CELLS_OF_ALL_PASSES / cells.max(1)).clamp(fewest, most);
     usize::try_from(passes).expect("at most 1000")
 }
 
@@ -841,6 +885,8 @@ fn most_passes(cells: u128) -> usize {
 fn for_scores_of_later_rounds(for_scores: Rho, part: Rho, round: usize) -> Rho {
     let later = ROUNDS - 1 - round;
     (0..later).fold(Rho::ZERO, |sum, _| {
+        // Parts of a budget that exists cannot overflow; if they could, too much would be set
+        // aside.
         sum.checked_add(part).unwrap_or(for_scores)
     })
 }

@@ -1,12 +1,7 @@
 //! What is small against its noise is pulled towards what was expected. All of it is
 //! post-processing.
 
-/// A factor below 1 leaves some noise, one above takes some signal. On eight real tables at epsilon
-/// 1, 1.5 gave counts of single columns that were 2 to 18 % closer to the truth than unsmoothed
-/// ones; no column's kind or order need be known.
-const COUNTS: f64 = 1.5;
-/// 0.5 did best among 0, 0.5, 1 and 1.5 on four real tables.
-const RESIDUALS: f64 = 0.5;
+use super::tuning::{COUNTS_NOISE, HAAR_SHIFTS, RESIDUALS_NOISE};
 
 /// Noisy counts of a column's codes with detail that is mostly noise taken out.
 ///
@@ -14,9 +9,10 @@ const RESIDUALS: f64 = 0.5;
 /// what its neighbourhood's energy says is signal (an empirical Wiener filter). Where neighbouring
 /// codes have nothing in common, coefficients are large and stay.
 pub(crate) fn smooth_counts(noisy: &[f64], sigma: f64) -> Vec<f64> {
-    const SHIFTS: usize = 8;
-    let shifts = SHIFTS.min(noisy.len());
+    let shifts = HAAR_SHIFTS.min(noisy.len());
     let mut mean = vec![0.0; noisy.len()];
+    // One transform has its edges at fixed codes and leaves steps there: over all shifts they even
+    // out.
     for shift in 0..shifts {
         let mut shifted = vec![0.0; shift];
         shifted.extend_from_slice(noisy);
@@ -31,6 +27,7 @@ pub(crate) fn smooth_counts(noisy: &[f64], sigma: f64) -> Vec<f64> {
 fn haar_filtered(mut sums: Vec<f64>, sigma: f64) -> Vec<f64> {
     const HALF: f64 = std::f64::consts::FRAC_1_SQRT_2;
     let length = sums.len();
+    // The transform halves a power of two; zeros beyond the end are cut off again.
     sums.resize(length.next_power_of_two(), 0.0);
     let mut details: Vec<Vec<f64>> = Vec::new();
     while sums.len() > 1 {
@@ -44,10 +41,12 @@ fn haar_filtered(mut sums: Vec<f64>, sigma: f64) -> Vec<f64> {
         sums = pairs.map(|pair| (pair[0] + pair[1]) * HALF).collect();
     }
     for detail in details.iter().rev() {
+        // What is left at the top, the sum, is not filtered: the column keeps its measured total,
+        // but for what leaks into the zeros.
         let kept = detail
             .iter()
             .zip(local_energies(detail, 1, detail.len()))
-            .map(|(d, energy)| d * signal_share(energy, COUNTS * sigma * sigma));
+            .map(|(d, energy)| d * signal_share(energy, COUNTS_NOISE * sigma * sigma));
         sums = sums
             .iter()
             .zip(kept)
@@ -64,11 +63,12 @@ pub(crate) fn shrink_residual(residual: &[f64], columns: usize, sigma: f64) -> V
     residual
         .iter()
         .zip(local_energies(residual, residual.len() / columns, columns))
-        .map(|(r, energy)| r * signal_share(energy, RESIDUALS * sigma * sigma))
+        .map(|(r, energy)| r * signal_share(energy, RESIDUALS_NOISE * sigma * sigma))
         .collect()
 }
 
 fn signal_share(energy: f64, noise: f64) -> f64 {
+    // The Wiener factor signal / (signal + noise), with the signal estimated as energy less noise.
     if energy > noise {
         1.0 - noise / energy
     } else {
@@ -80,6 +80,8 @@ fn signal_share(energy: f64, noise: f64) -> f64 {
 /// neighbours.
 fn local_energies(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {
     let squares: Vec<f64> = values.iter().map(|x| x * x).collect();
+    // Neighbouring cells are likely both signal or both noise: pooled, their energy is a steadier
+    // estimate than one cell's square.
     let along_rows: Vec<f64> = squares
         .chunks_exact(columns)
         .flat_map(|row| weighted_means(row, 1))

@@ -8,7 +8,7 @@ use crate::column::{Column, Kind, TRUTHS};
 use crate::declaration::Bound;
 use crate::schema::Schema;
 
-/// The text is no condition on the columns of the schema. It says what is wrong, at which
+/// The text is not a condition on the columns of the schema. It says what is wrong, at which
 /// character, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {problem}")]
@@ -91,7 +91,7 @@ pub(crate) enum Problem {
 impl Problem {
     pub(crate) fn unknown_column(name: &str, schema: &Schema) -> Self {
         let names: Vec<&str> = schema.columns().iter().map(Column::name).collect();
-        // In a joined table the party's name stands before it.
+        // In a joined table the party's name comes before it.
         let mut ending = names
             .iter()
             .filter(|known| known.ends_with(&format!("_{name}")));

@@ -30,7 +30,7 @@ use crate::schema::Schema;
 ///
 /// The grammar: tests joined by `and`, each a column and one of `= v`, `!= v`, `< v`, `<= v`,
 /// `> v`, `>= v`, `in v..w` (both ends included), `in [v, w]`, `is missing`, `is not missing`.
-/// Several tests of one column must all hold. Names and values may stand in quotes (`'`, `"` or a
+/// Several tests of one column must all hold. Names and values may be in quotes (`'`, `"` or a
 /// backtick, doubled within); they must where they have spaces or signs. Words of the grammar may
 /// be in capitals; values are compared as they are. A missing value satisfies `is missing` and
 /// nothing else; `other` is a value.

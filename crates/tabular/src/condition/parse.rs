@@ -9,7 +9,7 @@ use crate::condition::error::{Fault, Problem};
 pub(crate) struct Comparison {
     pub(crate) column: Written,
     pub(crate) test: Test,
-    /// Where all of it stands.
+    /// Where all of it is in the text.
     pub(crate) place: Range<usize>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Test {
     Missing(bool),
 }
 
-/// A name or value, without its quotes, and where it stands.
+/// A name or value, without its quotes, and where it is in the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Written {
     pub(crate) text: String,
@@ -115,7 +115,7 @@ fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> {
     Ok(tokens)
 }
 
-/// Whether a character may stand in a name or value without quotes.
+/// Whether a character may be in a name or value without quotes.
 fn is_bare(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !"=!<>[](),'\"`&|;".contains(c)
 }
@@ -177,7 +177,7 @@ impl Parser {
         })
     }
 
-    /// What stands after `in`.
+    /// The list after `in`.
     fn set(&mut self) -> Result<Test, Fault> {
         if !self.take_if(|token| *token == Token::Sign("[")) {
             let first = self.written("a range such as `30..40`, or a list such as `[a, b]`")?;

@@ -262,7 +262,7 @@ impl<'a> Puzzle<'a> {
         alive: &mut Alive,
     ) -> bool {
         let to_codes = &self.variables[to].first_codes;
-        // How many of the first so many classes of `to` are alive.
+        // For each number of classes of `to`, how many of the first are alive.
         let mut before = vec![0_usize];
         for &alive in &alive[to] {
             before.push(before[before.len() - 1] + usize::from(alive));

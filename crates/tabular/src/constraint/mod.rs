@@ -119,7 +119,7 @@ impl Constraint {
         }
     }
 
-    /// The same about columns that stand elsewhere, in the same order.
+    /// The same about columns at other positions, in the same order.
     pub(crate) fn moved(mut self, to: impl Fn(usize) -> usize) -> Self {
         self.columns
             .iter_mut()
@@ -153,7 +153,7 @@ pub(crate) fn codes_of(columns: &[Column], constraint: &Constraint) -> usize {
     about.map(|&column| columns[column].size()).sum()
 }
 
-/// That so many constraints, of `found`, are not too many and about not too many codes.
+/// Checks that constraints are not too many, and about not too many codes.
 pub(crate) fn check_number(
     constraints: usize,
     codes: usize,
@@ -367,7 +367,7 @@ fn bins<T: Ordered + Bound>(
     }
 }
 
-/// The first of so many bins for which `is_before` is false, if it is true for all before and false
+/// The first of `bins` bins for which `is_before` is false, if it is true for all before and false
 /// for all after.
 fn first_bin(bins: usize, is_before: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut low, mut high) = (0, bins);

@@ -88,6 +88,7 @@ fn class(text: &[u8]) -> usize {
         Some(Numeral::Whole(_) | Numeral::Decimal(_)) if is_code(text) => CODE,
         Some(Numeral::Whole(_)) => WHOLE,
         Some(Numeral::Decimal(_)) => DECIMAL,
+        // What tools write for a missing number.
         Some(Numeral::Nan) => EMPTY,
         None if Day::parse(text).is_some() => DAY,
         None => TEXT,
@@ -102,6 +103,7 @@ fn is_code(text: &[u8]) -> bool {
         [b'+' | b'-', rest @ ..] => rest,
         _ => text,
     };
+    // `-007` is a code as well: sign and zero before other digits.
     let leading_zero = matches!(digits, [b'0', b'0'..=b'9', ..]);
     let plain = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'e' | b'E');
     leading_zero || digits.iter().all(plain) && !digits.iter().all(u8::is_ascii_digit)
@@ -128,14 +130,19 @@ pub(super) enum Values {
 
 impl Finding {
     pub(super) fn from_counts(noisy: &[f64], sigma: f64) -> Self {
+        // Noise may take a count below zero, which would make others' shares larger than one.
         let count = |class: usize| noisy[class].max(0.0);
+        // Three sigma for one class, not four as for the range: there are six cells and not
+        // hundreds.
         let stands_out = |count: f64| count > 3.0 * sigma;
         let numbers = count(WHOLE) + count(DECIMAL) + count(CODE);
         let filled = numbers + count(DAY) + count(TEXT);
+        // Nine tenths: a few typing errors do not make text of a column of numbers.
         let most = 0.9 * filled;
-        // Postcodes: where one in a hundred begins with a zero, the others are no quantities
+        // Postcodes: where one in a hundred begins with a zero, the others are not quantities
         // either. A zero typed before a few ages does not make codes of them.
         let codes = stands_out(count(CODE)) && count(CODE) >= 0.01 * filled;
+        // Hardly any rows above the noise: a range of them would be made up.
         let values = if filled <= 4.0 * sigma || codes && numbers >= most {
             Values::Text
         } else if numbers >= most && stands_out(count(DECIMAL)) {

@@ -48,6 +48,7 @@ pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64
         let by_value = |a: &usize, b: &usize| coarse.values[*a].total_cmp(&coarse.values[*b]);
         (0..rungs.len()).max_by(by_value).unwrap_or(0)
     };
+    // Nothing clear: the largest cell is the best guess, and always there.
     let first = coarse.values.iter().position(clear).unwrap_or_else(largest);
     let last = coarse.values.iter().rposition(clear).unwrap_or(first);
     let end = |cell: usize| {
@@ -55,10 +56,12 @@ pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64
             .get(cell + 1)
             .map_or(T::LARGEST, |next| T::last_before(*next))
     };
+    // Public by now: `filled` and sigma are both released.
     let cells = affordable_cells(filled, coarse.sigma);
     let all = T::values_between(rungs[first], end(last));
     let mass: f64 = coarse.values[first..=last]
         .iter()
+        // Negative cells count as empty, or noise would take parts from full ones.
         .map(|value| value.max(0.0))
         .sum();
     let mut starts = Vec::new();
@@ -69,6 +72,7 @@ pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64
             clippy::cast_sign_loss,
             reason = "at most FINE_CELLS"
         )]
+        // Few values: a cell for each, whatever the masses.
         let parts = if all <= u64::from(cells) {
             cells
         } else if T::is_speck((rungs[cell], end(cell)), (rungs[first], end(last))) {
@@ -84,10 +88,11 @@ pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64
     }
 }
 
-/// So many cells that each has twice the standard deviation of its noise in rows, on average, if
-/// the noise is as that of the coarse cells.
+/// Returns the number of cells at which each has twice the standard deviation of its noise in rows,
+/// on average, if the noise is as that of the coarse cells.
 fn affordable_cells(filled: f64, sigma: f64) -> u32 {
     let most = f64::from(FINE_CELLS);
+    // Without noise (for data of one's own) all cells are affordable.
     let cells = if sigma > 0.0 {
         filled / (2.0 * sigma)
     } else {

@@ -11,9 +11,11 @@ use crate::grid::DEFAULT_BINS;
 /// "Continuous inspection schemes"). In 1,000 cells of noise alone it does so with a probability of
 /// a few percent, which costs a range that is a little too wide.
 pub(super) fn trimmed(noisy: &[f64], sigma: f64) -> Range<usize> {
+    // From both ends: noise within the range must not cut it in two.
     let first = onset(noisy.iter(), sigma);
     let last = onset(noisy.iter().rev(), sigma).map(|before_end| noisy.len() - before_end);
     match (first, last) {
+        // Onsets that cross mean noise alone: then all of the range is kept.
         (Some(first), Some(end)) if first < end => first..end,
         _ => 0..noisy.len(),
     }
@@ -25,6 +27,7 @@ fn onset<'a>(noisy: impl Iterator<Item = &'a f64>, sigma: f64) -> Option<usize> 
         if run <= 0.0 {
             (run, began) = (0.0, i);
         }
+        // Half a sigma a cell is taken off, so that noise drifts downwards and mass upwards.
         run += value - 0.5 * sigma;
         if run > 6.0 * sigma {
             return Some(began);
@@ -33,7 +36,8 @@ fn onset<'a>(noisy: impl Iterator<Item = &'a f64>, sigma: f64) -> Option<usize> 
     None
 }
 
-/// So many bins that each has some four times the noise of one cell in rows: from 4 to 32.
+/// Returns the number of bins at which each has about four times the noise of one cell in rows:
+/// from 4 to 32.
 pub(super) fn affordable_bins(filled: f64, sigma: f64) -> usize {
     let most = f64::from(DEFAULT_BINS);
     let bins = if sigma > 0.0 {
@@ -57,27 +61,34 @@ pub(super) fn equal(noisy: &[f64], bins: usize) -> Vec<usize> {
     if noisy.len() <= bins {
         return (1..noisy.len()).collect();
     }
+    // Made to rise first: noisy masses may be negative, and a running sum that falls has no
+    // quantiles.
     let cumulative = rising(noisy.iter().scan(0.0, |sum, value| {
         *sum += value;
         Some(*sum)
     }));
     let total = cumulative.last().copied().unwrap_or(0.0);
+    // No mass at all: even bins are as good as any, and public.
     if total <= 0.0 {
         return (1..bins).map(|bin| bin * noisy.len() / bins).collect();
     }
     let mut firsts = Vec::with_capacity(bins);
     let (mut begun, mut below) = (0, 0.0);
+    // What is left is shared out anew after each bin: one heavy cell must not leave the others
+    // empty.
     for left in (2..=bins).rev() {
         #[expect(clippy::cast_precision_loss, reason = "a few bins")]
         let target = below + (total - below) / left as f64;
         let cell = cumulative.partition_point(|sum| *sum < target);
         let before = if cell == 0 { 0.0 } else { cumulative[cell - 1] };
         let after = cumulative.get(cell).copied().unwrap_or(total);
+        // The nearer of both edges, so that errors of one bin do not add up in the next.
         let nearer = if target - before < after - target {
             cell
         } else {
             cell + 1
         };
+        // Each bin has a cell of its own at least.
         begun = nearer.max(begun + 1);
         if begun >= noisy.len() {
             break;

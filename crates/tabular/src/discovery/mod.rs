@@ -101,9 +101,11 @@ impl Joined {
             .iter()
             .filter(|column| column.needs_discovery())
             .count();
+        // Nothing to find: the ledger is not even asked.
         if wanting == 0 {
             return Ok(self.coded(DomainSource::Declared, &mut Nothing));
         }
+        // Refused as a whole and at first: half a discovery would have cost its budget for nothing.
         if discovery > ledger.remaining() {
             return Err(LedgerError::OverBudget {
                 label: "discovery of the domain".to_owned(),
@@ -120,6 +122,7 @@ impl Joined {
         let delta = if undeclared == 0 {
             None
         } else {
+            // Delta is split among the columns that release keys, by basic composition.
             let parts = u32::try_from(undeclared).expect("a table has fewer columns than 2^32");
             let share = ledger
                 .remaining_threshold_delta()
@@ -134,6 +137,7 @@ impl Joined {
             delta,
             refused: None,
         };
+        // `coded` has no way to stop half-way: a refusal is told when it is through.
         let table = self.coded(DomainSource::Discovered, &mut private);
         match private.refused {
             Some(refused) => Err(refused.into()),
@@ -159,6 +163,7 @@ impl Joined {
             .columns
             .par_iter()
             .map(|column| match column {
+                // Classes are exact and stay in memory: only noisy sums of them are ever looked at.
                 JoinedColumn::Coded(..) => None,
                 JoinedColumn::Raw { texts, codes, .. } => {
                     Some(Classes::of(texts, rows_of_each(codes, texts.len())))
@@ -194,7 +199,7 @@ impl Joined {
 
 /// How counts become known.
 trait Counting {
-    /// The counts with noise, for so many tenths of the column's share.
+    /// The counts with noise, for this many tenths of the column's share.
     fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured;
     /// Which of the observed keys become known, with their noisy counts.
     fn release(&mut self, label: &str, counts: Vec<u32>, tenths: u32) -> Vec<(usize, i64)>;
@@ -217,6 +222,7 @@ struct Private<'a> {
 
 impl Private<'_> {
     fn refuse<T>(&mut self, error: LedgerError, instead: T) -> T {
+        // The first refusal is the cause; what follows is its consequence.
         self.refused.get_or_insert(error);
         instead
     }
@@ -226,6 +232,7 @@ impl Counting for Private<'_> {
     fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured {
         let rho = self.share.share(tenths, 10);
         let cells = Counts::from_exact(cells);
+        // Zeros in place of counts: discovery goes on blindly, and its result is thrown away.
         let zeros = Measured {
             values: vec![0.0; cells.len()],
             sigma: 1.0,
@@ -246,6 +253,7 @@ impl Counting for Private<'_> {
     fn release(&mut self, label: &str, counts: Vec<u32>, tenths: u32) -> Vec<(usize, i64)> {
         let rho = self.share.share(tenths, 10);
         let keys = KeyCounts::from_exact(counts);
+        // Nothing is released after a refusal, and nothing without a delta to pay for it.
         let (None, Some(delta)) = (&self.refused, self.delta) else {
             return Vec::new();
         };
@@ -305,6 +313,7 @@ fn discover(
 ) -> Column {
     let finding = {
         let measured = counting.measure(&format!("kind of `{name}`"), classes.cells(), KIND_TENTHS);
+        // Decided by noisy counts alone: from here on which way is taken is public.
         Finding::from_counts(&measured.values, measured.sigma)
     };
     let kind = match finding.values {
@@ -319,6 +328,7 @@ fn discover(
             &name, texts, classes, counting,
         ))),
     };
+    // No range: the column keeps the one code `other`, rather than fail because of the data.
     let kind = kind.unwrap_or_else(|NoRange| Kind::Categories(Vec::new()));
     let other = finding.other || matches!(kind, Kind::Categories(_));
     Column::new(name, kind, finding.nullable, other)
@@ -335,6 +345,7 @@ fn range_of<T: Ladder>(
     counting: &mut impl Counting,
 ) -> Result<Grid<T>, NoRange> {
     let rungs = T::rungs();
+    // Coarse first, over all values there are: cells that followed the data would tell of it.
     let counts = count_by_start(&rungs, values.clone());
     let coarse = counting.measure(&format!("bounds of `{name}`"), counts, BOUNDS_TENTHS);
     let fine = ladder::fine_starts(&rungs, &coarse, finding.filled);
@@ -342,6 +353,7 @@ fn range_of<T: Ladder>(
     let measured = counting.measure(&format!("bins of `{name}`"), counts, BINS_TENTHS);
     let kept = mass::trimmed(&measured.values, measured.sigma);
     let (min, max) = (fine.starts[kept.start], fine.last_of(kept.end - 1));
+    // Few values: a code for each tells all, and bins would only lose something.
     let bins = if T::values_between(min, max) <= u64::from(DEFAULT_BINS) {
         Bins::Uniform(DEFAULT_BINS)
     } else {
@@ -380,6 +392,7 @@ fn categories(
     let keys: Vec<usize> = (0..texts.len())
         .filter(|&i| {
             let text = texts.get(i);
+            // Only texts of joined rows: what a party has beyond the join is not looked at.
             classes.rows()[i] > 0
                 && !text.is_empty()
                 && text != OTHER.as_bytes()
@@ -398,11 +411,13 @@ fn categories(
             .cmp(count_a)
             .then_with(|| texts.get(keys[*a]).cmp(texts.get(keys[*b])))
     });
+    // By noisy count and not by name: which ones are cut off is post-processing.
     released.truncate(MAX_FOUND_CATEGORIES);
     let mut found: Vec<String> = released
         .into_iter()
         .map(|(key, _)| String::from_utf8_lossy(texts.get(keys[key])).into_owned())
         .collect();
+    // Back in the order of their texts, which tells nothing of the table's.
     found.sort_unstable();
     found
 }
@@ -412,6 +427,7 @@ fn settle(column: Column, codes: Codes, counting: &mut impl Counting) -> (Column
     let Some(wanted) = column.kind().wanted_quantiles() else {
         return (column, codes);
     };
+    // The last cells are `other` and null, which have no place among bins.
     let cells = column.kind().len();
     let counts = rows_of_each(&codes, column.size()).as_slice()[..cells].to_vec();
     let measured = counting.measure(&format!("bins of `{}`", column.name()), counts, ALL_TENTHS);
@@ -434,6 +450,7 @@ fn settle(column: Column, codes: Codes, counting: &mut impl Counting) -> (Column
 
 /// Codes every text as a declared column would, then every row.
 fn recode(column: &Column, texts: &Texts, codes: &Codes) -> Codes {
+    // Each text once, then each row by its text: texts are far fewer than rows.
     let mut coder = Coder::new(column);
     for text in texts.iter() {
         coder.push(text, 0);
@@ -454,6 +471,7 @@ fn rows_of_each(codes: &Codes, size: usize) -> Wiped<u32> {
 
 impl Ladder for i64 {
     fn rungs() -> Vec<i64> {
+        // Powers of two: 127 cells over all numbers, however wide the data.
         // .., -7..=-4, -3..=-2, -1, 0, 1, 2..=3, 4..=7, ..
         let below = (0..62).rev().map(|k| 1 - (2 << k));
         let above = (0..63).map(|k| 1 << k);
@@ -477,6 +495,7 @@ impl Ladder for i64 {
 
 impl Ladder for Day {
     fn rungs() -> Vec<Day> {
+        // Years from 1850 to 2150, and one cell for what is before.
         let years = (1850..=2150).map(Day::first_of);
         std::iter::once(Day::MIN).chain(years).collect()
     }

@@ -1,4 +1,4 @@
-//! What is no table, and what is too large for one.
+//! What is not a table, and what is too large for one.
 
 use expect_test::{Expect, expect};
 
