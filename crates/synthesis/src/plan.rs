@@ -258,8 +258,8 @@ impl CheckedPlan {
         self.discovery_share
     }
 
-    /// Bytes that a fit may take at most for what it counts and models, beyond some that are as good
-    /// as nothing beside a table: of the very columns where they are known, else of any.
+    /// Bytes that a fit may take at most for what it counts and models, beyond some that are as
+    /// good as nothing beside a table: of the very columns where they are known, else of any.
     #[must_use]
     pub fn memory(&self) -> u64 {
         self.memory
