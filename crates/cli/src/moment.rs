@@ -13,6 +13,7 @@ use crate::exit::BadInput;
 pub(crate) fn parse(text: &str) -> anyhow::Result<UnixTime> {
     let seconds = OffsetDateTime::parse(text, &Rfc3339)
         .ok()
+        // Before 1970 there is no evidence to be judged.
         .and_then(|time| u64::try_from(time.unix_timestamp()).ok())
         .with_context(|| {
             BadInput(format!(

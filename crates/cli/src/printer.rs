@@ -175,6 +175,7 @@ impl Printer {
 
     /// Standard output for what is neither text nor JSON of ours, such as completions for a shell.
     pub(crate) fn raw_result(self) -> io::Stdout {
+        // Not escaped: a shell's script is what it is, and nothing of a stranger's is in it.
         data()
     }
 }

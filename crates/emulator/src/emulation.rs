@@ -170,6 +170,7 @@ async fn start_vsock(tools: &Tools, device: &Path, public: &Path) -> Result<Chil
         .stdout(Stdio::null())
         .spawn()
         .map_err(system("the vsock device"))?;
+    // The device does not say when it is ready; its sockets appear.
     let start = Instant::now();
     while !(device.exists() && public.exists()) {
         if start.elapsed() > PATIENCE {
@@ -245,6 +246,8 @@ impl Arguments<'_> {
             &format!("{memory}M"),
             "-smp",
             &self.machine.cpus.to_string(),
+            // Shared, as the devices behind vhost-user are outside QEMU, and read and write the guest's
+            // memory.
             "-object",
             &format!("memory-backend-memfd,id=memory,size={memory}M,share=on"),
             "-nodefaults",

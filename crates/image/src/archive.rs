@@ -89,6 +89,8 @@ impl Archive {
     }
 
     fn check(&self, path: &str) -> Result<(), InvalidArchive> {
+        // The name that ends an archive would end it here, and `..` lets a file land outside its
+        // folder.
         let plain = |name: &str| !matches!(name, "" | "." | "..") && !name.contains('\0');
         if !path.split('/').all(plain) || path == TRAILER {
             return Err(InvalidArchive::Path { path: path.into() });
@@ -114,6 +116,8 @@ impl Archive {
         size: u32,
     ) {
         let name_size = u32::try_from(path.len() + 1).expect("paths are short");
+        // Owner, links and time are constants, so that the same files give the same archive, and
+        // the same PCR0, on every machine.
         let (user, group, links, time, check) = (0, 0, 1, 0, 0);
         let fields = [
             inode, mode, user, group, links, time, size, 0, 0, major, minor, name_size, check,

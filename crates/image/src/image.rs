@@ -43,6 +43,7 @@ impl<'a> Image<'a> {
         let header = read_header(bytes)?;
         let sections = read_sections(bytes, &header)?;
         check_kinds(&sections)?;
+        // The checksum does not cover itself, and is the header's last field.
         let computed = crc32([&bytes[..CRC_AT], &bytes[HEADER_BYTES..]]);
         if computed != header.crc {
             return Err(Damaged::Checksum {
@@ -204,6 +205,7 @@ fn check_table(header: &Header) -> Result<(), Damaged> {
             found: header.section_count,
         });
     }
+    // Entries that the header does not count: a reader that goes by the table might load them.
     for entry in count..MAX_SECTIONS {
         let (offset, size) = (header.offsets[entry], header.sizes[entry]);
         if (offset, size) != (0, 0) {
@@ -262,6 +264,8 @@ fn read_section(
         .and_then(|offset| bytes.get(offset..)?.first_chunk())
         .map(SectionHeader::decode);
     place.kind = claimed.and_then(|claimed| SectionKind::from_code(claimed.kind));
+    // QEMU goes to a section by the table, AWS's reader by where the one before ends: only where
+    // both agree is there one image.
     if offset < expected {
         return Err(Damaged::Overlap {
             place,
@@ -294,6 +298,7 @@ fn read_section(
             found: header.flags,
         });
     }
+    // A reader could go by either of the two.
     if header.size != size {
         return Err(Damaged::SectionSize {
             place,
@@ -323,12 +328,15 @@ fn check_kinds(sections: &[Section<'_>]) -> Result<(), Damaged> {
             of: sections.len(),
             kind: Some(section.kind),
         };
+        // An empty command line is a valid one.
         if section.bytes.is_empty() && section.kind != SectionKind::CommandLine {
             return Err(Damaged::Empty { place });
         }
         if section.kind != SectionKind::Ramdisk && position(section.kind) != Some(index) {
             return Err(Damaged::Repeated { place });
         }
+        // The order in which they are measured: to a reader that hashes section after section any
+        // other would be another image.
         let before = match section.kind {
             SectionKind::CommandLine => Some(SectionKind::Kernel),
             SectionKind::Ramdisk => Some(SectionKind::CommandLine),

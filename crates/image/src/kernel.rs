@@ -21,6 +21,8 @@ impl<'a> Kernel<'a> {
     /// # Errors
     /// When it has none.
     pub fn parse(bytes: &'a [u8]) -> Result<Kernel<'a>, InvalidKernel> {
+        // The build of a kernel leaves both files, and the wrong one is easily taken: told by name,
+        // with what to do.
         if bytes.starts_with(b"\x7fELF") {
             return Err(InvalidKernel::Elf);
         }
@@ -48,6 +50,7 @@ fn banner(bytes: &[u8]) -> Option<&str> {
     let pointer = *bytes.get(VERSION_POINTER_AT..)?.first_chunk()?;
     let start = VERSION_BASE + usize::from(u16::from_le_bytes(pointer));
     let text = bytes.get(start..)?;
+    // The pointer can say anything: a text that does not end within the limit is not one.
     let text = &text[..text.len().min(MAX_VERSION_BYTES)];
     let end = text.iter().position(|byte| *byte == 0)?;
     std::str::from_utf8(&text[..end])

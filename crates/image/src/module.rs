@@ -22,6 +22,7 @@ impl Module {
         if !bytes.starts_with(b"\x7fELF") {
             return Err(InvalidModule::NotElf);
         }
+        // Tools write `-` and `_` for one another in the names of modules.
         let name = text(&bytes, "name")?.replace('-', "_");
         let release = text(&bytes, "vermagic")?;
         let release = release.split(' ').next().unwrap_or(&release).to_owned();
@@ -61,6 +62,7 @@ impl Module {
 
 /// The value after `key=` at the beginning of a text.
 fn text(bytes: &[u8], key: &'static str) -> Result<String, InvalidModule> {
+    // With the zero byte before it, so that no other key that ends alike is taken for this one.
     let start = format!("\0{key}=");
     let start = start.as_bytes();
     bytes

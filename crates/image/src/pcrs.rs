@@ -80,6 +80,7 @@ impl Pcrs {
     /// `{"Measurements": {"HashAlgorithm": ..., "PCR0": ..., ...}}`.
     pub fn to_json(&self) -> Value {
         let mut measurements = Map::new();
+        // How AWS's tools print their digest's type.
         measurements.insert("HashAlgorithm".into(), "Sha384 { ... }".into());
         for (index, pcr) in self.iter() {
             measurements.insert(format!("PCR{index}"), hex::encode(pcr).into());

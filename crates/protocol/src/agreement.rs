@@ -65,6 +65,8 @@ impl Agreement {
         let mut hash = digest::Context::new(&digest::SHA384);
         hash.update(b"synclave agreement v1");
         for file in [&self.service_yaml, &self.runtime_yaml] {
+            // With lengths, so that no byte can move from the end of one file to the beginning of
+            // the other under the same hash.
             let length = u64::try_from(file.len()).expect("a file is at most MAX_FILE_BYTES long");
             hash.update(&length.to_be_bytes());
             hash.update(file.as_bytes());

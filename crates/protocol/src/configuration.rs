@@ -93,6 +93,7 @@ fn read_file(file: &'static str, from: &mut impl Read) -> Result<Vec<u8>, Config
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
     let bytes = u32::from_be_bytes(length);
+    // Before allocating: the length is the host's word.
     let length = usize::try_from(bytes)
         .ok()
         .filter(|length| *length <= MAX_FILE_BYTES)

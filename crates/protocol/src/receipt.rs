@@ -148,6 +148,7 @@ impl SignedReceipt {
     /// # Errors
     /// The first thing that does not hold.
     pub fn check(&self, user_data: &[u8]) -> Result<CheckedReceipt, ReceiptError> {
+        // First of all: what the evidence does not vouch for is not even parsed.
         if receipt_user_data(&self.receipt) != user_data {
             return Err(ReceiptError::NotVouchedFor);
         }
@@ -156,6 +157,8 @@ impl SignedReceipt {
         }
         let receipt: Receipt =
             serde_json::from_str(&self.receipt).map_err(|_| ReceiptError::Form)?;
+        // Written anew and compared: a text with a repeated key or other spaces could be read in
+        // two ways.
         if receipt.version != RECEIPT_VERSION || receipt.to_text() != self.receipt {
             return Err(ReceiptError::Form);
         }

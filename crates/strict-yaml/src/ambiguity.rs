@@ -19,6 +19,7 @@ pub(crate) fn check(text: &str) -> Result<Vec<usize>, YamlError> {
     if let Some((line, hidden)) = first_hidden_in_lines(text) {
         return Err(YamlError::at(line, not_shown(hidden)));
     }
+    // An alias whose anchor is missing is an event too, and refused below in the same words.
     let options = granit_parser::options! {
         disallow_directives: true,
         emit_unresolved_aliases: true,
@@ -31,6 +32,7 @@ pub(crate) fn check(text: &str) -> Result<Vec<usize>, YamlError> {
             .map_err(|message| YamlError::at(span.start.line(), message))?;
         if let Event::Scalar(_, style, ..) = event
             && matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted)
+            // Keys are texts anyway, in quotes or not.
             && !nesting.is_after_key()
         {
             let start = span.start.byte_offset();
@@ -61,6 +63,7 @@ impl Nesting {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
+                // Readers differ in which of several documents they take.
                 if self.documents > 1 {
                     return Err("there is more than one YAML document in the file".to_owned());
                 }

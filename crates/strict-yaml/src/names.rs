@@ -9,6 +9,7 @@
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const MOST_CHARS: usize = 64;
     const MOST_KNOWN: usize = 10_000;
+    // Counted only as far as it matters: the name may be very long.
     let length = name.chars().take(MOST_CHARS + 1).count();
     if length > MOST_CHARS {
         return None;

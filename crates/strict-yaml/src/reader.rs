@@ -49,6 +49,8 @@ pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
         strict_booleans: true,
     };
     serde_saphyr::from_str_with_options(&text, options)
+        // Without the drawing of the place: it would quote lines of the file, and a message names
+        // keys only.
         .map_err(|error| describe(error.without_snippet(), &text))
 }
 

@@ -70,6 +70,7 @@ impl Model {
     /// Those of the output.
     pub fn save(&self, mut out: impl Write) -> io::Result<()> {
         let body = BodyRef::of(self);
+        // Into memory first: the header has the body's length and checksum.
         let mut bytes = Vec::new();
         ciborium::into_writer(&body, &mut bytes).map_err(io::Error::other)?;
         out.write_all(&header_of(&bytes))?;
@@ -99,6 +100,7 @@ impl Model {
         let mut rest = body;
         let body: Body = ciborium::from_reader(&mut rest)
             .map_err(|error| ModelFileError::Damaged(reason(&error)))?;
+        // Else the same model would have many files, of as many hashes.
         if !rest.is_empty() {
             return Err(ModelFileError::Damaged(
                 "something follows its body".to_owned(),
@@ -133,6 +135,7 @@ struct Header {
 
 impl Header {
     fn of(bytes: &[u8]) -> Result<Header, ModelFileError> {
+        // A file that is cut off within the magic is told as cut off, not as another kind of file.
         let start = &bytes[..bytes.len().min(MAGIC.len())];
         if start.is_empty() || !MAGIC.starts_with(start) {
             return Err(ModelFileError::NotAModel);

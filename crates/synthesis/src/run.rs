@@ -124,6 +124,8 @@ impl<'a> Run<'a> {
         for (i, ((clique, _), rho)) in cliques.iter().zip(shares).enumerate() {
             self.at(stage, i, cliques.len())?;
             let counts = counts(self, clique)?;
+            // The noise is drawn and the spend recorded in one call: there is no way to release a
+            // count and not pay.
             let noisy = self
                 .ledger
                 .measure(&self.label(clique), &counts, rho, self.rng)?;

@@ -201,6 +201,8 @@ impl Workload {
             .filter(within)
             .map(|(a, b)| (Clique::new([a, b]), 1.0))
             .collect();
+        // Tables of which every pair is too large, or of a single column, still have something to
+        // be judged by.
         if marginals.is_empty() {
             marginals = (0..sizes.len()).map(|a| (Clique::new([a]), 1.0)).collect();
         }

@@ -57,6 +57,7 @@ impl Ordered for i64 {
     const SINGLE_VALUE: bool = true;
 
     fn uniform_starts(min: i64, max: i64, bins: u32) -> Vec<i64> {
+        // In 128 bits: the whole range of 64 bits has 2^64 values.
         let values = i128::from(max) - i128::from(min) + 1;
         let bins = values.min(i128::from(bins));
         (0..bins)
@@ -136,6 +137,8 @@ impl Ordered for f64 {
         let mut starts: Vec<f64> = (0..bins)
             .map(|i| {
                 let t = f64::from(i) / f64::from(bins);
+                // Not `min + t * (max - min)`: the difference of two finite numbers can be
+                // infinite.
                 min * (1.0 - t) + max * t
             })
             .collect();
@@ -191,6 +194,7 @@ impl<T: Ordered> Grid<T> {
         let starts = match &range.bins {
             Bins::Uniform(0) | Bins::Quantile(0) => return Err(BadRange::NoBins),
             Bins::Uniform(bins) => T::uniform_starts(min, max, *bins),
+            // Never fewer cells than bins are wanted, or some could not be found.
             Bins::Quantile(bins) => T::uniform_starts(min, max, FINE_CELLS.max(*bins)),
             Bins::Cuts(cuts) => {
                 let starts: Vec<T> = std::iter::once(min).chain(cuts.iter().copied()).collect();

@@ -28,6 +28,7 @@ fn short_whole(field: &[u8]) -> Option<i64> {
         [b'+', rest @ ..] => (false, rest),
         _ => (false, field),
     };
+    // 18 digits always fit into 64 bits, so that no step needs a check.
     if digits.is_empty() || digits.len() > 18 {
         return None;
     }
@@ -57,6 +58,7 @@ fn short_decimal(field: &[u8]) -> Option<f64> {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, field),
     };
+    // 15 digits and a point.
     if rest.len() > 16 {
         return None;
     }

@@ -339,6 +339,7 @@ impl Schema {
         for (name, declared) in declaration.columns {
             let column = checked_column(name, limit, declared)?;
             codes += column.size();
+            // Before the next column is made: a few bytes declare a million codes each.
             if codes > MAX_CODES_TOGETHER {
                 let column = column.name().to_owned();
                 return Err(SchemaError::TooManyCodesTogether { column });
@@ -593,6 +594,7 @@ fn check_categories(
                 category: text.clone(),
             });
         }
+        // The text would be read back as something else than was declared.
         if other && text == OTHER {
             return Err(reserved("whatever is not declared, as `other: true` asks"));
         }
@@ -620,6 +622,7 @@ fn checked_grid<T: crate::grid::Ordered>(
         crate::grid::Bins::Cuts(cuts) => cuts.len() + 1,
     };
     let column = column.to_owned();
+    // Before the grid is made, which holds where every bin begins.
     if bins > MAX_CODES {
         return Err(SchemaError::TooManyCodes {
             column,

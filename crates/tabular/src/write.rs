@@ -318,6 +318,7 @@ fn csv_header<'a>(names: impl Iterator<Item = &'a str>, format: Format) -> Vec<u
 
 fn csv_field(text: &str) -> Vec<u8> {
     let special = |byte: u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
+    // Some readers of CSV trim spaces around fields that are not in quotes.
     let spaced = text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']);
     if spaced || text.bytes().any(special) {
         format!("\"{}\"", text.replace('"', "\"\"")).into_bytes()

@@ -59,6 +59,7 @@ impl Selected {
                 }
             }
         };
+        // Each test by itself, so that the person is shown the very one that nothing satisfies.
         if selected.is_empty(column) {
             let problem = match (&comparison.test, &selected.values) {
                 (Test::Missing(_), _) => Problem::NeverMissing(column.name().to_owned()),
@@ -137,6 +138,7 @@ fn of_bins<T: Uniform>(grid: &Grid<T>, spans: &Spans<T>) -> Vec<Share> {
             return (0.0, None);
         }
         let share: f64 = parts.iter().map(|(share, _)| share).sum();
+        // Rounding in the parts must not make more than the whole.
         (share.min(1.0), Some(Piece::any_of(parts)))
     };
     (0..grid.len()).map(of_bin).collect()

@@ -177,6 +177,7 @@ fn impossible<'a>(
         .iter()
         .map(|(name, _)| find(name))
         .collect::<Result<_, _>>()?;
+    // Before the sets are made: each column may have a million codes.
     check_cells(about.iter().map(|(_, column)| column.size()), || {
         values.iter().map(|(name, _)| name.clone()).collect()
     })?;
