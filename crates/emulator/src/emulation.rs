@@ -246,8 +246,8 @@ impl Arguments<'_> {
             &format!("{memory}M"),
             "-smp",
             &self.machine.cpus.to_string(),
-            // Shared, as the devices behind vhost-user are outside QEMU, and read and write the guest's
-            // memory.
+            // Shared, as the devices behind vhost-user are outside QEMU, and read and write the
+            // guest's memory.
             "-object",
             &format!("memory-backend-memfd,id=memory,size={memory}M,share=on"),
             "-nodefaults",

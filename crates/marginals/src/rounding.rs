@@ -306,20 +306,20 @@ fn settle_within_classes<R: Rng>(
             continue;
         };
         let (a, b) = (fractions[other], fractions[cell]);
-        let other_wins;
-        if a + b <= ONE {
-            // Each cell wins with probability in proportion to its fraction, so that both
-            // expectations stay.
-            other_wins = below(rng, a + b) < a;
-            (fractions[other], fractions[cell]) = if other_wins { (a + b, 0) } else { (0, a + b) };
+        // Of two outcomes each has the probability that keeps both expectations: where the sum is
+        // at most one, one cell takes it all; where it is more, one becomes whole and the other has
+        // the rest.
+        (fractions[other], fractions[cell]) = if a + b <= ONE {
+            match below(rng, a + b) < a {
+                true => (a + b, 0),
+                false => (0, a + b),
+            }
         } else {
-            other_wins = below(rng, 2 * ONE - a - b) >= ONE - a;
-            (fractions[other], fractions[cell]) = if other_wins {
-                (a + b - ONE, ONE)
-            } else {
-                (ONE, a + b - ONE)
-            };
-        }
+            match below(rng, 2 * ONE - a - b) < ONE - a {
+                true => (a + b - ONE, ONE),
+                false => (ONE, a + b - ONE),
+            }
+        };
         let open = |i: usize| (fractions[i] > 0 && fractions[i] < ONE).then_some(i);
         pending[classes[cell]] = open(other).or(open(cell));
     }
@@ -479,6 +479,32 @@ mod tests {
 
     fn partition(class_of: Vec<usize>, classes: usize) -> Partition {
         Partition { class_of, classes }
+    }
+
+    #[test]
+    fn settling_two_fractions_of_a_class_keeps_both_expectations() {
+        const DRAWS: u32 = 20_000;
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        for (a, b) in [(0.9, 0.2), (0.2, 0.9), (0.9, 0.9), (0.3, 0.4), (0.5, 0.5)] {
+            let start = [a, b].map(|x: f64| fixed_point(x).1);
+            let mut sums = [0.0; 2];
+            for _ in 0..DRAWS {
+                let mut fractions = start;
+                settle_within_classes(&mut fractions, &[0, 0], &mut [None], &mut rng);
+                for (sum, fraction) in sums.iter_mut().zip(fractions) {
+                    *sum += fraction as f64 / ONE as f64;
+                }
+            }
+            for (sum, expected) in sums.into_iter().zip([a, b]) {
+                let mean = sum / f64::from(DRAWS);
+                // Five standard deviations at most: a fraction varies by less than a half.
+                let most = 5.0 * 0.5 / f64::from(DRAWS).sqrt();
+                assert!(
+                    (mean - expected).abs() < most,
+                    "{a}, {b}: {mean} for {expected}"
+                );
+            }
+        }
     }
 
     proptest! {

@@ -390,7 +390,9 @@ impl Column<'_, '_> {
             // one.
             if level == i16::from(self.leaf.optional) {
                 let decoded = write(&mut self.text, values.next().ok_or_else(disagree)?);
-                self.work.take(decoded as u64)?;
+                // The text itself is counted with its field.
+                self.work
+                    .take(decoded.saturating_sub(self.text.len()) as u64)?;
             }
             self.take_text()?;
         }
