@@ -188,7 +188,7 @@ impl<'a, R: ChunkReader> Pages<'a, R> {
         };
         if in_streams.is_some_and(|width| !(1..=MOST_WIDTH).contains(&width)) {
             return Err(damaged(
-                "its values of one length are of none that it can hold",
+                "its values have a length that none of its pages can hold",
             ));
         }
         let copies = copies + u64::from(is_packed) + u64::from(self.width.is_some());
