@@ -135,17 +135,10 @@ const STEPS: &[Step] = &[
         "the enclave on an emulated host",
         &["cargo", "xtask", "vm", "--image", "target/image"],
     ),
+    // The program that was just built: `cargo run` would build it again, with fewer features.
     slow(
         "the demo",
-        &[
-            "cargo",
-            "run",
-            "--release",
-            "--",
-            "demo",
-            "--output",
-            "target/demo",
-        ],
+        &["target/release/synclave", "demo", "--output", "target/demo"],
     ),
     slow(
         "the workshop from outside",
