@@ -356,10 +356,13 @@ mod tests {
         fields
     }
 
+    /// So that raising `VERSION` leaves a file of the new format, which stays as it is from then on.
     #[test]
-    #[ignore = "writes the file of the present format: to be run once whenever VERSION is raised"]
-    fn the_file_of_this_format_is_written() {
-        std::fs::write(golden(VERSION), saved(&model(Method::Grain))).unwrap();
+    fn there_is_a_file_of_this_format() {
+        let path = golden(VERSION);
+        if !std::path::Path::new(&path).exists() {
+            std::fs::write(path, saved(&model(Method::Grain))).unwrap();
+        }
     }
 
     /// A file with a valid header around a changed body.
