@@ -356,7 +356,7 @@ mod tests {
         fields
     }
 
-    /// So that raising `VERSION` leaves a file of the new format, which stays as it is from then on.
+    /// So that raising `VERSION` leaves a file of the new format, which then stays as it is.
     #[test]
     fn there_is_a_file_of_this_format() {
         let path = golden(VERSION);
