@@ -97,13 +97,14 @@ fn text(path: &Path) -> anyhow::Result<&str> {
 }
 
 fn example(package: &str, name: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let package = format!("synclave-{package}");
     let mut command = vec![
         "cargo",
         "run",
         "--quiet",
         "--release",
         "--package",
-        package,
+        &package,
         "--example",
         name,
         "--",

@@ -75,7 +75,8 @@ fn pages(options: &Options) -> anyhow::Result<Vec<Page>> {
 }
 
 fn built() -> anyhow::Result<PathBuf> {
-    let packages = ["cli", "enclave", "host"].map(|it| ["--package", it]);
+    let packages = ["synclave-cli", "synclave-enclave", "synclave-host"];
+    let packages = packages.map(|it| ["--package", it]);
     run::program(&[&["cargo", "build"][..], &packages.concat()].concat(), &[])?;
     Ok(run::root().join("target/debug"))
 }

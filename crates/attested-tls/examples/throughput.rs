@@ -2,7 +2,7 @@
 //! connection, one direction.
 //!
 //! ```text
-//! cargo run --release -p attested-tls --example throughput [MEBIBYTES]
+//! cargo run --release -p synclave-attested-tls --example throughput [MEBIBYTES]
 //! ```
 #![expect(clippy::print_stdout, reason = "its output is what it is run for")]
 

@@ -231,7 +231,7 @@ fn enclave_program() -> PathBuf {
     let program = host.with_file_name("synclave-enclave");
     if !program.exists() {
         let mut command = Command::new(env!("CARGO"));
-        command.args(["build", "--quiet", "--package", "enclave"]);
+        command.args(["build", "--quiet", "--package", "synclave-enclave"]);
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
         assert!(command.status().unwrap().success());
     }

@@ -1,7 +1,7 @@
 //! CPU seconds for what choosing a clique asks of a model of 81 attributes: the marginals of all
 //! pairs, and how large the junction tree would be with each pair added.
 //!
-//! `cargo run --release -p marginals --example candidates [ATTRIBUTES [LOOPS]]`
+//! `cargo run --release -p synclave-marginals --example candidates [ATTRIBUTES [LOOPS]]`
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -2,7 +2,7 @@
 //! each.
 //!
 //! ```text
-//! cargo run --release -p marginals --example dense_estimation -- [CELLS ...]
+//! cargo run --release -p synclave-marginals --example dense_estimation -- [CELLS ...]
 //! ```
 //!
 //! Fourteen columns of 2 to 100 codes depend on two hidden numbers. Each is in the model several

@@ -1,7 +1,7 @@
 //! CPU seconds for sampling a million rows from a tree of pairs over 81 attributes, most of them
 //! with 2 to 30 codes and a few with 100.
 //!
-//! `cargo run --release -p marginals --example sample_rows [ROWS [ATTRIBUTES]]`
+//! `cargo run --release -p synclave-marginals --example sample_rows [ROWS [ATTRIBUTES]]`
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! CPU time per draw and per selection: `cargo bench -p privacy`.
+//! CPU time per draw and per selection: `cargo bench -p synclave-privacy`.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -2,7 +2,7 @@
 //! is, as a row of a Markdown table.
 //!
 //! ```text
-//! cargo run --release -p synthesis --example measure -- \
+//! cargo run --release -p synclave-synthesis --example measure -- \
 //!     TABLE.csv SCHEMA [METHOD [EPSILON [RUNS [PARAMS]]]]
 //! ```
 //!

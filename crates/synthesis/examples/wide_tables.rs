@@ -2,7 +2,7 @@
 //! of a Markdown table.
 //!
 //! ```text
-//! cargo run --release -p synthesis --example wide_tables -- [METHOD COLUMNS ROWS KIND [EPSILON]]
+//! cargo run --release -p synclave-synthesis --example wide_tables -- [METHOD COLUMNS ROWS KIND [EPSILON]]
 //! ```
 //!
 //! Kinds: `found` (columns of four kinds, whose domain is discovered), `declared` (the same with a

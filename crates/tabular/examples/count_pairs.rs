@@ -1,7 +1,7 @@
 //! CPU seconds for all pair marginals of a made-up table with the sizes of a census extract: most
 //! columns have 2 to 30 codes, a few have 100.
 //!
-//! `cargo run --release -p tabular --example count_pairs [ROWS [COLUMNS]]`
+//! `cargo run --release -p synclave-tabular --example count_pairs [ROWS [COLUMNS]]`
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

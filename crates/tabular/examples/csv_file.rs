@@ -1,7 +1,7 @@
 //! How fast a CSV file becomes a coded table, and how much memory that takes beside the table
 //! itself.
 //!
-//! `cargo run --release -p tabular --example csv_file TABLE.csv SCHEMA.yaml [KEY]`
+//! `cargo run --release -p synclave-tabular --example csv_file TABLE.csv SCHEMA.yaml [KEY]`
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
 //! How fast a CSV file of a million rows and ten columns becomes codes, on one core, and how fast
 //! the rest goes.
 //!
-//! `cargo run --release -p tabular --example csv_speed [ROWS]`
+//! `cargo run --release -p synclave-tabular --example csv_speed [ROWS]`
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -36,7 +36,7 @@ pub(super) fn build(root: &Path) -> anyhow::Result<Vec<u8>> {
             "build",
             "--locked",
             "--package",
-            "enclave",
+            "synclave-enclave",
             "--bin",
             PROGRAM,
         ])

@@ -15,7 +15,8 @@ impl Programs {
 
     /// Builds them in release mode.
     pub(super) fn build() -> anyhow::Result<Self> {
-        let packages = ["cli", "enclave", "host"].map(|it| ["--package", it]);
+        let packages = ["synclave-cli", "synclave-enclave", "synclave-host"];
+        let packages = packages.map(|it| ["--package", it]);
         let build = [&["cargo", "build", "--release"][..], &packages.concat()].concat();
         run::program(&build, &[])?;
         Ok(Self(run::root().join("target/release")))

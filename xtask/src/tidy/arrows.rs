@@ -3,7 +3,7 @@
 use anyhow::Context;
 use serde_json::Value;
 
-/// Every crate with those that it may use. `ARCHITECTURE.md` says why of the surprising ones.
+/// Every crate, without the `synclave-` of its package, with those that it may use. `ARCHITECTURE.md` says why of the surprising ones.
 const ALLOWED: [(&str, &[&str]); 21] = [
     // Those that know no other.
     ("admission", &[]),
@@ -98,7 +98,10 @@ const ALLOWED_IN_TESTS: [(&str, &[&str]); 5] = [
 /// `cargo metadata --no-deps` prints.
 pub(super) fn wrong(metadata: &Value) -> anyhow::Result<Vec<String>> {
     let packages = metadata["packages"].as_array().context("no packages")?;
-    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+    let name = |value: &Value| {
+        let name = value["name"].as_str().unwrap_or_default();
+        name.strip_prefix("synclave-").unwrap_or(name).to_owned()
+    };
     let members: Vec<String> = packages.iter().map(name).collect();
     let mut wrong = Vec::new();
     for package in packages {

@@ -176,7 +176,7 @@ impl NitroMachine {
                 "run",
                 "--quiet",
                 "--package",
-                "emulator",
+                "synclave-emulator",
                 "--example",
                 "claimed_registers",
                 "--",
