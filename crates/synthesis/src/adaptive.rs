@@ -94,7 +94,7 @@ impl Adaptive {
                 counts,
             }));
         }
-        let constraints = Constraints::of(run.schema());
+        let constraints = Constraints::new(run.schema());
         Ok(Adaptive {
             // A total of 1: nothing was measured yet, and the first fit takes its total from what
             // then is.
@@ -130,7 +130,7 @@ impl Adaptive {
         const PART_OF_WORK: u64 = 8;
         let limit = max_cells.min(MAX_TREE_CELLS as f64);
         let known = self.maximal_measured();
-        let tree = EasyTree::of(&self.field);
+        let tree = EasyTree::from_field(&self.field);
         let mut sized: Vec<(u128, usize)> = (0..self.candidates.len())
             .into_par_iter()
             // Without weight a score would be 0 whatever the model is, and so above those that
@@ -249,7 +249,7 @@ impl Adaptive {
         let held: Vec<Clique> = held.iter().chain(&self.constraints).cloned().collect();
         // The tree is settled here and not in the next round, so that what was checked to fit is
         // what is built.
-        let easy = EasyTree::of(&self.field).smaller_with(clique, &held);
+        let easy = EasyTree::from_field(&self.field).smaller_with(clique, &held);
         self.structure = easy.unwrap_or_else(|| self.constraints.clone());
         Ok(())
     }
@@ -337,7 +337,7 @@ struct EasyTree<'a> {
 }
 
 impl<'a> EasyTree<'a> {
-    fn of(field: &'a MarkovRandomField) -> EasyTree<'a> {
+    fn from_field(field: &'a MarkovRandomField) -> EasyTree<'a> {
         EasyTree::new(field.domain(), field.tree())
     }
 

@@ -56,6 +56,10 @@ impl Mechanism for AimOptions {
         Accounting::Zcdp
     }
 
+    fn counts_rows_in_all(&self) -> bool {
+        true
+    }
+
     fn check_options(&self) -> Result<(), ParameterError> {
         self.0.check(NAME)
     }

@@ -1,5 +1,7 @@
 //! What is in a model's file, and what must hold of it.
 
+use std::sync::Arc;
+
 use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
 use privacy::LedgerRecord;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use crate::fitted::Coarse;
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::model::LARGEST_TOTAL;
+use crate::random_field::RandomField;
 
 /// Columns, coarser ones among them, of one table of a model: more than 27 would have one value
 /// only.
@@ -51,10 +54,6 @@ pub(crate) struct BodyRef<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Body {
     #[serde(default)]
-    #[expect(
-        dead_code,
-        reason = "there is one kind, and reading it refuses all others"
-    )]
     kind: Kind,
     schema: Schema,
     method: Method,
@@ -68,15 +67,15 @@ pub(crate) struct Body {
 }
 
 impl<'a> BodyRef<'a> {
-    pub(crate) fn of(model: &'a Model) -> BodyRef<'a> {
-        let potentials = model.field.potentials().iter();
+    pub(crate) fn new(model: &'a Model, generator: &'a RandomField) -> BodyRef<'a> {
+        let potentials = generator.field.potentials().iter();
         BodyRef {
             kind: Kind::RandomField,
             schema: &model.schema,
             method: model.method,
-            compressions: &model.compressions,
-            coarse: &model.coarse,
-            total: model.field.total(),
+            compressions: &generator.compressions,
+            coarse: &generator.coarse,
+            total: generator.field.total(),
             potentials: potentials.map(|f| (f.clique(), f.logs())).collect(),
             measured: &model.measured,
             errors: &model.errors,
@@ -89,6 +88,12 @@ impl Body {
     /// Every index, size and number is checked before it is used, and cheap checks come before
     /// costly ones.
     pub(crate) fn into_model(self) -> Result<Model, String> {
+        match self.kind {
+            Kind::RandomField => self.into_random_field(),
+        }
+    }
+
+    fn into_random_field(self) -> Result<Model, String> {
         let domain = self.domain()?;
         if !(1.0..=LARGEST_TOTAL).contains(&self.total) {
             return Err(format!(
@@ -108,9 +113,11 @@ impl Body {
         Ok(Model {
             schema: self.schema.into(),
             method: self.method,
-            compressions: self.compressions.into(),
-            coarse: self.coarse,
-            field,
+            generator: Arc::new(RandomField {
+                compressions: self.compressions.into(),
+                coarse: self.coarse,
+                field,
+            }),
             measured: self.measured,
             errors: self.errors,
             ledger: self.ledger,

@@ -34,10 +34,10 @@ impl Columns {
             .iter()
             .map(raw)
             .collect::<Result<Vec<Measurement>, _>>()?;
-        let constraints = Constraints::of(run.schema());
+        let constraints = Constraints::new(run.schema());
         let compression = |(column, m): (usize, &Measured)| match constraints.touch(column) {
             true => Compression::none(m.values.len()),
-            false => Compression::of(&m.values(), m.sigma),
+            false => Compression::from_noisy_counts(&m.values(), m.sigma),
         };
         let compressions: Vec<Compression> = measured.iter().enumerate().map(compression).collect();
         let domain = Domain::new(compressions.iter().map(Compression::size).collect())

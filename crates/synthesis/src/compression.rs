@@ -16,7 +16,7 @@ pub(crate) struct Compression {
 
 impl Compression {
     /// From the noisy counts of a column's codes.
-    pub(crate) fn of(noisy: &[f64], sigma: f64) -> Compression {
+    pub(crate) fn from_noisy_counts(noisy: &[f64], sigma: f64) -> Compression {
         const THRESHOLD: f64 = 3.0;
         let codes = || (0_u32..).zip(noisy);
         // Three deviations, as in the NIST contest's entry: a code without a row passes about once
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn codes_below_three_standard_deviations_share_one_code() {
-        let compression = Compression::of(&[50.0, 29.0, -4.0, 31.0, 1.0], 10.0);
+        let compression = Compression::from_noisy_counts(&[50.0, 29.0, -4.0, 31.0, 1.0], 10.0);
         assert_eq!(compression.kept, [0, 3]);
         assert_eq!(compression.map(), [0, 2, 2, 1, 2]);
         assert_eq!(
@@ -226,12 +226,15 @@ mod tests {
 
     #[test]
     fn one_rare_code_stays_on_its_own() {
-        assert_eq!(Compression::of(&[50.0, 1.0], 10.0), Compression::none(2));
+        assert_eq!(
+            Compression::from_noisy_counts(&[50.0, 1.0], 10.0),
+            Compression::none(2)
+        );
     }
 
     #[test]
     fn a_column_of_noise_becomes_one_code() {
-        let compression = Compression::of(&[1.0, -2.0, 0.5], 10.0);
+        let compression = Compression::from_noisy_counts(&[1.0, -2.0, 0.5], 10.0);
         assert_eq!((compression.size(), compression.full_size()), (1, 3));
         assert!(compression.is_sound(3));
     }
@@ -242,7 +245,7 @@ mod tests {
             noisy in prop::collection::vec(-100.0_f64..100.0, 1..40),
             sigma in 0.1_f64..50.0,
         ) {
-            let compression = Compression::of(&noisy, sigma);
+            let compression = Compression::from_noisy_counts(&noisy, sigma);
             prop_assert!(compression.is_sound(noisy.len()));
             prop_assert!(!compression.is_sound(noisy.len() + 1));
             let (sums, terms) = compression.merge(&noisy);

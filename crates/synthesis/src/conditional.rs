@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
-use marginals::MarkovRandomField;
 use tabular::{Condition, Schema};
 
 use crate::Model;
-use crate::compression::Compression;
+use crate::generator::Generator;
 use crate::model::rows;
 use crate::sample::SampleStream;
 
@@ -22,10 +21,8 @@ pub struct Impossible {
 pub struct Conditional {
     schema: Arc<Schema>,
     condition: Arc<Condition>,
-    /// One for each column: how codes share a code of the model, given the condition.
-    compressions: Arc<[Compression]>,
     /// Its total is the expected number of rows that satisfy the condition.
-    field: MarkovRandomField,
+    generator: Arc<dyn Generator>,
     probability: f64,
 }
 
@@ -39,30 +36,14 @@ impl Model {
     /// # Errors
     /// [`Impossible`] if the model gives the condition probability 0.
     pub fn given(&self, condition: &Condition) -> Result<Conditional, Impossible> {
-        let mut compressions = self.compressions.to_vec();
-        let evidence: Vec<(usize, Vec<f64>)> = condition
-            .columns()
-            .map(|column| {
-                let weights = condition.weights(column).expect("it is about this column");
-                let (likelihoods, given) = self.compressions[column].given(weights);
-                compressions[column] = given;
-                (column, likelihoods)
-            })
-            .collect();
-        let field = match self.field.condition(&evidence) {
-            Ok(field) => field,
-            Err(marginals::Error::Impossible) => {
-                let condition = condition.text().to_owned();
-                return Err(Impossible { condition });
-            }
-            Err(other) => unreachable!("a condition on the schema fits the model: {other}"),
-        };
+        let given = self.generator.given(condition).ok_or_else(|| Impossible {
+            condition: condition.text().to_owned(),
+        })?;
         Ok(Conditional {
             schema: Arc::clone(&self.schema),
             condition: Arc::new(condition.clone()),
-            compressions: compressions.into(),
-            probability: field.total() / self.field.total(),
-            field,
+            probability: given.total() / self.generator.total(),
+            generator: given,
         })
     }
 }
@@ -79,7 +60,7 @@ impl Conditional {
     /// this is small, the rows rest on little of the data.
     #[must_use]
     pub fn noisy_rows(&self) -> u64 {
-        rows(self.field.total())
+        rows(self.generator.total())
     }
 
     /// [`noisy_rows`](Self::noisy_rows), but [`Model::MAX_DEFAULT_ROWS`] at most.
@@ -95,7 +76,7 @@ impl Conditional {
     /// If no seed is given and the operating system has no entropy.
     #[must_use]
     pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
-        let (field, compressions) = (&self.field, &self.compressions);
-        SampleStream::new(&self.schema, field, compressions, rows, seed).within(&self.condition)
+        let generator = self.generator.as_ref();
+        SampleStream::new(&self.schema, generator, rows, seed).within(&self.condition)
     }
 }

@@ -64,7 +64,7 @@ struct Table {
 const MAX_TABLE_CELLS: u128 = 1 << 24;
 
 impl Constraints {
-    pub(crate) fn of(schema: &Schema) -> Constraints {
+    pub(crate) fn new(schema: &Schema) -> Constraints {
         let mut by_clique: BTreeMap<Clique, Vec<&Constraint>> = BTreeMap::new();
         for constraint in schema.constraints() {
             by_clique

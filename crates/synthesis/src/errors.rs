@@ -130,7 +130,7 @@ pub(crate) fn measure_errors(
         cliques,
         cells,
         mut left_out,
-    } = Wanted::of(workload, &run.schema().sizes());
+    } = Wanted::new(workload, &run.schema().sizes());
     if cliques.is_empty() || rho == privacy::Rho::ZERO {
         return Ok(None);
     }
@@ -191,7 +191,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(workload: &Workload, sizes: &[usize]) -> Wanted {
+    fn new(workload: &Workload, sizes: &[usize]) -> Wanted {
         let mut all: Vec<(Clique, f64)> = workload.marginals().to_vec();
         if all.is_empty() {
             // Without a workload columns are what a reader can judge at least.
@@ -332,7 +332,7 @@ mod tests {
             };
             let yaml: String = marginals.iter().map(text).collect();
             let marginals = NamedMarginal::list(&yaml).unwrap();
-            Wanted::of(&Workload::new(&marginals, &schema).unwrap(), sizes)
+            Wanted::new(&Workload::new(&marginals, &schema).unwrap(), sizes)
         };
         let small = of(&[2; 102], pairs.collect());
         assert_eq!((small.cliques.len(), small.left_out), (5000, 151));
@@ -428,7 +428,7 @@ mod tests {
 
     #[test]
     fn rare_codes_get_their_shares_along_their_axis() {
-        let rare = Compression::of(&[100.0, 1.0, 1.0], 10.0);
+        let rare = Compression::from_noisy_counts(&[100.0, 1.0, 1.0], 10.0);
         let plain = Compression::none(2);
         let clique = Clique::new([0, 1]);
         assert_eq!(
@@ -556,8 +556,9 @@ mod tests {
 
     fn exact_distance(model: &Model, table: &CodedTable, columns: &Clique) -> f64 {
         let exact = table.counts(columns.attributes()).dangerous_reveal();
-        let modelled = model.field.marginal(columns).unwrap();
-        let expected = expand(modelled, columns, &model.compressions);
+        let field = model.generator.random_field().unwrap();
+        let modelled = field.field.marginal(columns).unwrap();
+        let expected = expand(modelled, columns, &field.compressions);
         let counts = exact.iter().zip(expected);
         counts.map(|(&count, e)| (f64::from(count) - e).abs()).sum()
     }
@@ -565,7 +566,8 @@ mod tests {
     fn is_measured(model: &Model, columns: &Clique) -> bool {
         model.measured.iter().any(|measured| {
             let attributes = measured.columns.iter();
-            Clique::new(attributes.map(|attribute| model.column_of(attribute))) == *columns
+            Clique::new(attributes.map(|attribute| model.generator.column_of(attribute)))
+                == *columns
         })
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::Model;
-use crate::body::{Body, BodyRef};
+use crate::body::Body;
 use crate::checksum::crc64;
 
 const MAGIC: &[u8] = b"synclave model\n";
@@ -69,10 +69,8 @@ impl Model {
     /// # Errors
     /// Those of the output.
     pub fn save(&self, mut out: impl Write) -> io::Result<()> {
-        let body = BodyRef::of(self);
         // Into memory first: the header has the body's length and checksum.
-        let mut bytes = Vec::new();
-        ciborium::into_writer(&body, &mut bytes).map_err(io::Error::other)?;
+        let bytes = self.generator.body(self)?;
         out.write_all(&header_of(&bytes))?;
         out.write_all(&bytes)?;
         out.flush()
@@ -134,7 +132,7 @@ struct Header {
 }
 
 impl Header {
-    fn of(bytes: &[u8]) -> Result<Header, ModelFileError> {
+    fn read(bytes: &[u8]) -> Result<Header, ModelFileError> {
         // A file that is cut off within the magic is told as cut off, not as another kind of file.
         let start = &bytes[..bytes.len().min(MAGIC.len())];
         if start.is_empty() || !MAGIC.starts_with(start) {
@@ -171,7 +169,7 @@ fn cut_off(bytes: &[u8], expected: u64) -> ModelFileError {
 
 /// The body, of the stated length and checksum.
 pub(crate) fn body_of(bytes: &[u8]) -> Result<&[u8], ModelFileError> {
-    let Header { length, checksum } = Header::of(bytes)?;
+    let Header { length, checksum } = Header::read(bytes)?;
     let body = &bytes[HEADER..];
     if (body.len() as u64) < length {
         return Err(cut_off(bytes, (HEADER as u64).saturating_add(length)));

@@ -6,7 +6,6 @@ use tabular::WidestBin;
 
 use crate::Model;
 use crate::measured::Measured;
-use crate::method::Method;
 
 /// How many rows the table has, by noisy counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -67,15 +66,13 @@ fn between(noisy: f64, sigma: f64) -> [u64; 2] {
     /// Standard deviations on each side that hold so of a normal distribution.
     const DEVIATIONS: f64 = 1.96;
     let (low, high) = (noisy - DEVIATIONS * sigma, noisy + DEVIATIONS * sigma);
-    // AIM and MWEM fit their total to all marginals, the others to columns alone. The range must be
-    // about the same number that is drawn.
     // Outwards: noise of less than one row takes steps of whole rows, and the first may lie beyond.
     [whole(low.floor()), whole(high.ceil())]
 }
 
 /// From the very measurements that the method takes its total from.
 fn noisy_total(model: &Model) -> (f64, f64) {
-    let all_count = matches!(model.method, Method::Aim | Method::Mwem);
+    let all_count = model.method.counts_rows_in_all();
     let counts = |measured: &&Measured| all_count || measured.columns.len() == 1;
     mean_of_sums(model.measured.iter().filter(counts))
 }
@@ -120,25 +117,21 @@ impl ColumnReport {
     const DROWNED: f64 = 0.5;
 
     pub(crate) fn each(model: &Model) -> Vec<ColumnReport> {
-        (0..model.compressions.len())
+        (0..model.schema.columns().len())
             .map(|column| ColumnReport::new(model, column))
             .collect()
     }
 
     fn new(model: &Model, position: usize) -> ColumnReport {
         let column = &model.schema.columns()[position];
-        let total = model.field.total();
+        let total = model.generator.total();
         let noise = sigma_of(model, position).map(|sigma| {
             let l1 = column.size() as f64 * sigma * std::f64::consts::FRAC_2_PI.sqrt();
             // Half the L1 distance, in shares of rows: the unit of all distances that the report
             // states.
             l1 / 2.0 / total
         });
-        let share = |code: usize| {
-            let counts = model.field.marginal(&Clique::new([position]));
-            let counts = counts.expect("each column is in a table of the model");
-            model.compressions[position].expand(&counts)[code] / total
-        };
+        let share = |code: usize| model.generator.expected(&Clique::new([position]))[code] / total;
         ColumnReport {
             name: column.name().to_owned(),
             other: noise.and(column.other_code()).map(share),

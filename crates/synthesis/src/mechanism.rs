@@ -28,6 +28,12 @@ pub(crate) trait Mechanism: Debug + Send + Sync {
         false
     }
 
+    /// Whether a model's total is fitted to everything that was measured, and not to the columns
+    /// alone. What is told of the number of rows must be about the very number that is drawn.
+    fn counts_rows_in_all(&self) -> bool {
+        false
+    }
+
     /// Whether its options lie within their ranges.
     fn check_options(&self) -> Result<(), ParameterError>;
 

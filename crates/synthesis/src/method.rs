@@ -216,6 +216,11 @@ impl Method {
         MethodOptions::from(self).mechanism().takes_workload()
     }
 
+    /// [`Mechanism::counts_rows_in_all`].
+    pub(crate) fn counts_rows_in_all(self) -> bool {
+        MethodOptions::from(self).mechanism().counts_rows_in_all()
+    }
+
     /// `GRAIN, AIM or MWEM`: the methods of which something holds.
     pub(crate) fn names_where(holds: fn(Method) -> bool) -> String {
         let methods = METHODS.iter().filter(|&&(method, _)| holds(method));

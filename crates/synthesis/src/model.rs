@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
-use marginals::MarkovRandomField;
 use privacy::{DomainSource, LedgerRecord, Prior};
 use tabular::Schema;
 
-use crate::compression::Compression;
 use crate::errors::MeasuredErrors;
-use crate::fitted::{Coarse, Fitted};
+use crate::fitted::Fitted;
+use crate::generator::Generator;
 use crate::hidden::RowCount;
 use crate::measured::Measured;
 use crate::method::Method;
+use crate::random_field::RandomField;
 use crate::report::Report;
 use crate::sample::SampleStream;
 
@@ -21,12 +21,8 @@ use crate::sample::SampleStream;
 pub struct Model {
     pub(crate) schema: Arc<Schema>,
     pub(crate) method: Method,
-    /// One for each column.
-    pub(crate) compressions: Arc<[Compression]>,
-    /// Attributes of the field after those of the columns.
-    pub(crate) coarse: Vec<Coarse>,
-    /// Over the compressed columns, and the coarse ones after them.
-    pub(crate) field: MarkovRandomField,
+    /// What differs from one kind of model to another.
+    pub(crate) generator: Arc<dyn Generator>,
     pub(crate) measured: Vec<Measured>,
     pub(crate) errors: Option<MeasuredErrors>,
     pub(crate) ledger: LedgerRecord,
@@ -45,9 +41,11 @@ impl Model {
         Model {
             schema: schema.into(),
             method,
-            compressions: fitted.compressions.into(),
-            coarse: fitted.coarse,
-            field: fitted.field,
+            generator: Arc::new(RandomField {
+                compressions: fitted.compressions.into(),
+                coarse: fitted.coarse,
+                field: fitted.field,
+            }),
             measured: fitted.measured,
             errors: fitted.errors,
             ledger,
@@ -57,14 +55,6 @@ impl Model {
     /// Rows that are drawn where no number is asked for, at most. A table may have more; a model
     /// whose total is noise, or whose file a stranger made, must not fill a disk.
     pub const MAX_DEFAULT_ROWS: u64 = 10_000_000;
-
-    /// The column that an attribute of the field belongs to.
-    pub(crate) fn column_of(&self, attribute: usize) -> usize {
-        let columns = self.compressions.len();
-        attribute
-            .checked_sub(columns)
-            .map_or(attribute, |coarse| self.coarse[coarse].column)
-    }
 
     /// The columns of the table, and of every row drawn.
     #[must_use]
@@ -111,7 +101,7 @@ impl Model {
     /// where that is more; at least 1.
     #[must_use]
     pub fn noisy_rows(&self) -> u64 {
-        rows(self.field.total())
+        rows(self.generator.total())
     }
 
     /// [`noisy_rows`](Self::noisy_rows), but [`MAX_DEFAULT_ROWS`](Self::MAX_DEFAULT_ROWS) at most.
@@ -132,7 +122,7 @@ impl Model {
     /// If no seed is given and the operating system has no entropy.
     #[must_use]
     pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
-        SampleStream::new(&self.schema, &self.field, &self.compressions, rows, seed)
+        SampleStream::new(&self.schema, self.generator.as_ref(), rows, seed)
     }
 
     /// How close the model is to what was measured. Costs nothing and reveals nothing more.

@@ -93,7 +93,7 @@ impl PreparedFit for MstOptions {
 
 fn fit(run: &mut Run<'_>, max_cells: u64) -> Result<Fitted, FitError> {
     let whole = run.ledger.remaining();
-    let constraints = Constraints::of(run.schema());
+    let constraints = Constraints::new(run.schema());
     let pairs = pairs_within(run.schema(), &constraints, max_cells);
     let edges = spanning_edges(&pairs, Forest::new(run.schema(), &constraints));
     if edges == 0 {
@@ -106,7 +106,7 @@ fn fit(run: &mut Run<'_>, max_cells: u64) -> Result<Fitted, FitError> {
     // Of all that there is, and not of what is left of earlier steps: thirds are the paper's.
     let mut columns = Columns::measure(run, third)?;
     let independent = columns.independent(run)?;
-    let noise = NoisePerCell::of(run.ledger, whole, third, edges);
+    let noise = NoisePerCell::new(run.ledger, whole, third, edges);
     let scores = scores(run, &columns, &independent, &pairs, noise)?;
     let forest = Forest::new(run.schema(), &constraints);
     // The same scores for all edges: the model of independent columns does not change while the
@@ -128,7 +128,7 @@ fn fit(run: &mut Run<'_>, max_cells: u64) -> Result<Fitted, FitError> {
 struct NoisePerCell(f64);
 
 impl NoisePerCell {
-    fn of(ledger: &Ledger, whole: Rho, third: Rho, edges: usize) -> NoisePerCell {
+    fn new(ledger: &Ledger, whole: Rho, third: Rho, edges: usize) -> NoisePerCell {
         let rest = [third; 2]
             .into_iter()
             .try_fold(whole, Rho::checked_sub)
@@ -385,7 +385,7 @@ mod tests {
             let yaml = format!("{columns}constraints: {constraints}");
             let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap()).unwrap();
             let pairs: Vec<Clique> = list.iter().map(|&pair| Clique::new(pair)).collect();
-            let constraints = Constraints::of(&schema);
+            let constraints = Constraints::new(&schema);
             spanning_edges(&pairs, Forest::new(&schema, &constraints))
         };
         let pairs = [[0, 1], [1, 2], [0, 2], [3, 4]];
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn pairs_are_counted_over_the_codes_of_the_model() {
-        let rare = Compression::of(&[100.0, 1.0, 2.0], 10.0);
+        let rare = Compression::from_noisy_counts(&[100.0, 1.0, 2.0], 10.0);
         let counts = Counts::from_exact((1..=6).collect());
         let merged = compressed(counts, &Clique::new([0, 1]), &[Compression::none(2), rare]);
         assert_eq!(merged.dangerous_reveal(), [1, 5, 4, 11]);

@@ -54,6 +54,10 @@ impl Mechanism for MwemOptions {
         Accounting::Zcdp
     }
 
+    fn counts_rows_in_all(&self) -> bool {
+        true
+    }
+
     fn check_options(&self) -> Result<(), ParameterError> {
         self.0.check(NAME)
     }
@@ -79,7 +83,7 @@ impl Mechanism for MwemOptions {
             candidates: workload.marginals().to_vec(),
         };
         let domain = Domain::new(schema.sizes()).expect("a schema's sizes are those of a domain");
-        let constraints = Constraints::of(schema).cliques();
+        let constraints = Constraints::new(schema).cliques();
         // With the constraints, which every tree holds: a workload that fits without them may not
         // fit with them.
         let fits = |(clique, _): &(Clique, f64)| {

@@ -60,7 +60,7 @@ impl KnownColumns {
         }
     }
 
-    /// These columns are declared, and others have to be discovered: at least so many.
+    /// These columns are declared, and others have to be discovered: at least this many.
     #[must_use]
     pub fn some(declared: Option<Schema>, undeclared: NonZeroUsize) -> Self {
         KnownColumns {

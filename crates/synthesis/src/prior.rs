@@ -69,6 +69,9 @@ pub enum PublicPriorError {
          is of these people, or start without it"
     )]
     OtherPeopleOfAnotherTable,
+    /// An earlier model is of a kind that a fit cannot start from.
+    #[error("the earlier model is not a random field, and a fit can start from no other kind")]
+    NoRandomField,
     /// Too many models were made one from the other.
     #[error(
         "the earlier model is the last of more than {MAX_DEPTH} that were made from each other: \

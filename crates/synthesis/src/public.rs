@@ -9,6 +9,7 @@ use tabular::{CodedTable, Schema};
 use crate::Model;
 use crate::measured::Measured;
 use crate::prior::{MAX_CELLS, MAX_DEPTH, PublicPrior, PublicPriorError};
+use crate::random_field::RandomField;
 
 impl PublicPrior {
     /// From the exact marginals of a public table: nothing is kept private of it.
@@ -65,7 +66,13 @@ impl PublicPrior {
         people: People,
     ) -> Result<Self, PublicPriorError> {
         check_ledger(model, people)?;
-        let coarse = model.coarse.iter().map(|coarse| coarse.size());
+        let random_field = model.generator.random_field();
+        let RandomField {
+            compressions,
+            coarse,
+            field,
+        } = random_field.ok_or(PublicPriorError::NoRandomField)?;
+        let coarse = coarse.iter().map(|coarse| coarse.size());
         let domain = Domain::new(
             model
                 .schema
@@ -74,19 +81,19 @@ impl PublicPrior {
                 .chain(coarse.clone())
                 .collect(),
         )?;
-        let potentials = model.field.potentials();
+        let potentials = field.potentials();
         let of_potentials = potentials.iter().map(|f| domain.cells(f.clique()));
         // A stranger's model may have more cells than can be counted.
         let cells = of_potentials.fold(0, u128::saturating_add);
         if cells > MAX_CELLS {
             return Err(PublicPriorError::TooLarge { cells });
         }
-        let columns = model.compressions.iter().map(|c| c.map());
+        let columns = compressions.iter().map(|c| c.map());
         let coarse = coarse.map(|size| (0..).take(size).collect());
         let maps: Vec<Vec<u32>> = columns.chain(coarse).collect();
         let spread = |factor: &Factor| {
             let clique = factor.clique().clone();
-            let small = model.field.domain();
+            let small = field.domain();
             let logs = cells_of(&domain, &clique).map(|codes| {
                 let place = codes
                     .iter()
@@ -104,7 +111,7 @@ impl PublicPrior {
             let logs = shares.iter().map(|share| share.ln()).collect();
             Factor::new(&domain, Clique::new([column]), logs)
         };
-        let shares = model.compressions.iter().enumerate().map(share);
+        let shares = compressions.iter().enumerate().map(share);
         let factors = potentials.iter().map(spread).chain(shares);
         let factors = factors.collect::<Result<Vec<Factor>, _>>()?;
         Ok(Self {
@@ -371,26 +378,39 @@ mod tests {
     fn a_prior_of_an_earlier_model_has_its_marginals_over_all_codes() {
         let model = model(&table(2000), Method::Mst);
         assert!(
-            model.compressions[3].rare_code().is_some(),
+            field_of(&model).compressions[3].rare_code().is_some(),
             "nothing is compressed"
         );
         let prior = PublicPrior::from_model(&model, DIGEST, People::Other).unwrap();
-        for (column, compression) in model.compressions.iter().enumerate() {
+        for (column, compression) in field_of(&model).compressions.iter().enumerate() {
             let clique = Clique::new([column]);
-            let expected = compression.expand(&model.field.marginal(&clique).unwrap());
-            let scaled: Vec<f64> = expected.iter().map(|c| c / model.field.total()).collect();
+            let expected = compression.expand(&field_of(&model).field.marginal(&clique).unwrap());
+            let scaled: Vec<f64> = expected
+                .iter()
+                .map(|c| c / model.generator.total())
+                .collect();
             assert!(distance(&prior.field().marginal(&clique).unwrap(), &scaled) < 1e-9);
         }
-        let small = model.field.marginal(&Clique::new([1, 3])).unwrap();
+        let small = field_of(&model)
+            .field
+            .marginal(&Clique::new([1, 3]))
+            .unwrap();
         let of_b = |table: &[f64], row: usize, columns: usize| -> f64 {
             table[row * columns..(row + 1) * columns].iter().sum()
         };
         let pair = prior.pair(1, 3).unwrap();
-        let (kept, columns) = (model.compressions[1].kept(), model.field.domain().size(3));
+        let (kept, columns) = (
+            field_of(&model).compressions[1].kept(),
+            field_of(&model).field.domain().size(3),
+        );
         for (place, &code) in kept.iter().enumerate() {
             let (found, expected) = (of_b(&pair, code as usize, 60), of_b(&small, place, columns));
-            assert!((found - expected / model.field.total()).abs() < 1e-9);
+            assert!((found - expected / model.generator.total()).abs() < 1e-9);
         }
+    }
+
+    fn field_of(model: &Model) -> &RandomField {
+        model.generator.random_field().unwrap()
     }
 
     fn model(table: &CodedTable, method: Method) -> Model {

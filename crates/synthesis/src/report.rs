@@ -168,7 +168,7 @@ impl FormulaReport {
 
 impl ErrorReport {
     fn new(model: &Model, errors: &MeasuredErrors, rows: RowCount) -> ErrorReport {
-        let as_distance = |l1: f64| l1 / 2.0 / model.field.total();
+        let as_distance = |l1: f64| l1 / 2.0 / model.generator.total();
         let known = |l1: f64| {
             let bound = as_distance(l1);
             (bound < 1.0 && !rows.mostly_noise).then_some(bound)
@@ -206,13 +206,17 @@ fn names(model: &Model, attributes: &Clique) -> Vec<String> {
     let columns = model.schema.columns();
     attributes
         .iter()
-        .map(|attribute| columns[model.column_of(attribute)].name().to_owned())
+        .map(|attribute| {
+            columns[model.generator.column_of(attribute)]
+                .name()
+                .to_owned()
+        })
         .collect()
 }
 
 impl MarginalReport {
     fn new(model: &Model, measured: &Measured) -> MarginalReport {
-        let expected = expected_counts(model, &measured.columns);
+        let expected = model.generator.expected(&measured.columns);
         let distance: f64 = expected
             .iter()
             .zip(measured.values())
@@ -224,20 +228,8 @@ impl MarginalReport {
             columns: names(model, &measured.columns),
             cells,
             sigma: measured.sigma,
-            error: distance / 2.0 / model.field.total(),
-            expected_noise: noise / 2.0 / model.field.total(),
+            error: distance / 2.0 / model.generator.total(),
+            expected_noise: noise / 2.0 / model.generator.total(),
         }
-    }
-}
-
-/// What the model expects where the marginal was measured.
-fn expected_counts(model: &Model, columns: &Clique) -> Vec<f64> {
-    let counts = model
-        .field
-        .marginal(columns)
-        .expect("a measured marginal is in a table of the model");
-    match columns.attributes() {
-        [column] => model.compressions[*column].expand(&counts),
-        _ => counts,
     }
 }

@@ -128,7 +128,7 @@ impl RoundOptions {
         Ok(())
     }
 
-    /// Bytes of the exact counts of so many cells, and of the largest model with its estimate.
+    /// Bytes of the exact counts of this many cells, and of the largest model with its estimate.
     pub(crate) fn memory(&self, counted_cells: u128) -> u64 {
         const COPIES_OF_MODEL: u64 = 3;
         let counts = u64::try_from(4 * counted_cells).unwrap_or(u64::MAX);
@@ -146,7 +146,7 @@ impl RoundOptions {
     }
 }
 
-/// The cells of so many marginals, whose exact counts must fit into memory.
+/// The cells of these marginals, whose exact counts must fit into memory.
 pub(crate) fn counted_cells<'a>(
     method: &'static str,
     cliques: impl IntoIterator<Item = &'a Clique>,

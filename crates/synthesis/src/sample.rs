@@ -1,12 +1,11 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use marginals::{Clique, MarkovRandomField, RowStream, Sampling, Urn};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use tabular::{Condition, Format, RowWriter, Schema};
 
-use crate::compression::Compression;
+use crate::generator::{CodeStream, Drawing, Generator};
 
 /// Synthetic rows, in chunks. Memory does not grow with their number.
 #[derive(Debug)]
@@ -14,9 +13,8 @@ pub struct SampleStream {
     schema: Arc<Schema>,
     /// What every row satisfies.
     condition: Option<Arc<Condition>>,
-    rows: RowStream<ChaCha8Rng>,
-    /// For each column, how rows get their rare codes.
-    rare: Vec<RareCodes>,
+    codes: Box<dyn CodeStream>,
+    /// For values within the codes' bins.
     values: ChaCha8Rng,
 }
 
@@ -24,42 +22,21 @@ impl SampleStream {
     /// Rows of a chunk, but the last.
     const CHUNK: usize = 1 << 14;
 
-    /// Rows of a field over compressed columns.
     pub(crate) fn new(
         schema: &Arc<Schema>,
-        field: &MarkovRandomField,
-        compressions: &Arc<[Compression]>,
+        generator: &dyn Generator,
         rows: u64,
         seed: Option<u64>,
     ) -> SampleStream {
-        let mut rng = match seed {
+        let rng = match seed {
             Some(seed) => ChaCha8Rng::seed_from_u64(seed),
             None => from_entropy(),
         };
-        let rare_codes = |(column, compression): (usize, &Compression)| {
-            let rare_share = compression.rare_code().map_or(0.0, |code| {
-                let counts = field
-                    .marginal(&Clique::new([column]))
-                    .expect("each column is in a table of the model");
-                counts[code as usize] / field.total()
-            });
-            // Generators of their own for rare codes, values and rows: how much one draws does not
-            // change what the others give.
-            RareCodes::new(
-                Arc::clone(compressions),
-                column,
-                rare_share * rows as f64,
-                ChaCha8Rng::from_rng(&mut rng),
-            )
-        };
-        let rare = compressions.iter().enumerate().map(rare_codes).collect();
-        let values = ChaCha8Rng::from_rng(&mut rng);
-        let rows = field.rows(rows, Sampling::Rounded, &mut rng);
+        let Drawing { codes, values } = generator.draw(rows, rng);
         SampleStream {
             schema: Arc::clone(schema),
             condition: None,
-            rows,
-            rare,
+            codes,
             values,
         }
     }
@@ -75,18 +52,12 @@ impl SampleStream {
     /// Rows not yet drawn.
     #[must_use]
     pub fn left(&self) -> u64 {
-        self.rows.left()
+        self.codes.left()
     }
 
     /// The next rows, as one vector of codes for each column of the schema; `None` after the last.
     pub fn next_chunk(&mut self) -> Option<Vec<Vec<u32>>> {
-        let mut columns = self.rows.next_chunk(SampleStream::CHUNK)?;
-        // What comes after the columns are coarser groupings of them.
-        columns.truncate(self.rare.len());
-        for (codes, rare) in columns.iter_mut().zip(&mut self.rare) {
-            codes.iter_mut().for_each(|code| *code = rare.expand(*code));
-        }
-        Some(columns)
+        self.codes.next_chunk(SampleStream::CHUNK)
     }
 
     /// Writes the remaining rows as CSV with a header. Bins become values drawn uniformly from
@@ -136,54 +107,4 @@ fn from_entropy() -> ChaCha8Rng {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("the operating system has entropy");
     ChaCha8Rng::from_seed(seed)
-}
-
-/// Turns codes of the model into codes of the column.
-#[derive(Debug)]
-struct RareCodes {
-    compressions: Arc<[Compression]>,
-    column: usize,
-    shares: Vec<f64>,
-    /// About as many draws as there will be rare rows; filled again should there be more.
-    urn: Urn,
-    refill: u64,
-    rng: ChaCha8Rng,
-}
-
-impl RareCodes {
-    #[expect(clippy::cast_possible_truncation, reason = "a share of a u64")]
-    fn new(
-        compressions: Arc<[Compression]>,
-        column: usize,
-        expected: f64,
-        rng: ChaCha8Rng,
-    ) -> RareCodes {
-        let rare = compressions[column].rare().iter();
-        let shares = rare.map(|&(_, share)| share).collect();
-        RareCodes {
-            compressions,
-            column,
-            shares,
-            urn: Urn::new(&[]),
-            refill: (expected.ceil() as u64).max(1),
-            rng,
-        }
-    }
-
-    fn expand(&mut self, code: u32) -> u32 {
-        let compression = &self.compressions[self.column];
-        if Some(code) != compression.rare_code() {
-            return compression.kept()[code as usize];
-        }
-        if self.urn.left() == 0 {
-            // Shared out, not drawn one by one: of the rare rows expected, each code gets its
-            // share, rounded up or down.
-            self.urn = Urn::shared_out(&self.shares, self.refill, &mut self.rng);
-        }
-        let drawn = self
-            .urn
-            .draw(&mut self.rng)
-            .expect("a filled urn is not empty");
-        compression.rare()[drawn].0
-    }
 }

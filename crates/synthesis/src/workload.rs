@@ -113,7 +113,7 @@ pub enum WorkloadError {
         limit: u128,
     },
     /// The target is not a column of the table.
-    #[error("the target `{name}` is no column of the table{}", hint(nearest))]
+    #[error("the target `{name}` is not a column of the table{}", hint(nearest))]
     UnknownTarget {
         /// The name that was given.
         name: String,
@@ -559,7 +559,7 @@ mod tests {
         };
         assert_eq!(
             refusal("- columns: [age]", "imcome"),
-            "the target `imcome` is no column of the table; did you mean `income`?"
+            "the target `imcome` is not a column of the table; did you mean `income`?"
         );
         let idle = "so that it changes nothing; leave the target out, or list other marginals";
         assert_eq!(

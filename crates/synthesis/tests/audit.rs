@@ -65,7 +65,7 @@ fn no_method_tells_more_about_a_row_than_it_promised() {
         for (row, copies) in [(CANARY, 1), (COMMON, 1), (CANARY, 3)] {
             let difference = Difference { row, copies };
             for (view, worlds) in views(method, difference, EPSILON, copies) {
-                let leak = Leak::of(&worlds);
+                let leak = Leak::measure(&worlds);
                 assert!(
                     !leak.exceeds(method),
                     "{method}, {view}, {copies}: {leak:?}"
@@ -85,7 +85,7 @@ fn noise_half_as_large_as_promised_or_a_row_too_many_of_an_id_is_noticed() {
         for (copies, epsilon) in [(1, epsilon.get()), (2, EPSILON)] {
             let row = CANARY;
             let [(_, inside), ..] = views(method, Difference { row, copies }, epsilon, 1);
-            let leak = Leak::of(&inside);
+            let leak = Leak::measure(&inside);
             assert!(leak.exceeds(method), "{method}, {copies}: {leak:?}");
         }
     }
@@ -343,7 +343,7 @@ struct Leak {
 }
 
 impl Leak {
-    fn of(worlds: &Worlds) -> Leak {
+    fn measure(worlds: &Worlds) -> Leak {
         let half = worlds.with.len() / 2;
         let (choice, rest) = (worlds.part(0..half), worlds.part(half..2 * half));
         let tested =

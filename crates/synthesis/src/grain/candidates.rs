@@ -318,7 +318,7 @@ mod tests {
     fn resolutions_get_coarser_down_to_four_groups() {
         let hierarchy = Hierarchy::new(
             [100, 9, 2, 300]
-                .map(|codes| Levels::of(&vec![1.0; codes]))
+                .map(|codes| Levels::from_masses(&vec![1.0; codes]))
                 .into(),
         );
         let sizes = |columns: [usize; 2]| -> Vec<[usize; 2]> {

@@ -199,7 +199,7 @@ mod tests {
     };
 
     fn hierarchy(columns: usize) -> Hierarchy {
-        Hierarchy::new(vec![Levels::of(&[1.0; 8]); columns])
+        Hierarchy::new(vec![Levels::from_masses(&[1.0; 8]); columns])
     }
 
     fn candidate(pair: usize, columns: [usize; 2], level: usize, error: f64) -> Candidate {

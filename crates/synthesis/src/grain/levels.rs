@@ -17,7 +17,7 @@ pub(crate) struct Levels {
 impl Levels {
     /// Groups of about equal mass: neighbours with the least mass together are merged until the
     /// level's size is reached. Codes of large mass stay alone.
-    pub(crate) fn of(mass: &[f64]) -> Levels {
+    pub(crate) fn from_masses(mass: &[f64]) -> Levels {
         let codes = u32::try_from(mass.len()).expect("a column has fewer than 2^32 codes");
         let mut levels = Levels {
             maps: vec![(0..codes).collect()],
@@ -313,18 +313,21 @@ mod tests {
 
     #[test]
     fn small_columns_have_one_level_and_large_ones_several() {
-        assert_eq!(Levels::of(&[1.0; 5]).sizes, [5]);
-        assert_eq!(Levels::of(&[1.0; 6]).sizes, [6, 4]);
-        assert_eq!(Levels::of(&[1.0; 100]).sizes, [100, 64, 32, 16, 8, 4]);
-        assert_eq!(Levels::of(&[1.0; 70_000]).sizes, [70_000, 8, 4]);
-        assert_eq!(Levels::of(&[1.0; 300_000]).sizes, [300_000, 4]);
+        assert_eq!(Levels::from_masses(&[1.0; 5]).sizes, [5]);
+        assert_eq!(Levels::from_masses(&[1.0; 6]).sizes, [6, 4]);
+        assert_eq!(
+            Levels::from_masses(&[1.0; 100]).sizes,
+            [100, 64, 32, 16, 8, 4]
+        );
+        assert_eq!(Levels::from_masses(&[1.0; 70_000]).sizes, [70_000, 8, 4]);
+        assert_eq!(Levels::from_masses(&[1.0; 300_000]).sizes, [300_000, 4]);
     }
 
     #[test]
     fn a_coarser_level_follows_from_the_column() {
         let levels = vec![
-            Levels::of(&[5.0, 1.0, 1.0, 1.0, 1.0, 9.0, 2.0]),
-            Levels::of(&[1.0, 3.0]),
+            Levels::from_masses(&[5.0, 1.0, 1.0, 1.0, 1.0, 9.0, 2.0]),
+            Levels::from_masses(&[1.0, 3.0]),
         ];
         let hierarchy = Hierarchy::new(levels);
         assert_eq!(hierarchy.places(), [(0, 0), (1, 0), (0, 1)]);
@@ -388,7 +391,7 @@ mod tests {
         fn every_level_coarsens_the_one_before(
             masses in prop::collection::vec(0.0_f64..100.0, 1..150),
         ) {
-            let levels = Levels::of(&masses);
+            let levels = Levels::from_masses(&masses);
             for level in 0..levels.count() {
                 let map = levels.map(level);
                 prop_assert_eq!(map.len(), masses.len());

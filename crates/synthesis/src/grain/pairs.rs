@@ -1,0 +1,199 @@
+//! Pairs of columns: which to measure, at which resolution, and the measuring.
+
+use marginals::{Clique, MarkovRandomField};
+use privacy::Rho;
+
+use super::candidates::{
+    Candidate, Pair, coarsest_levels, count_pairs, counted_levels, expected_pairs, score,
+};
+use super::choice::{Bounds, choose};
+use super::fit::{Fit, MeasuredPair};
+use super::smoothing::shrink_residual;
+use super::tuning::{self, MOST_PAIRS, ROUNDS, SHARE_OF_ROUND};
+use crate::fit_error::FitError;
+use crate::run::Run;
+
+impl Fit {
+    pub(super) fn measure_pairs(
+        &mut self,
+        run: &mut Run<'_>,
+        pairs: &[([usize; 2], f64)],
+        for_scores: Rho,
+        for_errors: Rho,
+        max_cells: u128,
+    ) -> Result<(), FitError> {
+        let mut model = self.start(run, &self.hierarchy)?;
+        // One part for each round, and one for a first pass over very many pairs.
+        let parts = for_scores
+            .split(&[1.0; ROUNDS + 1])
+            .expect("there are rounds");
+        // Scores share one sensitivity, which grows with the square root of their number: of very
+        // many pairs at all resolutions, each would drown.
+        let pairs = if pairs.len() > MOST_PAIRS {
+            self.strongest(run, &model, pairs, parts[ROUNDS])?
+        } else {
+            pairs.to_vec()
+        };
+        run.at("counting pairs", 0, pairs.len())?;
+        let recoding = self.recoding(run.schema(), &counted_levels(&self.hierarchy));
+        // Exact counts are taken once. Only what is scored or measured of them leaves, and is paid
+        // for.
+        let pairs = count_pairs(run, &recoding, &self.hierarchy, &pairs)?;
+        for (round, part) in parts.into_iter().take(ROUNDS).enumerate() {
+            let candidates = score(run, &self.hierarchy, &model, &pairs, part)?;
+            // What later rounds need for their scores must not be taken by this one's measurements.
+            let later = for_scores_of_later_rounds(for_scores, part, round);
+            let left = run
+                .ledger
+                .remaining()
+                .checked_sub(for_errors)
+                .and_then(|left| left.checked_sub(later));
+            let Some(left) = left.filter(|left| *left > Rho::ZERO) else {
+                break;
+            };
+            let share = SHARE_OF_ROUND[round];
+            let budget = if share < 1.0 {
+                left.split(&[share, 1.0 - share])
+                    .expect("shares are positive")[0]
+            } else {
+                left
+            };
+            let for_pairs = if round + 1 < ROUNDS {
+                max_cells / tuning::PART_OF_CELLS_BEFORE_LAST
+            } else {
+                max_cells
+            };
+            let bounds = Bounds {
+                sigma: run.ledger.sigma(budget),
+                cells: self.cells_with(for_pairs),
+                // A forest first: many coarse pairs would leave no room for the few fine ones that
+                // carry strong relations. It was the largest step on such tables (bench/GRAIN.md).
+                forest: round == 0,
+            };
+            let chosen = choose(&self.hierarchy, &self.fixed_cliques(), &candidates, bounds);
+            // What this round leaves goes to the next, and at last to the columns.
+            if chosen.is_empty() {
+                continue;
+            }
+            self.measure_chosen(run, &model, &pairs, &candidates, &chosen, budget)?;
+            if round + 1 < ROUNDS {
+                model = self.estimate(run, &self.hierarchy)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of very many pairs those that seem least independent, at their coarsest resolution: nothing
+    /// finer is counted.
+    fn strongest(
+        &self,
+        run: &mut Run<'_>,
+        independent: &MarkovRandomField,
+        pairs: &[([usize; 2], f64)],
+        rho: Rho,
+    ) -> Result<Vec<([usize; 2], f64)>, FitError> {
+        /// Pairs whose tables are in memory together.
+        const BATCH: usize = 1 << 14;
+        // Tables of at most 25 cells can be counted for any number of pairs, and coarse levels keep
+        // most of a relation.
+        let levels = coarsest_levels(&self.hierarchy);
+        let recoding = self.recoding(run.schema(), &levels);
+        let mut scores = Vec::with_capacity(pairs.len());
+        for batch in pairs.chunks(BATCH) {
+            run.at("comparing columns", scores.len(), pairs.len())?;
+            let cliques: Vec<Clique> = batch.iter().map(|&(pair, _)| Clique::new(pair)).collect();
+            let coarse: Vec<([usize; 2], [usize; 2])> = batch
+                .iter()
+                .map(|&(columns, _)| (columns, columns.map(|column| levels[column])))
+                .collect();
+            let expected = expected_pairs(&self.hierarchy, independent, &coarse)?;
+            let counts = run.count_recoded(&cliques, Some(&recoding))?;
+            let counted = counts.into_iter().zip(expected);
+            scores.extend(counted.map(|(counts, expected)| counts.l1_distance(&expected)));
+        }
+        let noisy = run
+            .ledger
+            .measure_scores("errors of all pairs", &scores, rho, run.rng)?;
+        let strengths = pairs.iter().zip(&noisy.values);
+        let strengths: Vec<f64> = strengths
+            .map(|((_, weight), error)| weight * error)
+            .collect();
+        Ok(strongest_of(pairs, &strengths))
+    }
+
+    fn measure_chosen(
+        &mut self,
+        run: &mut Run<'_>,
+        model: &MarkovRandomField,
+        pairs: &[Pair],
+        candidates: &[Candidate],
+        chosen: &[(usize, f64)],
+        budget: Rho,
+    ) -> Result<(), FitError> {
+        let weights: Vec<f64> = chosen.iter().map(|&(_, share)| share).collect();
+        let shares = budget.split(&weights).expect("shares are positive");
+        let places: Vec<([usize; 2], [usize; 2])> = chosen
+            .iter()
+            .map(|&(candidate, _)| (candidates[candidate].columns, candidates[candidate].levels))
+            .collect();
+        // One model for the whole round: to fit anew after each pair is what AIM does, and what
+        // takes its time.
+        let expected = expected_pairs(&self.hierarchy, model, &places)?;
+        for (i, ((&(candidate, _), rho), expected)) in
+            chosen.iter().zip(shares).zip(expected).enumerate()
+        {
+            run.at("measuring pairs", i, chosen.len())?;
+            let Candidate {
+                pair,
+                columns,
+                levels,
+                ..
+            } = candidates[candidate];
+            let counts = pairs[pair].counts_at(&self.hierarchy, levels);
+            let label = run.label(&Clique::new(columns));
+            let noisy = run.ledger.measure(&label, &counts, rho, run.rng)?;
+            let residual: Vec<f64> = noisy
+                .values()
+                .iter()
+                .zip(&expected)
+                .map(|(&value, e)| value as f64 - e)
+                .collect();
+            let across = self.hierarchy.levels[columns[1]].size(levels[1]);
+            // Towards the model and not towards zero: what it expects is the best guess where noise
+            // prevails.
+            let kept = shrink_residual(&residual, across, noisy.sigma());
+            self.pairs.push(MeasuredPair {
+                columns,
+                levels,
+                // The file and the receipt state what was measured; only the fit uses what was
+                // shrunk.
+                noisy: noisy.values().to_vec(),
+                shrunk: expected.iter().zip(kept).map(|(e, r)| e + r).collect(),
+                sigma: noisy.sigma(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The [`MOST_PAIRS`] of largest strength, in their order.
+pub(super) fn strongest_of(
+    pairs: &[([usize; 2], f64)],
+    strengths: &[f64],
+) -> Vec<([usize; 2], f64)> {
+    let mut order: Vec<usize> = (0..pairs.len()).collect();
+    order.sort_by(|&a, &b| strengths[b].total_cmp(&strengths[a]));
+    order.truncate(MOST_PAIRS);
+    order.sort_unstable();
+    order.into_iter().map(|i| pairs[i]).collect()
+}
+
+/// What scores of the rounds after this one will cost.
+fn for_scores_of_later_rounds(for_scores: Rho, part: Rho, round: usize) -> Rho {
+    let later = ROUNDS - 1 - round;
+    (0..later).fold(Rho::ZERO, |sum, _| {
+        // Parts of a budget that exists cannot overflow; if they could, too much would be set
+        // aside.
+        sum.checked_add(part).unwrap_or(for_scores)
+    })
+}
