@@ -18,8 +18,9 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, NoiseRng};
+use schema::{Declaration, Schema};
 use synthesis::{FitPlan, KnownColumns, Method};
-use tabular::{Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+use tabular::{Joined, KeyHasher, Limits, read_csv};
 
 /// Method, columns, rows and kind.
 const CASES: [(&str, usize, usize, &str); 6] = [

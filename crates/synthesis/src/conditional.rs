@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use marginals::MarkovRandomField;
-use tabular::{Condition, Schema};
+use schema::{Condition, Schema};
 
 use crate::Model;
 use crate::compression::Compression;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use marginals::MarkovRandomField;
 use privacy::{DomainSource, LedgerRecord, Prior};
-use tabular::Schema;
+use schema::Schema;
 
 use crate::compression::Compression;
 use crate::errors::MeasuredErrors;

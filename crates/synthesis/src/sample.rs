@@ -4,7 +4,8 @@ use std::sync::Arc;
 use marginals::{Clique, MarkovRandomField, RowStream, Sampling, Urn};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use tabular::{Condition, Format, RowWriter, Schema};
+use schema::{Condition, Schema};
+use tabular::{Format, RowWriter};
 
 use crate::compression::Compression;
 

@@ -13,8 +13,9 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
+use schema::{Declaration, Kind, Schema};
 use serde_json::{Map, json};
-use tabular::{Declaration, Joined, KeyHasher, Kind, Limits, Schema, read_csv};
+use tabular::{Joined, KeyHasher, Limits, read_csv};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -34,8 +34,9 @@ use marginals::{
     estimate_total, estimate_watched, project_to_simplex,
 };
 use privacy::{Accounting, Rho};
+use schema::Schema;
 use serde_json::{Map, Value};
-use tabular::{Recoding, Schema};
+use tabular::Recoding;
 
 use crate::batches::batches;
 use crate::compression::Compression;
