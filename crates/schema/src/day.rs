@@ -30,8 +30,8 @@ impl Day {
         (Self::MIN..=Self::MAX).contains(&day).then_some(day)
     }
 
-    /// Reads a field of a table: `2015-01-31`, also with a time of day after a `T` or a space, which
-    /// is dropped without being looked at closely. `None` if it is not a day.
+    /// Reads a field of a table: `2015-01-31`, also with a time of day after a `T` or a space,
+    /// which is dropped without being looked at closely. `None` if it is not a day.
     #[must_use]
     pub fn from_field(text: &[u8]) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;

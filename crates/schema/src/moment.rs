@@ -29,8 +29,8 @@ impl Moment {
         (Self::MIN..=Self::MAX).contains(&moment).then_some(moment)
     }
 
-    /// Reads a field of a table: `2015-01-31T10:30` or `2015-01-31 10:30:59`; a fraction of a second
-    /// is dropped. `None` if it is not a moment, or has a time zone.
+    /// Reads a field of a table: `2015-01-31T10:30` or `2015-01-31 10:30:59`; a fraction of a
+    /// second is dropped. `None` if it is not a moment, or has a time zone.
     #[must_use]
     pub fn from_field(text: &[u8]) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;

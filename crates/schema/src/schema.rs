@@ -545,8 +545,8 @@ impl From<Schema> for Declaration {
     }
 }
 
-/// Checks whether a column of a table may have this name, which all parties see: 1 to 256 bytes, all
-/// of whose characters a reader sees.
+/// Checks whether a column of a table may have this name, which all parties see: 1 to 256 bytes,
+/// all of whose characters a reader sees.
 ///
 /// # Errors
 /// What is wrong with the name.

@@ -1,5 +1,4 @@
 //! Columns of dates with times, and of true and false: declarations, conditions, constraints.
-#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use expect_test::{Expect, expect};
 use schema::{Condition, Declaration, Schema, SchemaError};

@@ -2,7 +2,8 @@
 //! programs on the same codes.
 //!
 //! ```text
-//! cargo run --release -p synclave-tabular --example codes -- TABLE.csv SCHEMA.yaml CODES.csv [DOMAIN.json]
+//! cargo run --release -p synclave-tabular --example codes -- \
+//!     TABLE.csv SCHEMA.yaml CODES.csv [DOMAIN.json]
 //! ```
 //!
 //! The domain is a JSON object of each column's number of codes and whether their order means

@@ -1,5 +1,4 @@
 //! Constraints of joined tables.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use schema::{Declaration, Schema};
 use tabular::{Joined, KeyHasher, Limits, Upload, read_csv};

@@ -3,7 +3,8 @@
 use anyhow::Context;
 use serde_json::Value;
 
-/// Every crate, without the `synclave-` of its package, with those that it may use. `ARCHITECTURE.md` says why of the surprising ones.
+/// Every crate, without the `synclave-` of its package, with those that it may use.
+/// `ARCHITECTURE.md` says why of the surprising ones.
 const ALLOWED: [(&str, &[&str]); 22] = [
     // Those that know no other.
     ("admission", &[]),
