@@ -26,7 +26,8 @@ use protocol::{
 };
 use serde_json::Map;
 use synthesis::{FitPlan, KnownColumns, Method, Model};
-use tabular::{CodedTable, Declaration, Schema};
+use schema::{Declaration, Schema};
+use tabular::CodedTable;
 
 type Outcome = Result<(), Box<dyn Error>>;
 

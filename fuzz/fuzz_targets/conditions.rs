@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use synthesis::Model;
-use tabular::Condition;
+use schema::Condition;
 
 static MODEL: LazyLock<Model> = LazyLock::new(|| {
     Model::load_body(include_bytes!("../seeds/models/grain")).expect("a seed is accepted")

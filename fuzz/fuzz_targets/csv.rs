@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use synclave_fuzz::{accepted, check_survives_writing, hasher, limits};
-use tabular::{Declaration, Schema, read_csv};
+use schema::{Declaration, Schema};
+use tabular::read_csv;
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let yaml = include_str!("../seeds/schema.yaml");

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use synclave_fuzz::{accepted, check_survives_writing, hasher, limits};
-use tabular::{Declaration, Schema, read_parquet};
+use schema::{Declaration, Schema};
+use tabular::read_parquet;
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let yaml = include_str!("../seeds/schema.yaml");

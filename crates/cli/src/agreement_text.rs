@@ -6,9 +6,9 @@
 
 use printable::escaped;
 use protocol::KeyFingerprint;
+use schema::{Bins, Declared, DeclaredConstraint, DeclaredKind, DeclaredValue, Range};
 use serde_json::Value;
 use service::{Summary, TableSummary, UserSummary};
-use tabular::{Bins, Declared, DeclaredConstraint, DeclaredKind, DeclaredValue, Range};
 
 use crate::printer::Printer;
 

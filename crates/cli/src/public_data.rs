@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use privacy::{FileDigest, People};
 use protocol::{BoundedFile, Digest};
+use schema::Schema;
 use synthesis::{Model, PublicPrior};
-use tabular::{CodedTable, Joined, Schema};
+use tabular::{CodedTable, Joined};
 
 use crate::arguments::SynthOptions;
 use crate::exit::BadInput;

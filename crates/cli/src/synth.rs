@@ -8,12 +8,13 @@ use privacy::{
     Delta, DomainSource, Epsilon, LedgerRecord, NoiseRng, UnsafeBudget, budget_warnings,
 };
 use protocol::{BoundedFile, read_text_file};
+use schema::{Condition, Schema};
 use serde_json::{Map, Value, json};
 use synthesis::{
     CheckedPlan, Conditional, FitError, FitPlan, FormulaReport, KnownColumns, Method,
     MethodOptions, Model, NamedMarginal, OpenFit, PlanError,
 };
-use tabular::{Condition, Joined, Schema};
+use tabular::Joined;
 
 use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;

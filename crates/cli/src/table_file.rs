@@ -6,8 +6,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use protocol::read_text_file;
+use schema::{Declaration, Schema};
 use synthesis::{FormulaReport, SampleStream};
-use tabular::{Declaration, Format, KeyHasher, Limits, Schema, Upload};
+use tabular::{Format, KeyHasher, Limits, Upload};
 
 use crate::exit::BadInput;
 use crate::printer::Printer;

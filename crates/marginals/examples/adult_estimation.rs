@@ -2,7 +2,8 @@
 //! of a given size, the problem of the `mbi` project's convergence benchmark.
 //!
 //! ```text
-//! cargo run --release -p synclave-marginals --example adult_estimation -- SIGMA TABLE.csv [TABLE.csv ...]
+//! cargo run --release -p synclave-marginals --example adult_estimation -- \
+//!     SIGMA TABLE.csv [TABLE.csv ...]
 //! ```
 //!
 //! The tables are integer-coded; several are read as one. Losses are given for a fixed number of

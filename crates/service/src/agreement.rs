@@ -6,10 +6,10 @@ use std::time::Duration;
 use access::{PolicyError, ServicePolicy};
 use privacy::{Delta, Epsilon};
 use protocol::{Agreement, AgreementHash, Details, DetailsLimits, RoomId};
+use schema::{DeclaredConstraint, Schema, SchemaError};
 use serde_json::{Map, Value};
 use strict_yaml::YamlError;
 use synthesis::{CheckedPlan, Method, NamedMarginal, PlanError, WorkloadError};
-use tabular::{DeclaredConstraint, Schema, SchemaError};
 
 use crate::agreement_check::checked;
 

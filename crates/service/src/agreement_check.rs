@@ -9,13 +9,13 @@ use access::ServicePolicy;
 use printable::first_hidden;
 use privacy::{Delta, Epsilon, InvalidParameter, MAX_EPSILON, UnsafeBudget, needs_danger};
 use protocol::Agreement;
+use schema::{Declaration, Schema};
 use strict_yaml::{Spanned, nearest};
 use synthesis::{
     CheckedPlan, DEFAULT_DISCOVERY_SHARE, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
 };
 use tabular::{
-    Declaration, MAX_JOINED_ROWS, Schema, TableBounds, TooManyRowsPerId, most_joined_rows,
-    rows_per_joined_id,
+    MAX_JOINED_ROWS, TableBounds, TooManyRowsPerId, most_joined_rows, rows_per_joined_id,
 };
 
 use crate::agreement::{AgreementError, CheckedAgreement, Limits, Party};

@@ -1,7 +1,7 @@
 //! A party's columns as `/columns` shows them.
 
 use protocol::ColumnsReply;
-use tabular::Schema;
+use schema::Schema;
 
 /// Of a column with more categories than anyone would read, the first are shown; the model's file
 /// has all.
@@ -21,7 +21,7 @@ pub(crate) fn columns_reply(party: &str, schema: &Schema) -> ColumnsReply {
         .max()
         .unwrap_or(0)
         .min(MAX_SHOWN);
-    let label = |column: &tabular::Column, code: usize| {
+    let label = |column: &schema::Column, code: usize| {
         if code < column.size() {
             column.label(code).into_owned()
         } else {

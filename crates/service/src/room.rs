@@ -9,7 +9,8 @@ use protocol::{
     Code, ColumnsReply, Details, Phase, Problem, ReceiptSamples, RoomId, SignedReceipt, Status,
     TrainingProgress, Yourself,
 };
-use tabular::{KeyHasher, Schema};
+use schema::Schema;
+use tabular::KeyHasher;
 use tokio::sync::watch;
 
 use crate::agreement::CheckedAgreement;

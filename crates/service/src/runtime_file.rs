@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 
+use schema::{Declaration, DeclaredConstraint};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use serde_json::{Map, Value};
 use strict_yaml::Spanned;
 use synthesis::NamedMarginal;
-use tabular::{Declaration, DeclaredConstraint};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

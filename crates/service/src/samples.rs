@@ -8,8 +8,9 @@ use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use protocol::{Code, Problem};
+use schema::Condition;
 use synthesis::Impossible;
-use tabular::{Condition, Format};
+use tabular::Format;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::query::Parameters;

@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use access::{Endpoint, User};
 use privacy::{Delta, Epsilon, needs_danger};
 use protocol::{AgreementHash, DetailsLimits, KeyFingerprint};
+use schema::{Declaration, DeclaredConstraint};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use synthesis::NamedMarginal;
-use tabular::{Declaration, DeclaredConstraint};
 
 use crate::agreement::{CheckedAgreement, Party};
 use crate::odds;
@@ -191,7 +191,7 @@ fn table(party: &Party) -> TableSummary {
     TableSummary {
         name: party.name.clone(),
         max_rows_per_id: party.max_rows_per_id.map(NonZeroU32::get),
-        columns: party.schema.as_ref().map(tabular::Schema::to_declaration),
+        columns: party.schema.as_ref().map(schema::Schema::to_declaration),
     }
 }
 

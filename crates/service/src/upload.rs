@@ -9,7 +9,8 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use protocol::{Code, Commitment, Problem, Salt, UploadReply};
-use tabular::{Schema, TableError, Upload, read_csv, read_parquet_while};
+use schema::Schema;
+use tabular::{TableError, Upload, read_csv, read_parquet_while};
 use tokio::sync::mpsc;
 
 use crate::incoming::{Incoming, Piece, incomplete, too_many_bytes};

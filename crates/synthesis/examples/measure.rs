@@ -18,9 +18,10 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, NoiseRng};
+use schema::{Declaration, Schema};
 use serde_json::Map;
 use synthesis::{FitPlan, Method, MethodOptions, Model, evaluate};
-use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+use tabular::{CodedTable, Joined, KeyHasher, Limits, read_csv};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -2,7 +2,8 @@
 //! of a Markdown table.
 //!
 //! ```text
-//! cargo run --release -p synclave-synthesis --example wide_tables -- [METHOD COLUMNS ROWS KIND [EPSILON]]
+//! cargo run --release -p synclave-synthesis --example wide_tables -- \
+//!     [METHOD COLUMNS ROWS KIND [EPSILON]]
 //! ```
 //!
 //! Kinds: `found` (columns of four kinds, whose domain is discovered), `declared` (the same with a
@@ -18,8 +19,9 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, NoiseRng};
+use schema::{Declaration, Schema};
 use synthesis::{FitPlan, KnownColumns, Method};
-use tabular::{Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+use tabular::{Joined, KeyHasher, Limits, read_csv};
 
 /// Method, columns, rows and kind.
 const CASES: [(&str, usize, usize, &str); 6] = [

@@ -15,8 +15,8 @@ use std::f64::consts::FRAC_2_PI;
 
 use marginals::Clique;
 use privacy::{Accounting, LedgerError, Rho};
+use schema::Schema;
 use serde_json::{Map, Value};
-use tabular::Schema;
 
 use crate::adaptive::{Adaptive, Price};
 use crate::fit_error::{FitError, PlanError};
@@ -239,7 +239,7 @@ fn l1_distance(a: &[f64], b: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use tabular::Declaration;
+    use schema::Declaration;
 
     use super::*;
     use crate::NamedMarginal;

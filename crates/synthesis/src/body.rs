@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
 use privacy::LedgerRecord;
+use schema::Schema;
 use serde::{Deserialize, Serialize};
-use tabular::Schema;
 
 use crate::Model;
 use crate::compression::Compression;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tabular::{Condition, Schema};
+use schema::{Condition, Schema};
 
 use crate::Model;
 use crate::generator::Generator;

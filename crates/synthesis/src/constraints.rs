@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use marginals::{Clique, Domain, Error, Factor, JunctionTree, MAX_TREE_CELLS, MarkovRandomField};
-use tabular::{Constraint, Schema};
+use schema::{Constraint, Schema};
 
 /// Why no model can hold the constraints of a table's columns. Nothing was spent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

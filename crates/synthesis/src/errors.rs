@@ -313,8 +313,9 @@ mod tests {
     use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
     use rand_chacha::ChaCha8Rng;
     use rand_core::{Rng, SeedableRng};
+    use schema::{Declaration, Schema};
     use serde_json::Map;
-    use tabular::{CodedTable, Declaration, Schema};
+    use tabular::CodedTable;
 
     use super::*;
     use crate::common::{PAIRS, fit};

@@ -193,8 +193,9 @@ mod tests {
 
     use ciborium::Value;
     use privacy::{Accounting, Delta, DomainSource, Epsilon, Ledger, LedgerOptions, Prior};
+    use schema::{Declaration, Schema};
     use serde_json::Map;
-    use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+    use tabular::{CodedTable, Joined, KeyHasher, Limits, read_csv};
 
     use super::*;
     use crate::Method;

@@ -8,8 +8,9 @@ use ciborium::Value;
 use privacy::{Delta, Epsilon, FileDigest, Ledger, LedgerOptions, People};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use schema::{Condition, Declaration, Schema};
 use serde_json::Map;
-use tabular::{CodedTable, Condition, Declaration, Schema};
+use tabular::CodedTable;
 
 use crate::common::{PAIRS, fit};
 use crate::file::{body_of, with_header};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use marginals::Clique;
 use rand_chacha::ChaCha8Rng;
-use tabular::Condition;
+use schema::Condition;
 
 use crate::Model;
 use crate::random_field::RandomField;
@@ -71,7 +71,8 @@ pub(crate) trait CodeStream: Debug + Send {
 mod tests {
     use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions, People};
     use rand_core::Rng;
-    use tabular::{Declaration, Format, Schema};
+    use schema::{Declaration, Schema};
+    use tabular::Format;
 
     use super::*;
     use crate::{Method, PublicPrior, PublicPriorError};

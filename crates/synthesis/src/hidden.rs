@@ -1,8 +1,8 @@
 //! What noise and coding hide of the table, as far as what was released tells.
 
 use marginals::Clique;
+use schema::WidestBin;
 use serde::Serialize;
-use tabular::WidestBin;
 
 use crate::Model;
 use crate::measured::Measured;

@@ -1,7 +1,7 @@
 //! Every column on its own.
 
 use privacy::Accounting;
-use tabular::Schema;
+use schema::Schema;
 
 use crate::columns::Columns;
 use crate::fit_error::{FitError, PlanError};

@@ -8,7 +8,8 @@
 //!
 //! use privacy::{Delta, Epsilon, NoiseRng};
 //! use synthesis::{FitPlan, GrainOptions};
-//! use tabular::{Declaration, Joined, Schema};
+//! use schema::{Declaration, Schema};
+//! use tabular::Joined;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let declaration = "age: {integer: {min: 0, max: 99}}\nsmokes: {categories: ['no', 'yes']}\n";

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use privacy::Accounting;
-use tabular::Schema;
+use schema::Schema;
 
 use crate::fit_error::{FitError, PlanError};
 use crate::fitted::Fitted;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use privacy::{DomainSource, LedgerRecord, Prior};
-use tabular::Schema;
+use schema::Schema;
 
 use crate::errors::MeasuredErrors;
 use crate::fitted::Fitted;

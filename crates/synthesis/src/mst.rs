@@ -11,8 +11,8 @@
 
 use marginals::{Clique, EstimationOptions, MAX_TREE_CELLS, MarkovRandomField};
 use privacy::{Accounting, Counts, Ledger, Rho, Score};
+use schema::Schema;
 use serde_json::{Map, Value};
-use tabular::Schema;
 
 use crate::batches::batches;
 use crate::columns::Columns;
@@ -372,7 +372,7 @@ impl Components {
 
 #[cfg(test)]
 mod tests {
-    use tabular::Declaration;
+    use schema::Declaration;
 
     use super::*;
 

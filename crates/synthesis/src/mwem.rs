@@ -9,8 +9,8 @@
 
 use marginals::{Clique, Domain, JunctionTree};
 use privacy::{Accounting, LedgerError, Rho};
+use schema::Schema;
 use serde_json::{Map, Value};
-use tabular::Schema;
 
 use crate::adaptive::{Adaptive, Price};
 use crate::constraints::Constraints;

@@ -3,7 +3,8 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions, LedgerRecord, NoiseRng, Rho, check_budget};
-use tabular::{CodedTable, Column, CountSource, Joined, MAX_FOUND_CATEGORIES, Schema};
+use schema::{Column, Schema};
+use tabular::{CodedTable, CountSource, Joined, MAX_FOUND_CATEGORIES};
 
 use crate::budget::check_share;
 use crate::constraints::Constraints;

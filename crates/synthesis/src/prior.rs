@@ -2,7 +2,7 @@
 
 use marginals::{Clique, MarkovRandomField};
 use privacy::Prior;
-use tabular::Schema;
+use schema::Schema;
 
 /// A distribution over the codes of a schema that was learned from public data, such as an earlier
 /// release.

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 
 use marginals::{Clique, Domain, Factor, JunctionTree, MarkovRandomField};
 use privacy::{DomainSource, FileDigest, LedgerRecord, Mechanism, People, Prior};
-use tabular::{CodedTable, Schema};
+use schema::Schema;
+use tabular::CodedTable;
 
 use crate::Model;
 use crate::measured::Measured;
@@ -303,8 +304,8 @@ mod tests {
     use std::ops::ControlFlow;
 
     use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
+    use schema::Declaration;
     use serde_json::Map;
-    use tabular::Declaration;
 
     use super::*;
     use crate::Method;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use marginals::{Clique, MarkovRandomField, RowStream, Sampling, Urn};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use tabular::Condition;
+use schema::Condition;
 
 use crate::Model;
 use crate::body::BodyRef;

@@ -2,8 +2,8 @@ use std::ops::RangeInclusive;
 
 use marginals::Clique;
 use privacy::DomainSource;
+use schema::Schema;
 use serde::Serialize;
-use tabular::Schema;
 
 use crate::Model;
 use crate::errors::{MeasuredError, MeasuredErrors};
@@ -48,7 +48,7 @@ pub struct Report {
 }
 
 /// The texts of a column that a spreadsheet may take for formulas and run
-/// ([`tabular::is_formula`]).
+/// ([`schema::is_formula`]).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FormulaReport {

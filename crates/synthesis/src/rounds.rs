@@ -1,8 +1,8 @@
 //! What AIM and MWEM, the methods of rounds, take and refuse.
 
 use marginals::Clique;
+use schema::Schema;
 use serde_json::{Map, Value};
-use tabular::Schema;
 
 use crate::parameters::{ParameterError, WholeNumber, whole_numbers};
 

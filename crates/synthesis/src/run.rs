@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use marginals::Clique;
 use privacy::{Ledger, NoiseRng, Rho};
-use tabular::{CountSource, Recoding, Schema, SourceError};
+use schema::Schema;
+use tabular::{CountSource, Recoding, SourceError};
 
 use crate::fit_error::FitError;
 use crate::measured::Measured;
@@ -169,8 +170,9 @@ pub(crate) fn column_weight(size: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use privacy::{Accounting, Delta, Epsilon, LedgerOptions};
+    use schema::Declaration;
     use serde_json::Map;
-    use tabular::{CodedTable, Declaration};
+    use tabular::CodedTable;
 
     use super::*;
     use crate::Method;

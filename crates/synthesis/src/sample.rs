@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use tabular::{Condition, Format, RowWriter, Schema};
+use schema::{Condition, Schema};
+use tabular::{Format, RowWriter};
 
 use crate::generator::{CodeStream, Drawing, Generator};
 

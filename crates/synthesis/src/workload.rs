@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use marginals::{Clique, MAX_TREE_CELLS};
+use schema::Schema;
 use serde::{Deserialize, Serialize};
 use strict_yaml::{YamlError, nearest};
-use tabular::Schema;
 
 /// Marginals with weights: what a method that adapts to a workload is judged by.
 ///
@@ -400,7 +400,7 @@ fn quoted(clique: &Clique, schema: &Schema) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tabular::Declaration;
+    use schema::Declaration;
 
     use super::*;
 

@@ -10,9 +10,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions, Rho};
+use schema::{Declaration, Schema};
 use serde_json::Map;
 use synthesis::{Evaluation, Method, evaluate};
-use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+use tabular::{CodedTable, Joined, KeyHasher, Limits, read_csv};
 
 use common::{PAIRS, fit};
 

@@ -12,10 +12,11 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
+use schema::{Condition, Declaration, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use synthesis::{FitError, Method, Model, Progress};
-use tabular::{CodedTable, Condition, Declaration, Schema};
+use tabular::CodedTable;
 
 use common::{PAIRS, fit};
 

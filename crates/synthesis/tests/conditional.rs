@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
+use schema::{Condition, Declaration, Schema};
 use serde_json::Map;
 use synthesis::{Method, Model, SampleStream};
-use tabular::{CodedTable, Condition, Declaration, Schema};
+use tabular::CodedTable;
 
 use common::{PAIRS, fit};
 

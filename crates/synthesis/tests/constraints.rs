@@ -7,9 +7,10 @@ use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
 use proptest::prelude::*;
+use schema::{Declaration, Schema};
 use serde_json::Map;
 use synthesis::{FitPlan, Method, Model, MstOptions};
-use tabular::{CodedTable, Declaration, Schema};
+use tabular::CodedTable;
 
 use common::{PAIRS, fit};
 

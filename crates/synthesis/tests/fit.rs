@@ -6,9 +6,10 @@ mod common;
 use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Epsilon, FileDigest, Ledger, LedgerOptions, Rho};
+use schema::{Declaration, Schema};
 use serde_json::{Map, json};
 use synthesis::{FitError, GrainOptions, Method, Model, PlanError, PublicPrior, evaluate};
-use tabular::{CodedTable, Declaration, Schema};
+use tabular::CodedTable;
 
 use common::{PAIRS, fit, fit_from};
 

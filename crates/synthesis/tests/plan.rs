@@ -5,11 +5,12 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, FileDigest, Rho};
+use schema::{Declaration, Schema};
 use synthesis::{
     FitError, FitPlan, GrainOptions, KnownColumns, Method, MstOptions, NamedMarginal, PlanError,
     PublicPrior, WorkloadError,
 };
-use tabular::{Declaration, Joined, Schema};
+use tabular::Joined;
 
 const YAML: &str = "a: {categories: [x, y]}\nb: {integer: {min: 0, max: 9}}\n";
 const CSV: &str = "a,b\nx,1\ny,2\nx,3\n";

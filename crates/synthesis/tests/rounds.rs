@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Entry, Epsilon, Ledger, LedgerOptions, Mechanism, Rho};
+use schema::{Declaration, Schema};
 use serde_json::{Value, json};
 use synthesis::{FitError, Method, Model, NamedMarginal, evaluate};
-use tabular::{CodedTable, Declaration, Schema};
+use tabular::CodedTable;
 
 use common::{PAIRS, fit};
 

@@ -7,9 +7,10 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Entry, Epsilon, Ledger, LedgerOptions, LedgerRecord, Mechanism};
+use schema::{Declaration, Schema};
 use serde_json::Map;
 use synthesis::Method;
-use tabular::{CodedTable, Declaration, Schema};
+use tabular::CodedTable;
 
 use common::{PAIRS, fit};
 

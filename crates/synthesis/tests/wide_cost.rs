@@ -8,9 +8,10 @@ mod common;
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions};
+use schema::{Declaration, Schema};
 use serde_json::Map;
 use synthesis::Method;
-use tabular::{CodedTable, Declaration, Schema};
+use tabular::CodedTable;
 
 use common::{PAIRS, fit};
 

@@ -2,7 +2,8 @@
 //! programs on the same codes.
 //!
 //! ```text
-//! cargo run --release -p synclave-tabular --example codes -- TABLE.csv SCHEMA.yaml CODES.csv [DOMAIN.json]
+//! cargo run --release -p synclave-tabular --example codes -- \
+//!     TABLE.csv SCHEMA.yaml CODES.csv [DOMAIN.json]
 //! ```
 //!
 //! The domain is a JSON object of each column's number of codes and whether their order means
@@ -13,8 +14,9 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
+use schema::{Declaration, Kind, Schema};
 use serde_json::{Map, json};
-use tabular::{Declaration, Joined, KeyHasher, Kind, Limits, Schema, read_csv};
+use tabular::{Joined, KeyHasher, Limits, read_csv};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -11,7 +11,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use tabular::{CodedTable, Declaration, Recoding, Schema};
+use schema::{Declaration, Schema};
+use tabular::{CodedTable, Recoding};
 
 const SIZES: [usize; 20] = [
     2, 9, 3, 12, 6, 2, 24, 100, 4, 7, 17, 2, 30, 5, 10, 3, 14, 8, 20, 5,

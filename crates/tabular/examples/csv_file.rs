@@ -11,7 +11,8 @@
 use std::fs::File;
 use std::time::Instant;
 
-use tabular::{Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+use schema::{Declaration, Schema};
+use tabular::{Joined, KeyHasher, Limits, read_csv};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

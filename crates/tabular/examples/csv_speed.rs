@@ -12,7 +12,8 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use tabular::{CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, read_csv};
+use schema::{Declaration, Schema};
+use tabular::{CodedTable, Joined, KeyHasher, Limits, read_csv};
 
 const DECLARED: &str = "
 age: {integer: {min: 0, max: 120}}

@@ -1,14 +1,11 @@
 //! Fields of a declared column to codes.
 
+use schema::number::{decimal, is_nan, trim, whole};
+use schema::{Column, Day, Grid, Kind, Moment, OTHER};
+
 use crate::codes::Codes;
-use crate::column::{Column, Kind};
-use crate::day::Day;
 use crate::error::Place;
-use crate::grid::Grid;
-use crate::moment::Moment;
-use crate::number::{decimal, is_nan, trim, whole};
 use crate::probe::Probe;
-use crate::schema::OTHER;
 
 /// Turns the fields of one declared column into codes while they stream in; no text is kept.
 ///
@@ -103,9 +100,9 @@ impl Coder {
             }
             Matcher::Integer(grid) => (whole(trim(field)).map(|value| grid.bin(value)), true),
             Matcher::Number(grid) => (decimal(trim(field)).map(|value| grid.bin(value)), true),
-            Matcher::Date(grid) => (Day::parse(trim(field)).map(|day| grid.bin(day)), false),
+            Matcher::Date(grid) => (Day::from_field(trim(field)).map(|day| grid.bin(day)), false),
             Matcher::Datetime(grid) => {
-                let moment = Moment::parse(trim(field));
+                let moment = Moment::from_field(trim(field));
                 (moment.map(|moment| grid.bin(moment)), false)
             }
             Matcher::Boolean => {
@@ -288,9 +285,8 @@ fn mix(text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::declaration::Declaration;
-    use crate::schema::Schema;
     use expect_test::{Expect, expect};
+    use schema::{Declaration, Schema};
 
     fn check(declared: &str, fields: &[&str], expected: Expect) {
         let declaration = Declaration::from_yaml(&format!("c: {declared}")).unwrap();

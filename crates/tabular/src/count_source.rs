@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use privacy::{Counts, DomainSource};
 
-use crate::schema::Schema;
+use schema::Schema;
+
 use crate::table::{CodedTable, Recoding};
 
 /// A table of which only counts are asked, wherever its rows are: in memory ([`CodedTable`]), or

@@ -502,8 +502,8 @@ fn add(total: &mut [u32], part: &[u32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Declaration, Schema};
     use proptest::prelude::*;
+    use schema::{Declaration, Schema};
 
     fn schema(sizes: &[usize]) -> Schema {
         let yaml: String = sizes

@@ -2,8 +2,9 @@
 
 use strict_yaml::quoted_list;
 
+use schema::NameFault;
+
 use crate::account::NoRoom;
-use crate::schema::NameFault;
 
 /// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated
 /// ids, a few ids; other values of the table are never quoted.

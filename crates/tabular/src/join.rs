@@ -4,16 +4,14 @@ use std::io::Read;
 use std::num::NonZeroU32;
 
 use rayon::prelude::*;
+use schema::{Column, Constraint, DeclaredConstraint, Schema, SchemaError};
 
 use crate::codes::{Codes, Wiped};
-use crate::column::Column;
-use crate::constraint::{Constraint, DeclaredConstraint};
 use crate::dictionary::{RawColumn, Texts};
 use crate::error::TableError;
 use crate::ids::{IdIndex, Ids, KeyHasher};
 use crate::limits::Limits;
 use crate::read_csv::read_csv;
-use crate::schema::{Schema, SchemaError};
 use crate::upload::{Upload, UploadColumn};
 
 /// The joined rows of all parties (or the one table of a single owner), still with undeclared
@@ -152,9 +150,7 @@ impl Joined {
                 .moved(|at| places.partition_point(|&place| place < at))
         });
         // Constraints first: positions change with undeclared columns put in between.
-        let schema = Schema::from_columns(columns)?
-            .with_constraints(own.collect())?
-            .constrained(constraints)?;
+        let schema = Schema::from_parts(columns, own.collect())?.constrained(constraints)?;
         let all = schema.constraints().iter().cloned();
         self.constraints = all
             .map(|constraint| constraint.moved(|at| places[at]))

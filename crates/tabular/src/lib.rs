@@ -1,6 +1,6 @@
 //! Tables as codes: from files to contingency counts, and from codes back to files.
 //!
-//! A [`Declaration`] says what the columns of a table hold; once checked it is a [`Schema`].
+//! What the columns of a table hold is a [`Schema`](schema::Schema), where it is declared.
 //! [`read_csv`] and [`read_parquet`] turn a file into an [`Upload`], in which declared columns are
 //! codes already and ids are keyed hashes. [`Joined`] matches the tables of several parties on
 //! their ids; what was not declared is then found under differential privacy, paid from a ledger,
@@ -27,7 +27,8 @@
 //! # Example
 //!
 //! ```
-//! use tabular::{Declaration, Joined, Schema};
+//! use schema::{Declaration, Schema};
+//! use tabular::Joined;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let declaration = "age: {integer: {min: 0, max: 99, bins: 10}}\nsmokes: {boolean: true}\n";
@@ -45,32 +46,21 @@
 mod account;
 mod coder;
 mod codes;
-mod column;
-mod condition;
-mod constraint;
 mod count_source;
 mod counts;
-mod day;
-mod declaration;
 mod dictionary;
 mod discovery;
 mod error;
-mod grid;
 mod ids;
 mod join;
 mod limits;
-mod moment;
-mod number;
 mod parquet_footer;
 mod parquet_page;
 mod parquet_value;
 mod probe;
 mod read_csv;
 mod read_parquet;
-mod render;
-mod schema;
 mod source;
-mod spreadsheet;
 mod table;
 mod thrift;
 mod unpack;
@@ -78,28 +68,17 @@ mod upload;
 mod work;
 mod write;
 
-pub use column::{Column, Kind, WidestBin};
-pub use condition::{Condition, ConditionError};
-pub use constraint::{
-    Constraint, DeclaredConstraint, DeclaredValue, MAX_CONSTRAINT_CELLS, MAX_CONSTRAINTS,
-};
 pub use count_source::{CountSource, SourceError};
-pub use day::{Day, NotADay};
-pub use declaration::{Declaration, Declared, DeclaredKind};
 pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
 pub use error::{ColumnRef, Place, TableError};
-pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Range};
 pub use ids::KeyHasher;
 pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,
     most_joined_rows, rows_per_joined_id,
 };
 pub use limits::Limits;
-pub use moment::{Moment, NotAMoment};
 pub use read_csv::read_csv;
 pub use read_parquet::{is_decoding, read_parquet, read_parquet_while};
-pub use schema::{MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, Schema, SchemaError};
-pub use spreadsheet::is_formula;
 pub use table::{CodedTable, CodesError, Recoding};
 pub use upload::Upload;
 pub use write::{Format, RowWriter, UnknownFormat, write_csv, write_json};

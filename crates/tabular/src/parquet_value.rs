@@ -5,9 +5,10 @@ use std::io::Write;
 use parquet::basic::Type;
 use parquet::data_type::Int96;
 
-use crate::day::Day;
+use schema::Day;
+use schema::number::{push_digits, push_whole};
+
 use crate::parquet_footer::Leaf;
-use crate::render::{push_digits, push_whole};
 
 /// How the stored values of a column are meant.
 #[derive(Debug, Clone, Copy, PartialEq)]

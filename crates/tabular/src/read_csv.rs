@@ -4,11 +4,12 @@ use std::io::{self, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
 
+use schema::Schema;
+
 use crate::account::Account;
 use crate::error::{ColumnRef, Place, TableError};
 use crate::ids::KeyHasher;
 use crate::limits::Limits;
-use crate::schema::Schema;
 use crate::source::{Source, Stop};
 use crate::upload::{Intake, Upload};
 

@@ -12,6 +12,8 @@ use parquet::file::reader::ChunkReader;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type as SchemaType};
 use zeroize::Zeroizing;
 
+use schema::Schema;
+
 use crate::account::Account;
 use crate::error::{ColumnRef, Place, TableError};
 use crate::ids::KeyHasher;
@@ -19,7 +21,6 @@ use crate::limits::Limits;
 use crate::parquet_footer::{Footer, Leaf, damaged};
 use crate::parquet_page::{Pages, SHARED, Slot};
 use crate::parquet_value::{Form, form_of, physical_type};
-use crate::schema::Schema;
 use crate::thrift::Malformed;
 use crate::upload::{Intake, Target, Upload};
 use crate::work::Work;

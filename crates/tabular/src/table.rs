@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 
 use privacy::DomainSource;
 
+use schema::Schema;
+
 use crate::codes::Codes;
-use crate::schema::Schema;
 
 /// A table whose every column is coded under a public [`Schema`]. What is in it comes out only as
 /// [`privacy::Counts`], and the number of rows not at all. Overwritten on drop.

@@ -4,21 +4,18 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use printable::first_hidden;
+use schema::number::trim;
+use schema::{Column, Constraint, Schema, check_name, is_formula};
 use strict_yaml::{nearest, quoted_list};
 
 use crate::account::Account;
 use crate::coder::Coder;
 use crate::codes::Codes;
-use crate::column::Column;
-use crate::constraint::Constraint;
 use crate::dictionary::{Dictionary, NotTaken, RawColumn};
 use crate::error::{Place, TableError};
 use crate::ids::{IdCollector, Ids, KeyHasher, NoIds};
 use crate::join::TableBounds;
 use crate::limits::Limits;
-use crate::number::trim;
-use crate::schema::{MAX_NAME_BYTES, Schema, check_name};
-use crate::spreadsheet::is_formula;
 
 /// The table of one party as codes. No text of a declared column is in it, and no id, only keyed
 /// hashes of ids; the texts of undeclared columns are kept until the join. Overwritten on drop.
@@ -577,7 +574,7 @@ fn positions<'a>(
         if name.is_empty() {
             continue;
         }
-        if let Err(fault) = check_name(name, MAX_NAME_BYTES)
+        if let Err(fault) = check_name(name)
             && !known(name)
         {
             let number = i + 1;

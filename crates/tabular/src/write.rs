@@ -5,19 +5,14 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 use rand_core::Rng;
-
-use crate::column::{Column, Kind, TRUTHS};
-use crate::condition::Condition;
-use crate::render::{Piece, Uniform};
-use crate::schema::{OTHER, Schema};
-use crate::spreadsheet::inert;
+use schema::{Column, Condition, Rendering, Schema, inert};
 
 /// A format that rows can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// RFC 4180 with a header and `\n` at line ends. Null is an empty field. Categories are as
     /// they were declared or found, so that programs read back what was written, even where a
-    /// spreadsheet would take them for a formula ([`is_formula`](crate::is_formula)).
+    /// spreadsheet would take them for a formula ([`schema::is_formula`]).
     Csv,
     /// The same for people who open it with a spreadsheet: column names and categories that it
     /// would take for a formula have an apostrophe before them, and so stay text. Numbers and dates
@@ -97,7 +92,7 @@ pub struct UnknownFormat;
 pub struct RowWriter {
     format: Format,
     opening: Vec<u8>,
-    columns: Vec<Vec<Piece>>,
+    columns: Vec<Vec<Rendering>>,
     keys: Vec<Vec<u8>>,
     begun: bool,
     buffer: Vec<u8>,
@@ -115,21 +110,20 @@ impl RowWriter {
             Format::Csv | Format::SpreadsheetCsv => (csv_header(names(), format), Vec::new()),
             Format::Json => (Vec::new(), json_keys(names())),
         };
+        let alone = schema.columns().len() == 1;
         let columns = schema
             .columns()
             .iter()
-            .map(|column| pieces(column, format))
+            .map(|column| renderings(column, format, alone))
             .collect();
-        let mut writer = Self {
+        Self {
             format,
             opening,
             columns,
             keys,
             begun: false,
             buffer: Vec::with_capacity(BUFFER + 1024),
-        };
-        writer.mark_empty_rows();
-        writer
+        }
     }
 
     /// The same without the line of column names, to continue a CSV file.
@@ -146,7 +140,7 @@ impl RowWriter {
     /// If the condition is on another schema.
     #[must_use]
     pub fn within(mut self, condition: &Condition) -> Self {
-        for (column, parts) in condition.parts() {
+        for (column, parts) in condition.renderings() {
             for (&code, part) in parts {
                 self.columns[column][code] = part.clone();
             }
@@ -215,7 +209,7 @@ impl RowWriter {
             if i > 0 {
                 self.buffer.push(b',');
             }
-            column[codes[row] as usize].push(&mut self.buffer, rng, b"");
+            column[codes[row] as usize].append(&mut self.buffer, rng, b"");
         }
         self.buffer.push(b'\n');
     }
@@ -226,20 +220,9 @@ impl RowWriter {
         self.begun = true;
         for ((column, codes), key) in self.columns.iter().zip(codes).zip(&self.keys) {
             self.buffer.extend_from_slice(key);
-            column[codes[row] as usize].push(&mut self.buffer, rng, b"\"");
+            column[codes[row] as usize].append(&mut self.buffer, rng, b"\"");
         }
         self.buffer.push(b'}');
-    }
-
-    /// A CSV line of one empty field would be no line at all: it is written as two quotes.
-    fn mark_empty_rows(&mut self) {
-        if let (true, [pieces]) = (self.format.is_csv(), self.columns.as_mut_slice()) {
-            for piece in pieces {
-                if matches!(piece, Piece::Text(text) if text.is_empty()) {
-                    *piece = Piece::Text(b"\"\"".to_vec());
-                }
-            }
-        }
     }
 }
 
@@ -283,28 +266,18 @@ pub fn write_json(
     writer.finish(out)
 }
 
-/// What each code of a column becomes.
-fn pieces(column: &Column, format: Format) -> Vec<Piece> {
-    let text = |text: &str| Piece::Text(format.text(text));
-    let mut pieces: Vec<Piece> = match column.kind() {
-        Kind::Categories(texts) => texts.iter().map(|category| text(category)).collect(),
-        Kind::Integer(grid) => i64::pieces(grid),
-        Kind::Number(grid) => f64::pieces(grid),
-        Kind::Date(grid) => crate::day::Day::pieces(grid),
-        Kind::Datetime(grid) => crate::moment::Moment::pieces(grid),
-        // Without quotes in JSON as well.
-        Kind::Boolean => TRUTHS.map(|truth| Piece::Text(truth.into())).into(),
+/// How each code of a column is written; `alone` if the table has no other.
+fn renderings(column: &Column, format: Format, alone: bool) -> Vec<Rendering> {
+    // A CSV line of one empty field would not be a line at all: two quotes are.
+    let field = |text: Vec<u8>| match alone && format.is_csv() && text.is_empty() {
+        true => b"\"\"".to_vec(),
+        false => text,
     };
-    if column.has_other() {
-        pieces.push(text(OTHER));
-    }
-    if column.is_nullable() {
-        pieces.push(Piece::Text(match format {
-            Format::Csv | Format::SpreadsheetCsv => Vec::new(),
-            Format::Json => b"null".to_vec(),
-        }));
-    }
-    pieces
+    let null = match format {
+        Format::Csv | Format::SpreadsheetCsv => Vec::new(),
+        Format::Json => b"null".to_vec(),
+    };
+    column.renderings(|text| field(format.text(text)), &field(null))
 }
 
 fn csv_header<'a>(names: impl Iterator<Item = &'a str>, format: Format) -> Vec<u8> {
@@ -360,11 +333,11 @@ fn json_string(text: &str) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::coder::Coder;
-    use crate::{Declaration, Grid};
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
+    use schema::{Bins, Declaration, Grid, Kind, Range};
 
     fn schema(yaml: &str) -> Schema {
         Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap()
@@ -569,7 +542,7 @@ mod tests {
     }
 
     fn reads_back(column: &Column, codes: &[u32]) -> Result<(), TestCaseError> {
-        let schema = Schema::from_columns(vec![column.clone()]).unwrap();
+        let schema = Schema::from_parts(vec![column.clone()], Vec::new()).unwrap();
         let text = written(Format::Csv, &schema, &[vec![codes.to_vec()]]);
         let mut coder = Coder::new(column);
         for line in text.lines().skip(1) {
@@ -590,14 +563,14 @@ mod tests {
         ) {
             let max = min + width;
             prop_assume!(min < max);
-            let grid = Grid::new(crate::Range {
+            let grid = Grid::new(Range {
                 min,
                 max,
-                bins: crate::Bins::Uniform(bins),
+                bins: Bins::Uniform(bins),
             })
             .unwrap();
             let codes: Vec<u32> = (0..u32::try_from(grid.len()).unwrap()).cycle().take(200).collect();
-            reads_back(&Column::new("c".into(), Kind::Number(grid), false, false), &codes)?;
+            reads_back(&Column::found("c".into(), Kind::Number(grid), false, false), &codes)?;
         }
 
         #[test]
@@ -606,14 +579,14 @@ mod tests {
             width in 0i64..1_000,
             bins in 1u32..50,
         ) {
-            let range = crate::Range {
+            let range = Range {
                 min,
                 max: min.saturating_add(width),
-                bins: crate::Bins::Uniform(bins),
+                bins: Bins::Uniform(bins),
             };
             let grid = Grid::new(range).unwrap();
             let codes: Vec<u32> = (0..u32::try_from(grid.len()).unwrap()).cycle().take(200).collect();
-            reads_back(&Column::new("c".into(), Kind::Integer(grid), false, false), &codes)?;
+            reads_back(&Column::found("c".into(), Kind::Integer(grid), false, false), &codes)?;
         }
     }
 

@@ -6,9 +6,8 @@ use std::num::NonZeroU32;
 
 use expect_test::{Expect, expect};
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
-use tabular::{
-    CodedTable, DiscoveryError, Joined, KeyHasher, Kind, Limits, Schema, Upload, read_csv,
-};
+use schema::{Kind, Schema};
+use tabular::{CodedTable, DiscoveryError, Joined, KeyHasher, Limits, Upload, read_csv};
 
 fn hasher() -> KeyHasher {
     KeyHasher::new([5; 16])
@@ -306,7 +305,7 @@ income: {number: {min: 0, max: 1e6, bins: {quantile: 8}}, nullable: true}
 group: {categories: [red, green, blue], other: true}";
 
 fn declared(yaml: &str) -> Schema {
-    Schema::new(tabular::Declaration::from_yaml(yaml).unwrap()).unwrap()
+    Schema::new(schema::Declaration::from_yaml(yaml).unwrap()).unwrap()
 }
 
 #[test]

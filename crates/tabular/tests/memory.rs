@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use tabular::{Declaration, KeyHasher, Limits, Schema, TableError, read_csv};
+use schema::{Declaration, Schema};
+use tabular::{KeyHasher, Limits, TableError, read_csv};
 
 /// Counts the bytes that are allocated, and the most that were at a time.
 struct Counting;

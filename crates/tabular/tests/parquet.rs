@@ -14,9 +14,8 @@ use parquet::data_type::{
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
-use tabular::{
-    Declaration, Joined, KeyHasher, Limits, Schema, TableError, Upload, read_csv, read_parquet,
-};
+use schema::{Declaration, Schema};
+use tabular::{Joined, KeyHasher, Limits, TableError, Upload, read_csv, read_parquet};
 
 /// A file of this schema; `fill` writes one row group.
 fn file(

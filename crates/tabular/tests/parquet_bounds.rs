@@ -5,10 +5,8 @@ use std::cell::Cell;
 use std::io::Write;
 
 use bytes::Bytes;
-use tabular::{
-    Declaration, KeyHasher, Limits, Schema, TableError, Upload, read_csv, read_parquet,
-    read_parquet_while,
-};
+use schema::{Declaration, Schema};
+use tabular::{KeyHasher, Limits, TableError, Upload, read_csv, read_parquet, read_parquet_while};
 use testkit::parquet::{Column, Page, inflating, numbered, parquet, plain, varint};
 
 /// Bytes for each table.

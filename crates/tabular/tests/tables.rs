@@ -7,9 +7,10 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use schema::{Declaration, Schema};
 use tabular::{
-    CodedTable, Declaration, Joined, KeyHasher, Limits, Schema, TableBounds, Upload,
-    most_joined_rows, read_csv, rows_per_joined_id, write_csv,
+    CodedTable, Joined, KeyHasher, Limits, TableBounds, Upload, most_joined_rows, read_csv,
+    rows_per_joined_id, write_csv,
 };
 
 fn schema(yaml: &str) -> Schema {

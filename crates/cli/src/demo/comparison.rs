@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use anyhow::Context;
 use privacy::NoiseRng;
 use protocol::Agreement;
+use schema::Schema;
 use serde_json::{Value, json};
 use service::CheckedAgreement;
 use synthesis::{FitPlan, KnownColumns, MethodOptions, evaluate};
-use tabular::{CodedTable, Joined, KeyHasher, Limits, Schema, Upload};
+use tabular::{CodedTable, Joined, KeyHasher, Limits, Upload};
 
 use crate::demo::Party;
 

@@ -2,8 +2,8 @@ use std::fs;
 use std::path::Path;
 
 use privacy::{Delta, Epsilon};
+use schema::{Declaration, Schema};
 use synthesis::{FitPlan, GrainOptions};
-use tabular::{Declaration, Schema};
 
 use crate::synclave;
 

@@ -3,9 +3,9 @@
 use expect_test::{Expect, expect};
 use privacy::{Delta, Epsilon};
 use protocol::{Agreement, RoomId};
+use schema::{Declaration, Schema};
 use service::CheckedAgreement;
 use synthesis::{FitPlan, KnownColumns, Method};
-use tabular::{Declaration, Schema};
 
 use crate::test_room::{DECLARED, FOUR_LINES, agreement, service_yaml};
 

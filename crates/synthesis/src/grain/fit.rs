@@ -1,7 +1,8 @@
 //! What a fit knows at any time: columns, levels, and the pairs measured so far.
 
 use marginals::{Clique, MAX_TREE_CELLS, TreeSizer, project_to_simplex};
-use tabular::{Recoding, Schema};
+use schema::Schema;
+use tabular::Recoding;
 
 use super::levels::{Hierarchy, Levels};
 use super::one_ways::OneWays;

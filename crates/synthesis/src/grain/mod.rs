@@ -33,8 +33,8 @@ mod tuning;
 
 use marginals::MAX_TREE_CELLS;
 use privacy::{Accounting, Rho};
+use schema::Schema;
 use serde_json::{Map, Value};
-use tabular::Schema;
 
 use crate::fit_error::{FitError, PlanError};
 use crate::fitted::Fitted;

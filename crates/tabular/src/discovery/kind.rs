@@ -1,11 +1,11 @@
 //! What the fields of an undeclared column look like.
 
+use schema::Day;
+use schema::number::{Numeral, decimal, numeral, trim};
 use zeroize::Zeroizing;
 
 use crate::codes::Wiped;
-use crate::day::Day;
 use crate::dictionary::Texts;
-use crate::number::{Numeral, numeral, trim};
 
 /// The different texts of a column by what they look like, and how many rows have each. Overwritten
 /// on drop.
@@ -59,7 +59,7 @@ impl Classes {
         &'a self,
         texts: &'a Texts,
     ) -> impl Iterator<Item = (f64, u32)> + Clone + 'a {
-        self.read(texts, |text| crate::number::decimal(trim(text)))
+        self.read(texts, |text| decimal(trim(text)))
     }
 
     /// The days, each with its rows.
@@ -67,7 +67,7 @@ impl Classes {
         &'a self,
         texts: &'a Texts,
     ) -> impl Iterator<Item = (Day, u32)> + Clone + 'a {
-        self.read(texts, |text| Day::parse(trim(text)))
+        self.read(texts, |text| Day::from_field(trim(text)))
     }
 
     fn read<'a, T>(
@@ -90,7 +90,7 @@ fn class(text: &[u8]) -> usize {
         Some(Numeral::Decimal(_)) => DECIMAL,
         // What tools write for a missing number.
         Some(Numeral::Nan) => EMPTY,
-        None if Day::parse(text).is_some() => DAY,
+        None if Day::from_field(text).is_some() => DAY,
         None => TEXT,
     }
 }

@@ -1,7 +1,8 @@
 //! From fixed cells over all values to a grid over those that occur.
 
+use schema::{FINE_CELLS, Ordered};
+
 use super::Measured;
-use crate::grid::{FINE_CELLS, Ordered};
 
 /// Ordered values with fixed, data-independent cells over all of them.
 pub(super) trait Ladder: Ordered {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::grid::DEFAULT_BINS;
+use schema::DEFAULT_BINS;
 
 /// The cells between the first and the last where mass begins to pile up beyond what noise does.
 ///

@@ -9,16 +9,13 @@ use std::num::NonZeroU32;
 use printable::first_hidden;
 use privacy::{Counts, Delta, DomainSource, KeyCounts, Ledger, LedgerError, NoiseRng, Rho};
 use rayon::prelude::*;
+use schema::{Bins, Column, DEFAULT_BINS, Day, Grid, Kind, OTHER, Ordered, Range, Schema};
 
 use crate::coder::Coder;
 use crate::codes::{Code, Codes, Wiped, with_codes};
-use crate::column::{Column, Kind};
-use crate::day::Day;
 use crate::dictionary::Texts;
 use crate::error::Place;
-use crate::grid::{Bins, DEFAULT_BINS, Grid, Ordered, Range};
 use crate::join::{Joined, JoinedColumn};
-use crate::schema::{OTHER, Schema};
 use crate::table::CodedTable;
 use kind::{Classes, Finding, Values};
 use ladder::Ladder;
@@ -187,12 +184,10 @@ impl Joined {
             columns.push(column);
             coded.push(codes);
         }
-        let schema = Schema::from_columns(columns)
-            .and_then(|schema| schema.with_constraints(self.constraints))
-            .expect(
-                "joined columns have different names, and there is one; constraints are about \
-                     declared columns and were checked",
-            );
+        let schema = Schema::from_parts(columns, self.constraints).expect(
+            "joined columns have different names, and there is one; constraints are about \
+             declared columns and were checked",
+        );
         CodedTable::new(schema, self.rows, rows_per_id, domain, coded)
     }
 }
@@ -331,7 +326,7 @@ fn discover(
     // No range: the column keeps the one code `other`, rather than fail because of the data.
     let kind = kind.unwrap_or_else(|NoRange| Kind::Categories(Vec::new()));
     let other = finding.other || matches!(kind, Kind::Categories(_));
-    Column::new(name, kind, finding.nullable, other)
+    Column::found(name, kind, finding.nullable, other)
 }
 
 /// The noisy counts left no range to speak of.
@@ -432,7 +427,7 @@ fn settle(column: Column, codes: Codes, counting: &mut impl Counting) -> (Column
     let counts = rows_of_each(&codes, column.size()).as_slice()[..cells].to_vec();
     let measured = counting.measure(&format!("bins of `{}`", column.name()), counts, ALL_TENTHS);
     let firsts = mass::equal(&measured.values, wanted as usize);
-    let settled = column.with_kind(column.kind().merged(&firsts));
+    let settled = column.with_quantiles(&firsts);
     let bins = settled.kind().len();
     let map: Vec<u32> = (0..column.size())
         .map(|code| {
@@ -496,7 +491,12 @@ impl Ladder for i64 {
 impl Ladder for Day {
     fn rungs() -> Vec<Day> {
         // Years from 1850 to 2150, and one cell for what is before.
-        let years = (1850..=2150).map(Day::first_of);
+        let new_year = |year: i32| {
+            format!("{year}-01-01")
+                .parse()
+                .expect("a day of 4 digits' year")
+        };
+        let years = (1850..=2150).map(new_year);
         std::iter::once(Day::MIN).chain(years).collect()
     }
 

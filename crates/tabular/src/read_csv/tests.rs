@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::Declaration;
+use schema::Declaration;
 
 pub(super) fn read(
     bytes: &[u8],

@@ -120,7 +120,8 @@ impl Constraint {
     }
 
     /// The same about columns at other positions, in the same order.
-    pub(crate) fn moved(mut self, to: impl Fn(usize) -> usize) -> Self {
+    #[must_use]
+    pub fn moved(mut self, to: impl Fn(usize) -> usize) -> Self {
         self.columns
             .iter_mut()
             .for_each(|column| *column = to(*column));

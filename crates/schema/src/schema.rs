@@ -12,7 +12,7 @@ use crate::constraint::{
     check_together, codes_of,
 };
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
-use crate::grid::{BadRange, Grid, Range};
+use crate::grid::{Grid, Range, RangeError};
 use crate::spreadsheet::is_formula;
 
 /// The most codes one column may have.
@@ -23,7 +23,7 @@ pub const MAX_CODES: usize = 1 << 20;
 pub const MAX_CODES_TOGETHER: usize = 1 << 24;
 
 /// Bytes of a column's name in a declaration or a header.
-pub(crate) const MAX_NAME_BYTES: usize = 256;
+const MAX_NAME_BYTES: usize = 256;
 
 /// Bytes of a column's name in a joined table, where the party's name comes before it.
 const MAX_JOINED_NAME_BYTES: usize = 1024;
@@ -346,7 +346,7 @@ impl Schema {
             }
             columns.push(column);
         }
-        Self::from_columns(columns)?.constrained(&declaration.constraints)
+        Self::from_parts(columns, Vec::new())?.constrained(&declaration.constraints)
     }
 
     /// The same columns with more constraints on them.
@@ -373,7 +373,7 @@ impl Schema {
         self.with_constraints(new)
     }
 
-    pub(crate) fn with_constraints(mut self, more: Vec<Constraint>) -> Result<Self, SchemaError> {
+    fn with_constraints(mut self, more: Vec<Constraint>) -> Result<Self, SchemaError> {
         if more.is_empty() {
             return Ok(self);
         }
@@ -469,8 +469,8 @@ impl Schema {
             .into_iter()
             .chain(later.map(|constraint| constraint.moved(|at| at + before)))
             .collect();
-        Self::from_columns(self.columns.into_iter().chain(other.columns).collect())?
-            .with_constraints(constraints)
+        let columns = self.columns.into_iter().chain(other.columns).collect();
+        Self::from_parts(columns, constraints)
     }
 
     /// The columns with texts that a spreadsheet would take for formulas ([`is_formula`]): the name
@@ -493,7 +493,19 @@ impl Schema {
         self.clone().into()
     }
 
-    pub(crate) fn from_columns(columns: Vec<Column>) -> Result<Self, SchemaError> {
+    /// Puts together columns that were checked or found before, and constraints that were checked
+    /// on columns at these positions.
+    ///
+    /// # Errors
+    /// If there is no column, two have the same name, or the constraints are too many or contradict
+    /// a value.
+    ///
+    /// # Panics
+    /// If a constraint is about a position at which there is no column.
+    pub fn from_parts(
+        columns: Vec<Column>,
+        constraints: Vec<Constraint>,
+    ) -> Result<Self, SchemaError> {
         if columns.is_empty() {
             return Err(SchemaError::NoColumns);
         }
@@ -503,10 +515,11 @@ impl Schema {
                 name: twice.name().to_owned(),
             });
         }
-        Ok(Self {
+        let schema = Self {
             columns,
             constraints: Vec::new(),
-        })
+        };
+        schema.with_constraints(constraints)
     }
 }
 
@@ -532,8 +545,16 @@ impl From<Schema> for Declaration {
     }
 }
 
-/// Checks whether a column may have this name of at most `limit` bytes. All parties see it.
-pub(crate) fn check_name(name: &str, limit: usize) -> Result<(), NameFault> {
+/// Checks whether a column of a table may have this name, which all parties see: 1 to 256 bytes,
+/// all of whose characters a reader sees.
+///
+/// # Errors
+/// What is wrong with the name.
+pub fn check_name(name: &str) -> Result<(), NameFault> {
+    check_name_within(MAX_NAME_BYTES, name)
+}
+
+fn check_name_within(limit: usize, name: &str) -> Result<(), NameFault> {
     if name.is_empty() || name.len() > limit {
         return Err(NameFault::Length { limit });
     }
@@ -541,7 +562,7 @@ pub(crate) fn check_name(name: &str, limit: usize) -> Result<(), NameFault> {
 }
 
 fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Column, SchemaError> {
-    if let Err(fault) = check_name(&name, limit) {
+    if let Err(fault) = check_name_within(limit, &name) {
         return Err(SchemaError::BadName { name, fault });
     }
     let Declared {
@@ -560,7 +581,7 @@ fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Colu
         DeclaredKind::Datetime(range) => Kind::Datetime(checked_grid(&name, range)?),
         DeclaredKind::Boolean => Kind::Boolean,
     };
-    let column = Column::new(name, kind, nullable, other);
+    let column = Column::found(name, kind, nullable, other);
     if column.size() > MAX_CODES {
         return Err(SchemaError::TooManyCodes {
             codes: column.size(),
@@ -630,13 +651,13 @@ fn checked_grid<T: crate::grid::Ordered>(
         });
     }
     Grid::new(range).map_err(|bad| match bad {
-        BadRange::NotFinite => SchemaError::NotFinite { column },
-        BadRange::Empty => SchemaError::EmptyRange {
+        RangeError::NotFinite => SchemaError::NotFinite { column },
+        RangeError::Empty => SchemaError::EmptyRange {
             column,
             min: min.to_string(),
             max: max.to_string(),
         },
-        BadRange::NoBins => SchemaError::NoBins { column },
-        BadRange::CutsNotAscending => SchemaError::BadCuts { column },
+        RangeError::NoBins => SchemaError::NoBins { column },
+        RangeError::CutsNotAscending => SchemaError::BadCuts { column },
     })
 }

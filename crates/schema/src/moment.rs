@@ -29,11 +29,12 @@ impl Moment {
         (Self::MIN..=Self::MAX).contains(&moment).then_some(moment)
     }
 
-    /// Reads `2015-01-31T10:30` and `2015-01-31 10:30:59`; a fraction of a second is dropped, a
-    /// time zone refused.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+    /// Reads a field of a table: `2015-01-31T10:30` or `2015-01-31 10:30:59`; a fraction of a
+    /// second is dropped. `None` if it is not a moment, or has a time zone.
+    #[must_use]
+    pub fn from_field(text: &[u8]) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
-        let day = Day::parse(date)?;
+        let day = Day::from_field(date)?;
         let (&separator, time) = rest.split_first()?;
         if !matches!(separator, b'T' | b' ') {
             return None;
@@ -78,7 +79,7 @@ impl FromStr for Moment {
     type Err = NotAMoment;
 
     fn from_str(text: &str) -> Result<Self, NotAMoment> {
-        Self::parse(text.as_bytes()).ok_or(NotAMoment)
+        Self::from_field(text.as_bytes()).ok_or(NotAMoment)
     }
 }
 
@@ -138,7 +139,7 @@ mod tests {
             "2015-01-31T10-30",
             "2015-01-31Tx0:30",
         ] {
-            assert_eq!(Moment::parse(text.as_bytes()), None, "{text}");
+            assert_eq!(Moment::from_field(text.as_bytes()), None, "{text}");
         }
     }
 }

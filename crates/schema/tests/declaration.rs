@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use expect_test::{Expect, expect};
-use tabular::{Declaration, Kind, Schema, SchemaError};
+use schema::{Declaration, Kind, Schema, SchemaError};
 
 fn load(yaml: &str) -> Result<Schema, SchemaError> {
     Schema::new(Declaration::from_yaml(yaml)?)

@@ -13,13 +13,13 @@ pub(crate) use spans::Spans;
 use crate::condition::error::{Fault, Problem};
 use crate::condition::parse::comparisons;
 use crate::condition::selected::Selected;
-use crate::render::Piece;
+use crate::render::Rendering;
 use crate::schema::Schema;
 
 /// A condition on the rows of a schema: for some of the columns, which values are wanted.
 ///
 /// ```
-/// # use tabular::{Condition, Declaration, Schema};
+/// # use schema::{Condition, Declaration, Schema};
 /// # let yaml = "age: {integer: {min: 0, max: 99, bins: 10}}\nvalue: {categories: [good, poor]}";
 /// # let schema = Schema::new(Declaration::from_yaml(yaml)?)?;
 /// let condition = Condition::parse("age in 35..44 and value = good", &schema)?;
@@ -45,7 +45,7 @@ struct ColumnCondition {
     /// For each code, the share of its values that is wanted.
     weights: Vec<f64>,
     /// What is written for codes that are wanted in part.
-    parts: BTreeMap<usize, Piece>,
+    parts: BTreeMap<usize, Rendering>,
 }
 
 impl Condition {
@@ -62,7 +62,7 @@ impl Condition {
             let parts = shares
                 .into_iter()
                 .enumerate()
-                .filter_map(|(code, (_, part))| Some((code, part?)))
+                .filter_map(|(code, (_, part))| Some((code, Rendering::new(part?))))
                 .collect();
             (column, ColumnCondition { weights, parts })
         };
@@ -90,8 +90,9 @@ impl Condition {
         Some(&self.columns.get(&column)?.weights)
     }
 
-    /// For each column of a table, the codes that are wanted in part and what is written for them.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (usize, &BTreeMap<usize, Piece>)> {
+    /// For each column that it is about, how those codes are written that are wanted in part: as
+    /// values that satisfy the condition.
+    pub fn renderings(&self) -> impl Iterator<Item = (usize, &BTreeMap<usize, Rendering>)> {
         self.columns
             .iter()
             .map(|(&column, of_column)| (column, &of_column.parts))

@@ -68,8 +68,10 @@ impl Kind {
         }
     }
 
-    /// How many equal-mass bins are still to be found.
-    pub(crate) fn wanted_quantiles(&self) -> Option<u32> {
+    /// How many equal-mass bins are still to be found in the data (`bins: quantile`); `None` where
+    /// the bins are known.
+    #[must_use]
+    pub fn wanted_quantiles(&self) -> Option<u32> {
         match self {
             Self::Categories(_) | Self::Boolean => None,
             Self::Integer(grid) => grid.wanted_quantiles(),
@@ -80,7 +82,7 @@ impl Kind {
     }
 
     /// The same values with bins that begin at these bins of the present grid.
-    pub(crate) fn merged(&self, first_bins: &[usize]) -> Self {
+    fn merged(&self, first_bins: &[usize]) -> Self {
         match self {
             Self::Categories(texts) => Self::Categories(texts.clone()),
             Self::Integer(grid) => Self::Integer(grid.merged(first_bins)),
@@ -93,7 +95,14 @@ impl Kind {
 }
 
 impl Column {
-    pub(crate) fn new(name: String, kind: Kind, nullable: bool, other: bool) -> Self {
+    /// A column whose values were found in a table. Those that a party declares are checked by
+    /// [`Schema::new`](crate::Schema::new) instead.
+    ///
+    /// The caller vouches for what is checked there: the name and the categories show all their
+    /// characters, no category comes twice, none is empty in a nullable column or [`OTHER`] in one
+    /// that has it.
+    #[must_use]
+    pub fn found(name: String, kind: Kind, nullable: bool, other: bool) -> Self {
         Self {
             name,
             kind,
@@ -194,14 +203,22 @@ impl Column {
         })
     }
 
-    pub(crate) fn renamed(mut self, name: String) -> Self {
+    /// The same column under another name, as in a joined table.
+    #[must_use]
+    pub fn renamed(mut self, name: String) -> Self {
         self.name = name;
         self
     }
 
-    pub(crate) fn with_kind(&self, kind: Kind) -> Self {
+    /// The same column with its equal-mass bins found: they begin at these bins of its present
+    /// grid, ascending, without 0.
+    ///
+    /// # Panics
+    /// If there is no such bin.
+    #[must_use]
+    pub fn with_quantiles(&self, first_bins: &[usize]) -> Self {
         Self {
-            kind,
+            kind: self.kind.merged(first_bins),
             ..self.clone()
         }
     }

@@ -1,8 +1,8 @@
-//! Reading whole and decimal numbers from bytes, fast for the usual forms.
+//! Numbers as the bytes of a field: read, fast for the usual forms, and written.
 
 /// What a field holds, read as a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Numeral {
+pub enum Numeral {
     /// A whole number, also one written `3.0` or `3e2`.
     Whole(i64),
     /// Any other finite number.
@@ -11,9 +11,10 @@ pub(crate) enum Numeral {
     Nan,
 }
 
-/// Surrounding spaces and tabs taken away.
+/// Takes surrounding spaces and tabs away, and no other white space.
 #[inline]
-pub(crate) fn trim(mut field: &[u8]) -> &[u8] {
+#[must_use]
+pub fn trim(mut field: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = field {
         field = rest;
     }
@@ -84,10 +85,11 @@ fn short_decimal(field: &[u8]) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
-/// The field as a finite number, `NaN` included as `None` inside; outer `None` if it is not a
-/// number.
+/// Reads a finite number, correctly rounded; `None` if the field is not one, as `NaN` and
+/// `infinity` are not.
 #[inline]
-pub(crate) fn decimal(field: &[u8]) -> Option<f64> {
+#[must_use]
+pub fn decimal(field: &[u8]) -> Option<f64> {
     short_decimal(field).or_else(|| slow_decimal(field))
 }
 
@@ -104,9 +106,10 @@ fn slow_decimal(field: &[u8]) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// The field as a whole number: `17`, `-3`, also `3.0` and `3e2`.
+/// Reads a whole number of 64 bits: `17`, `-3`, also `3.0` and `3e2` up to 2^53.
 #[inline]
-pub(crate) fn whole(field: &[u8]) -> Option<i64> {
+#[must_use]
+pub fn whole(field: &[u8]) -> Option<i64> {
     short_whole(field).or_else(|| slow_whole(field))
 }
 
@@ -123,12 +126,15 @@ fn slow_whole(field: &[u8]) -> Option<i64> {
     exact.then_some(value as i64)
 }
 
-pub(crate) fn is_nan(field: &[u8]) -> bool {
+/// Whether the field is `NaN` in any letter case.
+#[must_use]
+pub fn is_nan(field: &[u8]) -> bool {
     field.eq_ignore_ascii_case(b"nan")
 }
 
 /// Sorts a field into whole number, decimal number, NaN, or none of these.
-pub(crate) fn numeral(field: &[u8]) -> Option<Numeral> {
+#[must_use]
+pub fn numeral(field: &[u8]) -> Option<Numeral> {
     if let Some(value) = whole(field) {
         Some(Numeral::Whole(value))
     } else if let Some(value) = decimal(field) {
@@ -136,6 +142,30 @@ pub(crate) fn numeral(field: &[u8]) -> Option<Numeral> {
     } else {
         is_nan(field).then_some(Numeral::Nan)
     }
+}
+
+/// Appends a whole number in decimal digits, with `-` before a negative one.
+pub fn push_whole(buffer: &mut Vec<u8>, value: i64) {
+    if value < 0 {
+        buffer.push(b'-');
+    }
+    push_digits(buffer, value.unsigned_abs(), 1);
+}
+
+/// Appends the decimal digits of a number, with zeros before them up to `at_least` digits.
+///
+/// # Panics
+/// If more than 20 digits are asked for.
+pub fn push_digits(buffer: &mut Vec<u8>, mut value: u64, at_least: usize) {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    while value > 0 {
+        start -= 1;
+        digits[start] = b'0' + u8::try_from(value % 10).expect("a digit");
+        value /= 10;
+    }
+    let start = start.min(digits.len() - at_least);
+    buffer.extend_from_slice(&digits[start..]);
 }
 
 #[cfg(test)]

@@ -34,8 +34,9 @@ pub fn is_formula(text: &str) -> bool {
 }
 
 /// The text as a spreadsheet shows it and does not run it: an apostrophe goes before what is a
-/// formula to it.
-pub(crate) fn inert(text: &str) -> Cow<'_, str> {
+/// formula to it ([`is_formula`]).
+#[must_use]
+pub fn inert(text: &str) -> Cow<'_, str> {
     if is_formula(text) {
         format!("'{text}").into()
     } else {

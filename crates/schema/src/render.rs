@@ -4,11 +4,54 @@ use std::io::Write;
 
 use rand_core::Rng;
 
-use crate::column::last_of;
+use crate::column::{Column, Kind, TRUTHS, last_of};
 use crate::condition::Spans;
 use crate::day::Day;
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
+use crate::number::{push_digits, push_whole};
+use crate::schema::OTHER;
+
+/// How one code of a column is written.
+#[derive(Debug, Clone)]
+pub struct Rendering(Piece);
+
+impl Rendering {
+    pub(crate) fn new(piece: Piece) -> Self {
+        Self(piece)
+    }
+
+    /// Appends a value that the code stands for: the text of a category, or a value drawn uniformly
+    /// from a bin. `quote` goes around dates and moments; texts are as they were encoded, numbers
+    /// and truths without quotes.
+    ///
+    /// What is written for a bin falls into it again when it is read.
+    #[inline]
+    pub fn append(&self, buffer: &mut Vec<u8>, rng: &mut impl Rng, quote: &[u8]) {
+        self.0.push(buffer, rng, quote);
+    }
+}
+
+impl Column {
+    /// How each code is written, in the order of the codes: categories and [`OTHER`] as `encoded`
+    /// makes them, an empty field as `null`.
+    #[must_use]
+    pub fn renderings(&self, encoded: impl Fn(&str) -> Vec<u8>, null: &[u8]) -> Vec<Rendering> {
+        let text = |text: &str| Piece::Text(encoded(text));
+        let mut pieces: Vec<Piece> = match self.kind() {
+            Kind::Categories(texts) => texts.iter().map(|category| text(category)).collect(),
+            Kind::Integer(grid) => i64::pieces(grid),
+            Kind::Number(grid) => f64::pieces(grid),
+            Kind::Date(grid) => Day::pieces(grid),
+            Kind::Datetime(grid) => Moment::pieces(grid),
+            // Without quotes in JSON as well.
+            Kind::Boolean => TRUTHS.map(|truth| Piece::Text(truth.into())).into(),
+        };
+        pieces.extend(self.has_other().then(|| text(OTHER)));
+        pieces.extend(self.is_nullable().then(|| Piece::Text(null.to_vec())));
+        pieces.into_iter().map(Rendering).collect()
+    }
+}
 
 /// What a code becomes when it is written.
 #[derive(Debug, Clone)]
@@ -43,12 +86,10 @@ impl Piece {
         }
         Piece::AnyOf(parts)
     }
-}
 
-impl Piece {
     /// Appends a value; `quote` goes around what is not a number.
     #[inline]
-    pub(crate) fn push(&self, buffer: &mut Vec<u8>, rng: &mut impl Rng, quote: &[u8]) {
+    fn push(&self, buffer: &mut Vec<u8>, rng: &mut impl Rng, quote: &[u8]) {
         match self {
             Self::Text(text) => buffer.extend_from_slice(text),
             Self::Whole { first, count } => {
@@ -322,24 +363,4 @@ fn push_scientific(buffer: &mut Vec<u8>, start: f64, end: f64, value: f64, digit
     } else {
         write!(buffer, "{value:e}").expect("writing to memory does not fail");
     }
-}
-
-pub(crate) fn push_whole(buffer: &mut Vec<u8>, value: i64) {
-    if value < 0 {
-        buffer.push(b'-');
-    }
-    push_digits(buffer, value.unsigned_abs(), 1);
-}
-
-/// The digits of a number, with zeros before them up to `at_least` digits.
-pub(crate) fn push_digits(buffer: &mut Vec<u8>, mut value: u64, at_least: usize) {
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    while value > 0 {
-        start -= 1;
-        digits[start] = b'0' + u8::try_from(value % 10).expect("a digit");
-        value /= 10;
-    }
-    let start = start.min(digits.len() - at_least);
-    buffer.extend_from_slice(&digits[start..]);
 }

@@ -35,9 +35,10 @@ pub enum Bins<T> {
 /// Cells of the uniform grid from which equal-mass bins are put together.
 pub const FINE_CELLS: u32 = 1024;
 
-/// The values an ordered column can hold.
-pub(crate) trait Ordered: Copy + PartialOrd + fmt::Display {
-    /// Starts of at most `bins` bins of equal width, ascending, the first at `min`.
+/// The values an ordered column can hold: whole numbers, numbers, days, moments, and nothing else.
+pub trait Ordered: Copy + PartialOrd + fmt::Display + sealed::Sealed {
+    /// Starts of at most `bins` bins of equal width from `min` to `max`, ascending, the first at
+    /// `min`.
     fn uniform_starts(min: Self, max: Self, bins: u32) -> Vec<Self>;
     /// False for what cannot bound a range.
     fn is_finite(self) -> bool {
@@ -51,6 +52,18 @@ pub(crate) trait Ordered: Copy + PartialOrd + fmt::Display {
     fn above(self, other: Self) -> f64;
     /// Whether a range may consist of a single value.
     const SINGLE_VALUE: bool;
+}
+
+mod sealed {
+    use crate::day::Day;
+    use crate::moment::Moment;
+
+    pub trait Sealed {}
+
+    impl Sealed for i64 {}
+    impl Sealed for f64 {}
+    impl Sealed for Day {}
+    impl Sealed for Moment {}
 }
 
 impl Ordered for i64 {
@@ -173,26 +186,38 @@ pub struct Grid<T> {
 }
 
 /// What can be wrong with a range.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BadRange {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RangeError {
+    /// `min` or `max` is infinite or not a number.
+    #[error("`min` and `max` must be finite numbers")]
     NotFinite,
+    /// `min` is above `max`, or equals it though a single number has no width.
+    #[error("`min` must be below `max`")]
     Empty,
+    /// The range is to be cut into 0 bins.
+    #[error("`bins` must be at least 1")]
     NoBins,
+    /// The cuts do not ascend, or one of them is not above `min` or is above `max`.
+    #[error("`cuts` must ascend, above `min` and not above `max`")]
     CutsNotAscending,
 }
 
-#[expect(private_bounds, reason = "the ordered kinds are a closed set")]
 impl<T: Ordered> Grid<T> {
-    pub(crate) fn new(range: Range<T>) -> Result<Self, BadRange> {
+    /// Checks a range and works out where its bins begin. How many bins a range may have is not
+    /// checked; the place that is taken grows with them.
+    ///
+    /// # Errors
+    /// If the range makes no sense.
+    pub fn new(range: Range<T>) -> Result<Self, RangeError> {
         let Range { min, max, .. } = range;
         if !min.is_finite() || !max.is_finite() {
-            return Err(BadRange::NotFinite);
+            return Err(RangeError::NotFinite);
         }
         if !(min < max || T::SINGLE_VALUE && min == max) {
-            return Err(BadRange::Empty);
+            return Err(RangeError::Empty);
         }
         let starts = match &range.bins {
-            Bins::Uniform(0) | Bins::Quantile(0) => return Err(BadRange::NoBins),
+            Bins::Uniform(0) | Bins::Quantile(0) => return Err(RangeError::NoBins),
             Bins::Uniform(bins) => T::uniform_starts(min, max, *bins),
             // Never fewer cells than bins are wanted, or some could not be found.
             Bins::Quantile(bins) => T::uniform_starts(min, max, FINE_CELLS.max(*bins)),
@@ -201,7 +226,7 @@ impl<T: Ordered> Grid<T> {
                 let ascending = starts.windows(2).all(|pair| pair[0] < pair[1]);
                 let within = starts.iter().all(|start| *start <= max);
                 if !(ascending && within) {
-                    return Err(BadRange::CutsNotAscending);
+                    return Err(RangeError::CutsNotAscending);
                 }
                 starts
             }
@@ -236,7 +261,8 @@ impl<T: Ordered> Grid<T> {
 
     /// The bin a value falls into, and whether it had to be moved to the nearest bound first.
     #[inline]
-    pub(crate) fn bin(&self, value: T) -> (usize, bool) {
+    #[must_use]
+    pub fn bin(&self, value: T) -> (usize, bool) {
         if value < self.range.min {
             (0, true)
         } else if value > self.range.max {
@@ -313,30 +339,30 @@ mod tests {
         let check = |min: f64, max: f64, bins: Bins<f64>| Grid::new(Range { min, max, bins }).err();
         assert_eq!(
             check(0.0, f64::INFINITY, Bins::Uniform(2)),
-            Some(BadRange::NotFinite)
+            Some(RangeError::NotFinite)
         );
         assert_eq!(
             check(f64::NAN, 1.0, Bins::Uniform(2)),
-            Some(BadRange::NotFinite)
+            Some(RangeError::NotFinite)
         );
-        assert_eq!(check(1.0, 1.0, Bins::Uniform(2)), Some(BadRange::Empty));
-        assert_eq!(check(2.0, 1.0, Bins::Uniform(2)), Some(BadRange::Empty));
-        assert_eq!(check(0.0, 1.0, Bins::Uniform(0)), Some(BadRange::NoBins));
+        assert_eq!(check(1.0, 1.0, Bins::Uniform(2)), Some(RangeError::Empty));
+        assert_eq!(check(2.0, 1.0, Bins::Uniform(2)), Some(RangeError::Empty));
+        assert_eq!(check(0.0, 1.0, Bins::Uniform(0)), Some(RangeError::NoBins));
         assert_eq!(
             check(0.0, 1.0, Bins::Cuts(vec![0.5, 0.4])),
-            Some(BadRange::CutsNotAscending)
+            Some(RangeError::CutsNotAscending)
         );
         assert_eq!(
             check(0.0, 1.0, Bins::Cuts(vec![0.0])),
-            Some(BadRange::CutsNotAscending)
+            Some(RangeError::CutsNotAscending)
         );
         assert_eq!(
             check(0.0, 1.0, Bins::Cuts(vec![2.0])),
-            Some(BadRange::CutsNotAscending)
+            Some(RangeError::CutsNotAscending)
         );
         assert_eq!(
             check(0.0, 1.0, Bins::Cuts(vec![f64::NAN])),
-            Some(BadRange::CutsNotAscending)
+            Some(RangeError::CutsNotAscending)
         );
     }
 

@@ -12,8 +12,10 @@ pub struct Day(i32);
 const EPOCH: i32 = 2_440_588; // Julian day of 1970-01-01
 
 impl Day {
-    pub(crate) const MIN: Self = Self(-719_162);
-    pub(crate) const MAX: Self = Self(2_932_896);
+    /// 0001-01-01.
+    pub const MIN: Self = Self(-719_162);
+    /// 9999-12-31.
+    pub const MAX: Self = Self(2_932_896);
 
     /// Days since 1970-01-01.
     #[must_use]
@@ -28,16 +30,10 @@ impl Day {
         (Self::MIN..=Self::MAX).contains(&day).then_some(day)
     }
 
-    /// The first of January of a year between 1 and 9999.
-    pub(crate) fn first_of(year: i32) -> Self {
-        let date =
-            Date::from_calendar_date(year, Month::January, 1).expect("a year between 1 and 9999");
-        Self(date.to_julian_day() - EPOCH)
-    }
-
-    /// Reads `2015-01-31`, also with a time of day after a `T` or a space, which is dropped without
-    /// being looked at closely.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+    /// Reads a field of a table: `2015-01-31`, also with a time of day after a `T` or a space,
+    /// which is dropped without being looked at closely. `None` if it is not a day.
+    #[must_use]
+    pub fn from_field(text: &[u8]) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
         let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
             return None;
@@ -89,7 +85,7 @@ impl FromStr for Day {
 
     fn from_str(text: &str) -> Result<Self, NotADay> {
         if text.len() == 10 {
-            Self::parse(text.as_bytes()).ok_or(NotADay)
+            Self::from_field(text.as_bytes()).ok_or(NotADay)
         } else {
             Err(NotADay)
         }
@@ -139,19 +135,19 @@ mod tests {
             "2015-01-01 noon",
             "2015-0:-01",
         ] {
-            assert_eq!(Day::parse(text.as_bytes()), None, "{text}");
+            assert_eq!(Day::from_field(text.as_bytes()), None, "{text}");
         }
     }
 
     #[test]
     fn a_time_of_day_is_dropped() {
-        let day = Day::parse(b"2015-06-07").unwrap();
+        let day = Day::from_field(b"2015-06-07").unwrap();
         for text in [
             "2015-06-07T10:30:00Z",
             "2015-06-07 10:30",
             "2015-06-07T10:30:00.123+01:00",
         ] {
-            assert_eq!(Day::parse(text.as_bytes()), Some(day), "{text}");
+            assert_eq!(Day::from_field(text.as_bytes()), Some(day), "{text}");
         }
         assert!("2015-06-07T10:30:00Z".parse::<Day>().is_err());
     }
