@@ -8,8 +8,8 @@
 //! ```text
 //! client -> enclave   nonce       32 random bytes
 //! enclave -> client   length      4 bytes, big-endian
-//!                     document    an attestation document: nonce,
-//!                                 public_key = the enclave's TLS key,
+//!                     evidence    of the enclave's platform, about this attestation::ReportData:
+//!                                 nonce, public_key = the enclave's TLS key,
 //!                                 user_data = attestation::ChannelBinding
 //! ```
 //!
@@ -32,9 +32,9 @@ mod key_form;
 mod refused;
 
 pub use accept_error::AcceptError;
-pub use acceptor::{Accepted, Acceptor, AttestError, Attester, Greeted, Proven, ServerKey};
+pub use acceptor::{Accepted, Acceptor, Greeted, Proven, ServerKey};
 pub use client_key::{ClientKey, KeyAlgorithm, UnknownAlgorithm};
-pub use connector::{Channel, Connector, Expectations, VerifiedChannel};
+pub use connector::{Channel, Connector, ExpectedRoom, VerifiedChannel};
 pub use key_form::UnreadableKey;
 pub use refused::Refused;
 pub use tokio_rustls::{client, server};

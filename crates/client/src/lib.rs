@@ -22,7 +22,7 @@ mod session;
 mod stage;
 mod upstream;
 
-pub use attested_tls::{ClientKey, Expectations, KeyAlgorithm, Refused, VerifiedChannel};
+pub use attested_tls::{ClientKey, ExpectedRoom, KeyAlgorithm, Refused, VerifiedChannel};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use http_proxy::{HttpProxy, PASSWORD_VARIABLE};

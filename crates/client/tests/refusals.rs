@@ -5,13 +5,14 @@ mod stage;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use attestation::authority::{Authority, DocumentFields};
-use attestation::{Measurements, Refusal, Root};
-use attested_tls::{Acceptor, AttestError, Attester, ServerKey};
-use client::{Endpoint, Error, Expectations, Proxy, Refused, Session};
+use attestation::nitro::authority::{Authority, DocumentFields};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{AttestError, Attester, Evidence, Policy, Refusal, ReportData};
+use attested_tls::{Acceptor, ServerKey};
+use client::{Endpoint, Error, ExpectedRoom, Proxy, Refused, Session};
 use enclave::Platform;
 use protocol::{Agreement, AgreementReply};
-use stage::{FOUR_LINES, Serving, Stage, endpoint, expectations, key, open};
+use stage::{FOUR_LINES, Serving, Stage, endpoint, expected_room, key, open};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -37,11 +38,11 @@ async fn another_program_root_agreement_or_room_gets_no_session() {
         Platform::simulated().unwrap(),
     );
     let room = stage.start(&platform, None).await;
-    let [pcr0, pcr1, mut pcr2] = *room.measurements().unwrap().pcrs();
-    pcr2[47] ^= 1;
-    let good = expectations(&room);
-    let refuse = async |expectations: Expectations| {
-        let refused = Session::open(endpoint(&room), key(&stage.alice), expectations)
+    let mut registers = expected_room(&room).policy.registers().to_vec();
+    registers[2].value[47] ^= 1;
+    let good = expected_room(&room);
+    let refuse = async |expected: ExpectedRoom| {
+        let refused = Session::open(endpoint(&room), key(&stage.alice), expected)
             .await
             .err()
             .expect("a refusal");
@@ -51,9 +52,8 @@ async fn another_program_root_agreement_or_room_gets_no_session() {
         refused
     };
 
-    let measurements = Measurements::new(pcr0, pcr1, pcr2).unwrap();
-    let refused = refuse(Expectations {
-        measurements,
+    let refused = refuse(ExpectedRoom {
+        policy: Policy::new(registers).unwrap(),
         ..good.clone()
     })
     .await;
@@ -62,39 +62,42 @@ async fn another_program_root_agreement_or_room_gets_no_session() {
         "{refused}"
     );
 
-    let refused = refuse(Expectations {
-        root: Root::aws_nitro(),
+    let refused = refuse(ExpectedRoom {
+        verifier: Arc::new(NitroVerifier::aws()),
         ..good.clone()
     })
     .await;
     assert!(matches!(refused, Refused::Evidence(_)), "{refused}");
-    let root = Root::dangerous_from_pem(&other.root_pem().unwrap()).unwrap();
-    let refused = refuse(Expectations {
-        root,
+    let verifier = NitroVerifier::dangerous_from_pem(&other.root_pem().unwrap()).unwrap();
+    let refused = refuse(ExpectedRoom {
+        verifier: Arc::new(verifier),
         ..good.clone()
     })
     .await;
     assert!(matches!(refused, Refused::Evidence(_)), "{refused}");
 
-    let refused = refuse(Expectations {
+    let refused = refuse(ExpectedRoom {
         agreement: Some([7; 48]),
         ..good.clone()
     })
     .await;
     assert!(
-        matches!(refused, Refused::AgreementRegister { .. }),
+        matches!(
+            refused,
+            Refused::Evidence(Refusal::WrongAgreementRegister { .. })
+        ),
         "{refused}"
     );
-    let refused = refuse(Expectations {
-        room: Some([7; 32]),
+    let refused = refuse(ExpectedRoom {
+        id: Some([7; 32]),
         ..good.clone()
     })
     .await;
     assert!(matches!(refused, Refused::WrongRoom { .. }), "{refused}");
 
-    let told = Expectations {
+    let told = ExpectedRoom {
         agreement: Some(stage.agreement.sha384().to_bytes()),
-        room: Some(room.room().to_bytes()),
+        id: Some(room.room().to_bytes()),
         ..good
     };
     let session = Session::open(endpoint(&room), key(&stage.alice), told)
@@ -108,9 +111,9 @@ async fn another_program_root_agreement_or_room_gets_no_session() {
 async fn an_address_where_nobody_answers_is_said_so() {
     let stage = Stage::new(FOUR_LINES);
     let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let (nobody, expectations) = (endpoint(&room), expectations(&room));
+    let (nobody, expected) = (endpoint(&room), expected_room(&room));
     room.shutdown().await;
-    let refused = Session::open(nobody, key(&stage.alice), expectations.clone())
+    let refused = Session::open(nobody, key(&stage.alice), expected.clone())
         .await
         .err()
         .expect("a refusal");
@@ -127,7 +130,7 @@ async fn an_address_where_nobody_answers_is_said_so() {
                 .unwrap();
         }
     });
-    let refused = Session::open(web, key(&stage.alice), expectations)
+    let refused = Session::open(web, key(&stage.alice), expected)
         .await
         .err()
         .expect("a refusal");
@@ -158,25 +161,21 @@ struct Vouching {
 }
 
 impl Attester for Vouching {
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError> {
+    fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .expect("a time after 1970");
         let program = (0..3).map(|index| (index, vec![1; 48]));
-        let agreement = (16, attestation::agreement_pcr(&self.agreement).to_vec());
-        Ok(self.authority.document(&DocumentFields {
+        let agreement = (16, attestation::extended_register(&self.agreement).to_vec());
+        let document = self.authority.document(&DocumentFields {
             module_id: "made-up".to_owned(),
             timestamp_millis: u64::try_from(now.as_millis()).expect("a time in this age"),
             pcrs: program.chain([agreement]).collect(),
-            public_key: public_key.map(<[u8]>::to_vec),
-            user_data: Some(user_data.to_vec()),
-            nonce: nonce.map(<[u8]>::to_vec),
-        }))
+            public_key: data.public_key.clone(),
+            user_data: data.user_data.clone(),
+            nonce: data.nonce.clone(),
+        });
+        Ok(Evidence::from_bytes(document))
     }
 }
 
@@ -184,11 +183,13 @@ impl Attester for Vouching {
 /// these bytes.
 async fn opened_with(stage: &Stage, reply: Vec<u8>) -> Result<Session, Error> {
     let (authority, agreement) = (Authority::generate(), stage.agreement.sha384().to_bytes());
-    let expectations = Expectations {
-        root: Root::dangerous_from_pem(&authority.root_pem()).expect("a certificate"),
-        measurements: Measurements::new([1; 48], [1; 48], [1; 48]).expect("none is zero"),
+    let expected = ExpectedRoom {
+        verifier: Arc::new(
+            NitroVerifier::dangerous_from_pem(&authority.root_pem()).expect("a certificate"),
+        ),
+        policy: Policy::from(Measurements::new([1; 48], [1; 48], [1; 48]).expect("none is zero")),
         agreement: Some(agreement),
-        room: None,
+        id: None,
     };
     let party = key(&stage.alice);
     let attester = Arc::new(Vouching {
@@ -215,7 +216,7 @@ async fn opened_with(stage: &Stage, reply: Vec<u8>) -> Result<Session, Error> {
         drop(stream.write_all(&reply).await);
         drop(stream.shutdown().await);
     });
-    let opened = Session::open(there, party, expectations).await;
+    let opened = Session::open(there, party, expected).await;
     serving.await.expect("it served");
     opened
 }

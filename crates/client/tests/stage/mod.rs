@@ -8,8 +8,10 @@ pub(crate) mod http;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use attestation::Policy;
+use attestation::nitro::NitroVerifier;
 use client::{
-    ClientKey, Endpoint, Error, Expectations, KeyAlgorithm, NewKey, Proxy, Session, keygen,
+    ClientKey, Endpoint, Error, ExpectedRoom, KeyAlgorithm, NewKey, Proxy, Session, keygen,
     read_keys,
 };
 use enclave::{Config, Enclave, Event, Limits, Platform, Running};
@@ -118,17 +120,19 @@ pub(crate) fn key(pair: &NewKey) -> ClientKey {
 }
 
 /// What a party expects who was given the enclave's root and measurements.
-pub(crate) fn expectations(running: &Running) -> Expectations {
-    Expectations {
-        root: attestation::Root::dangerous_from_pem(&running.root_pem().unwrap()).unwrap(),
-        measurements: *running.measurements().unwrap(),
+pub(crate) fn expected_room(running: &Running) -> ExpectedRoom {
+    ExpectedRoom {
+        verifier: Arc::new(
+            NitroVerifier::dangerous_from_pem(&running.root_pem().unwrap()).unwrap(),
+        ),
+        policy: Policy::from(*running.measurements().unwrap()),
         agreement: None,
-        room: None,
+        id: None,
     }
 }
 
 pub(crate) async fn open(running: &Running, pair: &NewKey) -> Result<Session, Error> {
-    Session::open(endpoint(running), key(pair), expectations(running)).await
+    Session::open(endpoint(running), key(pair), expected_room(running)).await
 }
 
 pub(crate) fn endpoint(running: &Running) -> Endpoint {
