@@ -23,7 +23,7 @@ async fn a_key_that_is_not_registered_is_told_so_and_gets_no_evidence() {
     let room = TestRoom::new();
     for algorithm in KeyAlgorithm::ALL {
         let mallory = ClientKey::generate(algorithm);
-        let connector = Connector::new(&mallory, room.expectations());
+        let connector = Connector::new(&mallory, room.expected());
         let platform = Platform::new(&room.authority, Change::None);
         let acceptor = room.acceptor_with(platform.clone());
         let (channel, accepted) = meet(&connector, &acceptor).await;
@@ -52,7 +52,7 @@ async fn a_key_that_is_not_registered_is_told_so_over_tcp_too() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let mallory = ClientKey::generate(KeyAlgorithm::P256);
-    let connector = Connector::new(&mallory, room.expectations());
+    let connector = Connector::new(&mallory, room.expected());
     for _ in 0..50 {
         let ((), ()) = patiently(async {
             tokio::join!(

@@ -1,6 +1,6 @@
 //! A room on loopback, its parties, and an HTTP client that writes its own bytes.
 
-#![allow(dead_code, reason = "each test program uses its own part of the stage")]
+#![allow(dead_code, reason = "each test program uses its own part of this")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 pub(crate) mod http;
@@ -25,17 +25,17 @@ use tokio::task::JoinHandle;
 pub(crate) const FOUR_LINES: &str = "method: MST\nepsilon: 3\nparty_names:\n- Alice\n- Bob\n";
 
 /// Keys of Alice, Bob and Eve, who is not in the agreement; and the agreement.
-pub(crate) struct Stage {
+pub(crate) struct Parties {
     pub(crate) folder: TempDir,
     pub(crate) alice: NewKey,
     pub(crate) bob: NewKey,
     pub(crate) eve: NewKey,
     pub(crate) agreement: Agreement,
-    /// Everything that the enclaves of this stage told their machine.
+    /// Everything that the enclaves of these parties told their machine.
     pub(crate) log: Arc<Mutex<Vec<Event>>>,
 }
 
-impl Stage {
+impl Parties {
     pub(crate) fn new(runtime_yaml: &str) -> Self {
         Self::with_keys(runtime_yaml, KeyAlgorithm::P256)
     }
@@ -149,7 +149,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    pub(crate) async fn of(session: Session) -> Self {
+    pub(crate) async fn start(session: Session) -> Self {
         let proxy = Proxy::bind(session, 0).await.unwrap();
         let port = proxy.port();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -167,7 +167,7 @@ impl Serving {
     }
 
     pub(crate) async fn connect(running: &Running, pair: &NewKey) -> Self {
-        Self::of(open(running, pair).await.unwrap()).await
+        Self::start(open(running, pair).await.unwrap()).await
     }
 
     /// Ends it as a person would, and waits until it has.
