@@ -230,7 +230,7 @@ impl Front {
             Ok(response) => response.map(Either::Left),
             Err(error) => {
                 (self.report)(&error);
-                crate::refusal::Refusal::from(&error)
+                crate::http_refusal::HttpRefusal::from(&error)
                     .into_response()
                     .map(Either::Right)
             }

@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use attestation::authority::{Authority, DocumentFields, Forgery};
+use attestation::nitro::AGREEMENT_PCR;
+use attestation::nitro::authority::{Authority, DocumentFields, Forgery};
 
 use crate::Lie;
 
@@ -65,7 +66,7 @@ impl Signer {
         };
         match lie {
             Lie::OtherAgreement => {
-                if let Some(pcr) = fields.pcrs.get_mut(&16) {
+                if let Some(pcr) = fields.pcrs.get_mut(&AGREEMENT_PCR) {
                     pcr.fill(0xcd);
                 }
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use attestation::authority::Authority;
+use attestation::nitro::authority::Authority;
 use clap::Parser;
 use emulator::{BootImage, Emulation, Lie, Machine, Signer, Tools};
 use tokio::signal::unix::{SignalKind, signal};

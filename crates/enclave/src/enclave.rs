@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::ServicePolicy;
-use attestation::Measurements;
-use attested_tls::{Acceptor, Attester, ServerKey};
+use attestation::nitro::Measurements;
+use attestation::{Attester, Evidence, ReportData};
+use attested_tls::{Acceptor, ServerKey};
 use privacy::NoiseRng;
 use protocol::{Agreement, AgreementHash, RoomId};
 use service::{CheckedAgreement, MemoryShares, NoEvidence, Room, RoomSetup};
@@ -54,9 +55,9 @@ pub struct Running {
 }
 
 impl Enclave {
-    /// Checks the agreement, fixes PCR16 to it, draws the key and the boot nonce of this room, and
-    /// serves it on the listener, in tasks of the current tokio runtime. An agreement that does not
-    /// hold is refused before PCR16 is touched; the listener is opened after that.
+    /// Checks the agreement, has the platform measure it, draws the key and the boot nonce of this
+    /// room, and serves it on the listener, in tasks of the current tokio runtime. An agreement that
+    /// does not hold is refused before it is measured; the listener is opened after that.
     ///
     /// May block, on a platform that does.
     ///
@@ -71,7 +72,7 @@ impl Enclave {
             limits,
             events,
         } = config;
-        // Checked before anything is measured: PCR16 can be extended once.
+        // Checked before anything is measured, which can be done once.
         let agreement = CheckedAgreement::parse(agreement)?;
         let memory = MemoryShares::new(&agreement, limits.memory_bytes)?;
         let name = agreement.sha384();
@@ -80,7 +81,7 @@ impl Enclave {
         getrandom::fill(&mut boot).map_err(|_| Error::Entropy)?;
         let room_id = RoomId::from_bytes(attestation::room_id(name.as_bytes(), &boot));
 
-        // Before PCR16 is locked: without noise there would be no room to serve.
+        // Before the agreement is measured: without noise there would be no room to serve.
         let rng = NoiseRng::from_os().map_err(|_| Error::Entropy)?;
         // From here on the platform's evidence names this agreement and no other.
         let attester: Arc<dyn Attester> = platform.measure(name.as_bytes())?;
@@ -100,7 +101,8 @@ impl Enclave {
             platform_time: attested_time(Arc::clone(&attester)),
             attest: Arc::new(move |user_data| {
                 attester
-                    .attest(None, None, user_data)
+                    .attest(&ReportData::of_user_data(user_data))
+                    .map(Evidence::into_bytes)
                     .map_err(|_| NoEvidence)
             }),
             events: room_events(&events),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attestation::Measurements;
+use attestation::nitro::Measurements;
 use clap::Parser;
 use enclave::{
     Config, Enclave, Event, Events, Fault, Limits, Platform, Running, read_agreement, to_stderr,

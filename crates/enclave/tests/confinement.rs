@@ -18,8 +18,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use attestation::{Measurements, Root, UnixTime};
-use attested_tls::{ClientKey, Connector, Expectations, KeyAlgorithm};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{Policy, UnixTime};
+use attested_tls::{ClientKey, Connector, ExpectedRoom, KeyAlgorithm};
 use enclave::{Config, Enclave, Held, Limits, Platform, confine, read_agreement};
 use testkit::Running;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -159,14 +160,14 @@ impl Room {
 
     /// The whole reply to one request on a connection of its own.
     async fn ask(&self, key: &ClientKey, head: &str, body: &str) -> String {
-        let expectations = Expectations {
-            root: Root::dangerous_from_pem(&self.root).unwrap(),
-            measurements: self.measurements,
+        let expected = ExpectedRoom {
+            verifier: Arc::new(NitroVerifier::dangerous_from_pem(&self.root).unwrap()),
+            policy: Policy::from(self.measurements),
             agreement: None,
-            room: None,
+            id: None,
         };
         let stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
-        let mut stream = Connector::new(key, expectations)
+        let mut stream = Connector::new(key, expected)
             .connect(stream, UnixTime::now())
             .await
             .unwrap()

@@ -6,9 +6,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use attestation::{Root, UnixTime};
+use attestation::nitro::NitroVerifier;
+use attestation::{Policy, UnixTime};
 use attested_tls::client::TlsStream;
-use attested_tls::{ClientKey, Connector, Expectations, KeyAlgorithm};
+use attested_tls::{ClientKey, Connector, ExpectedRoom, KeyAlgorithm};
 use enclave::{Config, Enclave, Event, Limits, Platform, Reason, Running};
 use protocol::Agreement;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -70,13 +71,15 @@ impl Stage {
     }
 
     fn connector(&self, key: &ClientKey) -> Connector {
-        let expectations = Expectations {
-            root: Root::dangerous_from_pem(&self.running.root_pem().unwrap()).unwrap(),
-            measurements: *self.running.measurements().unwrap(),
+        let expected = ExpectedRoom {
+            verifier: Arc::new(
+                NitroVerifier::dangerous_from_pem(&self.running.root_pem().unwrap()).unwrap(),
+            ),
+            policy: Policy::from(*self.running.measurements().unwrap()),
             agreement: None,
-            room: None,
+            id: None,
         };
-        Connector::new(key, expectations)
+        Connector::new(key, expected)
     }
 
     /// A connection past its evidence; `None` where the enclave closed it before.

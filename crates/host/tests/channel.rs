@@ -8,9 +8,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use attestation::Policy;
+use attestation::nitro::NitroVerifier;
 use attested_tls::Connector;
 use client::{
-    ClientKey, Endpoint, Error, Expectations, HttpProxy, KeyAlgorithm, NewKey, OuterTrust, Proxy,
+    ClientKey, Endpoint, Error, ExpectedRoom, HttpProxy, KeyAlgorithm, NewKey, OuterTrust, Proxy,
     Session, keygen, read_keys,
 };
 use enclave::{Config, Enclave, Limits, Platform, Running};
@@ -62,7 +64,7 @@ impl Room {
     }
 
     async fn session(&self, endpoint: Endpoint) -> Result<Session, Error> {
-        Session::open(endpoint, self.alice_key(), self.expectations()).await
+        Session::open(endpoint, self.alice_key(), self.expected_room()).await
     }
 
     fn alice_key(&self) -> ClientKey {
@@ -70,13 +72,15 @@ impl Room {
         pair.unwrap().key
     }
 
-    fn expectations(&self) -> Expectations {
-        Expectations {
-            root: attestation::Root::dangerous_from_pem(self.enclave.root_pem().as_ref().unwrap())
-                .unwrap(),
-            measurements: *self.enclave.measurements().unwrap(),
+    fn expected_room(&self) -> ExpectedRoom {
+        ExpectedRoom {
+            verifier: Arc::new(
+                NitroVerifier::dangerous_from_pem(self.enclave.root_pem().as_ref().unwrap())
+                    .unwrap(),
+            ),
+            policy: Policy::from(*self.enclave.measurements().unwrap()),
             agreement: Some(self.enclave.agreement().to_bytes()),
-            room: Some(self.enclave.room().to_bytes()),
+            id: Some(self.enclave.room().to_bytes()),
         }
     }
 
@@ -289,7 +293,7 @@ async fn only_evidence_is_longer_than_a_handshake() {
     };
     for key in [&stranger, &alice] {
         let stream = TcpStream::connect(room.host.tcp).await.unwrap();
-        let connector = Connector::new(key, room.expectations());
+        let connector = Connector::new(key, room.expected_room());
         drop(
             connector
                 .connect(stream, attestation::UnixTime::now())
