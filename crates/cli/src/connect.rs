@@ -7,6 +7,7 @@ use attestation::{Measurements, Root};
 use client::{Endpoint, Expectations, HttpProxy, KeyPair, OuterTrust, Proxy, Session};
 use protocol::{AgreementHash, KeyFingerprint, RoomId, read_text_file};
 use serde_json::json;
+use server_kit::StopSignals;
 use service::{CheckedAgreement, Summary};
 
 use crate::agreement_text;
@@ -213,16 +214,9 @@ fn quoted(name: &str, text: &str) -> String {
 
 /// Completes when the person or the system ends the program.
 async fn ended() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
+    match StopSignals::listen() {
+        Ok(signals) => signals.received().await,
+        // Then the system ends the program by itself.
+        Err(_) => std::future::pending().await,
     }
-    drop(tokio::signal::ctrl_c().await);
 }

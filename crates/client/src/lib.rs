@@ -19,7 +19,6 @@ mod proxy;
 mod refusal;
 mod relay;
 mod session;
-mod stage;
 mod upstream;
 
 pub use attested_tls::{ClientKey, Expectations, KeyAlgorithm, Refused, VerifiedChannel};

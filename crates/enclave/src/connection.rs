@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use server_kit::Stage;
 use service::ClientIdentity;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
@@ -19,7 +20,6 @@ use tower::ServiceExt;
 
 use crate::Limits;
 use crate::inbound::{Arriving, strip_reserved};
-use crate::stage::Stage;
 use crate::write_deadline::WriteDeadline;
 
 /// The longest header of a request, all lines together.
@@ -67,7 +67,7 @@ pub(crate) async fn serve<S>(
         );
     let served = tokio::select! {
         served = poll_fn(|context| connection.poll_without_shutdown(context)) => served,
-        () = Stage::Ending.reached(stage) => {
+        () = Stage::Draining.reached(stage) => {
             // The request under way is answered, then the connection closes.
             Pin::new(&mut connection).graceful_shutdown();
             poll_fn(|context| connection.poll_without_shutdown(context)).await

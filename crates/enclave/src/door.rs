@@ -4,32 +4,27 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use admission::{Place, Places, Quota};
+use admission::{Place, Places};
 use attested_tls::{AcceptError, Accepted, Acceptor, Proven};
 use axum::Router;
+use server_kit::{LimitedEvents, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::event::{Event, Events, Reason};
 use crate::listener::{Incoming, OpenListener};
-use crate::stage::Stage;
 use crate::{Limits, connection};
 
 /// After a failed `accept` (too many open files, most likely).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Events about connections that may be told in a window of time. Whoever can connect can cause
-/// them.
-const EVENTS: u32 = 50;
-const EVENTS_WINDOW: Duration = Duration::from_secs(10);
 
 /// What every connection needs.
 pub(crate) struct Door {
     acceptor: Acceptor,
     router: Router,
     limits: Limits,
-    events: Events,
-    quota: Arc<Quota>,
+    events: LimitedEvents<Event>,
     handshakes: Arc<Places>,
     connections: Arc<Semaphore>,
     slots_of_key: HashMap<Vec<u8>, Arc<Semaphore>>,
@@ -58,8 +53,7 @@ impl Door {
             acceptor,
             router,
             limits,
-            events,
-            quota: Quota::new(EVENTS, EVENTS_WINDOW),
+            events: LimitedEvents::new(events),
             handshakes,
             connections,
             slots_of_key: keys.iter().map(slots).collect(),
@@ -96,7 +90,7 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let over = Stage::Over.reached(self.stage.clone());
+        let over = Stage::Closed.reached(self.stage.clone());
         tokio::select! {
             served = self.serve(stream, place) => if let Err(reason) = served {
                 self.refused(reason);
@@ -155,11 +149,8 @@ impl Door {
     }
 
     fn tell(&self, event: Event) {
-        let events = Arc::clone(&self.events);
-        let left_out = move |count| events(Event::ConnectionEventsLeftOut { count });
-        if self.quota.admits(left_out) {
-            (self.events)(event);
-        }
+        let left_out = |count| Event::ConnectionEventsLeftOut { count };
+        self.events.tell(event, left_out);
     }
 }
 

@@ -8,6 +8,7 @@ use attestation::Measurements;
 use attested_tls::{Acceptor, Attester, ServerKey};
 use privacy::NoiseRng;
 use protocol::{Agreement, AgreementHash, RoomId};
+use server_kit::Stage;
 use service::{CheckedAgreement, MemoryShares, NoEvidence, Room, RoomSetup};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -16,7 +17,6 @@ use crate::door::Door;
 use crate::event::{Event, Events};
 use crate::listener::{Address, Listener};
 use crate::platform::attested_time;
-use crate::stage::Stage;
 use crate::{Error, Fault, Limits, Platform};
 
 /// How long requests under way may take to end once the enclave is told to stop.
@@ -193,11 +193,11 @@ impl Running {
         if !self.accepting.is_finished() {
             drop((&mut self.accepting).await);
         }
-        self.stage.send_replace(Stage::Ending);
+        self.stage.send_replace(Stage::Draining);
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         // Slots are given back by connections when they end; all of them back means nobody is left.
         drop(tokio::time::timeout(STOP_DEADLINE, self.connections.acquire_many(all)).await);
-        self.stage.send_replace(Stage::Over);
+        self.stage.send_replace(Stage::Closed);
         (self.events)(Event::Stopped);
     }
 }

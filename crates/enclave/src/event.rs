@@ -1,10 +1,6 @@
 //! What the enclave tells the machine it runs on: a closed list of facts, none of which depends on
 //! the tables' content.
 
-use std::io::Write;
-use std::sync::Arc;
-
-use printable::escaped_json;
 use protocol::{AgreementHash, RoomId};
 use serde::Serialize;
 
@@ -98,24 +94,7 @@ pub enum Reason {
 }
 
 /// Where events go.
-pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// Events as lines of JSON on the standard error stream.
-pub fn to_stderr() -> Events {
-    Arc::new(|event| {
-        let line = serde_json::to_string(&event).expect("an event has a JSON form");
-        // Where nobody listens there is nobody to tell.
-        drop(writeln!(log(), "{}", escaped_json(&line)));
-    })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that writes the log"
-)]
-fn log() -> std::io::Stderr {
-    std::io::stderr()
-}
+pub type Events = server_kit::Events<Event>;
 
 #[cfg(test)]
 mod tests {

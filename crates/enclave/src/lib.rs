@@ -28,7 +28,6 @@ mod platform;
 mod room_folder;
 #[cfg(target_os = "linux")]
 mod small_writes;
-mod stage;
 mod whole_file;
 mod write_deadline;
 
@@ -37,7 +36,7 @@ pub use confinement::confine;
 pub use confinement::{Confinement, Held};
 pub use enclave::{Config, Enclave, Running};
 pub use error::Error;
-pub use event::{Event, Events, Reason, to_stderr};
+pub use event::{Event, Events, Reason};
 pub use fault::Fault;
 pub use limits::Limits;
 pub use listener::{Address, Listener};

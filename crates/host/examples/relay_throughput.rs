@@ -1,10 +1,10 @@
 //! How fast the relay is, beside `socat` on the same path, and how much memory it takes.
 //!
-//! Usage: `cargo run --release -p synclave-host --example relay_throughput [MEGABYTES]` (2000 by default),
-//! after `cargo build --release -p synclave-host`. Bytes go over TCP on loopback to the relay, and from
-//! there over a Unix socket to a reader that counts them: through `synclave-host` (raw TCP) and
-//! through `socat TCP-LISTEN UNIX-CONNECT`, each a process of its own, three times each, in turn.
-//! The best of three counts. On a busy machine the times say little; the processor's seconds, of
+//! Usage: `cargo run --release -p synclave-host --example relay_throughput [MEGABYTES]` (2000 by
+//! default), after `cargo build --release -p synclave-host`. Bytes go over TCP on loopback to the
+//! relay, and from there over a Unix socket to a reader that counts them: through `synclave-host`
+//! (raw TCP) and through `socat TCP-LISTEN UNIX-CONNECT`, each a process of its own, three times
+//! each, in turn. The best of three counts. On a busy machine the times say little; the processor's seconds, of
 //! all three runs together, say more.
 #![expect(clippy::print_stderr, reason = "a measurement for people")]
 

@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use protocol::PARTIES_PORT;
+use server_kit::Stage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -29,7 +30,6 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxy_protocol::{self, Origin};
 use crate::relay::{BUFFER_BYTES, Relay};
-use crate::stage::Stage;
 use crate::upgrade::{Answer, Asked, NoUpgrade, asked, forwarded_for, sentence};
 
 /// After a failed `accept` (too many open files, most likely).
@@ -141,7 +141,7 @@ impl Door {
             client: way.client_at(peer),
             place: &place,
         };
-        let over = Stage::Over.reached(self.stage.clone());
+        let over = Stage::Closed.reached(self.stage.clone());
         let refused = tokio::select! {
             served = visit.serve(stream, peer) => served.err(),
             () = place.displaced() => Some(Reason::Displaced),
@@ -307,7 +307,7 @@ impl Visit<'_> {
         let how = tokio::select! {
             ending = relay.run(&mut party, &mut enclave) => How::from(ending),
             () = door.gone(number) => How::EnclaveEnded,
-            () = Stage::Over.reached(door.stage.clone()) => How::Stopped,
+            () = Stage::Closed.reached(door.stage.clone()) => How::Stopped,
         };
         let (to_enclave, from_enclave) = relay.counts();
         door.metrics.ended(how);

@@ -1,10 +1,7 @@
 //! What the host says about itself: a closed list of facts. No byte that it relays appears here.
 
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use printable::escaped_json;
 use protocol::{AgreementHash, RoomId};
 use serde::{Serialize, Serializer};
 
@@ -218,24 +215,7 @@ impl From<Ending> for How {
 }
 
 /// Where events go.
-pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// Events as lines of JSON on the standard error stream.
-pub fn to_stderr() -> Events {
-    Arc::new(|event| {
-        let line = serde_json::to_string(&event).expect("an event has a JSON form");
-        // Where nobody listens there is nobody to tell.
-        drop(writeln!(log(), "{}", escaped_json(&line)));
-    })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that writes the log"
-)]
-fn log() -> std::io::Stderr {
-    std::io::stderr()
-}
+pub type Events = server_kit::Events<Event>;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use admission::Places;
 use protocol::Agreement;
+use server_kit::Stage;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,7 +18,6 @@ use crate::keeper::{EnclaveError, Keeper, Restarts};
 use crate::launch::Launch;
 use crate::log::Log;
 use crate::metrics::{self, Metrics};
-use crate::stage::Stage;
 
 /// What a host is started with.
 pub struct Config {
@@ -71,7 +71,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     });
     let door = Arc::new(Door {
         limits,
-        log: Log::new(Arc::clone(&events)),
+        log: Log::new(&events),
         metrics: Arc::clone(&counters),
         places: Arc::clone(&places),
         target: current,
@@ -122,7 +122,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         stage.send_replace(Stage::Draining);
         drop(timeout(drain, places.emptied()).await);
     }
-    stage.send_replace(Stage::Over);
+    stage.send_replace(Stage::Closed);
     let ended = match failed {
         Some(ended) => Some(ended),
         // The enclave is ended by the keeper, which has seen the stage.

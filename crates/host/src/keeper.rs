@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{Agreement, RoomId};
+use server_kit::Stage;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -14,7 +15,6 @@ use crate::enclave_address::EnclaveAddress;
 use crate::event::{Event, Events};
 use crate::launch::{Launch, LaunchError, Running};
 use crate::metrics::Metrics;
-use crate::stage::Stage;
 
 /// How soon an enclave that has ended is followed by another.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +172,7 @@ impl Keeper {
         }));
         Ok(tokio::select! {
             code = enclave.ended() => Life::Ended { code },
-            () = Stage::Over.reached(self.stage.clone()) => Life::Stopped,
+            () = Stage::Closed.reached(self.stage.clone()) => Life::Stopped,
         })
     }
 

@@ -21,13 +21,12 @@ mod outer_tls;
 mod pace;
 mod proxy_protocol;
 mod relay;
-mod stage;
 mod upgrade;
 
 pub use configure::ConfigureError;
 pub use door::{ClientAddress, Entrance};
 pub use enclave_address::{EnclaveAddress, EnclaveStream, NotAnAddress};
-pub use event::{Carrier, Event, Events, Frequent, How, Reason, to_stderr};
+pub use event::{Carrier, Event, Events, Frequent, How, Reason};
 pub use host::{Config, serve};
 pub use keeper::{EnclaveError, Restarts};
 pub use launch::{Launch, LaunchError};

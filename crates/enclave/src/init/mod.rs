@@ -18,14 +18,13 @@ use std::time::Duration;
 
 use protocol::{Agreement, CONFIGURATION_PORT, PARTIES_PORT};
 use rustix::system::{RebootCommand, reboot};
+use server_kit::events_to_stderr;
 use tokio::runtime::Runtime;
 
 use crate::init::configuration::Configuration;
 use crate::init::entropy::Fed;
 use crate::platform::NitroPlatform;
-use crate::{
-    Config, Enclave, Error, Event, Events, Fault, Limits, Listener, Running, confine, to_stderr,
-};
+use crate::{Config, Enclave, Error, Event, Events, Fault, Limits, Listener, Running, confine};
 
 /// How long the console may take to be told of a fault.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -43,7 +42,7 @@ pub enum StartedBy {
 
 /// Runs the enclave, and stops it in the end.
 pub fn run(started_by: StartedBy) -> ! {
-    let events = to_stderr();
+    let events = events_to_stderr();
     tell_panics(&events);
     let fault = match catch_unwind(AssertUnwindSafe(|| serve(started_by, &events))) {
         Ok(Err(fault)) => fault,
