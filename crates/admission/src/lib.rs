@@ -4,4 +4,4 @@
 mod places;
 mod table;
 
-pub use places::{Full, Limits, Place, Places};
+pub use places::{Full, Place, PlaceLimits, Places};

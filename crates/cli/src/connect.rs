@@ -25,7 +25,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     if let Some(exposed) = &exposed {
         printer.warn(exposed);
     }
-    let own = KeyFingerprint::of(key.spki());
+    let own = KeyFingerprint::of_key(key.spki());
     let expectations = Expectations {
         root: root(options.trust.dangerous_root.as_deref(), printer)?,
         measurements: measurements(&options.measurements)?,
@@ -178,7 +178,7 @@ fn judge(
         )
     };
     let checked = CheckedAgreement::parse(agreement.clone()).with_context(problem)?;
-    let summary = Summary::of(&checked);
+    let summary = Summary::new(&checked);
     let mut text = agreement_text::text(&summary, Some(own));
     if options.show_agreement {
         let (service, runtime) = (agreement.service_yaml(), agreement.runtime_yaml());

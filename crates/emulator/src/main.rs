@@ -105,7 +105,7 @@ fn authority(kept: Option<&Path>) -> anyhow::Result<Authority> {
     let name = path.display();
     if path.exists() {
         let pem = std::fs::read_to_string(path)?;
-        return Authority::from_kept(&pem).with_context(|| format!("{name} is no kept root"));
+        return Authority::from_kept(&pem).with_context(|| format!("{name} is not a kept root"));
     }
     let new = Authority::generate();
     let mut options = std::fs::OpenOptions::new();

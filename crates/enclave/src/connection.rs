@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::Limits;
+use crate::EnclaveLimits;
 use crate::inbound::{Arriving, strip_reserved};
 use crate::write_deadline::WriteDeadline;
 
@@ -39,7 +39,7 @@ pub(crate) async fn serve<S>(
     stream: S,
     spki: Vec<u8>,
     router: Router,
-    limits: Limits,
+    limits: EnclaveLimits,
     stage: watch::Receiver<Stage>,
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

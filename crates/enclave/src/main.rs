@@ -9,7 +9,8 @@ use std::time::Duration;
 use attestation::Measurements;
 use clap::Parser;
 use enclave::{
-    Config, Enclave, Event, Events, Fault, Limits, Platform, Running, read_agreement, write_whole,
+    Config, Enclave, EnclaveEvent, EnclaveLimits, Events, Fault, Platform, Running, read_agreement,
+    write_whole,
 };
 use server_kit::{Failure, StopSignals, events_to_stderr, report};
 use tokio::net::TcpListener;
@@ -123,7 +124,7 @@ fn run(options: &Options) -> Result<(), Failure> {
             agreement,
             platform,
             listener: listener.into(),
-            limits: Limits::default(),
+            limits: EnclaveLimits::default(),
             events: Arc::clone(&events),
         };
         let mut running = Enclave::start(config).map_err(failed)?;
@@ -144,7 +145,7 @@ fn run(options: &Options) -> Result<(), Failure> {
 /// The message of a panic could hold anything, a value of a table included.
 fn tell_panics_as_events(events: &Events) {
     let events = Arc::clone(events);
-    service::tell_panics_as_events(Arc::new(move |event| events(Event::Room(event))));
+    service::tell_panics_as_events(Arc::new(move |event| events(EnclaveEvent::Room(event))));
 }
 
 /// The measurements come last: where they are, everything is ready.
@@ -172,7 +173,7 @@ fn failed(error: enclave::Error) -> Failure {
 }
 
 fn gave_up(fault: Fault, events: &Events) -> Failure {
-    events(Event::Fault { fault });
+    events(EnclaveEvent::Fault { fault });
     Failure::new(
         Exit::Fault,
         "the room has stopped, and what it held is gone",

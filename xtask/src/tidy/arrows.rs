@@ -131,7 +131,7 @@ pub(super) fn wrong(metadata: &Value) -> anyhow::Result<Vec<String>> {
                 ));
             }
         }
-        if of(&ALLOWED, &user).is_none() {
+        if row(&ALLOWED, &user).is_none() {
             wrong.push(format!("`{user}` is not in xtask/src/tidy/arrows.rs"));
         }
     }
@@ -139,12 +139,12 @@ pub(super) fn wrong(metadata: &Value) -> anyhow::Result<Vec<String>> {
 }
 
 fn is_allowed(user: &str, used: &str, in_programs: bool) -> bool {
-    let listed = |table| of(table, user).is_some_and(|it| it.contains(&used));
+    let listed = |table| row(table, user).is_some_and(|it| it.contains(&used));
     let in_tests = || used == "testkit" || used == user || listed(&ALLOWED_IN_TESTS);
     listed(&ALLOWED) || !in_programs && in_tests()
 }
 
-fn of(table: &[(&str, &'static [&'static str])], user: &str) -> Option<&'static [&'static str]> {
+fn row(table: &[(&str, &'static [&'static str])], user: &str) -> Option<&'static [&'static str]> {
     let (_, used) = table.iter().find(|(name, _)| *name == user)?;
     Some(used)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use attestation::{Measurements, Root};
 use client::{Endpoint, Expectations, KeyAlgorithm, Proxy, Session};
-use enclave::{Config, Enclave, Limits, Platform, Running};
+use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::{Agreement, Phase, RoomId, Status};
 use tokio::net::TcpListener;
@@ -62,7 +62,7 @@ impl Stage {
             agreement,
             platform,
             listener: listener.into(),
-            limits: Limits::default(),
+            limits: EnclaveLimits::default(),
             events: std::sync::Arc::new(drop),
         })?;
         for (name, text) in [

@@ -12,7 +12,7 @@ use client::{
     ClientKey, Endpoint, Error, Expectations, KeyAlgorithm, NewKey, Proxy, Session, keygen,
     read_keys,
 };
-use enclave::{Config, Enclave, Event, Limits, Platform, Running};
+use enclave::{Config, Enclave, EnclaveEvent, EnclaveLimits, Platform, Running};
 use protocol::Agreement;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -30,7 +30,7 @@ pub(crate) struct Stage {
     pub(crate) eve: NewKey,
     pub(crate) agreement: Agreement,
     /// Everything that the enclaves of this stage told their machine.
-    pub(crate) log: Arc<Mutex<Vec<Event>>>,
+    pub(crate) log: Arc<Mutex<Vec<EnclaveEvent>>>,
 }
 
 impl Stage {
@@ -59,12 +59,13 @@ impl Stage {
         platform: &Platform,
         listener: Option<TcpListener>,
     ) -> Running {
-        self.start_with(Limits::default(), platform, listener).await
+        self.start_with(EnclaveLimits::default(), platform, listener)
+            .await
     }
 
     pub(crate) async fn start_with(
         &self,
-        limits: Limits,
+        limits: EnclaveLimits,
         platform: &Platform,
         listener: Option<TcpListener>,
     ) -> Running {

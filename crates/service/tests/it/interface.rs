@@ -115,7 +115,7 @@ fn conforms(value: &Value, schema: &Value, all: &Value) -> Result<(), String> {
     };
     let fits = types.contains(&found) || (found == "integer" && types.contains(&"number"));
     if !fits {
-        return Err(format!("{value} is no {types:?}"));
+        return Err(format!("{value} is not one of {types:?}"));
     }
     if let Some(items) = value.as_array() {
         return items
