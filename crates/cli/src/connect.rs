@@ -4,6 +4,7 @@ use anyhow::Context;
 use client::{Endpoint, ExpectedRoom, HttpProxy, KeyPair, OuterTrust, Proxy, Session};
 use protocol::{AgreementHash, KeyFingerprint, RoomId};
 use serde_json::json;
+use server_kit::StopSignals;
 use service::{CheckedAgreement, Summary};
 
 use crate::arguments::ConnectOptions;
@@ -18,7 +19,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     if let Some(exposed) = &exposed {
         printer.warn(exposed);
     }
-    let own = KeyFingerprint::of(key.spki());
+    let own = KeyFingerprint::of_key(key.spki());
     let expected = ExpectedRoom {
         verifier: trust::verifier(options.trust.dangerous_root.as_deref(), printer)?,
         policy: trust::policy(&options.measurements)?,
@@ -130,7 +131,7 @@ fn judge(
         )
     };
     let checked = CheckedAgreement::parse(agreement.clone()).with_context(problem)?;
-    let summary = Summary::of(&checked);
+    let summary = Summary::new(&checked);
     let mut text = agreement_text::text(&summary, Some(own));
     if options.show_agreement {
         let (service, runtime) = (agreement.service_yaml(), agreement.runtime_yaml());
@@ -166,16 +167,9 @@ fn quoted(name: &str, text: &str) -> String {
 
 /// Completes when the person or the system ends the program.
 async fn ended() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
+    match StopSignals::listen() {
+        Ok(signals) => signals.received().await,
+        // Then the system ends the program by itself.
+        Err(_) => std::future::pending().await,
     }
-    drop(tokio::signal::ctrl_c().await);
 }

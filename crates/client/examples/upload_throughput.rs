@@ -21,7 +21,7 @@ use attestation::nitro::{Measurements, NitroVerifier};
 use attestation::{AttestError, Attester, Evidence, Policy, ReportData};
 use attested_tls::ServerKey;
 use client::{ClientKey, Endpoint, ExpectedRoom, KeyAlgorithm, Proxy, Session};
-use enclave::{Config, Enclave, Limits, Platform, Running};
+use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -224,7 +224,7 @@ async fn serve_room() -> Outcome<(Running, Reachable)> {
         agreement: agreement(&key)?,
         platform: Platform::simulated()?,
         listener: TcpListener::bind("127.0.0.1:0").await?.into(),
-        limits: Limits::default(),
+        limits: EnclaveLimits::default(),
         events: Arc::new(drop),
     })?;
     let there = Reachable {

@@ -66,7 +66,6 @@ mod outer_trust;
 mod proxy;
 mod relay;
 mod session;
-mod stage;
 mod upstream;
 
 pub use attested_tls::{ClientKey, ExpectedRoom, KeyAlgorithm, Refused, VerifiedChannel};

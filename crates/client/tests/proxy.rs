@@ -4,7 +4,7 @@ mod parties;
 
 use std::time::Duration;
 
-use enclave::{Limits, Platform};
+use enclave::{EnclaveLimits, Platform};
 use parties::http::{get, multipart, post, send, upload, wait_for_status};
 use parties::{FOUR_LINES, Parties, Serving, tables};
 use serde_json::json;
@@ -340,9 +340,9 @@ async fn an_upload_refused_half_way_gets_its_reply() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_the_room_has_closed_in_the_meantime_is_replaced_unnoticed() {
     let parties = Parties::new(FOUR_LINES);
-    let limits = Limits {
+    let limits = EnclaveLimits {
         header_deadline: Duration::from_millis(100),
-        ..Limits::default()
+        ..EnclaveLimits::default()
     };
     let room = parties
         .start_with(limits, &Platform::simulated().unwrap(), None)

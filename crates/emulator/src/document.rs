@@ -89,6 +89,6 @@ impl Signer {
 
 fn now_millis() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since_1970.expect("the clock stands after 1970").as_millis();
+    let millis = since_1970.expect("the clock is after 1970").as_millis();
     u64::try_from(millis).expect("64 bits of milliseconds last for ages")
 }

@@ -9,16 +9,16 @@ use attestation::{Attester, Evidence, ReportData};
 use attested_tls::{Acceptor, ServerKey};
 use privacy::NoiseRng;
 use protocol::{Agreement, AgreementHash, RoomId};
+use server_kit::Stage;
 use service::{CheckedAgreement, MemoryShares, NoEvidence, Room, RoomSetup};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::door::Door;
-use crate::event::{Event, Events};
+use crate::channel_server::ChannelServer;
+use crate::event::{EnclaveEvent, Events};
 use crate::listener::{Address, Listener};
 use crate::platform::attested_time;
-use crate::stage::Stage;
-use crate::{Error, Fault, Limits, Platform};
+use crate::{EnclaveLimits, Error, Fault, Platform};
 
 /// How long requests under way may take to end once the enclave is told to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub struct Config {
     /// Where parties connect.
     pub listener: Listener,
     /// What connections may take.
-    pub limits: Limits,
+    pub limits: EnclaveLimits,
     /// Where events go.
     pub events: Events,
 }
@@ -51,7 +51,7 @@ pub struct Running {
     stage: watch::Sender<Stage>,
     accepting: JoinHandle<()>,
     connections: Arc<Semaphore>,
-    limits: Limits,
+    limits: EnclaveLimits,
 }
 
 impl Enclave {
@@ -116,7 +116,7 @@ impl Enclave {
         let address = listener.address().map_err(Error::Listener)?;
         let (stage, watched) = watch::channel(Stage::Serving);
         let connections = Arc::new(Semaphore::new(limits.connections));
-        let door = Door::new(
+        let server = ChannelServer::new(
             acceptor,
             &keys,
             router,
@@ -125,7 +125,7 @@ impl Enclave {
             Arc::clone(&events),
             watched,
         );
-        let accepting = tokio::spawn(Arc::new(door).accept_all(listener));
+        let accepting = tokio::spawn(Arc::new(server).accept_all(listener));
         Ok(Running {
             address,
             room: room_id,
@@ -141,10 +141,10 @@ impl Enclave {
 }
 
 impl Running {
-    /// Says [`Event::Ready`], for whoever waits for it: after all that must be there by then is
-    /// there.
+    /// Reports [`EnclaveEvent::Ready`] to whoever waits for it, once all that must be there by then
+    /// is there.
     pub fn announce(&self) {
-        (self.events)(Event::Ready {
+        (self.events)(EnclaveEvent::Ready {
             address: self.address,
             agreement: self.agreement,
             room: self.room,
@@ -189,18 +189,18 @@ impl Running {
     /// connection. The room and all that it holds are dropped with the last of them, or with the
     /// end of a training under way.
     pub async fn shutdown(mut self) {
-        (self.events)(Event::Stopping);
+        (self.events)(EnclaveEvent::Stopping);
         self.accepting.abort();
         // After a fault it has ended, and its end was seen.
         if !self.accepting.is_finished() {
             drop((&mut self.accepting).await);
         }
-        self.stage.send_replace(Stage::Ending);
+        self.stage.send_replace(Stage::Draining);
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         // Slots are given back by connections when they end; all of them back means nobody is left.
         drop(tokio::time::timeout(STOP_DEADLINE, self.connections.acquire_many(all)).await);
-        self.stage.send_replace(Stage::Over);
-        (self.events)(Event::Stopped);
+        self.stage.send_replace(Stage::Closed);
+        (self.events)(EnclaveEvent::Stopped);
     }
 }
 
@@ -213,7 +213,7 @@ impl Drop for Running {
 
 fn room_events(events: &Events) -> service::Events {
     let events = Arc::clone(events);
-    Arc::new(move |event| events(Event::Room(event)))
+    Arc::new(move |event| events(EnclaveEvent::Room(event)))
 }
 
 fn registered(policy: &ServicePolicy) -> Vec<Vec<u8>> {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use attestation::nitro::{Measurements, NitroVerifier};
 use attestation::{Policy, UnixTime};
 use attested_tls::{ClientKey, Connector, ExpectedRoom, KeyAlgorithm};
-use enclave::{Config, Enclave, Held, Limits, Platform, confine, read_agreement};
+use enclave::{Config, Enclave, EnclaveLimits, Enforcement, Platform, confine, read_agreement};
 use testkit::Running;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -54,7 +54,7 @@ fn the_process_that_is_confined() {
         return serve_room();
     }
     let file = File::open(std::env::current_exe().unwrap()).unwrap();
-    assert_eq!(confine().system_calls, Held::Fully);
+    assert_eq!(confine().system_calls, Enforcement::Fully);
     println!("confined");
     match case.as_str() {
         "open" => {
@@ -119,8 +119,8 @@ fn serve_room() {
         "root": platform.root_pem().unwrap(),
         "measurements": platform.measurements().unwrap().to_json(),
     });
-    let limits = Limits::default();
-    assert_eq!(confine().system_calls, Held::Fully);
+    let limits = EnclaveLimits::default();
+    assert_eq!(confine().system_calls, Enforcement::Fully);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let config = Config {
             agreement,
@@ -143,7 +143,7 @@ struct Room {
 
 impl Room {
     /// Waits until the process says where it is.
-    fn of(process: &mut Running) -> Self {
+    fn announced_by(process: &mut Running) -> Self {
         let said = BufReader::new(process.0.stdout.take().unwrap());
         let line = said
             .lines()
@@ -209,7 +209,7 @@ async fn a_confined_room_lives_its_whole_life() {
     std::fs::write(folder.path().join("service.yaml"), service).unwrap();
     std::fs::write(folder.path().join("runtime.yaml"), runtime).unwrap();
     let mut process = Running(confined("room").env(ROOM, folder.path()).spawn().unwrap());
-    let room = Room::of(&mut process);
+    let room = Room::announced_by(&mut process);
 
     room.upload(&alice, "colour").await;
     room.upload(&bob, "size").await;

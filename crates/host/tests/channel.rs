@@ -15,8 +15,8 @@ use client::{
     ClientKey, Endpoint, Error, ExpectedRoom, HttpProxy, KeyAlgorithm, NewKey, OuterTrust, Proxy,
     Session, keygen, read_keys,
 };
-use enclave::{Config, Enclave, Limits, Platform, Running};
-use host::Event;
+use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
+use host::HostEvent;
 use protocol::Agreement;
 use stage::{Backend, Behind, Serving, Setup, noise, request};
 use tempfile::TempDir;
@@ -44,7 +44,7 @@ impl Room {
             agreement: Agreement::new(service, runtime).unwrap(),
             platform: Platform::simulated().unwrap(),
             listener: TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
-            limits: Limits::default(),
+            limits: EnclaveLimits::default(),
             events: Arc::new(|_| ()),
         })
         .unwrap();
@@ -52,11 +52,11 @@ impl Room {
         let tls = certificates(folder.path());
         let setup = Setup {
             tls: Some(tls),
-            ..Setup::of(&backend)
+            ..Setup::new(&backend)
         };
         Self {
             enclave,
-            host: Serving::of(setup).await,
+            host: Serving::start(setup).await,
             alice,
             folder,
             _backend: backend,
@@ -287,8 +287,8 @@ async fn only_evidence_is_longer_than_a_handshake() {
     let room = Room::open().await;
     let stranger = ClientKey::generate(KeyAlgorithm::P256);
     let alice = room.alice_key();
-    let from_enclave = |event: &Event| match event {
-        Event::ConnectionEnded { from_enclave, .. } => Some(*from_enclave),
+    let from_enclave = |event: &HostEvent| match event {
+        HostEvent::ConnectionEnded { from_enclave, .. } => Some(*from_enclave),
         _ => None,
     };
     for key in [&stranger, &alice] {
@@ -300,7 +300,7 @@ async fn only_evidence_is_longer_than_a_handshake() {
                 .await,
         );
     }
-    let ended = |event: &Event| from_enclave(event).is_some();
+    let ended = |event: &HostEvent| from_enclave(event).is_some();
     room.host.wait_for(2, ended).await;
     let mut bytes: Vec<u64> = room.host.events().iter().filter_map(from_enclave).collect();
     bytes.sort_unstable();

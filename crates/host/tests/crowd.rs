@@ -57,7 +57,7 @@ struct Crowd {
 
 impl Crowd {
     /// Comes together within a few seconds, or however long the machine takes for it.
-    async fn of(addresses: u8, to: SocketAddr, manner: &Manner, back: Back) -> Self {
+    async fn connect(addresses: u8, to: SocketAddr, manner: &Manner, back: Back) -> Self {
         let mut members = JoinSet::new();
         let (there, mut arrived) = tokio::sync::mpsc::unbounded_channel::<()>();
         for last in 2..2 + addresses {
@@ -152,7 +152,7 @@ impl Room {
         }
     }
 
-    /// The party connects so many times; how long the slowest took.
+    /// The party connects this often; returns how long the slowest took.
     async fn party_connects(&self, endpoint: &str) -> Duration {
         let path = |name| self.folder.path().join(name);
         let mut slowest = Duration::ZERO;
@@ -265,7 +265,7 @@ async fn silent_sockets_of_18_and_180_addresses_do_not_shut_a_party_out() {
     for addresses in [18, 180] {
         for words in [&SIX_BYTES[..], &[]] {
             let manner = Manner::Say(words.to_vec());
-            let _crowd = Crowd::of(addresses, host.tcp, &manner, Back::Never).await;
+            let _crowd = Crowd::connect(addresses, host.tcp, &manner, Back::Never).await;
             let slowest = room.party_connects(&host.tcp.to_string()).await;
             eprintln!("{addresses} addresses, {} bytes: {slowest:?}", words.len());
         }
@@ -288,12 +288,12 @@ async fn crowds_that_come_back_at_once_do_not_shut_a_party_out() {
         ("a ClientHello", Manner::Say(client_hello(&room).await)),
         ("a stranger's key", Manner::Handshake(Arc::new(stranger))),
     ] {
-        let _crowd = Crowd::of(18, host.tcp, &manner, Back::AtOnce).await;
+        let _crowd = Crowd::connect(18, host.tcp, &manner, Back::AtOnce).await;
         let slowest = room.party_connects(&host.tcp.to_string()).await;
         eprintln!("{name}: {slowest:?}");
     }
     let half = b"GET /connect HTTP/1.1\r\nHost: room\r\nUpgr".to_vec();
-    let _crowd = Crowd::of(18, host.websocket, &Manner::Say(half), Back::AtOnce).await;
+    let _crowd = Crowd::connect(18, host.websocket, &Manner::Say(half), Back::AtOnce).await;
     let slowest = room
         .party_connects(&format!("ws://{}", host.websocket))
         .await;
@@ -310,7 +310,7 @@ async fn behind_a_load_balancer_the_crowds_addresses_are_those_of_its_headers() 
     let host = Host::before(&room, &["--proxy-protocol"]);
     let balancer = balancer(host.tcp).await;
     let manner = Manner::Say(SIX_BYTES.to_vec());
-    let _crowd = Crowd::of(18, balancer, &manner, Back::AtOnce).await;
+    let _crowd = Crowd::connect(18, balancer, &manner, Back::AtOnce).await;
     let slowest = room.party_connects(&balancer.to_string()).await;
     eprintln!("behind a load balancer: {slowest:?}");
 }

@@ -17,7 +17,7 @@ use crate::incoming::{Incoming, Piece, incomplete, too_many_bytes};
 use crate::metered::{Meter, metered};
 use crate::reply::{Reply, internal};
 use crate::room::{Lease, Room};
-use crate::seat::Held;
+use crate::seat::UploadedTable;
 use crate::state::expired;
 
 /// A Parquet file can only be read once all of it is there, so less of it is taken than of CSV.
@@ -247,7 +247,7 @@ fn read_table(
         commitment: commitment.clone(),
     };
     // Refused after all where the room has expired meanwhile; the table is then overwritten.
-    lease.accept(Held { upload, commitment })?;
+    lease.accept(UploadedTable { upload, commitment })?;
     Ok(reply)
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use attestation::nitro::{Measurements, NitroVerifier};
 use attestation::{Policy, Verifier};
 use client::{Endpoint, ExpectedRoom, KeyAlgorithm, Proxy, Session};
-use enclave::{Config, Enclave, Limits, Platform, Running};
+use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::{Agreement, Phase, RoomId, Status};
 use tokio::net::TcpListener;
@@ -64,7 +64,7 @@ impl Stage {
             agreement,
             platform,
             listener: listener.into(),
-            limits: Limits::default(),
+            limits: EnclaveLimits::default(),
             events: Arc::new(drop),
         })?;
         for (name, text) in [

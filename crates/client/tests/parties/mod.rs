@@ -14,7 +14,7 @@ use client::{
     ClientKey, Endpoint, Error, ExpectedRoom, KeyAlgorithm, NewKey, Proxy, Session, keygen,
     read_keys,
 };
-use enclave::{Config, Enclave, Event, Limits, Platform, Running};
+use enclave::{Config, Enclave, EnclaveEvent, EnclaveLimits, Platform, Running};
 use protocol::Agreement;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -32,7 +32,7 @@ pub(crate) struct Parties {
     pub(crate) eve: NewKey,
     pub(crate) agreement: Agreement,
     /// Everything that the enclaves of these parties told their machine.
-    pub(crate) log: Arc<Mutex<Vec<Event>>>,
+    pub(crate) log: Arc<Mutex<Vec<EnclaveEvent>>>,
 }
 
 impl Parties {
@@ -61,12 +61,13 @@ impl Parties {
         platform: &Platform,
         listener: Option<TcpListener>,
     ) -> Running {
-        self.start_with(Limits::default(), platform, listener).await
+        self.start_with(EnclaveLimits::default(), platform, listener)
+            .await
     }
 
     pub(crate) async fn start_with(
         &self,
-        limits: Limits,
+        limits: EnclaveLimits,
         platform: &Platform,
         listener: Option<TcpListener>,
     ) -> Running {

@@ -28,7 +28,7 @@ enum Signer {
     /// AWS's hypervisor.
     #[cfg(target_os = "linux")]
     Nitro(NitroPlatform),
-    /// This process.
+    /// This process, under a root of its own making.
     Simulated(SimulatedPlatform),
 }
 
@@ -60,7 +60,7 @@ impl Platform {
     /// Has the platform measure the agreement, once and for all: no evidence can be had before, or
     /// with another one.
     ///
-    /// May block.
+    /// May block, as the security module may.
     pub(crate) fn measure(&self, agreement: &[u8; 48]) -> Result<Arc<dyn Attester>, Error> {
         match &self.0 {
             #[cfg(target_os = "linux")]

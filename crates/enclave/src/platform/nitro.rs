@@ -31,7 +31,7 @@ type Ask = Box<dyn FnMut(Request) -> Response + Send>;
 /// Why the security module is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum NsmError {
-    /// There is none.
+    /// The machine has no security module.
     #[error("the security module's device, {DEVICE}, cannot be opened: {0}")]
     Missing(#[source] io::Error),
     /// It answers with an error.
@@ -198,7 +198,7 @@ impl NitroPlatform {
     }
 }
 
-/// A register.
+/// One register of the security module, as it describes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Pcr {
     value: [u8; 48],

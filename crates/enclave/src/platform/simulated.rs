@@ -67,7 +67,7 @@ impl Attester for SimulatedAttester {
         // hypervisor's.
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_err(|_| AttestError::new("the clock stands before 1970"))?;
+            .map_err(|_| AttestError::new("the clock is before 1970"))?;
         let fields = DocumentFields {
             module_id: "i-0000000000000000a-enc-simulated".to_owned(),
             timestamp_millis: u64::try_from(now.as_millis())
