@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use privacy::NoiseRng;
 use protocol::{Code, Commitment, Digest, Phase, Salt};
-use tabular::{KeyHasher, Limits, read_csv};
+use tabular::{KeyHasher, ReadLimits, read_csv};
 
 use super::{Received, RoomState};
 use crate::commitments::Seen;
@@ -267,7 +267,7 @@ pub(crate) fn table(rows: u64) -> UploadedTable {
     let text: String = (0..rows).map(|id| format!("{id},x\n")).collect();
     let csv = format!("id,a\n{text}");
     let hasher = KeyHasher::new([7; 16]);
-    let limits = Limits::default();
+    let limits = ReadLimits::default();
     let upload = read_csv(csv.as_bytes(), Some("id"), None, &hasher, &limits);
     let mut digest = [0; 48];
     digest[..8].copy_from_slice(&rows.to_be_bytes());
