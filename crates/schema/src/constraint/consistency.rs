@@ -64,7 +64,8 @@ fn components(constraints: &[Constraint]) -> Vec<Vec<usize>> {
 }
 
 /// The question whether some row satisfies all of a few constraints, as a constraint satisfaction
-/// problem: variables are columns, whose values are classes of codes that no constraint tells apart.
+/// problem: variables are columns, whose values are classes of codes that no constraint tells
+/// apart.
 struct SatisfactionProblem<'a> {
     constraints: Vec<&'a Constraint>,
     /// For each constraint, which variables its columns are.
