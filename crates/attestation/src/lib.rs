@@ -2,9 +2,9 @@
 //!
 //! [`Evidence`] is bytes that anyone could have written. The [`Verifier`] of a platform turns them
 //! into [`Authentic`] claims, which say that *some* enclave of that platform made them;
-//! [`Authentic::matching`] a [`Policy`] gives [`Attested`], which says that it was the program asked
-//! for. Both proofs have private constructors, so holding one means that every check passed. On the
-//! enclave's side an [`Attester`] makes evidence that commits to [`ReportData`].
+//! [`Authentic::matching`] a [`Policy`] gives [`Attested`], which says that it was the program
+//! asked for. Both proofs have private constructors, so holding one means that every check passed.
+//! On the enclave's side an [`Attester`] makes evidence that commits to [`ReportData`].
 //!
 //! A platform either reports user data of some length, and so holds the report data itself
 //! ([`BoundBy::Whole`]), or 64 bytes, which are its SHA-512; then it travels beside the report

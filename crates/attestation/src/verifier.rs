@@ -34,8 +34,8 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Checks form, origin, signature and time of evidence, and says what it claims. Each check
     /// that passed is pushed onto `steps`, cheap ones first. The size was checked before.
     ///
-    /// An implementation must not give claims that the platform's signature does not cover, and must
-    /// refuse in [`Claims::program`] what runs in debug mode.
+    /// An implementation must not give claims that the platform's signature does not cover, and
+    /// must refuse in [`Claims::program`] what runs in debug mode.
     ///
     /// # Errors
     /// The first check that failed.

@@ -56,8 +56,8 @@ pub struct Running {
 
 impl Enclave {
     /// Checks the agreement, has the platform measure it, draws the key and the boot nonce of this
-    /// room, and serves it on the listener, in tasks of the current tokio runtime. An agreement that
-    /// does not hold is refused before it is measured; the listener is opened after that.
+    /// room, and serves it on the listener, in tasks of the current tokio runtime. An agreement
+    /// that does not hold is refused before it is measured; the listener is opened after that.
     ///
     /// May block, on a platform that does.
     ///

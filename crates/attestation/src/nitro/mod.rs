@@ -1,14 +1,14 @@
 //! AWS Nitro Enclaves: attestation documents, and what makes one acceptable.
 //!
-//! A document is a statement of the hypervisor about one running enclave: CBOR inside
-//! `COSE_Sign1`, signed with ES384 by a certificate that leads to a pinned root. It holds the report
-//! data itself. Its registers are PCR0 to PCR31, of which PCR0, PCR1 and PCR2 name the program and
-//! PCR16 the agreement.
+//! A document is a statement of the hypervisor about one running enclave: CBOR inside `COSE_Sign1`,
+//! signed with ES384 by a certificate that leads to a pinned root. It holds the report data itself.
+//! Its registers are PCR0 to PCR31, of which PCR0, PCR1 and PCR2 name the program and PCR16 the
+//! agreement.
 //!
 //! The rules follow AWS's description of the format (aws-nitro-enclaves-nsm-api,
-//! `docs/attestation_process.md`), more strictly in these points: lengths in their shortest form, no
-//! tags, no strings in pieces, no key twice, no unknown field, nothing after the end. Certificate
-//! revocation lists are not fetched; AWS's instance certificates live for hours.
+//! `docs/attestation_process.md`), more strictly in these points: lengths in their shortest form,
+//! no tags, no strings in pieces, no key twice, no unknown field, nothing after the end.
+//! Certificate revocation lists are not fetched; AWS's instance certificates live for hours.
 
 use std::time::Duration;
 
