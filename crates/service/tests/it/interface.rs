@@ -48,9 +48,9 @@ async fn known_parameters(room: &TestRoom, method: &str, path: &str) -> BTreeSet
     let answer = room
         .ask("Alice", method, &format!("{path}?strange_one="))
         .await;
-    let refusal: Value = serde_json::from_str(&answer.body).unwrap();
+    let refusal: Value = serde_json::from_str(&answer.body).expect("a problem is JSON");
     assert_eq!(refusal["code"], Code::UnknownParameter.slug(), "{path}");
-    let detail = refusal["detail"].as_str().unwrap();
+    let detail = refusal["detail"].as_str().expect("a problem has a detail");
     let Some(list) = detail.strip_prefix("There is an unknown parameter; known here are ") else {
         assert_eq!(detail, "This path takes no parameters.", "{path}");
         return BTreeSet::new();
