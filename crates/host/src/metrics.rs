@@ -1,4 +1,6 @@
 //! Counters, in the text form that Prometheus reads.
+// Not prometheus-client: it renders OpenMetrics alone, whose help, end mark and content type differ
+// from what is scraped today.
 
 use std::convert::Infallible;
 use std::fmt::Write;

@@ -2,6 +2,8 @@
 //!
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, section 2.2. Stricter than that
 //! text: TCP only, and what follows the addresses must be whole records.
+// Not `ppp`: it parses a buffer that somebody has filled, and takes more than is safe here (UDP,
+// Unix sockets, port 0), so that our own reading and checks would remain.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

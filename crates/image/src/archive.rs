@@ -3,6 +3,8 @@
 //! Described in the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. Every
 //! entry belongs to user 0 and group 0, is of the time 0, has one link, and is numbered in the
 //! order of writing; nothing of the machine that writes it comes through.
+// Not the crate `cpio`: it writes what it is told, also a path twice or one whose folder is
+// missing, which the kernel would unpack in its own way.
 
 use std::collections::BTreeMap;
 

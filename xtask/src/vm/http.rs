@@ -1,4 +1,5 @@
 //! As little of an HTTP client as a party's local port needs.
+// Not hyper, as in the demo: the tests break an upload off between two bytes, and use no runtime.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
