@@ -50,7 +50,8 @@ const RECORD_BYTES: u64 = 36;
 const SHORT_RECORD: u64 = 128 << 10;
 
 impl<'a, R: Read> Source<'a, R> {
-    /// Looks at the first bytes: drops a UTF-8 byte order mark, and refuses what is plainly not CSV.
+    /// Looks at the first bytes: drops a UTF-8 byte order mark, and refuses what is plainly not
+    /// CSV.
     pub(crate) fn open(
         mut input: R,
         limits: &ReadLimits,
