@@ -107,8 +107,12 @@ fn build_image() -> anyhow::Result<PathBuf> {
 /// Those for people as CI builds them, and apart from them the emulator, which turns on features
 /// that are for tests only.
 fn build_programs() -> anyhow::Result<PathBuf> {
-    let for_people = ["--package=cli", "--package=enclave", "--package=host"];
-    for packages in [&for_people[..], &["--package=emulator"]] {
+    let for_people = [
+        "--package=synclave-cli",
+        "--package=synclave-enclave",
+        "--package=synclave-host",
+    ];
+    for packages in [&for_people[..], &["--package=synclave-emulator"]] {
         let mut command = vec!["cargo", "build", "--release"];
         command.extend(packages);
         run::program(&command, &[])?;
