@@ -10,7 +10,7 @@ use crate::day::Day;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i64);
 
-const SECONDS_OF_DAY: i64 = 86_400;
+pub(crate) const SECONDS_OF_DAY: i64 = 86_400;
 
 impl Moment {
     const MIN: Self = Self(Day::MIN.number() as i64 * SECONDS_OF_DAY);
@@ -27,6 +27,13 @@ impl Moment {
     pub fn from_number(seconds: i64) -> Option<Self> {
         let moment = Self(seconds);
         (Self::MIN..=Self::MAX).contains(&moment).then_some(moment)
+    }
+
+    /// The day, and the second of it.
+    pub(crate) fn split(self) -> (Day, i64) {
+        let day = Day::from_number(self.0.div_euclid(SECONDS_OF_DAY));
+        let day = day.expect("a moment lies on a day of the years 1 to 9999");
+        (day, self.0.rem_euclid(SECONDS_OF_DAY))
     }
 
     /// Reads a field of a table: `2015-01-31T10:30` or `2015-01-31 10:30:59`; a fraction of a
@@ -67,9 +74,7 @@ fn below([tens, ones]: [u8; 2], limit: i64) -> Option<i64> {
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let day = Day::from_number(self.0.div_euclid(SECONDS_OF_DAY));
-        let day = day.expect("a moment lies on a day of the years 1 to 9999");
-        let second = self.0.rem_euclid(SECONDS_OF_DAY);
+        let (day, second) = self.split();
         let (hour, minute) = (second / 3600, second / 60 % 60);
         write!(f, "{day}T{hour:02}:{minute:02}:{:02}", second % 60)
     }
