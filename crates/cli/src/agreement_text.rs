@@ -168,7 +168,7 @@ fn model(summary: &Summary, lines: &mut Vec<String>) {
     lines.push(format!("  model: {}, {params}", summary.method));
     if let Some(share) = summary.discovery_share {
         lines.push(format!(
-            "    {} % of the budget goes into finding out what the agreement does not declare",
+            "    at most {} % of the budget goes into finding out what the agreement does not declare",
             share * 100.0
         ));
     }

@@ -227,17 +227,23 @@ fn open<'a>(
     let open = plan
         .open(joined, rng)
         .map_err(|error| unfitted(options, error))?;
-    if let Some(share) = plan.discovery_share().filter(|_| needs_discovery) {
+    if needs_discovery {
         let what = match schema {
             Some(_) => "bins of equal mass",
             None => "out what the columns hold (declare that with --schema, and it costs nothing)",
         };
         printer.say(format_args!(
             "{} % of the budget went into finding {what}",
-            100.0 * share
+            percent_spent(&open.spent())
         ));
     }
     Ok((open, notes))
+}
+
+/// What was spent, in percent of all there is.
+fn percent_spent(record: &LedgerRecord) -> f64 {
+    let spends = record.entries().iter().map(|entry| entry.rho().get());
+    (1000.0 * spends.sum::<f64>() / record.total().get()).round() / 10.0
 }
 
 /// Fits while a person watches.

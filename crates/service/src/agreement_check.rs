@@ -12,7 +12,7 @@ use protocol::Agreement;
 use schema::{Declaration, Schema};
 use strict_yaml::{Spanned, nearest};
 use synthesis::{
-    CheckedPlan, DEFAULT_DISCOVERY_SHARE, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
+    CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
 };
 use tabular::{
     MAX_JOINED_ROWS, TableBounds, TooManyRowsPerId, most_joined_rows, rows_per_joined_id,
@@ -154,7 +154,8 @@ fn refused(file: &RuntimeFile, cause: PlanError) -> AgreementError {
             file.discovery_share.as_ref().unwrap_or(&file.epsilon),
             format_args!(
                 "discovery_share is {share}, but it must lie between 0 and 1, such as \
-                 {DEFAULT_DISCOVERY_SHARE}"
+                 {}",
+                DISCOVERY_SHARES.start()
             ),
         ),
         PlanError::TakesNoWorkload { .. } => match (&file.workload, &file.target) {

@@ -69,7 +69,7 @@ mod work;
 mod write;
 
 pub use count_source::{CountSource, SourceError};
-pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
+pub use discovery::{DiscoveryBudget, DiscoveryError, MAX_FOUND_CATEGORIES, MAX_FOUND_NUMBERS};
 pub use error::{ColumnRef, Place, TableError};
 pub use ids::KeyHasher;
 pub use join::{
