@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use attestation::authority::{Authority, DocumentFields, MapForm};
+use attestation::nitro::authority::{Authority, DocumentFields, MapForm};
 use attested_tls::{ClientKey, KeyAlgorithm};
 use image::{ImageBuilder, Metadata, Signer};
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};

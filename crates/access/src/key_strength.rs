@@ -12,7 +12,7 @@ pub(crate) const MAX_BYTES: usize = 16 * 1024;
 /// Why a text or file is not a public key to register.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakOrUnreadableKey {
-    /// Nothing there.
+    /// The text or file is empty.
     #[error("the key is empty")]
     Empty,
     /// Longer than any key of a supported kind.
@@ -46,7 +46,7 @@ pub enum WeakOrUnreadableKey {
     #[error("the RSA key's public exponent must be odd and at least 65537")]
     RsaExponent,
     /// An even modulus.
-    #[error("the RSA key's modulus is even, so it is no RSA key")]
+    #[error("the RSA key's modulus is even, so it is not an RSA key")]
     RsaModulus,
     /// Not a point of the curve, or one that anybody can sign for.
     #[error("the key is not a usable point of its curve")]

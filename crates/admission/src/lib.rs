@@ -1,10 +1,7 @@
-//! What keeps a server reachable while too many connect: [`Places`] decides which connections stay,
-//! and [`Quota`] bounds how often the log tells of the others.
+//! What keeps a server reachable while too many connect: [`Places`] decides which connections stay.
 #![forbid(unsafe_code)]
 
 mod places;
-mod quota;
 mod table;
 
-pub use places::{Full, Limits, Place, Places};
-pub use quota::Quota;
+pub use places::{Full, Place, PlaceLimits, Places};

@@ -19,6 +19,7 @@ mod quality;
 mod receipt;
 mod synth;
 mod table_file;
+mod trust;
 mod validate;
 mod whole_file;
 

@@ -3,16 +3,16 @@
 //!
 //! [`Enclave::start`] serves one room: it accepts connections over the attested channel only, gives
 //! each the identity of the key that its handshake proved, and hands requests to the room. No
-//! connection can end the loop, and none can take more than its [`Limits`].
+//! connection can end the loop, and none can take more than its [`EnclaveLimits`].
 //!
 //! In a real enclave the program is the only process, and its first: `init` brings the machine up,
 //! holds itself to what it needs ([`confine`]), takes the agreement from the host, and starts the
 //! room on the platform that the hypervisor vouches for.
 #![forbid(unsafe_code)]
 
+mod channel_server;
 mod confinement;
 mod connection;
-mod door;
 mod enclave;
 mod error;
 mod event;
@@ -28,18 +28,17 @@ mod platform;
 mod room_folder;
 #[cfg(target_os = "linux")]
 mod small_writes;
-mod stage;
 mod whole_file;
 mod write_deadline;
 
 #[cfg(target_os = "linux")]
 pub use confinement::confine;
-pub use confinement::{Confinement, Held};
+pub use confinement::{Confinement, Enforcement};
 pub use enclave::{Config, Enclave, Running};
 pub use error::Error;
-pub use event::{Event, Events, Reason, to_stderr};
+pub use event::{EnclaveEvent, Events, RefusalReason};
 pub use fault::Fault;
-pub use limits::Limits;
+pub use limits::EnclaveLimits;
 pub use listener::{Address, Listener};
 #[cfg(target_os = "linux")]
 pub use platform::NsmError;

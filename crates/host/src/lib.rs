@@ -7,10 +7,10 @@
 #![forbid(unsafe_code)]
 
 mod configure;
-mod door;
 mod enclave_address;
 mod event;
 mod host;
+mod ingress;
 mod keeper;
 mod launch;
 mod limits;
@@ -21,17 +21,16 @@ mod outer_tls;
 mod pace;
 mod proxy_protocol;
 mod relay;
-mod stage;
 mod upgrade;
 
 pub use configure::ConfigureError;
-pub use door::{ClientAddress, Entrance};
 pub use enclave_address::{EnclaveAddress, EnclaveStream, NotAnAddress};
-pub use event::{Carrier, Event, Events, Frequent, How, Reason, to_stderr};
+pub use event::{Carrier, ConnectionEnd, Events, Frequent, HostEvent, RefusalReason};
 pub use host::{Config, serve};
+pub use ingress::{ClientAddress, Entrance};
 pub use keeper::{EnclaveError, Restarts};
 pub use launch::{Launch, LaunchError};
-pub use limits::Limits;
+pub use limits::ConnectionLimits;
 pub use nitro::NitroOptions;
 pub use outer_tls::{OuterTlsError, outer_tls};
 pub use proxy_protocol::{BadHeader, Origin, read as read_proxy_header};

@@ -51,7 +51,7 @@ pub enum BadHeader {
 /// Reads a header and not a byte more. The caller applies a deadline.
 ///
 /// # Errors
-/// [`BadHeader`]; a stream that does not begin with a header is no longer of use.
+/// [`BadHeader`]; a stream that does not begin with a header cannot be used any more.
 pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Origin, BadHeader> {
     let mut start = [0; START_BYTES];
     // Sixteen bytes that every header of version 2 has, and not one more: what follows belongs to

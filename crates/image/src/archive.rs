@@ -143,12 +143,12 @@ impl Archive {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidArchive {
     /// Absolute, or with an empty, `.` or `..` part.
-    #[error("{path:?} is no plain relative path")]
+    #[error("{path:?} is not a plain relative path")]
     Path {
         /// The path that was given.
         path: String,
     },
-    /// There already.
+    /// A path is added a second time.
     #[error("{path:?} is in the archive already")]
     Repeated {
         /// The path that was given.

@@ -26,7 +26,7 @@ pub struct TreeNode {
 }
 
 impl TreeNode {
-    /// The attributes.
+    /// The attributes of the node.
     #[must_use]
     pub fn clique(&self) -> &Clique {
         &self.clique

@@ -129,7 +129,7 @@ impl Slack {
         self.0 * f64::EPSILON
     }
 
-    /// For a few hundred.
+    /// For a few hundred operations of the same kinds.
     pub(crate) fn of_many(self) -> f64 {
         64.0 * self.of_few()
     }

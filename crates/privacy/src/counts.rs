@@ -199,7 +199,7 @@ impl Score {
         (clamped * f64::from(1 << Self::FRACTION_BITS)).round() as i64
     }
 
-    /// In units of 2^-`FRACTION_BITS`.
+    /// The scores, in units of 2^-`FRACTION_BITS`.
     pub(crate) fn units(&self) -> i64 {
         self.0
     }
@@ -236,7 +236,7 @@ impl NoisyCounts {
         self.sigma
     }
 
-    /// What the measurement cost.
+    /// The cost of the measurement in rho.
     pub fn rho(&self) -> Rho {
         self.rho
     }

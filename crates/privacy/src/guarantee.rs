@@ -61,24 +61,24 @@ impl Guarantee {
         self.rho
     }
 
-    /// Rounded up; 0 if nothing was spent.
+    /// Epsilon in nats, rounded up; 0 if nothing was spent.
     pub fn epsilon(&self) -> f64 {
         self.epsilon
     }
 
-    /// Rounded up.
+    /// Delta, rounded up.
     pub fn delta(&self) -> f64 {
         self.delta
     }
 
-    /// The same in words.
+    /// The guarantee as a sentence for people.
     pub fn sentence(&self) -> &str {
         &self.sentence
     }
 
     /// This and another one for the same neighbours, of spends on the same data: epsilons and
     /// deltas add up.
-    pub(crate) fn and(&self, other: &Self, rows_per_id: StatedRows) -> Self {
+    pub(crate) fn composed_with(&self, other: &Self, rows_per_id: StatedRows) -> Self {
         let sum = |a: f64, b: f64| match (a, b) {
             (0.0, only) | (only, 0.0) => only,
             // Floats are summed upwards: a sum that is rounded down would promise more than holds.
@@ -117,7 +117,7 @@ impl StatedRows {
     /// Two guarantees together hold for as many rows as the lesser of them. That is said even of
     /// one row: nothing tells whether the other fit had a key, and without one each of its rows
     /// counted as an id.
-    pub(crate) fn and(self, other: Self) -> Self {
+    pub(crate) fn composed_with(self, other: Self) -> Self {
         let rows = |it: Self| it.0.unwrap_or(NonZeroU32::MIN);
         Self(Some(rows(self).min(rows(other))))
     }

@@ -31,7 +31,7 @@ pub enum ConfigurationError {
     TooLong {
         /// `service.yaml` or `runtime.yaml`.
         file: &'static str,
-        /// As announced.
+        /// Length that the header announces.
         bytes: u32,
     },
     /// It ended early, or did not come in time.

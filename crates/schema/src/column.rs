@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::day::Day;
 use crate::declaration::{Declared, DeclaredKind};
+use crate::form::{NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::schema::OTHER;
@@ -18,6 +19,8 @@ pub struct Column {
     kind: Kind,
     nullable: bool,
     other: bool,
+    form: ValueForm,
+    reading: Reading,
 }
 
 /// The values of a column.
@@ -25,15 +28,15 @@ pub struct Column {
 pub enum Kind {
     /// These texts, in their declared order.
     Categories(Vec<String>),
-    /// Whole numbers.
+    /// Whole numbers of 64 bits.
     Integer(Grid<i64>),
-    /// Numbers.
+    /// Finite numbers.
     Number(Grid<f64>),
-    /// Days.
+    /// Days, without a time.
     Date(Grid<Day>),
     /// Days with a time of day.
     Datetime(Grid<Moment>),
-    /// `false` and `true`.
+    /// The two truth values; code 0 is false.
     Boolean,
 }
 
@@ -108,7 +111,39 @@ impl Column {
             kind,
             nullable,
             other,
+            form: ValueForm::Usual,
+            reading: Reading::default(),
         }
+    }
+
+    /// The same column whose values are written in this form, and read in it.
+    ///
+    /// The caller vouches that it is a form of the column's kind, and that years of two digits can
+    /// tell all of its days ([`DateForm::can_write`](crate::DateForm::can_write)).
+    #[must_use]
+    pub fn with_form(mut self, form: ValueForm) -> Self {
+        if form.number() != NumberForm::PLAIN {
+            self.reading.decimal = Some(form.number().decimal);
+        }
+        self.form = form;
+        self
+    }
+
+    pub(crate) fn with_reading(mut self, reading: Reading) -> Self {
+        self.reading = reading;
+        self
+    }
+
+    /// How values are written.
+    #[must_use]
+    pub fn form(&self) -> &ValueForm {
+        &self.form
+    }
+
+    /// How fields are read, beyond kind and form.
+    #[must_use]
+    pub fn reading(&self) -> &Reading {
+        &self.reading
     }
 
     /// The name; in a joined table with the party's name before it.
@@ -117,7 +152,7 @@ impl Column {
         &self.name
     }
 
-    /// The values.
+    /// What values the column has.
     #[must_use]
     pub fn kind(&self) -> &Kind {
         &self.kind
@@ -135,7 +170,7 @@ impl Column {
         self.other
     }
 
-    /// Number of codes.
+    /// Number of codes: categories or bins, `other`, null.
     #[must_use]
     pub fn size(&self) -> usize {
         // In this order everywhere: `other` before null, so that codes of values stay what they are
@@ -235,6 +270,8 @@ impl Column {
             },
             nullable: self.nullable,
             other: self.other,
+            form: self.form,
+            reading: self.reading,
         }
     }
 }

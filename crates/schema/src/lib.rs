@@ -60,7 +60,7 @@ pub use constraint::{
 };
 pub use day::{Day, NotADay};
 pub use declaration::{Declaration, Declared, DeclaredKind};
-pub use form::{DateForm, DecimalMark, FormError, NumberForm};
+pub use form::{DateForm, DecimalMark, FormError, NumberForm, Reading, TruthWords, ValueForm};
 pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Ordered, Range, RangeError};
 pub use moment::{Moment, NotAMoment};
 pub use render::Rendering;

@@ -49,8 +49,8 @@ mod training;
 mod turnstile;
 mod upload;
 
-pub use agreement::{AgreementError, CheckedAgreement, Limits, Party};
-pub use event::{Event, Events, tell_panics_as_events};
+pub use agreement::{AgreementError, AgreementLimits, CheckedAgreement, Party};
+pub use event::{Events, RoomEvent, tell_panics_as_events};
 pub use expiry::{LOOK_EVERY, PlatformTime};
 pub use memory::{MemoryShares, TooLittleMemory};
 pub use room::{ANNOUNCE_EVERY, Attest, CannotOpen, NoEvidence, Room, RoomSetup};

@@ -27,7 +27,7 @@ impl Format {
     /// Those that can be asked for by [`name`](Self::name).
     pub const ALL: [Self; 2] = [Self::Csv, Self::Json];
 
-    /// `csv` or `json`.
+    /// Name by which a person asks for the format: `csv` or `json`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -76,9 +76,9 @@ impl FromStr for Format {
     }
 }
 
-/// No such format.
+/// The name is not that of a format we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format; there are `csv` and `json`")]
+#[error("unknown format; choose `csv` or `json`")]
 pub struct UnknownFormat;
 
 /// Writes coded rows as text, as many at a time as the caller likes.
@@ -151,7 +151,7 @@ impl RowWriter {
     /// Writes rows given as codes, column by column.
     ///
     /// # Errors
-    /// Those of the output.
+    /// If writing to `out` fails.
     ///
     /// # Panics
     /// If the codes do not fit the schema.
@@ -188,7 +188,7 @@ impl RowWriter {
     /// Writes what is left to close the file.
     ///
     /// # Errors
-    /// Those of the output.
+    /// If writing to `out` fails.
     pub fn finish(mut self, out: &mut impl Write) -> io::Result<()> {
         match (self.format.is_csv(), self.begun) {
             (true, true) => {}
@@ -229,7 +229,7 @@ impl RowWriter {
 /// Writes rows as CSV, with or without the header. To write in several goes, use [`RowWriter`].
 ///
 /// # Errors
-/// Those of the output.
+/// If writing to `out` fails.
 ///
 /// # Panics
 /// If the codes do not fit the schema.
@@ -251,7 +251,7 @@ pub fn write_csv(
 /// Writes rows as a JSON array of objects. To write in several goes, use [`RowWriter`].
 ///
 /// # Errors
-/// Those of the output.
+/// If writing to `out` fails.
 ///
 /// # Panics
 /// If the codes do not fit the schema.
@@ -548,7 +548,7 @@ mod tests {
         for line in text.lines().skip(1) {
             coder.push(line.as_bytes(), 0);
         }
-        let (_, back, warnings) = coder.finish(crate::Place::Line);
+        let (_, back, warnings) = coder.finish(crate::RecordPosition::Line);
         prop_assert_eq!(warnings, Vec::<String>::new());
         prop_assert_eq!(back.widened(), codes, "{}", text);
         Ok(())

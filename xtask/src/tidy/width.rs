@@ -61,7 +61,7 @@ fn in_raw_strings(text: &str) -> Vec<bool> {
     text.lines().map(line).collect()
 }
 
-/// What stands behind the next `r#"`, and what ends it.
+/// The text after the next `r#"`, and what ends it.
 fn opening(line: &str) -> Option<(&str, String)> {
     let start = line.find("r#").or_else(|| line.find("r\""))?;
     let rest = &line[start + 1..];

@@ -16,7 +16,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The body of a reply that is no refusal.
+    /// The body of a reply that is not a refusal.
     pub(crate) fn ok(self) -> anyhow::Result<String> {
         ensure!(self.status == 200, "{}: {}", self.status, self.body);
         Ok(self.body)

@@ -165,12 +165,12 @@ fn kernel_command_line_and_ramdisks_must_be_there_once_and_in_order() {
     );
     assert_eq!(
         refusal(|draft| draft.sections.swap(0, 1)),
-        "section 1 of 5 (command line) stands before the kernel; the order is kernel, command \
+        "section 1 of 5 (command line) comes before the kernel; the order is kernel, command \
          line, ramdisks"
     );
     assert_eq!(
         refusal(|draft| draft.sections.swap(1, 4)),
-        "section 2 of 5 (ramdisk) stands before the command line; the order is kernel, command \
+        "section 2 of 5 (ramdisk) comes before the command line; the order is kernel, command \
          line, ramdisks"
     );
     assert_eq!(

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub use error::ConditionError;
 pub(crate) use spans::Spans;
 
-use crate::condition::error::{Fault, Problem};
+use crate::condition::error::{ConditionProblem, LocatedProblem};
 use crate::condition::parse::comparisons;
 use crate::condition::selected::Selected;
 use crate::render::Rendering;
@@ -56,15 +56,16 @@ impl Condition {
     /// hold or has no probability of its own, or leaves no value of a column.
     pub fn parse(text: &str, schema: &Schema) -> Result<Self, ConditionError> {
         let selected = select(text, schema).map_err(|fault| fault.in_text(text))?;
-        let of_column = |(column, selected): (usize, Selected)| {
-            let shares = selected.shares(&schema.columns()[column]);
+        let of_column = |(position, selected): (usize, Selected)| {
+            let column = &schema.columns()[position];
+            let shares = selected.shares(column);
             let weights = shares.iter().map(|(share, _)| *share).collect();
             let parts = shares
                 .into_iter()
                 .enumerate()
-                .filter_map(|(code, (_, part))| Some((code, Rendering::new(part?))))
+                .filter_map(|(code, (_, part))| Some((code, Rendering::new(part?, column))))
                 .collect();
-            (column, ColumnCondition { weights, parts })
+            (position, ColumnCondition { weights, parts })
         };
         Ok(Self {
             text: text.trim().to_owned(),
@@ -72,7 +73,7 @@ impl Condition {
         })
     }
 
-    /// As it was written.
+    /// The condition as it was written, without spaces around it.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -100,21 +101,21 @@ impl Condition {
 }
 
 /// What the condition leaves of each column it is about.
-fn select(text: &str, schema: &Schema) -> Result<BTreeMap<usize, Selected>, Fault> {
+fn select(text: &str, schema: &Schema) -> Result<BTreeMap<usize, Selected>, LocatedProblem> {
     let mut columns: BTreeMap<usize, Selected> = BTreeMap::new();
     for comparison in comparisons(text)? {
         let name = &comparison.column;
         let position = schema.position(&name.text).ok_or_else(|| {
-            let problem = Problem::unknown_column(&name.text, schema);
-            Fault::new(name.place.clone(), problem)
+            let problem = ConditionProblem::unknown_column(&name.text, schema);
+            LocatedProblem::new(name.place.clone(), problem)
         })?;
         let column = &schema.columns()[position];
-        let mut selected = Selected::by(column, &comparison)?;
+        let mut selected = Selected::from_comparison(column, &comparison)?;
         if let Some(before) = columns.get(&position) {
-            selected = before.and(&selected);
+            selected = before.intersection(&selected);
             if selected.is_empty(column) {
-                let problem = Problem::Exclusive(column.name().to_owned());
-                return Err(Fault::new(comparison.place, problem));
+                let problem = ConditionProblem::Exclusive(column.name().to_owned());
+                return Err(LocatedProblem::new(comparison.place, problem));
             }
         }
         columns.insert(position, selected);

@@ -132,6 +132,12 @@ pub enum FormError {
         /// The first hidden character in it.
         hidden: Hidden,
     },
+    /// A character that would end a quoted field.
+    #[error("{pattern:?} has a quote or a backslash; remove it")]
+    Quote {
+        /// The pattern as it was given.
+        pattern: String,
+    },
     /// Longer than any date.
     #[error("the pattern has more than {limit} bytes", limit = MAX_PATTERN_BYTES)]
     TooLong,
@@ -183,6 +189,11 @@ impl DateForm {
         if let Some(hidden) = first_hidden(pattern) {
             let pattern = pattern.to_owned();
             return Err(FormError::Hidden { pattern, hidden });
+        }
+        // Neither CSV nor JSON would have to escape what is written.
+        if pattern.contains(['"', '\\']) {
+            let pattern = pattern.to_owned();
+            return Err(FormError::Quote { pattern });
         }
         let mut items = parse(pattern)?;
         check_complete(pattern, &items)?;
@@ -260,6 +271,18 @@ impl DateForm {
             )
         });
         !short || (1969..=2068).contains(&day.calendar().0)
+    }
+
+    /// Whether a date of this form has a comma in it, or a space at an end.
+    pub(crate) fn needs_quotes(&self) -> bool {
+        let spaced = matches!(
+            self.items.first(),
+            Some(Item::Number {
+                padding: Padding::Space,
+                ..
+            })
+        );
+        spaced || self.pattern.contains(',') || self.pattern.trim() != self.pattern
     }
 
     fn has(&self, wanted: impl Fn(&Item) -> bool) -> bool {
@@ -845,6 +868,10 @@ mod tests {
         assert!(matches!(
             DateForm::new("%Y-%m-%d\u{200b}"),
             Err(FormError::Hidden { .. })
+        ));
+        assert!(matches!(
+            DateForm::new("%Y-%m-%d\""),
+            Err(FormError::Quote { .. })
         ));
         assert_eq!(DateForm::new(&"%Y".repeat(99)), Err(FormError::TooLong));
     }

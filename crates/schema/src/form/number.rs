@@ -45,6 +45,17 @@ pub enum Thousands {
     Apostrophe,
 }
 
+impl Thousands {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Comma => ",",
+            Self::Point => ".",
+            Self::Space => " ",
+            Self::Apostrophe => "'",
+        }
+    }
+}
+
 /// A currency or percent sign. `12 %` is read as 12: bounds are in the unit of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +152,46 @@ impl NumberForm {
         }
         let point = plain.iter().position(|&byte| byte == b'.');
         Some(point.map_or(0, |at| plain.len() - 1 - at))
+    }
+
+    /// Dresses the plain number at the end of a buffer, from `start` on, which may have an exponent.
+    pub(crate) fn dress(self, buffer: &mut Vec<u8>, start: usize) {
+        let plain = buffer.split_off(start);
+        let (minus, digits) = match plain.strip_prefix(b"-") {
+            Some(digits) => (&b"-"[..], digits),
+            None => (&b""[..], plain.as_slice()),
+        };
+        buffer.extend_from_slice(minus);
+        let sign = self.sign.map(|sign| (sign.before, sign.text.to_string()));
+        if let Some((true, sign)) = &sign {
+            buffer.extend_from_slice(sign.as_bytes());
+        }
+        let whole = digits
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        let (whole, rest) = digits.split_at(whole);
+        for (i, digit) in whole.iter().enumerate() {
+            if i > 0 && (whole.len() - i) % 3 == 0 {
+                buffer.extend_from_slice(self.thousands.map_or("", Thousands::text).as_bytes());
+            }
+            buffer.push(*digit);
+        }
+        match (self.decimal, rest) {
+            (DecimalMark::Comma, [b'.', decimals @ ..]) => {
+                buffer.push(b',');
+                buffer.extend_from_slice(decimals);
+            }
+            _ => buffer.extend_from_slice(rest),
+        }
+        if let Some((false, sign)) = &sign {
+            buffer.extend_from_slice(sign.as_bytes());
+        }
+    }
+
+    /// Whether a number of this form may have a comma in it.
+    pub(crate) fn has_comma(self) -> bool {
+        self.decimal == DecimalMark::Comma || self.thousands == Some(Thousands::Comma)
     }
 
     #[cold]
@@ -340,6 +391,31 @@ mod tests {
             serde_json::from_str::<NumberForm>("{}").unwrap(),
             NumberForm::PLAIN
         );
+    }
+
+    #[test]
+    fn what_is_dressed_is_read_back() {
+        for (plain, field, decimal) in [
+            ("1234567.50", "$1,234,567.50", Point),
+            ("-1234", "-1'234 €", Comma),
+            ("123", "1.123%", Comma),
+            ("0.5", "1 000,5", Comma),
+        ] {
+            let form = NumberForm::of(field.as_bytes(), decimal).unwrap();
+            let mut written = b"x".to_vec();
+            written.extend_from_slice(plain.as_bytes());
+            form.dress(&mut written, 1);
+            assert_eq!(
+                form.number(&written[1..]),
+                plain.parse().ok(),
+                "{plain} as {field}"
+            );
+        }
+        let mut written = b"-1234567.50".to_vec();
+        NumberForm::of(b"$1,000", Point)
+            .unwrap()
+            .dress(&mut written, 0);
+        assert_eq!(written, b"-$1,234,567.50");
     }
 
     proptest! {

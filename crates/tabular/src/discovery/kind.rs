@@ -41,7 +41,7 @@ const NUMBERS: std::ops::RangeInclusive<usize> = WHOLE..=EITHER;
 pub(super) const MAX_DECIMALS: usize = 6;
 
 impl Classes {
-    pub(super) fn of(texts: &Texts, rows: Wiped<u32>, dates: &DateForms) -> Self {
+    pub(super) fn new(texts: &Texts, rows: Wiped<u32>, dates: &DateForms) -> Self {
         let mut cells = Zeroizing::new([0; CLASSES]);
         for (text, rows) in texts.iter().zip(rows.as_slice()) {
             // Only texts of joined rows: what a party has beyond the join is not looked at.

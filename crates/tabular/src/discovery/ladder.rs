@@ -38,6 +38,22 @@ impl<T: Ladder> FineGrid<T> {
     }
 }
 
+impl FineGrid<Moment> {
+    /// The same grid with cells that begin with a minute, for moments that are written without
+    /// seconds.
+    pub(super) fn to_the_minute(mut self) -> Self {
+        let minute = |moment: Moment| {
+            let second = moment.number();
+            Moment::from_number(second - second.rem_euclid(60)).expect("its day has the minute")
+        };
+        self.starts
+            .iter_mut()
+            .for_each(|start| *start = minute(*start));
+        self.starts.dedup();
+        self
+    }
+}
+
 impl FineGrid<f64> {
     /// The same grid with all ends at numbers of this many decimals, so that each cell holds at
     /// least one of them.

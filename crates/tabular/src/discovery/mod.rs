@@ -43,12 +43,12 @@ pub enum DiscoveryError {
          it for as many"
     )]
     RowsPerId {
-        /// What the table allows.
+        /// The most rows of one id in the table.
         table: NonZeroU32,
-        /// What the ledger was opened for.
+        /// The most rows of one id that the ledger was opened for.
         ledger: NonZeroU32,
     },
-    /// Nothing of delta is kept for finding categories.
+    /// The ledger keeps no share of delta for finding categories.
     #[error(
         "undeclared columns need a share of delta for finding their categories, and the ledger \
          keeps none"
@@ -123,7 +123,7 @@ impl Joined {
             .count();
         // Nothing to find: the ledger is not even asked.
         if wanting == 0 {
-            return Ok(self.coded(DomainSource::Declared, &mut Nothing));
+            return Ok(self.coded(DomainSource::Declared, &mut NothingToDiscover));
         }
         // Refused as a whole and at first: half a discovery would have cost its budget for nothing.
         let discovery = discovery.into();
@@ -192,7 +192,7 @@ impl Joined {
                 JoinedColumn::Coded(..) => None,
                 JoinedColumn::Raw { texts, codes, .. } => {
                     let rows = rows_of_each(codes, texts.len());
-                    Some(Classes::of(texts, rows, &forms))
+                    Some(Classes::new(texts, rows, &forms))
                 }
             })
             .collect();
@@ -221,7 +221,7 @@ impl Joined {
     }
 }
 
-/// How counts become known.
+/// The way from exact counts to what may be known of them.
 trait Counting {
     /// The counts with noise, for this many tenths of the column's share.
     fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured;
@@ -304,11 +304,11 @@ impl Counting for Private<'_> {
 
 /// For tables all of whose columns are settled: nothing is counted, and no exact count can come to
 /// light.
-struct Nothing;
+struct NothingToDiscover;
 
 const SETTLED: &str = "nothing was to be discovered";
 
-impl Counting for Nothing {
+impl Counting for NothingToDiscover {
     fn measure(&mut self, _: &str, _: Vec<u32>, _: u32) -> Measured {
         unreachable!("{SETTLED}")
     }
@@ -368,7 +368,7 @@ fn rows_of_each(codes: &Codes, size: usize) -> Wiped<u32> {
     let mut counted = Wiped::from(vec![0; size]);
     let rows = counted.as_mut_slice();
     with_codes!(codes, codes => for &code in codes {
-        rows[code.at()] += 1;
+        rows[code.index()] += 1;
     });
     counted
 }

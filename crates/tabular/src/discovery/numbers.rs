@@ -9,6 +9,8 @@ use super::kind::{MAX_DECIMALS, Seen, known_decimals};
 pub(super) struct Written {
     pub(super) form: NumberForm,
     pub(super) decimals: Option<usize>,
+    /// Whether all numbers are whole, though zeros may be written behind a point.
+    pub(super) whole: bool,
     /// Whether other forms stand out beside it.
     pub(super) others: bool,
 }
@@ -35,66 +37,85 @@ fn sign(index: usize) -> Option<Sign> {
     })
 }
 
-fn cell(sign: usize, thousands: usize, decimals: usize) -> usize {
-    (sign * THOUSANDS.len() + thousands) * DECIMALS + decimals
+/// What a cell counts.
+#[derive(Clone, Copy)]
+struct Cell {
+    sign: usize,
+    thousands: usize,
+    /// As they are written.
+    decimals: usize,
+    whole: bool,
+}
+
+const CELLS: usize = SIGNS * THOUSANDS.len() * DECIMALS * 2;
+
+impl Cell {
+    fn index(self) -> usize {
+        let dress = self.sign * THOUSANDS.len() + self.thousands;
+        (dress * DECIMALS + self.decimals) * 2 + usize::from(self.whole)
+    }
+
+    fn at(index: usize) -> Self {
+        let (dress, rest) = (index / (2 * DECIMALS), index % (2 * DECIMALS));
+        Self {
+            sign: dress / THOUSANDS.len(),
+            thousands: dress % THOUSANDS.len(),
+            decimals: rest / 2,
+            whole: rest % 2 == 1,
+        }
+    }
 }
 
 /// Rows in each cell, for texts with their rows, read with this decimal mark. A cell is a sign, a
-/// separator and a number of decimals.
+/// separator, a number of decimals and whether these are zeros.
 pub(super) fn cells<'a>(
     mark: DecimalMark,
     texts: impl Iterator<Item = (&'a [u8], u32)>,
 ) -> Vec<u32> {
-    let mut cells = vec![0; SIGNS * THOUSANDS.len() * DECIMALS];
+    let mut cells = vec![0; CELLS];
     for (text, rows) in texts {
         if let Some(cell) = cell_of(text, mark) {
-            cells[cell] += rows;
+            cells[cell.index()] += rows;
         }
     }
     cells
 }
 
-fn cell_of(text: &[u8], mark: DecimalMark) -> Option<usize> {
+fn cell_of(text: &[u8], mark: DecimalMark) -> Option<Cell> {
     let form = NumberForm::of(text, mark)?;
-    let sign = (0..SIGNS).find(|&it| sign(it) == form.sign)?;
-    let thousands = THOUSANDS.iter().position(|it| *it == form.thousands)?;
-    let decimals = match form.whole(text) {
-        // `20.00` is a whole number.
-        Some(_) => 0,
-        None => form
-            .decimals(text)
-            .map_or(MAX_DECIMALS + 1, |it| it.min(MAX_DECIMALS + 1)),
-    };
-    Some(cell(sign, thousands, decimals))
+    let decimals = form.decimals(text).unwrap_or(usize::MAX);
+    Some(Cell {
+        sign: (0..SIGNS).find(|&it| sign(it) == form.sign)?,
+        thousands: THOUSANDS.iter().position(|it| *it == form.thousands)?,
+        decimals: decimals.min(DECIMALS - 1),
+        whole: form.whole(text).is_some(),
+    })
 }
 
 /// The form by noisy counts: the most frequent sign and separator, if there are any, which a field
 /// of that form may have or not. `None` if less than nine tenths are of it.
 pub(super) fn chosen(mark: DecimalMark, noisy: &[f64], sigma: f64) -> Option<Written> {
     let seen = Seen::new(noisy, sigma);
-    let sum = |wanted: &dyn Fn(usize, usize, usize) -> bool| {
-        let cells = (0..noisy.len()).filter(|&cell| {
-            let (decimals, rest) = (cell % DECIMALS, cell / DECIMALS);
-            wanted(rest / THOUSANDS.len(), rest % THOUSANDS.len(), decimals)
-        });
-        seen.sum(cells)
+    let sum = |wanted: &dyn Fn(Cell) -> bool| {
+        seen.sum((0..CELLS).filter(|&index| wanted(Cell::at(index))))
     };
     let most = |a: (usize, f64), b: (usize, f64)| if b.1 > a.1 { b } else { a };
-    let signs = (1..SIGNS).map(|it| (it, sum(&|sign, _, _| sign == it)));
-    let separators = (1..THOUSANDS.len()).map(|it| (it, sum(&|_, thousands, _| thousands == it)));
     let used = |best: Option<(usize, f64)>| best.filter(|it| it.1 > 0.0).map_or(0, |it| it.0);
+    let signs = (1..SIGNS).map(|it| (it, sum(&|cell| cell.sign == it)));
+    let separators = (1..THOUSANDS.len()).map(|it| (it, sum(&|cell| cell.thousands == it)));
     let (sign_at, thousands_at) = (used(signs.reduce(most)), used(separators.reduce(most)));
-    let all = sum(&|_, _, _| true);
-    let own = sum(&|sign, thousands, _| {
-        [0, sign_at].contains(&sign) && [0, thousands_at].contains(&thousands)
+    let all = sum(&|_| true);
+    let own = sum(&|cell| {
+        [0, sign_at].contains(&cell.sign) && [0, thousands_at].contains(&cell.thousands)
     });
     if all <= 0.0 || own < 0.9 * all {
         return None;
     }
+    // One in a hundred, and clear.
+    let some = |count: f64| count > 0.0 && count >= 0.01 * all;
     let decimals = (1..DECIMALS)
         .rev()
-        .find(|&it| sum(&|_, _, decimals| decimals == it) >= 0.01 * all);
-    let decimals = decimals.filter(|&it| sum(&|_, _, decimals| decimals == it) > 0.0);
+        .find(|&it| some(sum(&|cell| cell.decimals == it)));
     Some(Written {
         form: NumberForm {
             decimal: mark,
@@ -102,6 +123,7 @@ pub(super) fn chosen(mark: DecimalMark, noisy: &[f64], sigma: f64) -> Option<Wri
             sign: sign(sign_at),
         },
         decimals: known_decimals(decimals.unwrap_or(0)),
+        whole: sum(&|cell| !cell.whole) <= 0.0,
         others: own < all,
     })
 }

@@ -1,7 +1,7 @@
 //! The search for what one column holds, step by step.
 
-use schema::form::{DateForm, DecimalMark, NumberForm, is_missing};
-use schema::{Bins, Column, DEFAULT_BINS, Grid, Kind, Range};
+use schema::form::{DateForm, DecimalMark, NumberForm, ValueForm, is_missing};
+use schema::{Bins, Column, DEFAULT_BINS, Day, Grid, Kind, Moment, Range};
 
 use super::dates::DateForms;
 use super::keys::{self, Countable, Few, Index};
@@ -70,10 +70,7 @@ pub(super) fn discover(
         Values::Whole => search.plain(|text| NumberForm::PLAIN.whole(text), Some(0)),
         Values::Decimal(decimals) => search.plain(|text| NumberForm::PLAIN.number(text), decimals),
         Values::Dressed(mark) => search.dressed(mark),
-        Values::Compact => {
-            let form = forms.compact();
-            search.dates(form)
-        }
+        Values::Compact => search.dates(forms.compact()),
         Values::Dates => search.formed_dates(),
         Values::Text => search.texts(),
     }
@@ -110,13 +107,14 @@ impl<C: Counting> Search<'_, C> {
         read: impl Fn(&[u8]) -> Option<T> + Clone + 'static,
         decimals: Option<usize>,
     ) -> Found {
+        let form = written(NumberForm::PLAIN, decimals.filter(|&decimals| decimals > 0));
         if let Some(decimals) = decimals {
             let values = keys::by_value(self.classes.read(self.texts, read.clone()));
             let counts = values.iter().map(|(_, rows)| *rows).collect();
             let released = self.release("values", counts, tenths::KEYS);
             let fields = (self.finding.filled, self.sigma);
             match keys::all_there_is(&values, &released, fields, decimals) {
-                Some(Few::Gapless(grid)) => return self.found(grid, read),
+                Some(Few::Gapless(grid)) => return self.found(grid, read, form),
                 Some(Few::Codes(found)) => {
                     // `1010.0` is 1010.
                     let index = Index::new(&found);
@@ -127,24 +125,27 @@ impl<C: Counting> Search<'_, C> {
                 None => {}
             }
         }
-        self.range(read, |grid| T::rounded(grid, decimals))
+        let (grid, read) = self.range(read, |grid| T::rounded(grid, decimals));
+        self.found_if_any(grid, read, form)
     }
 
     /// Numbers with separators of thousands, signs or a decimal comma.
     fn dressed(mut self, mark: DecimalMark) -> Found {
-        let fields = self.fields();
-        let measured = self.measure("form", numbers::cells(mark, fields), tenths::FORM);
-        let Some(written) = numbers::chosen(mark, &measured.values, measured.sigma) else {
+        let cells = numbers::cells(mark, self.fields());
+        let measured = self.measure("form", cells, tenths::FORM);
+        let Some(found) = numbers::chosen(mark, &measured.values, measured.sigma) else {
             return self.texts();
         };
-        self.finding.other |= written.others;
-        let form = written.form;
-        match written.decimals {
-            Some(0) => self.range(move |text| form.whole(text), |grid| grid),
-            decimals => self.range(
-                move |text| form.number(text),
-                |grid| f64::rounded(grid, decimals),
-            ),
+        self.finding.other |= found.others;
+        let (form, decimals) = (found.form, found.decimals);
+        let written = written(form, decimals);
+        if found.whole {
+            let (grid, read) = self.range(move |text| form.whole(text), |grid| grid);
+            self.found_if_any(grid, read, written)
+        } else {
+            let rounded = |grid| f64::rounded(grid, decimals);
+            let (grid, read) = self.range(move |text| form.number(text), rounded);
+            self.found_if_any(grid, read, written)
         }
     }
 
@@ -158,19 +159,36 @@ impl<C: Counting> Search<'_, C> {
         }
     }
 
-    fn dates(self, form: DateForm) -> Found {
-        match form.has_time() {
-            true => self.range(move |text| form.moment(text), |grid| grid),
-            false => self.range(move |text| form.day(text), |grid| grid),
+    fn dates(mut self, form: DateForm) -> Found {
+        let of_column = form.clone();
+        if form.has_time() {
+            let rounded = |grid: FineGrid<Moment>| match of_column.has_seconds() {
+                true => grid,
+                false => grid.to_the_minute(),
+            };
+            let (grid, read) = self.range(move |text| form.moment(text), rounded);
+            // Years of two digits cannot tell days beyond a century.
+            let told = grid.as_ref().is_some_and(|grid| {
+                let ends = [grid.range().min, grid.range().max];
+                ends.iter().all(|end| of_column.can_write(end.day()))
+            });
+            self.found_if_any(grid, read, date_form(of_column, told))
+        } else {
+            let (grid, read) = self.range(move |text| form.day(text), |grid| grid);
+            let told = grid.as_ref().is_some_and(|grid: &Grid<Day>| {
+                let ends = [grid.range().min, grid.range().max];
+                ends.iter().all(|end| of_column.can_write(*end))
+            });
+            self.found_if_any(grid, read, date_form(of_column, told))
         }
     }
 
-    /// Bounds and bins.
-    fn range<T: Ladder + 'static>(
-        mut self,
-        read: impl Fn(&[u8]) -> Option<T> + Clone + 'static,
+    /// Bounds and bins, if the noise leaves any.
+    fn range<T: Ladder, R: Fn(&[u8]) -> Option<T> + Clone>(
+        &mut self,
+        read: R,
         settled: impl Fn(FineGrid<T>) -> FineGrid<T>,
-    ) -> Found {
+    ) -> (Option<Grid<T>>, R) {
         let rungs = T::rungs();
         // Coarse first, over all values there are: cells that followed the data would tell of it.
         let counts = count_by_start(&rungs, self.classes.read(self.texts, read.clone()));
@@ -190,11 +208,19 @@ impl<C: Counting> Search<'_, C> {
             let starts = firsts.into_iter().map(|bin| fine.starts[kept.start + bin]);
             Bins::Cuts(starts.collect())
         };
-        match Grid::new(Range { min, max, bins }) {
-            Ok(grid) => self.found(grid, read),
-            // No range: the column keeps the one code `other`, rather than fail because of the
-            // data.
-            Err(_) => self.categories(Vec::new(), |_| None),
+        (Grid::new(Range { min, max, bins }).ok(), read)
+    }
+
+    /// Without a range the column keeps the one code `other`, rather than fail because of the data.
+    fn found_if_any<T: Ladder + 'static>(
+        self,
+        grid: Option<Grid<T>>,
+        read: impl Fn(&[u8]) -> Option<T> + 'static,
+        form: ValueForm,
+    ) -> Found {
+        match grid {
+            Some(grid) => self.found(grid, read, form),
+            None => self.categories(Vec::new(), |_| None),
         }
     }
 
@@ -202,10 +228,13 @@ impl<C: Counting> Search<'_, C> {
         self,
         grid: Grid<T>,
         read: impl Fn(&[u8]) -> Option<T> + 'static,
+        form: ValueForm,
     ) -> Found {
         let kind = T::kind(grid.clone());
         let column = Column::found(self.name, kind, self.finding.nullable, self.finding.other);
-        Found::new(column, move |text| Some(grid.bin(read(text)?).0))
+        Found::new(column.with_form(form), move |text| {
+            Some(grid.bin(read(text)?).0)
+        })
     }
 
     fn categories(
@@ -234,6 +263,24 @@ impl<C: Counting> Search<'_, C> {
         self.left -= tenths;
         let label = format!("{what} of `{}`", self.name);
         self.counting.release(&label, counts, tenths)
+    }
+}
+
+/// How numbers of this form are written back.
+fn written(form: NumberForm, decimals: Option<usize>) -> ValueForm {
+    let decimals = decimals.map(|it| u8::try_from(it).expect("a few decimals"));
+    match (form, decimals) {
+        (NumberForm::PLAIN, None) => ValueForm::Usual,
+        (form, decimals) => ValueForm::Number { form, decimals },
+    }
+}
+
+/// How dates of this form are written back: in the form, if it can tell all of them.
+fn date_form(form: DateForm, told: bool) -> ValueForm {
+    match form.pattern() {
+        "%Y-%m-%d" | "%Y-%m-%dT%H:%M:%S" => ValueForm::Usual,
+        _ if told => ValueForm::Date(form),
+        _ => ValueForm::Usual,
     }
 }
 
