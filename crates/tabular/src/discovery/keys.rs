@@ -84,8 +84,8 @@ pub(super) fn by_value<T: Countable>(
 
 /// The few numbers that are all there is in a column.
 pub(super) enum Few<T> {
-    /// Without a gap between them: a bin each.
-    Gapless(Grid<T>),
+    /// Without a gap between them: a bin each. The last is the most frequent.
+    Gapless(Grid<T>, T),
     /// With gaps, in which no number is to be made up: categories.
     Codes(Vec<String>),
 }
@@ -123,7 +123,10 @@ pub(super) fn all_there_is<T: Countable>(
         .all(|pair| pair[1].follows(pair[0], decimals));
     let grid = gapless.then(|| Grid::new(Range { min, max, bins }).ok());
     Some(match grid.flatten() {
-        Some(grid) => Few::Gapless(grid),
+        Some(grid) => {
+            let most = keys.iter().max_by_key(|(_, count)| *count);
+            Few::Gapless(grid, most.map_or(min, |(key, _)| values[*key].0))
+        }
         None => Few::Codes(found.iter().map(ToString::to_string).collect()),
     })
 }
@@ -162,11 +165,11 @@ mod tests {
         let codes = few(&[(1010, 500), (1020, 300), (4020, 200)], 1000.0, 0);
         assert!(matches!(codes, Some(Few::Codes(texts)) if texts == ["1010", "1020", "4020"]));
         let counts = few(&[(0, 500), (1, 300), (2, 200)], 1000.0, 0);
-        assert!(matches!(counts, Some(Few::Gapless(grid)) if grid.len() == 3));
+        assert!(matches!(counts, Some(Few::Gapless(grid, 0)) if grid.len() == 3));
         let halves = few(&[(0.5, 500), (1.0, 300), (2.0, 200)], 1000.0, 1);
         assert!(matches!(halves, Some(Few::Codes(texts)) if texts == ["0.5", "1", "2"]));
         let tenths = few(&[(0.1, 500), (0.2, 300), (0.3, 200)], 1000.0, 1);
-        assert!(matches!(tenths, Some(Few::Gapless(grid)) if grid.len() == 3));
+        assert!(matches!(tenths, Some(Few::Gapless(grid, _)) if grid.len() == 3));
         let one = few(&[(7.5, 1000)], 1000.0, 1);
         assert!(matches!(one, Some(Few::Codes(texts)) if texts == ["7.5"]));
     }

@@ -66,7 +66,8 @@ impl Joined {
     ///
     /// Each step is one spend, labelled with what it finds and the column. Whatever is decided
     /// follows from the noisy counts of this step and those before: no field and no exact count
-    /// decides anything. Counts below three standard deviations of their noise count as nothing.
+    /// decides anything. Counts below three and a half standard deviations of their noise count as
+    /// nothing.
     ///
     /// - *Kind*, two tenths of an undeclared column's share: a noisy histogram over what fields look
     ///   like: empty (also `NA`, `null` and the like), whole number, numbers of 1 to 6 decimals and

@@ -14,19 +14,27 @@ use crate::dictionary::Texts;
 /// A column that was found, and how the fields are read under it.
 pub(super) struct Found {
     pub(super) column: Column,
+    /// The code of a field that is not read, where there is neither `other` nor null: such fields
+    /// are too few to be seen, so that a usual value changes least.
+    usual: usize,
     read: Box<dyn Fn(&[u8]) -> Option<usize>>,
 }
 
 impl Found {
-    fn new(column: Column, read: impl Fn(&[u8]) -> Option<usize> + 'static) -> Self {
+    fn new(column: Column, usual: usize, read: impl Fn(&[u8]) -> Option<usize> + 'static) -> Self {
         let read = Box::new(read);
-        Self { column, read }
+        Self {
+            column,
+            usual,
+            read,
+        }
     }
 
     /// Codes every text, then every row.
     pub(super) fn recode(&self, texts: &Texts, codes: &Codes) -> Codes {
         let column = &self.column;
-        let unread = column.other_code().or(column.null_code()).unwrap_or(0);
+        let unread = column.other_code().or(column.null_code());
+        let unread = unread.unwrap_or(self.usual);
         let missing = column.null_code().unwrap_or(unread);
         // Each text once, then each row by its text: texts are far fewer than rows.
         let map: Vec<u32> = texts
@@ -41,6 +49,13 @@ impl Found {
             .collect();
         codes.recoded(Wiped::from(map).as_slice(), column.size())
     }
+}
+
+/// Where values lie.
+struct Span<T> {
+    grid: Grid<T>,
+    /// The median, by noisy counts.
+    usual: T,
 }
 
 /// Finds what an undeclared column holds.
@@ -114,7 +129,9 @@ impl<C: Counting> Search<'_, C> {
             let released = self.release("values", counts, tenths::KEYS);
             let fields = (self.finding.filled, self.sigma);
             match keys::all_there_is(&values, &released, fields, decimals) {
-                Some(Few::Gapless(grid)) => return self.found(grid, read, form),
+                Some(Few::Gapless(grid, usual)) => {
+                    return self.found(grid, usual, read, form);
+                }
                 Some(Few::Codes(found)) => {
                     // `1010.0` is 1010.
                     let index = Index::new(&found);
@@ -125,8 +142,8 @@ impl<C: Counting> Search<'_, C> {
                 None => {}
             }
         }
-        let (grid, read) = self.range(read, |grid| T::rounded(grid, decimals));
-        self.found_if_any(grid, read, form)
+        let (span, read) = self.range(read, |grid| T::rounded(grid, decimals));
+        self.found_if_any(span, read, form)
     }
 
     /// Numbers with separators of thousands, signs or a decimal comma.
@@ -140,12 +157,12 @@ impl<C: Counting> Search<'_, C> {
         let (form, decimals) = (found.form, found.decimals);
         let written = written(form, decimals);
         if found.whole {
-            let (grid, read) = self.range(move |text| form.whole(text), |grid| grid);
-            self.found_if_any(grid, read, written)
+            let (span, read) = self.range(move |text| form.whole(text), |grid| grid);
+            self.found_if_any(span, read, written)
         } else {
             let rounded = |grid| f64::rounded(grid, decimals);
-            let (grid, read) = self.range(move |text| form.number(text), rounded);
-            self.found_if_any(grid, read, written)
+            let (span, read) = self.range(move |text| form.number(text), rounded);
+            self.found_if_any(span, read, written)
         }
     }
 
@@ -166,20 +183,20 @@ impl<C: Counting> Search<'_, C> {
                 true => grid,
                 false => grid.to_the_minute(),
             };
-            let (grid, read) = self.range(move |text| form.moment(text), rounded);
+            let (span, read) = self.range(move |text| form.moment(text), rounded);
             // Years of two digits cannot tell days beyond a century.
-            let told = grid.as_ref().is_some_and(|grid| {
-                let ends = [grid.range().min, grid.range().max];
+            let told = span.as_ref().is_some_and(|span: &Span<Moment>| {
+                let ends = [span.grid.range().min, span.grid.range().max];
                 ends.iter().all(|end| of_column.can_write(end.day()))
             });
-            self.found_if_any(grid, read, date_form(of_column, told))
+            self.found_if_any(span, read, date_form(of_column, told))
         } else {
-            let (grid, read) = self.range(move |text| form.day(text), |grid| grid);
-            let told = grid.as_ref().is_some_and(|grid: &Grid<Day>| {
-                let ends = [grid.range().min, grid.range().max];
+            let (span, read) = self.range(move |text| form.day(text), |grid| grid);
+            let told = span.as_ref().is_some_and(|span: &Span<Day>| {
+                let ends = [span.grid.range().min, span.grid.range().max];
                 ends.iter().all(|end| of_column.can_write(*end))
             });
-            self.found_if_any(grid, read, date_form(of_column, told))
+            self.found_if_any(span, read, date_form(of_column, told))
         }
     }
 
@@ -188,7 +205,7 @@ impl<C: Counting> Search<'_, C> {
         &mut self,
         read: R,
         settled: impl Fn(FineGrid<T>) -> FineGrid<T>,
-    ) -> (Option<Grid<T>>, R) {
+    ) -> (Option<Span<T>>, R) {
         let rungs = T::rungs();
         // Coarse first, over all values there are: cells that followed the data would tell of it.
         let counts = count_by_start(&rungs, self.classes.read(self.texts, read.clone()));
@@ -208,18 +225,20 @@ impl<C: Counting> Search<'_, C> {
             let starts = firsts.into_iter().map(|bin| fine.starts[kept.start + bin]);
             Bins::Cuts(starts.collect())
         };
-        (Grid::new(Range { min, max, bins }).ok(), read)
+        let usual = fine.starts[kept.start + mass::median(&measured.values[kept.clone()])];
+        let grid = Grid::new(Range { min, max, bins }).ok();
+        (grid.map(|grid| Span { grid, usual }), read)
     }
 
     /// Without a range the column keeps the one code `other`, rather than fail because of the data.
     fn found_if_any<T: Ladder + 'static>(
         self,
-        grid: Option<Grid<T>>,
+        span: Option<Span<T>>,
         read: impl Fn(&[u8]) -> Option<T> + 'static,
         form: ValueForm,
     ) -> Found {
-        match grid {
-            Some(grid) => self.found(grid, read, form),
+        match span {
+            Some(span) => self.found(span.grid, span.usual, read, form),
             None => self.categories(Vec::new(), |_| None),
         }
     }
@@ -227,12 +246,14 @@ impl<C: Counting> Search<'_, C> {
     fn found<T: Ladder + 'static>(
         self,
         grid: Grid<T>,
+        usual: T,
         read: impl Fn(&[u8]) -> Option<T> + 'static,
         form: ValueForm,
     ) -> Found {
         let kind = T::kind(grid.clone());
         let column = Column::found(self.name, kind, self.finding.nullable, self.finding.other);
-        Found::new(column.with_form(form), move |text| {
+        let usual = grid.bin(usual).0;
+        Found::new(column.with_form(form), usual, move |text| {
             Some(grid.bin(read(text)?).0)
         })
     }
@@ -244,7 +265,7 @@ impl<C: Counting> Search<'_, C> {
     ) -> Found {
         let kind = Kind::Categories(found);
         let column = Column::found(self.name, kind, self.finding.nullable, true);
-        Found::new(column, read)
+        Found::new(column, 0, read)
     }
 
     /// The texts of joined rows, each with its rows.
