@@ -106,13 +106,19 @@ fn table(party: &TableSummary, lines: &mut Vec<String>) {
     let columns = &declaration.columns;
     lines.push(format!(
         "    {name}: {rows}; these {} columns and no others",
-        columns.len()
+        columns.len() + declaration.discover.len()
     ));
     for (column, declared) in columns.iter().take(MOST_COLUMNS) {
         lines.push(format!("      {}: {}", word(column), values(declared)));
     }
     if columns.len() > MOST_COLUMNS {
         lines.push(format!("      and {} others", columns.len() - MOST_COLUMNS));
+    }
+    if !declaration.discover.is_empty() {
+        let names = list(declaration.discover.iter().map(|name| word(name)));
+        lines.push(format!(
+            "      {names}: what they hold is found out under the budget"
+        ));
     }
     constraints(&declaration.constraints, "      ", lines);
 }

@@ -20,7 +20,6 @@ use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
-use crate::public_data::PublicData;
 use crate::{interrupt, model_file, public_data, quality, receipt, table_file, whole_file};
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
@@ -29,9 +28,10 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     check_files(options)?;
     let plan = plan(options)?;
     let declared = options.schema.as_deref().map(table_file::read_schema);
-    let declared = declared.transpose()?;
+    // On one's own machine the other columns of a table are at hand: they are discovered.
+    let declared = declared.transpose()?.map(Schema::discovering_rest);
     let columns = match &declared {
-        Some(schema) => KnownColumns::all(schema.clone()),
+        Some(schema) => KnownColumns::at_least(schema.clone()),
         None if options.dangerous_domain_from_data => KnownColumns::dangerous_from_data(),
         None => KnownColumns::none(),
     };
@@ -45,16 +45,10 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     interrupt::leaves_nothing_behind(printer)?;
     // Before a byte of it is read as public.
     public_data::refuse_the_table_itself(options)?;
-    let mut public = None;
-    // Where the columns are known, the public file is read first: it may be refused in a moment,
-    // the table in minutes.
-    if let Some(schema) = declared.as_ref().filter(|schema| !schema.needs_discovery()) {
-        public = public_data::read(options, schema, printer)?;
-    }
     // From the operating system, whatever --seed says: that drives the drawing of rows only.
     let mut rng = NoiseRng::from_os()?;
     let (mut open, notes) = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
-    let fitted = fit(options, &mut open, public, &mut rng, printer);
+    let fitted = fit(options, &mut open, &mut rng, printer);
     let model = fitted.inspect_err(|_| tell_lost(&open.spent(), printer))?;
     // The rows are overwritten.
     drop(open);
@@ -223,14 +217,14 @@ fn open<'a>(
         );
         return Ok((plan.open_coded(joined.dangerous_into_coded()), notes));
     }
-    let needs_discovery = joined.needs_discovery();
+    let (needs_discovery, has_undeclared) = (joined.needs_discovery(), joined.has_undeclared());
     let open = plan
         .open(joined, rng)
         .map_err(|error| unfitted(options, error))?;
     if needs_discovery {
-        let what = match schema {
-            Some(_) => "bins of equal mass",
-            None => "out what the columns hold (declare that with --schema, and it costs nothing)",
+        let what = match has_undeclared {
+            false => "bins of equal mass",
+            true => "out what the columns hold (declare that with --schema, and it costs nothing)",
         };
         printer.say(format_args!(
             "{} % of the budget went into finding {what}",
@@ -250,14 +244,11 @@ fn percent_spent(record: &LedgerRecord) -> f64 {
 fn fit(
     options: &SynthOptions,
     open: &mut OpenFit<'_>,
-    mut public: Option<PublicData>,
     rng: &mut NoiseRng,
     printer: Printer,
 ) -> anyhow::Result<Model> {
-    // With discovered columns it can only be read now.
-    if public.is_none() {
-        public = public_data::read(options, open.table().schema(), printer)?;
-    }
+    // Only now all columns are known.
+    let public = public_data::read(options, open.table().schema(), printer)?;
     if let Some(public) = public {
         let prior = public.for_fit_of(open.table())?;
         open.start_from(prior)?;

@@ -97,6 +97,13 @@ fn below([tens, ones]: [u8; 2], limit: i64) -> Option<i64> {
     (value < limit).then_some(value)
 }
 
+impl From<Day> for Moment {
+    /// Midnight of the day.
+    fn from(day: Day) -> Self {
+        Self(i64::from(day.number()) * SECONDS_OF_DAY)
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (day, second) = self.split();

@@ -144,7 +144,7 @@ fn a_slip_is_answered_with_what_was_probably_meant() {
     check_refused(
         "note: {categories: [x], colour: red}",
         expect![[r#"
-            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `nullable` and `other`
+            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `nullable`, `other`, `missing` and `tolerance`
         "#]],
     );
     check_refused(
@@ -232,7 +232,7 @@ fn what_is_missing_or_too_much_is_said() {
     check_refused(
         "a: {categories: [x, null]}",
         expect![[r#"
-            line 1: a category is a text; write "null" in quotes, or `nullable: true` for empty fields
+            line 1: this is a list of texts; write "null" in quotes, or `nullable: true` for empty fields
         "#]],
     );
     check_refused(
@@ -312,9 +312,9 @@ fn a_number_in_quotes_is_a_text() {
         ),
         (
             "boolean: 'true'",
-            "expected `true` or `false` here, not a text; drop the quotes",
+            "expected `true`, or words as in `{true: [ja], false: [nein]}` here",
         ),
-        ("boolean: yes", "expected `true` or `false` here"),
+        ("boolean: yes", "expected `true`, or words as in"),
     ] {
         let refused = load(&format!("a: {{{column}}}")).unwrap_err().to_string();
         assert!(refused.contains(line), "{column}: {refused}");

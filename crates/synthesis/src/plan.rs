@@ -73,6 +73,15 @@ impl KnownColumns {
         }
     }
 
+    /// These columns are declared, and others may have to be discovered.
+    #[must_use]
+    pub fn at_least(declared: Schema) -> Self {
+        KnownColumns {
+            declared: Some(declared),
+            ..KnownColumns::none()
+        }
+    }
+
     /// Nothing is known, not even how many columns have to be discovered.
     #[must_use]
     pub fn none() -> Self {
@@ -198,7 +207,7 @@ impl FitPlan {
             memory: self.options.mechanism().most_memory(),
             plan: self,
         };
-        let ledger = plan.try_ledger()?;
+        let ledger = plan.try_ledger(plan.finds_categories)?;
         let declared = columns.declared.as_ref();
         declared.map(Constraints::check).transpose()?;
         let mut sizes = declared.map_or(Vec::new(), Schema::sizes);
@@ -275,13 +284,13 @@ impl CheckedPlan {
     /// The ledger that a fit opens: the whole budget, under the method's accounting.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.try_ledger()
+        self.try_ledger(self.finds_categories)
             .expect("the plan was checked by opening one")
     }
 
-    fn try_ledger(&self) -> Result<Ledger, PlanError> {
+    fn try_ledger(&self, finds_categories: bool) -> Result<Ledger, PlanError> {
         Ok(Ledger::open(LedgerOptions {
-            threshold_share: self.finds_categories.then_some(THRESHOLD_SHARE),
+            threshold_share: finds_categories.then_some(THRESHOLD_SHARE),
             rows_per_id: self.plan.rows_per_id,
             ..LedgerOptions::new(
                 self.plan.epsilon,
@@ -303,7 +312,10 @@ impl CheckedPlan {
                 plan: self.plan.rows_per_id,
             });
         }
-        let mut ledger = self.ledger();
+        // Nothing of delta is kept for finding categories where it turns out that all columns are
+        // declared.
+        let finds_categories = self.finds_categories && joined.has_undeclared();
+        let mut ledger = self.try_ledger(finds_categories)?;
         let mut discovery = DiscoveryBudget::Fixed(Rho::ZERO);
         if joined.needs_discovery() {
             // Names are known from the tables' headers: a misspelt one must not cost the budget of

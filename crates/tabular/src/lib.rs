@@ -70,7 +70,7 @@ mod write;
 
 pub use count_source::{CountSource, SourceError};
 pub use discovery::{DiscoveryBudget, DiscoveryError, MAX_FOUND_CATEGORIES, MAX_FOUND_NUMBERS};
-pub use error::{ColumnRef, RecordPosition, TableError};
+pub use error::{ColumnRef, NotUnderstood, RecordPosition, TableError};
 pub use ids::KeyHasher;
 pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,
