@@ -27,7 +27,7 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     )?;
     let mut notes = table_file::private_notes(&options.real, &real, printer);
     // Comparing needs exact counts, so that nothing of it is private; the first line says so.
-    let real = Joined::single(real).dangerous_into_coded();
+    let real = Joined::single(real).dangerous_into_coded_for_comparison();
     // Under the real table's bins, or distances would be between different codes.
     let synthetic = table_file::read(&options.synthetic, None, None, Some(real.schema()))?;
     notes.extend(table_file::private_notes(
