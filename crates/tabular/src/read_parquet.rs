@@ -16,11 +16,13 @@ use schema::Schema;
 
 use crate::account::Account;
 use crate::error::{ColumnRef, RecordPosition, TableError};
+use crate::field::check_field;
 use crate::ids::KeyHasher;
 use crate::parquet_footer::{Footer, Leaf, damaged};
 use crate::parquet_page::{Pages, SHARED, Slot};
 use crate::parquet_value::{Form, form_of, physical_type};
 use crate::read_limits::ReadLimits;
+use crate::read_options::{ReadAs, TableFormat};
 use crate::thrift::Malformed;
 use crate::upload::{Intake, Target, Upload};
 use crate::work::Work;
@@ -187,7 +189,7 @@ fn read<R: ChunkReader>(
     // The table does not hold the footer it was read by.
     drop(footer);
     account.give(of_footer);
-    intake.finish(rows)
+    intake.finish(rows, ReadAs::whole(TableFormat::Parquet))
 }
 
 fn disagree() -> TableError {
@@ -415,34 +417,11 @@ impl ColumnIntake<'_, '_> {
         self.work.take(FIELD_WORK + self.text.len() as u64)?;
         // Numbers were written by us, and are short and UTF-8.
         if self.form == Form::Text {
-            self.check_text(RecordPosition::Row(at))?;
+            let column = || ColumnRef::Name(self.leaf.name.clone());
+            check_field(&self.text, RecordPosition::Row(at), column, self.limits)?;
         }
         self.intake.push(self.target, &self.text, at)?;
         self.row += 1;
-        Ok(())
-    }
-
-    fn check_text(&self, at: RecordPosition) -> Result<(), TableError> {
-        let column = || ColumnRef::Name(self.leaf.name.clone());
-        if self.text.len() > self.limits.max_field_bytes {
-            return Err(TableError::FieldTooLong {
-                at,
-                column: column(),
-                limit: self.limits.max_field_bytes,
-            });
-        }
-        if self.text.contains(&0) {
-            return Err(TableError::Nul {
-                at,
-                column: column(),
-            });
-        }
-        if str::from_utf8(&self.text).is_err() {
-            return Err(TableError::NotUtf8 {
-                at,
-                column: column(),
-            });
-        }
         Ok(())
     }
 }

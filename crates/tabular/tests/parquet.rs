@@ -276,8 +276,8 @@ fn texts_are_checked_as_in_csv() {
     check_refused(
         refused(b"caf\xe9"),
         expect![[r#"
-        row 2, column `a`: not UTF-8 text; save the file with the encoding UTF-8
-    "#]],
+            row 2, column `a`: not UTF-8 text; save the file with the encoding UTF-8, or on the command line name the encoding it has, such as --encoding latin1
+        "#]],
     );
     check_refused(
         refused(b"\0"),
