@@ -12,7 +12,7 @@ use parquet::file::reader::ChunkReader;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type as SchemaType};
 use zeroize::Zeroizing;
 
-use schema::Schema;
+use schema::{Column, Kind, Schema};
 
 use crate::account::Account;
 use crate::error::{ColumnRef, RecordPosition, TableError};
@@ -223,16 +223,18 @@ fn readable(
     for (index, leaf) in leaves.iter().enumerate() {
         let name = &leaf.name;
         let form = match leaf.nested {
-            true => Err("nested"),
+            true => Err("nested (a list or a structure)"),
             false => form_of(leaf),
         };
         match form {
             Ok(form) => {
                 names.push(name.clone());
-                columns.push((index, form));
+                columns.push((index, for_declared(form, name, schema)));
             }
+            // Without a schema every column is wanted.
             Err(what)
                 if key == Some(name)
+                    || schema.is_none() && leaf.nested
                     || schema.is_some_and(|schema| schema.position(name).is_some()) =>
             {
                 let column = name.clone();
@@ -243,6 +245,15 @@ fn readable(
         }
     }
     Ok((names, columns, left_out))
+}
+
+/// The form of a column whose declaration may ask for another.
+fn for_declared(form: Form, name: &str, schema: Option<&Schema>) -> Form {
+    let column = schema.and_then(|schema| Some(&schema.columns()[schema.position(name)?]));
+    match column.map(Column::kind) {
+        Some(Kind::Datetime(_)) => form.with_midnight(),
+        _ => form,
+    }
 }
 
 /// A decoder of the pages that will be put into the slot.
