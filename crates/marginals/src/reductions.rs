@@ -9,9 +9,9 @@ type Axes = Vec<(usize, usize)>;
 
 /// A large table and tables over subsets of its attributes, the targets.
 ///
-/// Each target is attached to another table that has all its attributes: the large one, another target,
-/// or one that is there only to be summed over once for several targets. Summing runs down this
-/// tree, and adding the targets to the large table runs up.
+/// Each target is attached to another table that has all its attributes: the large one, another
+/// target, or one that is there only to be summed over once for several targets. Summing runs down
+/// this tree, and adding the targets to the large table runs up.
 #[derive(Debug)]
 pub(crate) struct Reductions {
     /// The large table, then the others, each after the one it is attached to.

@@ -163,8 +163,8 @@ impl Promise {
         self.accounting.total(self.epsilon, self.conversion())
     }
 
-    /// The least epsilon, rounded up to two significant digits, with which it would allow to spend
-    /// so much.
+    /// The least epsilon, rounded up to two significant digits, with which it would allow
+    /// `total` to be spent.
     pub(crate) fn least_epsilon(self, total: f64) -> Epsilon {
         let total = if total.is_finite() {
             total
@@ -180,7 +180,7 @@ impl Promise {
         Epsilon::new(above).expect("positive and finite")
     }
 
-    /// Whether it allows to spend so much, which another machine may have computed.
+    /// Whether it allows this total, which another machine may have computed, to be spent.
     pub(crate) fn allows(self, total: Rho) -> bool {
         let delta = self
             .accounting

@@ -85,6 +85,7 @@ pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,
     most_joined_rows, rows_per_joined_id,
 };
+pub use parquet::file::reader::ChunkReader;
 pub use read_csv::read_csv;
 pub use read_limits::ReadLimits;
 pub use read_options::{

@@ -46,7 +46,8 @@ const FIELD_WORK: u64 = 8;
 ///
 /// Neither the footer nor the pages are believed about their sizes: no more memory is taken than
 /// [`ReadLimits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 256
-/// times the file's length or 256 MiB, whichever is more, nor than 16 times [`ReadLimits::max_bytes`].
+/// times the file's length or 256 MiB, whichever is more, nor than 16 times
+/// [`ReadLimits::max_bytes`].
 ///
 /// # Errors
 /// [`TableError`]; a damaged file is [`TableError::Parquet`].

@@ -373,7 +373,7 @@ fn bytes_of(mut file: File) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_parquet_file_is_told() {
+fn what_is_not_a_parquet_file_is_refused() {
     check_refused(
         read(with_bytes(b"id,a\n1,x\n"), None, None),
         expect![[r#"

@@ -210,7 +210,7 @@ fn an_open_quote_is_refused_with_the_line_it_was_opened_on() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused_with_line_and_column() {
+fn bytes_that_are_not_text_are_refused_with_line_and_column() {
     check(
         b"id,a\n1,x\n2,caf\xe9\n",
         expect![[r#"
