@@ -133,7 +133,11 @@ fn table(
     let how = ReadArguments::default();
     let upload = table_input::read(path, &how, None, None, Some(schema))?.upload;
     if !upload.read_as().is_plain() {
-        printer.say(format_args!("{}: read as {}", path.display(), upload.read_as()));
+        printer.say(format_args!(
+            "{}: read as {}",
+            path.display(),
+            upload.read_as()
+        ));
     }
     for warning in upload.warnings() {
         printer.say(format_args!("note: {}: {warning}", path.display()));

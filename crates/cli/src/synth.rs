@@ -21,7 +21,9 @@ use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
 use crate::public_data::PublicData;
-use crate::{interrupt, model_file, public_data, quality, receipt, table_file, table_input, whole_file};
+use crate::{
+    interrupt, model_file, public_data, quality, receipt, table_file, table_input, whole_file,
+};
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     // By the output's name, before anything is computed for it.
@@ -217,7 +219,8 @@ fn open<'a>(
         options.max_rows_per_id,
         schema,
     )?;
-    let notes = json!({"read_as": table.upload.read_as().to_string(), "notes": table.tell(printer)});
+    let notes =
+        json!({"read_as": table.upload.read_as().to_string(), "notes": table.tell(printer)});
     let joined = Joined::single(table.upload);
     if options.dangerous_domain_from_data {
         printer.warn(

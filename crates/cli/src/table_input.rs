@@ -109,7 +109,10 @@ fn refuse_addresses(path: &Path) -> Result<(), BadInput> {
         return Ok(());
     };
     let is_scheme = |scheme: &str| {
-        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+')
+        !scheme.is_empty()
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+')
     };
     if !is_scheme(scheme) || path.exists() {
         return Ok(());
@@ -239,9 +242,10 @@ impl Reading<'_> {
         self.refuse_options_of_text("a workbook")?;
         let mut workbook = Workbook::open(input)?;
         let is_moment = |name: &str| {
-            let column = |schema: &Schema| schema.position(name).map(|at| &schema.columns()[at]);
-            let column: Option<&Column> = self.schema.and_then(column);
-            column.is_some_and(|column| matches!(column.kind(), Kind::Datetime(_)))
+            let column = self
+                .schema
+                .and_then(|schema| Some(&schema.columns()[schema.position(name)?]));
+            matches!(column.map(Column::kind), Some(Kind::Datetime(_)))
         };
         let sheet = workbook.sheet(self.how.sheet.as_deref(), &is_moment)?;
         let Sheet {

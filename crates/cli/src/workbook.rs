@@ -42,7 +42,11 @@ pub(crate) enum WorkbookError {
         "row {row} names {named} of {columns} columns: a table begins with one row of names, so \
          delete titles above it, and make one row of two rows of names"
     )]
-    NoHeader { row: u64, named: usize, columns: usize },
+    NoHeader {
+        row: u64,
+        named: usize,
+        columns: usize,
+    },
     #[error(
         "row {row} looks like a second row of names, as it has texts where the cells below have \
          numbers: make one row of both, or delete it"
@@ -262,7 +266,12 @@ impl Cells {
             }
             (row_number(row), fields)
         };
-        if rows.iter().map(|row| row.last().map_or(0, &place) + 1).sum::<usize>() > MAX_CELLS {
+        if rows
+            .iter()
+            .map(|row| row.last().map_or(0, &place) + 1)
+            .sum::<usize>()
+            > MAX_CELLS
+        {
             return Err(WorkbookError::TooManyCells);
         }
         Ok(Sheet {
@@ -294,7 +303,10 @@ fn refuse_two_headers(
             false => has_other[place(cell)] = true,
         }
     }
-    match second.iter().any(|cell| has_other[place(cell)] && !has_text[place(cell)]) {
+    match second
+        .iter()
+        .any(|cell| has_other[place(cell)] && !has_text[place(cell)])
+    {
         true => Err(WorkbookError::TwoHeaders {
             row: row_number(second),
         }),
@@ -364,7 +376,11 @@ fn cell_name(row: u32, column: u32) -> String {
 
 fn range(region: &Dimensions) -> String {
     let (start, end) = (region.start, region.end);
-    format!("{}:{}", cell_name(start.0, start.1), cell_name(end.0, end.1))
+    format!(
+        "{}:{}",
+        cell_name(start.0, start.1),
+        cell_name(end.0, end.1)
+    )
 }
 
 #[cfg(test)]
@@ -404,7 +420,10 @@ mod tests {
         let moment = |value| ExcelDateTime::new(value, ExcelDateTimeType::DateTime, false);
         assert_eq!(moment_text(&moment(42_035.0), false), "2015-01-31");
         assert_eq!(moment_text(&moment(42_035.0), true), "2015-01-31T00:00:00");
-        assert_eq!(moment_text(&moment(42_035.4375), false), "2015-01-31T10:30:00");
+        assert_eq!(
+            moment_text(&moment(42_035.4375), false),
+            "2015-01-31T10:30:00"
+        );
         assert_eq!(moment_text(&moment(0.4375), false), "10:30:00");
         let long = ExcelDateTime::new(1.5, ExcelDateTimeType::TimeDelta, false);
         assert_eq!(moment_text(&long, false), "36:00:00");

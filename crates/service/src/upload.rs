@@ -311,7 +311,15 @@ fn code(
     let upload = match format {
         Format::Streamed => {
             let options = ReadOptions::default();
-            read_streamed(incoming, &options, key, schema, room.hasher(), &limits, wanted)
+            read_streamed(
+                incoming,
+                &options,
+                key,
+                schema,
+                room.hasher(),
+                &limits,
+                wanted,
+            )
         }
         Format::Parquet => {
             let file = incoming.whole(max_bytes, memory)?;

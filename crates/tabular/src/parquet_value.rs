@@ -247,7 +247,8 @@ impl Form {
             return;
         }
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(text, "T{hour:02}:{minute:02}:{second:02}").expect("writing to memory does not fail");
+        write!(text, "T{hour:02}:{minute:02}:{second:02}")
+            .expect("writing to memory does not fail");
         if fraction != 0 {
             let digits = per_second.ilog10() as usize;
             write!(text, ".{fraction:0digits$}").expect("writing to memory does not fail");
