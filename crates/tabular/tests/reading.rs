@@ -7,8 +7,12 @@ use expect_test::{Expect, expect};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
 use schema::{Declaration, Schema};
-use tabular::{Joined, KeyHasher, ReadLimits, ReadOptions, TableError, Upload, read_table};
+use tabular::{
+    Joined, KeyHasher, ReadLimits, ReadOptions, TableError, Upload, read_table, write_csv,
+};
 
 fn hasher() -> KeyHasher {
     KeyHasher::new([3; 16])
@@ -585,6 +589,29 @@ fn a_declared_table_is_the_same_in_every_form() {
         objects.as_bytes(),
     ] {
         assert_eq!(codes(bytes), expected);
+    }
+}
+
+#[test]
+fn names_that_could_mislead_are_quoted_where_they_are_written() {
+    for name in [
+        "a;b;c", "x|y|z", "{}", "[]", "sep=~", "sep=;", "PAR1", "BZh9", "plain",
+    ] {
+        let yaml = format!("{{{name:?}: {{categories: [x, y]}}, b: {{categories: [x]}}}}");
+        let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap()).unwrap();
+        let mut written = Vec::new();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        write_csv(
+            &schema,
+            &[vec![1, 0], vec![0, 0]],
+            &mut rng,
+            &mut written,
+            true,
+        )
+        .unwrap();
+        let upload = read(&written).unwrap();
+        let names: Vec<&str> = upload.column_names().collect();
+        assert_eq!(names, [name, "b"], "{}", String::from_utf8_lossy(&written));
     }
 }
 
