@@ -503,7 +503,7 @@ pub(crate) struct EvaluateOptions {
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
 
-    /// Of the real table
+    // Of the real table; the synthetic one is as this program wrote it.
     #[command(flatten)]
     pub(crate) how: ReadArguments,
 }

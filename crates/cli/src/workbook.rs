@@ -179,15 +179,15 @@ enum CellValue {
     Number(f64),
     Truth(bool),
     Moment(ExcelDateTime),
-    /// A moment or a length of time, as ISO 8601 has it.
-    Iso(String),
+    /// A number, moment or length of time that is written out already.
+    Written(String),
 }
 
 impl CellValue {
     /// The same as in CSV; of a moment at midnight the day alone, unless it is to be written out.
     fn text(&self, midnight: bool) -> String {
         match self {
-            Self::Text(text) | Self::Iso(text) => text.clone(),
+            Self::Text(text) | Self::Written(text) => text.clone(),
             Self::Number(number) => number_text(*number),
             Self::Truth(truth) => truth.to_string(),
             Self::Moment(moment) => moment_text(moment, midnight),
@@ -203,13 +203,13 @@ impl Cells {
         is_formula: bool,
     ) -> Result<(), WorkbookError> {
         let value = match value {
-            DataRef::Int(number) => CellValue::Text(number.to_string()),
+            DataRef::Int(number) => CellValue::Written(number.to_string()),
             DataRef::Float(number) => CellValue::Number(number),
             DataRef::String(text) => CellValue::Text(text),
             DataRef::SharedString(text) => CellValue::Text(text.to_owned()),
             DataRef::Bool(truth) => CellValue::Truth(truth),
             DataRef::DateTime(moment) => CellValue::Moment(moment),
-            DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => CellValue::Iso(text),
+            DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => CellValue::Written(text),
             DataRef::Error(_) => {
                 self.errors += 1;
                 CellValue::Text(String::new())

@@ -1,7 +1,7 @@
 //! Tables as codes: from files to contingency counts, and from codes back to files.
 //!
 //! What the columns of a table hold is a [`Schema`](schema::Schema), where it is declared.
-//! [`read_csv`] and [`read_parquet`] turn a file into an [`Upload`], in which declared columns are
+//! [`read_table`] and [`read_parquet`] turn a file into an [`Upload`], in which declared columns are
 //! codes already and ids are keyed hashes. [`Joined`] matches the tables of several parties on
 //! their ids; what was not declared is then found under differential privacy, paid from a ledger,
 //! and the result is a [`CodedTable`]. All that comes out of it is [`privacy::Counts`]. Rows of
@@ -13,9 +13,9 @@
 //! rows of an id (1, where nothing is said), so the join has at most [`Joined::rows_per_id`] rows
 //! more or less, and all counts of one table change by that much together. After the join nothing
 //! fails because of the data, and the schema depends on the data only through what the ledger
-//! released. No text of a declared column outlives the reading of its record, save for small
-//! buffers of the parsers; codes, hashes and the texts of undeclared columns are overwritten on
-//! drop.
+//! released. No text of a declared column outlives the reading of its record, save for buffers of
+//! the parsers and the window of a decompressor; codes, hashes and the texts of undeclared columns
+//! are overwritten on drop.
 //!
 //! # What is not promised
 //!
