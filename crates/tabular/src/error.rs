@@ -40,8 +40,9 @@ pub enum TableError {
         "the {packing} file cannot be unpacked: it is damaged{}",
         match .packing {
             Packing::Gzip => ", or something that is not gzip comes after it",
-            Packing::Zstandard => ", or was packed with --long or --ultra, which takes more memory \
-                                   than there is for it",
+            Packing::Zstandard =>
+                ", or was packed with --long or --ultra, which takes more memory than there is for \
+                 it",
         }
     )]
     PackedDamaged {
@@ -75,8 +76,8 @@ pub enum TableError {
     },
     /// A field of an object in JSON is itself an object or a list.
     #[error(
-        "line {line}: the field `{name}` is a list or an object; a table in JSON has one object for \
-         each row, whose fields are texts, numbers, true, false or null (in pandas: \
+        "line {line}: the field `{name}` is a list or an object; a table in JSON has one object \
+         for each row, whose fields are texts, numbers, true, false or null (in pandas: \
          orient=\"records\")"
     )]
     JsonNested {

@@ -1,8 +1,8 @@
 //! Tables as codes: from files to contingency counts, and from codes back to files.
 //!
 //! What the columns of a table hold is a [`Schema`](schema::Schema), where it is declared.
-//! [`read_table`] and [`read_parquet`] turn a file into an [`Upload`], in which declared columns are
-//! codes already and ids are keyed hashes. [`Joined`] matches the tables of several parties on
+//! [`read_table`] and [`read_parquet`] turn a file into an [`Upload`], in which declared columns
+//! are codes already and ids are keyed hashes. [`Joined`] matches the tables of several parties on
 //! their ids; what was not declared is then found under differential privacy, paid from a ledger,
 //! and the result is a [`CodedTable`]. All that comes out of it is [`privacy::Counts`]. Rows of
 //! codes, which a model has sampled, are written by [`RowWriter`].

@@ -14,8 +14,9 @@ use crate::upload::Upload;
 use crate::{read_csv, read_json};
 
 /// Reads a table that streams in, for as long as somebody waits for it: CSV as
-/// [`read_csv`](crate::read_csv) does, or JSON if its first characters are those of an object, or of
-/// an array of objects. `wanted` is asked many times a second while a compressed file is unpacked.
+/// [`read_csv`](crate::read_csv) does, or JSON if its first characters are those of an object, or
+/// of an array of objects. `wanted` is asked many times a second while a compressed file is
+/// unpacked.
 ///
 /// In JSON each object is a row, and the fields of the first are the columns; a field that a later
 /// row lacks is empty there. Values are texts, numbers (taken as they are written), `true`, `false`

@@ -277,7 +277,8 @@ fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
         &format!("<Relationships>{linked}</Relationships>"),
     );
     let styles = format!(
-        "<styleSheet xmlns=\"{MAIN}\"><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"
+        "<styleSheet xmlns=\"{MAIN}\"><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs>\
+         </styleSheet>"
     );
     add("xl/styles.xml", &styles);
     archive.finish().unwrap().into_inner()
