@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use client::KeyAlgorithm;
 use serde_json::Value;
+use tabular::{Delimiter, TextEncoding};
 
 /// Synthetic data from several parties' private tables, made inside a secure enclave.
 ///
@@ -300,7 +301,7 @@ Every run spends its --epsilon anew, and runs on one table add up: two with --ep
 guarantee epsilon 2 together. To get more rows at no cost, keep the --model and use
 `synclave sample`.")]
 pub(crate) struct SynthOptions {
-    /// The table: CSV, or Parquet by its ending; one row a person
+    /// The table: CSV, JSON, Parquet or an Excel workbook, one row a person; `-` is standard input
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
 
@@ -396,6 +397,31 @@ pub(crate) struct SynthOptions {
     /// Keep the report of errors and the ledger (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) how: ReadArguments,
+}
+
+/// What a person says of a table where its first bytes and its line of names do not tell.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "How the table is read")]
+pub(crate) struct ReadArguments {
+    /// What separates the fields of CSV: a character such as ';' or comma, semicolon, tab, pipe; by
+    /// default the line of names tells
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<Delimiter>,
+
+    /// The encoding of a text, such as latin1, windows-1252 or utf-16le; by default UTF-8, or
+    /// UTF-16 if it begins with a byte order mark
+    ///
+    /// Files compressed with gzip or Zstandard are unpacked, whatever their names are.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<TextEncoding>,
+
+    /// The sheet of a workbook; by default the only one. Of cells with formulas the values are read
+    /// that were computed when it was saved
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sheet: Option<String>,
 }
 
 /// Numbers and `true` or `false` are taken as such, and everything else as text.
@@ -461,7 +487,7 @@ pub(crate) struct SampleOptions {
 #[derive(Args)]
 #[command(after_help = "Example: synclave evaluate people.csv synthetic.csv --schema people.yaml")]
 pub(crate) struct EvaluateOptions {
-    /// The real table
+    /// The real table; `-` is standard input
     #[arg(value_name = "REAL")]
     pub(crate) real: PathBuf,
 
@@ -476,6 +502,10 @@ pub(crate) struct EvaluateOptions {
     /// The column that names the person, left out of the comparison
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
+
+    // Of the real table; the synthetic one is as this program wrote it.
+    #[command(flatten)]
+    pub(crate) how: ReadArguments,
 }
 
 /// Print completions for a shell

@@ -19,9 +19,11 @@ mod quality;
 mod receipt;
 mod synth;
 mod table_file;
+mod table_input;
 mod trust;
 mod validate;
 mod whole_file;
+mod workbook;
 
 use std::process::ExitCode;
 

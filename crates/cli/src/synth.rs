@@ -21,7 +21,9 @@ use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
 use crate::public_data::PublicData;
-use crate::{interrupt, model_file, public_data, quality, receipt, table_file, whole_file};
+use crate::{
+    interrupt, model_file, public_data, quality, receipt, table_file, table_input, whole_file,
+};
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     // By the output's name, before anything is computed for it.
@@ -110,7 +112,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "ledger": model.ledger(),
     });
     // Notes about the table stay out of what may be published, under a name of their own.
-    printer.private_field(&mut document, json!({"notes": notes}));
+    printer.private_field(&mut document, notes);
     printer.document(&document);
     Ok(())
 }
@@ -148,8 +150,10 @@ fn check_files(options: &SynthOptions) -> Result<(), BadInput> {
         ("--model", options.model.as_deref()),
         ("--report", options.report.as_deref()),
     ];
+    // Standard input is no file.
+    let table = Some(options.data.as_path()).filter(|path| !table_input::is_stdin(path));
     let inputs = [
-        ("the table", Some(options.data.as_path())),
+        ("the table", table),
         ("the schema", options.schema.as_deref()),
         ("the workload", options.workload.as_deref()),
         ("the public data", options.public.as_deref()),
@@ -207,15 +211,17 @@ fn open<'a>(
     schema: Option<&Schema>,
     rng: &mut NoiseRng,
     printer: Printer,
-) -> anyhow::Result<(OpenFit<'a>, Vec<String>)> {
-    let upload = table_file::read(
+) -> anyhow::Result<(OpenFit<'a>, Value)> {
+    let table = table_input::read(
         &options.data,
+        &options.how,
         options.key.as_deref(),
         options.max_rows_per_id,
         schema,
     )?;
-    let notes = table_file::private_notes(&options.data, &upload, printer);
-    let joined = Joined::single(upload);
+    let notes =
+        json!({"read_as": table.upload.read_as().to_string(), "notes": table.tell(printer)});
+    let joined = Joined::single(table.upload);
     if options.dangerous_domain_from_data {
         printer.warn(
             "the domain is taken from the data: its values and ranges show through, whatever \

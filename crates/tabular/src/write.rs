@@ -281,12 +281,24 @@ fn renderings(column: &Column, format: Format, alone: bool) -> Vec<Rendering> {
 }
 
 fn csv_header<'a>(names: impl Iterator<Item = &'a str>, format: Format) -> Vec<u8> {
-    let mut header = names
-        .map(|name| format.text(name))
-        .collect::<Vec<_>>()
-        .join(&b',');
+    let text = |name| {
+        let text = format.text(name);
+        // The names tell how a file is read: they must not be taken for something else.
+        match text.starts_with(b"\"") || !is_misleading(name) {
+            true => text,
+            false => [b"\"", text.as_slice(), b"\""].concat(),
+        }
+    };
+    let mut header = names.map(text).collect::<Vec<_>>().join(&b',');
     header.push(b'\n');
     header
+}
+
+/// Whether a file that begins with this name could pass for one of another format, or have its
+/// fields separated by what is in the name.
+fn is_misleading(name: &str) -> bool {
+    const STARTS: [&str; 6] = ["{", "[", "sep=", "PAR1", "BZh", "7z"];
+    name.contains([';', '|', '\t']) || STARTS.iter().any(|start| name.starts_with(start))
 }
 
 fn csv_field(text: &str) -> Vec<u8> {

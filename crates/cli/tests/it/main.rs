@@ -15,6 +15,7 @@ mod interruption;
 mod keys_and_rooms;
 mod private_facts;
 mod public_data;
+mod reading;
 mod receipts;
 mod spreadsheets;
 mod tables;
