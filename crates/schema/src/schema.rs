@@ -372,6 +372,16 @@ impl Schema {
         schema.constrained(&declaration.constraints)
     }
 
+    /// The same with this share of each column's fields that may be not understood; with 1 no table
+    /// is refused for them.
+    #[must_use]
+    pub fn with_tolerance(mut self, share: f64) -> Self {
+        for column in &mut self.columns {
+            column.set_tolerance(share);
+        }
+        self
+    }
+
     /// Names of the columns that a declaration leaves to be discovered. Those that it does not
     /// name are as well.
     #[must_use]

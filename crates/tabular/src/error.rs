@@ -257,17 +257,14 @@ impl From<NoRoom> for TableError {
 /// A declared column of which more fields are not understood than its tolerance allows.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
-    "column `{column}`: of {} {}; at most {} % may be so",
-    several(*.rows, "field"),
+    "column `{column}`: {}; at most {} % may be so",
     .problems.join(", and "),
     percent(*.tolerance)
 )]
 pub struct NotUnderstood {
     /// Name of the column.
     pub column: String,
-    /// How many fields it has.
-    pub rows: u64,
-    /// What is wrong with how many of them, where first, and what to do.
+    /// How many of how many fields are what, where first, and what to do.
     pub problems: Vec<String>,
     /// The share that may be not understood.
     pub tolerance: f64,

@@ -18,6 +18,7 @@ mod public_data;
 mod receipts;
 mod spreadsheets;
 mod tables;
+mod understanding;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -14,7 +14,6 @@ use schema::{Bins, Column, DEFAULT_BINS, Day, Grid, Kind, OTHER, Ordered, Range,
 use crate::coder::Coder;
 use crate::codes::{Code, Codes, Wiped, with_codes};
 use crate::dictionary::Texts;
-use crate::error::RecordPosition;
 use crate::join::{Joined, JoinedColumn};
 use crate::table::CodedTable;
 use kind::{Classes, Finding, Values};
