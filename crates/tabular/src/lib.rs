@@ -79,7 +79,7 @@ mod write;
 
 pub use count_source::{CountSource, SourceError};
 pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
-pub use error::{ColumnRef, RecordPosition, TableError};
+pub use error::{ColumnRef, NotUnderstood, RecordPosition, TableError};
 pub use ids::KeyHasher;
 pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,

@@ -560,9 +560,10 @@ mod tests {
         for line in text.lines().skip(1) {
             coder.push(line.as_bytes(), 0);
         }
-        let (_, back, warnings) = coder.finish(crate::RecordPosition::Line);
-        prop_assert_eq!(warnings, Vec::<String>::new());
-        prop_assert_eq!(back.widened(), codes, "{}", text);
+        let back = coder.finish(crate::RecordPosition::Line);
+        let back = back.map_err(|refused| TestCaseError::fail(refused.to_string()))?;
+        prop_assert_eq!(back.warnings, Vec::<String>::new());
+        prop_assert_eq!(back.codes.widened(), codes, "{}", text);
         Ok(())
     }
 

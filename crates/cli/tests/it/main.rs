@@ -19,6 +19,7 @@ mod reading;
 mod receipts;
 mod spreadsheets;
 mod tables;
+mod understanding;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
