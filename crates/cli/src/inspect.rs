@@ -126,10 +126,7 @@ fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
         printer.result(format_args!("warning    {warning}"));
     }
     printer.result(format_args!("columns    {}", columns.join(", ")));
-    printer.result(format_args!(
-        "domain     {}",
-        receipt::domain(model.ledger())
-    ));
+    printer.result(format_args!("domain     {}", model.domain().in_words()));
     let lines = receipt::ledger_lines(model.ledger()).into_iter();
     for line in lines.chain(receipt::prior_lines(model.prior())) {
         printer.result(line);
@@ -141,7 +138,7 @@ fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
         "rows": report.rows,
         "row_count": report.row_count,
         "warnings": report.warnings,
-        "domain": receipt::domain(model.ledger()),
+        "domain": model.domain().in_words(),
         "guarantees": model.ledger().guarantees(),
         "own_guarantees": model.ledger().own_guarantees(),
         "public": receipt::prior_document(model.prior()),

@@ -58,7 +58,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     let model = fitted.inspect_err(|_| tell_lost(&open.spent(), printer))?;
     // The rows are overwritten.
     drop(open);
-    let domain = receipt::domain(model.ledger());
+    let domain = model.domain().in_words();
     let rows = rows(options.rows, model.noisy_rows(), printer);
     // Drawing rows is post-processing, so that a seed may be a person's.
     let samples = model.sample(rows, options.seed);
@@ -280,7 +280,7 @@ fn tell_guarantee(options: &SynthOptions, model: &Model, printer: Printer) {
     if options.dangerous_domain_from_data {
         printer.warn(format_args!(
             "no guarantee holds: {}",
-            receipt::DOMAIN_FROM_DATA
+            DomainSource::WHY_NO_GUARANTEE
         ));
         return;
     }
@@ -313,7 +313,7 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     if model.domain() == DomainSource::FromData {
         printer.warn(format_args!(
             "no guarantee holds for this model and its rows: {}",
-            receipt::DOMAIN_FROM_DATA
+            DomainSource::WHY_NO_GUARANTEE
         ));
     }
     let condition = options.condition.as_deref().map(|text| {
@@ -347,7 +347,7 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     ));
     let formulas = FormulaReport::all_of(model.schema());
     table_file::warn_of_formulas(&formulas, format, printer);
-    let domain = receipt::domain(model.ledger());
+    let domain = model.domain().in_words();
     let mut document =
         json!({"output": options.output, "rows": rows, "domain": domain, "formulas": formulas});
     if let Some(given) = &given {
