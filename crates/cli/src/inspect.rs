@@ -11,7 +11,7 @@ use crate::arguments::InspectOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::receipt::Wanted;
-use crate::{connect, image_file, model_file, moment, receipt};
+use crate::{connect, image_file, model_file, moment, quality, receipt};
 
 /// More than an attestation document may have, so that one that is too long is told as such.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
@@ -108,24 +108,21 @@ fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow
 
 fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
     let model = model_file::load(file).context("a fitted model, but it cannot be read")?;
-    let columns: Vec<&str> = model
-        .schema()
-        .columns()
-        .iter()
-        .map(|column| column.name())
-        .collect();
     let report = model.report();
     let [low, high] = report.row_count.between;
     printer.result(format_args!(
         "a fitted model: {}, {} columns, some {} rows (with 95 % confidence {low} to {high})",
         model.method(),
-        columns.len(),
+        report.columns.len(),
         report.rows
     ));
     for warning in &report.warnings {
         printer.result(format_args!("warning    {warning}"));
     }
-    printer.result(format_args!("columns    {}", columns.join(", ")));
+    printer.result("the columns were taken for:");
+    for line in quality::column_lines(&report.columns) {
+        printer.result(line);
+    }
     printer.result(format_args!("domain     {}", model.domain().in_words()));
     let lines = receipt::ledger_lines(model.ledger()).into_iter();
     for line in lines.chain(receipt::prior_lines(model.prior())) {
@@ -134,7 +131,7 @@ fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
     printer.document(&json!({
         "kind": "model",
         "method": model.method().to_string(),
-        "columns": columns,
+        "columns": report.columns,
         "rows": report.rows,
         "row_count": report.row_count,
         "warnings": report.warnings,

@@ -12,15 +12,19 @@ mod interrupt;
 mod keygen;
 mod model_file;
 mod moment;
+mod parquet_file;
 mod printer;
 mod progress;
 mod public_data;
 mod quality;
 mod receipt;
+mod report_file;
+mod rows_file;
 mod synth;
 mod table_file;
 mod validate;
 mod whole_file;
+mod workbook;
 
 use std::process::ExitCode;
 

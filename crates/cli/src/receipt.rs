@@ -250,6 +250,13 @@ pub(crate) fn describe(receipt: &Receipt, printer: Printer) {
 
 /// The ledger, a line each: what is guaranteed altogether, then what this ledger spent.
 pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
+    let mut lines = guarantee_lines(ledger);
+    lines.push(format!("budget     {}", ledger.budget()));
+    lines
+}
+
+/// What is guaranteed altogether, and by this ledger where that is not the same.
+pub(crate) fn guarantee_lines(ledger: &LedgerRecord) -> Vec<String> {
     let stated = ledger.guarantees().iter();
     let mut lines: Vec<String> = stated
         .map(|guarantee| format!("guarantee  {}", guarantee.sentence()))
@@ -266,7 +273,6 @@ pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
         let own = ledger.own_guarantees().iter();
         lines.extend(own.map(|guarantee| format!("own spend  {}", guarantee.sentence())));
     }
-    lines.push(format!("budget     {}", ledger.budget()));
     lines
 }
 

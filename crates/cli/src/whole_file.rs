@@ -89,7 +89,7 @@ pub(crate) struct Prepared {
 /// Writes a file that takes its place only once it is whole.
 pub(crate) fn write(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     keep(vec![prepare(path, write)?])
 }
@@ -97,7 +97,7 @@ pub(crate) fn write(
 /// Writes all of a file under a temporary name.
 pub(crate) fn prepare(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> anyhow::Result<()>,
 ) -> anyhow::Result<Prepared> {
     let problem = || format!("could not write {}", path.display());
     // A link stays, and what it leads to is replaced.

@@ -25,7 +25,7 @@
 //! let mut go_on = |_| ControlFlow::Continue(());
 //! let model = plan.check(schema)?.fit(table, &mut NoiseRng::from_os()?, &mut go_on)?;
 //!
-//! let page = report::model_page(&model);
+//! let page = report::model_page(&model, &model.report());
 //! assert!(page.starts_with("<!doctype html>") && page.contains("smokes"));
 //! # Ok(())
 //! # }

@@ -19,7 +19,7 @@ const MOST_FIGURES: usize = 500;
 
 const NAMES: Names = Names(["released", "synthetic"]);
 
-/// Writes the page of a model: what came out, what not to rely on, what each column was taken for
+/// Writes the page of a model and of its own report: what came out, what not to rely on, what each column was taken for
 /// and how it is distributed, how far pairs of columns are off, what was kept, where the budget
 /// went, and what is guaranteed.
 ///
@@ -32,8 +32,7 @@ const NAMES: Names = Names(["released", "synthetic"]);
 /// At most 200 columns have charts, and at most 100 columns a map of their pairs; the page says
 /// what it leaves out.
 #[must_use]
-pub fn model_page(model: &Model) -> String {
-    let report = model.report();
+pub fn model_page(model: &Model, report: &Report) -> String {
     let mut page = html::open("What a private model shows");
     if model.domain() == DomainSource::FromData {
         page.markup("<p class=\"danger\" role=\"note\">No guarantee holds: ");
@@ -41,11 +40,11 @@ pub fn model_page(model: &Model) -> String {
             .markup(". Do not publish this page.</p>\n");
     }
     page.markup("</header>\n<main>\n");
-    came_out(&mut page, model, &report);
-    not_to_rely_on(&mut page, &report);
-    taken_for(&mut page, &report);
-    distributions(&mut page, model, &report);
-    relations(&mut page, model.schema(), &report);
+    came_out(&mut page, model, report);
+    not_to_rely_on(&mut page, report);
+    taken_for(&mut page, report);
+    distributions(&mut page, model, report);
+    relations(&mut page, model.schema(), report);
     constraints(&mut page, model.schema());
     spent(&mut page, model);
     guaranteed(&mut page, model);

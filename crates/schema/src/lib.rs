@@ -61,7 +61,7 @@ pub use day::{Day, NotADay};
 pub use declaration::{Declaration, Declared, DeclaredKind};
 pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Ordered, Range, RangeError};
 pub use moment::{Moment, NotAMoment};
-pub use render::Rendering;
+pub use render::{Rendering, Value};
 pub use schema::{
     MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, Schema, SchemaError, check_name,
 };

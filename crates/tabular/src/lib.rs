@@ -65,6 +65,7 @@ mod table;
 mod thrift;
 mod unpack;
 mod upload;
+mod values;
 mod work;
 mod write;
 
@@ -81,4 +82,5 @@ pub use read_csv::read_csv;
 pub use read_parquet::{is_decoding, read_parquet, read_parquet_while};
 pub use table::{CodedTable, CodesError, Recoding};
 pub use upload::Upload;
+pub use values::{ColumnValues, ValueDrawer};
 pub use write::{Format, RowWriter, UnknownFormat, write_csv, write_json};
