@@ -80,7 +80,7 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
         let prepared = report_file::prepare(path, || document.clone(), page)?;
         whole_file::keep(vec![prepared])?;
         printer.say(format_args!(
-            "{PRIVATE}: {} is as private as the real table",
+            "wrote the comparison to {}; keep it to yourself, like the real table",
             path.display()
         ));
     }

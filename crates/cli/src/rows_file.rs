@@ -52,7 +52,7 @@ impl RowsFile {
         format: Option<StandardFormat>,
         spreadsheet_safe: bool,
     ) -> Result<Self, BadInput> {
-        if output == Path::new("-") {
+        if path(output).is_none() {
             let format = match format.unwrap_or(StandardFormat::Csv) {
                 StandardFormat::Csv => Format::Csv,
                 StandardFormat::Json => Format::Json,
@@ -90,11 +90,6 @@ impl RowsFile {
         let safe = format.spreadsheet_safe();
         *format = safe.ok_or_else(|| BadInput(none.to_owned()))?;
         Ok(self)
-    }
-
-    /// The file, unless it is standard output.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
     }
 
     /// Refuses `--json` beside rows on standard output: a program could not tell them apart.
@@ -226,6 +221,11 @@ impl RowsFile {
     }
 }
 
+/// The file that `--output` names, unless it is standard output.
+pub(crate) fn path(output: &Path) -> Option<&Path> {
+    Some(output).filter(|output| *output != Path::new(whole_file::STANDARD))
+}
+
 /// Rows that are written, or that wait for the files beside them.
 pub(crate) enum RowsReady {
     File(Prepared),
@@ -309,7 +309,7 @@ mod tests {
     fn formats_are_for_standard_output() {
         let new = |output: &str, format| RowsFile::new(Path::new(output), format, false);
         let lines = new("-", Some(StandardFormat::Jsonl)).unwrap();
-        assert_eq!(lines.path(), None);
+        assert_eq!(lines.path, None);
         assert!(matches!(
             lines.form,
             Form::Text {

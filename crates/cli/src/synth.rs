@@ -23,16 +23,17 @@ use crate::progress::Stages;
 use crate::public_data::PublicData;
 use crate::rows_file::RowsFile;
 use crate::{
-    interrupt, model_file, public_data, quality, receipt, report_file, table_file, whole_file,
+    interrupt, model_file, public_data, quality, receipt, report_file, rows_file, table_file,
+    whole_file,
 };
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
     // By the outputs' names, before anything is computed for them.
+    check_files(options)?;
     let output = RowsFile::new(&options.output, options.format, options.spreadsheet_safe)?;
     output.check_against_json(printer)?;
     output.check_rows(options.rows)?;
     report_file::check(options.report.as_deref())?;
-    check_files(options, &output)?;
     let plan = plan(options)?;
     let declared = options.schema.as_deref().map(table_file::read_schema);
     let declared = declared.transpose()?;
@@ -140,9 +141,9 @@ fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
 }
 
 /// Refuses outputs that would cost a file, before anything is spent.
-fn check_files(options: &SynthOptions, output: &RowsFile) -> Result<(), BadInput> {
+fn check_files(options: &SynthOptions) -> Result<(), BadInput> {
     let outputs = [
-        ("--output", output.path()),
+        ("--output", rows_file::path(&options.output)),
         ("--model", options.model.as_deref()),
         ("--report", options.report.as_deref()),
     ];
@@ -300,19 +301,22 @@ fn tell_budget(
         Some(_) => "",
         None => "; each row counts as one person (with --key that is checked)",
     };
-    printer.say(format_args!(
+    let budget = format!(
         "budget     {}{}{rows}",
         ledger.budget(),
         discovery.unwrap_or_default()
-    ));
+    );
+    let guarantees = receipt::guarantee_lines(ledger).into_iter();
     let prior = receipt::prior_lines(model.prior());
-    // With an earlier model the guarantee is another than this budget's.
-    let must_be_told = !prior.is_empty();
-    for line in receipt::guarantee_lines(ledger).into_iter().chain(prior) {
-        match must_be_told {
-            true => printer.say(line),
-            false => printer.detail(line),
-        }
+    if prior.is_empty() {
+        printer.say(budget);
+        guarantees.for_each(|line| printer.detail(line));
+    } else {
+        // With an earlier model the guarantee is another than this budget's.
+        guarantees
+            .chain([budget])
+            .chain(prior)
+            .for_each(|line| printer.say(line));
     }
     receipt::detail_entries(ledger, printer);
 }
@@ -324,17 +328,17 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
             options.model.display()
         ))
     };
-    let output = RowsFile::new(&options.output, options.format, options.spreadsheet_safe)?;
-    output.check_against_json(printer)?;
-    output.check_rows(options.rows)?;
-    report_file::check(options.report.as_deref())?;
     whole_file::check_outputs(
         &[
-            ("--output", output.path()),
+            ("--output", rows_file::path(&options.output)),
             ("--report", options.report.as_deref()),
         ],
         &[("the model", Some(&options.model))],
     )?;
+    let output = RowsFile::new(&options.output, options.format, options.spreadsheet_safe)?;
+    output.check_against_json(printer)?;
+    output.check_rows(options.rows)?;
+    report_file::check(options.report.as_deref())?;
     interrupt::leaves_nothing_behind(printer)?;
     let file = BoundedFile::open(&options.model).with_context(problem)?;
     let model = model_file::load(file).with_context(problem)?;

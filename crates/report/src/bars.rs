@@ -98,9 +98,9 @@ impl Distributions<'_> {
 }
 
 /// In the drawing's units, which are pixels at its full size.
-const WIDTH: f64 = 400.0;
-const LABELS: f64 = 140.0;
-const FIGURES: f64 = 52.0;
+const WIDTH: f64 = 340.0;
+const WIDEST_LABEL: f64 = 130.0;
+const FIGURES: f64 = 48.0;
 const ROW: f64 = 19.0;
 const FOOT: f64 = 18.0;
 
@@ -129,11 +129,16 @@ pub(crate) fn draw(html: &mut Html, column: &str, bars: &[Bar], names: Names, id
         bars.len()
     ));
     html.markup("</desc>\n");
-    let scale = (WIDTH - LABELS - FIGURES) / largest;
+    let widest = bars
+        .iter()
+        .map(|bar| width_of(&bar.label))
+        .fold(20.0, f64::max);
+    let left = widest.min(WIDEST_LABEL) + 6.0;
+    let scale = (WIDTH - left - FIGURES) / largest;
     for (row, bar) in bars.iter().enumerate() {
-        draw_bar(html, bar, ROW * row as f64, scale, names);
+        draw_bar(html, bar, [left, ROW * row as f64], scale, names);
     }
-    axis(html, height - FOOT, largest);
+    axis(html, left, height - FOOT, largest);
     html.markup("</svg>\n<details><summary>Figures</summary>\n");
     let headings = ["value", first, "95 % within", second];
     html.table(&headings, bars, |html, bar| {
@@ -147,7 +152,7 @@ pub(crate) fn draw(html: &mut Html, column: &str, bars: &[Bar], names: Names, id
     html.markup("</details>\n");
 }
 
-fn draw_bar(html: &mut Html, bar: &Bar, top: f64, scale: f64, names: Names) {
+fn draw_bar(html: &mut Html, bar: &Bar, [left, top]: [f64; 2], scale: f64, names: Names) {
     let [first, second] = bar.shares;
     html.markup("<g><title>").text(&bar.label).markup(": ");
     for (name, share) in names.0.into_iter().zip(bar.shares) {
@@ -155,10 +160,10 @@ fn draw_bar(html: &mut Html, bar: &Bar, top: f64, scale: f64, names: Names) {
         html.text(format_args!("{name} {share}; "));
     }
     html.markup("</title>");
-    clipped_label(html, &bar.label, 0.0, top, LABELS - 6.0);
+    clipped_label(html, &bar.label, 0.0, top, left - 6.0);
     let mut rect = |class: &'static str, y: f64, height: f64, share: f64| {
         html.markup("<rect").attribute("class", class);
-        html.length("x", LABELS).length("y", y);
+        html.length("x", left).length("y", y);
         // Noise can make a count negative, and a bar has no negative length.
         html.length("width", (share * scale).max(0.0))
             .length("height", height);
@@ -171,7 +176,7 @@ fn draw_bar(html: &mut Html, bar: &Bar, top: f64, scale: f64, names: Names) {
         rect("second", top + 10.0, 5.0, share);
     }
     if let Some(share) = first.filter(|_| bar.error > 0.0) {
-        let place = |share: f64| LABELS + share.max(0.0) * scale;
+        let place = |share: f64| left + share.max(0.0) * scale;
         let (low, high) = (place(share - bar.error), place(share + bar.error));
         let (middle, ends) = (top + 5.5, [top + 3.0, top + 8.0]);
         line(html, "error", [low, middle], [high, middle]);
@@ -197,30 +202,36 @@ pub(crate) fn clipped_label(html: &mut Html, text: &str, left: f64, top: f64, wi
     html.text(fitting(text, width)).markup("</text></svg>");
 }
 
-/// As much of a text as has room, by a cautious guess of how wide its letters are.
+/// As much of a text as has room.
 fn fitting(text: &str, width: f64) -> String {
-    /// Of a letter in 11 pixels.
-    const NARROW: f64 = 6.3;
-    const WIDE: f64 = 11.0;
-    let letter = |c: char| if c.is_ascii() { NARROW } else { WIDE };
-    let mut left = width;
-    let mut fits = 0;
-    for c in text.chars() {
-        left -= letter(c);
-        if left < 0.0 {
-            // Room for the ellipsis.
-            return shortened(text, fits.max(1) - 1);
-        }
-        fits += 1;
+    if width_of(text) <= width {
+        return text.to_owned();
     }
-    text.to_owned()
+    let mut left = width - width_of("…");
+    let fits = text.chars().take_while(|c| {
+        left -= width_of_letter(*c);
+        left >= 0.0
+    });
+    shortened(text, fits.count())
 }
 
-fn axis(html: &mut Html, top: f64, largest: f64) {
-    line(html, "axis", [LABELS, 0.0], [LABELS, top]);
-    line(html, "axis", [LABELS, top], [WIDTH - FIGURES, top]);
+/// A cautious guess of how wide a text is.
+fn width_of(text: &str) -> f64 {
+    text.chars().map(width_of_letter).sum()
+}
+
+/// Of a letter of 11 pixels.
+fn width_of_letter(letter: char) -> f64 {
+    const NARROW: f64 = 6.6;
+    const WIDE: f64 = 11.0;
+    if letter.is_ascii() { NARROW } else { WIDE }
+}
+
+fn axis(html: &mut Html, left: f64, top: f64, largest: f64) {
+    line(html, "axis", [left, 0.0], [left, top]);
+    line(html, "axis", [left, top], [WIDTH - FIGURES, top]);
     for (x, anchor, text) in [
-        (LABELS, "start", "0".to_owned()),
+        (left, "start", "0".to_owned()),
         (WIDTH - FIGURES, "end", percent(largest)),
     ] {
         html.markup("<text class=\"faint\"")
@@ -310,8 +321,8 @@ mod tests {
     fn labels_are_cut_to_their_room() {
         assert_eq!(fitting("short", 134.0), "short");
         assert_eq!(
-            fitting(&"x".repeat(100), 63.0),
-            format!("{}…", "x".repeat(9))
+            fitting(&"x".repeat(100), 66.0),
+            format!("{}…", "x".repeat(8))
         );
         assert!(fitting(&"語".repeat(100), 63.0).chars().count() <= 6);
     }

@@ -107,7 +107,7 @@ fn square(
 ) {
     let class = pair.class();
     let ink = match class {
-        "h3" | "h4" | "hn" => "chalk",
+        "h4" => "chalk",
         _ => "ink",
     };
     html.markup("<g><title>");
@@ -134,9 +134,20 @@ fn square(
         } else {
             "cross"
         };
-        let (right, bottom) = (x + width - 3.0, y + height - 3.0);
-        line(html, class, [right - 4.0, bottom - 4.0], [right, bottom]);
-        line(html, class, [right - 4.0, bottom], [right, bottom - 4.0]);
+        const CROSS: f64 = 5.0;
+        let (right, bottom) = (x + width - 2.5, y + height - 2.5);
+        line(
+            html,
+            class,
+            [right - CROSS, bottom - CROSS],
+            [right, bottom],
+        );
+        line(
+            html,
+            class,
+            [right - CROSS, bottom],
+            [right, bottom - CROSS],
+        );
     }
     html.markup("</g>\n");
 }
@@ -216,11 +227,11 @@ mod tests {
     #[test]
     fn a_pair_that_is_not_to_be_relied_on_is_crossed_out_and_names_are_escaped() {
         let mut html = Html::default();
-        let mut one = pair([0, 1], Some(0.07));
+        let mut one = pair([0, 1], Some(0.17));
         one.unreliable = true;
         draw(&mut html, &["<a>", "b"], &[one], "Errors");
         let html = html.into_string();
         assert_eq!(html.matches("class=\"cross chalk\"").count(), 2, "{html}");
-        assert!(html.contains("&lt;a&gt; and b: 7.0 %") && !html.contains("<a>"));
+        assert!(html.contains("&lt;a&gt; and b: 17.0 %") && !html.contains("<a>"));
     }
 }

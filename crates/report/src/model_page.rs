@@ -2,7 +2,7 @@
 
 use privacy::DomainSource;
 use schema::{Column, Schema};
-use synthesis::{ColumnReport, ErrorReport, MarginalError, MarginalReport, Model, OneWay, Report};
+use synthesis::{ErrorReport, MarginalError, MarginalReport, Model, OneWay, Report};
 
 use crate::bars::{self, Distributions, Names};
 use crate::budget;
@@ -133,7 +133,7 @@ fn unreliable(report: &Report) -> Vec<&MarginalError> {
 
 fn taken_for(page: &mut Html, report: &Report) {
     page.element("h2", "What each column was taken for");
-    let headings = [
+    let mut headings = vec![
         "",
         "column",
         "taken for",
@@ -143,35 +143,37 @@ fn taken_for(page: &mut Html, report: &Report) {
         "missing",
         "other",
         "noise",
-        "what to do",
     ];
+    // Mostly there is nothing to do, and paper is narrow.
+    let advised = report.columns.iter().any(|column| column.advice.is_some());
+    headings.extend(advised.then_some("what to do"));
     page.table(
         &headings,
         report.columns.iter().enumerate(),
         |page, (i, column)| {
-            let ColumnReport {
-                name, kind, values, ..
-            } = column;
-            page.number(i + 1).row_heading(name).cell(kind);
-            page.number(match column.widest_bin {
-                Some(_) => format!("{values} bins"),
-                None => grouped(*values as u64),
-            });
-            let [low, high] = column.range.clone().unwrap_or_default();
-            page.cell(if low.is_empty() {
-                low
+            page.number(i + 1)
+                .row_heading(&column.name)
+                .cell(column.kind);
+            let bin = column.widest_bin.as_ref().filter(|bin| !bin.is_exact());
+            let values = grouped(column.values as u64);
+            page.number(if bin.is_some() {
+                values + " bins"
             } else {
-                format!("{low} to {high}")
+                values
             });
-            page.cell(match &column.widest_bin {
-                Some(bin) if bin.is_exact() => "one value each".to_owned(),
-                Some(bin) => format!("{} ({})", bin.size(), bin.bin),
-                None => String::new(),
+            let range = column.range.as_ref();
+            page.cell(range.map_or(String::new(), |[low, high]| format!("{low} to {high}")));
+            page.cell(bin.map_or(String::new(), |bin| format!("{} ({})", bin.size(), bin.bin)));
+            page.number(match column.missing {
+                Some(missing) => percent(missing),
+                None if column.nullable => "unknown".to_owned(),
+                None => "never".to_owned(),
             });
-            page.number(column.missing.map_or(never(column.nullable), percent));
             page.number(column.other.map_or("none".to_owned(), percent));
             page.number(column.noise.map_or("not measured".to_owned(), percent));
-            page.cell(column.advice.unwrap_or_default());
+            if advised {
+                page.cell(column.advice.unwrap_or_default());
+            }
         },
     );
     page.markup(
@@ -180,13 +182,6 @@ fn taken_for(page: &mut Html, report: &Report) {
          a share of the rows. Where in a bin a value lies is lost, and values beyond the range \
          count as its ends.</p>\n",
     );
-}
-
-fn never(nullable: bool) -> String {
-    match nullable {
-        true => "unknown".to_owned(),
-        false => "never".to_owned(),
-    }
 }
 
 fn distributions(page: &mut Html, model: &Model, report: &Report) {
