@@ -14,7 +14,6 @@ use crate::printer::{PRIVATE, PRIVATE_FIELD, Printer};
 use crate::{interrupt, report_file, table_file, whole_file};
 
 pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result<()> {
-    report_file::check(options.report.as_deref())?;
     whole_file::check_outputs(
         &[("--report", options.report.as_deref())],
         &[
@@ -23,6 +22,7 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
             ("the schema", options.schema.as_deref()),
         ],
     )?;
+    report_file::check(options.report.as_deref())?;
     let declared = options
         .schema
         .as_deref()
