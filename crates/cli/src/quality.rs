@@ -205,7 +205,7 @@ fn tell_noise(errors: &ErrorReport, printer: Printer) {
     }
     if noise.len() > MOST {
         printer.say(format_args!(
-            "nor on {} other relations, which --report lists",
+            "nor on {} more, which --report lists",
             noise.len() - MOST
         ));
     }

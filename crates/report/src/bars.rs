@@ -6,7 +6,7 @@
 
 use schema::{Column, Kind};
 
-use crate::html::{Html, percent, shortened};
+use crate::html::{Html, percent, short_numbers, shortened};
 
 /// Most values of a column that have bars of their own.
 const MOST: usize = 24;
@@ -61,6 +61,10 @@ impl Distributions<'_> {
                 format!("{start} to {end}")
             }
             [] => String::new(),
+        };
+        let label = match self.column.kind() {
+            Kind::Number(_) => short_numbers(&label),
+            _ => label,
         };
         self.labelled(label, codes)
     }

@@ -160,7 +160,7 @@ impl EvaluationPage<'_> {
             page.markup("</article>\n");
         }
         page.markup("</div>\n");
-        left_out(page, columns.len(), MOST_CHARTS, "columns are not drawn");
+        left_out(page, columns.len(), MOST_CHARTS, "columns");
     }
 
     fn pairs(&self, page: &mut Html) {

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write};
 
 use printable::escaped;
+use schema::number;
 
 /// A page that is being written.
 ///
@@ -148,6 +149,13 @@ pub(crate) fn close(mut page: Html) -> String {
     page.into_string()
 }
 
+/// A bin or a range of numbers with as many digits as a person reads: `9.143 to 18.29`.
+pub(crate) fn short_numbers(span: &str) -> String {
+    let short = |text: &str| text.parse().map_or_else(|_| text.to_owned(), number::shown);
+    let ends: Vec<String> = span.split(" to ").map(short).collect();
+    ends.join(" to ")
+}
+
 /// A share as a percentage.
 pub(crate) fn percent(share: f64) -> String {
     match 100.0 * share {
@@ -191,6 +199,18 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         assert_eq!(shortened("Größe", 3), "Grö…");
         assert_eq!(shortened("Größe", 5), "Größe");
+    }
+
+    #[test]
+    fn spans_of_numbers_are_short_and_other_texts_stay() {
+        assert_eq!(
+            short_numbers("9.142857142857139 to 18.285"),
+            "9.143 to 18.29"
+        );
+        assert_eq!(
+            short_numbers("2020-01-01 to 2020-02-01"),
+            "2020-01-01 to 2020-02-01"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::bars::{self, Distributions, Names};
 use crate::budget;
 use crate::constraint_text;
 use crate::heat_map::{self, MOST_COLUMNS, PairError};
-use crate::html::{self, Html, grouped, percent};
+use crate::html::{self, Html, grouped, percent, short_numbers};
 
 /// Charts of more columns would make a page that no browser scrolls through.
 pub(crate) const MOST_CHARTS: usize = 200;
@@ -112,7 +112,7 @@ fn not_to_rely_on(page: &mut Html, report: &Report) {
     }
     if pairs.len() > MOST_LISTED {
         let others = pairs.len() - MOST_LISTED;
-        page.element("li", format_args!("Nor on {others} other relations."));
+        page.element("li", format_args!("Nor on {others} more."));
     }
     for column in formulas {
         page.markup("<li>A spreadsheet may take texts of ")
@@ -162,8 +162,12 @@ fn taken_for(page: &mut Html, report: &Report) {
                 values
             });
             let range = column.range.as_ref();
-            page.cell(range.map_or(String::new(), |[low, high]| format!("{low} to {high}")));
-            page.cell(bin.map_or(String::new(), |bin| format!("{} ({})", bin.size(), bin.bin)));
+            page.cell(range.map_or(String::new(), |[low, high]| {
+                short_numbers(&format!("{low} to {high}"))
+            }));
+            page.cell(bin.map_or(String::new(), |bin| {
+                format!("{} ({})", bin.size(), short_numbers(&bin.bin))
+            }));
             page.number(match column.missing {
                 Some(missing) => percent(missing),
                 None if column.nullable => "unknown".to_owned(),
@@ -228,16 +232,16 @@ fn distributions(page: &mut Html, model: &Model, report: &Report) {
         page.markup("</article>\n");
     }
     page.markup("</div>\n");
-    left_out(page, columns.len(), MOST_CHARTS, "columns are not drawn");
+    left_out(page, columns.len(), MOST_CHARTS, "columns");
 }
 
 /// Says how many are not shown.
-pub(crate) fn left_out(page: &mut Html, all: usize, most: usize, are: &'static str) {
+pub(crate) fn left_out(page: &mut Html, all: usize, most: usize, what: &'static str) {
     if all > most {
         let others = all - most;
-        page.markup("<p class=\"note\">")
-            .text(format_args!("{others} other {are}."));
-        page.markup("</p>\n");
+        page.markup("<p class=\"note\">Left out: ");
+        page.text(format_args!("{others} of {all} {what}."))
+            .markup("</p>\n");
     }
 }
 
@@ -312,7 +316,7 @@ pub(crate) fn map_and_table(
             ""
         });
     });
-    left_out(page, pairs.len(), MOST_FIGURES, "pairs are nearer");
+    left_out(page, pairs.len(), MOST_FIGURES, "pairs, which are nearer");
     page.markup("</details>\n");
 }
 
@@ -370,7 +374,7 @@ fn constraints(page: &mut Html, schema: &Schema) {
         page,
         declared.len(),
         MOST_FIGURES,
-        "constraints are kept as well",
+        "constraints, which are kept as well",
     );
 }
 

@@ -198,7 +198,7 @@ fn of_very_many_columns_the_page_says_what_it_leaves_out() {
     let page = page(&fit("MST", Some(&yaml), &table, 5.0));
     check_nesting(&page);
     assert_eq!(page.matches("<article>").count(), 200);
-    assert!(page.contains("10 other columns are not drawn."));
+    assert!(page.contains("Left out: 10 of 210 columns."));
     assert!(page.contains("There is no map of more than 100 columns"));
     assert!(page.len() < 2 << 20, "{} bytes", page.len());
 }

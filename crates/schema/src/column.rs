@@ -8,6 +8,7 @@ use crate::day::Day;
 use crate::declaration::{Declared, DeclaredKind};
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
+use crate::number;
 use crate::schema::OTHER;
 
 /// A checked column. Its codes are, in this order: one for each category or bin; one for `other`,
@@ -269,7 +270,7 @@ impl WidestBin {
     /// The width with its unit, such as `31 days`.
     #[must_use]
     pub fn size(&self) -> String {
-        format!("{} {}", self.width, self.unit)
+        format!("{} {}", number::shown(self.width), self.unit)
             .trim_end()
             .to_owned()
     }
