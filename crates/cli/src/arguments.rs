@@ -8,6 +8,8 @@ use client::KeyAlgorithm;
 use serde_json::Value;
 use tabular::{Delimiter, TextEncoding};
 
+use crate::rows_file::StandardFormat;
+
 /// Synthetic data from several parties' private tables, made inside a secure enclave.
 ///
 /// Two or more organisations hold private tables about the same people. A room in a secure enclave
@@ -381,9 +383,14 @@ pub(crate) struct SynthOptions {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
 
-    /// The synthetic rows: CSV, or JSON by its ending
+    /// The synthetic rows. The ending says what is written: .csv, .json or .jsonl (with .gz after
+    /// it compressed), .parquet or .xlsx; `-` is standard output
     #[arg(long, value_name = "OUT")]
     pub(crate) output: PathBuf,
+
+    /// What to write to standard output with `--output -`; by default CSV
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<StandardFormat>,
 
     /// For people who open the rows with a spreadsheet: an apostrophe before names and categories
     /// that it would run as formulas. CSV only
@@ -394,7 +401,8 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
-    /// Keep the report of errors and the ledger (JSON)
+    /// Keep the report: what each column was taken for, errors, and where the budget went. By its
+    /// ending a page (.html), or a document for programs (.json)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 
@@ -470,14 +478,24 @@ pub(crate) struct SampleOptions {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
 
-    /// The synthetic rows: CSV, or JSON by its ending
+    /// The synthetic rows. The ending says what is written: .csv, .json or .jsonl (with .gz after
+    /// it compressed), .parquet or .xlsx; `-` is standard output
     #[arg(long, value_name = "OUT")]
     pub(crate) output: PathBuf,
+
+    /// What to write to standard output with `--output -`; by default CSV
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<StandardFormat>,
 
     /// For people who open the rows with a spreadsheet: an apostrophe before names and categories
     /// that it would run as formulas. CSV only
     #[arg(long)]
     pub(crate) spreadsheet_safe: bool,
+
+    /// Write the report of the model as well: by its ending a page (.html), or a document for
+    /// programs (.json)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Compare a synthetic table with a real one that you own
@@ -502,6 +520,11 @@ pub(crate) struct EvaluateOptions {
     /// The column that names the person, left out of the comparison
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
+
+    /// Keep the comparison: by its ending a page (.html), or a document for programs (.json). It is
+    /// for you alone as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 
     // Of the real table; the synthetic one is as this program wrote it.
     #[command(flatten)]

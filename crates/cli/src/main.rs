@@ -12,11 +12,14 @@ mod interrupt;
 mod keygen;
 mod model_file;
 mod moment;
+mod parquet_file;
 mod printer;
 mod progress;
 mod public_data;
 mod quality;
 mod receipt;
+mod report_file;
+mod rows_file;
 mod synth;
 mod table_file;
 mod table_input;
@@ -24,6 +27,7 @@ mod trust;
 mod validate;
 mod whole_file;
 mod workbook;
+mod workbook_rows;
 
 use std::process::ExitCode;
 

@@ -74,6 +74,7 @@ mod transcode;
 mod unpack;
 mod unpacked;
 mod upload;
+mod values;
 mod work;
 mod write;
 
@@ -96,4 +97,5 @@ pub use read_rows::{SheetRow, read_rows};
 pub use read_table::read_table;
 pub use table::{CodedTable, CodesError, Recoding};
 pub use upload::Upload;
+pub use values::{ColumnValues, ValueDrawer};
 pub use write::{Format, RowWriter, UnknownFormat, write_csv, write_json};

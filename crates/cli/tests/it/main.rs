@@ -13,6 +13,7 @@ mod images;
 #[cfg(unix)]
 mod interruption;
 mod keys_and_rooms;
+mod outputs;
 mod private_facts;
 mod public_data;
 mod reading;
