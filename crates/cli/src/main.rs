@@ -17,6 +17,7 @@ mod progress;
 mod public_data;
 mod quality;
 mod receipt;
+mod room;
 mod synth;
 mod table_file;
 mod trust;
@@ -47,6 +48,7 @@ fn run(command: &Command, printer: Printer) -> anyhow::Result<()> {
     match command {
         Command::Demo(options) => demo::run(options, printer),
         Command::Keygen(options) => keygen::run(options, printer),
+        Command::Room(command) => room::run(command, printer),
         Command::Validate(options) => validate::run(options, printer),
         Command::Connect(options) => connect::run(options, printer),
         Command::Inspect(options) => inspect::run(options, printer),

@@ -81,6 +81,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     (
         "cli",
         &[
+            "access",
             "attestation",
             "client",
             "enclave",
@@ -91,6 +92,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "schema",
             "server-kit",
             "service",
+            "strict-yaml",
             "synthesis",
             "tabular",
         ],

@@ -16,6 +16,7 @@ mod keys_and_rooms;
 mod private_facts;
 mod public_data;
 mod receipts;
+mod rooms;
 mod spreadsheets;
 mod tables;
 
