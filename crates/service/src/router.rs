@@ -150,7 +150,7 @@ async fn model(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
 }
 
 async fn report(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
-    let parameters = Parameters::of(&uri, &["format"])?;
+    let parameters = Parameters::from_query(&uri, &["format"])?;
     match parameters.get("format").unwrap_or("json") {
         "json" => {
             let headers = [(header::CONTENT_TYPE, "application/json")];

@@ -18,6 +18,7 @@ mod private_facts;
 mod public_data;
 mod reading;
 mod receipts;
+mod rooms;
 mod spreadsheets;
 mod tables;
 mod understanding;
