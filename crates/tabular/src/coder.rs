@@ -260,25 +260,27 @@ impl Coder {
         if share <= tolerance {
             return Ok(());
         }
+        let rows = self.codes.len();
         let mut problems = Vec::new();
         if missing.count > 0 {
             problems.push(format!(
-                "{} though the column is not nullable (first on {}; declare `nullable: true`)",
-                fields(missing.count, "empty"),
+                "{} of {rows} fields are empty though the column is not nullable (first on {}; \
+                 declare `nullable: true`)",
+                missing.count,
                 place(missing.first)
             ));
         }
         if unknown.count > 0 {
             problems.push(format!(
-                "{} (first on {}; {})",
-                fields(unknown.count, self.expected()),
+                "{} of {rows} fields are {} (first on {}; {})",
+                unknown.count,
+                self.expected(),
                 place(unknown.first),
                 self.hint.advice(&self.column)
             ));
         }
         Err(NotUnderstood {
             column: self.column.name().to_owned(),
-            rows: self.codes.len() as u64,
             problems,
             tolerance,
         })
@@ -573,6 +575,154 @@ mod tests {
                 column `c`: 1 field is outside the declared range 2024-01-01T00:00:00 to 2024-01-01T23:59:59 and counted as the nearest bound (first on line 4)
                 column `c`: 1 field is not a date and time as 2015-01-31T10:30 and counted as the lowest bin (first on line 5)"#]],
         );
+    }
+
+    fn many(of: &[&'static str], usual: &'static str) -> Vec<&'static str> {
+        let mut fields = of.to_vec();
+        fields.resize(100 * of.len(), usual);
+        fields
+    }
+
+    /// What is refused of these fields alone, or told of them among a hundred times as many.
+    fn check_few(declared: &str, few: &[&'static str], usual: &'static str, expected: Expect) {
+        let declaration = Declaration::from_yaml(&format!("c: {declared}")).unwrap();
+        let schema = Schema::new(declaration).unwrap();
+        let column = &schema.columns()[0];
+        let code = |fields: &[&str]| {
+            let mut coder = Coder::new(column);
+            for (row, field) in (1..).zip(fields) {
+                coder.push(field.as_bytes(), row);
+            }
+            coder.finish(RecordPosition::Line)
+        };
+        let refused = code(few)
+            .err()
+            .map_or("taken in".to_owned(), |error| error.to_string());
+        let coded = code(&many(few, usual)).ok().unwrap();
+        let label = |code: u32| match code as usize {
+            gap if gap == column.size() => "(gap)".to_owned(),
+            code => column.label(code).into_owned(),
+        };
+        let codes = coded.codes.widened();
+        let codes: Vec<String> = codes[..few.len()].iter().map(|&code| label(code)).collect();
+        let shown = format!(
+            "{refused}\n{}\n{}",
+            codes.join(" | "),
+            coded.warnings.join("\n")
+        );
+        expected.assert_eq(shown.trim_end());
+    }
+
+    #[test]
+    fn what_a_schema_lists_as_missing_is_missing() {
+        check(
+            "{integer: {min: 0, max: 99, bins: 2}, nullable: true, missing: [-999, '?']}",
+            &["7", "-999", "-999.0", " ? ", "?", "NA", "none"],
+            expect![""],
+        );
+        check(
+            "{categories: [NA, x], nullable: true, missing: [Unknown]}",
+            &["NA", "x", "unknown", "null", ""],
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn numbers_in_their_dress_are_told() {
+        check(
+            "{number: {min: 0, max: 2000, bins: 2}, other: true}",
+            &["$1,200.50", "1 200", "12%", "1,200", "1,200,300"],
+            expect![""],
+        );
+        check(
+            "{number: {min: 0, max: 2000, bins: 2, form: {decimal: comma}}, other: true}",
+            &["1.200,50 €", "1.200", "1,2", "7"],
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn dates_are_read_in_their_declared_form() {
+        check(
+            "{date: {min: 2020-01-01, max: 2020-12-31, bins: 2, format: '%d/%m/%Y'}, other: true}",
+            &["31/12/2020", "1/2/2020", "2020-12-31", "12/31/2020"],
+            expect![""],
+        );
+        check(
+            "{datetime: {min: 2020-01-01T00:00, max: 2020-12-31T23:59:59, bins: 2}, other: true}",
+            &[
+                "2020-12-31T23:30:00Z",
+                "2020-01-01T00:30+01:00",
+                "2020-07-03",
+                "noon",
+            ],
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn words_of_truths_are_those_that_are_declared() {
+        check(
+            "{boolean: {true: [ja, J], false: [nein]}, other: true}",
+            &["ja", "J", " JA", "nein", "true", "n"],
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_what_would_help() {
+        check_few("{integer: {min: 0, max: 9}}", &[""], "1", expect![""]);
+        check_few("{integer: {min: 0, max: 9}}", &["1.5"], "1", expect![""]);
+        check_few("{number: {min: 0, max: 9}}", &["1,5"], "1", expect![""]);
+        check_few("{number: {min: 0, max: 9}}", &["1,500"], "1", expect![""]);
+        check_few("{number: {min: 0, max: 9}}", &["x"], "1", expect![""]);
+        check_few("{boolean: true}", &["ja", ""], "1", expect![""]);
+        check_few(
+            "{categories: [primary, secondary]}",
+            &["secundary"],
+            "primary",
+            expect![""],
+        );
+        check_few(
+            "{categories: [a, b], nullable: true}",
+            &["some text"],
+            "a",
+            expect![""],
+        );
+        let date = "{date: {min: 2020-01-01, max: 2020-12-31, bins: 2}}";
+        check_few(
+            date,
+            &["31/12/2020", "13/1/2020"],
+            "2020-01-01",
+            expect![""],
+        );
+        check_few(date, &["1/2/2020"], "2020-01-01", expect![""]);
+        check_few(date, &["in May"], "2020-01-01", expect![""]);
+        let datetime = "{datetime: {min: 2020-01-01T00:00, max: 2020-12-31T00:00, bins: 2}}";
+        check_few(
+            datetime,
+            &["31.12.2020 10:30"],
+            "2020-01-01T00:00",
+            expect![""],
+        );
+        check_few(datetime, &["31.12.2020"], "2020-01-01T00:00", expect![""]);
+    }
+
+    #[test]
+    fn a_tolerance_is_the_share_that_may_be_not_understood() {
+        let coded = |tolerance: &str, bad: usize| {
+            let yaml = format!("c: {{integer: {{min: 0, max: 9}}, tolerance: {tolerance}}}");
+            let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap()).unwrap();
+            let mut coder = Coder::new(&schema.columns()[0]);
+            for row in 0..1000_u64 {
+                let field: &[u8] = if row < bad as u64 { b"x" } else { b"1" };
+                coder.push(field, row);
+            }
+            coder.finish(RecordPosition::Line).is_ok()
+        };
+        assert!(coded("0.01", 10) && !coded("0.01", 11));
+        assert!(coded("0", 0) && !coded("0", 1));
+        assert!(coded("0.5", 500) && !coded("0.5", 501));
     }
 
     #[test]

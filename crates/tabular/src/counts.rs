@@ -124,9 +124,9 @@ impl CountedColumn<'_> {
         with_codes!(self.codes, codes => {
             let cells = cells.iter_mut().zip(&codes[rows]);
             match self.map {
-                Some(map) => cells.for_each(|(cell, &code)| {
-                    *cell = *cell * size + map[code.index()];
-                }),
+                Some(map) => {
+                    cells.for_each(|(cell, &code)| *cell = *cell * size + map[code.index()]);
+                }
                 None => cells.for_each(|(cell, &code)| *cell = *cell * size + code.widen()),
             }
         });

@@ -16,6 +16,7 @@ use crate::error::{RecordPosition, TableError};
 use crate::ids::{IdCollector, Ids, IdsError, KeyHasher};
 use crate::join::TableBounds;
 use crate::read_limits::ReadLimits;
+use crate::read_options::ReadAs;
 
 /// The table of one party as codes. No text of a declared column is in it, and no id, only keyed
 /// hashes of ids; the texts of undeclared columns are kept until the join. Overwritten on drop.
@@ -26,6 +27,7 @@ pub struct Upload {
     /// About these columns, by their positions.
     pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
+    read_as: ReadAs,
     max_rows: u32,
     /// Bytes of its places, as they were counted while it was read.
     held_bytes: u64,
@@ -76,6 +78,12 @@ impl Upload {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// How the file was read. Only for the owner of the table.
+    #[must_use]
+    pub fn read_as(&self) -> &ReadAs {
+        &self.read_as
     }
 
     /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its
@@ -431,7 +439,9 @@ impl<'a> Intake<'a> {
                     coder.push(field, at);
                     Ok(())
                 }
-                Filling::Undeclared(dictionary) => match dictionary.push(field, self.account) {
+                // The columns of one kind must not differ by how a program aligns them.
+                Filling::Undeclared(dictionary) => match dictionary.push(trim(field), self.account)
+                {
                     Ok(()) => Ok(()),
                     Err(not_taken) => Err(not_taken.in_column(dictionary.name())),
                 },
@@ -472,7 +482,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Ends the reading; the table is whole.
-    pub(crate) fn finish(mut self, rows: u32) -> Result<Upload, TableError> {
+    pub(crate) fn finish(mut self, rows: u32, read_as: ReadAs) -> Result<Upload, TableError> {
         // One of the facts that a refusal tells: SECURITY.md lists them.
         if rows == 0 {
             return Err(TableError::NoRows);
@@ -539,6 +549,7 @@ impl<'a> Intake<'a> {
             columns,
             constraints: self.constraints,
             warnings: self.warnings,
+            read_as,
             max_rows: self.max_rows,
             // As counted when the table is whole: the account's peak is gone with the reader.
             held_bytes: account.used(),

@@ -16,7 +16,7 @@ pub(super) trait Ladder: Ordered {
     fn values_between(min: Self, max: Self) -> u64;
     /// The values of a column.
     fn kind(grid: Grid<Self>) -> Kind;
-    /// Whether a cell is so narrow beside the whole range that dividing it is of no use.
+    /// Whether a cell is so narrow beside the whole range that dividing it gains nothing.
     fn is_speck(_cell: (Self, Self), _range: (Self, Self)) -> bool {
         false
     }
