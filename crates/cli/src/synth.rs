@@ -299,12 +299,7 @@ fn tell_lost(spent: &LedgerRecord, printer: Printer) {
 
 /// Tells what was spent, in one line unless more than that has to be known; the rest is for the
 /// curious.
-fn tell_budget(
-    options: &SynthOptions,
-    model: &Model,
-    discovery: Option<&str>,
-    printer: Printer,
-) {
+fn tell_budget(options: &SynthOptions, model: &Model, discovery: Option<&str>, printer: Printer) {
     if options.dangerous_domain_from_data {
         printer.warn(format_args!(
             "no guarantee holds: {}",

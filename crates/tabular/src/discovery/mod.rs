@@ -17,6 +17,7 @@ use schema::{Column, Schema};
 
 use crate::codes::{Code, Codes, Wiped, with_codes};
 use crate::join::{Joined, JoinedColumn};
+use crate::table::CodedTable;
 pub use budget::DiscoveryBudget;
 use budget::tenths;
 use dates::DateForms;
