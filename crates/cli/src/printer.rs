@@ -112,6 +112,11 @@ impl Printer {
         }
     }
 
+    /// Whether one document for programs is asked for.
+    pub(crate) fn is_json(self) -> bool {
+        self.options.json
+    }
+
     /// Whether only errors and results are to be told.
     pub(crate) fn is_quiet(self) -> bool {
         self.options.quiet
@@ -174,9 +179,9 @@ impl Printer {
         io::stdin().is_terminal() && talk().is_terminal()
     }
 
-    /// Standard output for what is neither text nor JSON of ours, such as completions for a shell.
+    /// Standard output for what is neither text nor JSON of ours: completions for a shell, rows.
     pub(crate) fn raw_result(self) -> io::Stdout {
-        // Not escaped: a shell's script is what it is, and nothing of a stranger's is in it.
+        // Not escaped: programs read it. A terminal is shown rows only where a person asks for that.
         data()
     }
 }

@@ -382,6 +382,7 @@ fn refused(error: &TableError) -> Problem {
         TableError::Read(_) | TableError::Unwanted => return incomplete(),
         TableError::NoKey { .. } => Code::NoKeyColumn,
         TableError::RepeatedIds { .. } => Code::RepeatedIds,
+        TableError::NotUnderstood { .. } => Code::NotUnderstood,
         TableError::TooManyBytes { .. }
         | TableError::TooManyRows { .. }
         | TableError::TooManyColumns { .. }

@@ -85,11 +85,12 @@ pub use conditional::{Conditional, Impossible};
 pub use constraints::ConstraintError;
 pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
+    evaluate_halves,
 };
 pub use file::ModelFileError;
 pub use fit_error::{FitError, PlanError};
 pub use grain::GrainOptions;
-pub use hidden::{ColumnReport, RowCount};
+pub use hidden::{ColumnReport, NoisyOneWay, OneWay, RowCount};
 pub use method::{Method, MethodOptions, UnknownMethod};
 pub use model::Model;
 pub use mst::MstOptions;

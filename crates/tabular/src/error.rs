@@ -299,6 +299,12 @@ pub enum TableError {
         /// The columns there are.
         present: Vec<String>,
     },
+    /// More fields of declared columns are not understood than may be.
+    #[error("{}", listed_problems(.columns))]
+    NotUnderstood {
+        /// The columns, in their declared order.
+        columns: Vec<NotUnderstood>,
+    },
     /// The table has no column besides the key.
     #[error("the table has no column besides the key")]
     NoColumns,
@@ -335,6 +341,42 @@ impl From<NoRoom> for TableError {
     fn from(NoRoom { limit }: NoRoom) -> Self {
         Self::TooMuchMemory { limit }
     }
+}
+
+/// A declared column of which more fields are not understood than its tolerance allows.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error(
+    "column `{column}`: {}; at most {} % may be so",
+    .problems.join(", and "),
+    percent(*.tolerance)
+)]
+pub struct NotUnderstood {
+    /// Name of the column.
+    pub column: String,
+    /// How many of how many fields are what, where first, and what to do.
+    pub problems: Vec<String>,
+    /// The share that may be not understood.
+    pub tolerance: f64,
+}
+
+fn listed_problems(columns: &[NotUnderstood]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = columns
+        .iter()
+        .take(SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    let more = match columns.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        1 => "; and 1 more column".to_owned(),
+        more => format!("; and {more} more columns"),
+    };
+    shown.join("; ") + &more
+}
+
+/// A share in percent, without what rounding adds.
+fn percent(share: f64) -> f64 {
+    (share * 1e8).round() / 1e6
 }
 
 /// Where in a file a record is.

@@ -74,12 +74,13 @@ mod transcode;
 mod unpack;
 mod unpacked;
 mod upload;
+mod values;
 mod work;
 mod write;
 
 pub use count_source::{CountSource, SourceError};
 pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
-pub use error::{ColumnRef, RecordPosition, TableError};
+pub use error::{ColumnRef, NotUnderstood, RecordPosition, TableError};
 pub use ids::KeyHasher;
 pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,
@@ -96,4 +97,5 @@ pub use read_rows::{SheetRow, read_rows};
 pub use read_table::read_table;
 pub use table::{CodedTable, CodesError, Recoding};
 pub use upload::Upload;
+pub use values::{ColumnValues, ValueDrawer};
 pub use write::{Format, RowWriter, UnknownFormat, write_csv, write_json};

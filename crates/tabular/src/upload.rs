@@ -8,9 +8,9 @@ use schema::number::trim;
 use schema::{Column, Constraint, Schema, check_name, is_formula};
 use strict_yaml::{nearest, quoted_list};
 
-use crate::account::Account;
+use crate::account::{Account, NoRoom};
 use crate::coder::Coder;
-use crate::codes::Codes;
+use crate::codes::{Codes, Wiped};
 use crate::dictionary::{Dictionary, DictionaryError, RawColumn};
 use crate::error::{RecordPosition, TableError};
 use crate::ids::{IdCollector, Ids, IdsError, KeyHasher};
@@ -43,6 +43,17 @@ impl UploadColumn {
         match self {
             Self::Coded(_, codes) => codes,
             Self::Raw(column) => &column.codes,
+        }
+    }
+
+    /// The same with these rows alone.
+    fn gather(self, rows: &[u32]) -> Self {
+        match self {
+            Self::Coded(column, codes) => Self::Coded(column, codes.gather(rows)),
+            Self::Raw(column) => Self::Raw(RawColumn {
+                codes: column.codes.gather(rows),
+                ..column
+            }),
         }
     }
 
@@ -461,26 +472,23 @@ impl<'a> Intake<'a> {
             return Err(TableError::NoRows);
         }
         let account = self.account;
-        let ids = match self.ids.map(|ids| ids.finish(account)).transpose() {
-            Ok(Some((ids, surplus))) => {
-                self.warnings
-                    .extend(warning_of_surplus(surplus, ids.most()));
-                Some(ids)
-            }
-            Ok(None) => None,
-            Err(IdsError::Repeated(rows, first)) => {
-                return Err(TableError::RepeatedIds { rows, first });
-            }
-            Err(IdsError::NoRoom(no_room)) => return Err(no_room.into()),
-        };
+        let mut gaps = Vec::new();
+        let mut refused = Vec::new();
         let mut columns = Vec::with_capacity(self.columns.len());
         for filling in self.columns {
             columns.push(match filling {
-                Filling::Declared(coder) => {
-                    let (column, codes, warnings) = coder.finish(self.place);
-                    self.warnings.extend(warnings);
-                    UploadColumn::Coded(column, codes)
-                }
+                Filling::Declared(coder) => match coder.finish(self.place) {
+                    Ok(coded) => {
+                        self.warnings.extend(coded.warnings);
+                        gaps.extend(coded.has_gaps.then_some(columns.len()));
+                        UploadColumn::Coded(coded.column, coded.codes)
+                    }
+                    // All of them are told at once.
+                    Err(not_understood) => {
+                        refused.push(not_understood);
+                        continue;
+                    }
+                },
                 Filling::Undeclared(dictionary) => {
                     let name = dictionary.name().to_owned();
                     let column = dictionary.finish(account);
@@ -490,9 +498,38 @@ impl<'a> Intake<'a> {
                 }
             });
         }
+        if !refused.is_empty() {
+            return Err(TableError::NotUnderstood { columns: refused });
+        }
+        let mut ids = match self.ids.map(|ids| ids.finish(account)).transpose() {
+            Ok(ids) => ids,
+            Err(IdsError::Repeated(rows, first)) => {
+                return Err(TableError::RepeatedIds { rows, first });
+            }
+            Err(IdsError::NoRoom(no_room)) => return Err(no_room.into()),
+        };
+        let mut rows = rows as usize;
+        if !gaps.is_empty() {
+            let kept = rows_without_gaps(&columns, &gaps, rows, account)?;
+            rows = kept.len();
+            if rows == 0 {
+                return Err(TableError::NoRows);
+            }
+            let gather = |column: UploadColumn| column.gather(kept.as_slice());
+            columns = columns.into_iter().map(gather).collect();
+            ids = ids.map(|(ids, _)| {
+                let ids = ids.gather(kept.as_slice());
+                let surplus = ids.surplus();
+                (ids, surplus)
+            });
+        }
+        if let Some((ids, surplus)) = &ids {
+            let surplus = warning_of_surplus(*surplus, ids.most());
+            self.warnings.extend(surplus);
+        }
         Ok(Upload {
-            rows: rows as usize,
-            ids,
+            rows,
+            ids: ids.map(|(ids, _)| ids),
             columns,
             constraints: self.constraints,
             warnings: self.warnings,
@@ -502,6 +539,28 @@ impl<'a> Intake<'a> {
             held_bytes: account.used(),
         })
     }
+}
+
+/// The rows in which no column has a gap, ascending. The account has room for what comes of them.
+fn rows_without_gaps(
+    columns: &[UploadColumn],
+    gaps: &[usize],
+    rows: usize,
+    account: &Account,
+) -> Result<Wiped<u32>, NoRoom> {
+    // The rows' numbers; the widest codes, and ids with their first rows, in two places; and how
+    // many rows each id has.
+    const ROW: u64 = 4 + 4 + 16 + 8 + 4;
+    let room = ROW.saturating_mul(rows as u64);
+    account.take(room)?;
+    let mut kept: Vec<u32> = (0..).take(rows).collect();
+    for &position in gaps {
+        if let UploadColumn::Coded(column, codes) = &columns[position] {
+            kept.retain(|&row| codes.at(row) as usize != column.size());
+        }
+    }
+    account.give(room);
+    Ok(kept.into())
 }
 
 /// Rows that there is room for at first.

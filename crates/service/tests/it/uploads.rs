@@ -34,7 +34,7 @@ async fn check(csv: &str, code: Code, expected: Expect) {
 #[tokio::test]
 async fn the_owner_is_told_what_was_read() {
     let room = TestRoom::open(DECLARED);
-    let csv = "id,buying,age,extra\n1,low,3,x\n2,medium,200,y\n";
+    let csv = "id,buying,age,extra\n1,low,3,x\n2,high,200,y\n";
     let reply: UploadReply = room.upload("Alice", csv).await.json();
     assert_eq!(
         (reply.message.as_str(), reply.rows),
@@ -116,6 +116,12 @@ async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
         "",
         Code::UnreadableTable,
         expect!["The file is empty; a table begins with a line of column names."],
+    )
+    .await;
+    check(
+        "id,buying,age\n1,low,3\n2,hihg,x\n",
+        Code::NotUnderstood,
+        expect![""],
     )
     .await;
     check(

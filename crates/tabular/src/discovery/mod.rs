@@ -14,7 +14,6 @@ use schema::{Bins, Column, DEFAULT_BINS, Day, Grid, Kind, OTHER, Ordered, Range,
 use crate::coder::Coder;
 use crate::codes::{Code, Codes, Wiped, with_codes};
 use crate::dictionary::Texts;
-use crate::error::RecordPosition;
 use crate::join::{Joined, JoinedColumn};
 use crate::table::CodedTable;
 use kind::{Classes, Finding, Values};
@@ -450,8 +449,15 @@ fn recode(column: &Column, texts: &Texts, codes: &Codes) -> Codes {
     for text in texts.iter() {
         coder.push(text, 0);
     }
-    let (_, map, _) = coder.finish(RecordPosition::Row);
-    codes.recoded(Wiped::from(map.widened()).as_slice(), column.size())
+    let mut map = Wiped::from(coder.into_codes().widened());
+    // After the join nothing fails because of the data: what the column has no code for is in its
+    // first bin.
+    for code in map.as_mut_slice() {
+        if *code as usize == column.size() {
+            *code = 0;
+        }
+    }
+    codes.recoded(map.as_slice(), column.size())
 }
 
 /// How many rows have each code.
