@@ -50,9 +50,7 @@ struct PartyFile {
 fn join(options: &RoomJoinOptions, printer: Printer) -> anyhow::Result<()> {
     check_name(&options.name)?;
     let columns = options.schema.as_deref().map(declaration).transpose()?;
-    let path = options
-        .output
-        .join(format!("{}{PARTY_FILE}", options.name));
+    let path = options.output.join(format!("{}{PARTY_FILE}", options.name));
     refuse_existing(&path)?;
     let key = client::keygen(&options.name, &options.output, options.algorithm)?;
     let text = party_file(&options.name, &key.key.public_text(), columns.as_ref());
@@ -62,11 +60,9 @@ fn join(options: &RoomJoinOptions, printer: Printer) -> anyhow::Result<()> {
         "private key: {} (keep it; nobody else needs it)",
         key.private_file.display()
     ));
-    printer.say(format_args!(
-        "fingerprint: {}",
-        fingerprint.in_groups()
-    ));
-    printer.say("             (read it to the others by telephone once they show you the agreement)");
+    printer.say(format_args!("fingerprint: {}", fingerprint.in_groups()));
+    printer
+        .say("             (read it to the others by telephone once they show you the agreement)");
     printer.say("send this file to whoever sets the room up; nothing in it is secret:");
     printer.result(path.display());
     printer.document(&json!({
@@ -117,7 +113,10 @@ fn new(options: &RoomNewOptions, printer: Printer) -> anyhow::Result<()> {
         };
         party.columns = Some(declaration(Path::new(text))?);
     }
-    let analysts = options.analyst.iter().map(|it| named_key(&it.name, &it.text));
+    let analysts = options
+        .analyst
+        .iter()
+        .map(|it| named_key(&it.name, &it.text));
     let analysts = analysts.collect::<anyhow::Result<Vec<Member>>>()?;
     let epsilon = match options.epsilon {
         Some(epsilon) => epsilon,
@@ -206,7 +205,11 @@ fn named_key(name: &str, key: &str) -> anyhow::Result<Member> {
 
 fn ask_for_parties(parties: &mut Vec<Member>, printer: Printer) -> anyhow::Result<()> {
     loop {
-        let more = if parties.len() < 2 { "" } else { " (empty: no more)" };
+        let more = if parties.len() < 2 {
+            ""
+        } else {
+            " (empty: no more)"
+        };
         let name = printer.ask(&format!("Name of party {}{more}: ", parties.len() + 1))?;
         let name = name.trim();
         if name.is_empty() {
@@ -249,7 +252,9 @@ fn service_yaml(parties: &[Member], analysts: &[Member]) -> String {
          auth:\n- {auth_name: default, auth_type: signed_headers}\n",
     );
     if !analysts.is_empty() {
-        text.push_str("# What analysts may see besides the parties: rows and what is said of them.\n");
+        text.push_str(
+            "# What analysts may see besides the parties: rows and what is said of them.\n",
+        );
         text.push_str("paths:\n");
         for path in ["/samples", "/columns", "/model", "/report"] {
             text.push_str(&format!(
@@ -264,7 +269,11 @@ fn service_yaml(parties: &[Member], analysts: &[Member]) -> String {
              role_description: {does}\n"
         ));
     };
-    role("data_provider", parties.len(), "uploads a table and downloads rows");
+    role(
+        "data_provider",
+        parties.len(),
+        "uploads a table and downloads rows",
+    );
     if !analysts.is_empty() {
         role(ANALYST, analysts.len(), "downloads rows");
     }

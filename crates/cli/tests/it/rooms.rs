@@ -124,7 +124,14 @@ fn what_gives_no_room_is_told_and_nothing_is_written() {
     );
     refused(
         &[
-            "--party", one, "--party", two, "--epsilon", "1", "--columns", "carl=clinic.yaml",
+            "--party",
+            one,
+            "--party",
+            two,
+            "--epsilon",
+            "1",
+            "--columns",
+            "carl=clinic.yaml",
         ],
         "not one of the parties",
     );
