@@ -81,12 +81,13 @@ impl Joined {
     ///   the usual forms. The form that nine tenths have is taken; without one, the column is text.
     ///   Day and month are told apart by fields that only one order can read; where none stands out,
     ///   the day comes first.
-    /// - *Values*, three tenths, for plain numbers of at most 6 decimals: if at most
+    /// - *Values*, three tenths (two where rows are many, which the counts of kinds say), for plain
+    ///   numbers of at most 6 decimals: if at most
     ///   [`MAX_FOUND_NUMBERS`] numbers pass the threshold of [`Ledger::release_keys`] and hold 97 %
     ///   of the fields (99.5 % where at most 32 numbers lie between the first and the last), they
     ///   are all there is, and nothing more is spent. Without a gap between them they are numbers
     ///   with a code each, else categories, and other numbers become `other`.
-    /// - *Bounds*, two tenths, for other numbers and dates: a noisy histogram over fixed cells (sign
+    /// - *Bounds*, two tenths (one where rows are many), for other numbers and dates: a noisy histogram over fixed cells (sign
     ///   and power of two; years), of which those that stand out mark the range, with their
     ///   neighbours of one and a half standard deviations.
     /// - *Bins*, all that is left: a noisy histogram over a finer grid, denser where there is more
