@@ -79,7 +79,7 @@ mod work;
 mod write;
 
 pub use count_source::{CountSource, SourceError};
-pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
+pub use discovery::{DiscoveryBudget, DiscoveryError, MAX_FOUND_CATEGORIES, MAX_FOUND_NUMBERS};
 pub use error::{ColumnRef, NotUnderstood, RecordPosition, TableError};
 pub use ids::KeyHasher;
 pub use join::{

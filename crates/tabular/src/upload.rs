@@ -250,8 +250,12 @@ impl<'a> Intake<'a> {
             room: 0,
         };
         match schema {
-            Some(schema) => intake.take_declared(schema, header, &positions, present)?,
-            None => intake.take_all(header, hasher, limits)?,
+            Some(schema) => {
+                intake.take_declared(schema, header, &positions, present)?;
+                intake.take_undeclared(header, hasher, limits, |name| schema.discovers(name))?;
+                intake.warn_of_ignored(schema, header);
+            }
+            None => intake.take_undeclared(header, hasher, limits, |_| true)?,
         }
         Ok(intake)
     }
@@ -281,18 +285,30 @@ impl<'a> Intake<'a> {
             self.targets[position] = Target::Column(self.columns.len());
             self.columns.push(Filling::Declared(Coder::new(column)));
         }
+        // What is to be discovered was named for a reason as well.
+        for name in schema.to_discover() {
+            if !positions.contains_key(name.as_str()) {
+                missing.push((name.clone(), None));
+            }
+        }
         if !missing.is_empty() {
             return Err(TableError::MissingColumns {
                 missing,
                 present: present(),
             });
         }
+        Ok(())
+    }
+
+    fn warn_of_ignored(&mut self, schema: &Schema, header: &[String]) {
         let ignored: Vec<&String> = self
             .targets
             .iter()
             .zip(header)
             .filter(|(target, name)| **target == Target::Nowhere && !name.is_empty())
             .map(|(_, name)| name)
+            // Those that the schema drops by name need no word.
+            .filter(|name| !schema.dropped().contains(name))
             .collect();
         if !ignored.is_empty() {
             let (columns, are) = if ignored.len() == 1 {
@@ -305,20 +321,20 @@ impl<'a> Intake<'a> {
                 quoted_list(&ignored)
             ));
         }
-        self.warn_of_nameless(header);
-        Ok(())
     }
 
-    fn take_all(
+    /// Takes in the columns of these names as they are, to be discovered.
+    fn take_undeclared(
         &mut self,
         header: &[String],
         hasher: &KeyHasher,
         limits: &ReadLimits,
+        wanted: impl Fn(&str) -> bool,
     ) -> Result<(), TableError> {
         for (target, name) in self.targets.iter_mut().zip(header) {
             // A column without a name cannot be told apart in a model; it is left out, with a
             // warning.
-            if *target == Target::Nowhere && !name.is_empty() {
+            if *target == Target::Nowhere && !name.is_empty() && wanted(name) {
                 *target = Target::Column(self.columns.len());
                 self.columns.push(Filling::Undeclared(Dictionary::new(
                     name.clone(),
