@@ -141,7 +141,8 @@ fn images(folder: &Path) -> Outcome {
         .ramdisk(b"application".to_vec())?;
     fs::write(folder.join("unsigned"), image.build())?;
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384)?;
-    let certificate = rcgen::CertificateParams::new(vec!["signer.example".into()])?.self_signed(&key)?;
+    let parameters = rcgen::CertificateParams::new(vec!["signer.example".into()])?;
+    let certificate = parameters.self_signed(&key)?;
     let signer = Signer::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes())?;
     fs::write(folder.join("signed"), image.build_signed(&signer)?)?;
     Ok(())

@@ -5,8 +5,7 @@ use aws_lc_rs::digest::{SHA512, digest};
 use crate::Refusal;
 use crate::cbor::{self, Value, Writer};
 
-/// The longest evidence that is looked at. Nitro's has 4 to 6 KiB; reports of other chips with
-/// their certificates fit as well.
+/// The longest evidence that is looked at; Nitro's has 4 to 6 KiB.
 pub const MAX_EVIDENCE_BYTES: usize = 16 * 1024;
 
 /// The version of both encodings below. An older program refuses what it does not understand.
@@ -289,15 +288,19 @@ mod tests {
     /// An absent field and an empty one are different statements.
     #[test]
     fn every_field_and_its_absence_change_the_digest() {
-        let absent = ReportData::default();
-        let mut digests = vec![absent.digest(), some().digest()];
-        for field in 0..3 {
-            let mut data = ReportData::default();
-            let fields = [&mut data.public_key, &mut data.nonce, &mut data.user_data];
-            let [a, b, c] = fields;
-            *[a, b, c][field] = Some(Vec::new());
-            digests.push(data.digest());
-        }
+        let empty = || Some(Vec::new());
+        let data = |public_key, nonce, user_data| ReportData {
+            public_key,
+            nonce,
+            user_data,
+        };
+        let digests = [
+            data(None, None, None),
+            data(empty(), None, None),
+            data(None, empty(), None),
+            data(None, None, empty()),
+        ]
+        .map(|data| data.digest());
         for (index, digest) in digests.iter().enumerate() {
             assert!(!digests[..index].contains(digest), "{index}");
         }

@@ -109,7 +109,7 @@ fn table(party: &TableSummary, lines: &mut Vec<String>) {
     let columns = &declaration.columns;
     lines.push(format!(
         "    {name}: {rows}; these {} columns and no others",
-        columns.len()
+        columns.len() + declaration.discover.len()
     ));
     for (column, declared) in columns.iter().take(MOST_COLUMNS) {
         lines.push(format!("      {}: {}", word(column), values(declared)));
@@ -226,7 +226,7 @@ fn model(summary: &Summary, lines: &mut Vec<String>) {
     lines.push(format!("  model: {}, {params}", summary.method));
     if let Some(share) = summary.discovery_share {
         lines.push(format!(
-            "    {} % of the budget goes into finding out what the agreement does not declare",
+            "    at most {} % of the budget goes into finding out what the agreement does not declare",
             share * 100.0
         ));
     }

@@ -234,7 +234,7 @@ pub(crate) fn next_steps(steps: &[Step], attributes: usize) -> Vec<Option<usize>
 }
 
 /// For each step whose clique lies in an earlier one's: which. The clique of step `i` is not
-/// maximal exactly if that of an earlier step hanging on it is larger by one attribute (Blair and
+/// maximal exactly if that of an earlier step, a child of it, is larger by one attribute (Blair and
 /// Peyton 1993).
 pub(crate) fn absorbed_by(steps: &[Step], next: &[Option<usize>]) -> Vec<Option<usize>> {
     let mut absorbed_by: Vec<Option<usize>> = vec![None; steps.len()];

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_is_no_number_counts_as_0_and_a_huge_one_is_clamped() {
+    fn a_model_that_is_not_a_number_counts_as_0_and_a_huge_one_is_clamped() {
         let counts = Counts::from_exact(vec![3, 5]);
         assert_eq!(counts.l1_distance(&[f64::NAN, 5.0]).units(), 3 * ONE);
         let largest = (1_i64 << 40) * ONE;
@@ -367,10 +367,14 @@ mod tests {
             share in prop_oneof![0.0..=1.0, Just(1.0), any_model()],
         ) {
             let (mut counts, model): (Vec<u32>, Vec<f64>) = cells.into_iter().unzip();
-            let before = Counts::from_exact(counts.clone()).l1_distance(&model).less(amount).times(share).units();
+            let units = |counts| {
+                let distance = Counts::from_exact(counts).l1_distance(&model);
+                distance.less(amount).times(share).units()
+            };
+            let before = units(counts.clone());
             let at = at.index(counts.len());
             counts[at] += 1;
-            let after = Counts::from_exact(counts).l1_distance(&model).less(amount).times(share).units();
+            let after = units(counts);
             prop_assert!(before.abs_diff(after) <= ONE as u64);
         }
 

@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::{Accounting, CHECKED, STATED, Slack};
+use crate::odds::odds;
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::record::{Entry, Mechanism};
 use crate::rho::Rho;
@@ -74,6 +75,15 @@ impl Guarantee {
     /// The guarantee as a sentence for people.
     pub fn sentence(&self) -> &str {
         &self.sentence
+    }
+
+    /// What it means for one person, in odds ([`odds`](crate::odds())).
+    pub fn in_odds(&self) -> String {
+        odds(
+            self.neighbours,
+            rounded_up(self.epsilon),
+            rounded_up(self.delta),
+        )
     }
 
     /// This and another one for the same neighbours, of spends on the same data: epsilons and
@@ -163,8 +173,8 @@ impl Promise {
         self.accounting.total(self.epsilon, self.conversion())
     }
 
-    /// The least epsilon, rounded up to two significant digits, with which it would allow to spend
-    /// so much.
+    /// The least epsilon, rounded up to two significant digits, with which it would allow
+    /// `total` to be spent.
     pub(crate) fn least_epsilon(self, total: f64) -> Epsilon {
         let total = if total.is_finite() {
             total
@@ -180,7 +190,7 @@ impl Promise {
         Epsilon::new(above).expect("positive and finite")
     }
 
-    /// Whether it allows to spend so much, which another machine may have computed.
+    /// Whether it allows this total, which another machine may have computed, to be spent.
     pub(crate) fn allows(self, total: Rho) -> bool {
         let delta = self
             .accounting

@@ -170,7 +170,7 @@ impl Ledger {
     }
 
     /// An epsilon, rounded up to two significant digits, with which a ledger opened otherwise like
-    /// this one has at least so much rho to spend; hardly any smaller one would do. Infinite
+    /// this one has at least `total` rho to spend; hardly any smaller one would do. Infinite
     /// amounts, and what is not a number, count as the largest.
     pub fn least_epsilon(&self, total: f64) -> Epsilon {
         // To say "use at least this epsilon" in a refusal, where the next attempt should not fail

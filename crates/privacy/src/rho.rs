@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_numbers_that_are_no_whole_units() {
+    fn refuses_numbers_that_are_not_whole_units() {
         let unit = 2.0_f64.powi(-48);
         for value in [
             -unit,

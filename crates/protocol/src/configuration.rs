@@ -1,6 +1,6 @@
 //! How the host hands an enclave its agreement: once, over vsock, before anything else.
 //!
-//! The host is not trusted with it. What arrives is measured into PCR16, so that an agreement
+//! The host is not trusted with it. What arrives is measured by the platform, so that an agreement
 //! changed on the way shows in all evidence.
 
 use std::io::{self, Read};

@@ -63,7 +63,7 @@ pub use declaration::{Declaration, Declared, DeclaredKind};
 pub use form::{DateForm, DecimalMark, FormError, NumberForm, Reading, TruthWords, ValueForm};
 pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Ordered, Range, RangeError};
 pub use moment::{Moment, NotAMoment};
-pub use render::Rendering;
+pub use render::{Rendering, Value};
 pub use schema::{
     MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, Schema, SchemaError, check_name,
 };

@@ -77,6 +77,25 @@ impl Rendering {
             _ => self.piece.push(buffer, rng, quote, None),
         }
     }
+
+    /// Draws the very value that [`append`](Self::append) would write, for a file that has types of
+    /// its own.
+    pub fn draw(&self, rng: &mut impl Rng) -> Value {
+        self.piece.draw(rng)
+    }
+}
+
+/// A value as what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// As it was encoded, or of numbers as they are written.
+    Text(Vec<u8>),
+    /// A whole number.
+    Whole(i64),
+    /// A day.
+    Day(Day),
+    /// A day with a time.
+    Moment(Moment),
 }
 
 impl Column {
@@ -161,15 +180,14 @@ impl Piece {
                 count,
                 zeros,
             } => {
-                push_whole(buffer, first.wrapping_add_unsigned(below(rng, *count)));
+                push_whole(buffer, draw_whole(*first, *count, rng));
                 if *zeros > 0 {
                     buffer.push(b'.');
                     push_digits(buffer, 0, usize::from(*zeros));
                 }
             }
             Self::Day { first, count } => {
-                let day = i64::from(first.number()).saturating_add_unsigned(below(rng, *count));
-                let day = Day::from_number(day).expect("a bin of days ends at a day");
+                let day = draw_day(*first, *count, rng);
                 buffer.extend_from_slice(quote);
                 match form {
                     Some(form) => form.write_day(day, buffer),
@@ -178,8 +196,7 @@ impl Piece {
                 buffer.extend_from_slice(quote);
             }
             Self::Moment { first, count } => {
-                let second = first.number().saturating_add_unsigned(below(rng, *count));
-                let moment = Moment::from_number(second).expect("a bin ends at a moment");
+                let moment = draw_moment(*first, *count, rng);
                 buffer.extend_from_slice(quote);
                 match form {
                     Some(form) => form.write_moment(moment, buffer),
@@ -195,15 +212,44 @@ impl Piece {
             Self::Scientific { start, end, digits } => {
                 push_scientific(buffer, *start, *end, between(rng, *start, *end), *digits);
             }
-            Self::AnyOf(parts) => {
-                let mark = between(rng, 0.0, 1.0);
-                let chosen = parts.partition_point(|(sum, _)| *sum <= mark);
-                parts[chosen.min(parts.len() - 1)]
-                    .1
-                    .push(buffer, rng, quote, form);
-            }
+            Self::AnyOf(parts) => chosen(parts, rng).push(buffer, rng, quote, form),
         }
     }
+
+    fn draw(&self, rng: &mut impl Rng) -> Value {
+        match self {
+            Self::Whole { first, count, .. } => Value::Whole(draw_whole(*first, *count, rng)),
+            Self::Day { first, count } => Value::Day(draw_day(*first, *count, rng)),
+            Self::Moment { first, count } => Value::Moment(draw_moment(*first, *count, rng)),
+            // Through the text, which decides how many digits a number has.
+            Self::Text(_) | Self::Decimal { .. } | Self::Scientific { .. } => {
+                let mut text = Vec::new();
+                self.push(&mut text, rng, b"", None);
+                Value::Text(text)
+            }
+            Self::AnyOf(parts) => chosen(parts, rng).draw(rng),
+        }
+    }
+}
+
+fn draw_whole(first: i64, count: u64, rng: &mut impl Rng) -> i64 {
+    first.wrapping_add_unsigned(below(rng, count))
+}
+
+fn draw_day(first: Day, count: u64, rng: &mut impl Rng) -> Day {
+    let day = i64::from(first.number()).saturating_add_unsigned(below(rng, count));
+    Day::from_number(day).expect("a bin of days ends at a day")
+}
+
+fn draw_moment(first: Moment, count: u64, rng: &mut impl Rng) -> Moment {
+    let second = first.number().saturating_add_unsigned(below(rng, count));
+    Moment::from_number(second).expect("a bin ends at a moment")
+}
+
+fn chosen<'a>(parts: &'a [(f64, Piece)], rng: &mut impl Rng) -> &'a Piece {
+    let mark = between(rng, 0.0, 1.0);
+    let chosen = parts.partition_point(|(sum, _)| *sum <= mark);
+    &parts[chosen.min(parts.len() - 1)].1
 }
 
 /// Values that can be drawn uniformly from a bin.

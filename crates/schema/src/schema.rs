@@ -47,6 +47,8 @@ pub struct Schema {
     /// Names of columns that are to be discovered, and of those that are left out.
     discover: Vec<String>,
     dropped: Vec<String>,
+    /// Whether columns that are not named are discovered as well.
+    discovers_rest: bool,
 }
 
 /// What is wrong with a declaration.
@@ -382,8 +384,25 @@ impl Schema {
         self
     }
 
-    /// Names of the columns that a declaration leaves to be discovered. Those that it does not
-    /// name are as well.
+    /// The same schema for a table whose other columns are to be discovered, but for those that are
+    /// dropped. Without this, columns that are not named are left out.
+    #[must_use]
+    pub fn discovering_rest(self) -> Self {
+        Self {
+            discovers_rest: true,
+            ..self
+        }
+    }
+
+    /// Whether a column of this name in a table is to be discovered.
+    #[must_use]
+    pub fn discovers(&self, name: &str) -> bool {
+        let listed = |names: &[String]| names.iter().any(|own| own == name);
+        let named = self.position(name).is_some() || listed(&self.dropped);
+        listed(&self.discover) || self.discovers_rest && !named
+    }
+
+    /// Names of the columns that a declaration leaves to be discovered.
     #[must_use]
     pub fn to_discover(&self) -> &[String] {
         &self.discover
@@ -502,6 +521,7 @@ impl Schema {
             constraints: self.constraints.clone(),
             discover: Vec::new(),
             dropped: Vec::new(),
+            discovers_rest: false,
         }
     }
 
@@ -568,6 +588,7 @@ impl Schema {
             constraints: Vec::new(),
             discover: Vec::new(),
             dropped: Vec::new(),
+            discovers_rest: false,
         };
         schema.with_constraints(constraints)
     }

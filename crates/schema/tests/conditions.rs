@@ -128,7 +128,7 @@ fn a_single_number_has_no_probability_unless_it_is_a_bin_of_its_own() {
 }
 
 #[test]
-fn what_is_no_condition_is_refused_with_its_place() {
+fn what_is_not_a_condition_is_refused_with_its_place() {
     for (condition, expected) in [
         (
             "",

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use access::{Endpoint, User};
-use privacy::{Delta, Epsilon, needs_danger};
+use privacy::{Delta, Epsilon, Neighbours, needs_danger, odds};
 use protocol::{AgreementHash, DetailsLimits, KeyFingerprint};
 use schema::{Declaration, DeclaredConstraint};
 use serde::Serialize;
@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 use synthesis::NamedMarginal;
 
 use crate::agreement::{CheckedAgreement, Party};
-use crate::odds;
 
 /// Everything in an agreement that a party has to judge before it brings data. Texts of the parties
 /// in it (names, categories) are as they were written: whoever shows them escapes them.
@@ -175,14 +174,12 @@ fn guarantee(agreement: &CheckedAgreement) -> Guarantee {
         ),
     };
     Guarantee {
-        presence: format!(
-            "Whether anybody is in the tables changes the odds of anything that is seen {}.",
-            odds::clause(agreement.epsilon().get(), agreement.delta().get())
+        presence: odds(
+            Neighbours::AddRemove,
+            agreement.epsilon().get(),
+            agreement.delta().get(),
         ),
-        changing: format!(
-            "Changing everything about somebody who is in them changes these odds {}.",
-            odds::clause(epsilon, delta)
-        ),
+        changing: odds(Neighbours::ReplaceOne, epsilon, delta),
         rows,
     }
 }

@@ -250,11 +250,6 @@ impl Coder {
         })
     }
 
-    /// The codes alone, gaps among them.
-    pub(crate) fn into_codes(self) -> Codes {
-        self.codes
-    }
-
     fn check(&self, place: fn(u64) -> RecordPosition) -> Result<(), NotUnderstood> {
         let Tallies {
             unknown, missing, ..

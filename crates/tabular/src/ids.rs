@@ -122,8 +122,8 @@ impl Ids {
     /// its id. So the rows of one id alone decide which of them stay, and choices in two tables do
     /// not depend on each other. `None` if all rows stay.
     pub(crate) fn kept_rows(&self, table: &str) -> Option<Wiped<u32>> {
-        // By lots that hang on the id alone: a choice by the order of rows would let one id's rows
-        // decide about another's (and change counts by more than its own).
+        // By lots that depend on the id alone: a choice by the order of rows would let one id's
+        // rows decide about another's (and change counts by more than its own).
         let firsts = self.firsts.as_ref()?.as_slice();
         let rows_of_each = self.rows_of_each();
         let most = self.most.get();

@@ -16,6 +16,7 @@ use crate::error::{RecordPosition, TableError};
 use crate::ids::{IdCollector, Ids, IdsError, KeyHasher};
 use crate::join::TableBounds;
 use crate::read_limits::ReadLimits;
+use crate::read_options::ReadAs;
 
 /// The table of one party as codes. No text of a declared column is in it, and no id, only keyed
 /// hashes of ids; the texts of undeclared columns are kept until the join. Overwritten on drop.
@@ -26,6 +27,7 @@ pub struct Upload {
     /// About these columns, by their positions.
     pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
+    read_as: ReadAs,
     max_rows: u32,
     /// Bytes of its places, as they were counted while it was read.
     held_bytes: u64,
@@ -76,6 +78,12 @@ impl Upload {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// How the file was read. Only for the owner of the table.
+    #[must_use]
+    pub fn read_as(&self) -> &ReadAs {
+        &self.read_as
     }
 
     /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its
@@ -242,8 +250,12 @@ impl<'a> Intake<'a> {
             room: 0,
         };
         match schema {
-            Some(schema) => intake.take_declared(schema, header, &positions, present)?,
-            None => intake.take_all(header, hasher, limits)?,
+            Some(schema) => {
+                intake.take_declared(schema, header, &positions, present)?;
+                intake.take_undeclared(header, hasher, limits, |name| schema.discovers(name))?;
+                intake.warn_of_ignored(schema, header);
+            }
+            None => intake.take_undeclared(header, hasher, limits, |_| true)?,
         }
         Ok(intake)
     }
@@ -273,18 +285,30 @@ impl<'a> Intake<'a> {
             self.targets[position] = Target::Column(self.columns.len());
             self.columns.push(Filling::Declared(Coder::new(column)));
         }
+        // What is to be discovered was named for a reason as well.
+        for name in schema.to_discover() {
+            if !positions.contains_key(name.as_str()) {
+                missing.push((name.clone(), None));
+            }
+        }
         if !missing.is_empty() {
             return Err(TableError::MissingColumns {
                 missing,
                 present: present(),
             });
         }
+        Ok(())
+    }
+
+    fn warn_of_ignored(&mut self, schema: &Schema, header: &[String]) {
         let ignored: Vec<&String> = self
             .targets
             .iter()
             .zip(header)
             .filter(|(target, name)| **target == Target::Nowhere && !name.is_empty())
             .map(|(_, name)| name)
+            // Those that the schema drops by name need no word.
+            .filter(|name| !schema.dropped().contains(name))
             .collect();
         if !ignored.is_empty() {
             let (columns, are) = if ignored.len() == 1 {
@@ -297,20 +321,20 @@ impl<'a> Intake<'a> {
                 quoted_list(&ignored)
             ));
         }
-        self.warn_of_nameless(header);
-        Ok(())
     }
 
-    fn take_all(
+    /// Takes in the columns of these names as they are, to be discovered.
+    fn take_undeclared(
         &mut self,
         header: &[String],
         hasher: &KeyHasher,
         limits: &ReadLimits,
+        wanted: impl Fn(&str) -> bool,
     ) -> Result<(), TableError> {
         for (target, name) in self.targets.iter_mut().zip(header) {
             // A column without a name cannot be told apart in a model; it is left out, with a
             // warning.
-            if *target == Target::Nowhere && !name.is_empty() {
+            if *target == Target::Nowhere && !name.is_empty() && wanted(name) {
                 *target = Target::Column(self.columns.len());
                 self.columns.push(Filling::Undeclared(Dictionary::new(
                     name.clone(),
@@ -415,7 +439,9 @@ impl<'a> Intake<'a> {
                     coder.push(field, at);
                     Ok(())
                 }
-                Filling::Undeclared(dictionary) => match dictionary.push(field, self.account) {
+                // The columns of one kind must not differ by how a program aligns them.
+                Filling::Undeclared(dictionary) => match dictionary.push(trim(field), self.account)
+                {
                     Ok(()) => Ok(()),
                     Err(not_taken) => Err(not_taken.in_column(dictionary.name())),
                 },
@@ -456,7 +482,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Ends the reading; the table is whole.
-    pub(crate) fn finish(mut self, rows: u32) -> Result<Upload, TableError> {
+    pub(crate) fn finish(mut self, rows: u32, read_as: ReadAs) -> Result<Upload, TableError> {
         // One of the facts that a refusal tells: SECURITY.md lists them.
         if rows == 0 {
             return Err(TableError::NoRows);
@@ -523,6 +549,7 @@ impl<'a> Intake<'a> {
             columns,
             constraints: self.constraints,
             warnings: self.warnings,
+            read_as,
             max_rows: self.max_rows,
             // As counted when the table is whole: the account's peak is gone with the reader.
             held_bytes: account.used(),

@@ -51,7 +51,7 @@ proptest! {
 }
 
 #[test]
-fn truths_are_no_texts_in_json_and_moments_are() {
+fn truths_are_not_texts_in_json_and_moments_are() {
     let schema = schema(
         "at: {datetime: {min: 2024-05-01T10:30, max: 2024-05-01T10:30}}\nok: {boolean: \
                 true, nullable: true}",

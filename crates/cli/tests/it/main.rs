@@ -13,9 +13,12 @@ mod images;
 #[cfg(unix)]
 mod interruption;
 mod keys_and_rooms;
+mod outputs;
 mod private_facts;
 mod public_data;
+mod reading;
 mod receipts;
+mod rooms;
 mod spreadsheets;
 mod tables;
 mod understanding;

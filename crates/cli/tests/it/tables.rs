@@ -170,13 +170,15 @@ fn what_the_coding_loses_is_told_beside_the_errors() {
     let schema = "zip: {integer: {min: 1010, max: 9020, bins: 8}}\n\
                   city: {categories: [Vienna], other: true}\n";
     fs::write(folder.path().join("t.yaml"), schema).unwrap();
-    let command = "synth t.csv --schema t.yaml --epsilon 3 --output out.csv --report r.json --json";
+    let command =
+        "synth t.csv --schema t.yaml --epsilon 3 --output out.csv --report r.json --json -v";
     let arguments: Vec<&str> = command.split_whitespace().collect();
     let ran = synclave(folder.path(), &arguments)
         .exits(0)
         .saying("marginals of the columns as coded, as shares of the estimated rows")
         .saying("values beyond a column's range count as its ends")
         .saying("% of the rows of `city` are `other`")
+        .saying("more than a fifth of the rows of `city` are `other`")
         .saying("`zip` has bins of up to 1002 whole numbers (");
     let report = fs::read(folder.path().join("r.json")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();

@@ -249,7 +249,8 @@ proptest! {
         prop_assert_eq!(image.command_line(), command_line);
         prop_assert_eq!(image.ramdisks().map(<[u8]>::to_vec).collect::<Vec<_>>(), ramdisks);
         prop_assert_eq!(image.pcrs().expect("unsigned"), builder.pcrs());
-        let metadata: serde_json::Value = serde_json::from_slice(image.metadata().expect("written")).expect("JSON");
+        let metadata = image.metadata().expect("written");
+        let metadata: serde_json::Value = serde_json::from_slice(metadata).expect("JSON");
         prop_assert_eq!(metadata["ImageName"].as_str(), Some(name.as_str()));
     }
 

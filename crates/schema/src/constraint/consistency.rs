@@ -33,7 +33,7 @@ pub(super) fn check(columns: &[Column], constraints: &[Constraint]) -> Result<()
     Ok(())
 }
 
-/// Positions of constraints that hang together through their columns.
+/// Positions of the constraints that are connected through their columns, one list a component.
 fn components(constraints: &[Constraint]) -> Vec<Vec<usize>> {
     // For each column the component it is in, followed from entry to entry.
     let mut of_column: BTreeMap<usize, usize> = BTreeMap::new();

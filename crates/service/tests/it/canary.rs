@@ -21,7 +21,12 @@ async fn all_that_leaves(room: &TestRoom) -> Vec<(String, String)> {
                     "?party=Alice",
                     "?party=Bob",
                 ],
-                Endpoint::Samples => &["?num_samples=500", "?num_samples=500&format=json"],
+                Endpoint::Samples => &[
+                    "?num_samples=500",
+                    "?num_samples=500&format=json",
+                    "?num_samples=500&format=jsonl",
+                ],
+                Endpoint::Report => &["", "?format=html"],
                 _ => &["", "?unknown"],
             };
             for query in queries {

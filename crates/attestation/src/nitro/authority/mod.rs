@@ -88,8 +88,8 @@ impl Authority {
         }
     }
 
-    /// The root certificate, as [`Root::dangerous_from_pem`](crate::nitro::Root::dangerous_from_pem) reads
-    /// it.
+    /// The root certificate, as
+    /// [`Root::dangerous_from_pem`](crate::nitro::Root::dangerous_from_pem) reads it.
     pub fn root_pem(&self) -> String {
         self.root_certificate.pem.clone()
     }
