@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use attestation::authority::{Authority, DocumentFields, MapForm};
+use attestation::nitro::authority::{Authority, DocumentFields, MapForm};
 use attested_tls::{ClientKey, KeyAlgorithm};
 use image::{ImageBuilder, Metadata, Signer};
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
@@ -141,7 +141,8 @@ fn images(folder: &Path) -> Outcome {
         .ramdisk(b"application".to_vec())?;
     fs::write(folder.join("unsigned"), image.build())?;
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384)?;
-    let certificate = rcgen::CertificateParams::new(vec!["signer.example".into()])?.self_signed(&key)?;
+    let parameters = rcgen::CertificateParams::new(vec!["signer.example".into()])?;
+    let certificate = parameters.self_signed(&key)?;
     let signer = Signer::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes())?;
     fs::write(folder.join("signed"), image.build_signed(&signer)?)?;
     Ok(())

@@ -6,25 +6,33 @@
 
 use std::sync::LazyLock;
 
-use attestation::{Freshness, Root, UnixTime, authenticate, claimed_time};
+use attestation::nitro::{NitroVerifier, claimed_time};
+use attestation::{Evidence, Freshness, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
 
 const DEFINITE: &[u8] = include_bytes!("../seeds/documents/definite");
 const INDEFINITE: &[u8] = include_bytes!("../seeds/documents/indefinite");
 
-static ROOT: LazyLock<Root> = LazyLock::new(|| {
-    Root::dangerous_from_pem(include_str!("../seeds/root.pem")).expect("the seeds' root")
+static VERIFIER: LazyLock<NitroVerifier> = LazyLock::new(|| {
+    let root = include_str!("../seeds/root.pem");
+    NitroVerifier::dangerous_from_pem(root).expect("the seeds' root")
 });
-static MADE: LazyLock<UnixTime> = LazyLock::new(|| claimed_time(DEFINITE).expect("a seed"));
+static MADE: LazyLock<UnixTime> =
+    LazyLock::new(|| claimed_time(&Evidence::from_bytes(DEFINITE)).expect("a seed"));
 
 fuzz_target!(|document: &[u8]| {
-    drop(claimed_time(document));
-    drop(authenticate(document, &Root::aws_nitro(), *MADE, Freshness::Live));
-    let outcome = authenticate(document, &ROOT, *MADE, Freshness::Archived);
+    let evidence = Evidence::from_bytes(document);
+    drop(claimed_time(&evidence));
+    drop(NitroVerifier::aws().authenticate(&evidence, *MADE, Freshness::Live));
+    // The other form of evidence, in two parts: no data has a digest of zeros.
+    if let Ok(detached) = evidence.split() {
+        assert!(detached.bound_by(&[0; 64]).is_err());
+    }
+    let outcome = VERIFIER.authenticate(&evidence, *MADE, Freshness::Archived);
     let is_true = document == DEFINITE || document == INDEFINITE;
     assert_eq!(outcome.is_ok(), is_true, "{outcome:?}");
     synclave_fuzz::accepted(outcome.is_ok());
     if let Ok(document) = outcome {
-        assert!(document.measurements().is_ok());
+        assert!(document.program().is_ok());
     }
 });

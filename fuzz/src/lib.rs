@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use tabular::{CodedTable, Joined, KeyHasher, Limits, Upload, read_csv, write_csv};
+use tabular::{CodedTable, Joined, KeyHasher, ReadLimits, Upload, read_csv, write_csv};
 
 /// Notes whether an input was accepted. Seeds must be: `cargo xtask fuzz` runs them first, with
 /// `SEEDS` in the environment, so that a seed that a change has made useless is noticed.
@@ -14,8 +14,8 @@ pub fn accepted(is_accepted: bool) {
 }
 
 /// Small ones, so that what goes beyond them is found with small inputs.
-pub fn limits() -> Limits {
-    Limits {
+pub fn limits() -> ReadLimits {
+    ReadLimits {
         max_bytes: 1 << 20,
         max_rows: 10_000,
         max_columns: 100,

@@ -25,7 +25,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "seconds")]
     seconds_each: Option<u64>,
 
-    /// Run so many targets at a time; by default one for each core
+    /// Run this number of targets at a time; by default one for each core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 }

@@ -31,7 +31,7 @@ pub(crate) struct Options {
 /// all.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let programs = match &options.programs {
-        Some(folder) => Programs::of(folder)?,
+        Some(folder) => Programs::in_folder(folder)?,
         None => Programs::build()?,
     };
     let folder = run::root().join("target/outer");

@@ -16,7 +16,7 @@ use crate::run;
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut findings = arrows::wrong(&metadata()?)?;
     for path in files()? {
-        // A file of another encoding is no text of ours.
+        // A file of another encoding is not a text of ours.
         let Ok(text) = fs::read_to_string(run::root().join(&path)) else {
             continue;
         };

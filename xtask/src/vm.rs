@@ -9,7 +9,7 @@ mod lies;
 mod packages;
 mod party;
 mod process;
-mod stage;
+mod testbed;
 mod vsock;
 
 use std::fmt::Display;
@@ -19,7 +19,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use crate::run;
-use stage::{Programs, Stage};
+use testbed::{Programs, Testbed};
 
 /// What to do.
 #[derive(Args)]
@@ -79,20 +79,20 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         Some(folder) => std::path::absolute(folder)?,
         None => build_programs()?,
     };
-    let stage = Stage::set(
+    let testbed = Testbed::set(
         run::root().join("target/vm"),
         Programs::in_folder(&programs),
         tools,
         &image,
     )?;
     if options.conformance {
-        return conformance::run_all(&stage);
+        return conformance::run_all(&testbed);
     }
     for scene in &options.scenes {
         match scene {
-            Scene::Demo => demo::play(&stage)?,
-            Scene::Lies => lies::tell_all(&stage)?,
-            Scene::Killed => killed::all(&stage)?,
+            Scene::Demo => demo::play(&testbed)?,
+            Scene::Lies => lies::tell_all(&testbed)?,
+            Scene::Killed => killed::all(&testbed)?,
         }
     }
     eprintln!("\nEverything holds ({} s)", start.elapsed().as_secs());

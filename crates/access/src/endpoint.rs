@@ -1,47 +1,11 @@
 //! What the room serves: each path, its methods, and who it is for where the agreement does not
 //! say.
 
-/// One path of the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    /// `POST /upload_data`
-    UploadData,
-    /// `GET` or `POST /confirm_data`
-    ConfirmData,
-    /// `POST /withdraw_confirmation`
-    WithdrawConfirmation,
-    /// `GET /samples`
-    Samples,
-    /// `GET /columns`
-    Columns,
-    /// `GET /model`
-    Model,
-    /// `GET /report`
-    Report,
-    /// `GET /formats`
-    Formats,
-    /// `GET /details`
-    Details,
-    /// `GET /model_status`
-    ModelStatus,
-    /// `GET /status`
-    Status,
-    /// `GET /events`
-    Events,
-    /// `GET /agreement`
-    Agreement,
-    /// `GET /receipt`
-    Receipt,
-    /// `GET /healthz`
-    Healthz,
-    /// `GET /openapi.json`
-    OpenApi,
-}
-
 /// Who a path is for when `service.yaml` does not list it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// Data providers, always: a listing can only confirm it.
+    /// Data providers, always: a listing can only confirm it. The paths that change the room are
+    /// for this audience, and no others are.
     OnlyProviders,
     /// Data providers, unless the agreement gives the path to other roles: what was made of the
     /// data.
@@ -50,79 +14,72 @@ pub enum Audience {
     Registered,
 }
 
+/// Makes the enum and all that is known of its variants from one table, so that a row cannot be
+/// forgotten anywhere.
+macro_rules! endpoints {
+    ($($(#[$doc:meta])* $name:ident: $($method:ident)|+ $path:literal for $audience:ident;)*) => {
+        /// One path of the room.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Endpoint { $($(#[$doc])* $name,)* }
+
+        impl Endpoint {
+            /// All of them, in the order of the table.
+            pub const ALL: [Endpoint; [$($path),*].len()] = [$(Endpoint::$name),*];
+
+            /// The path, exactly as requested.
+            pub fn path(self) -> &'static str {
+                match self { $(Endpoint::$name => $path,)* }
+            }
+
+            /// The methods it answers, in upper case.
+            pub fn methods(self) -> &'static [&'static str] {
+                match self { $(Endpoint::$name => &[$(stringify!($method)),+],)* }
+            }
+
+            /// Who it is for when the agreement does not list it.
+            pub fn audience(self) -> Audience {
+                match self { $(Endpoint::$name => Audience::$audience,)* }
+            }
+        }
+    };
+}
+
+endpoints! {
+    /// Takes the table of the party that sends it.
+    UploadData: POST "/upload_data" for OnlyProviders;
+    /// Confirms the tables as they are now.
+    ConfirmData: GET | POST "/confirm_data" for OnlyProviders;
+    /// Takes the confirmation back.
+    WithdrawConfirmation: POST "/withdraw_confirmation" for OnlyProviders;
+    /// Draws rows from the model.
+    Samples: GET "/samples" for Providers;
+    /// Returns the columns of the caller's table, or of the others'.
+    Columns: GET "/columns" for Providers;
+    /// Returns the model's file.
+    Model: GET "/model" for Providers;
+    /// Returns the quality report.
+    Report: GET "/report" for Providers;
+    /// Returns the formats of samples.
+    Formats: GET "/formats" for Registered;
+    /// Returns what was agreed, for programs.
+    Details: GET "/details" for Registered;
+    /// Returns the status as a sentence.
+    ModelStatus: GET "/model_status" for Registered;
+    /// Returns how far the room has come.
+    Status: GET "/status" for Registered;
+    /// Streams each status as it changes.
+    Events: GET "/events" for Registered;
+    /// Returns the agreement's two files.
+    Agreement: GET "/agreement" for Registered;
+    /// Returns the receipt, signed by the platform.
+    Receipt: GET "/receipt" for Registered;
+    /// Returns that the room answers.
+    Healthz: GET "/healthz" for Registered;
+    /// Returns the description of all these paths.
+    OpenApi: GET "/openapi.json" for Registered;
+}
+
 impl Endpoint {
-    /// All of them.
-    pub const ALL: [Endpoint; 16] = [
-        Endpoint::UploadData,
-        Endpoint::ConfirmData,
-        Endpoint::WithdrawConfirmation,
-        Endpoint::Samples,
-        Endpoint::Columns,
-        Endpoint::Model,
-        Endpoint::Report,
-        Endpoint::Formats,
-        Endpoint::Details,
-        Endpoint::ModelStatus,
-        Endpoint::Status,
-        Endpoint::Events,
-        Endpoint::Agreement,
-        Endpoint::Receipt,
-        Endpoint::Healthz,
-        Endpoint::OpenApi,
-    ];
-
-    /// The path, exactly as requested.
-    pub fn path(self) -> &'static str {
-        match self {
-            Endpoint::UploadData => "/upload_data",
-            Endpoint::ConfirmData => "/confirm_data",
-            Endpoint::WithdrawConfirmation => "/withdraw_confirmation",
-            Endpoint::Samples => "/samples",
-            Endpoint::Columns => "/columns",
-            Endpoint::Model => "/model",
-            Endpoint::Report => "/report",
-            Endpoint::Formats => "/formats",
-            Endpoint::Details => "/details",
-            Endpoint::ModelStatus => "/model_status",
-            Endpoint::Status => "/status",
-            Endpoint::Events => "/events",
-            Endpoint::Agreement => "/agreement",
-            Endpoint::Receipt => "/receipt",
-            Endpoint::Healthz => "/healthz",
-            Endpoint::OpenApi => "/openapi.json",
-        }
-    }
-
-    /// The methods it answers, in upper case.
-    pub fn methods(self) -> &'static [&'static str] {
-        match self {
-            Endpoint::UploadData | Endpoint::WithdrawConfirmation => &["POST"],
-            Endpoint::ConfirmData => &["GET", "POST"],
-            _ => &["GET"],
-        }
-    }
-
-    /// Who it is for when the agreement does not list it.
-    pub fn audience(self) -> Audience {
-        match self {
-            Endpoint::UploadData | Endpoint::ConfirmData | Endpoint::WithdrawConfirmation => {
-                Audience::OnlyProviders
-            }
-            Endpoint::Samples | Endpoint::Columns | Endpoint::Model | Endpoint::Report => {
-                Audience::Providers
-            }
-            Endpoint::Formats
-            | Endpoint::Details
-            | Endpoint::ModelStatus
-            | Endpoint::Status
-            | Endpoint::Events
-            | Endpoint::Agreement
-            | Endpoint::Receipt
-            | Endpoint::Healthz
-            | Endpoint::OpenApi => Audience::Registered,
-        }
-    }
-
     /// Whether a request can change what the room holds or does: then a browser must not be tricked
     /// into making one.
     pub fn changes_the_room(self) -> bool {
@@ -149,5 +106,13 @@ mod tests {
         }
         assert_eq!(Endpoint::at("/Samples"), None);
         assert_eq!(Endpoint::at(""), None);
+    }
+
+    #[test]
+    fn a_path_that_takes_anything_but_get_changes_the_room() {
+        for endpoint in Endpoint::ALL {
+            let only_reads = endpoint.methods() == ["GET"];
+            assert_eq!(endpoint.changes_the_room(), !only_reads, "{endpoint:?}");
+        }
     }
 }

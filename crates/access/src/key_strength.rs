@@ -1,8 +1,10 @@
 //! Which keys are strong enough to register.
 
 use aws_lc_rs::signature;
+use pkcs1::RsaPublicKeyRef;
+use spki::der::Decode;
 
-use crate::der::{self, Reader};
+use crate::public_key::{INTEGER, sequence};
 
 // What the TLS library verifies: its RSA algorithms are for moduli of 2048 to 8192 bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -12,7 +14,7 @@ pub(crate) const MAX_BYTES: usize = 16 * 1024;
 /// Why a text or file is not a public key to register.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakOrUnreadableKey {
-    /// Nothing there.
+    /// The text or file is empty.
     #[error("the key is empty")]
     Empty,
     /// Longer than any key of a supported kind.
@@ -46,7 +48,7 @@ pub enum WeakOrUnreadableKey {
     #[error("the RSA key's public exponent must be odd and at least 65537")]
     RsaExponent,
     /// An even modulus.
-    #[error("the RSA key's modulus is even, so it is no RSA key")]
+    #[error("the RSA key's modulus is even, so it is not an RSA key")]
     RsaModulus,
     /// Not a point of the curve, or one that anybody can sign for.
     #[error("the key is not a usable point of its curve")]
@@ -55,23 +57,14 @@ pub enum WeakOrUnreadableKey {
 
 /// Bits of the modulus, once the PKCS#1 key is known to be sound.
 pub(crate) fn check_rsa(pkcs1: &[u8]) -> Result<usize, WeakOrUnreadableKey> {
-    let structure = WeakOrUnreadableKey::Structure;
-    let mut outer = Reader::new(pkcs1);
-    let content = outer
-        .value(der::SEQUENCE)
-        .filter(|_| outer.is_empty())
-        .ok_or(structure.clone())?;
-    let mut fields = Reader::new(content);
     // Private keys (PKCS#1, PKCS#8, SEC1) begin with a version number, where a public key has its
     // modulus.
-    if content.starts_with(&[der::INTEGER, 1]) {
+    if sequence(pkcs1)?.starts_with(&[INTEGER, 1]) {
         return Err(WeakOrUnreadableKey::PrivateKey);
     }
-    let modulus = fields.positive_integer().ok_or(structure.clone())?;
-    let exponent = fields
-        .positive_integer()
-        .filter(|_| fields.is_empty())
-        .ok_or(structure)?;
+    // Strict: positive integers in the fewest octets, so that one key has one fingerprint.
+    let key = RsaPublicKeyRef::from_der(pkcs1).map_err(|_| WeakOrUnreadableKey::Structure)?;
+    let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
     let bits = bit_length(modulus);
     if !RSA_BITS.contains(&bits) {
         return Err(WeakOrUnreadableKey::RsaSize { bits });

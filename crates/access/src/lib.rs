@@ -15,7 +15,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod der;
 mod endpoint;
 mod key_strength;
 mod policy;

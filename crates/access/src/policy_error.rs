@@ -64,7 +64,7 @@ pub enum PolicyError {
         role: String,
         /// What its cardinality says.
         cardinality: u32,
-        /// Users listed.
+        /// Number of users that are listed.
         found: usize,
     },
     /// One data provider is not a collaboration.
@@ -81,7 +81,7 @@ pub enum PolicyError {
     /// More users than a room takes.
     #[error("{found} users are listed; a room takes at most {MAX_USERS}")]
     TooManyUsers {
-        /// Users listed.
+        /// Number of users that are listed.
         found: usize,
     },
     /// A key that cannot be used.

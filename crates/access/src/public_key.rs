@@ -5,14 +5,24 @@ use std::fmt;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use pkcs1::ALGORITHM_OID as OID_RSA;
+use spki::SubjectPublicKeyInfoRef;
+use spki::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier};
+use spki::der::{Decode, Encode, Tag, Tagged};
 
-use crate::der::{self, Reader};
-use crate::key_strength::{MAX_BYTES, WeakOrUnreadableKey, check_ed25519, check_p256, check_rsa};
+use crate::key_strength::WeakOrUnreadableKey::{self, Structure};
+use crate::key_strength::{MAX_BYTES, check_ed25519, check_p256, check_rsa};
 
-const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+/// id-ecPublicKey (RFC 5480, 2.1.1).
+const OID_EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// secp256r1 (RFC 5480, 2.1.1.1).
+const OID_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+/// id-Ed25519 (RFC 8410, 3).
+const OID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// Tags of DER.
+const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
 
 /// A public key that is strong enough to register: RSA of 2048 to 8192 bits with an odd exponent of
 /// at least 65537, P-256, or Ed25519. Two spellings of one key are equal.
@@ -67,7 +77,7 @@ impl PublicKey {
     pub fn read(bytes: &[u8]) -> Result<Self, WeakOrUnreadableKey> {
         match bytes {
             // No text form begins with the character '0', which is the tag of a sequence.
-            [der::SEQUENCE, ..] => Self::from_der(bytes),
+            [SEQUENCE, ..] => Self::from_der(bytes),
             _ => match std::str::from_utf8(bytes) {
                 Ok(text) => Self::parse(text),
                 Err(_) => Self::from_der(bytes),
@@ -86,16 +96,11 @@ impl PublicKey {
         if bytes.len() > MAX_BYTES {
             return Err(WeakOrUnreadableKey::TooLong);
         }
-        let mut outer = Reader::new(bytes);
-        let content = outer
-            .value(der::SEQUENCE)
-            .ok_or(WeakOrUnreadableKey::Structure)?;
-        if !outer.is_empty() {
-            return Err(WeakOrUnreadableKey::Structure);
-        }
-        match content.first() {
-            Some(&der::SEQUENCE) => from_spki(content),
-            Some(&der::INTEGER) => from_pkcs1(bytes),
+        // The first field tells the two apart: in an SPKI it is the algorithm.
+        let first = sequence(bytes)?.first().copied();
+        match first {
+            Some(SEQUENCE) => from_spki(bytes),
+            Some(INTEGER) => from_pkcs1(bytes),
             _ => Err(WeakOrUnreadableKey::Structure),
         }
     }
@@ -175,43 +180,36 @@ fn pem_body(after_begin: &str) -> Result<&str, WeakOrUnreadableKey> {
 /// A PKCS#1 key, wrapped into an SPKI.
 fn from_pkcs1(bytes: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
     let bits = check_rsa(bytes)?;
-    // The NULL is part of the one form that TLS shows (RFC 8017, A.1): without it the same key
-    // would compare unequal.
-    let algorithm = der::sequence(&[der::write(der::OID, OID_RSA), der::write(der::NULL, &[])]);
+    let info = SubjectPublicKeyInfoRef {
+        // With the NULL, which is part of the one form that TLS shows (RFC 8017, A.1): without it
+        // the same key would compare unequal.
+        algorithm: pkcs1::ALGORITHM_ID,
+        subject_public_key: BitStringRef::from_bytes(bytes).map_err(|_| Structure)?,
+    };
     Ok(PublicKey {
-        spki: der::sequence(&[algorithm, bit_string(bytes)]),
+        spki: info.to_der().map_err(|_| Structure)?,
         algorithm: KeyAlgorithm::Rsa { bits },
     })
 }
 
-/// An SPKI, given the content of its outer sequence.
-fn from_spki(content: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
-    let structure = WeakOrUnreadableKey::Structure;
-    let mut fields = Reader::new(content);
-    let identifier = fields.value(der::SEQUENCE).ok_or(structure.clone())?;
-    let Some(key) = fields.value(der::BIT_STRING).filter(|_| fields.is_empty()) else {
-        // A PKCS#8 or SEC1 file begins with a version number; what begins with a sequence is some
-        // other thing.
-        return Err(structure);
-    };
-    // The first octet counts unused bits, of which a key has none (X.690, 8.6.2).
-    let Some((0, key)) = key.split_first() else {
-        return Err(structure);
-    };
-    let mut identifier = Reader::new(identifier);
-    let oid = identifier.value(der::OID).ok_or(structure.clone())?;
-    let algorithm = match oid {
+fn from_spki(bytes: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
+    // A PKCS#8 or SEC1 file begins with a version number; what begins with a sequence and is not an
+    // SPKI is some other thing.
+    let info = SubjectPublicKeyInfoRef::from_der(bytes).map_err(|_| Structure)?;
+    // A key has no unused bits (X.690, 8.6.2).
+    let key = info.subject_public_key.as_bytes().ok_or(Structure)?;
+    let parameters = info.algorithm.parameters;
+    let algorithm = match info.algorithm.oid {
         OID_RSA => {
-            let null = identifier.value(der::NULL).ok_or(structure.clone())?;
-            if !null.is_empty() {
-                return Err(structure);
+            if parameters != Some(AnyRef::NULL) {
+                return Err(Structure);
             }
             KeyAlgorithm::Rsa {
                 bits: check_rsa(key)?,
             }
         }
         OID_EC => {
-            if identifier.value(der::OID) != Some(OID_P256) {
+            if info.algorithm.parameters_oid() != Ok(OID_P256) {
                 return Err(WeakOrUnreadableKey::Algorithm);
             }
             check_p256(key)?;
@@ -219,39 +217,36 @@ fn from_spki(content: &[u8]) -> Result<PublicKey, WeakOrUnreadableKey> {
         }
         OID_ED25519 => {
             check_ed25519(key)?;
+            // They must be absent (RFC 8410, 3), so that one key has one encoding.
+            if parameters.is_some() {
+                return Err(Structure);
+            }
             KeyAlgorithm::Ed25519
         }
         _ => return Err(WeakOrUnreadableKey::Algorithm),
     };
-    if !identifier.is_empty() {
-        return Err(structure);
-    }
     Ok(PublicKey {
-        // Written anew: `content` was read strictly, so that this is the only encoding of the key.
-        spki: der::write(der::SEQUENCE, content),
+        // As it came: DER has one encoding of a key, and nothing else was accepted.
+        spki: bytes.to_vec(),
         algorithm,
     })
 }
 
-fn bit_string(content: &[u8]) -> Vec<u8> {
-    let mut octets = vec![0];
-    octets.extend_from_slice(content);
-    der::write(der::BIT_STRING, &octets)
+/// The content of the one sequence that `bytes` are.
+pub(crate) fn sequence(bytes: &[u8]) -> Result<&[u8], WeakOrUnreadableKey> {
+    let value = AnyRef::from_der(bytes).map_err(|_| Structure)?;
+    match value.tag() {
+        Tag::Sequence => Ok(value.value()),
+        _ => Err(Structure),
+    }
 }
 
 /// The key inside the SPKI's bit string.
 fn inner_key(spki: &[u8]) -> &[u8] {
-    let mut outer = Reader::new(spki);
-    let content = outer
-        .value(der::SEQUENCE)
-        .expect("the SPKI was checked when the key was made");
-    let mut fields = Reader::new(content);
-    fields
-        .value(der::SEQUENCE)
-        .expect("the SPKI was checked when the key was made");
-    &fields
-        .value(der::BIT_STRING)
-        .expect("the SPKI was checked when the key was made")[1..]
+    SubjectPublicKeyInfoRef::from_der(spki)
+        .expect("the SPKI was checked when the key was made")
+        .subject_public_key
+        .raw_bytes()
 }
 
 #[cfg(test)]
@@ -270,23 +265,70 @@ mod tests {
         PublicKey::read(bytes).expect_err("this key must be refused")
     }
 
+    /// One value with its tag and length, whatever they say: what no library would write.
+    fn value(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let mut out = match length {
+            [0, short] if short < 0x80 => vec![tag, short],
+            [0, long] => vec![tag, 0x81, long],
+            [a, b] => vec![tag, 0x82, a, b],
+        };
+        out.extend_from_slice(content);
+        out
+    }
+
+    fn sequence_of(values: &[Vec<u8>]) -> Vec<u8> {
+        value(0x30, &values.concat())
+    }
+
+    fn oid(oid: ObjectIdentifier) -> Vec<u8> {
+        value(0x06, oid.as_bytes())
+    }
+
+    fn bit_string(content: &[u8]) -> Vec<u8> {
+        value(0x03, &[&[0], content].concat())
+    }
+
     fn rsa(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-        der::sequence(&[
-            der::write(der::INTEGER, modulus),
-            der::write(der::INTEGER, exponent),
-        ])
+        sequence_of(&[value(0x02, modulus), value(0x02, exponent)])
     }
 
     fn ed25519(point: &[u8]) -> Vec<u8> {
-        der::sequence(&[
-            der::sequence(&[der::write(der::OID, OID_ED25519)]),
-            bit_string(point),
-        ])
+        sequence_of(&[sequence_of(&[oid(OID_ED25519)]), bit_string(point)])
     }
 
-    fn ec(curve: &[u8], point: &[u8]) -> Vec<u8> {
-        let algorithm = der::sequence(&[der::write(der::OID, OID_EC), der::write(der::OID, curve)]);
-        der::sequence(&[algorithm, bit_string(point)])
+    fn ec(curve: ObjectIdentifier, point: &[u8]) -> Vec<u8> {
+        sequence_of(&[sequence_of(&[oid(OID_EC), oid(curve)]), bit_string(point)])
+    }
+
+    #[test]
+    fn lengths_and_integers_in_a_longer_form_than_needed_are_refused() {
+        let modulus = [&[0][..], &[0xff; 256]].concat();
+        let e = &[1, 0, 1];
+        assert!(PublicKey::read(&rsa(&modulus, e)).is_ok());
+        for (modulus, exponent) in [
+            ([&[0][..], &modulus].concat(), e.to_vec()),
+            (modulus.clone(), vec![0, 1, 0, 1]),
+            // Negative, and zero.
+            (modulus[1..].to_vec(), e.to_vec()),
+            (vec![], e.to_vec()),
+        ] {
+            assert_eq!(refused(&rsa(&modulus, &exponent)), Structure);
+        }
+        // Of the outer sequence: in three octets instead of two, and to be found by its end.
+        let good = rsa(&modulus, e);
+        let [_, 0x82, a, b, content @ ..] = good.as_slice() else {
+            panic!("the length has two octets")
+        };
+        for head in [&[0x30, 0x83, 0, *a, *b][..], &[0x30, 0x80]] {
+            let end: &[u8] = if head.len() == 2 { &[0, 0] } else { &[] };
+            assert_eq!(refused(&[head, content, end].concat()), Structure);
+        }
+        // Of a short value, in one octet more.
+        let point = signature::Ed25519KeyPair::generate().unwrap();
+        let long = [&[0x03, 0x81, 33, 0][..], point.public_key().as_ref()].concat();
+        let key = sequence_of(&[sequence_of(&[oid(OID_ED25519)]), long]);
+        assert_eq!(refused(&key), Structure);
     }
 
     #[test]
@@ -380,9 +422,9 @@ mod tests {
         let mut after = pkcs1.clone();
         after.push(0);
         assert_eq!(refused(&after), WeakOrUnreadableKey::Structure);
-        let algorithm = der::sequence(&[der::write(der::OID, OID_RSA), der::write(der::NULL, &[])]);
+        let algorithm = sequence_of(&[oid(OID_RSA), value(0x05, &[])]);
         assert_eq!(
-            refused(&der::sequence(&[algorithm, bit_string(&after)])),
+            refused(&sequence_of(&[algorithm, bit_string(&after)])),
             WeakOrUnreadableKey::Structure
         );
     }
@@ -428,7 +470,10 @@ mod tests {
             WeakOrUnreadableKey::Point
         );
         assert_eq!(
-            refused(&ec(&[0x2b, 0x81, 0x04, 0x00, 0x22], &off_curve)),
+            refused(&ec(
+                ObjectIdentifier::new_unwrap("1.3.132.0.34"),
+                &off_curve
+            )),
             WeakOrUnreadableKey::Algorithm
         );
     }

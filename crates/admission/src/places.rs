@@ -9,12 +9,12 @@ use crate::table::{Origin, Table};
 
 /// How many connections there may be at once.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// All of them.
+pub struct PlaceLimits {
+    /// Connections of all clients together.
     pub connections: usize,
-    /// Of one client: one IPv4 address, or one /64 network of IPv6.
+    /// Connections of one client: one IPv4 address, or one /64 network of IPv6.
     pub of_one_client: usize,
-    /// Of those that are not settled.
+    /// Connections that are not settled.
     pub unsettled: usize,
 }
 
@@ -38,7 +38,7 @@ pub enum Full {
 /// come back.
 #[derive(Debug)]
 pub struct Places {
-    limits: Limits,
+    limits: PlaceLimits,
     slots: Arc<Semaphore>,
     table: Mutex<Table>,
 }
@@ -54,7 +54,7 @@ pub struct Place {
 
 impl Places {
     /// Places within `limits`, all of them free.
-    pub fn new(limits: Limits) -> Arc<Self> {
+    pub fn new(limits: PlaceLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
             slots: Arc::new(Semaphore::new(limits.connections)),
@@ -64,7 +64,8 @@ impl Places {
 
     /// A place for a connection from `address`; one whose address is not known, or not yet, counts
     /// as a client of its own. Where another one has to give way, this waits until it has gone, so
-    /// that there are never more than [`Limits::connections`]: call it before accepting the next.
+    /// that there are never more than [`PlaceLimits::connections`]: call it before accepting the
+    /// next.
     ///
     /// # Errors
     /// [`Full`], where no unsettled connection is left to give way.
@@ -75,7 +76,7 @@ impl Places {
             places: Arc::clone(self),
             number: self
                 .table()
-                .insert(address.map(Origin::of), Arc::clone(&displaced)),
+                .insert(address.map(Origin::from_address), Arc::clone(&displaced)),
             displaced,
             slot: None,
         };
@@ -130,7 +131,7 @@ impl Place {
     /// # Errors
     /// [`Full::Client`].
     pub fn identify(&self, address: IpAddr) -> Result<(), Full> {
-        let origin = Origin::of(address);
+        let origin = Origin::from_address(address);
         let mut table = self.places.table();
         // A crowd behind a load balancer shows only now, so that room is made anew.
         table.change(self.number, |open| open.origin = origin);
@@ -173,7 +174,7 @@ mod tests {
     use super::*;
 
     fn places(connections: usize, of_one_client: usize, unsettled: usize) -> Arc<Places> {
-        Places::new(Limits {
+        Places::new(PlaceLimits {
             connections,
             of_one_client,
             unsettled,

@@ -17,7 +17,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    pub(crate) fn of(address: IpAddr) -> Self {
+    pub(crate) fn from_address(address: IpAddr) -> Self {
         // An IPv4 address written as IPv6 is the same client.
         let (bits, client, network) = match address.to_canonical() {
             IpAddr::V4(address) => (address.to_ipv6_mapped(), 128, 120),
@@ -43,7 +43,7 @@ impl Origin {
 
 /// A connection that is open and was not displaced.
 #[derive(Debug)]
-pub(crate) struct Open {
+pub(crate) struct Connection {
     pub(crate) origin: Origin,
     pub(crate) steps: u32,
     pub(crate) settled: bool,
@@ -54,7 +54,7 @@ pub(crate) struct Open {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     next: u64,
-    open: HashMap<u64, Open>,
+    open: HashMap<u64, Connection>,
     networks: HashMap<u128, Network>,
     unsettled: usize,
 }
@@ -98,7 +98,7 @@ impl Table {
     pub(crate) fn insert(&mut self, origin: Option<Origin>, displaced: Arc<Notify>) -> u64 {
         let number = self.next;
         self.next += 1;
-        let open = Open {
+        let open = Connection {
             origin: origin.unwrap_or(Origin::unknown(number)),
             steps: 0,
             settled: false,
@@ -109,7 +109,7 @@ impl Table {
     }
 
     /// Does nothing to a connection that was displaced.
-    pub(crate) fn change(&mut self, number: u64, change: impl FnOnce(&mut Open)) {
+    pub(crate) fn change(&mut self, number: u64, change: impl FnOnce(&mut Connection)) {
         // The tree is ordered by what changes, so that the entry is taken out and put back.
         if let Some(mut open) = self.remove(number) {
             change(&mut open);
@@ -138,7 +138,7 @@ impl Table {
         self.displace(first.map(|(_, number)| number))
     }
 
-    pub(crate) fn remove(&mut self, number: u64) -> Option<Open> {
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Connection> {
         let open = self.open.remove(&number)?;
         let Origin { client, network } = open.origin;
         let in_network = self.networks.get_mut(&network)?;
@@ -159,7 +159,7 @@ impl Table {
         Some(open)
     }
 
-    fn put(&mut self, number: u64, open: Open) {
+    fn put(&mut self, number: u64, open: Connection) {
         let network = self.networks.entry(open.origin.network).or_default();
         let client = network.clients.entry(open.origin.client).or_default();
         client.connections += 1;

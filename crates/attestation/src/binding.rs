@@ -1,6 +1,6 @@
 //! What ties evidence to one channel, one agreement and one room.
 
-use aws_lc_rs::digest::{Context, SHA256, SHA384};
+use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::cbor::{self, Value, Writer};
 
@@ -68,7 +68,7 @@ impl ChannelBinding {
         Ok(binding)
     }
 
-    /// At most 512 bytes, as a document's user data must be.
+    /// At most 512 bytes, as the user data of evidence must be.
     pub fn encode(&self) -> Vec<u8> {
         let map = Writer::new().map(5).text("v").unsigned(VERSION);
         let map = map.text("exporter").bytes(&self.exporter);
@@ -120,17 +120,6 @@ pub fn room_id(agreement: &[u8; 48], boot: &[u8; 32]) -> [u8; 32] {
     hash.update(boot);
     let digest = hash.finish();
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
-/// What PCR16 holds after it was extended once with the agreement: SHA-384 of 48 zero bytes and the
-/// agreement's SHA-384.
-pub fn agreement_pcr(agreement: &[u8; 48]) -> [u8; 48] {
-    // As the security module computes an extension: old value, then the new one.
-    let mut hash = Context::new(&SHA384);
-    hash.update(&[0; 48]);
-    hash.update(agreement);
-    let digest = hash.finish();
-    digest.as_ref().try_into().expect("SHA-384 has 48 bytes")
 }
 
 #[cfg(test)]

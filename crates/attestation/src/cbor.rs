@@ -241,6 +241,11 @@ impl Writer {
         self
     }
 
+    pub(crate) fn null(mut self) -> Writer {
+        self.0.push(NULL);
+        self
+    }
+
     /// The start of an array of `entries` items, which follow.
     pub(crate) fn array(mut self, entries: usize) -> Writer {
         self.head(ARRAY, entries as u64);
@@ -277,11 +282,6 @@ impl Writer {
     /// The integer `-1 - value`.
     pub(crate) fn negative(mut self, value: u64) -> Writer {
         self.head(NEGATIVE, value);
-        self
-    }
-
-    pub(crate) fn null(mut self) -> Writer {
-        self.0.push(NULL);
         self
     }
 

@@ -1,28 +1,28 @@
 //! Why evidence is not accepted.
 
-/// The first check that a document failed. The sentence is for the person who wanted to connect.
+/// The first check that evidence failed. The sentence is for the person who wanted to connect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// More bytes than [`MAX_DOCUMENT_BYTES`](crate::MAX_DOCUMENT_BYTES); nothing was decoded.
+    /// More bytes than [`MAX_EVIDENCE_BYTES`](crate::MAX_EVIDENCE_BYTES); nothing was decoded.
     #[error(
         "the evidence is too large: {bytes} bytes, where at most {limit} are read",
-        limit = crate::MAX_DOCUMENT_BYTES
+        limit = crate::MAX_EVIDENCE_BYTES
     )]
     TooLarge {
         /// Its length, or the length that was announced.
         bytes: usize,
     },
-    /// Not strict CBOR.
+    /// Not in the strict encoding of the platform's evidence.
     #[error("the evidence is malformed: {part}, byte {at}: {problem}")]
     Malformed {
-        /// Which of the nested encodings: the envelope, its signed header, or the document.
+        /// Which of the nested encodings, such as the envelope or the document.
         part: &'static str,
         /// What is wrong there.
         problem: &'static str,
         /// The byte within that part.
         at: usize,
     },
-    /// CBOR, but not of the shape or within the limits of an attestation document.
+    /// Well encoded, but not of the shape or within the limits of the platform's evidence.
     #[error("the evidence is malformed: {field} {problem}")]
     Field {
         /// The field's name in the format.
@@ -116,29 +116,56 @@ pub enum Refusal {
         /// When it says it was made.
         made: String,
     },
-    /// PCR0, PCR1 or PCR2 is zero: the host can read everything in such an enclave.
+    /// The report data that came beside the evidence is not what the evidence commits to.
     #[error(
-        "the enclave runs in debug mode (PCR{index} is all zero): its host can look inside, so it \
+        "the evidence is malformed: the report data that came with it is not what it vouches for"
+    )]
+    UnboundData,
+    /// The host can read everything in such an enclave.
+    #[error(
+        "the enclave runs in debug mode ({register} is all zero): its host can look inside, so it \
          protects nothing"
     )]
     DebugMode {
-        /// The first register that is zero.
-        index: usize,
+        /// The register that says so.
+        register: String,
     },
-    /// PCR0, PCR1 or PCR2 is not in the document as a SHA-384 value.
-    #[error("the evidence does not report PCR{index}")]
-    MissingPcr {
-        /// Number of the register.
-        index: usize,
+    /// A register that the policy compares is not in the evidence, or not in a form that can be
+    /// compared.
+    #[error("the evidence does not report {register}")]
+    MissingRegister {
+        /// Name of the register.
+        register: String,
+    },
+    /// The policy does not say what a register of the program must hold.
+    #[error(
+        "the expected measurements leave {register} open, which also says what program runs: name \
+         all that the platform has"
+    )]
+    Unpinned {
+        /// Name of the register.
+        register: String,
     },
     /// Another program than the one asked for.
-    #[error("the enclave runs another program: its PCR{index} is {found}, expected {expected}")]
+    #[error("the enclave runs another program: its {register} is {found}, expected {expected}")]
     WrongMeasurement {
-        /// Number of the register.
-        index: usize,
+        /// Name of the register.
+        register: String,
         /// What the evidence reports, in hex.
         found: String,
         /// What was asked for, in hex.
+        expected: String,
+    },
+    /// The platform's register was extended with another agreement, or not at all.
+    #[error(
+        "the enclave was started with another agreement: {register} is {found}, expected {expected}"
+    )]
+    WrongAgreementRegister {
+        /// Name of the register.
+        register: String,
+        /// What the evidence reports, in hex.
+        found: String,
+        /// What the agreement gives, in hex.
         expected: String,
     },
 }
@@ -148,7 +175,9 @@ impl Refusal {
     pub fn slug(&self) -> &'static str {
         match self {
             Refusal::TooLarge { .. } => "evidence-too-large",
-            Refusal::Malformed { .. } | Refusal::Field { .. } => "evidence-malformed",
+            Refusal::Malformed { .. } | Refusal::Field { .. } | Refusal::UnboundData => {
+                "evidence-malformed"
+            }
             Refusal::UnknownRoot { .. } => "unknown-root",
             Refusal::Expired { .. } => "chain-expired",
             Refusal::NotYetValid { .. } => "chain-not-yet-valid",
@@ -159,8 +188,10 @@ impl Refusal {
             Refusal::FromTheFuture { .. } => "evidence-from-the-future",
             Refusal::OutsideLeafLife { .. } => "evidence-time-inconsistent",
             Refusal::DebugMode { .. } => "debug-mode",
-            Refusal::MissingPcr { .. } => "missing-measurement",
+            Refusal::MissingRegister { .. } => "missing-measurement",
+            Refusal::Unpinned { .. } => "policy-incomplete",
             Refusal::WrongMeasurement { .. } => "wrong-measurement",
+            Refusal::WrongAgreementRegister { .. } => "wrong-agreement-register",
         }
     }
 }

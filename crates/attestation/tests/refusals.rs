@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use attestation::authority::{Authority, DocumentFields, Forgery, MapForm};
-use attestation::{Freshness, Measurements, Refusal, Root, UnixTime, authenticate};
+use attestation::nitro::authority::{Authority, DocumentFields, Forgery, MapForm};
+use attestation::nitro::{Measurements, NitroVerifier, Root};
+use attestation::{Evidence, Freshness, Policy, Refusal, UnixTime, Verifier};
 use proptest::prelude::*;
 
 /// 2026-11-22 09:00:00 UTC.
@@ -25,26 +26,47 @@ fn fields() -> DocumentFields {
     }
 }
 
-struct Stage {
+/// A platform, and what verifies its documents.
+struct Platform {
     authority: Authority,
-    root: Root,
+    verifier: NitroVerifier,
 }
 
-impl Stage {
-    fn new() -> Stage {
+impl Platform {
+    fn new() -> Platform {
         let authority = Authority::generate();
-        let root = Root::dangerous_from_pem(&authority.root_pem()).expect("its own root");
-        Stage { authority, root }
+        let verifier = NitroVerifier::dangerous_from_pem(&authority.root_pem());
+        Platform {
+            authority,
+            verifier: verifier.expect("its own root"),
+        }
     }
 
     fn check(&self, document: &[u8]) -> Result<(), Refusal> {
-        authenticate(document, &self.root, seconds(NOW), Freshness::Live).map(|_| ())
+        self.check_at(document, NOW, Freshness::Live)
+    }
+
+    fn check_at(&self, document: &[u8], at: u64, freshness: Freshness) -> Result<(), Refusal> {
+        let evidence = Evidence::from_bytes(document);
+        let outcome = self
+            .verifier
+            .authenticate(&evidence, seconds(at), freshness);
+        outcome.map(|_| ())
+    }
+
+    /// Whether an authentic document of these fields is of the expected program.
+    fn matching(&self, fields: &DocumentFields) -> Result<(), Refusal> {
+        let evidence = Evidence::from_bytes(self.authority.document(fields));
+        let document = (self.verifier).authenticate(&evidence, seconds(NOW), Freshness::Live);
+        let wanted = Measurements::new([1; 48], [2; 48], [3; 48]).expect("none is zero");
+        let document = document.expect("it is authentic");
+        document.matching(&Policy::from(wanted)).map(|_| ())
     }
 }
 
 #[test]
 fn every_forgery_is_refused_for_what_it_is() {
-    let stage = Stage::new();
+    let platform = Platform::new();
     for (forgery, slug, sentence) in [
         (
             Forgery::ExpiredLeaf,
@@ -199,35 +221,38 @@ fn every_forgery_is_refused_for_what_it_is() {
             "an integer or length is not in its shortest form",
         ),
     ] {
-        let document = stage.authority.forge(&fields(), forgery);
-        let refusal = stage.check(&document).expect_err("it lies");
+        let document = platform.authority.forge(&fields(), forgery);
+        let refusal = platform.check(&document).expect_err("it lies");
         assert_eq!(refusal.slug(), slug, "{forgery:?}: {refusal}");
         assert!(
             refusal.to_string().contains(sentence),
             "{forgery:?}: {refusal}"
         );
     }
-    let honest = stage.authority.document_in(MapForm::Definite, &fields());
-    assert_eq!(stage.check(&honest), Ok(()));
+    let honest = platform.authority.document_in(MapForm::Definite, &fields());
+    assert_eq!(platform.check(&honest), Ok(()));
 }
 
 #[test]
 fn another_authority_in_the_same_names_is_an_unknown_root() {
-    let (stage, stranger) = (Stage::new(), Stage::new());
-    let refusal = stage
+    let (platform, stranger) = (Platform::new(), Platform::new());
+    let refusal = platform
         .check(&stranger.authority.document(&fields()))
         .expect_err("a stranger");
-    let found = hex::encode(stranger.root.fingerprint());
-    let expected = hex::encode(stage.root.fingerprint());
+    let fingerprint = |platform: &Platform| {
+        let root = Root::dangerous_from_pem(&platform.authority.root_pem());
+        hex::encode(root.expect("a root").fingerprint())
+    };
+    let (found, expected) = (fingerprint(&stranger), fingerprint(&platform));
     assert_eq!(refusal, Refusal::UnknownRoot { found, expected });
 }
 
 /// The known root's certificate stands first, but a stranger signed the rest.
 #[test]
 fn a_borrowed_root_certificate_is_of_no_use() {
-    let (stage, stranger) = (Stage::new(), Stage::new());
+    let (platform, stranger) = (Platform::new(), Platform::new());
     let mut borrowed = Vec::new();
-    stage.authority.sign_payload(NOW * 1000, |_, bundle| {
+    platform.authority.sign_payload(NOW * 1000, |_, bundle| {
         borrowed.clone_from(&bundle[0]);
         Vec::new()
     });
@@ -251,7 +276,9 @@ fn a_borrowed_root_certificate_is_of_no_use() {
     .concat();
     let payload_length = honest.len() - own.len() + borrowed.len();
     let swapped = with_payload_length(swapped, payload_length, honest.len());
-    let refusal = stage.check(&swapped).expect_err("the chain does not hold");
+    let refusal = platform
+        .check(&swapped)
+        .expect_err("the chain does not hold");
     assert_eq!(
         refusal.to_string(),
         "the evidence's chain does not hold: the leaf certificate is not signed, link by link, by \
@@ -276,55 +303,52 @@ fn with_payload_length(mut document: Vec<u8>, now: usize, before: usize) -> Vec<
 
 #[test]
 fn a_document_over_16_kib_is_not_even_decoded() {
-    let stage = Stage::new();
-    let refusal = stage.check(&vec![0; 16 * 1024 + 1]).expect_err("too large");
+    let platform = Platform::new();
+    let refusal = platform
+        .check(&vec![0; 16 * 1024 + 1])
+        .expect_err("too large");
     assert_eq!(
         refusal,
         Refusal::TooLarge {
             bytes: 16 * 1024 + 1
         }
     );
-    let refusal = stage.check(&vec![0; 16 * 1024]).expect_err("no document");
+    let refusal = platform
+        .check(&vec![0; 16 * 1024])
+        .expect_err("no document");
     assert!(matches!(refusal, Refusal::Malformed { .. }), "{refusal}");
 }
 
 #[test]
 fn a_debug_document_is_authentic_but_matches_nothing() {
-    let stage = Stage::new();
+    let platform = Platform::new();
     for index in 0..3 {
         let mut fields = fields();
         fields.pcrs.insert(index, vec![0; 48]);
-        let document = stage.authority.document(&fields);
-        let document = authenticate(&document, &stage.root, seconds(NOW), Freshness::Live);
-        let document = document.expect("it is authentic");
-        let wanted = Measurements::new([1; 48], [2; 48], [3; 48]).expect("none is zero");
-        let refusal = document.matching(&wanted).expect_err("debug mode");
-        assert_eq!(
-            refusal,
-            Refusal::DebugMode {
-                index: index.into()
-            }
-        );
+        let refusal = platform.matching(&fields).expect_err("debug mode");
+        let register = format!("PCR{index}");
+        assert_eq!(refusal, Refusal::DebugMode { register });
         assert!(refusal.to_string().contains("debug mode"));
     }
 }
 
 #[test]
 fn a_register_that_is_missing_short_or_different_is_refused() {
-    let stage = Stage::new();
-    let wanted = Measurements::new([1; 48], [2; 48], [3; 48]).expect("none is zero");
+    let platform = Platform::new();
     let check = |change: &dyn Fn(&mut DocumentFields)| {
         let mut fields = fields();
         change(&mut fields);
-        let document = stage.authority.document(&fields);
-        let document = authenticate(&document, &stage.root, seconds(NOW), Freshness::Live);
-        document.expect("authentic").matching(&wanted).map(|_| ())
+        platform.matching(&fields)
+    };
+    let missing = |register: &str| {
+        let register = register.to_owned();
+        Err(Refusal::MissingRegister { register })
     };
     assert_eq!(check(&|_| {}), Ok(()));
-    let missing = check(&|fields| drop(fields.pcrs.remove(&1)));
-    assert_eq!(missing, Err(Refusal::MissingPcr { index: 1 }));
+    let removed = check(&|fields| drop(fields.pcrs.remove(&1)));
+    assert_eq!(removed, missing("PCR1"));
     let short = check(&|fields| drop(fields.pcrs.insert(2, vec![3; 32])));
-    assert_eq!(short, Err(Refusal::MissingPcr { index: 2 }));
+    assert_eq!(short, missing("PCR2"));
     for index in 0..3 {
         let other = check(&|fields| {
             let pcr = fields.pcrs.get_mut(&index).expect("it is there");
@@ -339,16 +363,30 @@ fn a_register_that_is_missing_short_or_different_is_refused() {
     }
 }
 
+/// What is wrong with the registers is told in this order, whatever else is wrong with them.
+#[test]
+fn a_missing_register_comes_before_debug_mode_and_that_before_another_program() {
+    let platform = Platform::new();
+    let mut fields = fields();
+    fields.pcrs.insert(0, vec![9; 48]);
+    let refusal = |fields: &DocumentFields| platform.matching(fields).expect_err("it differs");
+    assert_eq!(refusal(&fields).slug(), "wrong-measurement");
+    fields.pcrs.insert(1, vec![0; 48]);
+    assert_eq!(refusal(&fields).slug(), "debug-mode");
+    fields.pcrs.remove(&2);
+    assert_eq!(refusal(&fields).slug(), "missing-measurement");
+}
+
 #[test]
 fn a_document_from_the_future_is_refused() {
-    let stage = Stage::new();
+    let platform = Platform::new();
     // Signed by a leaf that is valid already, so that only the document's own time is off.
     let ahead = |seconds: u64| {
-        let document = stage.authority.sign_payload(NOW * 1000, |leaf, bundle| {
+        let document = platform.authority.sign_payload(NOW * 1000, |leaf, bundle| {
             let millis = (NOW + seconds) * 1000;
             payload(millis, leaf, bundle)
         });
-        stage.check(&document)
+        platform.check(&document)
     };
     assert_eq!(ahead(300), Ok(()));
     let refusal = ahead(301).expect_err("from the future");
@@ -365,24 +403,19 @@ fn a_document_from_the_future_is_refused() {
 
 #[test]
 fn archived_evidence_made_outside_the_life_of_its_leaf_is_refused() {
-    let stage = Stage::new();
-    let document = stage.authority.sign_payload(NOW * 1000, |leaf, bundle| {
+    let platform = Platform::new();
+    let document = platform.authority.sign_payload(NOW * 1000, |leaf, bundle| {
         payload((NOW - 4) * 1000, leaf, bundle)
     });
-    let outcome = authenticate(&document, &stage.root, seconds(NOW), Freshness::Archived);
+    let outcome = platform.check_at(&document, NOW, Freshness::Archived);
     let refusal = outcome.expect_err("the leaf is valid from 3 s before now");
     assert_eq!(
         refusal.to_string(),
         "the evidence says it was made at 2026-11-22 08:59:56 UTC, when the certificate that \
          signed it was not valid"
     );
-    let refusal = authenticate(
-        &document,
-        &stage.root,
-        seconds(NOW - 400),
-        Freshness::Archived,
-    )
-    .expect_err("checked before it was made");
+    let outcome = platform.check_at(&document, NOW - 400, Freshness::Archived);
+    let refusal = outcome.expect_err("checked before it was made");
     assert_eq!(refusal.slug(), "chain-not-yet-valid");
 }
 
@@ -409,15 +442,15 @@ fn payload(millis: u64, leaf: &[u8], bundle: &[Vec<u8>]) -> Vec<u8> {
 /// Each byte once, with a bit that depends on its place; all eight bits are tried over the whole.
 #[test]
 fn a_document_with_any_one_byte_changed_is_refused() {
-    let stage = Stage::new();
+    let platform = Platform::new();
     for form in [MapForm::Definite, MapForm::Indefinite] {
-        let honest = stage.authority.document_in(form, &fields());
-        assert_eq!(stage.check(&honest), Ok(()));
+        let honest = platform.authority.document_in(form, &fields());
+        assert_eq!(platform.check(&honest), Ok(()));
         let mut slugs = BTreeSet::new();
         for at in 0..honest.len() {
             let mut changed = honest.clone();
             changed[at] ^= 1 << (at % 8);
-            let refusal = stage.check(&changed).expect_err("one byte is different");
+            let refusal = platform.check(&changed).expect_err("one byte is different");
             slugs.insert(refusal.slug());
         }
         let expected = [
@@ -435,10 +468,12 @@ fn a_document_with_any_one_byte_changed_is_refused() {
 
 #[test]
 fn a_document_cut_off_anywhere_is_refused() {
-    let stage = Stage::new();
-    let honest = stage.authority.document(&fields());
+    let platform = Platform::new();
+    let honest = platform.authority.document(&fields());
     for length in 0..honest.len() {
-        let refusal = stage.check(&honest[..length]).expect_err("it is cut off");
+        let refusal = platform
+            .check(&honest[..length])
+            .expect_err("it is cut off");
         assert_eq!(refusal.slug(), "evidence-malformed", "{length}: {refusal}");
     }
 }
@@ -448,7 +483,8 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
-        let outcome = authenticate(&bytes, &Root::aws_nitro(), seconds(NOW), Freshness::Live);
+        let evidence = Evidence::from_bytes(bytes);
+        let outcome = NitroVerifier::aws().authenticate(&evidence, seconds(NOW), Freshness::Live);
         prop_assert!(outcome.is_err());
     }
 
@@ -459,18 +495,18 @@ proptest! {
         inserted in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         thread_local! {
-            static MADE: (Stage, Vec<u8>) = {
-                let stage = Stage::new();
-                let document = stage.authority.document(&fields());
-                (stage, document)
+            static MADE: (Platform, Vec<u8>) = {
+                let platform = Platform::new();
+                let document = platform.authority.document(&fields());
+                (platform, document)
             };
         }
-        MADE.with(|(stage, honest)| {
+        MADE.with(|(platform, honest)| {
             let at = at.index(honest.len());
             let end = (at + removed).min(honest.len());
             let mut changed = honest.clone();
             changed.splice(at..end, inserted);
-            prop_assert_eq!(stage.check(&changed).is_ok(), changed == *honest);
+            prop_assert_eq!(platform.check(&changed).is_ok(), changed == *honest);
             Ok(())
         })?;
     }

@@ -10,11 +10,10 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use attestation::authority::{Authority, DocumentFields};
-use attestation::{Measurements, Root, UnixTime};
-use attested_tls::{
-    Acceptor, AttestError, Attester, ClientKey, Connector, Expectations, KeyAlgorithm, ServerKey,
-};
+use attestation::nitro::authority::{Authority, DocumentFields};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{AttestError, Attester, Evidence, Policy, ReportData, UnixTime};
+use attested_tls::{Acceptor, ClientKey, Connector, ExpectedRoom, KeyAlgorithm, ServerKey};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -100,23 +99,19 @@ struct Simulated {
 }
 
 impl Attester for Simulated {
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError> {
+    fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_err(|error| AttestError::new(error.to_string()))?;
         let pcrs = self.measurements.pcrs().iter().map(|pcr| pcr.to_vec());
-        Ok(self.authority.document(&DocumentFields {
+        let document = self.authority.document(&DocumentFields {
             module_id: "throughput".to_owned(),
             timestamp_millis: now.as_secs() * 1000,
             pcrs: (0..).zip(pcrs).collect(),
-            public_key: public_key.map(<[u8]>::to_vec),
-            user_data: Some(user_data.to_vec()),
-            nonce: nonce.map(<[u8]>::to_vec),
-        }))
+            public_key: data.public_key.clone(),
+            user_data: data.user_data.clone(),
+            nonce: data.nonce.clone(),
+        });
+        Ok(Evidence::from_bytes(document))
     }
 }
 
@@ -125,11 +120,13 @@ fn room() -> Result<(Acceptor, Connector), Box<dyn Error>> {
         authority: Authority::generate(),
         measurements: Measurements::new([1; 48], [2; 48], [3; 48])?,
     };
-    let expectations = Expectations {
-        root: Root::dangerous_from_pem(&platform.authority.root_pem())?,
-        measurements: platform.measurements,
+    let expected = ExpectedRoom {
+        verifier: Arc::new(NitroVerifier::dangerous_from_pem(
+            &platform.authority.root_pem(),
+        )?),
+        policy: Policy::from(platform.measurements),
         agreement: Some([4; 48]),
-        room: None,
+        id: None,
     };
     let client = ClientKey::generate(KeyAlgorithm::P256);
     let registered = [client.spki().to_vec()];
@@ -141,7 +138,7 @@ fn room() -> Result<(Acceptor, Connector), Box<dyn Error>> {
         [4; 48],
         [5; 32],
     );
-    Ok((acceptor, Connector::new(&client, expectations)))
+    Ok((acceptor, Connector::new(&client, expected)))
 }
 
 fn now() -> Result<UnixTime, Box<dyn Error>> {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::AttestError;
+use attestation::AttestError;
 
 /// The enclave's reason, for its log. The client only sees an alert, or the end of the stream.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
-    pub(crate) fn of_handshake(error: io::Error) -> AcceptError {
+    pub(crate) fn from_handshake(error: io::Error) -> AcceptError {
         use rustls::{AlertDescription, CertificateError, Error};
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
         match tls {

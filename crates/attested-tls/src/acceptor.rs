@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attestation::ChannelBinding;
+use attestation::{AttestError, Attester, ChannelBinding, Evidence, ReportData};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
@@ -26,7 +26,7 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 use crate::handshake::{self, NONCE_BYTES, RawKeySignatures};
 use crate::{ALPN, AcceptError};
 
-/// Documents asked for at once. The hardware answers one after the other, so more would only fill
+/// Evidence asked for at once. The hardware answers one after the other, so more would only fill
 /// the thread pool.
 const ATTESTATIONS_AT_ONCE: usize = 4;
 
@@ -34,32 +34,6 @@ const ATTESTATIONS_AT_ONCE: usize = 4;
 /// the alert (see `linger`).
 const LINGER_BYTES: u64 = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
-
-/// What makes evidence: the hardware, or the simulated platform.
-pub trait Attester: Send + Sync + 'static {
-    /// A document with these fields. May block; it is called off the async threads.
-    ///
-    /// # Errors
-    /// When the platform gives none.
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError>;
-}
-
-/// Why a platform gave no evidence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct AttestError(String);
-
-impl AttestError {
-    /// With a sentence for the enclave's own log.
-    pub fn new(sentence: impl Into<String>) -> AttestError {
-        AttestError(sentence.into())
-    }
-}
 
 /// The enclave's TLS key, P-256. It lives as long as the enclave and is in no file.
 #[derive(Clone)]
@@ -175,7 +149,7 @@ impl Acceptor {
                 if let Some(io) = greeting.take_io() {
                     linger(io).await;
                 }
-                Err(AcceptError::of_handshake(error))
+                Err(AcceptError::from_handshake(error))
             }
         }
     }
@@ -195,7 +169,7 @@ impl Acceptor {
             Ok(stream) => stream,
             Err((error, io)) => {
                 linger(io).await;
-                return Err(AcceptError::of_handshake(error));
+                return Err(AcceptError::from_handshake(error));
             }
         };
         let connection = stream.get_ref().1;
@@ -249,13 +223,14 @@ impl Acceptor {
         let exporter = handshake::exporter(stream.get_ref().1, &nonce)
             .map_err(|error| AcceptError::Handshake(error.to_string()))?;
         let binding = ChannelBinding::new(exporter, self.agreement, self.boot);
-        let document = self.attest(nonce, binding).await?;
+        let evidence = self.attest(nonce, binding).await?;
+        let evidence = evidence.as_bytes();
         // A length first: the client can refuse it before it reads.
-        let length = u32::try_from(document.len())
+        let length = u32::try_from(evidence.len())
             .map_err(|_| AcceptError::Attest(AttestError::new("the document is too long")))?;
         let mut reply = length.to_be_bytes().to_vec();
-        // In one write: a length alone on the wire would wait for its document.
-        reply.extend_from_slice(&document);
+        // In one write: a length alone on the wire would wait for its evidence.
+        reply.extend_from_slice(evidence);
         stream.write_all(&reply).await.map_err(AcceptError::Io)?;
         stream.flush().await.map_err(AcceptError::Io)
     }
@@ -264,15 +239,20 @@ impl Acceptor {
         &self,
         nonce: [u8; NONCE_BYTES],
         binding: ChannelBinding,
-    ) -> Result<Vec<u8>, AcceptError> {
+    ) -> Result<Evidence, AcceptError> {
         // Waiting here and not in the thread pool, which other work needs.
         let permit = Arc::clone(&self.attestations).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
-        let (attester, key) = (Arc::clone(&self.attester), self.key.clone());
+        let attester = Arc::clone(&self.attester);
+        let data = ReportData {
+            public_key: Some(self.key.spki().to_vec()),
+            nonce: Some(nonce.to_vec()),
+            user_data: Some(binding.encode()),
+        };
         let call = tokio::task::spawn_blocking(move || {
             // Held until the call ends, even if the connection is given up meanwhile.
             let _permit = permit;
-            attester.attest(Some(&nonce), Some(key.spki()), &binding.encode())
+            attester.attest(&data)
         });
         // A panic of the driver ends this connection, not the enclave.
         call.await

@@ -93,7 +93,7 @@ impl ClientKey {
     pub fn read(file: &[u8]) -> Result<ClientKey, UnreadableKey> {
         // By content and never by the file's name: keys are often misnamed.
         let der = unwrap_text(file)?;
-        match Form::of(&der)? {
+        match Form::read(&der)? {
             Form::Rsa(pkcs1) => ClientKey::rsa(pkcs1),
             Form::P256Sec1 => {
                 let key = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, &der);
@@ -121,7 +121,7 @@ impl ClientKey {
             let pkcs8 =
                 aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&key);
             let pkcs8 = pkcs8.expect("a fresh key can be written");
-            match Form::of(pkcs8.as_ref()) {
+            match Form::read(pkcs8.as_ref()) {
                 Ok(Form::Rsa(pkcs1)) => ClientKey::rsa(pkcs1),
                 _ => Err(UnreadableKey::NotAKey),
             }
@@ -277,7 +277,7 @@ mod tests {
             let key = ClientKey::read(file).expect("a good key");
             assert_eq!(key.public_der(), spki);
             assert!(matches!(
-                Form::of(key.private_der()),
+                Form::read(key.private_der()),
                 Ok(Form::P256Pkcs8 | Form::Ed25519Pkcs8)
             ));
         }

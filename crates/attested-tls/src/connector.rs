@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use attestation::{
-    Attested, ChannelBinding, Freshness, MAX_DOCUMENT_BYTES, Measurements, Refusal, Root, Step,
-    UnixTime, agreement_pcr, authenticate,
+    Attested, ChannelBinding, Evidence, Freshness, MAX_EVIDENCE_BYTES, Policy, Refusal, Step,
+    UnixTime, Verifier,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
@@ -18,35 +18,31 @@ use tokio_rustls::client::TlsStream;
 use crate::handshake::{self, NONCE_BYTES, RawKeySignatures};
 use crate::{ALPN, ClientKey, Refused};
 
-// Nitro keeps 0 to 15 for itself or locks them; 16 is the first that a program may extend.
-/// The register that holds the agreement.
-const AGREEMENT_PCR: u8 = 16;
-
-/// What an enclave must show.
+/// The room that a connection must lead to.
 #[derive(Debug, Clone)]
-pub struct Expectations {
-    /// The root that vouches for the hardware.
-    pub root: Root,
-    /// The program it must run.
-    pub measurements: Measurements,
+pub struct ExpectedRoom {
+    /// Judges the evidence of the platform that the room must run on.
+    pub verifier: Arc<dyn Verifier>,
+    /// The program that it must run.
+    pub policy: Policy,
     /// SHA-384 of the agreement. `None` takes the room's own, which [`VerifiedChannel::agreement`]
     /// then tells: a person, or a hash given by one, has to accept it before anything confidential
     /// is sent.
     pub agreement: Option<[u8; 48]>,
-    /// The room, once it is known: every further connection must lead to the same one. `None` on
-    /// the first.
-    pub room: Option<[u8; 32]>,
+    /// The room's id, once it is known: every further connection must lead to the same one. `None`
+    /// on the first.
+    pub id: Option<[u8; 32]>,
 }
 
-/// Opens connections to enclaves that meet the expectations.
+/// Opens connections to one room.
 pub struct Connector {
     tls: TlsConnector,
-    expectations: Expectations,
+    expected: ExpectedRoom,
 }
 
 impl Connector {
     /// Connections on which the client shows `key`.
-    pub fn new(key: &ClientKey, expectations: Expectations) -> Connector {
+    pub fn new(key: &ClientKey, expected: ExpectedRoom) -> Connector {
         let provider = handshake::provider();
         let signatures =
             // The enclave's key is of this one kind, so that nothing else needs to be accepted.
@@ -68,7 +64,7 @@ impl Connector {
         config.enable_sni = false;
         Connector {
             tls: TlsConnector::from(Arc::new(config)),
-            expectations,
+            expected,
         }
     }
 
@@ -86,7 +82,7 @@ impl Connector {
         // A placeholder that the library wants; it is neither sent nor checked.
         let name = ServerName::try_from("enclave").expect("it is a name");
         let connecting = self.tls.connect(name, io).await;
-        let mut stream = connecting.map_err(Refused::of_io)?;
+        let mut stream = connecting.map_err(Refused::from_io)?;
         // A front end that ends TLS itself would get this far, but does not choose our protocol.
         if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(Refused::WrongProtocol);
@@ -95,7 +91,7 @@ impl Connector {
         // Fresh for each connection: evidence that was recorded answers another nonce.
         aws_lc_rs::rand::fill(&mut nonce)
             .map_err(|_| Refused::Tls("the operating system gives no randomness".to_owned()))?;
-        let document = exchange(&mut stream, &nonce).await?;
+        let evidence = exchange(&mut stream, &nonce).await?;
         let connection = stream.get_ref().1;
         let exporter = handshake::exporter(connection, &nonce)
             .map_err(|error| Refused::Tls(error.to_string()))?;
@@ -105,47 +101,46 @@ impl Connector {
             // Borrowed from the connection itself: no caller can hand in the values of another.
             server_spki: connection.peer_certificates().and_then(|keys| keys.first()),
         };
-        let verified = self.verify(&document, &session, now)?;
+        let verified = self.verify(evidence, &session, now)?;
         Ok(Channel { stream, verified })
     }
 
     /// The checks in the order in which the design lists them.
     fn verify(
         &self,
-        document: &[u8],
+        evidence: Evidence,
         session: &Session<'_>,
         now: UnixTime,
     ) -> Result<VerifiedChannel, Refused> {
-        let expected = &self.expectations;
-        let evidence = authenticate(document, &expected.root, now, Freshness::Live)?;
-        let evidence = evidence.matching(&expected.measurements)?;
-        let mut steps = evidence.steps().to_vec();
-        let mut passed = |check, found: String| steps.push(Step::passed(check, found));
+        let ExpectedRoom {
+            verifier, policy, ..
+        } = &self.expected;
+        let attested = verifier.verify(&evidence, now, Freshness::Live, policy)?;
+        let mut steps = attested.steps().to_vec();
 
-        let binding = ChannelBinding::decode(evidence.user_data().unwrap_or_default());
+        let binding = ChannelBinding::decode(attested.bound.user_data().unwrap_or_default());
         // Without an expectation the room's own word counts for now; whoever calls has to show it
         // to a person.
-        let agreement = match (expected.agreement, &binding) {
+        let agreement = match (self.expected.agreement, &binding) {
             (Some(agreement), _) => agreement,
             (None, Ok(binding)) => *binding.agreement(),
             (None, Err(error)) => return Err(Refused::Binding(*error)),
         };
-        passed(
-            "PCR16",
-            check_register(&evidence, &agreement, &expected.root)?,
-        );
+        steps.push(attested.measured_agreement(&agreement)?.into());
+        let mut passed = |check, found: String| steps.push(Step::passed(check, found));
 
         // Both must be there: an absent key is not a wildcard.
-        let (Some(attested), Some(shown)) = (evidence.public_key(), session.server_spki) else {
+        let (Some(vouched), Some(shown)) = (attested.bound.public_key(), session.server_spki)
+        else {
             return Err(Refused::WrongServerKey);
         };
-        if attested != shown.as_ref() {
+        if vouched != shown.as_ref() {
             return Err(Refused::WrongServerKey);
         }
-        passed("server key", handshake::fingerprint(attested));
+        passed("server key", handshake::fingerprint(vouched));
 
         // Before the exporter, whose context it is: a replay is then called a replay.
-        if evidence.nonce() != Some(&session.nonce) {
+        if attested.bound.nonce() != Some(&session.nonce) {
             return Err(Refused::WrongNonce);
         }
         passed("nonce", "the evidence answers this challenge".to_owned());
@@ -169,17 +164,18 @@ impl Connector {
         }
         passed("agreement", hex::encode(agreement));
 
-        if expected.room.is_some_and(|room| room != *binding.room()) {
+        let expected = self.expected.id;
+        if expected.is_some_and(|room| room != *binding.room()) {
             return Err(Refused::WrongRoom {
                 found: hex::encode(binding.room()),
-                expected: expected.room.map(hex::encode).unwrap_or_default(),
+                expected: expected.map(hex::encode).unwrap_or_default(),
             });
         }
         passed("room", hex::encode(binding.room()));
 
         Ok(VerifiedChannel {
+            attested,
             evidence,
-            document: document.to_vec(),
             binding,
             steps,
         })
@@ -189,7 +185,7 @@ impl Connector {
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
-            .field("expectations", &self.expectations)
+            .field("expected", &self.expected)
             .finish_non_exhaustive()
     }
 }
@@ -207,21 +203,21 @@ pub struct Channel<IO> {
 /// every check passed.
 #[derive(Debug, Clone)]
 pub struct VerifiedChannel {
-    evidence: Attested,
-    document: Vec<u8>,
+    attested: Attested,
+    evidence: Evidence,
     binding: ChannelBinding,
     steps: Vec<Step>,
 }
 
 impl VerifiedChannel {
-    /// The evidence, decoded.
-    pub fn evidence(&self) -> &Attested {
-        &self.evidence
+    /// What the evidence says, with the proof that it was verified.
+    pub fn attested(&self) -> &Attested {
+        &self.attested
     }
 
     /// The evidence as it came, to keep.
-    pub fn document(&self) -> &[u8] {
-        &self.document
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     /// SHA-384 of the agreement the room works under.
@@ -252,11 +248,11 @@ struct Session<'a> {
     server_spki: Option<&'a CertificateDer<'a>>,
 }
 
-/// Sends the nonce and reads the document.
+/// Sends the nonce and reads the evidence.
 async fn exchange<IO>(
     stream: &mut TlsStream<IO>,
     nonce: &[u8; NONCE_BYTES],
-) -> Result<Vec<u8>, Refused>
+) -> Result<Evidence, Refused>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
@@ -271,49 +267,25 @@ where
     let read = stream.read_exact(&mut length).await;
     match (sent, read) {
         (Ok(()), Ok(_)) => {}
-        (Ok(()), Err(error)) => return Err(Refused::of_io(error)),
+        (Ok(()), Err(error)) => return Err(Refused::from_io(error)),
         (Err(error), Ok(_)) => return Err(Refused::Io(error)),
         // What was told is more useful than that writing failed.
         (Err(sending), Err(reading)) => {
-            return Err(match Refused::of_io(reading) {
-                Refused::Closed | Refused::Io(_) => Refused::of_io(sending),
+            return Err(match Refused::from_io(reading) {
+                Refused::Closed | Refused::Io(_) => Refused::from_io(sending),
                 told => told,
             });
         }
     }
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
     // Before anything is allocated for it.
-    if length > MAX_DOCUMENT_BYTES {
+    if length > MAX_EVIDENCE_BYTES {
         return Err(Refusal::TooLarge { bytes: length }.into());
     }
-    let mut document = vec![0; length];
-    let read = stream.read_exact(&mut document).await;
-    read.map_err(Refused::of_io)?;
-    Ok(document)
-}
-
-/// Nitro reports PCR16 once it is locked: under AWS's root it must be there. Another platform that
-/// does not have it leaves the agreement to the enclave's own word in `user_data`, which is as good
-/// as the program that the measurements name.
-fn check_register(
-    evidence: &Attested,
-    agreement: &[u8; 48],
-    root: &Root,
-) -> Result<String, Refused> {
-    let expected = agreement_pcr(agreement);
-    match evidence.pcr(AGREEMENT_PCR) {
-        // Only where the root is AWS's: that hardware always reports a locked PCR16.
-        None if *root == Root::aws_nitro() => Err(Refused::AgreementRegister {
-            found: "not locked".to_owned(),
-            expected: hex::encode(expected),
-        }),
-        None => Ok("not reported by this platform".to_owned()),
-        Some(found) if found == expected => Ok("extended with the agreement".to_owned()),
-        Some(found) => Err(Refused::AgreementRegister {
-            found: hex::encode(found),
-            expected: hex::encode(expected),
-        }),
-    }
+    let mut evidence = vec![0; length];
+    let read = stream.read_exact(&mut evidence).await;
+    read.map_err(Refused::from_io)?;
+    Ok(Evidence::from_bytes(evidence))
 }
 
 /// Takes any key of the server in the handshake, once it proved to hold it: the evidence says which
@@ -360,32 +332,5 @@ impl ServerCertVerifier for KeyOfEvidence {
 
     fn requires_raw_public_keys(&self) -> bool {
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    /// A document of 2022, whose enclave locked none of the registers from 16 on.
-    #[test]
-    fn under_awss_root_pcr16_must_be_there() {
-        let file = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../../shared/testdata/nitro/valid-2022-10-13.bin"
-        );
-        let Ok(document) = std::fs::read(file) else {
-            return eprintln!("skipped: the real documents are not beside the repository");
-        };
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(1_665_651_500));
-        let root = Root::aws_nitro();
-        let document = authenticate(&document, &root, at, Freshness::Archived).unwrap();
-        let measurements = document.measurements().unwrap();
-        let evidence = document.matching(&measurements).unwrap();
-        let refused = check_register(&evidence, &[7; 48], &root).unwrap_err();
-        assert_eq!(refused.slug(), "wrong-agreement-register");
-        assert!(refused.to_string().contains("not locked"), "{refused}");
     }
 }

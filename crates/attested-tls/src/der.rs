@@ -1,4 +1,5 @@
 //! Just enough DER to tell key files apart.
+// Not the crate `der`: forms are told apart by tags alone, and reading keys is left to aws-lc.
 
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;

@@ -66,7 +66,7 @@ pub(crate) enum Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    pub(crate) fn of(der: &'a [u8]) -> Result<Form<'a>, UnreadableKey> {
+    pub(crate) fn read(der: &'a [u8]) -> Result<Form<'a>, UnreadableKey> {
         // One structure that fills the file: bytes after it would be something that nobody looked
         // at.
         let outer = Der::only_sequence(der).ok_or(UnreadableKey::NotAKey)?;

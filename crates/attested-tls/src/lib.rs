@@ -8,8 +8,8 @@
 //! ```text
 //! client -> enclave   nonce       32 random bytes
 //! enclave -> client   length      4 bytes, big-endian
-//!                     document    an attestation document: nonce,
-//!                                 public_key = the enclave's TLS key,
+//!                     evidence    of the enclave's platform, about this attestation::ReportData:
+//!                                 nonce, public_key = the enclave's TLS key,
 //!                                 user_data = attestation::ChannelBinding
 //! ```
 //!
@@ -21,6 +21,61 @@
 //!
 //! Neither side sets a deadline: the caller knows its own. There are no tickets, no resumption and
 //! no early data, so that every connection is verified anew.
+//!
+//! Which platform makes the evidence, and which [`attestation::Verifier`] judges it, is up to the
+//! caller: nothing here knows a platform's form or the names of its registers.
+//!
+//! # Example
+//!
+//! Both sides of one channel, over a pipe, with documents in Nitro's form under a root of our own.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! use attestation::nitro::authority::{Authority, DocumentFields};
+//! use attestation::nitro::{Measurements, NitroVerifier};
+//! use attestation::{AttestError, Attester, Evidence, Policy, ReportData, UnixTime};
+//! use attested_tls::{Acceptor, ClientKey, Connector, ExpectedRoom, KeyAlgorithm, ServerKey};
+//!
+//! struct Platform(Authority);
+//!
+//! impl Attester for Platform {
+//!     fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
+//!         Ok(Evidence::from_bytes(self.0.document(&DocumentFields {
+//!             module_id: "i-1-enc1".to_owned(),
+//!             timestamp_millis: UnixTime::now().as_secs() * 1000,
+//!             pcrs: (0..3).map(|index| (index, vec![7; 48])).collect(),
+//!             public_key: data.public_key.clone(),
+//!             user_data: data.user_data.clone(),
+//!             nonce: data.nonce.clone(),
+//!         })))
+//!     }
+//! }
+//!
+//! let platform = Platform(Authority::generate());
+//! let expected = ExpectedRoom {
+//!     verifier: Arc::new(NitroVerifier::dangerous_from_pem(&platform.0.root_pem())?),
+//!     policy: Policy::from(Measurements::new([7; 48], [7; 48], [7; 48])?),
+//!     agreement: Some([1; 48]),
+//!     id: None,
+//! };
+//! let alice = ClientKey::generate(KeyAlgorithm::P256);
+//! let registered = [alice.spki().to_vec()];
+//! let boot = [2; 32];
+//! let acceptor =
+//!     Acceptor::new(ServerKey::generate(), registered, Arc::new(platform), [1; 48], boot);
+//! let connector = Connector::new(&alice, expected);
+//!
+//! let (near, far) = tokio::io::duplex(16 * 1024);
+//! let (channel, accepted) =
+//!     tokio::join!(connector.connect(near, UnixTime::now()), acceptor.accept(far));
+//! assert_eq!(channel?.verified.boot(), &boot);
+//! assert_eq!(accepted?.client_spki, alice.spki());
+//! # Ok(())
+//! # }
+//! ```
 
 mod accept_error;
 mod acceptor;
@@ -32,9 +87,9 @@ mod key_form;
 mod refused;
 
 pub use accept_error::AcceptError;
-pub use acceptor::{Accepted, Acceptor, AttestError, Attester, Greeted, Proven, ServerKey};
+pub use acceptor::{Accepted, Acceptor, Greeted, Proven, ServerKey};
 pub use client_key::{ClientKey, KeyAlgorithm, UnknownAlgorithm};
-pub use connector::{Channel, Connector, Expectations, VerifiedChannel};
+pub use connector::{Channel, Connector, ExpectedRoom, VerifiedChannel};
 pub use key_form::UnreadableKey;
 pub use refused::Refused;
 pub use tokio_rustls::{client, server};

@@ -37,16 +37,6 @@ pub enum Refused {
     /// The evidence is not about a channel.
     #[error(transparent)]
     Binding(#[from] InvalidBinding),
-    /// PCR16 was extended with another agreement, or not at all.
-    #[error(
-        "the enclave was started with another agreement: PCR16 is {found}, expected {expected}"
-    )]
-    AgreementRegister {
-        /// What the evidence reports, in hex.
-        found: String,
-        /// What the agreement gives, in hex.
-        expected: String,
-    },
     /// The evidence is about another TLS key: someone stands between.
     #[error(
         "the evidence is not about this connection's key: someone stands between you and the \
@@ -96,7 +86,6 @@ impl Refused {
             Refused::Io(_) => "connection-lost",
             Refused::Evidence(refusal) => refusal.slug(),
             Refused::Binding(_) => "binding-malformed",
-            Refused::AgreementRegister { .. } => "wrong-agreement-register",
             Refused::WrongServerKey => "wrong-server-key",
             Refused::WrongNonce => "wrong-nonce",
             Refused::Relayed => "evidence-relayed",
@@ -105,7 +94,7 @@ impl Refused {
         }
     }
 
-    pub(crate) fn of_io(error: io::Error) -> Refused {
+    pub(crate) fn from_io(error: io::Error) -> Refused {
         // By the library's own errors and never by their texts, which change.
         use rustls::{AlertDescription, Error, PeerIncompatible};
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {

@@ -1,21 +1,16 @@
 //! `synclave connect`: evidence first, then a local port.
 
-use std::path::Path;
-
 use anyhow::Context;
-use attestation::{Measurements, Root};
-use client::{Endpoint, Expectations, HttpProxy, KeyPair, OuterTrust, Proxy, Session};
-use protocol::{AgreementHash, KeyFingerprint, RoomId, read_text_file};
+use client::{Endpoint, ExpectedRoom, HttpProxy, KeyPair, OuterTrust, Proxy, Session};
+use protocol::{AgreementHash, KeyFingerprint, RoomId};
 use serde_json::json;
+use server_kit::StopSignals;
 use service::{CheckedAgreement, Summary};
 
-use crate::agreement_text;
-use crate::arguments::{ConnectOptions, MeasurementOptions};
+use crate::arguments::ConnectOptions;
 use crate::exit::{BadInput, Declined};
 use crate::printer::Printer;
-
-/// Of a root certificate, or of measurements.
-const MAX_TEXT_BYTES: u64 = 1 << 20;
+use crate::{agreement_text, trust};
 
 pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<()> {
     let endpoint = endpoint(options, printer)?;
@@ -24,20 +19,20 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     if let Some(exposed) = &exposed {
         printer.warn(exposed);
     }
-    let own = KeyFingerprint::of(key.spki());
-    let expectations = Expectations {
-        root: root(options.trust.dangerous_root.as_deref(), printer)?,
-        measurements: measurements(&options.measurements)?,
+    let own = KeyFingerprint::of_key(key.spki());
+    let expected = ExpectedRoom {
+        verifier: trust::verifier(options.trust.dangerous_root.as_deref(), printer)?,
+        policy: trust::policy(&options.measurements)?,
         agreement: options
             .trust
             .agreement
             .as_deref()
             .map(agreement)
             .transpose()?,
-        room: options.room.as_deref().map(room).transpose()?,
+        id: options.room.as_deref().map(room).transpose()?,
     };
     // Nobody to ask means nobody to accept.
-    if expectations.agreement.is_none() && !printer.can_ask() {
+    if expected.agreement.is_none() && !printer.can_ask() {
         return Err(BadInput(
             "nobody is there to accept the agreement: give its hash with --agreement (`synclave \
              validate` prints it)"
@@ -47,7 +42,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     }
     let runtime = tokio::runtime::Runtime::new().context("could not start")?;
     runtime.block_on(async {
-        let session = Session::open(endpoint, key, expectations).await?;
+        let session = Session::open(endpoint, key, expected).await?;
         show(&session, "  ", printer);
         // Shown before anything of the person's is sent.
         let summary = judge(&session, own, options, printer)?;
@@ -102,30 +97,6 @@ pub(crate) fn show(session: &Session, indent: &str, printer: Printer) {
     }
 }
 
-pub(crate) fn root(file: Option<&Path>, printer: Printer) -> anyhow::Result<Root> {
-    let Some(file) = file else {
-        return Ok(Root::aws_nitro());
-    };
-    printer.warn(format_args!(
-        "trusting the root in {}; no hardware vouches for what it signs",
-        file.display()
-    ));
-    let problem = || BadInput(format!("could not use the root in {}", file.display()));
-    let pem = read_text_file(file, MAX_TEXT_BYTES).with_context(problem)?;
-    Root::dangerous_from_pem(&pem).with_context(problem)
-}
-
-pub(crate) fn measurements_file(file: &Path) -> anyhow::Result<Measurements> {
-    let problem = || {
-        BadInput(format!(
-            "could not use the measurements in {}",
-            file.display()
-        ))
-    };
-    let text = read_text_file(file, MAX_TEXT_BYTES).with_context(problem)?;
-    Measurements::from_json(&text).with_context(problem)
-}
-
 pub(crate) fn agreement(text: &str) -> anyhow::Result<[u8; 48]> {
     let hash: AgreementHash = text
         .trim()
@@ -140,23 +111,6 @@ pub(crate) fn room(text: &str) -> anyhow::Result<[u8; 32]> {
         .parse()
         .with_context(|| BadInput(format!("`{text}` is no id of a room")))?;
     Ok(room.to_bytes())
-}
-
-fn measurements(options: &MeasurementOptions) -> anyhow::Result<Measurements> {
-    match options {
-        MeasurementOptions {
-            measurements: Some(file),
-            ..
-        } => measurements_file(file),
-        MeasurementOptions {
-            pcr0: Some(pcr0),
-            pcr1: Some(pcr1),
-            pcr2: Some(pcr2),
-            ..
-        } => Measurements::from_hex(pcr0, pcr1, pcr2)
-            .with_context(|| BadInput("could not use the measurements".to_owned())),
-        _ => unreachable!("clap asks for a file or for all three"),
-    }
 }
 
 /// Shows the person what the agreement says, and goes on only after a yes; who named its hash
@@ -177,7 +131,7 @@ fn judge(
         )
     };
     let checked = CheckedAgreement::parse(agreement.clone()).with_context(problem)?;
-    let summary = Summary::of(&checked);
+    let summary = Summary::new(&checked);
     let mut text = agreement_text::text(&summary, Some(own));
     if options.show_agreement {
         let (service, runtime) = (agreement.service_yaml(), agreement.runtime_yaml());
@@ -213,16 +167,9 @@ fn quoted(name: &str, text: &str) -> String {
 
 /// Completes when the person or the system ends the program.
 async fn ended() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
+    match StopSignals::listen() {
+        Ok(signals) => signals.received().await,
+        // Then the system ends the program by itself.
+        Err(_) => std::future::pending().await,
     }
-    drop(tokio::signal::ctrl_c().await);
 }

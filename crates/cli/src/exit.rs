@@ -153,7 +153,6 @@ fn of_refused(refused: &Refused) -> Exit {
         | Refused::Io(_) => Exit::NotARoom,
         Refused::Evidence(refusal) => of_evidence(refusal),
         Refused::Binding(_) => Exit::EvidenceMalformed,
-        Refused::AgreementRegister { .. } => Exit::WrongAgreementRegister,
         Refused::WrongServerKey => Exit::WrongServerKey,
         Refused::WrongNonce => Exit::WrongNonce,
         Refused::Relayed => Exit::Relayed,
@@ -165,7 +164,9 @@ fn of_refused(refused: &Refused) -> Exit {
 fn of_evidence(refusal: &Refusal) -> Exit {
     match refusal {
         Refusal::TooLarge { .. } => Exit::EvidenceTooLarge,
-        Refusal::Malformed { .. } | Refusal::Field { .. } => Exit::EvidenceMalformed,
+        Refusal::Malformed { .. } | Refusal::Field { .. } | Refusal::UnboundData => {
+            Exit::EvidenceMalformed
+        }
         Refusal::UnknownRoot { .. } => Exit::UnknownRoot,
         Refusal::Expired { .. } | Refusal::NotYetValid { .. } => Exit::ChainExpired,
         Refusal::Chain { .. } => Exit::ChainInvalid,
@@ -175,7 +176,12 @@ fn of_evidence(refusal: &Refusal) -> Exit {
             Exit::Stale
         }
         Refusal::DebugMode { .. } => Exit::DebugMode,
-        Refusal::MissingPcr { .. } | Refusal::WrongMeasurement { .. } => Exit::WrongMeasurement,
+        Refusal::MissingRegister { .. } | Refusal::WrongMeasurement { .. } => {
+            Exit::WrongMeasurement
+        }
+        Refusal::WrongAgreementRegister { .. } => Exit::WrongAgreementRegister,
+        // The expected measurements, which are the person's own, do not suffice for a verdict.
+        Refusal::Unpinned { .. } => Exit::Input,
     }
 }
 
@@ -188,7 +194,8 @@ mod tests {
         let error =
             anyhow::Error::new(Error::Refused(Refused::Relayed)).context("could not connect");
         assert_eq!(of(&error), Exit::Relayed);
-        let error = anyhow::Error::new(Refusal::DebugMode { index: 0 }).context("document.bin");
+        let register = "PCR0".to_owned();
+        let error = anyhow::Error::new(Refusal::DebugMode { register }).context("document.bin");
         assert_eq!(of(&error), Exit::DebugMode);
         assert_eq!(of(&anyhow::anyhow!("something else")), Exit::Failure);
     }

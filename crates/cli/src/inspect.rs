@@ -1,7 +1,9 @@
 //! `synclave inspect`: what a file is, and what holds of it.
 
+use std::sync::Arc;
+
 use anyhow::Context;
-use attestation::{Freshness, Root, UnixTime, examine};
+use attestation::{Evidence, Freshness, UnixTime, Verifier};
 use image::Image;
 use protocol::{BoundedFile, SignedReceipt};
 use serde_json::json;
@@ -11,13 +13,13 @@ use crate::arguments::InspectOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::receipt::Wanted;
-use crate::{connect, image_file, model_file, moment, quality, receipt};
+use crate::{image_file, model_file, moment, quality, receipt, trust};
 
 /// More than an attestation document may have, so that one that is too long is told as such.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<()> {
-    let root = connect::root(options.dangerous_root.as_deref(), printer)?;
+    let verifier = trust::verifier(options.dangerous_root.as_deref(), printer)?;
     let at = options.at.as_deref().map(moment::parse).transpose()?;
     let problem = || BadInput(format!("could not read {}", options.file.display()));
     let file = BoundedFile::open(&options.file).with_context(problem)?;
@@ -31,22 +33,23 @@ pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<
     }
     if file.start().trim_ascii_start().first() == Some(&b'{') {
         let signed = receipt::read(&options.file, file)?;
-        return a_receipt(&signed, root, at, printer);
+        return a_receipt(&signed, verifier, at, printer);
     }
     let bytes = file.read(MAX_DOCUMENT_BYTES).with_context(problem)?;
-    document(&bytes, &root, at.unwrap_or_else(UnixTime::now), printer)
+    let at = at.unwrap_or_else(UnixTime::now);
+    document(Evidence::from_bytes(bytes), &*verifier, at, printer)
 }
 
 fn a_receipt(
     signed: &SignedReceipt,
-    root: Root,
+    verifier: Arc<dyn Verifier>,
     at: Option<UnixTime>,
     printer: Printer,
 ) -> anyhow::Result<()> {
     let wanted = Wanted {
         at,
-        root,
-        measurements: None,
+        verifier,
+        policy: None,
         agreement: None,
         room: None,
     };
@@ -64,21 +67,28 @@ fn a_receipt(
     Ok(())
 }
 
-fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow::Result<()> {
-    let examination = examine(bytes, root, at, Freshness::Live);
+fn document(
+    evidence: Evidence,
+    verifier: &dyn Verifier,
+    at: UnixTime,
+    printer: Printer,
+) -> anyhow::Result<()> {
+    let examination = verifier.examine(&evidence, at, Freshness::Live);
     for step in examination.steps() {
         printer.result(format_args!("  ok  {step}"));
     }
     let document = examination
         .into_outcome()
         .context("not accepted as an attestation document")?;
-    for (index, pcr) in document.pcrs() {
-        printer.result(format_args!("      PCR{index} {}", hex::encode(pcr)));
+    let registers = document.registers.iter();
+    let registers = registers.map(|register| (&register.name, hex::encode(&register.value)));
+    for (name, value) in registers.clone() {
+        printer.result(format_args!("      {name} {value}"));
     }
     for (name, bytes) in [
-        ("nonce", document.nonce()),
-        ("public key", document.public_key()),
-        ("user data", document.user_data()),
+        ("nonce", document.bound.nonce()),
+        ("public key", document.bound.public_key()),
+        ("user data", document.bound.user_data()),
     ] {
         if let Some(bytes) = bytes {
             printer.result(format_args!(
@@ -89,18 +99,17 @@ fn document(bytes: &[u8], root: &Root, at: UnixTime, printer: Printer) -> anyhow
         }
     }
     // Last, so that a person sees the registers of a document that is refused for debug mode.
-    document.measurements()?;
+    document.program()?;
     printer.result("an attestation document; it holds");
-    let pcrs: serde_json::Map<_, _> = document
-        .pcrs()
-        .map(|(index, pcr)| (format!("PCR{index}"), hex::encode(pcr).into()))
+    let registers: serde_json::Map<_, _> = registers
+        .map(|(name, value)| (name.clone(), value.into()))
         .collect();
     printer.document(&json!({
         "kind": "attestation document",
         "holds": true,
-        "module_id": document.module_id(),
-        "timestamp_ms": document.timestamp_millis(),
-        "pcrs": pcrs,
+        "module_id": document.enclave,
+        "timestamp_ms": document.made_millis,
+        "pcrs": registers,
         "steps": document.steps(),
     }));
     Ok(())

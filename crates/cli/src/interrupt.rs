@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+use server_kit::StopSignals;
 
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -39,12 +40,12 @@ pub(crate) fn leaves_nothing_behind(printer: Printer) -> anyhow::Result<()> {
     // Listening begins here, so that there is no moment after this one when a signal is lost.
     let signals = {
         let _within = runtime.enter();
-        Signals::listen().context("could not prepare for an interruption")?
+        StopSignals::listen().context("could not prepare for an interruption")?
     };
     std::thread::Builder::new()
         .name("interruption".to_owned())
         .spawn(move || {
-            runtime.block_on(signals.wait());
+            runtime.block_on(signals.received());
             // Waits for renames under way: then either all files are there or none.
             let unfinished = unfinished();
             for file in &unfinished.files {
@@ -60,42 +61,4 @@ pub(crate) fn leaves_nothing_behind(printer: Printer) -> anyhow::Result<()> {
         })
         .context("could not prepare for an interruption")?;
     Ok(())
-}
-
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-#[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
-
-#[cfg(windows)]
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self(tokio::signal::windows::ctrl_c()?))
-    }
-
-    async fn wait(mut self) {
-        self.0.recv().await;
-    }
 }

@@ -14,7 +14,7 @@ pub(crate) fn run(options: &KeygenOptions, printer: Printer) -> anyhow::Result<(
         key.private_file.display()
     ));
     printer.say(format_args!("public key:  {}", key.public_file.display()));
-    let fingerprint = KeyFingerprint::of(key.key.spki());
+    let fingerprint = KeyFingerprint::of_key(key.key.spki());
     printer.say(format_args!("fingerprint: {}", fingerprint.in_groups()));
     printer.say(
         "             (`validate` and `connect` show it beside your name: read it to the \

@@ -22,6 +22,7 @@ mod report_file;
 mod rows_file;
 mod synth;
 mod table_file;
+mod trust;
 mod validate;
 mod whole_file;
 mod workbook;

@@ -155,7 +155,7 @@ fn dangerous_one_ways(table: &CodedTable) -> Vec<Vec<u32>> {
 }
 
 fn file_digest(path: &Path) -> anyhow::Result<FileDigest> {
-    let digest = Digest::of_reader(File::open(path)?)?;
+    let digest = Digest::sha384_of_reader(File::open(path)?)?;
     Ok(FileDigest::from_bytes(digest.to_bytes()))
 }
 

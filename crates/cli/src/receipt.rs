@@ -2,11 +2,11 @@
 
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use attestation::{
-    AuthenticDocument, Freshness, Measurements, Root, UnixTime, agreement_pcr, authenticate,
-    claimed_time,
+    Authentic, Evidence, Freshness, MeasuredAgreement, Policy, Refusal, UnixTime, Verifier,
 };
 use privacy::{DomainSource, LedgerRecord, Prior};
 use protocol::{BoundedFile, CheckedReceipt, Receipt, ReceiptError, SignedReceipt};
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::arguments::VerifyReceiptOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
-use crate::{connect, moment};
+use crate::{connect, moment, trust};
 
 /// Twice the longest text, since quotes in it are escaped, and evidence.
 const MAX_BYTES: u64 = 33 << 20;
@@ -23,11 +23,11 @@ const MAX_BYTES: u64 = 33 << 20;
 pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::Result<()> {
     let wanted = Wanted {
         at: options.at.as_deref().map(moment::parse).transpose()?,
-        root: connect::root(options.dangerous_root.as_deref(), printer)?,
-        measurements: options
+        verifier: trust::verifier(options.dangerous_root.as_deref(), printer)?,
+        policy: options
             .measurements
             .as_deref()
-            .map(connect::measurements_file)
+            .map(trust::policy_file)
             .transpose()?,
         agreement: options
             .agreement
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::R
         "holds": true,
         "judged_at": verified.judged_at(),
         "time_is_from": verified.time_is_from(),
-        "program_compared": wanted.measurements.is_some(),
+        "program_compared": wanted.policy.is_some(),
         "agreement_compared": wanted.agreement.is_some(),
         "room_compared": wanted.room.is_some(),
         "receipt": verified.receipt(),
@@ -59,8 +59,8 @@ pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::R
 pub(crate) struct Wanted {
     /// The time at which to judge its evidence; by default the one at which it says it was made.
     pub(crate) at: Option<UnixTime>,
-    pub(crate) root: Root,
-    pub(crate) measurements: Option<Measurements>,
+    pub(crate) verifier: Arc<dyn Verifier>,
+    pub(crate) policy: Option<Policy>,
     pub(crate) agreement: Option<[u8; 48]>,
     pub(crate) room: Option<[u8; 32]>,
 }
@@ -68,7 +68,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Of a receipt that passed.
     pub(crate) fn verdict(&self) -> &'static str {
-        match self.measurements {
+        match self.policy {
             Some(_) => "the receipt holds",
             None => {
                 "the receipt is what some enclave vouches for; WHICH program that was is not \
@@ -138,32 +138,33 @@ pub(crate) fn verify(
     wanted: &Wanted,
     printer: Printer,
 ) -> anyhow::Result<VerifiedReceipt> {
-    let document = signed.evidence()?;
+    let evidence = Evidence::from_bytes(signed.evidence()?);
     // By default the evidence's own time: at that of reading its certificates have long expired.
     let at = match wanted.at {
         Some(at) => at,
-        None => claimed_time(&document)?,
+        None => wanted.verifier.claimed_time(&evidence)?,
     };
-    let evidence = authenticate(&document, &wanted.root, at, Freshness::Archived)?;
-    let found = evidence.measurements()?;
-    let evidence = match &wanted.measurements {
-        Some(measurements) => AuthenticDocument::clone(&*evidence.matching(measurements)?),
+    let evidence = (wanted.verifier).authenticate(&evidence, at, Freshness::Archived)?;
+    let program = evidence.program()?;
+    let evidence = match &wanted.policy {
+        Some(policy) => Authentic::clone(&*evidence.matching(policy)?),
         None => evidence,
     };
     for step in evidence.steps() {
         printer.say(format_args!("  ok  {step}"));
     }
     // Told though nothing was compared: the person can compare them with a list.
-    if wanted.measurements.is_none() {
-        for (index, pcr) in found.pcrs().iter().enumerate() {
+    if wanted.policy.is_none() {
+        for register in program {
             printer.say(format_args!(
-                "  --  PCR{index}, not compared: {}",
-                hex::encode(pcr)
+                "  --  {}, not compared: {}",
+                register.name,
+                hex::encode(register.value)
             ));
         }
     }
     // Evidence without user data vouches for no text: the check then fails.
-    let checked = signed.check(evidence.user_data().unwrap_or_default())?;
+    let checked = signed.check(evidence.bound.user_data().unwrap_or_default())?;
     let receipt = checked.receipt();
     printer.say("  ok  text: it is what the evidence vouches for");
     printer.say("  ok  ledger: the spends add up, and stay within the budget");
@@ -171,19 +172,21 @@ pub(crate) fn verify(
     let about =
         |sentence: String| anyhow::Error::new(ReceiptError::NotVouchedFor).context(sentence);
     let named = receipt.agreement_sha384.to_bytes();
-    match evidence.pcr(AGREEMENT_PCR) {
-        Some(pcr) if *pcr == agreement_pcr(&named) => {
-            printer.say("  ok  PCR16: extended with the receipt's agreement")
-        }
-        // Under another root it may be missing; if it is there it has to fit.
-        None if wanted.root != Root::aws_nitro() => {
-            printer.say("  --  PCR16: not reported by this platform")
-        }
-        _ => {
-            return Err(about(
-                "PCR16 does not hold the agreement that the receipt names".to_owned(),
+    match evidence.measured_agreement(&named) {
+        Ok(MeasuredAgreement::Extended { register }) => printer.say(format_args!(
+            "  ok  {register}: extended with the receipt's agreement"
+        )),
+        Ok(MeasuredAgreement::NotReported { register }) => {
+            printer.say(format_args!(
+                "  --  {register}: not reported by this platform"
             ));
         }
+        Err(Refusal::WrongAgreementRegister { register, .. }) => {
+            return Err(about(format!(
+                "{register} does not hold the agreement that the receipt names"
+            )));
+        }
+        Err(other) => return Err(other.into()),
     }
     compare(
         "agreement",
@@ -203,9 +206,6 @@ pub(crate) fn verify(
         by_person: wanted.at.is_some(),
     })
 }
-
-/// The register that holds the agreement.
-const AGREEMENT_PCR: u8 = 16;
 
 fn compare(
     what: &str,

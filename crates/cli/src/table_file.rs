@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use protocol::read_text_file;
 use schema::{Declaration, Schema};
-use tabular::{KeyHasher, Limits, Upload};
+use tabular::{KeyHasher, ReadLimits, Upload};
 
 use crate::exit::BadInput;
 use crate::printer::Printer;
@@ -28,9 +28,9 @@ pub(crate) fn read(
     let mut hash_key = [0; 16];
     getrandom::fill(&mut hash_key).context("the operating system gives no randomness")?;
     let hasher = KeyHasher::new(hash_key);
-    let limits = Limits {
+    let limits = ReadLimits {
         max_rows_per_id,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     // By the name and not by the content: a damaged file should be called damaged, not CSV.
     if has_ending(path, "parquet") {

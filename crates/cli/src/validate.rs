@@ -12,7 +12,7 @@ use crate::exit::BadInput;
 use crate::printer::Printer;
 
 pub(crate) fn run(options: &ValidateOptions, printer: Printer) -> anyhow::Result<()> {
-    let summary = Summary::of(&read(&options.room)?);
+    let summary = Summary::new(&read(&options.room)?);
     printer.say_lines(agreement_text::text(&summary, None));
     agreement_text::warn(&summary, printer);
     printer.say("the agreement holds; its hash, for --agreement:");

@@ -16,11 +16,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use attestation::Measurements;
-use attestation::authority::{Authority, DocumentFields};
-use attested_tls::{AttestError, Attester, ServerKey};
-use client::{ClientKey, Endpoint, Expectations, KeyAlgorithm, Proxy, Session};
-use enclave::{Config, Enclave, Limits, Platform, Running};
+use attestation::nitro::authority::{Authority, DocumentFields};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{AttestError, Attester, Evidence, Policy, ReportData};
+use attested_tls::ServerKey;
+use client::{ClientKey, Endpoint, ExpectedRoom, KeyAlgorithm, Proxy, Session};
+use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -199,14 +200,13 @@ struct Reachable {
 
 async fn session(there: Reachable) -> Outcome<Session> {
     let endpoint = Endpoint::parse(&there.address.to_string(), 443)?;
-    let root = attestation::Root::dangerous_from_pem(&there.root_pem)?;
-    let expectations = Expectations {
-        root,
-        measurements: there.measurements,
+    let expected = ExpectedRoom {
+        verifier: Arc::new(NitroVerifier::dangerous_from_pem(&there.root_pem)?),
+        policy: Policy::from(there.measurements),
         agreement: None,
-        room: None,
+        id: None,
     };
-    Ok(Session::open(endpoint, there.key, expectations).await?)
+    Ok(Session::open(endpoint, there.key, expected).await?)
 }
 
 fn agreement(alice: &ClientKey) -> Outcome<Agreement> {
@@ -224,7 +224,7 @@ async fn serve_room() -> Outcome<(Running, Reachable)> {
         agreement: agreement(&key)?,
         platform: Platform::simulated()?,
         listener: TcpListener::bind("127.0.0.1:0").await?.into(),
-        limits: Limits::default(),
+        limits: EnclaveLimits::default(),
         events: Arc::new(drop),
     })?;
     let there = Reachable {
@@ -317,26 +317,22 @@ struct Documents {
 }
 
 impl Attester for Documents {
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError> {
+    fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_err(|error| AttestError::new(error.to_string()))?;
         let pcrs = (0..3)
             .map(|index| (index, vec![1; 48]))
-            .chain([(16, attestation::agreement_pcr(&self.agreement).to_vec())]);
-        Ok(self.authority.document(&DocumentFields {
+            .chain([(16, attestation::extended_register(&self.agreement).to_vec())]);
+        let document = self.authority.document(&DocumentFields {
             module_id: "measurement".to_owned(),
             timestamp_millis: u64::try_from(now.as_millis())
                 .map_err(|error| AttestError::new(error.to_string()))?,
             pcrs: pcrs.collect(),
-            public_key: public_key.map(<[u8]>::to_vec),
-            user_data: Some(user_data.to_vec()),
-            nonce: nonce.map(<[u8]>::to_vec),
-        }))
+            public_key: data.public_key.clone(),
+            user_data: data.user_data.clone(),
+            nonce: data.nonce.clone(),
+        });
+        Ok(Evidence::from_bytes(document))
     }
 }

@@ -9,11 +9,10 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use server_kit::Stage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-
-use crate::stage::Stage;
 
 /// From the end of one request to the end of the next one's header.
 const HEADER_DEADLINE: Duration = Duration::from_secs(60);
@@ -36,7 +35,7 @@ where
         .serve_connection(TokioIo::new(stream), service);
     let served = tokio::select! {
         served = poll_fn(|context| connection.poll_without_shutdown(context)) => served,
-        () = Stage::Ending.reached(stage) => {
+        () = Stage::Draining.reached(stage) => {
             Pin::new(&mut connection).graceful_shutdown();
             poll_fn(|context| connection.poll_without_shutdown(context)).await
         }

@@ -8,7 +8,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
 
-use crate::refusal::Refusal;
+use crate::http_refusal::HttpRefusal;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -22,7 +22,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 ///
 /// - by GET, it must be a request as only the programs of [`KNOWN_PROGRAMS`] make it;
 /// - by any other method, what may come from a browser must say that a page of this port asks.
-pub(crate) fn check(head: &Parts, port: u16) -> Result<(), Refusal> {
+pub(crate) fn check(head: &Parts, port: u16) -> Result<(), HttpRefusal> {
     // From the request itself to what surrounds it: each check may rely on the ones before.
     check_target(head, port)?;
     check_host(&head.headers, port)?;
@@ -37,13 +37,13 @@ pub(crate) fn check(head: &Parts, port: u16) -> Result<(), Refusal> {
     }
 }
 
-fn check_target(head: &Parts, port: u16) -> Result<(), Refusal> {
+fn check_target(head: &Parts, port: u16) -> Result<(), HttpRefusal> {
     // An absolute address or CONNECT is meant for a forward proxy: answering it would make one of
     // us.
     if head.method != Method::CONNECT && head.uri.authority().is_none() && head.uri.path() != "*" {
         return Ok(());
     }
-    Err(Refusal::new(
+    Err(HttpRefusal::new(
         StatusCode::BAD_REQUEST,
         "bad-request-target",
         format!(
@@ -53,7 +53,7 @@ fn check_target(head: &Parts, port: u16) -> Result<(), Refusal> {
     ))
 }
 
-fn check_host(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
+fn check_host(headers: &HeaderMap, port: u16) -> Result<(), HttpRefusal> {
     let mut hosts = headers.get_all(HOST).iter();
     let first = hosts.next();
     // Exactly one: of two, the next reader might take the other.
@@ -70,7 +70,7 @@ fn check_host(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
 }
 
 /// Whatever names the page that asks must name one of this port.
-fn check_page(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
+fn check_page(headers: &HeaderMap, port: u16) -> Result<(), HttpRefusal> {
     let origin = |text: &[u8]| {
         text.strip_prefix(b"http://")
             .is_some_and(|host| is_here(host, port))
@@ -151,7 +151,7 @@ const PLAIN_HEADERS: [HeaderName; 8] = [
 ];
 
 /// A link, an image, a prefetch or a preview is a GET, and none of them may change the room.
-fn check_program(headers: &HeaderMap, endpoint: Endpoint, port: u16) -> Result<(), Refusal> {
+fn check_program(headers: &HeaderMap, endpoint: Endpoint, port: u16) -> Result<(), HttpRefusal> {
     let known = is_called(headers, &KNOWN_PROGRAMS);
     // Programs ask for anything or for JSON; a browser's image or page asks for its own types.
     let accepted = texts(headers, &ACCEPT).all(|types| {
@@ -177,7 +177,7 @@ fn check_program(headers: &HeaderMap, endpoint: Endpoint, port: u16) -> Result<(
 
 /// Old browsers send a form of another site without saying whose it is. (The others say it in
 /// headers that were looked at before.)
-fn check_browser(headers: &HeaderMap, port: u16) -> Result<(), Refusal> {
+fn check_browser(headers: &HeaderMap, port: u16) -> Result<(), HttpRefusal> {
     let says_here = [ORIGIN, REFERER, SEC_FETCH_SITE]
         .iter()
         .any(|name| headers.contains_key(name));
@@ -239,8 +239,8 @@ fn only(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     values.next().filter(|_| values.next().is_none())
 }
 
-fn forbidden(code: &'static str, detail: impl Into<String>) -> Refusal {
-    Refusal::new(StatusCode::FORBIDDEN, code, detail)
+fn forbidden(code: &'static str, detail: impl Into<String>) -> HttpRefusal {
+    HttpRefusal::new(StatusCode::FORBIDDEN, code, detail)
 }
 
 fn is_here(host: &[u8], port: u16) -> bool {

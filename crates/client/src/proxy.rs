@@ -12,12 +12,12 @@ use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
+use server_kit::Stage;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::relay::{Relayed, relay};
-use crate::stage::Stage;
 use crate::upstream::Upstream;
 use crate::{Error, Session, connection, local_only};
 
@@ -124,10 +124,10 @@ impl Proxy {
         stop.await;
         // First no more connections, then those under way: a new one could not be answered in time.
         accepting.shutdown().await;
-        stage.send_replace(Stage::Ending);
+        stage.send_replace(Stage::Draining);
         let all = u32::try_from(MAX_LOCAL_CONNECTIONS).expect("a small number");
         drop(tokio::time::timeout(STOP_DEADLINE, slots.acquire_many(all)).await);
-        stage.send_replace(Stage::Over);
+        stage.send_replace(Stage::Closed);
     }
 }
 
@@ -216,7 +216,7 @@ impl Front {
         tokio::select! {
             () = connection::serve(stream, service, stage) => {}
             // Connections that do not end by themselves are dropped here.
-            () = Stage::Over.reached(over) => {}
+            () = Stage::Closed.reached(over) => {}
         }
     }
 
@@ -230,7 +230,7 @@ impl Front {
             Ok(response) => response.map(Either::Left),
             Err(error) => {
                 (self.report)(&error);
-                crate::refusal::Refusal::from(&error)
+                crate::http_refusal::HttpRefusal::from(&error)
                     .into_response()
                     .map(Either::Right)
             }

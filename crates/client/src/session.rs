@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attested_tls::{ClientKey, Connector, Expectations, VerifiedChannel};
+use attested_tls::{ClientKey, Connector, ExpectedRoom, VerifiedChannel};
 use http_body_util::{BodyExt, Limited};
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
@@ -29,8 +29,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects to `endpoint` as the holder of `key`, and checks everything in `expectations`. Then
-    /// asks for the agreement and checks that it is the one the evidence speaks of.
+    /// Connects to `endpoint` as the holder of `key`, and checks that it leads to the `expected`
+    /// room. Then asks for the agreement and checks that it is the one the evidence speaks of.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::ServedAgreement`] and those of an enclave that does not answer,
@@ -38,11 +38,11 @@ impl Session {
     pub async fn open(
         endpoint: Endpoint,
         key: ClientKey,
-        expectations: Expectations,
+        expected: ExpectedRoom,
     ) -> Result<Self, Error> {
         // The first connection is for the agreement alone: it is verified, but the person has not
         // accepted anything yet.
-        let first = Connector::new(&key, expectations.clone());
+        let first = Connector::new(&key, expected.clone());
         let ((mut sender, driver), verified) = attested(&endpoint, &first).await?;
         let agreement = tokio::time::timeout(AGREEMENT_DEADLINE, fetch_agreement(&mut sender))
             .await
@@ -55,10 +55,10 @@ impl Session {
             return Err(Error::ServedAgreement);
         }
         // From here on a restarted enclave is refused, as its room is another one.
-        let same = Expectations {
+        let same = ExpectedRoom {
             agreement: Some(*verified.agreement()),
-            room: Some(*verified.room()),
-            ..expectations
+            id: Some(*verified.room()),
+            ..expected
         };
         let connector = Box::new(Connector::new(&key, same));
         Ok(Self {

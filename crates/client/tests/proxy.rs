@@ -1,21 +1,21 @@
 //! What the proxy and the room do when requests, programs and enclaves misbehave.
 
-mod stage;
+mod parties;
 
 use std::time::Duration;
 
-use enclave::{Limits, Platform};
+use enclave::{EnclaveLimits, Platform};
+use parties::http::{get, multipart, post, send, upload, wait_for_status};
+use parties::{FOUR_LINES, Parties, Serving, tables};
 use serde_json::json;
-use stage::http::{get, multipart, post, send, upload, wait_for_status};
-use stage::{FOUR_LINES, Serving, Stage, tables};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_cannot_name_another_user() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let bob = Serving::connect(&room, &stage.bob).await;
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let bob = Serving::connect(&room, &parties.bob).await;
     let names = "X-OBLV-User-Name: Alice\r\nX-OBLV-User-Role: data_provider\r\nx_oblv_user_name: \
                  Alice\r\nX-Synclave-User: Alice\r\n";
     let (head, body) = multipart(bob.port, &tables(50).1, names);
@@ -37,9 +37,9 @@ async fn a_request_cannot_name_another_user() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_local_port_is_for_this_machine_and_this_room_only() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let alice = Serving::connect(&room, &stage.alice).await;
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
     let port = alice.port;
     let ask = async |request: String| send(port, request.as_bytes()).await;
 
@@ -133,9 +133,9 @@ async fn the_local_port_is_for_this_machine_and_this_room_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_that_breaks_off_leaves_everything_as_it_was() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let alice = Serving::connect(&room, &stage.alice).await;
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
     let before = get(alice.port, "/status").await.json();
 
     let (head, body) = multipart(alice.port, &tables(20_000).0, "");
@@ -192,12 +192,12 @@ async fn an_upload_that_breaks_off_leaves_everything_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn training_goes_on_without_the_clients_who_asked_for_it() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
     let (alice_csv, bob_csv) = tables(3000);
     let (alice, bob) = (
-        Serving::connect(&room, &stage.alice).await,
-        Serving::connect(&room, &stage.bob).await,
+        Serving::connect(&room, &parties.alice).await,
+        Serving::connect(&room, &parties.bob).await,
     );
     assert_eq!(upload(alice.port, &alice_csv).await.status, 200);
     assert_eq!(upload(bob.port, &bob_csv).await.status, 200);
@@ -221,7 +221,7 @@ async fn training_goes_on_without_the_clients_who_asked_for_it() {
     drop(stream);
     bob.end().await;
 
-    let later = Serving::connect(&room, &stage.bob).await;
+    let later = Serving::connect(&room, &parties.bob).await;
     wait_for_status(later.port, "trained").await;
     assert_eq!(
         get(later.port, "/samples?num_samples=5")
@@ -236,11 +236,11 @@ async fn training_goes_on_without_the_clients_who_asked_for_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_enclave_that_was_restarted_is_another_room_and_is_sent_nothing() {
-    let stage = Stage::new(FOUR_LINES);
+    let parties = Parties::new(FOUR_LINES);
     let platform = Platform::simulated().unwrap();
-    let room = stage.start(&platform, None).await;
+    let room = parties.start(&platform, None).await;
     let (address, id) = (room.address().tcp().unwrap(), room.room());
-    let alice = Serving::connect(&room, &stage.alice).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
     assert_eq!(get(alice.port, "/healthz").await.status, 200);
 
     room.shutdown().await;
@@ -256,7 +256,7 @@ async fn an_enclave_that_was_restarted_is_another_room_and_is_sent_nothing() {
     );
 
     // The same program and agreement, even under the same root.
-    let again = stage
+    let again = parties
         .start(&platform, Some(TcpListener::bind(address).await.unwrap()))
         .await;
     assert_ne!(again.room(), id);
@@ -274,7 +274,7 @@ async fn an_enclave_that_was_restarted_is_another_room_and_is_sent_nothing() {
                 .contains("connect again")
         );
     }
-    let fresh = Serving::connect(&again, &stage.alice).await;
+    let fresh = Serving::connect(&again, &parties.alice).await;
     assert_eq!(
         get(fresh.port, "/status").await.json()["parties"][0]["uploaded"],
         false
@@ -282,7 +282,7 @@ async fn an_enclave_that_was_restarted_is_another_room_and_is_sent_nothing() {
     again.shutdown().await;
 
     // And as it is when the simulated platform was restarted as well.
-    let other = stage
+    let other = parties
         .start(
             &Platform::simulated().unwrap(),
             Some(TcpListener::bind(address).await.unwrap()),
@@ -299,9 +299,9 @@ async fn an_enclave_that_was_restarted_is_another_room_and_is_sent_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_requests_share_few_connections_and_all_are_answered() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let alice = Serving::connect(&room, &stage.alice).await;
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
     let port = alice.port;
     let asked: Vec<_> = (0..100)
         .map(|_| tokio::spawn(async move { get(port, "/details").await.status }))
@@ -325,11 +325,11 @@ async fn many_requests_share_few_connections_and_all_are_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_refused_half_way_gets_its_reply() {
-    let stage = Stage::new(
+    let parties = Parties::new(
         "method: MST\nepsilon: 3\nparty_names: [Alice, Bob]\nlimits: {max_upload_bytes: 100000}\n",
     );
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let alice = Serving::connect(&room, &stage.alice).await;
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
     // Some megabytes: more than all the buffers on the way hold.
     let reply = upload(alice.port, &tables(2_000_000).0).await;
     assert_eq!(reply.status, 413, "{reply:?}");
@@ -339,15 +339,15 @@ async fn an_upload_refused_half_way_gets_its_reply() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_the_room_has_closed_in_the_meantime_is_replaced_unnoticed() {
-    let stage = Stage::new(FOUR_LINES);
-    let limits = Limits {
+    let parties = Parties::new(FOUR_LINES);
+    let limits = EnclaveLimits {
         header_deadline: Duration::from_millis(100),
-        ..Limits::default()
+        ..EnclaveLimits::default()
     };
-    let room = stage
+    let room = parties
         .start_with(limits, &Platform::simulated().unwrap(), None)
         .await;
-    let alice = Serving::connect(&room, &stage.alice).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
     for wait in [0, 400, 0, 600] {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let reply = upload(alice.port, "id,a\n1,x\n2,y\n").await;
@@ -359,9 +359,9 @@ async fn a_connection_that_the_room_has_closed_in_the_meantime_is_replaced_unnot
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_come_through_as_they_happen() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let alice = Serving::connect(&room, &stage.alice).await;
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
     let mut stream = TcpStream::connect(("127.0.0.1", alice.port)).await.unwrap();
     let request = format!(
         "GET /events HTTP/1.1\r\nHost: localhost:{}\r\n\r\n",
@@ -391,9 +391,9 @@ async fn events_come_through_as_they_happen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_under_way_is_answered_before_the_proxy_ends() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let alice = Serving::connect(&room, &stage.alice).await;
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
     let port = alice.port;
     let (head, body) = multipart(port, &tables(500).0, "");
     let (first, second) = body.split_at(body.len() / 2);

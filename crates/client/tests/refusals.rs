@@ -1,47 +1,48 @@
 //! Sessions that must not come about.
 
-mod stage;
+mod parties;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use attestation::authority::{Authority, DocumentFields};
-use attestation::{Measurements, Refusal, Root};
-use attested_tls::{Acceptor, AttestError, Attester, ServerKey};
-use client::{Endpoint, Error, Expectations, Proxy, Refused, Session};
+use attestation::nitro::authority::{Authority, DocumentFields};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{AttestError, Attester, Evidence, Policy, Refusal, ReportData};
+use attested_tls::{Acceptor, ServerKey};
+use client::{Endpoint, Error, ExpectedRoom, Proxy, Refused, Session};
 use enclave::Platform;
+use parties::{FOUR_LINES, Parties, Serving, endpoint, expected_room, key, open};
 use protocol::{Agreement, AgreementReply};
-use stage::{FOUR_LINES, Serving, Stage, endpoint, expectations, key, open};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_not_in_the_agreement_gets_no_session() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let refused = open(&room, &stage.eve).await.err().expect("a refusal");
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let refused = open(&room, &parties.eve).await.err().expect("a refusal");
     assert!(
         matches!(refused, Error::Refused(Refused::NotRegistered)),
         "{refused}"
     );
     // And it harms nobody else.
-    open(&room, &stage.alice).await.unwrap();
+    open(&room, &parties.alice).await.unwrap();
     room.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_program_root_agreement_or_room_gets_no_session() {
-    let stage = Stage::new(FOUR_LINES);
+    let parties = Parties::new(FOUR_LINES);
     let (platform, other) = (
         Platform::simulated().unwrap(),
         Platform::simulated().unwrap(),
     );
-    let room = stage.start(&platform, None).await;
-    let [pcr0, pcr1, mut pcr2] = *room.measurements().unwrap().pcrs();
-    pcr2[47] ^= 1;
-    let good = expectations(&room);
-    let refuse = async |expectations: Expectations| {
-        let refused = Session::open(endpoint(&room), key(&stage.alice), expectations)
+    let room = parties.start(&platform, None).await;
+    let mut registers = expected_room(&room).policy.registers().to_vec();
+    registers[2].value[47] ^= 1;
+    let good = expected_room(&room);
+    let refuse = async |expected: ExpectedRoom| {
+        let refused = Session::open(endpoint(&room), key(&parties.alice), expected)
             .await
             .err()
             .expect("a refusal");
@@ -51,9 +52,8 @@ async fn another_program_root_agreement_or_room_gets_no_session() {
         refused
     };
 
-    let measurements = Measurements::new(pcr0, pcr1, pcr2).unwrap();
-    let refused = refuse(Expectations {
-        measurements,
+    let refused = refuse(ExpectedRoom {
+        policy: Policy::new(registers).unwrap(),
         ..good.clone()
     })
     .await;
@@ -62,55 +62,58 @@ async fn another_program_root_agreement_or_room_gets_no_session() {
         "{refused}"
     );
 
-    let refused = refuse(Expectations {
-        root: Root::aws_nitro(),
+    let refused = refuse(ExpectedRoom {
+        verifier: Arc::new(NitroVerifier::aws()),
         ..good.clone()
     })
     .await;
     assert!(matches!(refused, Refused::Evidence(_)), "{refused}");
-    let root = Root::dangerous_from_pem(&other.root_pem().unwrap()).unwrap();
-    let refused = refuse(Expectations {
-        root,
+    let verifier = NitroVerifier::dangerous_from_pem(&other.root_pem().unwrap()).unwrap();
+    let refused = refuse(ExpectedRoom {
+        verifier: Arc::new(verifier),
         ..good.clone()
     })
     .await;
     assert!(matches!(refused, Refused::Evidence(_)), "{refused}");
 
-    let refused = refuse(Expectations {
+    let refused = refuse(ExpectedRoom {
         agreement: Some([7; 48]),
         ..good.clone()
     })
     .await;
     assert!(
-        matches!(refused, Refused::AgreementRegister { .. }),
+        matches!(
+            refused,
+            Refused::Evidence(Refusal::WrongAgreementRegister { .. })
+        ),
         "{refused}"
     );
-    let refused = refuse(Expectations {
-        room: Some([7; 32]),
+    let refused = refuse(ExpectedRoom {
+        id: Some([7; 32]),
         ..good.clone()
     })
     .await;
     assert!(matches!(refused, Refused::WrongRoom { .. }), "{refused}");
 
-    let told = Expectations {
-        agreement: Some(stage.agreement.sha384().to_bytes()),
-        room: Some(room.room().to_bytes()),
+    let told = ExpectedRoom {
+        agreement: Some(parties.agreement.sha384().to_bytes()),
+        id: Some(room.room().to_bytes()),
         ..good
     };
-    let session = Session::open(endpoint(&room), key(&stage.alice), told)
+    let session = Session::open(endpoint(&room), key(&parties.alice), told)
         .await
         .unwrap();
-    assert_eq!(session.agreement(), &stage.agreement);
+    assert_eq!(session.agreement(), &parties.agreement);
     room.shutdown().await;
 }
 
 #[tokio::test]
 async fn an_address_where_nobody_answers_is_said_so() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let (nobody, expectations) = (endpoint(&room), expectations(&room));
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let (nobody, expected) = (endpoint(&room), expected_room(&room));
     room.shutdown().await;
-    let refused = Session::open(nobody, key(&stage.alice), expectations.clone())
+    let refused = Session::open(nobody, key(&parties.alice), expected.clone())
         .await
         .err()
         .expect("a refusal");
@@ -127,7 +130,7 @@ async fn an_address_where_nobody_answers_is_said_so() {
                 .unwrap();
         }
     });
-    let refused = Session::open(web, key(&stage.alice), expectations)
+    let refused = Session::open(web, key(&parties.alice), expected)
         .await
         .err()
         .expect("a refusal");
@@ -136,10 +139,10 @@ async fn an_address_where_nobody_answers_is_said_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_local_port_in_use_is_said_so() {
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
-    let first = Serving::connect(&room, &stage.alice).await;
-    let second = Proxy::bind(open(&room, &stage.alice).await.unwrap(), first.port)
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let first = Serving::connect(&room, &parties.alice).await;
+    let second = Proxy::bind(open(&room, &parties.alice).await.unwrap(), first.port)
         .await
         .err()
         .expect("an error");
@@ -158,39 +161,37 @@ struct Vouching {
 }
 
 impl Attester for Vouching {
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError> {
+    fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .expect("a time after 1970");
         let program = (0..3).map(|index| (index, vec![1; 48]));
-        let agreement = (16, attestation::agreement_pcr(&self.agreement).to_vec());
-        Ok(self.authority.document(&DocumentFields {
+        let agreement = (16, attestation::extended_register(&self.agreement).to_vec());
+        let document = self.authority.document(&DocumentFields {
             module_id: "made-up".to_owned(),
             timestamp_millis: u64::try_from(now.as_millis()).expect("a time in this age"),
             pcrs: program.chain([agreement]).collect(),
-            public_key: public_key.map(<[u8]>::to_vec),
-            user_data: Some(user_data.to_vec()),
-            nonce: nonce.map(<[u8]>::to_vec),
-        }))
+            public_key: data.public_key.clone(),
+            user_data: data.user_data.clone(),
+            nonce: data.nonce.clone(),
+        });
+        Ok(Evidence::from_bytes(document))
     }
 }
 
 /// What opening a session comes to where the evidence holds, and `/agreement` is answered with
 /// these bytes.
-async fn opened_with(stage: &Stage, reply: Vec<u8>) -> Result<Session, Error> {
-    let (authority, agreement) = (Authority::generate(), stage.agreement.sha384().to_bytes());
-    let expectations = Expectations {
-        root: Root::dangerous_from_pem(&authority.root_pem()).expect("a certificate"),
-        measurements: Measurements::new([1; 48], [1; 48], [1; 48]).expect("none is zero"),
+async fn opened_with(parties: &Parties, reply: Vec<u8>) -> Result<Session, Error> {
+    let (authority, agreement) = (Authority::generate(), parties.agreement.sha384().to_bytes());
+    let expected = ExpectedRoom {
+        verifier: Arc::new(
+            NitroVerifier::dangerous_from_pem(&authority.root_pem()).expect("a certificate"),
+        ),
+        policy: Policy::from(Measurements::new([1; 48], [1; 48], [1; 48]).expect("none is zero")),
         agreement: Some(agreement),
-        room: None,
+        id: None,
     };
-    let party = key(&stage.alice);
+    let party = key(&parties.alice);
     let attester = Arc::new(Vouching {
         authority,
         agreement,
@@ -215,7 +216,7 @@ async fn opened_with(stage: &Stage, reply: Vec<u8>) -> Result<Session, Error> {
         drop(stream.write_all(&reply).await);
         drop(stream.shutdown().await);
     });
-    let opened = Session::open(there, party, expectations).await;
+    let opened = Session::open(there, party, expected).await;
     serving.await.expect("it served");
     opened
 }
@@ -230,7 +231,7 @@ fn http(body: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_that_serves_another_agreement_than_its_evidence_names_gets_no_session() {
-    let stage = Stage::new(FOUR_LINES);
+    let parties = Parties::new(FOUR_LINES);
     let said = |agreement: &Agreement, name: &Agreement| {
         let reply = AgreementReply {
             agreement: agreement.clone(),
@@ -238,22 +239,25 @@ async fn a_room_that_serves_another_agreement_than_its_evidence_names_gets_no_se
         };
         http(&serde_json::to_string(&reply).expect("a reply has a JSON form"))
     };
-    opened_with(&stage, said(&stage.agreement, &stage.agreement))
+    opened_with(&parties, said(&parties.agreement, &parties.agreement))
         .await
         .expect("the very agreement");
 
-    let other = Agreement::new(stage.agreement.service_yaml(), FOUR_LINES.replace('3', "4"))
-        .expect("an agreement");
+    let other = Agreement::new(
+        parties.agreement.service_yaml(),
+        FOUR_LINES.replace('3', "4"),
+    )
+    .expect("an agreement");
     // Also when it says that its name is the right one.
-    for reply in [said(&other, &stage.agreement), said(&other, &other)] {
-        let refused = opened_with(&stage, reply).await.err().expect("a refusal");
+    for reply in [said(&other, &parties.agreement), said(&other, &other)] {
+        let refused = opened_with(&parties, reply).await.err().expect("a refusal");
         assert!(matches!(refused, Error::ServedAgreement), "{refused}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_that_makes_no_sense_gets_no_session() {
-    let stage = Stage::new(FOUR_LINES);
+    let parties = Parties::new(FOUR_LINES);
     let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", " ".repeat(40 << 20)).into_bytes();
     for reply in [
         http("{}"),
@@ -261,7 +265,7 @@ async fn a_room_that_makes_no_sense_gets_no_session() {
         b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(),
         endless,
     ] {
-        let refused = opened_with(&stage, reply).await.err().expect("a refusal");
+        let refused = opened_with(&parties, reply).await.err().expect("a refusal");
         assert!(
             matches!(
                 refused,
@@ -273,7 +277,7 @@ async fn a_room_that_makes_no_sense_gets_no_session() {
             "{refused}"
         );
     }
-    let refused = opened_with(&stage, Vec::new())
+    let refused = opened_with(&parties, Vec::new())
         .await
         .err()
         .expect("a refusal");

@@ -1,22 +1,22 @@
 //! The workshop's steps, as plain HTTP programs walk through them, with two proxies and one room.
 
-mod stage;
+mod parties;
 
 use client::KeyAlgorithm;
 use enclave::Platform;
+use parties::http::{get, post, upload, wait_for_status};
+use parties::{FOUR_LINES, Parties, Serving, tables};
 use serde_json::json;
-use stage::http::{get, post, upload, wait_for_status};
-use stage::{FOUR_LINES, Serving, Stage, tables};
 
 const ROWS: u32 = 1500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_parties_get_joint_synthetic_data_with_the_workshops_keys_and_configuration() {
-    let stage = Stage::with_keys(FOUR_LINES, KeyAlgorithm::Rsa2048);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
+    let parties = Parties::with_keys(FOUR_LINES, KeyAlgorithm::Rsa2048);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
     let (alice, bob) = (
-        Serving::connect(&room, &stage.alice).await,
-        Serving::connect(&room, &stage.bob).await,
+        Serving::connect(&room, &parties.alice).await,
+        Serving::connect(&room, &parties.bob).await,
     );
     let (alice_csv, bob_csv) = tables(ROWS);
 
@@ -116,11 +116,11 @@ async fn two_parties_get_joint_synthetic_data_with_the_workshops_keys_and_config
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_canary_in_both_tables_is_told_to_nobody() {
     const CANARY: &str = "kanarienvogel-7f3a";
-    let stage = Stage::new(FOUR_LINES);
-    let room = stage.start(&Platform::simulated().unwrap(), None).await;
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
     let (alice, bob) = (
-        Serving::connect(&room, &stage.alice).await,
-        Serving::connect(&room, &stage.bob).await,
+        Serving::connect(&room, &parties.alice).await,
+        Serving::connect(&room, &parties.bob).await,
     );
     let mut told: Vec<String> = Vec::new();
 
@@ -180,10 +180,10 @@ async fn a_canary_in_both_tables_is_told_to_nobody() {
     }
     room.shutdown().await;
 
-    let log = serde_json::to_string(&*stage.log.lock().unwrap()).unwrap();
+    let log = serde_json::to_string(&*parties.log.lock().unwrap()).unwrap();
     assert!(log.contains("training_finished"), "the log was kept: {log}");
     told.push(log);
-    for file in stage::files_below(stage.folder.path()) {
+    for file in parties::files_below(parties.folder.path()) {
         told.push(String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned());
     }
     for text in told {

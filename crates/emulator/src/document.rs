@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use attestation::authority::{Authority, DocumentFields, Forgery};
+use attestation::nitro::AGREEMENT_PCR;
+use attestation::nitro::authority::{Authority, DocumentFields, Forgery};
 
 use crate::Lie;
 
@@ -65,7 +66,7 @@ impl Signer {
         };
         match lie {
             Lie::OtherAgreement => {
-                if let Some(pcr) = fields.pcrs.get_mut(&16) {
+                if let Some(pcr) = fields.pcrs.get_mut(&AGREEMENT_PCR) {
                     pcr.fill(0xcd);
                 }
             }
@@ -88,6 +89,6 @@ impl Signer {
 
 fn now_millis() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since_1970.expect("the clock stands after 1970").as_millis();
+    let millis = since_1970.expect("the clock is after 1970").as_millis();
     u64::try_from(millis).expect("64 bits of milliseconds last for ages")
 }

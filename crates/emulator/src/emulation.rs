@@ -16,7 +16,7 @@ use crate::{BootImage, Lie, Nsm, Signer, Tools, device};
 
 /// What is to be emulated.
 pub struct Machine {
-    /// What boots.
+    /// Image that the machine boots.
     pub image: BootImage,
     /// What signs its documents.
     pub signer: Signer,

@@ -1,6 +1,6 @@
 //! What of an enclave image is booted.
 
-use attestation::{InvalidMeasurements, Measurements};
+use attestation::nitro::{InvalidMeasurements, Measurements};
 use image::{Damaged, Image, InvalidSignature};
 
 /// Kernel, command line and ramdisks of an image, and its measurements.

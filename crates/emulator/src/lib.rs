@@ -27,13 +27,6 @@ pub use nsm::Nsm;
 pub use tools::{MissingTool, Tools};
 
 /// Tells the person who runs the emulator what went wrong.
-#[expect(
-    clippy::print_stderr,
-    reason = "the one place that talks to a person, escaped"
-)]
 pub fn complain(error: impl std::fmt::Display) {
-    eprintln!(
-        "synclave-emulator: {}",
-        printable::escaped(&error.to_string())
-    );
+    server_kit::complain("synclave-emulator", error);
 }

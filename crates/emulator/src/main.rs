@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use attestation::authority::Authority;
+use attestation::nitro::authority::Authority;
 use clap::Parser;
 use emulator::{BootImage, Emulation, Lie, Machine, Signer, Tools};
-use tokio::signal::unix::{SignalKind, signal};
+use server_kit::StopSignals;
 
 /// Boots an enclave image without Nitro hardware, for tests: everything in it can be read by
 /// whoever runs this.
@@ -70,8 +70,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> anyhow::Result<()> {
-    let mut told_to_stop = signal(SignalKind::terminate()).context("no signals")?;
-    let mut interrupted = signal(SignalKind::interrupt()).context("no signals")?;
+    let signals = StopSignals::listen().context("signals cannot be received")?;
     let tools = Tools::in_folder(&options.tools.clone().unwrap_or_else(default_tools))?;
     let machine = machine(options)?;
     if let Some(path) = &options.root_out {
@@ -81,8 +80,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let mut emulation = Emulation::start(machine, &tools).await?;
     let ended = tokio::select! {
         ended = emulation.run(show) => ended,
-        _ = told_to_stop.recv() => Ok(()),
-        _ = interrupted.recv() => Ok(()),
+        () = signals.received() => Ok(()),
     };
     emulation.end().await?;
     Ok(ended?)
@@ -107,7 +105,7 @@ fn authority(kept: Option<&Path>) -> anyhow::Result<Authority> {
     let name = path.display();
     if path.exists() {
         let pem = std::fs::read_to_string(path)?;
-        return Authority::from_kept(&pem).with_context(|| format!("{name} is no kept root"));
+        return Authority::from_kept(&pem).with_context(|| format!("{name} is not a kept root"));
     }
     let new = Authority::generate();
     let mut options = std::fs::OpenOptions::new();

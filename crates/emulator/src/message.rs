@@ -31,7 +31,7 @@ pub(crate) enum Request {
     GetRandom,
 }
 
-/// An answer.
+/// What the security module answers to a request.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Response {
     DescribePCR {
@@ -82,7 +82,7 @@ pub(crate) enum ErrorCode {
     BufferTooSmall,
     /// An argument is too long.
     InputTooLarge,
-    /// Something else.
+    /// The module failed for a reason of its own.
     InternalError,
 }
 

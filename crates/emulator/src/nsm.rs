@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use attestation::Measurements;
-use attestation::authority::DocumentFields;
+use attestation::nitro::Measurements;
+use attestation::nitro::authority::DocumentFields;
 use aws_lc_rs::digest::{Context, SHA384};
 use serde_bytes::ByteBuf;
 

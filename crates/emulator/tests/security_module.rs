@@ -4,7 +4,8 @@
     reason = "what must not fail in a test fails the test"
 )]
 
-use attestation::{Attested, Freshness, Measurements, Refusal, Root, UnixTime, authenticate};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{Attested, Evidence, Freshness, Policy, Refusal, UnixTime, Verifier};
 use aws_lc_rs::digest::{SHA384, digest};
 use ciborium::{Value, cbor};
 use emulator::{Lie, Nsm, Signer};
@@ -55,8 +56,9 @@ fn document(nsm: &mut Nsm, nonce: &[u8]) -> Vec<u8> {
 }
 
 fn verify(document: &[u8], root_pem: &str) -> Result<Attested, Refusal> {
-    let root = Root::dangerous_from_pem(root_pem).unwrap();
-    authenticate(document, &root, UnixTime::now(), Freshness::Live)?.matching(&image())
+    let verifier = NitroVerifier::dangerous_from_pem(root_pem).unwrap();
+    let (evidence, policy) = (Evidence::from_bytes(document), Policy::from(image()));
+    verifier.verify(&evidence, UnixTime::now(), Freshness::Live, &policy)
 }
 
 #[test]
@@ -130,14 +132,15 @@ fn a_document_verifies_and_shows_locked_registers_only() {
     let mut nsm = Nsm::new(&image(), signer);
     extend(&mut nsm, 16, b"agreement");
     let open = verify(&document(&mut nsm, b"challenge"), &root).unwrap();
-    assert_eq!(open.nonce(), Some(&b"challenge"[..]));
-    assert_eq!(open.pcr(16), None);
+    assert_eq!(open.bound.nonce(), Some(&b"challenge"[..]));
+    assert_eq!(open.register("PCR16"), None);
     lock(&mut nsm, 16);
     let locked = verify(&document(&mut nsm, b"challenge"), &root).unwrap();
     let agreement = digest(&SHA384, &[&[0; 48][..], b"agreement"].concat());
-    assert_eq!(locked.pcr(16), Some(agreement.as_ref()));
-    let shown: Vec<u8> = locked.pcrs().map(|(index, _)| index).collect();
-    assert_eq!(shown, (0..17).collect::<Vec<u8>>());
+    assert_eq!(locked.register("PCR16"), Some(agreement.as_ref()));
+    let shown = locked.registers.iter().map(|register| &register.name);
+    let locked_names = (0..17).map(|index| format!("PCR{index}"));
+    assert!(shown.eq(&locked_names.collect::<Vec<_>>()));
 }
 
 /// What the verifier says to a second document of a host that tells this lie.
@@ -185,7 +188,7 @@ fn another_agreement_is_shown_in_pcr16_alone() {
     lock(&mut nsm, 16);
     let attested = verify(&document(&mut nsm, b"challenge"), &root).unwrap();
     let agreement = digest(&SHA384, &[&[0; 48][..], b"agreement"].concat());
-    assert_ne!(attested.pcr(16), Some(agreement.as_ref()));
+    assert_ne!(attested.register("PCR16"), Some(agreement.as_ref()));
 }
 
 #[test]

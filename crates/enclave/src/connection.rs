@@ -12,14 +12,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use server_kit::Stage;
 use service::ClientIdentity;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::Limits;
+use crate::EnclaveLimits;
 use crate::inbound::{Arriving, strip_reserved};
-use crate::stage::Stage;
 use crate::write_deadline::WriteDeadline;
 
 /// The longest header of a request, all lines together.
@@ -39,7 +39,7 @@ pub(crate) async fn serve<S>(
     stream: S,
     spki: Vec<u8>,
     router: Router,
-    limits: Limits,
+    limits: EnclaveLimits,
     stage: watch::Receiver<Stage>,
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -67,7 +67,7 @@ pub(crate) async fn serve<S>(
         );
     let served = tokio::select! {
         served = poll_fn(|context| connection.poll_without_shutdown(context)) => served,
-        () = Stage::Ending.reached(stage) => {
+        () = Stage::Draining.reached(stage) => {
             // The request under way is answered, then the connection closes.
             Pin::new(&mut connection).graceful_shutdown();
             poll_fn(|context| connection.poll_without_shutdown(context)).await

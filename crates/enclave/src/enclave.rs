@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::ServicePolicy;
-use attestation::Measurements;
-use attested_tls::{Acceptor, Attester, ServerKey};
+use attestation::nitro::Measurements;
+use attestation::{Attester, Evidence, ReportData};
+use attested_tls::{Acceptor, ServerKey};
 use privacy::NoiseRng;
 use protocol::{Agreement, AgreementHash, RoomId};
+use server_kit::Stage;
 use service::{CheckedAgreement, MemoryShares, NoEvidence, Room, RoomSetup};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::door::Door;
-use crate::event::{Event, Events};
+use crate::channel_server::ChannelServer;
+use crate::event::{EnclaveEvent, Events};
 use crate::listener::{Address, Listener};
 use crate::platform::attested_time;
-use crate::stage::Stage;
-use crate::{Error, Fault, Limits, Platform};
+use crate::{EnclaveLimits, Error, Fault, Platform};
 
 /// How long requests under way may take to end once the enclave is told to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ pub struct Config {
     /// Where parties connect.
     pub listener: Listener,
     /// What connections may take.
-    pub limits: Limits,
+    pub limits: EnclaveLimits,
     /// Where events go.
     pub events: Events,
 }
@@ -50,13 +51,13 @@ pub struct Running {
     stage: watch::Sender<Stage>,
     accepting: JoinHandle<()>,
     connections: Arc<Semaphore>,
-    limits: Limits,
+    limits: EnclaveLimits,
 }
 
 impl Enclave {
-    /// Checks the agreement, fixes PCR16 to it, draws the key and the boot nonce of this room, and
-    /// serves it on the listener, in tasks of the current tokio runtime. An agreement that does not
-    /// hold is refused before PCR16 is touched; the listener is opened after that.
+    /// Checks the agreement, has the platform measure it, draws the key and the boot nonce of this
+    /// room, and serves it on the listener, in tasks of the current tokio runtime. An agreement
+    /// that does not hold is refused before it is measured; the listener is opened after that.
     ///
     /// May block, on a platform that does.
     ///
@@ -71,7 +72,7 @@ impl Enclave {
             limits,
             events,
         } = config;
-        // Checked before anything is measured: PCR16 can be extended once.
+        // Checked before anything is measured, which can be done once.
         let agreement = CheckedAgreement::parse(agreement)?;
         let memory = MemoryShares::new(&agreement, limits.memory_bytes)?;
         let name = agreement.sha384();
@@ -80,7 +81,7 @@ impl Enclave {
         getrandom::fill(&mut boot).map_err(|_| Error::Entropy)?;
         let room_id = RoomId::from_bytes(attestation::room_id(name.as_bytes(), &boot));
 
-        // Before PCR16 is locked: without noise there would be no room to serve.
+        // Before the agreement is measured: without noise there would be no room to serve.
         let rng = NoiseRng::from_os().map_err(|_| Error::Entropy)?;
         // From here on the platform's evidence names this agreement and no other.
         let attester: Arc<dyn Attester> = platform.measure(name.as_bytes())?;
@@ -100,7 +101,8 @@ impl Enclave {
             platform_time: attested_time(Arc::clone(&attester)),
             attest: Arc::new(move |user_data| {
                 attester
-                    .attest(None, None, user_data)
+                    .attest(&ReportData::of_user_data(user_data))
+                    .map(Evidence::into_bytes)
                     .map_err(|_| NoEvidence)
             }),
             events: room_events(&events),
@@ -114,7 +116,7 @@ impl Enclave {
         let address = listener.address().map_err(Error::Listener)?;
         let (stage, watched) = watch::channel(Stage::Serving);
         let connections = Arc::new(Semaphore::new(limits.connections));
-        let door = Door::new(
+        let server = ChannelServer::new(
             acceptor,
             &keys,
             router,
@@ -123,7 +125,7 @@ impl Enclave {
             Arc::clone(&events),
             watched,
         );
-        let accepting = tokio::spawn(Arc::new(door).accept_all(listener));
+        let accepting = tokio::spawn(Arc::new(server).accept_all(listener));
         Ok(Running {
             address,
             room: room_id,
@@ -139,10 +141,10 @@ impl Enclave {
 }
 
 impl Running {
-    /// Says [`Event::Ready`], for whoever waits for it: after all that must be there by then is
-    /// there.
+    /// Reports [`EnclaveEvent::Ready`] to whoever waits for it, once all that must be there by then
+    /// is there.
     pub fn announce(&self) {
-        (self.events)(Event::Ready {
+        (self.events)(EnclaveEvent::Ready {
             address: self.address,
             agreement: self.agreement,
             room: self.room,
@@ -187,18 +189,18 @@ impl Running {
     /// connection. The room and all that it holds are dropped with the last of them, or with the
     /// end of a training under way.
     pub async fn shutdown(mut self) {
-        (self.events)(Event::Stopping);
+        (self.events)(EnclaveEvent::Stopping);
         self.accepting.abort();
         // After a fault it has ended, and its end was seen.
         if !self.accepting.is_finished() {
             drop((&mut self.accepting).await);
         }
-        self.stage.send_replace(Stage::Ending);
+        self.stage.send_replace(Stage::Draining);
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         // Slots are given back by connections when they end; all of them back means nobody is left.
         drop(tokio::time::timeout(STOP_DEADLINE, self.connections.acquire_many(all)).await);
-        self.stage.send_replace(Stage::Over);
-        (self.events)(Event::Stopped);
+        self.stage.send_replace(Stage::Closed);
+        (self.events)(EnclaveEvent::Stopped);
     }
 }
 
@@ -211,7 +213,7 @@ impl Drop for Running {
 
 fn room_events(events: &Events) -> service::Events {
     let events = Arc::clone(events);
-    Arc::new(move |event| events(Event::Room(event)))
+    Arc::new(move |event| events(EnclaveEvent::Room(event)))
 }
 
 fn registered(policy: &ServicePolicy) -> Vec<Vec<u8>> {

@@ -1,10 +1,6 @@
 //! What the enclave tells the machine it runs on: a closed list of facts, none of which depends on
 //! the tables' content.
 
-use std::io::Write;
-use std::sync::Arc;
-
-use printable::escaped_json;
 use protocol::{AgreementHash, RoomId};
 use serde::Serialize;
 
@@ -15,7 +11,7 @@ use crate::{Confinement, Fault};
 /// party appears here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub enum EnclaveEvent {
     /// The enclave's program is up, on hardware or what looks like it.
     Booted {
         /// Its memory is open to the host and its measurements are zero, so that no client will
@@ -27,7 +23,7 @@ pub enum Event {
     /// Whether the parent machine was there to be told that the enclave is up. Some launchers wait
     /// for it, others do not.
     Heartbeat {
-        /// It was.
+        /// Whether the parent machine answered.
         answered: bool,
     },
     /// The host may hand over the agreement now.
@@ -50,7 +46,7 @@ pub enum Event {
     /// A connection was closed before it could carry a request.
     ConnectionRefused {
         /// Why it was refused.
-        reason: Reason,
+        reason: RefusalReason,
     },
     /// The operating system could not accept a connection; it is tried again.
     AcceptFailed,
@@ -70,13 +66,13 @@ pub enum Event {
     },
     /// Something happened in the room.
     #[serde(untagged)]
-    Room(service::Event),
+    Room(service::RoomEvent),
 }
 
 /// Why a connection was closed before it could carry a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum RefusalReason {
     /// There were too many connections in their handshake, and this one gave way.
     Displaced,
     /// Too many connections past their handshake.
@@ -98,36 +94,19 @@ pub enum Reason {
 }
 
 /// Where events go.
-pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// Events as lines of JSON on the standard error stream.
-pub fn to_stderr() -> Events {
-    Arc::new(|event| {
-        let line = serde_json::to_string(&event).expect("an event has a JSON form");
-        // Where nobody listens there is nobody to tell.
-        drop(writeln!(log(), "{}", escaped_json(&line)));
-    })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that writes the log"
-)]
-fn log() -> std::io::Stderr {
-    std::io::stderr()
-}
+pub type Events = server_kit::Events<EnclaveEvent>;
 
 #[cfg(test)]
 mod tests {
     use protocol::{AgreementHash, RoomId};
 
-    use super::{Event, Reason};
+    use super::{EnclaveEvent, RefusalReason};
     use crate::listener::Address;
-    use crate::{Confinement, Fault, Held};
+    use crate::{Confinement, Enforcement, Fault};
 
     #[test]
     fn an_event_is_one_flat_json_object() {
-        let ready = Event::Ready {
+        let ready = EnclaveEvent::Ready {
             address: Address::Tcp(([127, 0, 0, 1], 7000).into()),
             agreement: AgreementHash::from_bytes([0xab; 48]),
             room: RoomId::from_bytes([1; 32]),
@@ -140,36 +119,36 @@ mod tests {
                 "01".repeat(32)
             )
         );
-        let awaiting = Event::AwaitingConfiguration {
+        let awaiting = EnclaveEvent::AwaitingConfiguration {
             address: Address::Vsock { port: 5000 },
         };
         assert_eq!(
             serde_json::to_string(&awaiting).unwrap(),
             r#"{"event":"awaiting_configuration","address":"vsock:any:5000"}"#
         );
-        let confined = Event::Confined(Confinement {
-            files: Held::Partly,
-            system_calls: Held::Fully,
+        let confined = EnclaveEvent::Confined(Confinement {
+            files: Enforcement::Partly,
+            system_calls: Enforcement::Fully,
         });
         assert_eq!(
             serde_json::to_string(&confined).unwrap(),
             r#"{"event":"confined","files":"partly","system_calls":"fully"}"#
         );
-        let fault = Event::Fault {
+        let fault = EnclaveEvent::Fault {
             fault: Fault::KernelLacksNsm,
         };
         assert_eq!(
             serde_json::to_string(&fault).unwrap(),
             r#"{"event":"fault","fault":"kernel_lacks_nsm"}"#
         );
-        let refused = Event::ConnectionRefused {
-            reason: Reason::TooManyConnectionsOfKey,
+        let refused = EnclaveEvent::ConnectionRefused {
+            reason: RefusalReason::TooManyConnectionsOfKey,
         };
         assert_eq!(
             serde_json::to_string(&refused).unwrap(),
             r#"{"event":"connection_refused","reason":"too_many_connections_of_key"}"#
         );
-        let confirmed = Event::Room(service::Event::Confirmed { party: 1 });
+        let confirmed = EnclaveEvent::Room(service::RoomEvent::Confirmed { party: 1 });
         assert_eq!(
             serde_json::to_string(&confirmed).unwrap(),
             r#"{"event":"confirmed","party":1}"#

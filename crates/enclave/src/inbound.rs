@@ -9,7 +9,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::HeaderName;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::Limits;
+use crate::EnclaveLimits;
 
 /// Removes every header in which a front door of another kind would name the user: here the key
 /// alone says who it is.
@@ -40,7 +40,7 @@ fn is_reserved(name: &HeaderName) -> bool {
 /// what came.
 pub(crate) struct Arriving<B> {
     body: B,
-    limits: Limits,
+    limits: EnclaveLimits,
     /// Waiting that is left, apart from the wait under way.
     credit: Duration,
     waiting_since: Option<Instant>,
@@ -53,7 +53,7 @@ pub(crate) struct Arriving<B> {
 struct TooSlow;
 
 impl<B> Arriving<B> {
-    pub(crate) fn new(body: B, limits: &Limits) -> Self {
+    pub(crate) fn new(body: B, limits: &EnclaveLimits) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + limits.body_grace));
         Self {
             body,
@@ -133,7 +133,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::{Arriving, strip_reserved};
-    use crate::Limits;
+    use crate::EnclaveLimits;
 
     #[test]
     fn forged_names_are_removed_in_every_spelling_and_nothing_else_is() {
@@ -165,10 +165,10 @@ mod tests {
         let stream = futures_util::stream::unfold(receiver, async |mut receiver| {
             Some((receiver.recv().await?, receiver))
         });
-        let limits = Limits {
+        let limits = EnclaveLimits {
             body_grace: Duration::from_secs(30),
             body_rate: 1000,
-            ..Limits::default()
+            ..EnclaveLimits::default()
         };
         let mut body = Arriving::new(StreamBody::new(Box::pin(stream)), &limits);
         let frames: Vec<(u64, Bytes)> = frames

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Bounds on connections. The sizes of requests and uploads are the room's own limits.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct EnclaveLimits {
     /// Connections whose client has not proved its key. When there are more, one gives way
     /// ([`admission::Places`]).
     pub handshakes: usize,
@@ -32,7 +32,7 @@ pub struct Limits {
     pub write_deadline: Duration,
 }
 
-impl Limits {
+impl EnclaveLimits {
     /// Connections of one of `keys` keys: so few that no key can take those of another.
     pub(crate) fn share_of_key(&self, keys: usize) -> usize {
         // One key always gets a connection, however many keys there are.
@@ -41,7 +41,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
+impl Default for EnclaveLimits {
     fn default() -> Self {
         Self {
             handshakes: 512,

@@ -16,7 +16,7 @@ use crate::small_writes::SmallWrites;
 pub enum Listener {
     /// A socket that listens already.
     Tcp(TcpListener),
-    /// A port of the enclave's vsock, which nobody can reach before the agreement is in PCR16.
+    /// A port of the enclave's vsock, which nobody can reach before the agreement is measured.
     #[cfg(target_os = "linux")]
     Vsock {
         /// Number of the port.

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attestation::Measurements;
+use attestation::nitro::Measurements;
 use clap::Parser;
 use enclave::{
-    Config, Enclave, Event, Events, Fault, Limits, Platform, Running, read_agreement, to_stderr,
+    Config, Enclave, EnclaveEvent, EnclaveLimits, Events, Fault, Platform, Running, read_agreement,
     write_whole,
 };
+use server_kit::{Failure, StopSignals, events_to_stderr, report};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Serves one room: checks its agreement, shows evidence on every connection, and answers the
 /// parties.
@@ -53,7 +53,7 @@ struct Options {
     measurements_out: Option<PathBuf>,
 }
 
-/// How the program ends when it does not end well. 2 is a command line that makes no sense.
+/// How the program ends when it fails. 2 is a command line that makes no sense.
 #[derive(Clone, Copy)]
 enum Exit {
     /// The platform, or what it needs, is not there.
@@ -68,9 +68,10 @@ enum Exit {
     Fault = 7,
 }
 
-struct Failure {
-    exit: Exit,
-    sentence: String,
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        exit as u8
+    }
 }
 
 fn main() -> ExitCode {
@@ -78,19 +79,7 @@ fn main() -> ExitCode {
     if let Some(started_by) = started_in_an_image() {
         enclave::init::run(started_by);
     }
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say(&failure.sentence);
-            ExitCode::from(failure.exit as u8)
-        }
-    }
-}
-
-/// The sentence may quote what a file says.
-#[expect(clippy::print_stderr, reason = "the one place that talks to a person")]
-fn say(sentence: &str) {
-    eprintln!("synclave-enclave: {}", printable::escaped(sentence));
+    report("synclave-enclave", run(&Options::parse()))
 }
 
 /// The kernel starts the image's program as process 1. A container does so too, and says what it
@@ -110,23 +99,23 @@ fn started_in_an_image() -> Option<enclave::init::StartedBy> {
 fn run(options: &Options) -> Result<(), Failure> {
     if !options.simulated {
         let sentence = "without --simulated this program runs as the first process of an enclave's \
-                        image only; on a machine like this one, add --simulated.";
-        return Err(Failure {
-            exit: Exit::Platform,
-            sentence: sentence.to_owned(),
-        });
+                        image only; on a machine like this one, add --simulated";
+        return Err(Failure::new(Exit::Platform, sentence));
     }
     let agreement = read_agreement(&options.room).map_err(failed)?;
     let platform = Platform::simulated().map_err(failed)?;
-    let events = to_stderr();
+    let events = events_to_stderr();
     tell_panics_as_events(&events);
-    let runtime = Runtime::new().map_err(|error| Failure {
-        exit: Exit::Platform,
-        sentence: format!("no threads can be started: {error}."),
+    let runtime = Runtime::new().map_err(|error| {
+        let sentence = format!("no threads can be started: {error}");
+        Failure::new(Exit::Platform, sentence)
     })?;
     let outcome = runtime.block_on(async {
         // From now on a signal is not lost; until now it ends the program by itself.
-        let mut signals = Signals::listen();
+        let signals = StopSignals::listen().map_err(|error| {
+            let sentence = format!("signals cannot be received: {error}");
+            Failure::new(Exit::Platform, sentence)
+        })?;
         // First the address: where another enclave has it, that one's files stay as they are.
         let listener = TcpListener::bind(options.listen)
             .await
@@ -135,14 +124,14 @@ fn run(options: &Options) -> Result<(), Failure> {
             agreement,
             platform,
             listener: listener.into(),
-            limits: Limits::default(),
+            limits: EnclaveLimits::default(),
             events: Arc::clone(&events),
         };
         let mut running = Enclave::start(config).map_err(failed)?;
         publish(&running, options)?;
         running.announce();
         tokio::select! {
-            () = signals.told_to_stop() => {}
+            () = signals.received() => {}
             fault = running.fault() => return Err(gave_up(fault, &events)),
         }
         running.shutdown().await;
@@ -156,7 +145,7 @@ fn run(options: &Options) -> Result<(), Failure> {
 /// The message of a panic could hold anything, a value of a table included.
 fn tell_panics_as_events(events: &Events) {
     let events = Arc::clone(events);
-    service::tell_panics_as_events(Arc::new(move |event| events(Event::Room(event))));
+    service::tell_panics_as_events(Arc::new(move |event| events(EnclaveEvent::Room(event))));
 }
 
 /// The measurements come last: where they are, everything is ready.
@@ -171,29 +160,6 @@ fn publish(running: &Running, options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The two ways of being told to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Self {
-        const HANDLED: &str = "the runtime handles signals";
-        Self {
-            terminate: signal(SignalKind::terminate()).expect(HANDLED),
-            interrupt: signal(SignalKind::interrupt()).expect(HANDLED),
-        }
-    }
-
-    async fn told_to_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 fn failed(error: enclave::Error) -> Failure {
     let exit = match error {
         enclave::Error::RoomFile { .. }
@@ -203,36 +169,28 @@ fn failed(error: enclave::Error) -> Failure {
         enclave::Error::Listener(_) => Exit::Address,
         _ => Exit::Platform,
     };
-    Failure {
-        exit,
-        sentence: format!("{error}."),
-    }
+    Failure::new(exit, error)
 }
 
 fn gave_up(fault: Fault, events: &Events) -> Failure {
-    events(Event::Fault { fault });
-    Failure {
-        exit: Exit::Fault,
-        sentence: "the room has stopped, and what it held is gone.".to_owned(),
-    }
+    events(EnclaveEvent::Fault { fault });
+    Failure::new(
+        Exit::Fault,
+        "the room has stopped, and what it held is gone",
+    )
 }
 
 fn unavailable(address: SocketAddr, error: &std::io::Error) -> Failure {
     let sentence = match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            format!("{address} is in use by another program; choose another port.")
+            format!("{address} is in use by another program; choose another port")
         }
-        _ => format!("{address} cannot be listened on: {error}."),
+        _ => format!("{address} cannot be listened on: {error}"),
     };
-    Failure {
-        exit: Exit::Address,
-        sentence,
-    }
+    Failure::new(Exit::Address, sentence)
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure {
-        exit: Exit::File,
-        sentence: format!("{} cannot be written: {error}.", path.display()),
-    }
+    let sentence = format!("{} cannot be written: {error}", path.display());
+    Failure::new(Exit::File, sentence)
 }

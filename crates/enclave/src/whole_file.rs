@@ -1,8 +1,7 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Puts `content` at `path`, in place of what was there; a reader sees the old file or the new one,
 /// never a part.
@@ -10,25 +9,20 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Those of the operating system; then nothing has changed.
 pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = beside(path)?;
-    // Never through a link that somebody else has put there.
-    drop(fs::remove_file(&beside));
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
-    written
-        .and_then(|()| fs::rename(&beside, path))
-        .inspect_err(|_| drop(fs::remove_file(&beside)))
-}
-
-/// A name in the same folder, so that the last step is a rename; of this process alone.
-fn beside(path: &Path) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", std::process::id()));
-    Ok(path.with_file_name(hidden))
+    // In the same folder: only within one file system does a rename replace a file at once.
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // As any new file of the person's, under their umask; a temporary file would be private.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,9 +18,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use attestation::{Measurements, Root, UnixTime};
-use attested_tls::{ClientKey, Connector, Expectations, KeyAlgorithm};
-use enclave::{Config, Enclave, Held, Limits, Platform, confine, read_agreement};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{Policy, UnixTime};
+use attested_tls::{ClientKey, Connector, ExpectedRoom, KeyAlgorithm};
+use enclave::{Config, Enclave, EnclaveLimits, Enforcement, Platform, confine, read_agreement};
 use testkit::Running;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -53,7 +54,7 @@ fn the_process_that_is_confined() {
         return serve_room();
     }
     let file = File::open(std::env::current_exe().unwrap()).unwrap();
-    assert_eq!(confine().system_calls, Held::Fully);
+    assert_eq!(confine().system_calls, Enforcement::Fully);
     println!("confined");
     match case.as_str() {
         "open" => {
@@ -118,8 +119,8 @@ fn serve_room() {
         "root": platform.root_pem().unwrap(),
         "measurements": platform.measurements().unwrap().to_json(),
     });
-    let limits = Limits::default();
-    assert_eq!(confine().system_calls, Held::Fully);
+    let limits = EnclaveLimits::default();
+    assert_eq!(confine().system_calls, Enforcement::Fully);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let config = Config {
             agreement,
@@ -142,7 +143,7 @@ struct Room {
 
 impl Room {
     /// Waits until the process says where it is.
-    fn of(process: &mut Running) -> Self {
+    fn announced_by(process: &mut Running) -> Self {
         let said = BufReader::new(process.0.stdout.take().unwrap());
         let line = said
             .lines()
@@ -159,14 +160,14 @@ impl Room {
 
     /// The whole reply to one request on a connection of its own.
     async fn ask(&self, key: &ClientKey, head: &str, body: &str) -> String {
-        let expectations = Expectations {
-            root: Root::dangerous_from_pem(&self.root).unwrap(),
-            measurements: self.measurements,
+        let expected = ExpectedRoom {
+            verifier: Arc::new(NitroVerifier::dangerous_from_pem(&self.root).unwrap()),
+            policy: Policy::from(self.measurements),
             agreement: None,
-            room: None,
+            id: None,
         };
         let stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
-        let mut stream = Connector::new(key, expectations)
+        let mut stream = Connector::new(key, expected)
             .connect(stream, UnixTime::now())
             .await
             .unwrap()
@@ -208,7 +209,7 @@ async fn a_confined_room_lives_its_whole_life() {
     std::fs::write(folder.path().join("service.yaml"), service).unwrap();
     std::fs::write(folder.path().join("runtime.yaml"), runtime).unwrap();
     let mut process = Running(confined("room").env(ROOM, folder.path()).spawn().unwrap());
-    let room = Room::of(&mut process);
+    let room = Room::announced_by(&mut process);
 
     room.upload(&alice, "colour").await;
     room.upload(&bob, "size").await;

@@ -6,11 +6,13 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use attestation::{Measurements, Root, UnixTime};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{Policy, UnixTime};
 use attested_tls::client::TlsStream;
-use attested_tls::{ClientKey, Connector, Expectations, KeyAlgorithm};
+use attested_tls::{ClientKey, Connector, ExpectedRoom, KeyAlgorithm};
 use testkit::Running;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -68,14 +70,14 @@ impl Program {
 
     async fn channel(&self, party: usize) -> TlsStream<TcpStream> {
         let file = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
-        let expectations = Expectations {
-            root: Root::dangerous_from_pem(&file("root.pem")).unwrap(),
-            measurements: Measurements::from_json(&file("measurements.json")).unwrap(),
+        let expected = ExpectedRoom {
+            verifier: Arc::new(NitroVerifier::dangerous_from_pem(&file("root.pem")).unwrap()),
+            policy: Policy::from(Measurements::from_json(&file("measurements.json")).unwrap()),
             agreement: None,
-            room: None,
+            id: None,
         };
         let stream = TcpStream::connect(&self.address).await.unwrap();
-        let connector = Connector::new(&self.keys[party], expectations);
+        let connector = Connector::new(&self.keys[party], expected);
         connector
             .connect(stream, UnixTime::now())
             .await

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use attestation::{Measurements, Root};
+use attestation::nitro::{Measurements, Root};
 use attested_tls::{ClientKey, KeyAlgorithm};
 use testkit::Running;
 

@@ -5,8 +5,7 @@
 //! relay, and from there over a Unix socket to a reader that counts them: through `synclave-host`
 //! (raw TCP) and through `socat TCP-LISTEN UNIX-CONNECT`, each a process of its own, three times
 //! each, in turn. The best of three counts. On a busy machine the times say little; the processor's
-//! seconds, of
-//! all three runs together, say more.
+//! seconds, of all three runs together, say more.
 #![expect(clippy::print_stderr, reason = "a measurement for people")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -145,7 +144,7 @@ fn count(mut stream: UnixStream, greets: bool) -> std::io::Result<()> {
     stream.write_all(&total.to_be_bytes())
 }
 
-/// Sends so many bytes, and waits until the other end says that it has them all.
+/// Sends this number of bytes, and waits until the other end says that it has them all.
 fn rate(port: u16, bytes: u64) -> Outcome<f64> {
     let mut stream = connect(port)?;
     let part = vec![0x5a; PART];

@@ -44,7 +44,7 @@ pub enum ConfigureError {
     /// What arrived is not what was sent.
     #[error(
         "the enclave was given the agreement {sent} and has {arrived}: something changed it on the \
-         way, so no party that expects the first would use this enclave"
+         settings, so no party that expects the first would use this enclave"
     )]
     Changed {
         /// The hash of what was sent.

@@ -37,7 +37,7 @@ pub enum EnclaveAddress {
 
 /// What is not an address of an enclave.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no address of an enclave: write it like vsock:16 or unix:/run/enclave.sock")]
+#[error("`{0}` is not an address of an enclave: write it like vsock:16 or unix:/run/enclave.sock")]
 pub struct NotAnAddress(String);
 
 impl FromStr for EnclaveAddress {

@@ -1,10 +1,7 @@
 //! What the host says about itself: a closed list of facts. No byte that it relays appears here.
 
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use printable::escaped_json;
 use protocol::{AgreementHash, RoomId};
 use serde::{Serialize, Serializer};
 
@@ -13,7 +10,7 @@ use crate::relay::Ending;
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub enum HostEvent {
     /// Connections are accepted from now on; until there is an enclave they are refused.
     Listening {
         /// How the channel is carried there.
@@ -76,16 +73,16 @@ pub enum Event {
         /// The client, as far as it is known.
         client: Option<IpAddr>,
         /// Why it was refused.
-        reason: Reason,
+        reason: RefusalReason,
     },
     /// A connection that was relayed has ended.
     ConnectionEnded {
         /// What carried it: TCP or WebSocket.
         carrier: Carrier,
-        /// The client.
+        /// Address of the client, as far as it is known.
         client: Option<IpAddr>,
         /// How it ended.
-        how: How,
+        how: ConnectionEnd,
         /// Bytes from the client.
         to_enclave: u64,
         /// Bytes from the enclave.
@@ -148,27 +145,27 @@ named! {
     /// Kinds of events that whoever can connect can cause, so that the log does not take all of
     /// them.
     Frequent {
-        /// [`Event::ConnectionRefused`].
+        /// [`HostEvent::ConnectionRefused`].
         Refused = "connection_refused",
-        /// [`Event::ConnectionEnded`].
+        /// [`HostEvent::ConnectionEnded`].
         Ended = "connection_ended",
-        /// [`Event::AcceptFailed`].
+        /// [`HostEvent::AcceptFailed`].
         AcceptFailed = "accept_failed",
     }
 }
 
 named! {
     /// Why a connection was closed before anything of it was relayed.
-    Reason {
+    RefusalReason {
         /// Too many connections, all of them past their handshake.
         TooManyConnections = "too_many_connections",
         /// Too many connections of this client, all of them past their handshake.
         TooManyConnectionsOfClient = "too_many_connections_of_client",
         /// There were too many connections in their handshake, and this one gave way.
         Displaced = "displaced",
-        /// The PROXY header that must be there is not, or is none.
+        /// The PROXY header that must be there is missing or malformed.
         ProxyHeader = "proxy_header",
-        /// The header with the client's address that must be there is not, or is none.
+        /// The header with the client's address that must be there is missing or malformed.
         ForwardedFor = "forwarded_for",
         /// The TLS of the outer hop failed.
         OuterTls = "outer_tls",
@@ -187,7 +184,7 @@ named! {
 
 named! {
     /// How a connection ended that was relayed.
-    How {
+    ConnectionEnd {
         /// Both sides closed it.
         Complete = "complete",
         /// The client's side broke off.
@@ -205,7 +202,7 @@ named! {
     }
 }
 
-impl From<Ending> for How {
+impl From<Ending> for ConnectionEnd {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Complete => Self::Complete,
@@ -218,24 +215,7 @@ impl From<Ending> for How {
 }
 
 /// Where events go.
-pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// Events as lines of JSON on the standard error stream.
-pub fn to_stderr() -> Events {
-    Arc::new(|event| {
-        let line = serde_json::to_string(&event).expect("an event has a JSON form");
-        // Where nobody listens there is nobody to tell.
-        drop(writeln!(log(), "{}", escaped_json(&line)));
-    })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that writes the log"
-)]
-fn log() -> std::io::Stderr {
-    std::io::stderr()
-}
+pub type Events = server_kit::Events<HostEvent>;
 
 #[cfg(test)]
 mod tests {
@@ -243,16 +223,16 @@ mod tests {
 
     #[test]
     fn an_event_is_one_flat_json_object() {
-        let refused = Event::ConnectionRefused {
+        let refused = HostEvent::ConnectionRefused {
             carrier: Carrier::WebSocket,
             client: Some(IpAddr::from([192, 0, 2, 7])),
-            reason: Reason::TooManyConnectionsOfClient,
+            reason: RefusalReason::TooManyConnectionsOfClient,
         };
         assert_eq!(
             serde_json::to_string(&refused).unwrap(),
             r#"{"event":"connection_refused","carrier":"websocket","client":"192.0.2.7","reason":"too_many_connections_of_client"}"#
         );
-        let replaced = Event::RoomReplaced {
+        let replaced = HostEvent::RoomReplaced {
             old: RoomId::from_bytes([1; 32]),
             new: RoomId::from_bytes([2; 32]),
         };

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use admission::Places;
 use protocol::Agreement;
+use server_kit::Stage;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::Limits;
-use crate::door::{Door, Entrance};
-use crate::event::{Event, Events};
+use crate::ConnectionLimits;
+use crate::event::{Events, HostEvent};
+use crate::ingress::{Entrance, Ingress};
 use crate::keeper::{EnclaveError, Keeper, Restarts};
 use crate::launch::Launch;
 use crate::log::Log;
 use crate::metrics::{self, Metrics};
-use crate::stage::Stage;
 
 /// What a host is started with.
 pub struct Config {
@@ -34,7 +34,7 @@ pub struct Config {
     /// How soon another one follows.
     pub restarts: Restarts,
     /// What connections may take.
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
     /// How long connections may take to end once the host is told to stop.
     pub drain: Duration,
     /// Where events go.
@@ -64,14 +64,14 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     // Stages are announced by a channel that all parts watch: nobody has to know the others.
     let (stage, watched) = watch::channel(Stage::Serving);
     let (target, current) = watch::channel(None);
-    let places = Places::new(admission::Limits {
+    let places = Places::new(admission::PlaceLimits {
         connections: limits.connections,
         of_one_client: limits.connections_per_client,
         unsettled: limits.unfinished,
     });
-    let door = Arc::new(Door {
+    let ingress = Arc::new(Ingress {
         limits,
-        log: Log::new(Arc::clone(&events)),
+        log: Log::new(&events),
         metrics: Arc::clone(&counters),
         places: Arc::clone(&places),
         target: current,
@@ -85,14 +85,14 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         if let Ok(address) = entrance.listener.local_addr() {
             // Where the operating system chose the port, this is how it is learnt.
             let carrier = entrance.carrier;
-            events(Event::Listening { carrier, address });
+            events(HostEvent::Listening { carrier, address });
         }
-        accepting.spawn(Arc::clone(&door).accept_all(entrance));
+        accepting.spawn(Arc::clone(&ingress).accept_all(entrance));
     }
     let mut scraping = JoinSet::new();
     if let Some(listener) = metrics {
         if let Ok(address) = listener.local_addr() {
-            events(Event::MetricsListening { address });
+            events(HostEvent::MetricsListening { address });
         }
         scraping.spawn(metrics::serve(listener, Arc::clone(&counters)));
     }
@@ -118,16 +118,16 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     // Nothing to drain where the enclave is gone: its connections have ended.
     if failed.is_none() {
         let connections = places.open();
-        events(Event::Draining { connections });
+        events(HostEvent::Draining { connections });
         stage.send_replace(Stage::Draining);
         drop(timeout(drain, places.emptied()).await);
     }
-    stage.send_replace(Stage::Over);
+    stage.send_replace(Stage::Closed);
     let ended = match failed {
         Some(ended) => Some(ended),
         // The enclave is ended by the keeper, which has seen the stage.
         None => keeping.join_next().await,
     };
-    events(Event::Stopped);
+    events(HostEvent::Stopped);
     ended.map_or(Ok(()), |ended| ended.expect("the keeper does not panic"))
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{Agreement, RoomId};
+use server_kit::Stage;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::configure::{ConfigureError, configure};
-use crate::door::Target;
 use crate::enclave_address::EnclaveAddress;
-use crate::event::{Event, Events};
+use crate::event::{Events, HostEvent};
+use crate::ingress::Target;
 use crate::launch::{Launch, LaunchError, Running};
 use crate::metrics::Metrics;
-use crate::stage::Stage;
 
 /// How soon an enclave that has ended is followed by another.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +61,8 @@ pub(crate) struct Keeper {
 }
 
 /// How an enclave's life ended without an error.
-enum Life {
-    /// By itself.
+enum EnclaveEnd {
+    /// It ended by itself, with this exit code if its program had one.
     Ended { code: Option<i32> },
     /// The host is to stop.
     Stopped,
@@ -83,10 +83,10 @@ impl Keeper {
         while *self.stage.borrow() == Stage::Serving {
             let start = Instant::now();
             match self.live(&mut history).await {
-                Ok(Life::Stopped) => return Ok(()),
-                Ok(Life::Ended { code }) => (self.events)(Event::EnclaveEnded { code }),
+                Ok(EnclaveEnd::Stopped) => return Ok(()),
+                Ok(EnclaveEnd::Ended { code }) => (self.events)(HostEvent::EnclaveEnded { code }),
                 Err(error) if self.is_final(&error, &history) => return Err(error),
-                Err(error) => (self.events)(Event::EnclaveFailed {
+                Err(error) => (self.events)(HostEvent::EnclaveFailed {
                     detail: error.to_string(),
                 }),
             }
@@ -97,7 +97,7 @@ impl Keeper {
                 pause = self.restarts.first_pause;
             }
             let seconds = pause.as_secs();
-            (self.events)(Event::RestartPending { seconds });
+            (self.events)(HostEvent::RestartPending { seconds });
             // A pause that does not end would keep a stopped host waiting.
             tokio::select! {
                 () = sleep(pause) => {}
@@ -124,10 +124,10 @@ impl Keeper {
     }
 
     /// One enclave, from its start to its end. It is never left running.
-    async fn live(&self, history: &mut History) -> Result<Life, EnclaveError> {
+    async fn live(&self, history: &mut History) -> Result<EnclaveEnd, EnclaveError> {
         if !matches!(self.launch, Launch::Attached { .. }) {
             let restarts = history.restarts;
-            (self.events)(Event::EnclaveStarting { restarts });
+            (self.events)(HostEvent::EnclaveStarting { restarts });
         }
         let (mut enclave, address) = Running::start(&self.launch).await?;
         history.started = true;
@@ -143,25 +143,25 @@ impl Keeper {
         enclave: &mut Running,
         address: EnclaveAddress,
         history: &mut History,
-    ) -> Result<Life, EnclaveError> {
+    ) -> Result<EnclaveEnd, EnclaveError> {
         if let Some(agreement) = &self.agreement {
             let room = tokio::select! {
                 configured = configure(&address, agreement, self.boot) => configured?,
                 // An enclave that dies while it is configured must not be waited for until the
                 // deadline.
-                code = enclave.ended() => return Ok(Life::Ended { code }),
-                () = Stage::Draining.reached(self.stage.clone()) => return Ok(Life::Stopped),
+                code = enclave.ended() => return Ok(EnclaveEnd::Ended { code }),
+                () = Stage::Draining.reached(self.stage.clone()) => return Ok(EnclaveEnd::Stopped),
             };
-            (self.events)(Event::EnclaveConfigured {
+            (self.events)(HostEvent::EnclaveConfigured {
                 enclave: address.to_string(),
                 agreement: agreement.sha384(),
                 room,
             });
             if let Some(old) = history.room.replace(room) {
-                (self.events)(Event::RoomReplaced { old, new: room });
+                (self.events)(HostEvent::RoomReplaced { old, new: room });
             }
         } else {
-            (self.events)(Event::EnclaveAttached {
+            (self.events)(HostEvent::EnclaveAttached {
                 enclave: address.to_string(),
             });
         }
@@ -171,8 +171,8 @@ impl Keeper {
             number: history.restarts,
         }));
         Ok(tokio::select! {
-            code = enclave.ended() => Life::Ended { code },
-            () = Stage::Over.reached(self.stage.clone()) => Life::Stopped,
+            code = enclave.ended() => EnclaveEnd::Ended { code },
+            () = Stage::Closed.reached(self.stage.clone()) => EnclaveEnd::Stopped,
         })
     }
 

@@ -46,7 +46,7 @@ pub enum LaunchError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// There is no nitro-cli.
+    /// The program `nitro-cli` cannot be found.
     #[error(
         "`nitro-cli` is not installed: an enclave needs a parent machine with AWS Nitro Enclaves \
          (on Amazon Linux 2023, `dnf install \
@@ -151,7 +151,7 @@ impl Program {
         // Asked first: an emulator may have to end a virtual machine in order.
         self.signal(Signal::TERM);
         drop(timeout(END_DEADLINE, self.child.wait()).await);
-        // Whatever of it did not end: nothing of an old enclave may stand in the next one's way.
+        // Whatever of it did not end: an old enclave must not be in the way of the next.
         self.signal(Signal::KILL);
         drop(self.child.wait().await);
     }

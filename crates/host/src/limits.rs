@@ -6,7 +6,7 @@ use crate::relay::RelayLimits;
 
 /// Bounds on connections. What a party may do in its room is for the enclave to say.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections of all clients together.
     pub connections: usize,
     /// Connections of one client address (of one /64 network with IPv6).
@@ -22,7 +22,7 @@ pub struct Limits {
     pub relay: RelayLimits,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections: 2048,

@@ -1,61 +1,54 @@
 //! What is told of connections, of which there may be very many.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use admission::Quota;
+use server_kit::LimitedEvents;
 
-use crate::event::{Event, Events, Frequent};
-
-/// Events of each kind that are told in a window of time.
-const MOST: u32 = 50;
-const WINDOW: Duration = Duration::from_secs(10);
+use crate::event::{Events, Frequent, HostEvent};
 
 /// The log of connections: where there are too many events of a kind, how many were left out is
 /// told instead.
 pub(crate) struct Log {
-    events: Events,
-    quotas: [Arc<Quota>; Frequent::NAMES.len()],
+    // Per kind: a crowd that is refused must not silence the ends of parties' connections.
+    of_kind: [LimitedEvents<HostEvent>; Frequent::NAMES.len()],
 }
 
 impl Log {
-    pub(crate) fn new(events: Events) -> Self {
+    pub(crate) fn new(events: &Events) -> Self {
         Self {
-            events,
-            quotas: std::array::from_fn(|_| Quota::new(MOST, WINDOW)),
+            of_kind: std::array::from_fn(|_| LimitedEvents::new(Arc::clone(events))),
         }
     }
 
-    // Per kind: a crowd that is refused must not silence the ends of parties' connections.
-    pub(crate) fn tell(&self, of: Frequent, event: Event) {
-        let events = Arc::clone(&self.events);
-        let left_out = move |count| events(Event::EventsLeftOut { of, count });
-        if self.quotas[of as usize].admits(left_out) {
-            (self.events)(event);
-        }
+    pub(crate) fn tell(&self, of: Frequent, event: HostEvent) {
+        self.of_kind[of as usize].tell(event, move |count| HostEvent::EventsLeftOut { of, count });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::time::Duration;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn what_is_left_out_of_the_log_is_counted_by_kind() {
-        let told: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let told: Arc<Mutex<Vec<HostEvent>>> = Arc::default();
         let record = Arc::clone(&told);
-        let log = Log::new(Arc::new(move |event| record.lock().unwrap().push(event)));
-        for _ in 0..MOST + 7 {
-            log.tell(Frequent::AcceptFailed, Event::AcceptFailed);
+        let log = Log::new(&(Arc::new(move |event| record.lock().unwrap().push(event)) as Events));
+        for _ in 0..57 {
+            log.tell(Frequent::AcceptFailed, HostEvent::AcceptFailed);
         }
-        log.tell(Frequent::Ended, Event::Stopped);
-        tokio::time::sleep(WINDOW).await;
+        log.tell(Frequent::Ended, HostEvent::Stopped);
+        tokio::time::sleep(Duration::from_secs(10)).await;
         tokio::task::yield_now().await;
         let (of, count) = (Frequent::AcceptFailed, 7);
         let told = told.lock().unwrap();
-        assert_eq!(told.len(), usize::try_from(MOST).unwrap() + 2);
-        assert_eq!(*told.last().unwrap(), Event::EventsLeftOut { of, count });
+        assert_eq!(told.len(), 52);
+        assert_eq!(
+            *told.last().unwrap(),
+            HostEvent::EventsLeftOut { of, count }
+        );
     }
 }

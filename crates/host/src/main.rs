@@ -9,18 +9,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use host::{
     Carrier, Config, ConfigureError, EnclaveError, Entrance, OuterTlsError, outer_tls, serve,
-    to_stderr,
 };
 use protocol::{Agreement, RoomFolderError};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use server_kit::{Failure, StopSignals, events_to_stderr, report};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 
 use crate::options::Options;
 
-/// How the program ends when it does not end well. 2 is a command line that makes no sense.
+/// How the program ends when it fails. 2 is a command line that makes no sense.
 #[derive(Clone, Copy)]
 enum Exit {
     /// The operating system gives no threads.
@@ -41,25 +40,14 @@ enum Exit {
     Changed = 10,
 }
 
-struct Failure {
-    exit: Exit,
-    sentence: String,
-}
-
-fn main() -> ExitCode {
-    match run(Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say(&failure.sentence);
-            ExitCode::from(failure.exit as u8)
-        }
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        exit as u8
     }
 }
 
-/// The sentence may quote what an enclave or a file says.
-#[expect(clippy::print_stderr, reason = "the one place that talks to a person")]
-fn say(sentence: &str) {
-    eprintln!("synclave-host: {}.", printable::escaped(sentence));
+fn main() -> ExitCode {
+    report("synclave-host", run(Options::parse()))
 }
 
 fn run(options: Options) -> Result<(), Failure> {
@@ -70,13 +58,16 @@ fn run(options: Options) -> Result<(), Failure> {
         _ => None,
     };
     allow_many_connections();
-    let runtime = Runtime::new().map_err(|error| Failure {
-        exit: Exit::System,
-        sentence: format!("no threads can be started: {error}"),
+    let runtime = Runtime::new().map_err(|error| {
+        let sentence = format!("no threads can be started: {error}");
+        Failure::new(Exit::System, sentence)
     })?;
     runtime.block_on(async {
         // From now on a signal is not lost; until now it ends the program by itself.
-        let mut signals = Signals::listen();
+        let signals = StopSignals::listen().map_err(|error| {
+            let sentence = format!("signals cannot be received: {error}");
+            Failure::new(Exit::System, sentence)
+        })?;
         let config = Config {
             entrances: entrances(&options, tls).await?,
             metrics: match options.metrics {
@@ -89,9 +80,9 @@ fn run(options: Options) -> Result<(), Failure> {
             drain: options.drain(),
             agreement,
             launch: options.launch(),
-            events: to_stderr(),
+            events: events_to_stderr(),
         };
-        serve(config, signals.told_to_stop()).await.map_err(failed)
+        serve(config, signals.received()).await.map_err(failed)
     })
 }
 
@@ -117,14 +108,14 @@ async fn entrances(options: &Options, tls: Option<TlsAcceptor>) -> Result<Vec<En
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| Failure {
-        exit: Exit::Address,
-        sentence: match error.kind() {
+    TcpListener::bind(address).await.map_err(|error| {
+        let sentence = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 format!("{address} is in use by another program; choose another port")
             }
             _ => format!("{address} cannot be listened on: {error}"),
-        },
+        };
+        Failure::new(Exit::Address, sentence)
     })
 }
 
@@ -136,41 +127,12 @@ fn allow_many_connections() {
     let _as_it_was = setrlimit(Resource::Nofile, limit);
 }
 
-/// The two ways of being told to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Self {
-        const HANDLED: &str = "the runtime handles signals";
-        Self {
-            terminate: signal(SignalKind::terminate()).expect(HANDLED),
-            interrupt: signal(SignalKind::interrupt()).expect(HANDLED),
-        }
-    }
-
-    async fn told_to_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 fn unreadable(error: RoomFolderError) -> Failure {
-    Failure {
-        exit: Exit::Agreement,
-        sentence: error.to_string(),
-    }
+    Failure::new(Exit::Agreement, error)
 }
 
 fn unusable(error: OuterTlsError) -> Failure {
-    Failure {
-        exit: Exit::OuterTls,
-        sentence: error.to_string(),
-    }
+    Failure::new(Exit::OuterTls, error)
 }
 
 fn failed(error: EnclaveError) -> Failure {
@@ -180,8 +142,5 @@ fn failed(error: EnclaveError) -> Failure {
         EnclaveError::Configure(ConfigureError::Changed { .. }) => Exit::Changed,
         EnclaveError::Configure(_) => Exit::Unreachable,
     };
-    Failure {
-        exit,
-        sentence: error.to_string(),
-    }
+    Failure::new(exit, error)
 }

@@ -1,4 +1,6 @@
 //! Counters, in the text form that Prometheus reads.
+// Not prometheus-client: it renders OpenMetrics alone, whose help, end mark and content type differ
+// from what is scraped today.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -16,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::event::{Carrier, How, Reason};
+use crate::event::{Carrier, ConnectionEnd, RefusalReason};
 use crate::relay::Moved;
 
 /// Scrapes at once; more wait.
@@ -28,8 +30,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     accepted: [AtomicU64; Carrier::NAMES.len()],
-    refused: [AtomicU64; Reason::NAMES.len()],
-    ended: [AtomicU64; How::NAMES.len()],
+    refused: [AtomicU64; RefusalReason::NAMES.len()],
+    ended: [AtomicU64; ConnectionEnd::NAMES.len()],
     open: AtomicU64,
     enclave_up: AtomicBool,
     enclave_starts: AtomicU64,
@@ -38,26 +40,26 @@ pub(crate) struct Metrics {
 }
 
 /// A connection that counts as open until this is dropped.
-pub(crate) struct Open(Arc<Metrics>);
+pub(crate) struct OpenConnection(Arc<Metrics>);
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Metrics {
-    pub(crate) fn accepted(self: &Arc<Self>, carrier: Carrier) -> Open {
+    pub(crate) fn accepted(self: &Arc<Self>, carrier: Carrier) -> OpenConnection {
         self.accepted[carrier as usize].fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
-        Open(Arc::clone(self))
+        OpenConnection(Arc::clone(self))
     }
 
-    pub(crate) fn refused(&self, reason: Reason) {
+    pub(crate) fn refused(&self, reason: RefusalReason) {
         self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn ended(&self, how: How) {
+    pub(crate) fn ended(&self, how: ConnectionEnd) {
         self.ended[how as usize].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -103,13 +105,13 @@ impl Metrics {
             "connections_refused_total",
             "counter",
             "Connections closed before anything of them was relayed.",
-            labelled("reason", Reason::NAMES, &self.refused),
+            labelled("reason", RefusalReason::NAMES, &self.refused),
         );
         family(
             "connections_ended_total",
             "counter",
             "Connections that were relayed and have ended.",
-            labelled("how", How::NAMES, &self.ended),
+            labelled("how", ConnectionEnd::NAMES, &self.ended),
         );
         family(
             "connections_open",
@@ -208,8 +210,8 @@ mod tests {
     fn every_family_has_a_help_a_type_and_samples_under_our_prefix() {
         let metrics = Arc::new(Metrics::default());
         let open = metrics.accepted(Carrier::WebSocket);
-        metrics.refused(Reason::ProxyHeader);
-        metrics.ended(How::Idle);
+        metrics.refused(RefusalReason::ProxyHeader);
+        metrics.ended(ConnectionEnd::Idle);
         metrics.moved.from_enclave.fetch_add(7, Ordering::Relaxed);
         let text = metrics.render();
         for line in [

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser};
-use host::{ClientAddress, EnclaveAddress, Launch, Limits, NitroOptions, RelayLimits};
+use host::{ClientAddress, ConnectionLimits, EnclaveAddress, Launch, NitroOptions, RelayLimits};
 
 /// Keeps an enclave alive on its parent machine, hands it its configuration, and relays connections
 /// to it.
@@ -98,23 +98,31 @@ pub(crate) struct Options {
     forwarded_for: bool,
 
     /// Connections at once
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    #[arg(long, value_name = "N", default_value_t = ConnectionLimits::default().connections)]
     max_connections: usize,
 
     /// Connections at once of one client address (of one /64 network with IPv6)
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_per_client)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = ConnectionLimits::default().connections_per_client
+    )]
     max_connections_per_client: usize,
 
     /// How long a connection may take until the enclave hears of it
     #[arg(
         long,
         value_name = "SECONDS",
-        default_value_t = Limits::default().handshake_deadline.as_secs()
+        default_value_t = ConnectionLimits::default().handshake_deadline.as_secs()
     )]
     handshake_seconds: u64,
 
     /// How long nothing may move on a connection
-    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().relay.idle.as_secs())]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = ConnectionLimits::default().relay.idle.as_secs()
+    )]
     idle_seconds: u64,
 
     /// How fast one connection may be in each direction; without it, as fast as it goes
@@ -122,7 +130,7 @@ pub(crate) struct Options {
     bytes_per_second: Option<NonZeroU32>,
 
     /// How much may move on one connection, in both directions together
-    #[arg(long, value_name = "N", default_value_t = Limits::default().relay.bytes)]
+    #[arg(long, value_name = "N", default_value_t = ConnectionLimits::default().relay.bytes)]
     bytes_per_connection: u64,
 
     /// How long an enclave may take until it can be configured
@@ -165,11 +173,11 @@ impl Options {
         }
     }
 
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
+    pub(crate) fn limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
             connections: self.max_connections,
             connections_per_client: self.max_connections_per_client,
-            unfinished: Limits::default().unfinished,
+            unfinished: ConnectionLimits::default().unfinished,
             handshake_deadline: Duration::from_secs(self.handshake_seconds),
             relay: RelayLimits {
                 idle: Duration::from_secs(self.idle_seconds),

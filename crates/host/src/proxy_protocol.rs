@@ -2,6 +2,8 @@
 //!
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, section 2.2. Stricter than that
 //! text: TCP only, and what follows the addresses must be whole records.
+// Not `ppp`: it parses a buffer that somebody has filled, and takes more than is safe here (UDP,
+// Unix sockets, port 0), so that our own reading and checks would remain.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -51,7 +53,7 @@ pub enum BadHeader {
 /// Reads a header and not a byte more. The caller applies a deadline.
 ///
 /// # Errors
-/// [`BadHeader`]; a stream that does not begin with a header is no longer of use.
+/// [`BadHeader`]; a stream that does not begin with a header cannot be used any more.
 pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Origin, BadHeader> {
     let mut start = [0; START_BYTES];
     // Sixteen bytes that every header of version 2 has, and not one more: what follows belongs to

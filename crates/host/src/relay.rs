@@ -342,7 +342,7 @@ mod tests {
         let (enclave, mut enclave_side) = duplex(1024);
         let task = tokio::spawn(async move {
             let moved = Moved::default();
-            let places = Places::new(admission::Limits {
+            let places = Places::new(admission::PlaceLimits {
                 connections: 1,
                 of_one_client: 1,
                 unsettled: 1,

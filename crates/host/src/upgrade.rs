@@ -20,12 +20,12 @@ pub(crate) struct Upgrade {
     names_us: bool,
 }
 
-/// What is asked for.
+/// What an HTTP request is for.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum RequestKind {
     /// Whether the host is well.
     Health,
-    /// A channel.
+    /// A WebSocket that carries the attested channel.
     Channel(Upgrade),
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum NoUpgrade {
     Upgrade,
     #[error("only version 13 of WebSocket is spoken here")]
     WebSocketVersion,
-    #[error("`Sec-WebSocket-Key` is missing or is no key")]
+    #[error("`Sec-WebSocket-Key` is missing or not a key")]
     Key,
     #[error("only the subprotocol synclave.1 is spoken here")]
     Subprotocol,
@@ -63,7 +63,7 @@ pub(crate) enum NoUpgrade {
 ///
 /// # Errors
 /// [`NoUpgrade`]: everything that is not exactly the health check or a WebSocket of our own.
-pub(crate) fn asked<B: Body>(request: &Request<B>) -> Result<Asked, NoUpgrade> {
+pub(crate) fn request_kind<B: Body>(request: &Request<B>) -> Result<RequestKind, NoUpgrade> {
     let path = request.uri().path();
     // Everything else is not this host's business.
     if path != websocket::PATH && path != "/healthz" {
@@ -77,13 +77,13 @@ pub(crate) fn asked<B: Body>(request: &Request<B>) -> Result<Asked, NoUpgrade> {
         return Err(NoUpgrade::Body);
     }
     if path == "/healthz" {
-        return Ok(Asked::Health);
+        return Ok(RequestKind::Health);
     }
     // HTTP/2 has another way to a WebSocket (RFC 8441), which is not spoken here.
     if request.version() != Version::HTTP_11 {
         return Err(NoUpgrade::Version);
     }
-    upgrade(request.headers()).map(Asked::Channel)
+    upgrade(request.headers()).map(RequestKind::Channel)
 }
 
 fn upgrade(headers: &HeaderMap) -> Result<Upgrade, NoUpgrade> {
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_answer_is_the_one_of_the_standard() {
-        let Asked::Channel(upgrade) = asked(&request(GOOD)).unwrap() else {
+        let RequestKind::Channel(upgrade) = request_kind(&request(GOOD)).unwrap() else {
             panic!("no channel")
         };
         let response = upgrade.switch();
@@ -249,17 +249,17 @@ mod tests {
                 true => (name, value),
                 false => *header,
             });
-            let refusal = asked(&request(&changed.collect::<Vec<_>>())).unwrap_err();
+            let refusal = request_kind(&request(&changed.collect::<Vec<_>>())).unwrap_err();
             assert_eq!(refusal.answer().status(), expected, "{name}: {value}");
         }
         for left_out in 0..4 {
             let mut headers = GOOD.to_vec();
             let name = headers.remove(left_out).0;
-            assert!(asked(&request(&headers)).is_err(), "{name}");
+            assert!(request_kind(&request(&headers)).is_err(), "{name}");
         }
         for twice in &GOOD[..4] {
             let headers = [GOOD, &[*twice]].concat();
-            assert!(asked(&request(&headers)).is_err(), "{}", twice.0);
+            assert!(request_kind(&request(&headers)).is_err(), "{}", twice.0);
         }
     }
 
@@ -268,7 +268,11 @@ mod tests {
         let changed = |change: fn(&mut Request<Full<Bytes>>)| {
             let mut request = request(GOOD).map(|_| Full::default());
             change(&mut request);
-            asked(&request).unwrap_err().answer().status().as_u16()
+            request_kind(&request)
+                .unwrap_err()
+                .answer()
+                .status()
+                .as_u16()
         };
         assert_eq!(
             changed(|it| *it.uri_mut() = "/upload_data".parse().unwrap()),

@@ -8,13 +8,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use attestation::Policy;
+use attestation::nitro::NitroVerifier;
 use attested_tls::Connector;
 use client::{
-    ClientKey, Endpoint, Error, Expectations, HttpProxy, KeyAlgorithm, NewKey, OuterTrust, Proxy,
+    ClientKey, Endpoint, Error, ExpectedRoom, HttpProxy, KeyAlgorithm, NewKey, OuterTrust, Proxy,
     Session, keygen, read_keys,
 };
-use enclave::{Config, Enclave, Limits, Platform, Running};
-use host::Event;
+use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
+use host::HostEvent;
 use protocol::Agreement;
 use stage::{Backend, Behind, Serving, Setup, noise, request};
 use tempfile::TempDir;
@@ -42,7 +44,7 @@ impl Room {
             agreement: Agreement::new(service, runtime).unwrap(),
             platform: Platform::simulated().unwrap(),
             listener: TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
-            limits: Limits::default(),
+            limits: EnclaveLimits::default(),
             events: Arc::new(|_| ()),
         })
         .unwrap();
@@ -50,11 +52,11 @@ impl Room {
         let tls = certificates(folder.path());
         let setup = Setup {
             tls: Some(tls),
-            ..Setup::of(&backend)
+            ..Setup::new(&backend)
         };
         Self {
             enclave,
-            host: Serving::of(setup).await,
+            host: Serving::start(setup).await,
             alice,
             folder,
             _backend: backend,
@@ -62,7 +64,7 @@ impl Room {
     }
 
     async fn session(&self, endpoint: Endpoint) -> Result<Session, Error> {
-        Session::open(endpoint, self.alice_key(), self.expectations()).await
+        Session::open(endpoint, self.alice_key(), self.expected_room()).await
     }
 
     fn alice_key(&self) -> ClientKey {
@@ -70,13 +72,15 @@ impl Room {
         pair.unwrap().key
     }
 
-    fn expectations(&self) -> Expectations {
-        Expectations {
-            root: attestation::Root::dangerous_from_pem(self.enclave.root_pem().as_ref().unwrap())
-                .unwrap(),
-            measurements: *self.enclave.measurements().unwrap(),
+    fn expected_room(&self) -> ExpectedRoom {
+        ExpectedRoom {
+            verifier: Arc::new(
+                NitroVerifier::dangerous_from_pem(self.enclave.root_pem().as_ref().unwrap())
+                    .unwrap(),
+            ),
+            policy: Policy::from(*self.enclave.measurements().unwrap()),
             agreement: Some(self.enclave.agreement().to_bytes()),
-            room: Some(self.enclave.room().to_bytes()),
+            id: Some(self.enclave.room().to_bytes()),
         }
     }
 
@@ -283,20 +287,20 @@ async fn only_evidence_is_longer_than_a_handshake() {
     let room = Room::open().await;
     let stranger = ClientKey::generate(KeyAlgorithm::P256);
     let alice = room.alice_key();
-    let from_enclave = |event: &Event| match event {
-        Event::ConnectionEnded { from_enclave, .. } => Some(*from_enclave),
+    let from_enclave = |event: &HostEvent| match event {
+        HostEvent::ConnectionEnded { from_enclave, .. } => Some(*from_enclave),
         _ => None,
     };
     for key in [&stranger, &alice] {
         let stream = TcpStream::connect(room.host.tcp).await.unwrap();
-        let connector = Connector::new(key, room.expectations());
+        let connector = Connector::new(key, room.expected_room());
         drop(
             connector
                 .connect(stream, attestation::UnixTime::now())
                 .await,
         );
     }
-    let ended = |event: &Event| from_enclave(event).is_some();
+    let ended = |event: &HostEvent| from_enclave(event).is_some();
     room.host.wait_for(2, ended).await;
     let mut bytes: Vec<u64> = room.host.events().iter().filter_map(from_enclave).collect();
     bytes.sort_unstable();

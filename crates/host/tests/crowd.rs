@@ -15,9 +15,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attestation::{Measurements, Root, UnixTime};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{Policy, UnixTime};
 use attested_tls::Connector;
-use client::{ClientKey, Endpoint, Expectations, KeyAlgorithm, Session, keygen, read_keys};
+use client::{ClientKey, Endpoint, ExpectedRoom, KeyAlgorithm, Session, keygen, read_keys};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use stage::{Backend, Behind, connect_from};
 use testkit::Running;
@@ -56,7 +57,7 @@ struct Crowd {
 
 impl Crowd {
     /// Comes together within a few seconds, or however long the machine takes for it.
-    async fn of(addresses: u8, to: SocketAddr, manner: &Manner, back: Back) -> Self {
+    async fn connect(addresses: u8, to: SocketAddr, manner: &Manner, back: Back) -> Self {
         let mut members = JoinSet::new();
         let (there, mut arrived) = tokio::sync::mpsc::unbounded_channel::<()>();
         for last in 2..2 + addresses {
@@ -141,17 +142,17 @@ impl Room {
         }
     }
 
-    fn expectations(&self) -> Expectations {
+    fn expected_room(&self) -> ExpectedRoom {
         let read = |name| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
-        Expectations {
-            root: Root::dangerous_from_pem(&read("root.pem")).unwrap(),
-            measurements: Measurements::from_json(&read("measurements.json")).unwrap(),
+        ExpectedRoom {
+            verifier: Arc::new(NitroVerifier::dangerous_from_pem(&read("root.pem")).unwrap()),
+            policy: Policy::from(Measurements::from_json(&read("measurements.json")).unwrap()),
             agreement: None,
-            room: None,
+            id: None,
         }
     }
 
-    /// The party connects so many times; how long the slowest took.
+    /// The party connects this often; returns how long the slowest took.
     async fn party_connects(&self, endpoint: &str) -> Duration {
         let path = |name| self.folder.path().join(name);
         let mut slowest = Duration::ZERO;
@@ -160,7 +161,7 @@ impl Room {
             let key = pair.unwrap().key;
             let endpoint = Endpoint::parse(endpoint, 443).unwrap();
             let start = Instant::now();
-            let opening = Session::open(endpoint, key, self.expectations());
+            let opening = Session::open(endpoint, key, self.expected_room());
             let opened = tokio::time::timeout(PATIENCE, opening).await;
             let opened = opened.unwrap_or_else(|_| panic!("attempt {attempt} took too long"));
             drop(opened.unwrap_or_else(|error| panic!("attempt {attempt}: {error}")));
@@ -264,7 +265,7 @@ async fn silent_sockets_of_18_and_180_addresses_do_not_shut_a_party_out() {
     for addresses in [18, 180] {
         for words in [&SIX_BYTES[..], &[]] {
             let manner = Manner::Say(words.to_vec());
-            let _crowd = Crowd::of(addresses, host.tcp, &manner, Back::Never).await;
+            let _crowd = Crowd::connect(addresses, host.tcp, &manner, Back::Never).await;
             let slowest = room.party_connects(&host.tcp.to_string()).await;
             eprintln!("{addresses} addresses, {} bytes: {slowest:?}", words.len());
         }
@@ -280,19 +281,19 @@ async fn crowds_that_come_back_at_once_do_not_shut_a_party_out() {
     let room = Room::open();
     let host = Host::before(&room, &[]);
     let stranger = ClientKey::generate(KeyAlgorithm::P256);
-    let stranger = Connector::new(&stranger, room.expectations());
+    let stranger = Connector::new(&stranger, room.expected_room());
     for (name, manner) in [
         ("six bytes", Manner::Say(SIX_BYTES.to_vec())),
         ("a byte now and then", Manner::Trickle),
         ("a ClientHello", Manner::Say(client_hello(&room).await)),
         ("a stranger's key", Manner::Handshake(Arc::new(stranger))),
     ] {
-        let _crowd = Crowd::of(18, host.tcp, &manner, Back::AtOnce).await;
+        let _crowd = Crowd::connect(18, host.tcp, &manner, Back::AtOnce).await;
         let slowest = room.party_connects(&host.tcp.to_string()).await;
         eprintln!("{name}: {slowest:?}");
     }
     let half = b"GET /connect HTTP/1.1\r\nHost: room\r\nUpgr".to_vec();
-    let _crowd = Crowd::of(18, host.websocket, &Manner::Say(half), Back::AtOnce).await;
+    let _crowd = Crowd::connect(18, host.websocket, &Manner::Say(half), Back::AtOnce).await;
     let slowest = room
         .party_connects(&format!("ws://{}", host.websocket))
         .await;
@@ -309,7 +310,7 @@ async fn behind_a_load_balancer_the_crowds_addresses_are_those_of_its_headers() 
     let host = Host::before(&room, &["--proxy-protocol"]);
     let balancer = balancer(host.tcp).await;
     let manner = Manner::Say(SIX_BYTES.to_vec());
-    let _crowd = Crowd::of(18, balancer, &manner, Back::AtOnce).await;
+    let _crowd = Crowd::connect(18, balancer, &manner, Back::AtOnce).await;
     let slowest = room.party_connects(&balancer.to_string()).await;
     eprintln!("behind a load balancer: {slowest:?}");
 }
@@ -317,7 +318,7 @@ async fn behind_a_load_balancer_the_crowds_addresses_are_those_of_its_headers() 
 /// The first message of a party, to be said again by anybody.
 async fn client_hello(room: &Room) -> Vec<u8> {
     let key = ClientKey::generate(KeyAlgorithm::P256);
-    let connector = Connector::new(&key, room.expectations());
+    let connector = Connector::new(&key, room.expected_room());
     let (near, mut far) = duplex(16 * 1024);
     let connecting = tokio::spawn(async move { connector.connect(near, UnixTime::now()).await });
     let mut hello = vec![0; 5];

@@ -4,7 +4,9 @@ mod stage;
 
 use std::time::Duration;
 
-use host::{ConfigureError, EnclaveAddress, EnclaveError, Event, How, Launch, LaunchError};
+use host::{
+    ConfigureError, ConnectionEnd, EnclaveAddress, EnclaveError, HostEvent, Launch, LaunchError,
+};
 use protocol::RoomId;
 use stage::{Backend, Behind, Configured, Serving, Setup, agreement, get, is_closed, noise};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,17 +26,17 @@ async fn a_dead_enclave_is_followed_by_another_room_and_its_connections_are_clos
         "while ! rm {} 2>/dev/null; do sleep 0.05; done; exit 7",
         stop.display()
     );
-    let serving = Serving::of(Setup::running(&backend, &script)).await;
+    let serving = Serving::start(Setup::running(&backend, &script)).await;
     let mut connection = serving.connect().await;
     connection.write_all(b"hello").await.unwrap();
     connection.read_exact(&mut [0; 5]).await.unwrap();
 
     std::fs::write(&stop, "").unwrap();
     assert!(is_closed(&mut connection).await);
-    let replaced = |event: &Event| {
+    let replaced = |event: &HostEvent| {
         matches!(
             event,
-            Event::RoomReplaced { old, new } if (*old, *new) == (room(1), room(2))
+            HostEvent::RoomReplaced { old, new } if (*old, *new) == (room(1), room(2))
         )
     };
     serving.wait_for(1, replaced).await;
@@ -46,20 +48,20 @@ async fn a_dead_enclave_is_followed_by_another_room_and_its_connections_are_clos
 
     let events = serving.end().await;
     assert!(
-        events.contains(&Event::EnclaveEnded { code: Some(7) }),
+        events.contains(&HostEvent::EnclaveEnded { code: Some(7) }),
         "{events:?}"
     );
     assert!(events.iter().any(|event| matches!(
         event,
-        Event::ConnectionEnded {
-            how: How::EnclaveEnded,
+        HostEvent::ConnectionEnded {
+            how: ConnectionEnd::EnclaveEnded,
             ..
         }
     )));
     let configured: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            Event::EnclaveConfigured {
+            HostEvent::EnclaveConfigured {
                 agreement, room, ..
             } => Some((*agreement, *room)),
             _ => None,
@@ -83,7 +85,7 @@ async fn an_enclave_that_keeps_dying_is_started_ever_more_slowly() {
         address,
     };
     let serving = setup.serve().await;
-    let ended = |event: &Event| matches!(event, Event::EnclaveEnded { code: Some(1) });
+    let ended = |event: &HostEvent| matches!(event, HostEvent::EnclaveEnded { code: Some(1) });
     let start = std::time::Instant::now();
     serving.wait_for(5, ended).await;
     // 50, 100, 200 and 200 ms lie between.
@@ -101,7 +103,7 @@ async fn an_enclave_that_keeps_dying_is_started_ever_more_slowly() {
     let restarts: Vec<u64> = events
         .iter()
         .filter_map(|event| match event {
-            Event::EnclaveStarting { restarts } => Some(*restarts),
+            HostEvent::EnclaveStarting { restarts } => Some(*restarts),
             _ => None,
         })
         .collect();
@@ -128,7 +130,7 @@ async fn a_configuration_that_is_refused_or_changed_is_no_reason_to_start_again(
                 "{error}"
             ),
         }
-        let starts = |event: &&Event| matches!(event, Event::EnclaveStarting { .. });
+        let starts = |event: &&HostEvent| matches!(event, HostEvent::EnclaveStarting { .. });
         assert_eq!(events.iter().filter(starts).count(), 1, "{events:?}");
     }
 }
@@ -164,7 +166,7 @@ async fn a_drain_lets_a_connection_end_accepts_none_and_ends_the_enclaves_progra
         "trap 'echo yes > {}; exit 0' TERM; while :; do sleep 0.05; done",
         told.display()
     );
-    let mut serving = Serving::of(Setup::running(&backend, &script)).await;
+    let mut serving = Serving::start(Setup::running(&backend, &script)).await;
     let mut connection = serving.connect().await;
     let bytes = noise(1, 100_000);
     connection.write_all(&bytes[..10]).await.unwrap();
@@ -172,7 +174,7 @@ async fn a_drain_lets_a_connection_end_accepts_none_and_ends_the_enclaves_progra
 
     serving.tell_to_stop();
     serving
-        .wait_for(1, |event| *event == Event::Draining { connections: 1 })
+        .wait_for(1, |event| *event == HostEvent::Draining { connections: 1 })
         .await;
     TcpStream::connect(serving.tcp).await.unwrap_err();
     assert!(!told.exists());
@@ -180,7 +182,7 @@ async fn a_drain_lets_a_connection_end_accepts_none_and_ends_the_enclaves_progra
     let (ended, events) = serving.ended().await;
     ended.unwrap();
     assert_eq!(std::fs::read_to_string(told).unwrap(), "yes\n");
-    assert_eq!(events.last(), Some(&Event::Stopped));
+    assert_eq!(events.last(), Some(&HostEvent::Stopped));
 }
 
 #[tokio::test]
@@ -188,13 +190,13 @@ async fn a_connection_that_does_not_end_is_not_drained_for_ever() {
     let backend = Backend::start(Behind::Echo);
     let setup = Setup {
         drain: Duration::from_millis(200),
-        ..Setup::of(&backend)
+        ..Setup::new(&backend)
     };
-    let serving = Serving::of(setup).await;
+    let serving = Serving::start(setup).await;
     let mut connection = serving.connect().await;
     connection.write_all(b"x").await.unwrap();
     connection.read_u8().await.unwrap();
     let log = serving.end().await;
     assert!(is_closed(&mut connection).await);
-    assert_eq!(log.last(), Some(&Event::Stopped));
+    assert_eq!(log.last(), Some(&HostEvent::Stopped));
 }

@@ -7,27 +7,31 @@ mod stage;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use host::{ClientAddress, Event, How, Limits, Reason, RelayLimits};
+use host::{ClientAddress, ConnectionEnd, ConnectionLimits, HostEvent, RefusalReason, RelayLimits};
 use stage::{Backend, Behind, Serving, Setup, exchange, is_closed, noise, request, settle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-fn refused(expected: Reason) -> impl Fn(&Event) -> bool {
-    move |event| matches!(event, Event::ConnectionRefused { reason, .. } if *reason == expected)
+fn refused(expected: RefusalReason) -> impl Fn(&HostEvent) -> bool {
+    move |event| matches!(event, HostEvent::ConnectionRefused { reason, .. } if *reason == expected)
 }
 
-fn ended(expected: How) -> impl Fn(&Event) -> bool {
-    move |event| matches!(event, Event::ConnectionEnded { how, .. } if *how == expected)
+fn ended(expected: ConnectionEnd) -> impl Fn(&HostEvent) -> bool {
+    move |event| matches!(event, HostEvent::ConnectionEnded { how, .. } if *how == expected)
 }
 
-async fn serving(behind: Behind, client: ClientAddress, limits: Limits) -> (Backend, Serving) {
+async fn serving(
+    behind: Behind,
+    client: ClientAddress,
+    limits: ConnectionLimits,
+) -> (Backend, Serving) {
     let backend = Backend::start(behind);
     let setup = Setup {
         limits,
         client,
-        ..Setup::of(&backend)
+        ..Setup::new(&backend)
     };
-    let serving = Serving::of(setup).await;
+    let serving = Serving::start(setup).await;
     (backend, serving)
 }
 
@@ -40,10 +44,10 @@ async fn echoes(stream: &mut TcpStream) {
 
 #[tokio::test]
 async fn one_client_has_so_many_connections_and_all_together_so_many() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections: 3,
         connections_per_client: 2,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
     let (mut first, mut second) = (serving.connect().await, serving.connect().await);
@@ -51,11 +55,11 @@ async fn one_client_has_so_many_connections_and_all_together_so_many() {
     settle(&mut second).await;
     assert!(is_closed(&mut serving.connect().await).await);
     serving
-        .wait_for(1, refused(Reason::TooManyConnectionsOfClient))
+        .wait_for(1, refused(RefusalReason::TooManyConnectionsOfClient))
         .await;
 
     drop(first);
-    serving.wait_for(1, ended(How::Complete)).await;
+    serving.wait_for(1, ended(ConnectionEnd::Complete)).await;
     let mut third = serving.connect().await;
     settle(&mut third).await;
 
@@ -63,17 +67,17 @@ async fn one_client_has_so_many_connections_and_all_together_so_many() {
     settle(&mut fourth).await;
     assert!(is_closed(&mut serving.connect_from(2).await).await);
     serving
-        .wait_for(1, refused(Reason::TooManyConnections))
+        .wait_for(1, refused(RefusalReason::TooManyConnections))
         .await;
     assert_eq!(serving.metric("connections_open").await, 3);
 }
 
 #[tokio::test]
 async fn who_has_shown_nothing_gives_way_to_who_comes_later() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections: 3,
         connections_per_client: 2,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
     let (mut silent, mut chatty) = (serving.connect().await, serving.connect().await);
@@ -89,14 +93,14 @@ async fn who_has_shown_nothing_gives_way_to_who_comes_later() {
         settle(other).await;
     }
     settle(&mut third).await;
-    serving.wait_for(2, refused(Reason::Displaced)).await;
+    serving.wait_for(2, refused(RefusalReason::Displaced)).await;
 }
 
 #[tokio::test]
 async fn a_crowd_that_keeps_coming_back_does_not_shut_a_client_out() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         unfinished: 12,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
     let mut genuine = serving.connect().await;
@@ -125,9 +129,9 @@ async fn a_crowd_that_keeps_coming_back_does_not_shut_a_client_out() {
 
 #[tokio::test]
 async fn refusals_are_told_up_to_a_rate() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections_per_client: 1,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
     let mut settled = serving.connect().await;
@@ -135,8 +139,8 @@ async fn refusals_are_told_up_to_a_rate() {
     for _ in 0..120 {
         assert!(is_closed(&mut serving.connect().await).await);
     }
-    let reason = Reason::TooManyConnectionsOfClient;
-    let told = |events: &[Event]| events.iter().filter(|it| refused(reason)(it)).count();
+    let reason = RefusalReason::TooManyConnectionsOfClient;
+    let told = |events: &[HostEvent]| events.iter().filter(|it| refused(reason)(it)).count();
     let metric = "connections_refused_total{reason=\"too_many_connections_of_client\"}";
     assert_eq!(serving.metric(metric).await, 120);
     // Another window may have begun meanwhile.
@@ -145,9 +149,9 @@ async fn refusals_are_told_up_to_a_rate() {
 
 #[tokio::test]
 async fn who_says_nothing_is_not_waited_for_and_the_enclave_does_not_hear_of_it() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         handshake_deadline: Duration::from_millis(300),
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
     let start = Instant::now();
@@ -160,7 +164,7 @@ async fn who_says_nothing_is_not_waited_for_and_the_enclave_does_not_hear_of_it(
         .unwrap();
     let mut answer = Vec::new();
     drop(websocket.read_to_end(&mut answer).await);
-    serving.wait_for(1, refused(Reason::Deadline)).await;
+    serving.wait_for(1, refused(RefusalReason::Deadline)).await;
     assert_eq!(
         serving
             .metric("connections_ended_total{how=\"complete\"}")
@@ -172,19 +176,19 @@ async fn who_says_nothing_is_not_waited_for_and_the_enclave_does_not_hear_of_it(
 
 #[tokio::test]
 async fn an_idle_connection_and_one_that_carries_too_much_are_closed() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         relay: RelayLimits {
             idle: Duration::from_millis(400),
             bytes_per_second: None,
             bytes: 1_000_000,
         },
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
     let mut idle = serving.connect().await;
     echoes(&mut idle).await;
     assert!(is_closed(&mut idle).await);
-    serving.wait_for(1, ended(How::Idle)).await;
+    serving.wait_for(1, ended(ConnectionEnd::Idle)).await;
 
     let mut greedy = serving.connect().await;
     let (mut from, mut to) = greedy.split();
@@ -192,17 +196,19 @@ async fn an_idle_connection_and_one_that_carries_too_much_are_closed() {
     let bytes = noise(1, 2_000_000);
     let (_, _) = tokio::join!(to.write_all(&bytes), from.read_to_end(&mut back));
     assert!(back.len() < 700_000, "{}", back.len());
-    serving.wait_for(1, ended(How::TooManyBytes)).await;
+    serving
+        .wait_for(1, ended(ConnectionEnd::TooManyBytes))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_is_no_faster_than_it_may_be_and_loses_nothing() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         relay: RelayLimits {
             bytes_per_second: NonZeroU32::new(200_000),
-            ..Limits::default().relay
+            ..ConnectionLimits::default().relay
         },
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::Peer, limits).await;
     let (start, bytes) = (Instant::now(), noise(1, 500_000));
@@ -214,9 +220,9 @@ async fn a_connection_is_no_faster_than_it_may_be_and_loses_nothing() {
 
 #[tokio::test]
 async fn with_the_proxy_protocol_the_client_is_who_the_balancer_says() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections_per_client: 1,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::ProxyProtocol, limits).await;
     let header = |last: u8| {
@@ -237,10 +243,14 @@ async fn with_the_proxy_protocol_the_client_is_who_the_balancer_says() {
     settle(&mut first).await;
     settle(&mut second).await;
     assert!(is_closed(&mut connect(1).await).await);
-    let of_first = |event: &Event| {
+    let of_first = |event: &HostEvent| {
         matches!(
             event,
-            Event::ConnectionRefused { client, reason: Reason::TooManyConnectionsOfClient, .. }
+            HostEvent::ConnectionRefused {
+                client,
+                reason: RefusalReason::TooManyConnectionsOfClient,
+                ..
+            }
                 if *client == Some([192, 0, 2, 1].into())
         )
     };
@@ -252,14 +262,16 @@ async fn with_the_proxy_protocol_the_client_is_who_the_balancer_says() {
         .await
         .unwrap();
     assert!(is_closed(&mut without).await);
-    serving.wait_for(1, refused(Reason::ProxyHeader)).await;
+    serving
+        .wait_for(1, refused(RefusalReason::ProxyHeader))
+        .await;
 }
 
 #[tokio::test]
 async fn over_websocket_the_client_is_the_last_that_was_forwarded_for() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections_per_client: 1,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let (_backend, serving) = serving(Behind::Echo, ClientAddress::ForwardedFor, limits).await;
     let upgrade = |forwarded: &str| {

@@ -2,7 +2,7 @@
 
 mod stage;
 
-use host::Limits;
+use host::ConnectionLimits;
 use stage::{Backend, Behind, Serving, Setup, exchange, noise};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -20,13 +20,13 @@ async fn a_thousand_idle_and_two_hundred_active_connections_lose_no_byte() {
     rustix::process::setrlimit(rustix::process::Resource::Nofile, files).unwrap();
     let backend = Backend::start(Behind::Echo);
     let setup = Setup {
-        limits: Limits {
+        limits: ConnectionLimits {
             connections_per_client: 2000,
-            ..Limits::default()
+            ..ConnectionLimits::default()
         },
-        ..Setup::of(&backend)
+        ..Setup::new(&backend)
     };
-    let serving = Serving::of(setup).await;
+    let serving = Serving::start(setup).await;
     let mut idle = Vec::new();
     for number in 0..IDLE {
         let mut stream = serving.connect().await;

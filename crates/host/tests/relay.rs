@@ -4,7 +4,7 @@ mod stage;
 
 use std::time::Duration;
 
-use host::{Event, How};
+use host::{ConnectionEnd, HostEvent};
 use stage::{Backend, Behind, Serving, Setup, exchange, get, noise, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn megabytes_come_back_as_they_were_and_both_halves_close() {
     let backend = Backend::start(Behind::Echo);
-    let serving = Serving::of(Setup::of(&backend)).await;
+    let serving = Serving::start(Setup::new(&backend)).await;
     let connections = (0..8).map(|seed| {
         let address = serving.tcp;
         tokio::spawn(async move {
@@ -31,11 +31,11 @@ async fn megabytes_come_back_as_they_were_and_both_halves_close() {
         24_000_000
     );
     let events = serving.end().await;
-    let complete = |event: &&Event| {
+    let complete = |event: &&HostEvent| {
         matches!(
             event,
-            Event::ConnectionEnded {
-                how: How::Complete,
+            HostEvent::ConnectionEnded {
+                how: ConnectionEnd::Complete,
                 to_enclave: 3_000_000,
                 from_enclave: 3_000_000,
                 ..
@@ -48,7 +48,7 @@ async fn megabytes_come_back_as_they_were_and_both_halves_close() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_websocket_carries_the_same_bytes() {
     let backend = Backend::start(Behind::Echo);
-    let serving = Serving::of(Setup::of(&backend)).await;
+    let serving = Serving::start(Setup::new(&backend)).await;
     let stream = TcpStream::connect(serving.websocket).await.unwrap();
     let stream = websocket::upgrade(stream, "host", "/connect")
         .await
@@ -69,8 +69,8 @@ async fn a_websocket_carries_the_same_bytes() {
         .wait_for(1, |event| {
             matches!(
                 event,
-                Event::ConnectionEnded {
-                    how: How::Complete,
+                HostEvent::ConnectionEnded {
+                    how: ConnectionEnd::Complete,
                     ..
                 }
             )
@@ -81,7 +81,7 @@ async fn a_websocket_carries_the_same_bytes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_enclave_that_reads_nothing_stops_the_sender() {
     let backend = Backend::start(Behind::Deaf);
-    let serving = Serving::of(Setup::of(&backend)).await;
+    let serving = Serving::start(Setup::new(&backend)).await;
     let mut stream = serving.connect().await;
     let (mut sent, part) = (0, vec![0; 1 << 20]);
     let endless = async {
@@ -102,7 +102,7 @@ async fn an_enclave_that_reads_nothing_stops_the_sender() {
 #[tokio::test]
 async fn the_websocket_endpoint_answers_in_http_what_is_no_channel() {
     let backend = Backend::start(Behind::Echo);
-    let serving = Serving::of(Setup::of(&backend)).await;
+    let serving = Serving::start(Setup::new(&backend)).await;
     let status = |answer: String| answer.split(' ').nth(1).unwrap_or("nothing").to_owned();
     let health = get(serving.websocket, "/healthz").await;
     assert!(

@@ -3,6 +3,8 @@
 //! Described in the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. Every
 //! entry belongs to user 0 and group 0, is of the time 0, has one link, and is numbered in the
 //! order of writing; nothing of the machine that writes it comes through.
+// Not the crate `cpio`: it writes what it is told, also a path twice or one whose folder is
+// missing, which the kernel would unpack in its own way.
 
 use std::collections::BTreeMap;
 
@@ -143,12 +145,12 @@ impl Archive {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidArchive {
     /// Absolute, or with an empty, `.` or `..` part.
-    #[error("{path:?} is no plain relative path")]
+    #[error("{path:?} is not a plain relative path")]
     Path {
         /// The path that was given.
         path: String,
     },
-    /// There already.
+    /// A path is added a second time.
     #[error("{path:?} is in the archive already")]
     Repeated {
         /// The path that was given.

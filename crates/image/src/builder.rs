@@ -165,7 +165,7 @@ pub enum InvalidImage {
         "the command line has {bytes} bytes; the kernel takes at most {MAX_COMMAND_LINE_BYTES}"
     )]
     LongCommandLine {
-        /// Its length.
+        /// Length of the command line.
         bytes: usize,
     },
     /// Only printable ASCII is the same to everyone.

@@ -1,38 +1,17 @@
-//! CRC-32 as in zlib (reflected polynomial `edb88320`), which guards an image against accidents. It
-//! is not a protection against malice.
+//! The checksum of an image, as in zlib, which guards it against accidents. It is not a protection
+//! against malice.
 
-const TABLE: [u32; 256] = table();
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
+
+const CRC_32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// The checksum of some pieces, one after the other.
 pub(crate) fn crc32<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in pieces.into_iter().flatten() {
-        let [low, ..] = crc.to_le_bytes();
-        crc = TABLE[usize::from(low ^ byte)] ^ (crc >> 8);
+    let mut digest = CRC_32.digest();
+    for piece in pieces {
+        digest.update(piece);
     }
-    !crc
-}
-
-const fn table() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut index = 0;
-    let mut byte = 0;
-    while index < 256 {
-        let mut entry: u32 = byte;
-        let mut bit = 0;
-        while bit < 8 {
-            let carry = entry & 1;
-            entry >>= 1;
-            if carry == 1 {
-                entry ^= 0xedb8_8320;
-            }
-            bit += 1;
-        }
-        table[index] = entry;
-        index += 1;
-        byte += 1;
-    }
-    table
+    digest.finalize()
 }
 
 #[cfg(test)]

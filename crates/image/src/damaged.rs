@@ -154,7 +154,7 @@ pub enum Damaged {
         place: Place,
     },
     /// Kernel, command line and ramdisks in another order than the one they are hashed in.
-    #[error("{place} stands before the {missing}; the order is kernel, command line, ramdisks")]
+    #[error("{place} comes before the {missing}; the order is kernel, command line, ramdisks")]
     Order {
         /// The section that came too early.
         place: Place,

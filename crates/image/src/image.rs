@@ -70,7 +70,7 @@ impl<'a> Image<'a> {
         let bytes = self
             .first(SectionKind::CommandLine)
             .expect("an image without a command line is refused");
-        std::str::from_utf8(bytes).expect("a command line that is no text is refused")
+        std::str::from_utf8(bytes).expect("a command line that is not text is refused")
     }
 
     /// The ramdisks, at least one.

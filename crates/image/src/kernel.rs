@@ -64,8 +64,8 @@ pub enum InvalidKernel {
     /// `vmlinux` instead of `bzImage`.
     #[error("it is an ELF file (vmlinux); give the bzImage made from it")]
     Elf,
-    /// Something else.
-    #[error("it is no x86-64 bzImage: the mark \"HdrS\" of the boot header is not there")]
+    /// A file of another kind.
+    #[error("it is not an x86-64 bzImage: the mark \"HdrS\" of the boot header is not there")]
     NoBootHeader,
     /// A damaged one.
     #[error("it is a bzImage, but the version that its boot header points to is not there")]

@@ -114,12 +114,12 @@ pub fn load_order(modules: Vec<Module>) -> Result<Vec<Module>, InvalidModule> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidModule {
     /// Compressed, or something else.
-    #[error("it is no ELF file, as kernel modules are")]
+    #[error("it is not an ELF file, as kernel modules are")]
     NotElf,
     /// An ELF file, but no module.
-    #[error("it is no kernel module: it does not say its \"{0}\"")]
+    #[error("it is not a kernel module: it does not say its \"{0}\"")]
     Lacks(&'static str),
-    /// Given twice.
+    /// Two of the modules have this name.
     #[error("there are two modules {0}")]
     Repeated(String),
     /// A dependency is missing.

@@ -1,14 +1,14 @@
-//! Where a graph of attributes hangs together by single attributes.
+//! The biconnected components of a graph of attributes: where single attributes hold it together.
 
 /// A part of a graph that stays connected without any one of its attributes, and is as large as can
-/// be (a biconnected component); or two attributes whose link is the only connection between what
-/// hangs on them.
+/// be (a biconnected component); or two attributes whose link is the only connection between
+/// the two sides.
 ///
 /// Parts share single attributes, so that a triangulation of each is one of the whole graph, and
 /// the maximal cliques of the whole are those of the parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// Ascending; two at least.
+    /// Its attributes, ascending; two at least.
     pub(crate) members: Vec<usize>,
     /// The member that was met first: every other member's way to the root leads over it.
     pub(crate) top: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     /// From the neighbours of each attribute, by one search in depth (Hopcroft and Tarjan 1973).
-    pub(crate) fn of(neighbours: &[Vec<usize>]) -> Blocks {
+    pub(crate) fn new(neighbours: &[Vec<usize>]) -> Blocks {
         let mut search = Search {
             neighbours,
             order: vec![0; neighbours.len()],
@@ -38,7 +38,7 @@ impl Blocks {
         };
         for root in 0..neighbours.len() {
             if search.order[root] == 0 {
-                search.from(root);
+                search.visit_component(root);
             }
         }
         search.found
@@ -83,7 +83,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn from(&mut self, root: usize) {
+    fn visit_component(&mut self, root: usize) {
         self.meet(root);
         self.open.clear();
         // An attribute and how many of its neighbours were looked at. (A chain may be longer than a
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn two_rings_that_share_an_attribute_are_two_blocks() {
         let links = [(0, 1), (1, 2), (2, 0), (2, 3), (3, 4), (4, 2), (4, 5)];
-        let found = Blocks::of(&graph(7, &links));
+        let found = Blocks::new(&graph(7, &links));
         let mut members: Vec<_> = found.blocks.iter().map(|b| b.members.clone()).collect();
         members.sort();
         assert_eq!(members, [vec![0, 1, 2], vec![2, 3, 4], vec![4, 5]]);
@@ -194,7 +194,7 @@ mod tests {
             links in prop::collection::vec((0_usize..12, 0_usize..12), 0..20),
         ) {
             let neighbours = graph(12, &links);
-            let found = Blocks::of(&neighbours);
+            let found = Blocks::new(&neighbours);
             for (a, around) in neighbours.iter().enumerate() {
                 for b in around {
                     let both =

@@ -18,7 +18,7 @@ impl Clique {
         Clique(sorted)
     }
 
-    /// Attributes in ascending order.
+    /// The attributes, ascending.
     #[must_use]
     pub fn attributes(&self) -> &[usize] {
         &self.0
@@ -29,7 +29,7 @@ impl Clique {
         self.0.iter().copied()
     }
 
-    /// Number of attributes.
+    /// Number of attributes in the clique.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -53,13 +53,13 @@ impl Clique {
         self.len() <= other.len() && self.iter().all(|a| other.contains(a))
     }
 
-    /// Attributes in both sets.
+    /// The attributes that are in both cliques.
     #[must_use]
     pub fn intersection(&self, other: &Clique) -> Clique {
         Clique(self.iter().filter(|&a| other.contains(a)).collect())
     }
 
-    /// Attributes in either set.
+    /// The attributes that are in either clique.
     #[must_use]
     pub fn union(&self, other: &Clique) -> Clique {
         Clique::new(self.iter().chain(other.iter()))

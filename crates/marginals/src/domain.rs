@@ -22,19 +22,19 @@ impl Domain {
         }
     }
 
-    /// Number of attributes.
+    /// Number of attributes in the domain.
     #[must_use]
     pub fn attributes(&self) -> usize {
         self.sizes.len()
     }
 
-    /// Codes of each attribute.
+    /// Number of codes of each attribute.
     #[must_use]
     pub fn sizes(&self) -> &[usize] {
         &self.sizes
     }
 
-    /// Codes of one attribute.
+    /// Number of codes of one attribute.
     ///
     /// # Panics
     /// If the attribute is outside the domain.

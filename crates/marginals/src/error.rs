@@ -16,7 +16,7 @@ pub enum Error {
     /// A clique names an attribute outside the domain.
     #[error("clique {clique} names an attribute outside the domain of {attributes} attributes")]
     UnknownAttribute {
-        /// The offending clique.
+        /// The clique that names it.
         clique: Clique,
         /// Number of attributes of the domain.
         attributes: usize,
@@ -26,9 +26,9 @@ pub enum Error {
     WrongLength {
         /// The clique whose table was given.
         clique: Clique,
-        /// Cells of the clique.
+        /// How many cells the clique has.
         expected: usize,
-        /// Values given.
+        /// How many values were given.
         found: usize,
     },
     /// A table, or all tables of a junction tree together, would be too large to hold in memory.
@@ -37,9 +37,9 @@ pub enum Error {
          cliques"
     )]
     TooLarge {
-        /// Cells needed (saturating).
+        /// How many cells it needs; the largest number where there are more.
         cells: u128,
-        /// Cells allowed.
+        /// How many cells are allowed.
         limit: u128,
     },
     /// A measured value or potential is not a usable number.
@@ -53,7 +53,7 @@ pub enum Error {
     /// A noise scale is zero, negative, infinite or not a number.
     #[error("clique {clique} was given a standard deviation that is not positive and finite")]
     BadSigma {
-        /// The measured clique.
+        /// The clique of the measurement.
         clique: Clique,
     },
     /// A total is negative, infinite or not a number.

@@ -42,14 +42,14 @@ impl Default for EstimationOptions<'_> {
     }
 }
 
-/// What [`estimate`] found.
+/// The outcome of [`estimate`].
 #[derive(Debug, Clone)]
 pub struct Estimate {
-    /// The fitted model.
+    /// The model whose marginals fit the measurements.
     pub model: MarkovRandomField,
     /// Loss at the start and after each iteration; never increasing.
     pub losses: Vec<f64>,
-    /// Passes of belief propagation.
+    /// How many passes of belief propagation it took.
     pub passes: usize,
 }
 

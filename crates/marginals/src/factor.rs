@@ -55,7 +55,7 @@ impl Factor {
         &self.clique
     }
 
-    /// The logarithms, row-major.
+    /// The logarithms, row-major: the last attribute runs fastest.
     #[must_use]
     pub fn logs(&self) -> &[f64] {
         &self.logs

@@ -28,7 +28,7 @@ struct Node {
     /// Where the parent's table takes this node's message.
     parent: Option<(usize, usize)>,
     order: Order,
-    /// Configurations of the separator.
+    /// How many configurations the separator has.
     rows: usize,
     /// (attribute, size) of the table in memory order.
     axes: Vec<(usize, usize)>,

@@ -26,7 +26,7 @@ pub struct TreeNode {
 }
 
 impl TreeNode {
-    /// The attributes.
+    /// The attributes of the node.
     #[must_use]
     pub fn clique(&self) -> &Clique {
         &self.clique
@@ -73,8 +73,8 @@ impl JunctionTree {
     }
 
     fn from_steps(domain: &Domain, steps: &[Step]) -> JunctionTree {
-        // Step i makes the clique of its attribute and remaining neighbours, and hangs on the first
-        // of them to go.
+        // Step i makes the clique of its attribute and remaining neighbours, and its parent is
+        // the step of the first of them to go.
         let next = next_steps(steps, domain.attributes());
         let (node_of, mut nodes) = maximal_cliques(steps, &next);
         for (i, next) in next.iter().enumerate() {
@@ -261,8 +261,8 @@ fn maximal_cliques(steps: &[Step], next: &[Option<usize>]) -> (Vec<usize>, Vec<T
 }
 
 /// Reorders a forest depth first from new roots: each component starts at its first node with no
-/// more than one neighbour. (The sampler relies on it: in a tree of pairs, children then hang on
-/// one new separator only.)
+/// more than one neighbour. (The sampler relies on it: in a tree of pairs, children then have
+/// only one new separator.)
 fn parents_first(nodes: Vec<TreeNode>) -> Vec<TreeNode> {
     let mut around: Vec<Vec<(usize, Clique)>> = vec![Vec::new(); nodes.len()];
     for (i, node) in nodes.iter().enumerate() {

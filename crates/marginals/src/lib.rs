@@ -42,7 +42,6 @@ mod random_field;
 mod reductions;
 mod rounding;
 mod sampling;
-
 mod simplex;
 mod tree_sizer;
 mod triangulation;
@@ -56,7 +55,6 @@ pub use factor::Factor;
 pub use junction_tree::{JunctionTree, TreeNode};
 pub use measurement::{Measurement, estimate_total};
 pub use random_field::{MAX_TREE_CELLS, MarkovRandomField};
-
 pub use sampling::{RowStream, Sampling};
 pub use simplex::project_to_simplex;
 pub use tree_sizer::TreeSizer;

@@ -68,13 +68,13 @@ impl Measurement {
         })
     }
 
-    /// The measured attributes.
+    /// The attributes whose marginal was measured.
     #[must_use]
     pub fn clique(&self) -> &Clique {
         &self.clique
     }
 
-    /// The noisy counts, row-major.
+    /// The noisy counts, row-major: the last attribute runs fastest.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.values

@@ -42,7 +42,7 @@ impl Peeling {
         let (mut neighbours, mut starts) = (Vec::new(), vec![0]);
         for &a in members {
             let before = neighbours.len();
-            neighbours.extend(links.of(a).iter().filter_map(|&b| number(b)));
+            neighbours.extend(links.neighbours(a).iter().filter_map(|&b| number(b)));
             if added.contains(a) {
                 neighbours.extend(added.iter().filter(|&b| b != a).filter_map(number));
                 let mut own = neighbours.split_off(before);

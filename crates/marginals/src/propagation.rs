@@ -66,7 +66,7 @@ impl Layout {
         Ok(Layout { nodes })
     }
 
-    /// Tables of zeros.
+    /// Tables of zeros, one for each node.
     pub(crate) fn zeros(&self) -> Tables {
         self.nodes
             .iter()

@@ -9,21 +9,21 @@ type Axes = Vec<(usize, usize)>;
 
 /// A large table and tables over subsets of its attributes, the targets.
 ///
-/// Each target hangs on another table that has all its attributes: the large one, another target,
-/// or one that is there only to be summed over once for several targets. Summing runs down this
-/// tree, and adding the targets to the large table runs up.
+/// Each target is attached to another table that has all its attributes: the large one, another
+/// target, or one that is there only to be summed over once for several targets. Summing runs down
+/// this tree, and adding the targets to the large table runs up.
 #[derive(Debug)]
 pub(crate) struct Reductions {
-    /// The large table, then the others, each after the one it hangs on.
+    /// The large table, then the others, each after the one it is attached to.
     tables: Vec<Vec<f64>>,
-    /// How each table but the first hangs on another.
-    hangs: Vec<Hang>,
+    /// To which table each but the first is attached.
+    attachments: Vec<Attachment>,
     /// Position of each target's table.
     targets: Vec<usize>,
 }
 
 #[derive(Debug)]
-struct Hang {
+struct Attachment {
     on: usize,
     alignment: Alignment,
 }
@@ -33,16 +33,16 @@ impl Reductions {
     pub(crate) fn new(large: &[(usize, usize)], targets: &[Axes]) -> Reductions {
         let mut reductions = Reductions {
             tables: vec![vec![0.0; cells_of(large)]],
-            hangs: Vec::new(),
+            attachments: Vec::new(),
             targets: vec![0; targets.len()],
         };
-        reductions.hang(0, large, targets, (0..targets.len()).collect());
+        reductions.attach(0, large, targets, (0..targets.len()).collect());
         reductions
     }
 
-    /// Hangs targets on a table: those with the table's own axes are the table, and the others
+    /// Attaches targets to a table: those with the table's own axes are the table, and the others
     /// go in groups below whatever table saves the most, or directly.
-    fn hang(&mut self, on: usize, axes: &[(usize, usize)], targets: &[Axes], open: Vec<usize>) {
+    fn attach(&mut self, on: usize, axes: &[(usize, usize)], targets: &[Axes], open: Vec<usize>) {
         let (same, mut open): (Vec<usize>, Vec<usize>) =
             open.into_iter().partition(|&t| targets[t] == axes);
         same.iter().for_each(|&t| self.targets[t] = on);
@@ -54,15 +54,15 @@ impl Reductions {
                 .into_iter()
                 .partition(|&t| is_subset(&targets[t], &next));
             self.tables.push(vec![0.0; cells_of(&next)]);
-            self.hangs.push(Hang {
+            self.attachments.push(Attachment {
                 on,
                 alignment: Alignment::new(axes, &next),
             });
-            self.hang(self.tables.len() - 1, &next, targets, below);
+            self.attach(self.tables.len() - 1, &next, targets, below);
         }
     }
 
-    /// The large table.
+    /// The entries of the large table.
     pub(crate) fn large(&self) -> &[f64] {
         &self.tables[0]
     }
@@ -71,7 +71,7 @@ impl Reductions {
         &mut self.tables[0]
     }
 
-    /// A target's table.
+    /// The entries of a target's table.
     pub(crate) fn target(&self, target: usize) -> &[f64] {
         &self.tables[self.targets[target]]
     }
@@ -90,18 +90,22 @@ impl Reductions {
     /// Adds each cell of the small tables to all cells of the large one that it covers; the small
     /// tables' contents are lost.
     pub(crate) fn expand(&mut self) {
-        for (i, hang) in self.hangs.iter().enumerate().rev() {
+        for (i, attachment) in self.attachments.iter().enumerate().rev() {
             let (before, rest) = self.tables.split_at_mut(i + 1);
-            hang.alignment.add(&mut before[hang.on], 1.0, &rest[0]);
+            attachment
+                .alignment
+                .add(&mut before[attachment.on], 1.0, &rest[0]);
         }
     }
 
     /// Sums the large table onto the small ones.
     pub(crate) fn reduce(&mut self) {
-        for (i, hang) in self.hangs.iter().enumerate() {
+        for (i, attachment) in self.attachments.iter().enumerate() {
             let (before, rest) = self.tables.split_at_mut(i + 1);
             rest[0].fill(0.0);
-            hang.alignment.sum(&before[hang.on], &mut rest[0]);
+            attachment
+                .alignment
+                .sum(&before[attachment.on], &mut rest[0]);
         }
     }
 }
@@ -215,7 +219,7 @@ mod tests {
             .collect();
         let reductions = Reductions::new(&axes, &pairs);
         let summed: usize = reductions
-            .hangs
+            .attachments
             .iter()
             .map(|h| reductions.tables[h.on].len())
             .sum();

@@ -16,7 +16,7 @@ const ONE: u64 = 1 << 32;
 pub(crate) struct Partition {
     /// The class of each cell.
     pub(crate) class_of: Vec<usize>,
-    /// Number of classes.
+    /// How many classes there are.
     pub(crate) classes: usize,
 }
 

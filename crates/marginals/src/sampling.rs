@@ -7,7 +7,7 @@ use crate::propagation::{axes, cells_of};
 use crate::rounding::{Partition, round_table};
 use crate::{Clique, MarkovRandomField};
 
-/// How rows are drawn.
+/// The ways in which rows are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampling {
     /// Each row is an independent draw from the model.
@@ -206,7 +206,7 @@ impl<R: Rng + Send> RowStream<R> {
     const BLOCK_CODES: usize = 1 << 23;
     const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 1 << 4..=1 << 16;
 
-    /// Rows not yet drawn.
+    /// How many rows are not drawn yet.
     #[must_use]
     pub fn left(&self) -> u64 {
         self.left

@@ -20,7 +20,7 @@ pub struct TreeSizer {
 struct Change {
     /// The blocks that become one, ascending.
     merged: Vec<usize>,
-    /// That one's members, ascending.
+    /// Members of the block that results, ascending.
     members: Vec<usize>,
 }
 
@@ -88,7 +88,7 @@ impl TreeSizer {
         large.map(|n| n * n).sum()
     }
 
-    /// Adds a clique.
+    /// Adds a clique to the graph, and so to the tree.
     ///
     /// # Panics
     /// If the clique names an attribute outside the domain.
@@ -149,7 +149,7 @@ impl TreeSizer {
         let blocks = kept.fold(0, |sum: u128, (_, cells)| sum.saturating_add(*cells));
         // An attribute without links is a clique of its own, and in no block.
         let lone = (0..self.domain.attributes())
-            .filter(|&a| self.links.of(a).is_empty() && !clique.contains(a))
+            .filter(|&a| self.links.neighbours(a).is_empty() && !clique.contains(a))
             .map(|a| self.domain.size(a) as u128);
         lone.fold(blocks, u128::saturating_add)
     }

@@ -20,7 +20,7 @@ pub(crate) struct Step {
 
 /// The steps that eliminate some attributes.
 pub(crate) struct Elimination {
-    /// In numbers of `members`.
+    /// The steps, which name attributes by their positions in `members`.
     steps: Vec<Step>,
     members: Vec<usize>,
     /// Cells of the maximal cliques, saturating.
@@ -67,7 +67,7 @@ impl Links {
         self.0[a].binary_search(&b).is_ok()
     }
 
-    /// The sets of attributes that hang together, each in ascending order.
+    /// The connected components of the graph, each in ascending order.
     pub(crate) fn components(&self) -> Vec<Vec<usize>> {
         let mut seen = vec![false; self.0.len()];
         let mut components = Vec::new();
@@ -98,7 +98,7 @@ impl Links {
     pub(crate) fn steps(&self, domain: &Domain) -> Vec<Step> {
         let nothing = Clique::new([]);
         let mut filled: Option<Links> = None;
-        for Block { members, .. } in Blocks::of(&self.0).blocks {
+        for Block { members, .. } in Blocks::new(&self.0).blocks {
             // Blocks of at most three attributes have no cycle that would need a chord.
             if members.len() <= 3 {
                 continue;
@@ -182,11 +182,11 @@ impl Links {
     }
 
     pub(crate) fn blocks(&self) -> Blocks {
-        Blocks::of(&self.0)
+        Blocks::new(&self.0)
     }
 
     /// The neighbours of an attribute, ascending.
-    pub(crate) fn of(&self, attribute: usize) -> &[usize] {
+    pub(crate) fn neighbours(&self, attribute: usize) -> &[usize] {
         &self.0[attribute]
     }
 }
@@ -234,7 +234,7 @@ pub(crate) fn next_steps(steps: &[Step], attributes: usize) -> Vec<Option<usize>
 }
 
 /// For each step whose clique lies in an earlier one's: which. The clique of step `i` is not
-/// maximal exactly if that of an earlier step hanging on it is larger by one attribute (Blair and
+/// maximal exactly if that of an earlier step, a child of it, is larger by one attribute (Blair and
 /// Peyton 1993).
 pub(crate) fn absorbed_by(steps: &[Step], next: &[Option<usize>]) -> Vec<Option<usize>> {
     let mut absorbed_by: Vec<Option<usize>> = vec![None; steps.len()];

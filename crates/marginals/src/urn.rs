@@ -48,7 +48,7 @@ impl Urn {
         Urn::new(&round_table(shares.collect(), &[balls], &[whole], rng))
     }
 
-    /// Balls left.
+    /// How many balls are left.
     #[must_use]
     pub fn left(&self) -> u64 {
         self.left

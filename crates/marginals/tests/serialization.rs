@@ -38,7 +38,7 @@ fn a_stored_model_comes_back_to_the_last_bit() {
 }
 
 #[test]
-fn what_is_no_model_is_refused() {
+fn what_is_not_a_model_is_refused() {
     let changed = |change: fn(&mut Vec<(Value, Value)>)| {
         let mut value: Value = ciborium::from_reader(bytes(&model()).as_slice()).unwrap();
         change(value.as_map_mut().unwrap());

@@ -118,7 +118,7 @@ impl fmt::Display for Accounting {
 const LARGEST_EPSILON: f64 = 1e6;
 
 /// How much an evaluation may err, in units of 2^-52 for each of a handful of operations; the
-/// result is raised by so much.
+/// result is raised by that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slack(f64);
 
@@ -129,7 +129,7 @@ impl Slack {
         self.0 * f64::EPSILON
     }
 
-    /// For a few hundred.
+    /// For a few hundred operations of the same kinds.
     pub(crate) fn of_many(self) -> f64 {
         64.0 * self.of_few()
     }

@@ -199,7 +199,7 @@ impl Score {
         (clamped * f64::from(1 << Self::FRACTION_BITS)).round() as i64
     }
 
-    /// In units of 2^-`FRACTION_BITS`.
+    /// The scores, in units of 2^-`FRACTION_BITS`.
     pub(crate) fn units(&self) -> i64 {
         self.0
     }
@@ -236,7 +236,7 @@ impl NoisyCounts {
         self.sigma
     }
 
-    /// What the measurement cost.
+    /// The cost of the measurement in rho.
     pub fn rho(&self) -> Rho {
         self.rho
     }
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_is_no_number_counts_as_0_and_a_huge_one_is_clamped() {
+    fn a_model_that_is_not_a_number_counts_as_0_and_a_huge_one_is_clamped() {
         let counts = Counts::from_exact(vec![3, 5]);
         assert_eq!(counts.l1_distance(&[f64::NAN, 5.0]).units(), 3 * ONE);
         let largest = (1_i64 << 40) * ONE;

@@ -62,17 +62,17 @@ impl Guarantee {
         self.rho
     }
 
-    /// Rounded up; 0 if nothing was spent.
+    /// Epsilon in nats, rounded up; 0 if nothing was spent.
     pub fn epsilon(&self) -> f64 {
         self.epsilon
     }
 
-    /// Rounded up.
+    /// Delta, rounded up.
     pub fn delta(&self) -> f64 {
         self.delta
     }
 
-    /// The same in words.
+    /// The guarantee as a sentence for people.
     pub fn sentence(&self) -> &str {
         &self.sentence
     }
@@ -88,7 +88,7 @@ impl Guarantee {
 
     /// This and another one for the same neighbours, of spends on the same data: epsilons and
     /// deltas add up.
-    pub(crate) fn and(&self, other: &Self, rows_per_id: StatedRows) -> Self {
+    pub(crate) fn composed_with(&self, other: &Self, rows_per_id: StatedRows) -> Self {
         let sum = |a: f64, b: f64| match (a, b) {
             (0.0, only) | (only, 0.0) => only,
             // Floats are summed upwards: a sum that is rounded down would promise more than holds.
@@ -127,7 +127,7 @@ impl StatedRows {
     /// Two guarantees together hold for as many rows as the lesser of them. That is said even of
     /// one row: nothing tells whether the other fit had a key, and without one each of its rows
     /// counted as an id.
-    pub(crate) fn and(self, other: Self) -> Self {
+    pub(crate) fn composed_with(self, other: Self) -> Self {
         let rows = |it: Self| it.0.unwrap_or(NonZeroU32::MIN);
         Self(Some(rows(self).min(rows(other))))
     }
@@ -173,8 +173,8 @@ impl Promise {
         self.accounting.total(self.epsilon, self.conversion())
     }
 
-    /// The least epsilon, rounded up to two significant digits, with which it would allow to spend
-    /// so much.
+    /// The least epsilon, rounded up to two significant digits, with which it would allow
+    /// `total` to be spent.
     pub(crate) fn least_epsilon(self, total: f64) -> Epsilon {
         let total = if total.is_finite() {
             total
@@ -190,7 +190,7 @@ impl Promise {
         Epsilon::new(above).expect("positive and finite")
     }
 
-    /// Whether it allows to spend so much, which another machine may have computed.
+    /// Whether it allows this total, which another machine may have computed, to be spent.
     pub(crate) fn allows(self, total: Rho) -> bool {
         let delta = self
             .accounting

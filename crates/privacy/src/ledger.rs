@@ -30,7 +30,7 @@ pub enum LedgerError {
         label: String,
         /// What it would have cost.
         asked: f64,
-        /// What there is.
+        /// How much is left.
         remaining: Rho,
     },
     /// It costs more of the delta that is kept for thresholding than what remains.
@@ -43,7 +43,7 @@ pub enum LedgerError {
         label: String,
         /// What it would have cost.
         asked: Delta,
-        /// What there is.
+        /// How much is left.
         remaining: f64,
     },
     /// A share of nothing, or one that rounds to nothing, cannot pay for noise of finite size.
@@ -72,11 +72,11 @@ pub enum LedgerError {
 /// What a ledger is opened with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LedgerOptions {
-    /// What is promised for adding or removing one id.
+    /// The epsilon that is promised for adding or removing one id.
     pub epsilon: Epsilon,
-    /// What is promised for adding or removing one id.
+    /// The delta that is promised for adding or removing one id.
     pub delta: Delta,
-    /// How costs add up.
+    /// The accounting under which costs add up.
     pub accounting: Accounting,
     /// The share of delta, between 0 and 1 and rounded down, that is kept for
     /// [`Ledger::release_keys`]. The rest is that of the conversion. Without it nothing can be
@@ -159,18 +159,18 @@ impl Ledger {
         })
     }
 
-    /// How costs add up.
+    /// The accounting under which costs add up.
     pub fn accounting(&self) -> Accounting {
         self.promise.accounting
     }
 
-    /// The epsilon promised.
+    /// The epsilon that was promised.
     pub fn epsilon(&self) -> Epsilon {
         self.promise.epsilon
     }
 
     /// An epsilon, rounded up to two significant digits, with which a ledger opened otherwise like
-    /// this one has at least so much rho to spend; hardly any smaller one would do. Infinite
+    /// this one has at least `total` rho to spend; hardly any smaller one would do. Infinite
     /// amounts, and what is not a number, count as the largest.
     pub fn least_epsilon(&self, total: f64) -> Epsilon {
         // To say "use at least this epsilon" in a refusal, where the next attempt should not fail
@@ -200,7 +200,7 @@ impl Ledger {
         self.total
     }
 
-    /// What was spent.
+    /// Rho that was spent so far.
     pub fn spent(&self) -> Rho {
         self.spent
     }
@@ -429,7 +429,7 @@ impl Ledger {
         )
     }
 
-    /// Ends all spending.
+    /// Closes the ledger, from which nothing can be spent any more.
     pub fn close(self) -> LedgerRecord {
         self.record()
     }

@@ -12,8 +12,8 @@
 //! provided that
 //!
 //! - adding or removing one row changes one cell of each [`Counts`] (one key of each [`KeyCounts`])
-//!   by at most 1, and no id has more rows than was told, which is what whoever builds them vouches
-//!   for, and
+//!   by at most 1, and no id has more rows than was stated, which is what whoever builds them
+//!   vouches for, and
 //! - cells, models, labels, weights and candidates come from public facts or from what this ledger
 //!   has released.
 //!
@@ -51,7 +51,7 @@
 //! # What is not promised
 //!
 //! The samplers do not run in constant time: how long a spend takes depends on the noise, and in
-//! [`Ledger::select`] on the scores. Who can time them learns something that no ledger accounts
+//! [`Ledger::select`] on the scores. Whoever can time them learns something that no ledger accounts
 //! for.
 #![forbid(unsafe_code)]
 

@@ -54,7 +54,7 @@ impl Epsilon {
         }
     }
 
-    /// The number, in nats.
+    /// Epsilon as a number, in nats.
     pub fn get(self) -> f64 {
         self.0
     }
@@ -100,7 +100,7 @@ impl Delta {
         }
     }
 
-    /// The probability.
+    /// Delta as a number, a probability.
     pub fn get(self) -> f64 {
         self.0
     }

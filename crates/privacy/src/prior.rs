@@ -19,18 +19,18 @@ pub enum Prior {
     #[default]
     #[serde(skip)]
     NotRecorded,
-    /// There was none.
+    /// The fit started from no public data.
     None,
     /// A table, of other people than those of the ledger. Its rows were used without noise.
     Table {
-        /// Of the table's file.
+        /// SHA-384 of the table's file.
         sha384: FileDigest,
     },
-    /// An earlier model.
+    /// The fit started from an earlier model.
     Model {
-        /// Of the model's file.
+        /// SHA-384 of the model's file.
         sha384: FileDigest,
-        /// Whom it tells of.
+        /// Whether the model may be of the same people as this fit.
         people: People,
         /// What was spent on it, and what it started from in its turn.
         ledger: Box<LedgerRecord>,
@@ -128,7 +128,7 @@ impl Prior {
 pub struct FileDigest([u8; 48]);
 
 impl FileDigest {
-    /// From its bytes.
+    /// The digest with these 48 bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 48]) -> Self {
         Self(bytes)

@@ -20,7 +20,7 @@ pub enum RecordError {
         "entry {number} of the ledger, `{label}`, states a cost that is not that of its mechanism"
     )]
     Entry {
-        /// From 1 on.
+        /// Number of the entry, from 1.
         number: usize,
         /// What the spend was for.
         label: String,
@@ -42,7 +42,7 @@ pub enum RecordError {
         "the ledger's total of rho {total} is more than epsilon {epsilon} and delta {delta} allow"
     )]
     Total {
-        /// In rho.
+        /// The total that the record states, in rho.
         total: Rho,
         /// The epsilon that the record states.
         epsilon: Epsilon,
@@ -62,7 +62,7 @@ pub enum RecordError {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DomainSource {
-    /// It was declared beforehand.
+    /// It was declared before any data was seen.
     #[default]
     Declared,
     /// Part of it was released under this ledger.
@@ -111,7 +111,7 @@ pub struct LedgerRecord {
     own_guarantees: Vec<Guarantee>,
 }
 
-/// One spend.
+/// One spend of the ledger.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -183,10 +183,10 @@ impl LedgerRecord {
             .checked_sub(spent)
             .expect("a ledger's entries add up to at most its total");
         let own = promise.guarantees(&entries, STATED);
-        let Stated {
+        let StatedGuarantees {
             guarantees,
             own_guarantees,
-        } = Stated::of(own, promise.rows_per_id, domain, &prior);
+        } = StatedGuarantees::new(own, promise.rows_per_id, domain, &prior);
         Self {
             accounting: promise.accounting,
             epsilon: promise.epsilon,
@@ -229,17 +229,17 @@ impl LedgerRecord {
         self.threshold_delta
     }
 
-    /// What there was to spend.
+    /// Rho that there was to spend.
     pub fn total(&self) -> Rho {
         self.total
     }
 
-    /// What was spent.
+    /// Rho that was spent.
     pub fn spent(&self) -> Rho {
         self.spent
     }
 
-    /// What was left over.
+    /// Rho that was left over.
     pub fn remaining(&self) -> Rho {
         self.remaining
     }
@@ -353,7 +353,7 @@ impl LedgerRecord {
         }
         // Recomputed and compared: a stated guarantee is never taken at its word.
         let own = promise.guarantees(&self.entries, CHECKED);
-        let expected = Stated::of(own, self.rows_per_id, self.domain, &self.prior);
+        let expected = StatedGuarantees::new(own, self.rows_per_id, self.domain, &self.prior);
         let follow = |stated: &[Guarantee], expected: &[Guarantee], rows: StatedRows| {
             let mut pairs = stated.iter().zip(expected);
             stated.len() == expected.len() && pairs.all(|(a, b)| a.follows_from(b, rows))
@@ -376,15 +376,15 @@ impl LedgerRecord {
     }
 }
 
-/// What a record states.
-struct Stated {
+/// The guarantees that a record states.
+struct StatedGuarantees {
     guarantees: Vec<Guarantee>,
-    /// Empty where it is the same.
+    /// Those of this fit alone; empty where they are the same.
     own_guarantees: Vec<Guarantee>,
 }
 
-impl Stated {
-    fn of(
+impl StatedGuarantees {
+    fn new(
         own: [Guarantee; 2],
         rows_per_id: NonZeroU32,
         domain: DomainSource,
@@ -405,7 +405,9 @@ impl Stated {
         // An earlier model without a guarantee leaves none.
         let both = own.iter().zip(earlier.guarantees());
         Self {
-            guarantees: both.map(|(own, earlier)| own.and(earlier, rows)).collect(),
+            guarantees: both
+                .map(|(own, earlier)| own.composed_with(earlier, rows))
+                .collect(),
             own_guarantees: own,
         }
     }
@@ -414,7 +416,7 @@ impl Stated {
 fn guaranteed_rows(rows_per_id: NonZeroU32, prior: &Prior) -> StatedRows {
     let own = StatedRows::from(rows_per_id);
     let earlier = prior.counted().map(LedgerRecord::guaranteed_rows);
-    earlier.map_or(own, |earlier| own.and(earlier))
+    earlier.map_or(own, |earlier| own.composed_with(earlier))
 }
 
 impl Entry {
@@ -432,12 +434,12 @@ impl Entry {
         &self.label
     }
 
-    /// How it was made.
+    /// The mechanism that was paid for.
     pub fn mechanism(&self) -> &Mechanism {
         &self.mechanism
     }
 
-    /// What it cost.
+    /// Its cost in rho.
     pub fn rho(&self) -> Rho {
         self.rho
     }

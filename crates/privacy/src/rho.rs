@@ -14,7 +14,7 @@ use crate::parameters::InvalidParameter;
 pub struct Rho(u64);
 
 impl Rho {
-    /// Nothing.
+    /// A budget of 0, which pays for nothing.
     pub const ZERO: Self = Self(0);
     // 53 bits, so that every value is exact as an f64, in JSON and back.
     /// The most there is: 32 - 2^-48.
@@ -79,7 +79,7 @@ impl Rho {
         Ok(parts)
     }
 
-    /// The number; exact.
+    /// The budget as a number, which is exact.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
     pub fn get(self) -> f64 {
         self.0 as f64 / Self::UNITS_PER_ONE
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_numbers_that_are_no_whole_units() {
+    fn refuses_numbers_that_are_not_whole_units() {
         let unit = 2.0_f64.powi(-48);
         for value in [
             -unit,

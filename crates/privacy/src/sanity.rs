@@ -26,7 +26,7 @@ const DROWNING: f64 = 100.0;
 /// A budget that is refused.
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
 pub enum UnsafeBudget {
-    /// At least [`MAX_DELTA`].
+    /// Delta is [`MAX_DELTA`] or more.
     #[error(
         "delta is {:?}, but from a half on the guarantee is as likely to fail as to hold; \
          choose far less than one over the number of people, such as 1e-9", .0.get()
@@ -45,13 +45,13 @@ pub enum UnsafeBudget {
 pub enum BudgetWarning {
     /// Above [`MAX_EPSILON`], as the danger was spelled out.
     Dangerous(Epsilon),
-    /// Above 10.
+    /// Epsilon is above 10.
     LargeEpsilon(Epsilon),
     /// So small that noise drowns the data.
     TinyEpsilon(Epsilon),
     /// So small for so few people that noise drowns the data.
     FewPeople(Epsilon, u64),
-    /// Above 1e-4.
+    /// Delta is above 1e-4.
     LargeDelta(Delta),
     /// Above one over the number of people.
     DeltaForPeople(Delta, u64),

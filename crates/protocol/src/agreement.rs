@@ -20,7 +20,7 @@ pub struct Agreement {
 /// Why two files are not an agreement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AgreementError {
-    /// Not text.
+    /// A file is not UTF-8 text.
     #[error("{file} is not UTF-8 text")]
     NotUtf8 {
         /// `service.yaml` or `runtime.yaml`.

@@ -1,6 +1,6 @@
 //! How the host hands an enclave its agreement: once, over vsock, before anything else.
 //!
-//! The host is not trusted with it. What arrives is measured into PCR16, so that an agreement
+//! The host is not trusted with it. What arrives is measured by the platform, so that an agreement
 //! changed on the way shows in all evidence.
 
 use std::io::{self, Read};
@@ -31,7 +31,7 @@ pub enum ConfigurationError {
     TooLong {
         /// `service.yaml` or `runtime.yaml`.
         file: &'static str,
-        /// As announced.
+        /// Length that the header announces.
         bytes: u32,
     },
     /// It ended early, or did not come in time.

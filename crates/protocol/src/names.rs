@@ -27,7 +27,7 @@ macro_rules! hex_name {
                 $name(bytes)
             }
 
-            /// Its bytes.
+            /// Returns the bytes behind the hexadecimal digits.
             pub const fn to_bytes(self) -> [u8; $bytes] {
                 self.0
             }
@@ -98,8 +98,8 @@ hex_name! {
 }
 
 impl KeyFingerprint {
-    /// Of a key's SPKI in DER.
-    pub fn of(spki: &[u8]) -> Self {
+    /// Hashes a key's SPKI in DER.
+    pub fn of_key(spki: &[u8]) -> Self {
         KeyFingerprint(fixed(digest(&digest::SHA256, spki)))
     }
 
@@ -111,16 +111,16 @@ impl KeyFingerprint {
 }
 
 impl Digest {
-    /// Of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
+    /// Hashes these bytes.
+    pub fn sha384(bytes: &[u8]) -> Self {
         Digest(fixed(digest(&digest::SHA384, bytes)))
     }
 
-    /// Of all that can be read, in constant memory.
+    /// Hashes all that can be read, in constant memory.
     ///
     /// # Errors
     /// Those of the reader.
-    pub fn of_reader(mut reader: impl io::Read) -> io::Result<Self> {
+    pub fn sha384_of_reader(mut reader: impl io::Read) -> io::Result<Self> {
         let mut context = digest::Context::new(&digest::SHA384);
         let mut chunk = vec![0; 1 << 16];
         loop {
@@ -148,14 +148,17 @@ mod tests {
 
     #[test]
     fn names_are_read_back_from_their_text() {
-        let name = Digest::of(b"abc");
+        let name = Digest::sha384(b"abc");
         assert!(
             name.to_string()
                 .starts_with("cb00753f45a35e8bb5a03d699ac65007272c32ab0eded163")
         );
         assert_eq!(name.to_string().parse(), Ok(name));
         let long = [7; 200_000];
-        assert_eq!(Digest::of_reader(&long[..]).unwrap(), Digest::of(&long));
+        assert_eq!(
+            Digest::sha384_of_reader(&long[..]).unwrap(),
+            Digest::sha384(&long)
+        );
         assert_eq!(
             serde_json::from_str::<Digest>(&serde_json::to_string(&name).unwrap()).unwrap(),
             name
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_spoken_in_groups_of_its_own_digits() {
-        let fingerprint = KeyFingerprint::of(b"abc");
+        let fingerprint = KeyFingerprint::of_key(b"abc");
         let spoken = fingerprint.in_groups();
         assert!(spoken.starts_with("ba78 16bf 8f01 cfea "), "{spoken}");
         assert_eq!(spoken.replace(' ', ""), fingerprint.to_string());

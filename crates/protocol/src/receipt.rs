@@ -22,7 +22,7 @@ const MAX_TEXT: usize = 16 << 20;
 pub struct Receipt {
     /// [`RECEIPT_VERSION`].
     pub version: u32,
-    /// The room.
+    /// Id of the room that issued it.
     pub room: RoomId,
     /// The agreement it worked by.
     pub agreement_sha384: AgreementHash,
@@ -59,9 +59,9 @@ pub struct ReceiptParty {
 pub struct ReceiptSamples {
     /// Name of the user who asked.
     pub user: String,
-    /// How often.
+    /// Number of requests for samples.
     pub requests: u64,
-    /// For how many rows in all.
+    /// Number of rows of all these requests together.
     pub rows: u64,
 }
 

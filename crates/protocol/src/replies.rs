@@ -11,7 +11,7 @@ use crate::names::{AgreementHash, Digest, RoomId, Salt};
 /// `{"message": ...}`, as to `/confirm_data`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// One sentence.
+    /// What was done, as one sentence.
     pub message: String,
 }
 
@@ -20,7 +20,7 @@ pub struct Message {
 pub struct UploadReply {
     /// `Upload completed`.
     pub message: String,
-    /// Rows read.
+    /// Number of rows that were read.
     pub rows: u64,
     /// What the owner should know about the table, such as values outside the declared domain.
     pub warnings: Vec<String>,

@@ -26,15 +26,15 @@ pub struct Column {
 pub enum Kind {
     /// These texts, in their declared order.
     Categories(Vec<String>),
-    /// Whole numbers.
+    /// Whole numbers of 64 bits.
     Integer(Grid<i64>),
-    /// Numbers.
+    /// Finite numbers.
     Number(Grid<f64>),
-    /// Days.
+    /// Days, without a time.
     Date(Grid<Day>),
     /// Days with a time of day.
     Datetime(Grid<Moment>),
-    /// `false` and `true`.
+    /// The two truth values; code 0 is false.
     Boolean,
 }
 
@@ -118,7 +118,7 @@ impl Column {
         &self.name
     }
 
-    /// The values.
+    /// What values the column has.
     #[must_use]
     pub fn kind(&self) -> &Kind {
         &self.kind
@@ -136,7 +136,7 @@ impl Column {
         self.other
     }
 
-    /// Number of codes.
+    /// Number of codes: categories or bins, `other`, null.
     #[must_use]
     pub fn size(&self) -> usize {
         // In this order everywhere: `other` before null, so that codes of values stay what they are

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_day_is_refused() {
+    fn what_is_not_a_day_is_refused() {
         for text in [
             "",
             "2015",

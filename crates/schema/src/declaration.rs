@@ -34,7 +34,7 @@ use crate::schema::SchemaError;
 ///
 /// Categories are the texts as written, in quotes or not: `[yes, no, 2.0]` are `yes`, `no` and
 /// `2.0`, though other readers of YAML take them for booleans and a number. Only `null` and `~` are
-/// no texts without quotes, and refused. Where a number is meant, one in quotes is refused; and
+/// not texts without quotes, and refused. Where a number is meant, one in quotes is refused; and
 /// where `true` is meant, so is `yes`.
 ///
 /// `bins` may be left out: then it is 32 bins of equal width, or one for each value where there are
@@ -52,7 +52,7 @@ pub struct Declaration {
 /// What one column is declared to hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
-    /// The values.
+    /// What values the column has.
     pub kind: DeclaredKind,
     /// Whether a field may be empty.
     pub nullable: bool,
@@ -63,17 +63,17 @@ pub struct Declared {
 /// The values of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeclaredKind {
-    /// These texts.
+    /// These texts, in this order.
     Categories(Vec<String>),
-    /// Whole numbers.
+    /// Whole numbers of 64 bits.
     Integer(Range<i64>),
-    /// Numbers.
+    /// Finite numbers.
     Number(Range<f64>),
-    /// Days.
+    /// Days, without a time.
     Date(Range<Day>),
     /// Days with a time of day.
     Datetime(Range<Moment>),
-    /// True or false.
+    /// The two truth values.
     Boolean,
 }
 
@@ -116,7 +116,7 @@ impl<'de> Deserialize<'de> for Declaration {
                         }
                         Entry::Constraints(list) => {
                             if constraints.replace(list).is_some() {
-                                return Err(twice(CONSTRAINTS));
+                                return Err(given_twice(CONSTRAINTS));
                             }
                         }
                     }
@@ -252,7 +252,7 @@ impl<'de> Visitor<'de> for DeclaredSeed<'_> {
                     &mut other
                 };
                 if flag.replace(map.next_value::<bool>()?).is_some() {
-                    return Err(twice(key));
+                    return Err(given_twice(key));
                 }
                 continue;
             }
@@ -299,7 +299,7 @@ fn missing<E: de::Error>(bound: &str) -> E {
     ))
 }
 
-pub(crate) fn twice<E: de::Error>(key: &str) -> E {
+pub(crate) fn given_twice<E: de::Error>(key: &str) -> E {
     E::custom(format_args!("`{key}` is given twice"))
 }
 
@@ -486,7 +486,7 @@ impl<'de, T: Bound> Visitor<'de> for RangeSeed<T> {
                     .is_some(),
             };
             if repeated {
-                return Err(twice(key));
+                return Err(given_twice(key));
             }
         }
         Ok(Range {

@@ -8,7 +8,7 @@ use crate::moment::Moment;
 /// Where an ordered column begins and ends, and how it is cut into bins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Range<T> {
-    /// The smallest value.
+    /// The smallest value, itself within the range.
     pub min: T,
     /// The largest value, itself within the range.
     pub max: T,

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_is_refused() {
+    fn what_is_not_a_moment_is_refused() {
         for text in [
             "",
             "2015-01-31",

@@ -5,7 +5,7 @@
 pub enum Numeral {
     /// A whole number, also one written `3.0` or `3e2`.
     Whole(i64),
-    /// Any other finite number.
+    /// A finite number that is not whole.
     Decimal(f64),
     /// `NaN` in any letter case, which tools write for a missing number.
     Nan,

@@ -72,10 +72,10 @@ impl Column {
     }
 }
 
-/// What a code becomes when it is written.
+/// What a code is written as.
 #[derive(Debug, Clone)]
 pub(crate) enum Piece {
-    /// Always the same.
+    /// This text for each row.
     Text(Vec<u8>),
     /// One of `count` whole numbers from `first` on (`count` 0 stands for 2^64).
     Whole { first: i64, count: u64 },
@@ -177,14 +177,14 @@ pub(crate) trait Uniform: Ordered {
     /// The first and the last value of a bin.
     fn bounds(grid: &Grid<Self>, bin: usize) -> (Self, Self);
 
-    /// What a bin becomes.
+    /// How a bin is written.
     fn piece(grid: &Grid<Self>, bin: usize) -> Piece;
 
-    /// What becomes of a bin of which only some values are allowed: the parts that are left, each
+    /// How a bin is written of which only some values are allowed: the parts that are left, each
     /// with its share of the bin's values.
     fn parts(grid: &Grid<Self>, bin: usize, allowed: &Spans<Self>) -> Vec<(f64, Piece)>;
 
-    /// What each bin becomes.
+    /// How each bin is written.
     fn pieces(grid: &Grid<Self>) -> Vec<Piece> {
         (0..grid.len()).map(|bin| Self::piece(grid, bin)).collect()
     }

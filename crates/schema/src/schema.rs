@@ -51,7 +51,7 @@ pub enum SchemaError {
     /// The text is not a declaration.
     #[error("{0}")]
     Yaml(#[from] YamlError),
-    /// There is no column at all.
+    /// The declaration has no column.
     #[error("no columns are declared; declare at least one, or leave the declaration out")]
     NoColumns,
     /// A column has a name that no file should hold.
@@ -102,7 +102,7 @@ pub enum SchemaError {
         /// The first hidden character in it.
         hidden: Hidden,
     },
-    /// A bound is infinite or no number.
+    /// A bound is infinite or not a number.
     #[error("column `{column}`: `min` and `max` must be finite numbers")]
     NotFinite {
         /// Name of the column.
@@ -118,19 +118,19 @@ pub enum SchemaError {
         /// Upper end, as it was declared.
         max: String,
     },
-    /// No bins.
+    /// A range is to be cut into 0 bins.
     #[error("column `{column}`: `bins` must be at least 1")]
     NoBins {
         /// Name of the column.
         column: String,
     },
-    /// Cuts out of order or out of range.
+    /// Cuts do not ascend, or lie outside the range.
     #[error("column `{column}`: `cuts` must ascend, above `min` and not above `max`")]
     BadCuts {
         /// Name of the column.
         column: String,
     },
-    /// More codes than [`MAX_CODES`].
+    /// A column would have more codes than [`MAX_CODES`].
     #[error(
         "column `{column}` would have {codes} different values; at most {MAX_CODES} are possible, \
          so declare fewer categories or bins"
@@ -141,7 +141,7 @@ pub enum SchemaError {
         /// How many it would have.
         codes: usize,
     },
-    /// More codes than [`MAX_CODES_TOGETHER`].
+    /// All columns together would have more codes than [`MAX_CODES_TOGETHER`].
     #[error(
         "the columns up to `{column}` would have more than {MAX_CODES_TOGETHER} different values \
          together; declare fewer categories or bins"
@@ -195,7 +195,7 @@ pub enum SchemaError {
         column: String,
         /// The value that was given.
         value: String,
-        /// A similar value.
+        /// A value of the column that is written similarly.
         nearest: Option<String>,
     },
     /// A constraint names empty fields of a column that has none.
@@ -229,13 +229,13 @@ pub enum SchemaError {
         column: String,
         /// The value that was given.
         value: String,
-        /// The bin.
+        /// Label of the bin that the range takes part of.
         bin: String,
     },
     /// A map has two values for one.
     #[error("a constraint determines two values for `{value}` of the column `{column}`")]
     DeterminedTwice {
-        /// The column that determines.
+        /// Name of the column that determines the other.
         column: String,
         /// The value that it names.
         value: String,
@@ -246,7 +246,7 @@ pub enum SchemaError {
          must have every declared value"
     )]
     Undetermined {
-        /// The column that determines.
+        /// Name of the column that determines the other.
         column: String,
         /// The value that it names.
         value: String,
@@ -257,16 +257,16 @@ pub enum SchemaError {
          values; declare fewer values or bins", quoted_list(.columns)
     )]
     ConstraintTooLarge {
-        /// The columns.
+        /// Names of the columns.
         columns: Vec<String>,
     },
-    /// Too many constraints.
+    /// There are more constraints than [`MAX_CONSTRAINTS`], or they are about too many codes.
     #[error(
         "{found} constraints are too many, or about too many values; at most {MAX_CONSTRAINTS} are \
          possible"
     )]
     TooManyConstraints {
-        /// How many there are.
+        /// How many constraints there are.
         found: usize,
     },
     /// Constraints contradict a declared value.
@@ -284,7 +284,7 @@ pub enum SchemaError {
     /// A column takes the name of what is written beside it.
     #[error("a column is named `{CONSTRAINTS}` where there are constraints; rename it")]
     NamedConstraints,
-    /// Too hard to check.
+    /// Whether the constraints contradict each other takes too many steps to find out.
     #[error(
         "the constraints hang together in too many ways to be checked against each other; declare \
          fewer of them"
@@ -325,7 +325,7 @@ fn culprits(constraints: &[usize]) -> String {
 }
 
 impl Schema {
-    /// Checks a declaration.
+    /// Checks a declaration of columns and constraints.
     ///
     /// # Errors
     /// The first thing that is wrong, with the column's name.
@@ -420,7 +420,7 @@ impl Schema {
         kinds.any(|kind| kind.wanted_quantiles().is_some())
     }
 
-    /// The columns in order.
+    /// The columns, in the order of the table.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
         &self.columns

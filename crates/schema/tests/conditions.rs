@@ -122,13 +122,13 @@ fn a_single_number_has_no_probability_unless_it_is_a_bin_of_its_own() {
     check(
         "income >= 300 and income <= 300",
         expect![[
-            r#"in the condition at character 19, `income <= 300`: together with what stands before it, it leaves no value of column `income`"#
+            r#"in the condition at character 19, `income <= 300`: together with the tests before it, it leaves no value of column `income`"#
         ]],
     );
 }
 
 #[test]
-fn what_is_no_condition_is_refused_with_its_place() {
+fn what_is_not_a_condition_is_refused_with_its_place() {
     for (condition, expected) in [
         (
             "",
@@ -173,19 +173,19 @@ fn what_is_no_condition_is_refused_with_its_place() {
         (
             "Bob_value = god",
             expect![[
-                r#"in the condition at character 13, `god`: this is no value of column `Bob_value`; did you mean `good`?"#
+                r#"in the condition at character 13, `god`: column `Bob_value` has no such value; did you mean `good`?"#
             ]],
         ),
         (
             "Bob_value = null",
             expect![[
-                r#"in the condition at character 13, `null`: this is no value of column `Bob_value`; for empty fields write `is missing`"#
+                r#"in the condition at character 13, `null`: column `Bob_value` has no such value; for empty fields write `is missing`"#
             ]],
         ),
         (
             "Bob_value = excellent",
             expect![[
-                r#"in the condition at character 13, `excellent`: this is no value of column `Bob_value`; it holds `good`, `fair`, `very poor` and `it's`"#
+                r#"in the condition at character 13, `excellent`: column `Bob_value` has no such value; it holds `good`, `fair`, `very poor` and `it's`"#
             ]],
         ),
         (
@@ -203,25 +203,25 @@ fn what_is_no_condition_is_refused_with_its_place() {
         (
             "Alice_age in 40..30",
             expect![[
-                r#"in the condition at character 14, `40..30`: the range is empty, since its first value is above its last; turn them round"#
+                r#"in the condition at character 14, `40..30`: the range is empty, since its first value is above its last; swap them"#
             ]],
         ),
         (
             "Alice_age in [30, 130]",
             expect![[
-                r#"in the condition at character 19, `130`: no value of column `Alice_age` is so; it goes from 0 to 99"#
+                r#"in the condition at character 19, `130`: no value of column `Alice_age` satisfies this; it goes from 0 to 99"#
             ]],
         ),
         (
             "Alice_age > 99",
             expect![[
-                r#"in the condition at character 1, `Alice_age > 99`: no value of column `Alice_age` is so; it goes from 0 to 99"#
+                r#"in the condition at character 1, `Alice_age > 99`: no value of column `Alice_age` satisfies this; it goes from 0 to 99"#
             ]],
         ),
         (
             "Alice_age in 3..4 and Alice_age > 5",
             expect![[
-                r#"in the condition at character 23, `Alice_age > 5`: together with what stands before it, it leaves no value of column `Alice_age`"#
+                r#"in the condition at character 23, `Alice_age > 5`: together with the tests before it, it leaves no value of column `Alice_age`"#
             ]],
         ),
         (

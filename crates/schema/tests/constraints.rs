@@ -156,7 +156,7 @@ fn constraints_that_say_too_little_are_refused() {
 }
 
 #[test]
-fn what_is_no_constraint_is_refused_with_its_line() {
+fn what_is_not_a_constraint_is_refused_with_its_line() {
     check("5", expect!["line 10: expected a list of constraints here"]);
     check(
         "[{imposible: {sex: [male]}}]",

@@ -58,7 +58,7 @@ fn conditions_weigh_moments_and_truths() {
         (
             "smoker = maybe",
             expect![
-                "in the condition at character 10, `maybe`: this is no value of column `smoker`; \
+                "in the condition at character 10, `maybe`: column `smoker` has no such value; \
                  it holds `false` and `true`"
             ],
         ),

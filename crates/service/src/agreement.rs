@@ -26,7 +26,7 @@ pub struct CheckedAgreement {
     pub(crate) constraints: Vec<DeclaredConstraint>,
     pub(crate) workload: Option<Vec<NamedMarginal>>,
     pub(crate) target: Option<String>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: AgreementLimits,
     pub(crate) expires_after: Duration,
     pub(crate) warnings: Vec<String>,
 }
@@ -41,7 +41,7 @@ pub struct Party {
 
 /// How much a user may ask of the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct AgreementLimits {
     /// Bytes of one uploaded file.
     pub max_upload_bytes: u64,
     /// Rows of one uploaded file.
@@ -88,9 +88,45 @@ pub enum AgreementError {
     /// declared columns.
     #[error("runtime.yaml: {0}")]
     Model(PlanError),
-    /// The two files name different parties, or a declaration names none.
-    #[error("runtime.yaml: {0}")]
-    Parties(String),
+    /// A user provides data, and is not among the parties.
+    #[error("runtime.yaml: party_names lacks `{0}`, who provides data according to service.yaml")]
+    MissingParty(String),
+    /// Names of columns of the joined table begin with the party's name, and could not tell these
+    /// two apart.
+    #[error(
+        "runtime.yaml: the parties `{party}` and `{longer}` cannot be told apart in names of \
+         columns such as `{longer}_age`; rename one"
+    )]
+    AmbiguousParties {
+        /// Name of one party.
+        party: String,
+        /// Name of the other, which begins with that of the first.
+        longer: String,
+    },
+    /// Columns are declared for somebody who is not a party.
+    #[error("runtime.yaml: columns are declared for `{name}`, who is not a party{hint}")]
+    ColumnsOfStranger {
+        /// The name in the declaration.
+        name: String,
+        /// Which party may be meant, as the end of the sentence, or nothing.
+        hint: String,
+    },
+    /// A party declares the column by which the tables are joined.
+    #[error(
+        "runtime.yaml: columns of {party}: `{key}` is the key by which tables are joined; do not \
+         declare it"
+    )]
+    KeyDeclared {
+        /// Name of the party.
+        party: String,
+        /// Name of the key.
+        key: String,
+    },
+    /// Constraints without any declared column.
+    #[error(
+        "runtime.yaml: constraints are given, but no columns are declared for them to be about"
+    )]
+    ConstraintsWithoutColumns,
     /// A workload or target that the declared columns do not allow.
     #[error("runtime.yaml: {0}")]
     Workload(#[from] WorkloadError),
@@ -159,7 +195,7 @@ impl CheckedAgreement {
     }
 
     /// How much a user may ask of the room.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> AgreementLimits {
         self.limits
     }
 

@@ -18,7 +18,7 @@ use tabular::{
     MAX_JOINED_ROWS, TableBounds, TooManyRowsPerId, most_joined_rows, rows_per_joined_id,
 };
 
-use crate::agreement::{AgreementError, CheckedAgreement, Limits, Party};
+use crate::agreement::{AgreementError, AgreementLimits, CheckedAgreement, Party};
 use crate::agreement_warnings::warnings;
 use crate::memory::LEAST_PARTY_BYTES;
 use crate::runtime_file::{LimitsFile, RowsPerId, RuntimeFile};
@@ -114,8 +114,7 @@ fn checked_plan(
         (Some(schema), constraints) => Some(schema.constrained(constraints)?),
         (None, []) => None,
         (None, _) => {
-            let message = "constraints are given, but no columns are declared for them to be about";
-            return Err(AgreementError::Parties(message.to_owned()));
+            return Err(AgreementError::ConstraintsWithoutColumns);
         }
     };
     let undeclared = parties.iter().filter(|party| party.schema.is_none());
@@ -203,7 +202,7 @@ fn checked_rows_per_id(
                 let party = parties.iter_mut().find(|party| party.name == *name);
                 let party = party.ok_or_else(|| {
                     let message =
-                        format_args!("max_rows_per_id names `{name}`, who is no party{hint}");
+                        format_args!("max_rows_per_id names `{name}`, who is not a party{hint}");
                     value(rows, message)
                 })?;
                 party.max_rows_per_id = Some(*bound);
@@ -224,7 +223,7 @@ fn rows_per_id(parties: &[Party]) -> Result<NonZeroU32, TooManyRowsPerId> {
 /// How many rows the join could have, whatever the data.
 fn check_joined_rows(
     file: &RuntimeFile,
-    limits: Limits,
+    limits: AgreementLimits,
     parties: &[Party],
 ) -> Result<(), AgreementError> {
     let bounds = parties.iter().map(|party| TableBounds {
@@ -262,7 +261,7 @@ fn checked_names(
                 .map(|user| format!("; did you mean `{user}`?"))
                 .unwrap_or_default();
             let message = format_args!(
-                "`{}` is no user who provides data in service.yaml{hint}",
+                "`{}` is not a user who provides data in service.yaml{hint}",
                 name.value
             );
             return Err(value(name, message));
@@ -273,9 +272,7 @@ fn checked_names(
         .iter()
         .find(|user| !checked.iter().any(|name| name == *user))
     {
-        let message =
-            format!("party_names lacks `{missing}`, who provides data according to service.yaml");
-        return Err(AgreementError::Parties(message));
+        return Err(AgreementError::MissingParty((*missing).to_owned()));
     }
     check_prefixes(&checked)?;
     Ok(checked)
@@ -288,11 +285,10 @@ fn check_prefixes(names: &[String]) -> Result<(), AgreementError> {
             .iter()
             .find(|other| other.starts_with(&format!("{name}_")))
         {
-            let message = format!(
-                "the parties `{name}` and `{other}` cannot be told apart in names of columns such \
-                 as `{other}_age`; rename one"
-            );
-            return Err(AgreementError::Parties(message));
+            return Err(AgreementError::AmbiguousParties {
+                party: name.clone(),
+                longer: other.clone(),
+            });
         }
     }
     Ok(())
@@ -307,8 +303,10 @@ fn checked_parties(
         let hint = nearest(stranger, names.iter().map(String::as_str))
             .map(|name| format!("; did you mean `{name}`?"))
             .unwrap_or_default();
-        let message = format!("columns are declared for `{stranger}`, who is no party{hint}");
-        return Err(AgreementError::Parties(message));
+        return Err(AgreementError::ColumnsOfStranger {
+            name: stranger.clone(),
+            hint,
+        });
     }
     let checked = |name: String| {
         let schema = columns
@@ -334,10 +332,10 @@ fn checked_schema(
         cause,
     })?;
     if schema.position(key).is_some() {
-        let message = format!(
-            "columns of {party}: `{key}` is the key by which tables are joined; do not declare it"
-        );
-        return Err(AgreementError::Parties(message));
+        return Err(AgreementError::KeyDeclared {
+            party: party.to_owned(),
+            key: key.to_owned(),
+        });
     }
     Ok(schema)
 }
@@ -396,7 +394,7 @@ fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String>
     let Some((party, column)) = owned else {
         let party = parties.first().map_or("Alice", Party::name);
         return Err(format!(
-            "{what}: `{name}` is no column of the joined table, whose names begin with their \
+            "{what}: `{name}` is not a column of the joined table, whose names begin with their \
              party's, as in `{party}_age`"
         ));
     };
@@ -417,8 +415,8 @@ fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String>
     ))
 }
 
-fn checked_limits(file: &LimitsFile) -> Result<Limits, AgreementError> {
-    Ok(Limits {
+fn checked_limits(file: &LimitsFile) -> Result<AgreementLimits, AgreementError> {
+    Ok(AgreementLimits {
         max_upload_bytes: at_least_one(
             "max_upload_bytes",
             file.max_upload_bytes.as_ref(),

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 /// rows, and no time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub enum RoomEvent {
     /// A party's table was taken in.
     UploadAccepted {
         /// Its place in `party_names`, from 0.
@@ -50,7 +50,7 @@ pub enum Event {
     ReceiptIssued,
     /// A request was answered with an error.
     Refused {
-        /// What was asked for, if there is such a thing.
+        /// Endpoint of the request, if its path is one.
         #[serde(serialize_with = "serialize_path")]
         path: Option<Endpoint>,
         /// Why. Not told of uploads: what is wrong with a table is between the room and its owner.
@@ -66,9 +66,9 @@ pub enum Event {
 }
 
 /// Where events go.
-pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
+pub type Events = Arc<dyn Fn(RoomEvent) + Send + Sync>;
 
-/// From now on panics in this process are told as [`Event::Panicked`] and in no other way: the
+/// From now on panics in this process are told as [`RoomEvent::Panicked`] and in no other way: the
 /// message that Rust would print can hold anything, a value of a table included. Those of a file's
 /// decoder are told to the file's owner only.
 pub fn tell_panics_as_events(events: Events) {
@@ -80,7 +80,7 @@ pub fn tell_panics_as_events(events: Events) {
         let (file, line) = panic
             .location()
             .map_or(("unknown", 0), |place| (place.file(), place.line()));
-        events(Event::Panicked {
+        events(RoomEvent::Panicked {
             file: file.to_owned(),
             line,
         });
@@ -99,17 +99,17 @@ fn serialize_path<S: Serializer>(
 mod tests {
     use super::*;
 
-    fn line(event: &Event) -> String {
+    fn line(event: &RoomEvent) -> String {
         serde_json::to_string(event).unwrap()
     }
 
     #[test]
     fn an_event_is_one_flat_json_object() {
         assert_eq!(
-            line(&Event::Confirmed { party: 1 }),
+            line(&RoomEvent::Confirmed { party: 1 }),
             r#"{"event":"confirmed","party":1}"#
         );
-        let refused = Event::Refused {
+        let refused = RoomEvent::Refused {
             path: Some(Endpoint::Samples),
             code: Some(Code::NotFitted),
         };
@@ -117,7 +117,7 @@ mod tests {
             line(&refused),
             r#"{"event":"refused","path":"/samples","code":"not-fitted"}"#
         );
-        let refused = Event::Refused {
+        let refused = RoomEvent::Refused {
             path: None,
             code: Some(Code::NotFound),
         };

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use crate::event::Event;
+use crate::event::RoomEvent;
 use crate::room::{NoEvidence, Room};
 
 /// How often a room looks at the time. It expires at one of these looks, and so up to one of them
@@ -40,7 +40,7 @@ pub(crate) struct Idle {
 
 /// What one look at the clocks showed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
+pub(crate) struct ClockReading {
     /// When the platform was asked, by the steady clock.
     pub(crate) asked: Instant,
     /// The time that it gave, in seconds since 1970; `None` if it gave none.
@@ -70,7 +70,7 @@ impl Idle {
     }
 
     /// Whether nothing has happened for as long as is allowed.
-    pub(crate) fn is_over(&mut self, look: Look) -> bool {
+    pub(crate) fn is_over(&mut self, look: ClockReading) -> bool {
         // Never backwards: a host that rolls time back cannot keep a room waiting.
         if let Some(time) = look.platform {
             self.latest = self.latest.max(time);
@@ -112,7 +112,7 @@ pub(crate) fn watch(
             };
             // Once for each time it is lost, not at every look.
             if had_time && look.platform.is_none() {
-                room.tell(Event::NoPlatformTime);
+                room.tell(RoomEvent::NoPlatformTime);
             }
             had_time = look.platform.is_some();
             if room.is_done_waiting(look) {
@@ -163,7 +163,7 @@ impl PlatformClock {
 
     /// Waits for the platform's answer, though no longer than this. One that comes later is for a
     /// later look, which asks nothing itself, so that a platform that hangs is asked once only.
-    fn look(&mut self, patience: Duration) -> Look {
+    fn look(&mut self, patience: Duration) -> ClockReading {
         // Sent to a thread that may hang: the answer is awaited below, with patience.
         let asked = self.asked.take().unwrap_or_else(|| {
             let now = Instant::now();
@@ -174,7 +174,7 @@ impl PlatformClock {
         if answer == Err(RecvTimeoutError::Timeout) {
             self.asked = Some(asked);
         }
-        Look {
+        ClockReading {
             asked,
             platform: answer.ok().flatten(),
             now: Instant::now(),
@@ -209,7 +209,7 @@ mod tests {
         /// A look when the steady clock shows this many seconds, with the platform's time.
         fn look(&mut self, steady: u64, platform: Option<u64>) -> bool {
             let now = self.steady(steady);
-            self.idle.is_over(Look {
+            self.idle.is_over(ClockReading {
                 asked: now,
                 platform,
                 now,
@@ -240,7 +240,7 @@ mod tests {
     fn a_time_asked_for_before_the_last_activity_is_not_counted_from() {
         let mut bench = Bench::new();
         bench.idle.interrupt(bench.steady(100));
-        let late = Look {
+        let late = ClockReading {
             asked: bench.steady(90),
             platform: Some(NOON),
             now: bench.steady(110),
@@ -313,7 +313,7 @@ mod tests {
         // The steady clock alone ends the room.
         let mut idle = Idle::new(Duration::from_secs(HOUR), LOOK_EVERY, hung[0].asked);
         let limit = Duration::from_secs(HOUR + HOUR / 100) + 2 * LOOK_EVERY;
-        let after = |time| Look {
+        let after = |time| ClockReading {
             now: hung[0].asked + time,
             ..hung[2]
         };

@@ -22,6 +22,30 @@
 //! Activity is an upload that is taken in, and a confirmation or withdrawal that changes something;
 //! without it for the agreement's `expires_after`, the tables are overwritten. All of this happens
 //! under one lock, so that of a withdrawal and the last confirmation one comes first.
+//!
+//! # Example
+//!
+//! An agreement is checked as a whole, and what it says can be read before anybody accepts it:
+//!
+//! ```
+//! use protocol::Agreement;
+//! use service::{CheckedAgreement, Summary};
+//!
+//! let alice = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+//! let bob = "MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=";
+//! let service = testkit::service_yaml(alice, bob);
+//!
+//! let runtime = "method: GRAIN\nepsilon: 3\nparty_names: [Alice, Bob]\n";
+//! let agreement = CheckedAgreement::parse(Agreement::new(service.as_str(), runtime)?)?;
+//! let summary = Summary::new(&agreement);
+//! assert_eq!(summary.users[0].name, "Alice");
+//! assert!(summary.users[0].may.contains(&"/upload_data"));
+//!
+//! let stranger = runtime.replace("Bob", "Bobb");
+//! let refused = CheckedAgreement::parse(Agreement::new(service.as_str(), stranger)?);
+//! assert!(refused.unwrap_err().to_string().ends_with("did you mean `Bob`?"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod agreement;
@@ -48,8 +72,8 @@ mod training;
 mod turnstile;
 mod upload;
 
-pub use agreement::{AgreementError, CheckedAgreement, Limits, Party};
-pub use event::{Event, Events, tell_panics_as_events};
+pub use agreement::{AgreementError, AgreementLimits, CheckedAgreement, Party};
+pub use event::{Events, RoomEvent, tell_panics_as_events};
 pub use expiry::{LOOK_EVERY, PlatformTime};
 pub use memory::{MemoryShares, TooLittleMemory};
 pub use room::{ANNOUNCE_EVERY, Attest, CannotOpen, NoEvidence, Room, RoomSetup};

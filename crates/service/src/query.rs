@@ -11,7 +11,7 @@ pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Reads the query of a request to a path that knows these parameters.
-    pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+    pub(crate) fn from_query(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| {
             Problem::new(
                 Code::MalformedRequest,
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Result<Parameters, Problem> {
-        Parameters::of(
+        Parameters::from_query(
             &format!("/samples?{query}").parse().unwrap(),
             &["format", "num_samples"],
         )

@@ -7,7 +7,7 @@ use protocol::{
     receipt_user_data,
 };
 
-use crate::event::Event;
+use crate::event::RoomEvent;
 use crate::reply::internal;
 use crate::room::Room;
 use crate::training::Fitted;
@@ -33,7 +33,7 @@ pub(crate) async fn signed_receipt(room: &Arc<Room>) -> Result<SignedReceipt, Pr
                 "The platform gives no evidence at present; try again later.",
             )
         })?;
-    room.tell(Event::ReceiptIssued);
+    room.tell(RoomEvent::ReceiptIssued);
     let signed = SignedReceipt::new(text, &evidence);
     *last = Some(signed.clone());
     Ok(signed)
@@ -53,7 +53,7 @@ fn receipt(room: &Room, fitted: &Fitted) -> Result<Receipt, Problem> {
                 .find(|user| user.name() == party.name())?;
             Some(ReceiptParty {
                 name: party.name().to_owned(),
-                key: KeyFingerprint::of(user.key().spki()),
+                key: KeyFingerprint::of_key(user.key().spki()),
                 input: input?,
             })
         });

@@ -16,11 +16,11 @@ use tokio::sync::watch;
 use crate::agreement::CheckedAgreement;
 use crate::columns::columns_reply;
 use crate::commitments;
-use crate::event::{Event, Events};
-use crate::expiry::{self, Idle, LOOK_EVERY, Look, PlatformTime};
+use crate::event::{Events, RoomEvent};
+use crate::expiry::{self, ClockReading, Idle, LOOK_EVERY, PlatformTime};
 use crate::memory::MemoryShares;
-use crate::seat::{Held, Seat};
-use crate::state::{Start, State};
+use crate::seat::{Seat, UploadedTable};
+use crate::state::{RoomState, Start};
 use crate::training::{Fitted, Unfitted, train};
 use crate::turnstile::Turnstile;
 
@@ -80,7 +80,7 @@ pub struct Room {
     events: Events,
     memory: MemoryShares,
     announce_every: Duration,
-    state: Mutex<State>,
+    state: Mutex<RoomState>,
     status: watch::Sender<Status>,
     samples: Mutex<Vec<ReceiptSamples>>,
     // Nothing is ever sent: that the other end is gone is the message.
@@ -124,7 +124,7 @@ impl Room {
         let allowed = setup.agreement.expires_after();
         // By the steady clock; the platform's time comes with the first look.
         let idle = Idle::new(allowed, look_every, Instant::now());
-        let state = State::new(names, setup.rng, idle);
+        let state = RoomState::new(names, setup.rng, idle);
         let (alive, gone) = mpsc::channel();
         let room = Arc::new(Room {
             status: watch::Sender::new(state.status(None)),
@@ -188,7 +188,7 @@ impl Room {
         }
     }
 
-    /// The party stands by its table, and by the others' with these commitments if some are named.
+    /// The party confirms its table, and the others' with these commitments if some are named.
     /// When it is the last to say so, training starts.
     pub(crate) fn confirm(
         self: &Arc<Self>,
@@ -208,10 +208,10 @@ impl Room {
         }
         drop(state);
         if news {
-            self.tell(Event::Confirmed { party });
+            self.tell(RoomEvent::Confirmed { party });
         }
         if let Some(Start { tables, rng }) = start {
-            self.tell(Event::TrainingStarted);
+            self.tell(RoomEvent::TrainingStarted);
             train(self, tables, rng);
         }
         Ok(())
@@ -226,20 +226,20 @@ impl Room {
         self.announce(&state, None);
         drop(state);
         if news {
-            self.tell(Event::ConfirmationWithdrawn { party });
+            self.tell(RoomEvent::ConfirmationWithdrawn { party });
         }
         Ok(news)
     }
 
     /// Expires if it is time. Whether the room waits no more, so that no further look is needed.
-    pub(crate) fn is_done_waiting(&self, look: Look) -> bool {
+    pub(crate) fn is_done_waiting(&self, look: ClockReading) -> bool {
         let mut state = self.lock();
         let expired = state.expire_if_idle(look);
         let done = state.is_done_waiting();
         drop(state);
         if expired {
             // After the tables are overwritten: whoever reads "expired" may rely on that.
-            self.tell(Event::Expired);
+            self.tell(RoomEvent::Expired);
             self.announce(&self.lock(), None);
         }
         done
@@ -295,7 +295,7 @@ impl Room {
 
     /// Notes for the receipt that this user asked for this many rows.
     pub(crate) fn note_samples(&self, user: &str, rows: u64) {
-        self.tell(Event::SamplesRequested);
+        self.tell(RoomEvent::SamplesRequested);
         // Only who asked and for how many rows: which rows were drawn follows from the model.
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         let place = samples
@@ -342,7 +342,7 @@ impl Room {
         self.announce_every
     }
 
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: RoomEvent) {
         (self.events)(event);
     }
 
@@ -354,8 +354,8 @@ impl Room {
     /// Training is over; called once, at one of the announced times.
     pub(crate) fn training_ended(&self, outcome: Result<Fitted, Unfitted>) {
         self.tell(match &outcome {
-            Ok(_) => Event::TrainingFinished,
-            Err(Unfitted) => Event::TrainingFailed,
+            Ok(_) => RoomEvent::TrainingFinished,
+            Err(Unfitted) => RoomEvent::TrainingFailed,
         });
         let mut state = self.lock();
         // Under the lock, so that no reader sees "trained" without a model.
@@ -378,7 +378,7 @@ impl Room {
     }
 
     /// Under the lock, so that what is announced comes in order.
-    fn announce(&self, state: &State, progress: Option<TrainingProgress>) {
+    fn announce(&self, state: &RoomState, progress: Option<TrainingProgress>) {
         let status = state.status(progress);
         // Watchers are woken by news only: a tick that tells nothing new would tell that time has
         // passed.
@@ -391,7 +391,7 @@ impl Room {
 
     /// No code that holds the lock can leave the state half changed, so a panic elsewhere does not
     /// spoil it.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RoomState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -430,16 +430,16 @@ impl Lease {
 
     /// The upload is complete, and takes the place of an earlier one. In a room that has expired
     /// meanwhile it is refused.
-    pub(crate) fn accept(self, table: Held) -> Result<(), Problem> {
+    pub(crate) fn accept(self, table: UploadedTable) -> Result<(), Problem> {
         let (room, party) = (&self.room, self.party);
         let received = room.lock().receive(party, table, Instant::now());
         // Here, while the seat is not free: the share has no room for a third table of the party.
         drop(received.unneeded);
         let lapsed = received.lapsed?;
         room.announce(&room.lock(), None);
-        room.tell(Event::UploadAccepted { party });
+        room.tell(RoomEvent::UploadAccepted { party });
         for party in lapsed {
-            room.tell(Event::ConfirmationLapsed { party });
+            room.tell(RoomEvent::ConfirmationLapsed { party });
         }
         Ok(())
     }
@@ -477,7 +477,7 @@ mod tests {
         let room = room(&told);
         let lease = room.begin_upload("A").unwrap();
         let now = Instant::now();
-        assert!(room.lock().expire_if_idle(Look {
+        assert!(room.lock().expire_if_idle(ClockReading {
             asked: now,
             platform: None,
             now: now + 2 * room.agreement().expires_after(),

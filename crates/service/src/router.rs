@@ -21,13 +21,13 @@ use protocol::{
 
 use tabular::Format;
 
-use crate::event::Event;
+use crate::event::RoomEvent;
 use crate::query::Parameters;
 use crate::receipt::signed_receipt;
 use crate::reply::{Refusal, Reply, internal};
 use crate::room::Room;
 use crate::samples::{FORMATS, stream_samples};
-use crate::turnstile::Kind;
+use crate::turnstile::LongRequest;
 use crate::upload::receive;
 
 /// Who is at the other end of the channel. The enclave puts it into the extensions of every
@@ -46,7 +46,7 @@ pub fn router(room: Arc<Room>) -> Router {
             paths.route(endpoint.path(), handler(endpoint))
         });
     paths
-        .fallback(nothing)
+        .fallback(unknown_path)
         // Axum's limit is for bodies that are held whole. An upload is read as it comes, within the
         // agreement's limits, and nothing else reads a body.
         .layer(DefaultBodyLimit::disable())
@@ -80,31 +80,35 @@ fn handler(endpoint: Endpoint) -> MethodRouter<Arc<Room>> {
     }
 }
 
-type Held = State<Arc<Room>>;
-type Who = Extension<Authorized>;
+type SharedRoom = State<Arc<Room>>;
+type Caller = Extension<Authorized>;
 
 async fn upload_data(
-    State(room): Held,
-    Extension(who): Who,
+    State(room): SharedRoom,
+    Extension(caller): Caller,
     request: Request,
 ) -> Reply<Json<UploadReply>> {
     no_parameters(request.uri())?;
-    receive(&room, who.user(), request).await
+    receive(&room, caller.user(), request).await
 }
 
-async fn confirm_data(State(room): Held, Extension(who): Who, uri: Uri) -> Reply<Json<Message>> {
-    let parameters = Parameters::of(&uri, &["commitments"])?;
-    room.confirm(who.user(), parameters.get("commitments"))?;
+async fn confirm_data(
+    State(room): SharedRoom,
+    Extension(caller): Caller,
+    uri: Uri,
+) -> Reply<Json<Message>> {
+    let parameters = Parameters::from_query(&uri, &["commitments"])?;
+    room.confirm(caller.user(), parameters.get("commitments"))?;
     Ok(message("Data confirmed"))
 }
 
 async fn withdraw_confirmation(
-    State(room): Held,
-    Extension(who): Who,
+    State(room): SharedRoom,
+    Extension(caller): Caller,
     uri: Uri,
 ) -> Reply<Json<Message>> {
     no_parameters(&uri)?;
-    Ok(message(if room.withdraw_confirmation(who.user())? {
+    Ok(message(if room.withdraw_confirmation(caller.user())? {
         "Confirmation withdrawn"
     } else {
         "You had not confirmed, so nothing has changed"
@@ -117,19 +121,23 @@ fn message(text: &str) -> Json<Message> {
     })
 }
 
-async fn samples(State(room): Held, Extension(who): Who, uri: Uri) -> Reply<Response> {
-    stream_samples(&room, who.user(), &uri).await
+async fn samples(State(room): SharedRoom, Extension(caller): Caller, uri: Uri) -> Reply<Response> {
+    stream_samples(&room, caller.user(), &uri).await
 }
 
-async fn columns(State(room): Held, Extension(who): Who, uri: Uri) -> Reply<Json<ColumnsReply>> {
-    let parameters = Parameters::of(&uri, &["party"])?;
+async fn columns(
+    State(room): SharedRoom,
+    Extension(caller): Caller,
+    uri: Uri,
+) -> Reply<Json<ColumnsReply>> {
+    let parameters = Parameters::from_query(&uri, &["party"])?;
     Ok(Json(room.columns(
-        who.user(),
+        caller.user(),
         parameters.get("party").unwrap_or("mine"),
     )?))
 }
 
-async fn model(State(room): Held, uri: Uri) -> Reply<Response> {
+async fn model(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
     no_parameters(&uri)?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
@@ -141,8 +149,8 @@ async fn model(State(room): Held, uri: Uri) -> Reply<Response> {
     Ok((headers, room.fitted()?.model_file.clone()).into_response())
 }
 
-async fn report(State(room): Held, uri: Uri) -> Reply<Response> {
-    let parameters = Parameters::of(&uri, &["format"])?;
+async fn report(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
+    let parameters = Parameters::from_query(&uri, &["format"])?;
     match parameters.get("format").unwrap_or("json") {
         "json" => {
             let headers = [(header::CONTENT_TYPE, "application/json")];
@@ -171,12 +179,12 @@ async fn formats(uri: Uri) -> Reply<Json<[&'static str; 3]>> {
     Ok(Json(FORMATS.map(Format::name)))
 }
 
-async fn details(State(room): Held, uri: Uri) -> Reply<Json<Details>> {
+async fn details(State(room): SharedRoom, uri: Uri) -> Reply<Json<Details>> {
     no_parameters(&uri)?;
     Ok(Json(room.details()))
 }
 
-async fn model_status(State(room): Held, uri: Uri) -> Reply<Json<String>> {
+async fn model_status(State(room): SharedRoom, uri: Uri) -> Reply<Json<String>> {
     no_parameters(&uri)?;
     Ok(Json(format!(
         "Model status: {}",
@@ -184,18 +192,22 @@ async fn model_status(State(room): Held, uri: Uri) -> Reply<Json<String>> {
     )))
 }
 
-async fn status(State(room): Held, Extension(who): Who, uri: Uri) -> Reply<Json<Status>> {
+async fn status(
+    State(room): SharedRoom,
+    Extension(caller): Caller,
+    uri: Uri,
+) -> Reply<Json<Status>> {
     no_parameters(&uri)?;
-    Ok(Json(room.status_for(who.user())))
+    Ok(Json(room.status_for(caller.user())))
 }
 
 async fn events(
-    State(room): Held,
-    Extension(who): Who,
+    State(room): SharedRoom,
+    Extension(caller): Caller,
     uri: Uri,
 ) -> Reply<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
     no_parameters(&uri)?;
-    let place = room.turnstile.enter(who.user(), Kind::Events)?;
+    let place = room.turnstile.enter(caller.user(), LongRequest::Events)?;
     let mut watch = room.watch();
     watch.mark_changed();
     // Each status as it changes, the present one first; the last one ends the stream.
@@ -213,7 +225,7 @@ async fn events(
     Ok(Sse::new(changes).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
-async fn agreement(State(room): Held, uri: Uri) -> Reply<Json<AgreementReply>> {
+async fn agreement(State(room): SharedRoom, uri: Uri) -> Reply<Json<AgreementReply>> {
     no_parameters(&uri)?;
     let agreement = room.agreement();
     Ok(Json(AgreementReply {
@@ -222,7 +234,7 @@ async fn agreement(State(room): Held, uri: Uri) -> Reply<Json<AgreementReply>> {
     }))
 }
 
-async fn receipt(State(room): Held, uri: Uri) -> Reply<Json<SignedReceipt>> {
+async fn receipt(State(room): SharedRoom, uri: Uri) -> Reply<Json<SignedReceipt>> {
     no_parameters(&uri)?;
     Ok(Json(signed_receipt(&room).await?))
 }
@@ -240,16 +252,16 @@ async fn openapi(uri: Uri) -> Reply<Response> {
     Ok(([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response())
 }
 
-async fn nothing() -> Refusal {
+async fn unknown_path() -> Refusal {
     problem_of(&Denied::UnknownPath).into()
 }
 
 fn no_parameters(uri: &Uri) -> Result<(), Problem> {
-    Parameters::of(uri, &[]).map(|_| ())
+    Parameters::from_query(uri, &[]).map(|_| ())
 }
 
 /// Lets a request through with its [`Authorized`], or answers it.
-async fn authorize(State(room): Held, mut request: Request, next: Next) -> Response {
+async fn authorize(State(room): SharedRoom, mut request: Request, next: Next) -> Response {
     let spki = request
         .extensions()
         .get::<ClientIdentity>()
@@ -287,7 +299,7 @@ fn problem_of(denied: &Denied) -> Problem {
 }
 
 /// Turns panics into replies, tells of errors, and keeps replies out of caches.
-async fn oversee(State(room): Held, request: Request, next: Next) -> Response {
+async fn oversee(State(room): SharedRoom, request: Request, next: Next) -> Response {
     let path = Endpoint::at(request.uri().path());
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
@@ -297,7 +309,7 @@ async fn oversee(State(room): Held, request: Request, next: Next) -> Response {
         // The log is the host's to read, and what is wrong with a table is between the room and its
         // owner.
         let code = (path != Some(Endpoint::UploadData)).then_some(*code);
-        room.tell(Event::Refused { path, code });
+        room.tell(RoomEvent::Refused { path, code });
     }
     private(response.headers_mut());
     response

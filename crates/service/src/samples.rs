@@ -17,7 +17,7 @@ use crate::query::Parameters;
 use crate::reply::{Reply, internal};
 use crate::room::Room;
 use crate::training::Fitted;
-use crate::turnstile::Kind;
+use crate::turnstile::LongRequest;
 
 /// Parameters that the path knows.
 pub(crate) const PARAMETERS: &[&str] = &["format", "num_samples", "safe", "seed", "where"];
@@ -33,7 +33,7 @@ const PROBABILITY: HeaderName = HeaderName::from_static("synclave-condition-prob
 /// Answers with rows drawn afresh, or always the same for a `seed`; with `where`, with rows that
 /// satisfy it.
 pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<Response> {
-    let parameters = Parameters::of(uri, PARAMETERS)?;
+    let parameters = Parameters::from_query(uri, PARAMETERS)?;
     let format = format_named(parameters.get("format").unwrap_or(Format::Csv.name()))?;
     let format = made_safe(format, parameters.get("safe"))?;
     let max_rows = room.agreement().limits().max_samples;
@@ -53,7 +53,7 @@ pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> R
         condition,
     };
     // Held by the writing thread as well: the reader may be gone long before it notices.
-    let place = Arc::new(room.turnstile.enter(user, Kind::Samples)?);
+    let place = Arc::new(room.turnstile.enter(user, LongRequest::Samples)?);
     let writing = Arc::clone(&place);
     let (pieces, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
     let (opening, opened) = oneshot::channel();

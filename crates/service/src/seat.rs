@@ -1,4 +1,4 @@
-//! A party's seat in the room: what it has brought, and whether it stands by it.
+//! A party's seat in the room: what it has brought, and whether it has confirmed it.
 
 use protocol::{Code, Commitment, PartyStatus, Problem};
 use tabular::Upload;
@@ -19,16 +19,16 @@ pub(crate) struct Seat {
 #[derive(Debug)]
 enum Table {
     None,
-    Uploaded(Held),
+    Uploaded(UploadedTable),
     /// And what the party has seen of the others' tables, on which its confirmation rests.
-    Confirmed(Held, Seen),
+    Confirmed(UploadedTable, Seen),
     /// Training has it, or has overwritten it.
     Taken(Commitment),
 }
 
 /// A coded table and the commitment to the file it came from.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct UploadedTable {
     pub(crate) upload: Upload,
     pub(crate) commitment: Commitment,
 }
@@ -71,7 +71,7 @@ impl Seat {
     }
 
     /// The upload brought this table. Gives back the one that it replaces.
-    pub(crate) fn take_in(&mut self, table: Held) -> Option<Held> {
+    pub(crate) fn take_in(&mut self, table: UploadedTable) -> Option<UploadedTable> {
         // `replace` leaves no moment in which the seat is empty of both.
         match std::mem::replace(&mut self.table, Table::Uploaded(table)) {
             Table::Uploaded(replaced) => Some(replaced),
@@ -144,7 +144,7 @@ impl Seat {
     pub(crate) fn take(&mut self) -> Option<Upload> {
         match std::mem::replace(&mut self.table, Table::None) {
             // The commitment stays: the receipt names it when the table is long gone.
-            Table::Confirmed(Held { upload, commitment }, _) => {
+            Table::Confirmed(UploadedTable { upload, commitment }, _) => {
                 self.table = Table::Taken(commitment);
                 Some(upload)
             }

@@ -9,20 +9,20 @@ use protocol::{Code, Phase, Problem, Status, TrainingProgress};
 use tabular::Upload;
 
 use crate::commitments::Seen;
-use crate::expiry::{Idle, Look};
-use crate::seat::{Held, Seat};
+use crate::expiry::{ClockReading, Idle};
+use crate::seat::{Seat, UploadedTable};
 use crate::training::{Fitted, Unfitted};
 
 /// The parties' seats, and how far the room has come. Whoever changes it holds the room's lock, so
 /// that of two changes at once one comes first.
-pub(crate) struct State {
+pub(crate) struct RoomState {
     seats: Vec<Seat>,
-    stage: Stage,
+    phase: RoomPhase,
     idle: Idle,
 }
 
-// One way forward only: no stage leads back to `Gathering`, and so no second training is possible.
-enum Stage {
+// One way forward only: no phase leads back to `Gathering`, and so no second training is possible.
+enum RoomPhase {
     /// The generator waits here for the one training that there can be.
     Gathering(NoiseRng),
     Training,
@@ -45,15 +45,15 @@ pub(crate) struct Received {
     pub(crate) lapsed: Result<Vec<usize>, Problem>,
     /// The table that is not needed: the one before it, or itself. Overwriting it takes a while,
     /// which nobody should have to wait for.
-    pub(crate) unneeded: Option<Held>,
+    pub(crate) unneeded: Option<UploadedTable>,
 }
 
-impl State {
+impl RoomState {
     /// Awaiting data of the parties with these names.
     pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>, rng: NoiseRng, idle: Idle) -> Self {
-        State {
+        RoomState {
             seats: names.map(|name| Seat::new(name.to_owned())).collect(),
-            stage: Stage::Gathering(rng),
+            phase: RoomPhase::Gathering(rng),
             idle,
         }
     }
@@ -63,7 +63,7 @@ impl State {
         &self.seats
     }
 
-    /// An upload begins; [`State::end_upload`] must follow.
+    /// An upload begins; [`RoomState::end_upload`] must follow.
     pub(crate) fn begin_upload(&mut self, party: usize) -> Result<(), Problem> {
         self.check_not_expired()?;
         self.seats[party].begin_upload()
@@ -79,7 +79,7 @@ impl State {
     ///
     /// The upload is to be ended when the unneeded table is overwritten and not before: until then
     /// the party takes the memory of both.
-    pub(crate) fn receive(&mut self, party: usize, table: Held, now: Instant) -> Received {
+    pub(crate) fn receive(&mut self, party: usize, table: UploadedTable, now: Instant) -> Received {
         // An upload may be under way when the room expires: what it brings is not taken in.
         if let Err(expired) = self.check_not_expired() {
             return Received {
@@ -100,7 +100,7 @@ impl State {
         }
     }
 
-    /// The party stands by its table, and by what it has seen of the others'. Says whether that
+    /// The party confirms its table, and what it has seen of the others'. Says whether that
     /// changed anything.
     pub(crate) fn confirm(
         &mut self,
@@ -125,16 +125,16 @@ impl State {
     /// The party takes its confirmation back. Says whether that changed anything.
     pub(crate) fn withdraw(&mut self, party: usize, now: Instant) -> Result<bool, Problem> {
         // In `Gathering` alone: once all have confirmed, training may have begun with these tables.
-        match self.stage {
-            Stage::Gathering(_) => {
+        match self.phase {
+            RoomPhase::Gathering(_) => {
                 let news = self.seats[party].withdraw();
                 if news {
                     self.idle.interrupt(now);
                 }
                 Ok(news)
             }
-            Stage::Expired => Err(expired()),
-            Stage::Training | Stage::Trained(_) | Stage::Failed => {
+            RoomPhase::Expired => Err(expired()),
+            RoomPhase::Training | RoomPhase::Trained(_) | RoomPhase::Failed => {
                 let detail = "Every party has confirmed and training has started, so a \
                     confirmation cannot be taken back any more.";
                 Err(Problem::new(Code::TrainingStarted, detail))
@@ -150,14 +150,14 @@ impl State {
             return None;
         }
         // The generator goes with the first start, so that a second has none to draw noise from.
-        match std::mem::replace(&mut self.stage, Stage::Training) {
-            Stage::Gathering(rng) => {
+        match std::mem::replace(&mut self.phase, RoomPhase::Training) {
+            RoomPhase::Gathering(rng) => {
                 let table = |seat: &mut Seat| Some((seat.name().to_owned(), seat.take()?));
                 let tables = self.seats.iter_mut().filter_map(table).collect();
                 Some(Start { tables, rng })
             }
             later => {
-                self.stage = later;
+                self.phase = later;
                 None
             }
         }
@@ -165,9 +165,9 @@ impl State {
 
     /// Training is over.
     pub(crate) fn end_training(&mut self, outcome: Result<Fitted, Unfitted>) {
-        self.stage = match outcome {
-            Ok(fitted) => Stage::Trained(Arc::new(fitted)),
-            Err(Unfitted) => Stage::Failed,
+        self.phase = match outcome {
+            Ok(fitted) => RoomPhase::Trained(Arc::new(fitted)),
+            Err(Unfitted) => RoomPhase::Failed,
         };
     }
 
@@ -176,11 +176,11 @@ impl State {
     ///
     /// That takes a while, once in a room's life, in which nobody else gets at the state. So
     /// whoever is told that the room has expired can rely on it that the tables are overwritten.
-    pub(crate) fn expire_if_idle(&mut self, look: Look) -> bool {
+    pub(crate) fn expire_if_idle(&mut self, look: ClockReading) -> bool {
         // Only while gathering: a room that trains or has trained holds no table.
-        let expires = matches!(self.stage, Stage::Gathering(_)) && self.idle.is_over(look);
+        let expires = matches!(self.phase, RoomPhase::Gathering(_)) && self.idle.is_over(look);
         if expires {
-            self.stage = Stage::Expired;
+            self.phase = RoomPhase::Expired;
             // Overwritten here and not by whoever notices: the lock is held, so that nobody sees an
             // expired room with tables.
             self.seats.iter_mut().for_each(Seat::clear);
@@ -190,20 +190,20 @@ impl State {
 
     /// Whether the room waits for its parties no more.
     pub(crate) fn is_done_waiting(&self) -> bool {
-        !matches!(self.stage, Stage::Gathering(_))
+        !matches!(self.phase, RoomPhase::Gathering(_))
     }
 
     /// The model, once there is one.
     pub(crate) fn fitted(&self) -> Result<Arc<Fitted>, Problem> {
-        match &self.stage {
-            Stage::Trained(fitted) => Ok(Arc::clone(fitted)),
-            Stage::Failed => {
+        match &self.phase {
+            RoomPhase::Trained(fitted) => Ok(Arc::clone(fitted)),
+            RoomPhase::Failed => {
                 let detail = "Training ended without a model, and cannot be repeated in this \
                     room; open a new one.";
                 Err(Problem::new(Code::TrainingFailed, detail))
             }
-            Stage::Expired => Err(expired()),
-            Stage::Gathering(_) | Stage::Training => {
+            RoomPhase::Expired => Err(expired()),
+            RoomPhase::Gathering(_) | RoomPhase::Training => {
                 let detail = "There is no model yet: every party must upload and confirm, and \
                     training must end.";
                 Err(Problem::new(Code::NotFitted, detail))
@@ -213,15 +213,15 @@ impl State {
 
     /// What everybody may know of it.
     pub(crate) fn status(&self, progress: Option<TrainingProgress>) -> Status {
-        let phase = match &self.stage {
-            Stage::Gathering(_) if self.seats.iter().all(Seat::has_uploaded) => {
+        let phase = match &self.phase {
+            RoomPhase::Gathering(_) if self.seats.iter().all(Seat::has_uploaded) => {
                 Phase::AwaitingConfirmation
             }
-            Stage::Gathering(_) => Phase::AwaitingData,
-            Stage::Training => Phase::Training,
-            Stage::Trained(_) => Phase::Trained,
-            Stage::Failed => Phase::Failed,
-            Stage::Expired => Phase::Expired,
+            RoomPhase::Gathering(_) => Phase::AwaitingData,
+            RoomPhase::Training => Phase::Training,
+            RoomPhase::Trained(_) => Phase::Trained,
+            RoomPhase::Failed => Phase::Failed,
+            RoomPhase::Expired => Phase::Expired,
         };
         Status {
             status: phase,
@@ -233,8 +233,8 @@ impl State {
 
     // Told apart from other refusals, since only a new room helps.
     fn check_not_expired(&self) -> Result<(), Problem> {
-        match self.stage {
-            Stage::Expired => Err(expired()),
+        match self.phase {
+            RoomPhase::Expired => Err(expired()),
             _ => Ok(()),
         }
     }

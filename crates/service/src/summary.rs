@@ -134,7 +134,7 @@ const RELEASED: [(Endpoint, &str); 7] = [
 
 impl Summary {
     /// Of an agreement that holds.
-    pub fn of(agreement: &CheckedAgreement) -> Self {
+    pub fn new(agreement: &CheckedAgreement) -> Self {
         let users = agreement.policy.users().iter();
         Summary {
             agreement_sha384: agreement.sha384(),
@@ -203,7 +203,7 @@ fn user(agreement: &CheckedAgreement, user: &User) -> UserSummary {
             .iter()
             .any(|party| party.name == user.name()),
         algorithm: user.key().algorithm().to_string(),
-        fingerprint: KeyFingerprint::of(user.key().spki()),
+        fingerprint: KeyFingerprint::of_key(user.key().spki()),
         may: endpoints.map(Endpoint::path).collect(),
     }
 }

@@ -117,7 +117,7 @@ fn fit_model(
     let report_page = report::model_page(&model, &report);
     let report = serde_json::to_vec(&report).map_err(|_| Unfitted)?;
     Ok(Fitted {
-        model_digest: Digest::of(&model_file),
+        model_digest: Digest::sha384(&model_file),
         model_file: model_file.into(),
         report: report.into(),
         report_page: report_page.into(),
@@ -140,7 +140,7 @@ pub(crate) mod tests {
     use protocol::{Agreement, Phase, RoomId};
 
     use super::*;
-    use crate::event::Event;
+    use crate::event::RoomEvent;
     use crate::memory::MemoryShares;
     use crate::room::RoomSetup;
 
@@ -165,7 +165,7 @@ pub(crate) mod tests {
         )
     }
 
-    pub(crate) fn room(told: &Arc<Mutex<Vec<Event>>>) -> Arc<Room> {
+    pub(crate) fn room(told: &Arc<Mutex<Vec<RoomEvent>>>) -> Arc<Room> {
         let runtime = "method: INDEPENDENT\nepsilon: 1\nparty_names: [A, B]\n";
         let told = Arc::clone(told);
         let agreement = Agreement::new(two_parties(), runtime).unwrap();
@@ -190,7 +190,7 @@ pub(crate) mod tests {
         announce(&room, fitting, &Latest::default());
         let status = room.watch().borrow().clone();
         assert_eq!((status.status, status.progress), (Phase::Failed, None));
-        assert_eq!(*told.lock().unwrap(), [Event::TrainingFailed]);
+        assert_eq!(*told.lock().unwrap(), [RoomEvent::TrainingFailed]);
     }
 
     #[test]

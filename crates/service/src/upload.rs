@@ -17,7 +17,7 @@ use crate::incoming::{Incoming, Piece, incomplete, too_many_bytes};
 use crate::metered::{Meter, metered};
 use crate::reply::{Reply, internal};
 use crate::room::{Lease, Room};
-use crate::seat::Held;
+use crate::seat::UploadedTable;
 use crate::state::expired;
 
 /// A Parquet file can only be read once all of it is there, so less of it is taken than of CSV.
@@ -247,7 +247,7 @@ fn read_table(
         commitment: commitment.clone(),
     };
     // Refused after all where the room has expired meanwhile; the table is then overwritten.
-    lease.accept(Held { upload, commitment })?;
+    lease.accept(UploadedTable { upload, commitment })?;
     Ok(reply)
 }
 
@@ -280,13 +280,13 @@ fn code(
         // Held whole in memory, which its share of memory has to hold besides the table.
         Format::Parquet => limits.max_upload_bytes.min(MAX_PARQUET_BYTES),
     };
-    let limits = tabular::Limits {
+    let limits = tabular::ReadLimits {
         max_bytes,
         max_rows: limits.max_rows,
         max_columns: usize::try_from(limits.max_columns).unwrap_or(usize::MAX),
         max_rows_per_id: lease.max_rows_per_id(),
         max_memory_bytes: memory,
-        ..tabular::Limits::default()
+        ..tabular::ReadLimits::default()
     };
     let (key, schema) = (Some(room.agreement().key()), lease.schema());
     let upload = match format {
@@ -294,7 +294,7 @@ fn code(
         Format::Parquet => {
             let file = incoming.whole(max_bytes, memory)?;
             // The file is there until the table is whole.
-            let limits = tabular::Limits {
+            let limits = tabular::ReadLimits {
                 // What is left for codes beside the file itself.
                 max_memory_bytes: memory.saturating_sub(file.capacity() as u64),
                 ..limits

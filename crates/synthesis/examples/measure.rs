@@ -21,7 +21,7 @@ use privacy::{Delta, Epsilon, NoiseRng};
 use schema::{Declaration, Schema};
 use serde_json::Map;
 use synthesis::{FitPlan, Method, MethodOptions, Model, evaluate};
-use tabular::{CodedTable, Joined, KeyHasher, Limits, read_csv};
+use tabular::{CodedTable, Joined, KeyHasher, ReadLimits, read_csv};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -120,7 +120,7 @@ fn read_table(path: &str, schema: &Schema) -> Result<CodedTable, Box<dyn Error>>
         None,
         Some(schema),
         &KeyHasher::new([0; 16]),
-        &Limits::default(),
+        &ReadLimits::default(),
     )?;
     // All of it is declared: nothing is taken from the data.
     Ok(Joined::single(upload).dangerous_into_coded())

@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 use privacy::{Delta, Epsilon, NoiseRng};
 use schema::{Declaration, Schema};
 use synthesis::{FitPlan, KnownColumns, Method};
-use tabular::{Joined, KeyHasher, Limits, read_csv};
+use tabular::{Joined, KeyHasher, ReadLimits, read_csv};
 
 /// Method, columns, rows and kind.
 const CASES: [(&str, usize, usize, &str); 6] = [
@@ -77,7 +77,7 @@ fn measure(
     })?;
     let mut rng = NoiseRng::from_os()?;
     let started = cpu_seconds()?;
-    let (hasher, limits) = (KeyHasher::new([0; 16]), Limits::default());
+    let (hasher, limits) = (KeyHasher::new([0; 16]), ReadLimits::default());
     let upload = read_csv(csv.as_bytes(), None, schema.as_ref(), &hasher, &limits)?;
     let mut open = plan.open(Joined::single(upload), &mut rng)?;
     let read = cpu_seconds()?;

@@ -195,7 +195,7 @@ mod tests {
     use privacy::{Accounting, Delta, DomainSource, Epsilon, Ledger, LedgerOptions, Prior};
     use schema::{Declaration, Schema};
     use serde_json::Map;
-    use tabular::{CodedTable, Joined, KeyHasher, Limits, read_csv};
+    use tabular::{CodedTable, Joined, KeyHasher, ReadLimits, read_csv};
 
     use super::*;
     use crate::Method;
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn a_model_of_a_domain_from_the_data_says_so_and_promises_nothing() {
         let text = "a,b\nx,1\ny,2\nx,3\n";
-        let (hasher, limits) = (KeyHasher::new([1; 16]), Limits::default());
+        let (hasher, limits) = (KeyHasher::new([1; 16]), ReadLimits::default());
         let upload = || read_csv(text.as_bytes(), None, None, &hasher, &limits).unwrap();
         let options = LedgerOptions {
             threshold_share: Some(0.5),

@@ -13,7 +13,7 @@ use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions, Rho};
 use schema::{Declaration, Schema};
 use serde_json::Map;
 use synthesis::{Evaluation, Method, evaluate};
-use tabular::{CodedTable, Joined, KeyHasher, Limits, read_csv};
+use tabular::{CodedTable, Joined, KeyHasher, ReadLimits, read_csv};
 
 use common::{PAIRS, fit};
 
@@ -41,7 +41,7 @@ fn adult() -> Option<CodedTable> {
         None,
         Some(&schema),
         &KeyHasher::new([0; 16]),
-        &Limits::default(),
+        &ReadLimits::default(),
     )
     .unwrap();
     let mut unused = Ledger::open(LedgerOptions::new(

@@ -208,9 +208,9 @@ fn a_table_of_more_rows_an_id_than_the_plan_is_for_is_not_fitted() {
         Delta::new(1e-9).unwrap(),
     );
     let plan = plan.check(schema()).unwrap();
-    let limits = tabular::Limits {
+    let limits = tabular::ReadLimits {
         max_rows_per_id: NonZeroU32::new(2),
-        ..tabular::Limits::default()
+        ..tabular::ReadLimits::default()
     };
     let csv = "id,a,b\n1,x,1\n1,y,2\n";
     let hasher = tabular::KeyHasher::new([0; 16]);

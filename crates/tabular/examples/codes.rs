@@ -16,7 +16,7 @@ use std::io::{BufWriter, Write};
 
 use schema::{Declaration, Kind, Schema};
 use serde_json::{Map, json};
-use tabular::{Joined, KeyHasher, Limits, read_csv};
+use tabular::{Joined, KeyHasher, ReadLimits, read_csv};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         None,
         Some(&schema),
         &hasher,
-        &Limits::default(),
+        &ReadLimits::default(),
     )?;
     for warning in upload.warnings() {
         eprintln!("note: {warning}");

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::time::Instant;
 
 use schema::{Declaration, Schema};
-use tabular::{Joined, KeyHasher, Limits, read_csv};
+use tabular::{Joined, KeyHasher, ReadLimits, read_csv};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,7 +23,7 @@ fn main() {
     let megabytes = file.metadata().unwrap().len() as f64 / 1e6;
 
     let start = Instant::now();
-    let limits = Limits::default();
+    let limits = ReadLimits::default();
     let upload = read_csv(file, key, Some(&schema), &KeyHasher::new([9; 16]), &limits).unwrap();
     let rows = upload.rows();
     let read = start.elapsed().as_secs_f64();

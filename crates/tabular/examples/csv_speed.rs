@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use schema::{Declaration, Schema};
-use tabular::{CodedTable, Joined, KeyHasher, Limits, read_csv};
+use tabular::{CodedTable, Joined, KeyHasher, ReadLimits, read_csv};
 
 const DECLARED: &str = "
 age: {integer: {min: 0, max: 120}}
@@ -33,7 +33,7 @@ fn main() {
         .map_or(1_000_000, |rows| rows.parse().unwrap());
     let csv = table(rows);
     let schema = Schema::new(Declaration::from_yaml(DECLARED).unwrap()).unwrap();
-    let (hasher, limits) = (KeyHasher::new([9; 16]), Limits::default());
+    let (hasher, limits) = (KeyHasher::new([9; 16]), ReadLimits::default());
     println!("{rows} rows, 10 columns, {:.1} MB", csv.len() as f64 / 1e6);
 
     let declared =

@@ -14,7 +14,7 @@ pub(crate) struct Account {
     used: Cell<u64>,
 }
 
-/// There is no room for so much.
+/// The account has less left than was asked for.
 #[derive(Debug)]
 pub(crate) struct NoRoom {
     /// All that the table may take.

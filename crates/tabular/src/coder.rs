@@ -4,7 +4,7 @@ use schema::number::{decimal, is_nan, trim, whole};
 use schema::{Column, Day, Grid, Kind, Moment, OTHER};
 
 use crate::codes::Codes;
-use crate::error::Place;
+use crate::error::RecordPosition;
 use crate::probe::Probe;
 
 /// Turns the fields of one declared column into codes while they stream in; no text is kept.
@@ -18,9 +18,9 @@ pub(crate) struct Coder {
     column: Column,
     matcher: Matcher,
     codes: Codes,
-    /// What undeclared text becomes.
+    /// The code of text that is not declared.
     fallback: u32,
-    /// What an empty field becomes.
+    /// The code of an empty field.
     null: u32,
     moved: Tally,
     undeclared: Tally,
@@ -80,7 +80,7 @@ impl Coder {
         }
     }
 
-    /// Bytes of one code.
+    /// Bytes that one code takes.
     pub(crate) fn width(&self) -> usize {
         self.codes.width()
     }
@@ -139,13 +139,13 @@ impl Coder {
     }
 
     /// The codes, and what the owner should know of them; `place` says what was counted.
-    pub(crate) fn finish(self, place: fn(u64) -> Place) -> (Column, Codes, Vec<String>) {
+    pub(crate) fn finish(self, place: fn(u64) -> RecordPosition) -> (Column, Codes, Vec<String>) {
         let warnings = self.warnings(place);
         // Warnings are made before the coder is taken apart, and go to the owner only.
         (self.column, self.codes, warnings)
     }
 
-    fn warnings(&self, place: fn(u64) -> Place) -> Vec<String> {
+    fn warnings(&self, place: fn(u64) -> RecordPosition) -> Vec<String> {
         let name = self.column.name();
         let counts_as = if self.column.has_other() {
             "`other`".to_owned()
@@ -295,7 +295,7 @@ mod tests {
         for (row, field) in (1..).zip(fields) {
             coder.push(field.as_bytes(), row);
         }
-        let (column, codes, warnings) = coder.finish(Place::Line);
+        let (column, codes, warnings) = coder.finish(RecordPosition::Line);
         let mut shown = String::new();
         for (field, code) in fields.iter().zip(codes.widened()) {
             shown += &format!("{field:?} -> {}\n", column.label(code as usize));

@@ -128,9 +128,9 @@ impl<T: Copy + Zeroize> Drop for Wiped<T> {
 /// An integer that holds codes.
 pub(crate) trait Code: Copy + Zeroize {
     fn widen(self) -> u32;
-    /// As a position.
+    /// The code as an index into a table.
     #[inline]
-    fn at(self) -> usize {
+    fn index(self) -> usize {
         self.widen() as usize
     }
 }
@@ -246,7 +246,7 @@ impl Codes {
         }
     }
 
-    /// Bytes of one code.
+    /// Bytes that one code takes.
     pub(crate) fn width(&self) -> usize {
         match self {
             Self::U8(_) => 1,
@@ -304,7 +304,7 @@ impl Codes {
     pub(crate) fn recoded(&self, map: &[u32], size: usize) -> Self {
         with_codes!(self, codes => Self::collect(
             size,
-            codes.iter().map(|&code| map[code.at()]),
+            codes.iter().map(|&code| map[code.index()]),
         ))
     }
 }

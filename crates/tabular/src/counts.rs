@@ -56,11 +56,13 @@ impl CodedTable {
     #[must_use]
     pub fn counts_of(&self, cliques: &[Vec<usize>]) -> Vec<Counts> {
         let schema = self.schema().columns().iter();
-        let columns = schema.zip(&self.columns).map(|(column, codes)| Column {
-            codes,
-            map: None,
-            size: column.size(),
-        });
+        let columns = schema
+            .zip(&self.columns)
+            .map(|(column, codes)| CountedColumn {
+                codes,
+                map: None,
+                size: column.size(),
+            });
         count(&columns.collect::<Vec<_>>(), self.rows, cliques)
     }
 
@@ -80,7 +82,7 @@ impl CodedTable {
         );
         let recodings = recoding.maps.iter().zip(&recoding.sizes);
         let recoded = self.columns.iter().zip(recodings);
-        let columns = recoded.map(|(codes, (map, &size))| Column {
+        let columns = recoded.map(|(codes, (map, &size))| CountedColumn {
             codes,
             map: Some(map),
             size,
@@ -96,22 +98,22 @@ fn only(counts: Vec<Counts>) -> Counts {
         .expect("one clique gives one table")
 }
 
-fn count(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Vec<Counts> {
+fn count(columns: &[CountedColumn], rows: usize, cliques: &[Vec<usize>]) -> Vec<Counts> {
     // What is counted how is planned from sizes and the number of rows alone, never from codes.
     let plan = Plan::new(columns, rows, cliques);
     let totals = plan.count(columns, rows);
     plan.in_order(totals)
 }
 
-/// A column to count.
-struct Column<'a> {
+/// A column as it is counted: its codes, and how they are recoded.
+struct CountedColumn<'a> {
     codes: &'a Codes,
     /// The code to count instead of each code.
     map: Option<&'a [u32]>,
     size: usize,
 }
 
-impl Column<'_> {
+impl CountedColumn<'_> {
     fn size(&self) -> u32 {
         u32::try_from(self.size).expect("sizes are below 2^31")
     }
@@ -122,7 +124,9 @@ impl Column<'_> {
         with_codes!(self.codes, codes => {
             let cells = cells.iter_mut().zip(&codes[rows]);
             match self.map {
-                Some(map) => cells.for_each(|(cell, &code)| *cell = *cell * size + map[code.at()]),
+                Some(map) => {
+                    cells.for_each(|(cell, &code)| *cell = *cell * size + map[code.index()]);
+                }
                 None => cells.for_each(|(cell, &code)| *cell = *cell * size + code.widen()),
             }
         });
@@ -168,7 +172,7 @@ struct Marginal {
 type Totals = Vec<Vec<Wiped<u32>>>;
 
 impl Plan {
-    fn new(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Plan {
+    fn new(columns: &[CountedColumn], rows: usize, cliques: &[Vec<usize>]) -> Plan {
         let bundles = bundles(columns, rows, cliques);
         let mut bundle_of = vec![0; columns.len()];
         for (i, bundle) in bundles.iter().enumerate() {
@@ -205,7 +209,7 @@ impl Plan {
         plan
     }
 
-    fn count_alone(&mut self, columns: &[Column], cliques: &[Vec<usize>], clique: usize) {
+    fn count_alone(&mut self, columns: &[CountedColumn], cliques: &[Vec<usize>], clique: usize) {
         let cells = cells(columns, &cliques[clique]);
         self.tables.push(Table {
             axes: Axes::Columns(cliques[clique].clone()),
@@ -220,7 +224,7 @@ impl Plan {
 
     fn count_together(
         &mut self,
-        columns: &[Column],
+        columns: &[CountedColumn],
         cliques: &[Vec<usize>],
         bundles: Vec<usize>,
         together: &[usize],
@@ -247,7 +251,7 @@ impl Plan {
         self.tables.iter().map(table).collect()
     }
 
-    fn count(&self, columns: &[Column], rows: usize) -> Totals {
+    fn count(&self, columns: &[CountedColumn], rows: usize) -> Totals {
         // Twice the threads, so that a slow one does not keep all others waiting.
         let tasks = 2 * rayon::current_num_threads();
         let cells = self.tables.iter().flat_map(|table| &table.marginals);
@@ -277,7 +281,7 @@ impl Plan {
         totals
     }
 
-    fn add_rows(&self, columns: &[Column], rows: Range<usize>, totals: &mut Totals) {
+    fn add_rows(&self, columns: &[CountedColumn], rows: Range<usize>, totals: &mut Totals) {
         // Packing a bundle reads all its columns: only those that some table needs.
         let mut used = vec![false; self.bundles.len()];
         for table in &self.tables {
@@ -289,7 +293,7 @@ impl Plan {
             .into_par_iter()
             .map(|i| used[i].then(|| self.bundles[i].pack(columns, rows.clone())))
             .collect();
-        let bundle = |&i: &usize| Column {
+        let bundle = |&i: &usize| CountedColumn {
             codes: packed[i].as_ref().expect("every bundle in use is packed"),
             map: None,
             size: self.bundles[i].size,
@@ -297,11 +301,12 @@ impl Plan {
         let tables = self.tables.par_iter().zip(totals);
         tables.for_each(|(table, totals)| match &table.axes {
             Axes::Columns(axes) => {
-                let axes: Vec<&Column> = axes.iter().map(|&column| &columns[column]).collect();
+                let axes: Vec<&CountedColumn> =
+                    axes.iter().map(|&column| &columns[column]).collect();
                 table.add_rows(&axes, rows.clone(), totals);
             }
             Axes::Bundles(axes) => {
-                let axes: Vec<Column> = axes.iter().map(bundle).collect();
+                let axes: Vec<CountedColumn> = axes.iter().map(bundle).collect();
                 table.add_rows(&axes.iter().collect::<Vec<_>>(), 0..rows.len(), totals);
             }
         });
@@ -325,7 +330,7 @@ impl Plan {
 
 /// Bundles of the columns in these cliques, such that the table of two has few cells for this many
 /// rows.
-fn bundles(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Vec<Bundle> {
+fn bundles(columns: &[CountedColumn], rows: usize, cliques: &[Vec<usize>]) -> Vec<Bundle> {
     // A table of bundles should have fewer cells than an eighth of the rows, or summing it up costs
     // more than it saved.
     let most = (rows / 8).isqrt().min(BUNDLE);
@@ -357,9 +362,9 @@ fn bundles(columns: &[Column], rows: usize, cliques: &[Vec<usize>]) -> Vec<Bundl
 }
 
 impl Bundle {
-    fn pack(&self, columns: &[Column], rows: Range<usize>) -> Codes {
+    fn pack(&self, columns: &[CountedColumn], rows: Range<usize>) -> Codes {
         let mut packed = Codes::with_capacity(self.size, rows.len());
-        let axes: Vec<&Column> = self
+        let axes: Vec<&CountedColumn> = self
             .columns
             .iter()
             .map(|&column| &columns[column])
@@ -369,7 +374,7 @@ impl Bundle {
     }
 
     /// What each code adds to the number of the clique's cell.
-    fn steps(&self, columns: &[Column], clique: &[usize]) -> Vec<u32> {
+    fn steps(&self, columns: &[CountedColumn], clique: &[usize]) -> Vec<u32> {
         // A bundle may have hundreds of columns of one code each: only those of the clique are
         // looked at.
         let size_after =
@@ -390,7 +395,7 @@ impl Bundle {
 }
 
 impl Table {
-    fn add_rows(&self, axes: &[&Column], rows: Range<usize>, totals: &mut [Wiped<u32>]) {
+    fn add_rows(&self, axes: &[&CountedColumn], rows: Range<usize>, totals: &mut [Wiped<u32>]) {
         // A table too large for a cache gains nothing by copies, and would double its memory.
         if self.cells > BUNDLED_CELLS {
             let table = totals[0].as_mut_slice();
@@ -442,7 +447,7 @@ impl Marginal {
 }
 
 /// Cells of a clique's table.
-fn cells(columns: &[Column], clique: &[usize]) -> usize {
+fn cells(columns: &[CountedColumn], clique: &[usize]) -> usize {
     let cells = clique.iter().try_fold(1_u32, |cells, &column| {
         // Checked at each step: the product of many columns could wrap to a small number, and then
         // index beyond.
@@ -453,7 +458,7 @@ fn cells(columns: &[Column], clique: &[usize]) -> usize {
 }
 
 /// Calls `f` with the numbers of the cells that the rows fall in, a tile of rows at a time.
-fn for_tiles(axes: &[&Column], mut rows: Range<usize>, mut f: impl FnMut(&[u32])) {
+fn for_tiles(axes: &[&CountedColumn], mut rows: Range<usize>, mut f: impl FnMut(&[u32])) {
     // Cell numbers of a tile tell the codes of its rows, and so are wiped like them.
     let mut tile = Zeroizing::new([0; TILE]);
     while !rows.is_empty() {
@@ -602,10 +607,10 @@ mod tests {
         let pairs: Vec<Vec<usize>> = (0..8)
             .flat_map(|i| (0..i).map(move |j| vec![j, i]))
             .collect();
-        let coded: Vec<Column> = sizes
+        let coded: Vec<CountedColumn> = sizes
             .iter()
             .zip(&table.columns)
-            .map(|(&size, codes)| Column {
+            .map(|(&size, codes)| CountedColumn {
                 codes,
                 map: None,
                 size,

@@ -3,8 +3,8 @@
 use crate::account::{Account, NoRoom};
 use crate::codes::{Codes, Wiped};
 use crate::ids::KeyHasher;
-use crate::limits::Limits;
 use crate::probe::{MAX_PENDING_KEY, Pending, Probe};
+use crate::read_limits::ReadLimits;
 
 /// An undeclared column while it streams in: each different text once, and for each row which one.
 pub(crate) struct Dictionary {
@@ -58,13 +58,13 @@ pub(crate) struct RawColumn {
 
 /// Why a text was not taken in.
 #[derive(Debug)]
-pub(crate) enum NotTaken {
+pub(crate) enum DictionaryError {
     /// The column holds more different texts than may be kept.
     TooManyDistinct,
     NoRoom(NoRoom),
 }
 
-impl From<NoRoom> for NotTaken {
+impl From<NoRoom> for DictionaryError {
     fn from(no_room: NoRoom) -> Self {
         Self::NoRoom(no_room)
     }
@@ -74,7 +74,7 @@ impl Dictionary {
     pub(crate) fn new(
         name: String,
         hasher: &KeyHasher,
-        limits: &Limits,
+        limits: &ReadLimits,
         account: &Account,
     ) -> Result<Self, NoRoom> {
         // Small, as there may be thousands of columns of few values.
@@ -94,7 +94,7 @@ impl Dictionary {
         })
     }
 
-    /// Bytes of one code.
+    /// Bytes that one code takes.
     pub(crate) fn width(&self) -> usize {
         self.codes.width()
     }
@@ -109,7 +109,7 @@ impl Dictionary {
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, field: &[u8], account: &Account) -> Result<(), NotTaken> {
+    pub(crate) fn push(&mut self, field: &[u8], account: &Account) -> Result<(), DictionaryError> {
         // Keyed: a sender who knew the hash could send texts that all collide.
         let hash = self.hasher.short(field);
         if !self.probe.is_large() {
@@ -126,7 +126,7 @@ impl Dictionary {
         Ok(())
     }
 
-    fn look_up_pending(&mut self, account: &Account) -> Result<(), NotTaken> {
+    fn look_up_pending(&mut self, account: &Account) -> Result<(), DictionaryError> {
         let mut pending = std::mem::replace(&mut self.pending, Pending::new());
         self.probe.prefetch(pending.hashes());
         for (hash, field) in pending.iter() {
@@ -138,8 +138,13 @@ impl Dictionary {
     }
 
     #[inline]
-    fn look_up(&mut self, hash: u64, field: &[u8], account: &Account) -> Result<(), NotTaken> {
-        let next = u32::try_from(self.texts.len()).map_err(|_| NotTaken::TooManyDistinct)?;
+    fn look_up(
+        &mut self,
+        hash: u64,
+        field: &[u8],
+        account: &Account,
+    ) -> Result<(), DictionaryError> {
+        let next = u32::try_from(self.texts.len()).map_err(|_| DictionaryError::TooManyDistinct)?;
         let texts = &self.texts;
         // The batch's place is counted when it is first used, not for every small column.
         let was_large = self.probe.is_large();
@@ -155,7 +160,7 @@ impl Dictionary {
             // After the push, which the account has allowed: one text more than the limit is held
             // for a moment.
             if self.texts.len() > self.max_distinct || self.texts.bytes.len() > self.max_bytes {
-                return Err(NotTaken::TooManyDistinct);
+                return Err(DictionaryError::TooManyDistinct);
             }
         }
         self.codes.push(known.unwrap_or(next));
@@ -163,7 +168,7 @@ impl Dictionary {
     }
 
     /// The column; what only reading needed is given back to the account.
-    pub(crate) fn finish(mut self, account: &Account) -> Result<RawColumn, NotTaken> {
+    pub(crate) fn finish(mut self, account: &Account) -> Result<RawColumn, DictionaryError> {
         self.look_up_pending(account)?;
         account.give(self.probe.bytes() as u64);
         if self.probe.is_large() {
@@ -182,7 +187,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn dictionary(limits: &Limits) -> Dictionary {
+    fn dictionary(limits: &ReadLimits) -> Dictionary {
         Dictionary::new("c".into(), &KeyHasher::new([1; 16]), limits, &unlimited()).unwrap()
     }
 
@@ -193,7 +198,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_row_reads_back(rows in proptest::collection::vec("[abc]{0,4}", 0..300)) {
-            let (mut dictionary, account) = (dictionary(&Limits::default()), unlimited());
+            let (mut dictionary, account) = (dictionary(&ReadLimits::default()), unlimited());
             account.take(1 << 20).unwrap();
             for row in &rows {
                 prop_assert!(dictionary.push(row.as_bytes(), &account).is_ok());
@@ -212,7 +217,7 @@ mod tests {
 
     #[test]
     fn many_different_texts_read_back() {
-        let (mut dictionary, account) = (dictionary(&Limits::default()), unlimited());
+        let (mut dictionary, account) = (dictionary(&ReadLimits::default()), unlimited());
         account.take(1 << 20).unwrap();
         let text = |row: usize| format!("{}", row * 7 % 30_011);
         for row in 0..60_000 {
@@ -230,9 +235,9 @@ mod tests {
     #[test]
     fn the_limits_hold() {
         let account = unlimited();
-        let mut by_count = dictionary(&Limits {
+        let mut by_count = dictionary(&ReadLimits {
             max_distinct: 2,
-            ..Limits::default()
+            ..ReadLimits::default()
         });
         assert!(
             by_count.push(b"a", &account).is_ok()
@@ -240,9 +245,9 @@ mod tests {
                 && by_count.push(b"a", &account).is_ok()
         );
         assert!(by_count.push(b"c", &account).is_err());
-        let mut by_bytes = dictionary(&Limits {
+        let mut by_bytes = dictionary(&ReadLimits {
             max_distinct: 2,
-            ..Limits::default()
+            ..ReadLimits::default()
         });
         assert!(by_bytes.push(&[b'x'; 129], &account).is_err());
     }

@@ -11,48 +11,48 @@ use crate::account::NoRoom;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// The source broke off.
+    /// The source failed before its end.
     #[error("the table could not be read to its end: {0}")]
     Read(#[from] std::io::Error),
-    /// Nothing at all.
+    /// The file has no byte.
     #[error("the file is empty; a table begins with a line of column names")]
     EmptyFile,
-    /// A header and nothing below it.
+    /// The file has a header and no row below it.
     #[error("the file has column names but no rows")]
     NoRows,
-    /// Another kind of file.
+    /// The file begins as one of another format does.
     #[error("this is {what}, not a CSV file; {advice}")]
     NotCsv {
-        /// What it seems to be.
+        /// The format that it seems to have.
         what: &'static str,
-        /// What to do.
+        /// What the person can do about it.
         advice: &'static str,
     },
-    /// Fields that are not separated by commas.
+    /// The fields are separated by another character than a comma.
     #[error("the fields seem to be separated by {separator:?}; separate them by commas")]
     OtherSeparator {
-        /// What separates them.
+        /// The character that seems to separate them.
         separator: char,
     },
-    /// Bytes that are not UTF-8.
+    /// A field has bytes that are not UTF-8.
     #[error("{at}, {column}: not UTF-8 text; save the file with the encoding UTF-8")]
     NotUtf8 {
         /// Line or row of the record.
-        at: Place,
+        at: RecordPosition,
         /// The column, by name or number.
         column: ColumnRef,
     },
-    /// A zero byte.
+    /// A field has a NUL byte.
     #[error(
         "{at}, {column}: a NUL byte, which no text holds; is the file damaged or not text at all?"
     )]
     Nul {
         /// Line or row of the record.
-        at: Place,
+        at: RecordPosition,
         /// The column, by name or number.
         column: ColumnRef,
     },
-    /// Two columns of the same name.
+    /// Two columns have the same name.
     #[error("columns {first} and {second} are both named `{name}`; rename one of them")]
     DuplicateHeader {
         /// The name that was given.
@@ -62,7 +62,7 @@ pub enum TableError {
         /// Position of the second, from 1.
         second: usize,
     },
-    /// A column name that cannot be used.
+    /// A column has a name that no file should hold.
     #[error("the name of column {number} cannot be used: {fault}")]
     BadHeader {
         /// Position of the column, from 1.
@@ -70,7 +70,7 @@ pub enum TableError {
         /// What is wrong with it.
         fault: NameFault,
     },
-    /// A record with more or fewer fields than the header.
+    /// A record has more or fewer fields than the header.
     #[error(
         "line {line} has {} where the header has {expected}; is a comma or a quote missing or too \
          many?",
@@ -79,12 +79,12 @@ pub enum TableError {
     Ragged {
         /// Line on which the record starts, from 1.
         line: u64,
-        /// Fields of the record.
+        /// How many fields the record has.
         found: usize,
-        /// Fields of the header.
+        /// How many fields the header has.
         expected: usize,
     },
-    /// A quote that is still open at the end of the file.
+    /// A quote is still open at the end of the file.
     #[error(
         "the file ends inside a quoted field of the record that starts on line {line}; close the \
          quote, or was the file cut off?"
@@ -93,19 +93,20 @@ pub enum TableError {
         /// Line on which the record starts, from 1.
         line: u64,
     },
-    /// A field beyond [`Limits::max_field_bytes`](crate::Limits::max_field_bytes).
+    /// A field is longer than
+    /// [`ReadLimits::max_field_bytes`](crate::ReadLimits::max_field_bytes).
     #[error(
         "{at}, {column}: a field of more than {limit} bytes; shorten it, or leave the column out"
     )]
     FieldTooLong {
         /// Line or row of the record.
-        at: Place,
+        at: RecordPosition,
         /// The column, by name or number.
         column: ColumnRef,
         /// The most that is allowed.
         limit: usize,
     },
-    /// A record that runs on and on.
+    /// A record is longer than fields of the allowed length make it.
     #[error(
         "the record that starts on line {line} goes on for more than {limit} bytes; is a quote \
          left open there?"
@@ -116,27 +117,28 @@ pub enum TableError {
         /// The most that is allowed.
         limit: u64,
     },
-    /// More columns than allowed.
+    /// The table has more columns than are allowed.
     #[error("the table has {found} columns; at most {limit} are allowed")]
     TooManyColumns {
-        /// How many there are.
+        /// How many columns the table has.
         found: usize,
         /// The most that is allowed.
         limit: usize,
     },
-    /// More rows than allowed.
+    /// The table has more rows than are allowed.
     #[error("the table has more than {limit} rows, which is the most allowed")]
     TooManyRows {
         /// The most that is allowed.
         limit: u32,
     },
-    /// More bytes than allowed.
+    /// The file has more bytes than are allowed.
     #[error("the file has more than {limit} bytes, which is the most allowed")]
     TooManyBytes {
         /// The most that is allowed.
         limit: u64,
     },
-    /// More than [`Limits::max_memory_bytes`](crate::Limits::max_memory_bytes).
+    /// The table takes more memory than
+    /// [`ReadLimits::max_memory_bytes`](crate::ReadLimits::max_memory_bytes).
     #[error(
         "the table takes more than the {limit} bytes of memory that there are for it; leave rows \
          or columns out, or declare columns that hold many different texts"
@@ -145,7 +147,7 @@ pub enum TableError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// A small file that stands for a very long table.
+    /// A compressed file unpacks to far more bytes than one of its length should.
     #[error(
         "unpacked the table takes more than {limit} bytes, the most for a file of its length; \
          write it as CSV, or leave out columns with long texts, or rows"
@@ -189,15 +191,15 @@ pub enum TableError {
         /// Name of the key.
         key: String,
     },
-    /// A row without an id.
+    /// A row has no id.
     #[error("{at}: the id in column `{key}` is empty; every row needs one")]
     EmptyKey {
         /// Line or row of the record.
-        at: Place,
+        at: RecordPosition,
         /// Name of the key.
         key: String,
     },
-    /// Ids that occur more than once.
+    /// Ids occur more than once.
     #[error(
         "{} the id of an earlier row (for example {}); each id may have one row, unless \
          max_rows_per_id allows more",
@@ -222,7 +224,7 @@ pub enum TableError {
         /// The columns there are.
         present: Vec<String>,
     },
-    /// Nothing is left to work with.
+    /// The table has no column besides the key.
     #[error("the table has no column besides the key")]
     NoColumns,
     /// The Parquet file is damaged or uses something that is not supported.
@@ -248,14 +250,14 @@ impl From<NoRoom> for TableError {
 
 /// Where in a file a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum RecordPosition {
     /// The line it starts on, from 1.
     Line(u64),
     /// Its number, from 1, where there are no lines.
     Row(u64),
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for RecordPosition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),

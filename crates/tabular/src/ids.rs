@@ -99,8 +99,8 @@ impl Ids {
     /// its id. So the rows of one id alone decide which of them stay, and choices in two tables do
     /// not depend on each other. `None` if all rows stay.
     pub(crate) fn kept_rows(&self, table: &str) -> Option<Wiped<u32>> {
-        // By lots that hang on the id alone: a choice by the order of rows would let one id's rows
-        // decide about another's (and change counts by more than its own).
+        // By lots that depend on the id alone: a choice by the order of rows would let one id's
+        // rows decide about another's (and change counts by more than its own).
         let firsts = self.firsts.as_ref()?.as_slice();
         let rows_of_each = self.rows_of_each();
         let most = self.most.get();
@@ -173,7 +173,7 @@ impl Ids {
     }
 }
 
-/// No further row.
+/// Marks the end of a chain of rows.
 const END: u32 = u32::MAX;
 
 /// Finds the rows of an id.
@@ -322,12 +322,12 @@ impl IdCollector {
     /// # Errors
     /// Where ids may not be repeated: how many rows repeat an earlier id, and the first few such
     /// ids.
-    pub(crate) fn finish(mut self, account: &Account) -> Result<(Ids, u64), NoIds> {
+    pub(crate) fn finish(mut self, account: &Account) -> Result<(Ids, u64), IdsError> {
         self.look_up_pending(account)?;
         // Only where the agreement wants unique ids: then the owner is told, and nobody else.
         if self.most.is_none() && self.repeated > 0 {
             let first = std::mem::take(&mut *self.quoted);
-            return Err(NoIds::Repeated(self.repeated, first));
+            return Err(IdsError::Repeated(self.repeated, first));
         }
         account.give((self.probe.bytes() + Pending::<u128>::BYTES) as u64);
         drop(self.probe);
@@ -354,13 +354,13 @@ impl IdCollector {
 
 /// Why the ids of a table cannot be used.
 #[derive(Debug)]
-pub(crate) enum NoIds {
+pub(crate) enum IdsError {
     /// This many rows repeat an earlier id; the first few such ids.
     Repeated(u64, Vec<String>),
     NoRoom(NoRoom),
 }
 
-impl From<NoRoom> for NoIds {
+impl From<NoRoom> for IdsError {
     fn from(no_room: NoRoom) -> Self {
         Self::NoRoom(no_room)
     }
@@ -397,8 +397,8 @@ mod tests {
             collector.push(id.as_bytes(), &account).unwrap();
         }
         collector.finish(&account).map_err(|no_ids| match no_ids {
-            NoIds::Repeated(rows, first) => (rows, first),
-            NoIds::NoRoom(_) => unreachable!(),
+            IdsError::Repeated(rows, first) => (rows, first),
+            IdsError::NoRoom(_) => unreachable!(),
         })
     }
 

@@ -10,8 +10,8 @@ use crate::codes::{Codes, Wiped};
 use crate::dictionary::{RawColumn, Texts};
 use crate::error::TableError;
 use crate::ids::{IdIndex, Ids, KeyHasher};
-use crate::limits::Limits;
 use crate::read_csv::read_csv;
+use crate::read_limits::ReadLimits;
 use crate::upload::{Upload, UploadColumn};
 
 /// The joined rows of all parties (or the one table of a single owner), still with undeclared
@@ -38,7 +38,7 @@ impl Joined {
     /// Joins the tables on their ids: for every id that all of them have, a row for each
     /// combination of its rows, with the columns of each party in turn under the names
     /// `Party_column`. Of each id at most
-    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id) rows of a table take part, a
+    /// [`ReadLimits::max_rows_per_id`](crate::ReadLimits::max_rows_per_id) rows of a table take part, a
     /// uniform choice that depends on the rows of that id alone. So adding or removing everything
     /// of one id adds or removes at most [`rows_per_id`](Self::rows_per_id) rows and changes no
     /// other. An empty join is as good as any other.
@@ -49,7 +49,7 @@ impl Joined {
     /// # Panics
     /// If there is no table, one was read without a key, or [`rows_per_joined_id`] or
     /// [`most_joined_rows`] refuses their bounds, of which
-    /// [`Limits::max_rows`](crate::Limits::max_rows) is one.
+    /// [`ReadLimits::max_rows`](crate::ReadLimits::max_rows) is one.
     #[must_use]
     pub fn join(uploads: Vec<(String, Upload)>) -> Self {
         let bounds = uploads.iter().map(|(_, upload)| upload.rows_per_id());
@@ -83,20 +83,20 @@ impl Joined {
     }
 
     /// Reads a single CSV table in which each row is a person of their own, within the default
-    /// [`Limits`].
+    /// [`ReadLimits`].
     ///
     /// # Errors
-    /// Those of [`read_csv`].
+    /// As [`read_csv`].
     pub fn from_csv(input: impl Read, schema: Option<&Schema>) -> Result<Self, TableError> {
         // Without a key nothing is hashed.
         // A constant key is safe here, where it keys dictionaries of one's own table only.
         let hasher = KeyHasher::new([0; 16]);
-        let upload = read_csv(input, None, schema, &hasher, &Limits::default())?;
+        let upload = read_csv(input, None, schema, &hasher, &ReadLimits::default())?;
         Ok(Self::single(upload))
     }
 
     /// A single table, with its own column names. Of each id at most
-    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id) rows stay; without a key each
+    /// [`ReadLimits::max_rows_per_id`](crate::ReadLimits::max_rows_per_id) rows stay; without a key each
     /// row counts as an id of its own.
     #[must_use]
     pub fn single(upload: Upload) -> Self {
@@ -252,9 +252,10 @@ pub const MAX_JOINED_ROWS: u64 = 1 << 28;
 /// What one table may bring into a join, whatever is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableBounds {
-    /// [`Limits::max_rows`](crate::Limits::max_rows)
+    /// The most rows, [`ReadLimits::max_rows`](crate::ReadLimits::max_rows).
     pub rows: u32,
-    /// [`Limits::max_rows_per_id`](crate::Limits::max_rows_per_id), or 1
+    /// The most rows of one id that take part:
+    /// [`ReadLimits::max_rows_per_id`](crate::ReadLimits::max_rows_per_id), or 1 without it.
     pub rows_per_id: NonZeroU32,
 }
 

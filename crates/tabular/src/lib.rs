@@ -9,7 +9,7 @@
 //!
 //! # What is promised
 //!
-//! Neighbours differ in everything of one id. A table keeps at most [`Limits::max_rows_per_id`]
+//! Neighbours differ in everything of one id. A table keeps at most [`ReadLimits::max_rows_per_id`]
 //! rows of an id (1, where nothing is said), so the join has at most [`Joined::rows_per_id`] rows
 //! more or less, and all counts of one table change by that much together. After the join nothing
 //! fails because of the data, and the schema depends on the data only through what the ledger
@@ -53,12 +53,12 @@ mod discovery;
 mod error;
 mod ids;
 mod join;
-mod limits;
 mod parquet_footer;
 mod parquet_page;
 mod parquet_value;
 mod probe;
 mod read_csv;
+mod read_limits;
 mod read_parquet;
 mod source;
 mod table;
@@ -71,14 +71,14 @@ mod write;
 
 pub use count_source::{CountSource, SourceError};
 pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
-pub use error::{ColumnRef, Place, TableError};
+pub use error::{ColumnRef, RecordPosition, TableError};
 pub use ids::KeyHasher;
 pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,
     most_joined_rows, rows_per_joined_id,
 };
-pub use limits::Limits;
 pub use read_csv::read_csv;
+pub use read_limits::ReadLimits;
 pub use read_parquet::{is_decoding, read_parquet, read_parquet_while};
 pub use table::{CodedTable, CodesError, Recoding};
 pub use upload::Upload;

@@ -93,7 +93,7 @@ impl Probe {
         self.used * 3 > self.slots.len() * 2
     }
 
-    /// Bytes of its slots.
+    /// Bytes that the slots take.
     pub(crate) fn bytes(&self) -> usize {
         self.slots.capacity_bytes()
     }

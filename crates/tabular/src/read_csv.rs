@@ -7,9 +7,9 @@ use csv::{ByteRecord, ReaderBuilder};
 use schema::Schema;
 
 use crate::account::Account;
-use crate::error::{ColumnRef, Place, TableError};
+use crate::error::{ColumnRef, RecordPosition, TableError};
 use crate::ids::KeyHasher;
-use crate::limits::Limits;
+use crate::read_limits::ReadLimits;
 use crate::source::{Source, Stop};
 use crate::upload::{Intake, Upload};
 
@@ -20,7 +20,7 @@ const BUFFER: usize = 1 << 16;
 /// and one record.
 ///
 /// With a `key`, that column is hashed and every row must have an id there: one of its own, unless
-/// [`Limits::max_rows_per_id`] takes repeated ones in. With a `schema`, its columns are
+/// [`ReadLimits::max_rows_per_id`] takes repeated ones in. With a `schema`, its columns are
 /// taken and the others left out; without one every column is kept as it is until its domain is
 /// [discovered](crate::Joined::into_coded). Columns without a name are left out.
 ///
@@ -41,7 +41,7 @@ pub fn read_csv(
     key: Option<&str>,
     schema: Option<&Schema>,
     hasher: &KeyHasher,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Upload, TableError> {
     read(&mut input, key, schema, hasher, limits)
 }
@@ -52,7 +52,7 @@ fn read(
     key: Option<&str>,
     schema: Option<&Schema>,
     hasher: &KeyHasher,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Upload, TableError> {
     let account = Account::new(limits.max_memory_bytes);
     let source = Source::open(input, limits, &account)?;
@@ -71,7 +71,7 @@ fn read(
     csv.read_header()?;
     let mut intake = Intake::new(
         &csv.header,
-        Place::Line,
+        RecordPosition::Line,
         key,
         schema,
         hasher,
@@ -91,7 +91,7 @@ struct Csv<'a, R: Read> {
     /// Where the record being read starts, blank lines before it included: the line, and the byte.
     line: u64,
     start: u64,
-    limits: &'a Limits,
+    limits: &'a ReadLimits,
 }
 
 impl<R: Read> Csv<'_, R> {
@@ -195,7 +195,7 @@ impl<R: Read> Csv<'_, R> {
     #[cold]
     fn check_each_field(&self) -> Result<(), TableError> {
         for (i, field) in self.record.iter().enumerate() {
-            let at = Place::Line(self.line());
+            let at = RecordPosition::Line(self.line());
             let column = || match self.header.get(i) {
                 Some(name) if !name.is_empty() => ColumnRef::Name(name.clone()),
                 _ => ColumnRef::Number(i + 1),

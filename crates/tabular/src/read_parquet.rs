@@ -15,12 +15,12 @@ use zeroize::Zeroizing;
 use schema::Schema;
 
 use crate::account::Account;
-use crate::error::{ColumnRef, Place, TableError};
+use crate::error::{ColumnRef, RecordPosition, TableError};
 use crate::ids::KeyHasher;
-use crate::limits::Limits;
 use crate::parquet_footer::{Footer, Leaf, damaged};
 use crate::parquet_page::{Pages, SHARED, Slot};
 use crate::parquet_value::{Form, form_of, physical_type};
+use crate::read_limits::ReadLimits;
 use crate::thrift::Malformed;
 use crate::upload::{Intake, Target, Upload};
 use crate::work::Work;
@@ -43,8 +43,9 @@ const FIELD_WORK: u64 = 8;
 /// left out, or refused if they are declared.
 ///
 /// Neither the footer nor the pages are believed about their sizes: no more memory is taken than
-/// [`Limits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 256
-/// times the file's length or 256 MiB, whichever is more, nor than 16 times [`Limits::max_bytes`].
+/// [`ReadLimits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 256
+/// times the file's length or 256 MiB, whichever is more, nor than 16 times
+/// [`ReadLimits::max_bytes`].
 ///
 /// # Errors
 /// [`TableError`]; a damaged file is [`TableError::Parquet`].
@@ -53,7 +54,7 @@ pub fn read_parquet(
     key: Option<&str>,
     schema: Option<&Schema>,
     hasher: &KeyHasher,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Upload, TableError> {
     read_parquet_while(input, key, schema, hasher, limits, &|| true)
 }
@@ -68,7 +69,7 @@ pub fn read_parquet_while(
     key: Option<&str>,
     schema: Option<&Schema>,
     hasher: &KeyHasher,
-    limits: &Limits,
+    limits: &ReadLimits,
     wanted: &dyn Fn() -> bool,
 ) -> Result<Upload, TableError> {
     // Told apart from a damaged file: an export that failed often leaves an empty one.
@@ -122,7 +123,7 @@ fn read<R: ChunkReader>(
     key: Option<&str>,
     schema: Option<&Schema>,
     hasher: &KeyHasher,
-    limits: &Limits,
+    limits: &ReadLimits,
     wanted: &dyn Fn() -> bool,
 ) -> Result<Upload, TableError> {
     // Both bounds exist before the first byte of the footer is believed.
@@ -131,7 +132,15 @@ fn read<R: ChunkReader>(
     let footer = Footer::read(input, &account)?;
     let of_footer = account.used();
     let (names, columns, left_out) = readable(&footer.leaves, key, schema)?;
-    let mut intake = Intake::new(&names, Place::Row, key, schema, hasher, limits, &account)?;
+    let mut intake = Intake::new(
+        &names,
+        RecordPosition::Row,
+        key,
+        schema,
+        hasher,
+        limits,
+        &account,
+    )?;
     // From the footer's own counts, and saturating: they may say anything.
     let rows = footer
         .row_groups
@@ -160,7 +169,7 @@ fn read<R: ChunkReader>(
                 continue;
             }
             let leaf = &footer.leaves[index];
-            let mut column = Column {
+            let mut column = ColumnIntake {
                 leaf,
                 form,
                 target,
@@ -264,19 +273,19 @@ impl<T: Clone + Default> Drop for Values<T> {
 }
 
 /// One column of one row group on its way into the table.
-struct Column<'a, 'i> {
+struct ColumnIntake<'a, 'i> {
     leaf: &'a Leaf,
     form: Form,
     target: Target,
     intake: &'a mut Intake<'i>,
     row: u32,
     text: Zeroizing<Vec<u8>>,
-    limits: &'a Limits,
+    limits: &'a ReadLimits,
     work: &'a Work,
     wanted: &'a dyn Fn() -> bool,
 }
 
-impl Column<'_, '_> {
+impl ColumnIntake<'_, '_> {
     fn read<R: ChunkReader>(
         &mut self,
         pages: &mut Pages<'_, R>,
@@ -407,14 +416,14 @@ impl Column<'_, '_> {
         self.work.take(FIELD_WORK + self.text.len() as u64)?;
         // Numbers were written by us, and are short and UTF-8.
         if self.form == Form::Text {
-            self.check_text(Place::Row(at))?;
+            self.check_text(RecordPosition::Row(at))?;
         }
         self.intake.push(self.target, &self.text, at)?;
         self.row += 1;
         Ok(())
     }
 
-    fn check_text(&self, at: Place) -> Result<(), TableError> {
+    fn check_text(&self, at: RecordPosition) -> Result<(), TableError> {
         let column = || ColumnRef::Name(self.leaf.name.clone());
         if self.text.len() > self.limits.max_field_bytes {
             return Err(TableError::FieldTooLong {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::account::{Account, NoRoom};
 use crate::codes::Wiped;
 use crate::error::TableError;
-use crate::limits::Limits;
+use crate::read_limits::ReadLimits;
 
 /// Counts the bytes, stops at the limits, and remembers the last records as they stood, so that the
 /// end of the file can be looked at closely.
@@ -27,13 +27,13 @@ pub(crate) struct Source<'a, R> {
     /// Where the record being read starts, and the one before it.
     record: u64,
     previous: u64,
-    /// Line ends before `recent_start`.
+    /// How many lines end before `recent_start`.
     lines_before: u64,
     ended: bool,
     stop: Option<Stop>,
 }
 
-/// Why reading was stopped.
+/// The limit at which reading was stopped.
 #[derive(Debug)]
 pub(crate) enum Stop {
     TooManyBytes,
@@ -50,10 +50,11 @@ const RECORD_BYTES: u64 = 36;
 const SHORT_RECORD: u64 = 128 << 10;
 
 impl<'a, R: Read> Source<'a, R> {
-    /// Looks at the first bytes: drops a UTF-8 byte order mark, and refuses what is plainly no CSV.
+    /// Looks at the first bytes: drops a UTF-8 byte order mark, and refuses what is plainly not
+    /// CSV.
     pub(crate) fn open(
         mut input: R,
-        limits: &Limits,
+        limits: &ReadLimits,
         account: &'a Account,
     ) -> Result<Self, TableError> {
         account.take(SHORT_RECORD * RECORD_BYTES)?;
@@ -244,7 +245,7 @@ impl State {
     }
 }
 
-/// Files that begin in a way no CSV does.
+/// Files that begin as no CSV file does.
 fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
     const AS_UTF8: &str = "save it with the encoding UTF-8";
     match *start {

@@ -32,21 +32,21 @@ pub struct Recoding {
 /// The codes given do not fit the schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodesError {
-    /// Another number of columns.
+    /// There are more or fewer columns of codes than the schema has.
     #[error("there are {found} columns of codes for a schema of {expected} columns")]
     Columns {
-        /// Columns given.
+        /// How many columns of codes were given.
         found: usize,
-        /// Columns of the schema.
+        /// How many the schema has.
         expected: usize,
     },
-    /// Columns of different lengths.
+    /// Two columns have different numbers of rows.
     #[error("column `{column}` has another number of rows than the first column")]
     Rows {
         /// Name of the column.
         column: String,
     },
-    /// A code beyond the last.
+    /// A code is not one of the column.
     #[error("column `{column}` holds a code that its schema does not have")]
     Code {
         /// Name of the column.

@@ -11,11 +11,11 @@ use strict_yaml::{nearest, quoted_list};
 use crate::account::Account;
 use crate::coder::Coder;
 use crate::codes::Codes;
-use crate::dictionary::{Dictionary, NotTaken, RawColumn};
-use crate::error::{Place, TableError};
-use crate::ids::{IdCollector, Ids, KeyHasher, NoIds};
+use crate::dictionary::{Dictionary, DictionaryError, RawColumn};
+use crate::error::{RecordPosition, TableError};
+use crate::ids::{IdCollector, Ids, IdsError, KeyHasher};
 use crate::join::TableBounds;
-use crate::limits::Limits;
+use crate::read_limits::ReadLimits;
 
 /// The table of one party as codes. No text of a declared column is in it, and no id, only keyed
 /// hashes of ids; the texts of undeclared columns are kept until the join. Overwritten on drop.
@@ -148,8 +148,8 @@ pub(crate) enum Target {
 /// A table while it is read, from whatever format.
 pub(crate) struct Intake<'a> {
     pub(crate) targets: Vec<Target>,
-    /// What `at` counts.
-    place: fn(u64) -> Place,
+    /// Whether `at` counts lines or rows.
+    place: fn(u64) -> RecordPosition,
     key: String,
     ids: Option<IdCollector>,
     columns: Vec<Filling>,
@@ -180,11 +180,11 @@ impl<'a> Intake<'a> {
     /// Matches the names of the file's columns with the key and the schema.
     pub(crate) fn new(
         header: &[String],
-        place: fn(u64) -> Place,
+        place: fn(u64) -> RecordPosition,
         key: Option<&str>,
         schema: Option<&Schema>,
         hasher: &KeyHasher,
-        limits: &Limits,
+        limits: &ReadLimits,
         account: &'a Account,
     ) -> Result<Self, TableError> {
         if header.len() > limits.max_columns {
@@ -294,7 +294,7 @@ impl<'a> Intake<'a> {
         &mut self,
         header: &[String],
         hasher: &KeyHasher,
-        limits: &Limits,
+        limits: &ReadLimits,
     ) -> Result<(), TableError> {
         for (target, name) in self.targets.iter_mut().zip(header) {
             // A column without a name cannot be told apart in a model; it is left out, with a
@@ -406,7 +406,7 @@ impl<'a> Intake<'a> {
                 }
                 Filling::Undeclared(dictionary) => match dictionary.push(field, self.account) {
                     Ok(()) => Ok(()),
-                    Err(not_taken) => Err(not_taken.of(dictionary.name())),
+                    Err(not_taken) => Err(not_taken.in_column(dictionary.name())),
                 },
             },
             Target::Key => {
@@ -444,7 +444,7 @@ impl<'a> Intake<'a> {
         ));
     }
 
-    /// The finished table.
+    /// Ends the reading; the table is whole.
     pub(crate) fn finish(mut self, rows: u32) -> Result<Upload, TableError> {
         // One of the facts that a refusal tells: SECURITY.md lists them.
         if rows == 0 {
@@ -458,10 +458,10 @@ impl<'a> Intake<'a> {
                 Some(ids)
             }
             Ok(None) => None,
-            Err(NoIds::Repeated(rows, first)) => {
+            Err(IdsError::Repeated(rows, first)) => {
                 return Err(TableError::RepeatedIds { rows, first });
             }
-            Err(NoIds::NoRoom(no_room)) => return Err(no_room.into()),
+            Err(IdsError::NoRoom(no_room)) => return Err(no_room.into()),
         };
         let mut columns = Vec::with_capacity(self.columns.len());
         for filling in self.columns {
@@ -474,7 +474,7 @@ impl<'a> Intake<'a> {
                 Filling::Undeclared(dictionary) => {
                     let name = dictionary.name().to_owned();
                     let column = dictionary.finish(account);
-                    let column = column.map_err(|not_taken| not_taken.of(&name))?;
+                    let column = column.map_err(|not_taken| not_taken.in_column(&name))?;
                     self.warnings.extend(warnings_of_texts(&column));
                     UploadColumn::Raw(column)
                 }
@@ -496,9 +496,9 @@ impl<'a> Intake<'a> {
 /// Rows that there is room for at first.
 const FIRST_ROWS: usize = 256;
 
-impl NotTaken {
+impl DictionaryError {
     /// Said of the column of this name.
-    fn of(self, column: &str) -> TableError {
+    fn in_column(self, column: &str) -> TableError {
         match self {
             Self::TooManyDistinct => TableError::TooManyDistinct {
                 column: column.to_owned(),

@@ -30,7 +30,7 @@ impl Format {
     /// Those that can be asked for by [`name`](Self::name).
     pub const ALL: [Self; 3] = [Self::Csv, Self::Json, Self::JsonLines];
 
-    /// `csv`, `json` or `jsonl`.
+    /// Name by which a person asks for the format: `csv`, `json` or `jsonl`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl FromStr for Format {
     }
 }
 
-/// No such format.
+/// The name is not that of a format we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown format; choose `csv`, `json` or `jsonl`")]
 pub struct UnknownFormat;
@@ -155,7 +155,7 @@ impl RowWriter {
     /// Writes rows given as codes, column by column.
     ///
     /// # Errors
-    /// Those of the output.
+    /// If writing to `out` fails.
     ///
     /// # Panics
     /// If the codes do not fit the schema.
@@ -192,7 +192,7 @@ impl RowWriter {
     /// Writes what is left to close the file.
     ///
     /// # Errors
-    /// Those of the output.
+    /// If writing to `out` fails.
     pub fn finish(mut self, out: &mut impl Write) -> io::Result<()> {
         match (self.format.is_csv(), self.begun) {
             (true, true) => {}
@@ -241,7 +241,7 @@ impl RowWriter {
 /// Writes rows as CSV, with or without the header. To write in several goes, use [`RowWriter`].
 ///
 /// # Errors
-/// Those of the output.
+/// If writing to `out` fails.
 ///
 /// # Panics
 /// If the codes do not fit the schema.
@@ -263,7 +263,7 @@ pub fn write_csv(
 /// Writes rows as a JSON array of objects. To write in several goes, use [`RowWriter`].
 ///
 /// # Errors
-/// Those of the output.
+/// If writing to `out` fails.
 ///
 /// # Panics
 /// If the codes do not fit the schema.
@@ -577,7 +577,7 @@ mod tests {
         for line in text.lines().skip(1) {
             coder.push(line.as_bytes(), 0);
         }
-        let (_, back, warnings) = coder.finish(crate::Place::Line);
+        let (_, back, warnings) = coder.finish(crate::RecordPosition::Line);
         prop_assert_eq!(warnings, Vec::<String>::new());
         prop_assert_eq!(back.widened(), codes, "{}", text);
         Ok(())

@@ -1,7 +1,7 @@
 //! Constraints of joined tables.
 
 use schema::{Declaration, Schema};
-use tabular::{Joined, KeyHasher, Limits, Upload, read_csv};
+use tabular::{Joined, KeyHasher, ReadLimits, Upload, read_csv};
 
 #[test]
 fn the_join_keeps_each_tables_constraints_and_takes_more_across_them() {
@@ -13,7 +13,7 @@ fn the_join_keeps_each_tables_constraints_and_takes_more_across_them() {
             Some("id"),
             schema.as_ref(),
             &KeyHasher::new([5; 16]),
-            &Limits::default(),
+            &ReadLimits::default(),
         )
         .unwrap()
     };

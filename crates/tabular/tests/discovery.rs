@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use expect_test::{Expect, expect};
 use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions, NoiseRng, Rho};
 use schema::{Kind, Schema};
-use tabular::{CodedTable, DiscoveryError, Joined, KeyHasher, Limits, Upload, read_csv};
+use tabular::{CodedTable, DiscoveryError, Joined, KeyHasher, ReadLimits, Upload, read_csv};
 
 fn hasher() -> KeyHasher {
     KeyHasher::new([5; 16])
@@ -19,7 +19,7 @@ fn upload(csv: &str, schema: Option<&Schema>) -> Upload {
         Some("id"),
         schema,
         &hasher(),
-        &Limits::default(),
+        &ReadLimits::default(),
     )
     .unwrap()
 }
@@ -524,9 +524,9 @@ fn nothing_is_found_where_there_is_nothing() {
 /// Noise for one row of an id is not enough for two, in discovery or after it.
 #[test]
 fn a_ledger_for_fewer_rows_of_an_id_is_refused() {
-    let limits = Limits {
+    let limits = ReadLimits {
         max_rows_per_id: NonZeroU32::new(2),
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let read = || {
         let csv = "id,a\n1,x\n1,y\n2,x\n".as_bytes();

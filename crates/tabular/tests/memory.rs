@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use schema::{Declaration, Schema};
-use tabular::{KeyHasher, Limits, TableError, read_csv};
+use tabular::{KeyHasher, ReadLimits, TableError, read_csv};
 
 /// Counts the bytes that are allocated, and the most that were at a time.
 struct Counting;
@@ -73,10 +73,10 @@ fn check(
     mut make: impl FnMut(u64, &mut Vec<u8>),
 ) {
     let schema = schema.map(|yaml| Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap());
-    let limits = Limits {
+    let limits = ReadLimits {
         max_memory_bytes: LIMIT,
         max_rows_per_id: most.and_then(NonZeroU32::new),
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let names = (0..columns).map(|column| format!(",c{column}"));
     let header = format!("id{}\n", names.collect::<String>());

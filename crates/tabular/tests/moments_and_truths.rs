@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use schema::{Declaration, Schema, SchemaError};
-use tabular::{Joined, KeyHasher, Limits, read_csv, write_csv, write_json};
+use tabular::{Joined, KeyHasher, ReadLimits, read_csv, write_csv, write_json};
 
 const VISITS: &str = "
 seen: {datetime: {min: 2024-01-01T00:00, max: 2024-12-31T23:59:59, bins: 12}, nullable: true}
@@ -18,7 +18,7 @@ fn schema(yaml: &str) -> Result<Schema, SchemaError> {
 }
 
 fn codes_of(csv: &[u8], schema: &Schema) -> (Vec<Vec<u32>>, Vec<String>) {
-    let (hasher, limits) = (KeyHasher::new([5; 16]), Limits::default());
+    let (hasher, limits) = (KeyHasher::new([5; 16]), ReadLimits::default());
     let upload = read_csv(csv, None, Some(schema), &hasher, &limits).unwrap();
     let warnings = upload.warnings().to_vec();
     let table = Joined::single(upload).dangerous_into_coded();
@@ -51,7 +51,7 @@ proptest! {
 }
 
 #[test]
-fn truths_are_no_texts_in_json_and_moments_are() {
+fn truths_are_not_texts_in_json_and_moments_are() {
     let schema = schema(
         "at: {datetime: {min: 2024-05-01T10:30, max: 2024-05-01T10:30}}\nok: {boolean: \
                 true, nullable: true}",

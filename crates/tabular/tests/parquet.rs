@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use schema::{Declaration, Schema};
-use tabular::{Joined, KeyHasher, Limits, TableError, Upload, read_csv, read_parquet};
+use tabular::{Joined, KeyHasher, ReadLimits, TableError, Upload, read_csv, read_parquet};
 
 /// A file of this schema; `fill` writes one row group.
 fn file(
@@ -63,7 +63,7 @@ fn hasher() -> KeyHasher {
 }
 
 fn read(file: File, key: Option<&str>, schema: Option<&Schema>) -> Result<Upload, TableError> {
-    read_parquet(file, key, schema, &hasher(), &Limits::default())
+    read_parquet(file, key, schema, &hasher(), &ReadLimits::default())
 }
 
 fn declared(yaml: &str) -> Schema {
@@ -119,7 +119,7 @@ fn every_kind_is_read_as_from_csv() {
             None,
             None,
             &hasher(),
-            &Limits::default(),
+            &ReadLimits::default(),
         )
         .unwrap();
         assert_eq!(parquet.rows(), 6);
@@ -198,7 +198,7 @@ fn ids_of_a_parquet_file_match_those_of_a_csv_file() {
         Some("id"),
         None,
         &hasher(),
-        &Limits::default(),
+        &ReadLimits::default(),
     )
     .unwrap();
     let joined =
@@ -295,7 +295,7 @@ fn texts_are_checked_as_in_csv() {
 
 #[test]
 fn limits_and_empty_files_are_told() {
-    let limited = |limits: Limits| {
+    let limited = |limits: ReadLimits| {
         read_parquet(
             file(KINDS, Compression::SNAPPY, &all_kinds),
             None,
@@ -305,36 +305,36 @@ fn limits_and_empty_files_are_told() {
         )
     };
     check_refused(
-        limited(Limits {
+        limited(ReadLimits {
             max_rows: 5,
-            ..Limits::default()
+            ..ReadLimits::default()
         }),
         expect![[r#"
             the table has more than 5 rows, which is the most allowed
         "#]],
     );
     check_refused(
-        limited(Limits {
+        limited(ReadLimits {
             max_bytes: 99,
-            ..Limits::default()
+            ..ReadLimits::default()
         }),
         expect![[r#"
             the file has more than 99 bytes, which is the most allowed
         "#]],
     );
     check_refused(
-        limited(Limits {
+        limited(ReadLimits {
             max_columns: 3,
-            ..Limits::default()
+            ..ReadLimits::default()
         }),
         expect![[r#"
             the table has 10 columns; at most 3 are allowed
         "#]],
     );
     check_refused(
-        limited(Limits {
+        limited(ReadLimits {
             max_memory_bytes: 10_000,
-            ..Limits::default()
+            ..ReadLimits::default()
         }),
         expect![[r#"
             the table takes more than the 10000 bytes of memory that there are for it; leave rows or columns out, or declare columns that hold many different texts
@@ -373,7 +373,7 @@ fn bytes_of(mut file: File) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_parquet_file_is_told() {
+fn what_is_not_a_parquet_file_is_refused() {
     check_refused(
         read(with_bytes(b"id,a\n1,x\n"), None, None),
         expect![[r#"

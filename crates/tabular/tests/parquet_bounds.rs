@@ -6,17 +6,19 @@ use std::io::Write;
 
 use bytes::Bytes;
 use schema::{Declaration, Schema};
-use tabular::{KeyHasher, Limits, TableError, Upload, read_csv, read_parquet, read_parquet_while};
+use tabular::{
+    KeyHasher, ReadLimits, TableError, Upload, read_csv, read_parquet, read_parquet_while,
+};
 use testkit::parquet::{Column, Page, inflating, numbered, parquet, plain, varint};
 
 /// Bytes for each table.
 const MEMORY: u64 = 64 << 20;
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> ReadLimits {
+    ReadLimits {
         max_memory_bytes: MEMORY,
         max_bytes: 16 << 20,
-        ..Limits::default()
+        ..ReadLimits::default()
     }
 }
 
@@ -170,11 +172,11 @@ fn one_long_text(rows: i32) -> Vec<u8> {
 fn a_small_file_costs_no_more_than_its_length_and_the_longest_are_worth() {
     let hasher = KeyHasher::new([5; 16]);
     let file = Bytes::from(one_long_text(20_000_000));
-    let limits = |max_bytes| Limits {
+    let limits = |max_bytes| ReadLimits {
         max_bytes,
         ..limits()
     };
-    let default = Limits::default().max_bytes;
+    let default = ReadLimits::default().max_bytes;
     for (max_bytes, expected) in [(default, 256 << 20), (1 << 20, 16 << 20)] {
         let file = file.clone();
         let refused = read_parquet(file, None, None, &hasher, &limits(max_bytes)).unwrap_err();
@@ -194,7 +196,7 @@ fn reading_ends_when_nobody_waits_for_it() {
         asked.set(asked.get() + 1);
         asked.get() < 3
     };
-    let limits = Limits::default();
+    let limits = ReadLimits::default();
     let refused = read_parquet_while(file, None, None, &hasher, &limits, &wanted).unwrap_err();
     assert!(matches!(refused, TableError::Unwanted), "{refused}");
     assert_eq!(asked.get(), 3);

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use schema::{Declaration, Schema};
 use tabular::{
-    CodedTable, Joined, KeyHasher, Limits, TableBounds, Upload, most_joined_rows, read_csv,
+    CodedTable, Joined, KeyHasher, ReadLimits, TableBounds, Upload, most_joined_rows, read_csv,
     rows_per_joined_id, write_csv,
 };
 
@@ -23,7 +23,7 @@ fn read(csv: &[u8], key: Option<&str>, schema: &Schema) -> Upload {
         key,
         Some(schema),
         &KeyHasher::new([5; 16]),
-        &Limits::default(),
+        &ReadLimits::default(),
     )
     .unwrap()
 }
@@ -137,7 +137,7 @@ proptest! {
         let bytes = [b"id,a\n".as_slice(), &bytes].concat();
         let hasher = KeyHasher::new([1; 16]);
         if let Ok(upload) =
-            read_csv(bytes.as_slice(), Some("id"), None, &hasher, &Limits::default())
+            read_csv(bytes.as_slice(), Some("id"), None, &hasher, &ReadLimits::default())
         {
             let rows = upload.rows();
             let table = Joined::single(upload).dangerous_into_coded();
@@ -157,10 +157,10 @@ fn join_bounded(tables: &[Vec<(u32, u32)>], bounds: &[u32]) -> (Rows, u32) {
         let own = tables.iter().position(|other| std::ptr::eq(other, table));
         let rows: String = table.iter().map(|(id, v)| format!("{id},{v}\n")).collect();
         let csv = format!("id,v\nonly {own:?},0\n{rows}");
-        let limits = Limits {
+        let limits = ReadLimits {
             max_rows: 1000,
             max_rows_per_id: NonZeroU32::new(*bound),
-            ..Limits::default()
+            ..ReadLimits::default()
         };
         let hasher = KeyHasher::new([5; 16]);
         read_csv(csv.as_bytes(), Some("id"), Some(&schema), &hasher, &limits).unwrap()
@@ -228,9 +228,9 @@ fn bounds_that_allow_a_join_of_too_many_rows_are_refused() {
 #[test]
 #[should_panic(expected = "could have 5000000000 rows")]
 fn tables_read_with_such_bounds_are_not_joined() {
-    let limits = Limits {
+    let limits = ReadLimits {
         max_rows_per_id: NonZeroU32::new(100),
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let upload = |party: &str| {
         let (csv, hasher) = ("id,v\n1,2\n", KeyHasher::new([5; 16]));
@@ -242,9 +242,9 @@ fn tables_read_with_such_bounds_are_not_joined() {
 
 #[test]
 fn the_owner_is_told_how_many_rows_are_left_out() {
-    let limits = Limits {
+    let limits = ReadLimits {
         max_rows_per_id: NonZeroU32::new(2),
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let csv = "id,a\n1,x\n1,y\n2,x\n1,z\n3,x\n";
     let upload = read_csv(
@@ -281,7 +281,7 @@ fn undeclared_columns_that_clash_get_a_number() {
             Some("id"),
             None,
             &KeyHasher::new([5; 16]),
-            &Limits::default(),
+            &ReadLimits::default(),
         )
         .unwrap()
     };
@@ -357,7 +357,7 @@ fn the_longest_names_of_a_joined_table_survive_being_stored() {
             Some("id"),
             schema,
             &hasher,
-            &Limits::default(),
+            &ReadLimits::default(),
         );
         ("p".repeat(64), upload.unwrap())
     };
@@ -388,7 +388,7 @@ fn names_beyond_the_limits_are_refused() {
     assert!(Schema::new(Declaration::from_yaml(&yaml).unwrap()).is_err());
     let csv = format!("{name}\nx\n");
     let hasher = KeyHasher::new([5; 16]);
-    assert!(read_csv(csv.as_bytes(), None, None, &hasher, &Limits::default()).is_err());
+    assert!(read_csv(csv.as_bytes(), None, None, &hasher, &ReadLimits::default()).is_err());
     let stored =
         |length: usize| format!("{{\"{}\":{{\"categories\":[\"x\"]}}}}", "n".repeat(length));
     assert!(serde_json::from_str::<Schema>(&stored(1024)).is_ok());

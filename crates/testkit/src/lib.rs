@@ -7,7 +7,7 @@ mod room;
 mod running;
 mod table;
 
-pub use attestation::authority;
+pub use attestation::nitro::authority;
 pub use room::service_yaml;
 pub use running::Running;
 pub use table::{Table, table};

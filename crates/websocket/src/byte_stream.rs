@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
                 Some(Ok(Message::Text(_) | Message::Frame(_))) => {
                     return Poll::Ready(Err(invalid("a message that is not binary")));
                 }
-                Some(Err(error)) => return Poll::Ready(Err(of(error))),
+                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
             }
         }
         let length = self.rest.len().min(buffer.remaining());
@@ -91,23 +91,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(Pin::new(&mut self.socket).poll_ready(context)).map_err(of)?;
+        ready!(Pin::new(&mut self.socket).poll_ready(context)).map_err(io_error)?;
         let data = &data[..data.len().min(SENT_BYTES)];
         let message = Message::Binary(Bytes::copy_from_slice(data));
-        Pin::new(&mut self.socket).start_send(message).map_err(of)?;
+        Pin::new(&mut self.socket)
+            .start_send(message)
+            .map_err(io_error)?;
         Poll::Ready(Ok(data.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context).map_err(of)
+        Pin::new(&mut self.socket)
+            .poll_flush(context)
+            .map_err(io_error)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_close(context).map_err(of)
+        Pin::new(&mut self.socket)
+            .poll_close(context)
+            .map_err(io_error)
     }
 }
 
-fn of(error: Error) -> io::Error {
+fn io_error(error: Error) -> io::Error {
     match error {
         Error::Io(source) => source,
         Error::ConnectionClosed | Error::AlreadyClosed => io::ErrorKind::BrokenPipe.into(),

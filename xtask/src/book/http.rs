@@ -17,7 +17,7 @@ const CODES: &str = "crates/protocol/src/problem.rs";
 /// Columns of a line of prose in the pages.
 const WIDTH: usize = 100;
 
-/// What stands before the codes in the description of an error.
+/// The text before the codes in the description of an error.
 const LIST: &str = "Codes: ";
 
 /// The page of paths, and that of error codes.

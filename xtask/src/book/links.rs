@@ -24,7 +24,7 @@ pub(super) fn broken() -> anyhow::Result<Vec<String>> {
     let mut documents = HashMap::new();
     for file in files {
         let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        documents.insert(file, Document::of(&text));
+        documents.insert(file, Document::parse(&text));
     }
     let mut broken: Vec<String> = documents
         .iter()
@@ -50,7 +50,7 @@ struct Document {
 }
 
 impl Document {
-    fn of(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let mut document = Self::default();
         let mut heading: Option<String> = None;
         for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
@@ -135,7 +135,7 @@ fn unlisted(documents: &HashMap<PathBuf, Document>) -> Vec<String> {
         .collect()
 }
 
-/// Without `..`, as the files compared here are no symbolic links.
+/// Without `..`, as the files compared here are not symbolic links.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
@@ -177,14 +177,14 @@ mod tests {
     #[test]
     fn anchors_are_those_of_the_built_pages() {
         let text = "# Exit codes\n\n## `synclave connect`\n\n## What, why?\n\n## What, why?\n";
-        let document = Document::of(text);
+        let document = Document::parse(text);
         let expected = ["exit-codes", "synclave-connect", "what-why", "what-why-1"];
         assert_eq!(document.anchors, expected.map(str::to_owned).into());
     }
 
     #[test]
     fn links_in_code_are_none() {
-        let document = Document::of("[a](b.md#c) ![d](e.svg) `[f](g)`\n\n    [h](i)\n");
+        let document = Document::parse("[a](b.md#c) ![d](e.svg) `[f](g)`\n\n    [h](i)\n");
         assert_eq!(document.links, ["b.md#c", "e.svg"]);
     }
 }

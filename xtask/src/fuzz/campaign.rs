@@ -25,8 +25,8 @@ pub(super) struct Campaign {
 }
 
 impl Campaign {
-    /// Runs the targets, so many at a time, and gives the names of those in which something was
-    /// found.
+    /// Runs the targets, at most this number at a time, and gives the names of those in which
+    /// something was found.
     pub(super) fn run_all(
         &self,
         targets: Vec<&'static Target>,

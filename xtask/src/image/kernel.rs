@@ -16,7 +16,7 @@ const RELEASE: &str = "bookworm";
 /// Debian's kernel has these as modules; what they need comes with them.
 const MODULES: [&str; 3] = ["virtio_mmio", "vmw_vsock_virtio_transport", "nsm"];
 
-/// What boots.
+/// Kernel and modules that an image boots with.
 pub(super) struct Boot {
     pub(super) kernel: Vec<u8>,
     /// As the kernel has it in its boot header.
@@ -186,7 +186,7 @@ fn with_dependencies(folder: &Path, names: &[&str]) -> anyhow::Result<Vec<Module
         wanted.extend(module.depends().iter().cloned());
         modules.push(module);
     }
-    // The order in which they were found is no order to rely on.
+    // The order in which they were found is not one to rely on.
     modules.sort_by(|a, b| a.name().cmp(b.name()));
     Ok(modules)
 }

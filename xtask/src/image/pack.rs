@@ -53,7 +53,7 @@ impl Packed {
         })
     }
 
-    /// The image.
+    /// Bytes of the EIF file.
     pub(super) fn eif(&self) -> &[u8] {
         &self.eif
     }

@@ -68,7 +68,7 @@ pub(super) fn build(root: &Path) -> anyhow::Result<Vec<u8>> {
 pub(super) fn check_static(program: &[u8]) -> anyhow::Result<()> {
     ensure!(
         program.starts_with(b"\x7fELF\x02\x01") && program.get(18..20) == Some(&[62, 0]),
-        "the program is no x86-64 ELF file"
+        "the program is not an x86-64 ELF file"
     );
     ensure!(
         !has_interpreter(program).context("the program's headers are cut off")?,

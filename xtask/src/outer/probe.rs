@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::tier::Tier;
 
-/// The table.
+/// Every probe of the outer tier: what is asked where, and the status that must come.
 pub(super) fn probes(tier: &Tier) -> Vec<Probe> {
     let probe = |place, what, path: &str, arguments: &[&str], status| Probe {
         place,

@@ -9,7 +9,7 @@ use crate::run;
 pub(super) struct Programs(PathBuf);
 
 impl Programs {
-    pub(super) fn of(folder: &Path) -> anyhow::Result<Self> {
+    pub(super) fn in_folder(folder: &Path) -> anyhow::Result<Self> {
         Ok(Self(std::path::absolute(folder)?))
     }
 

@@ -1,4 +1,4 @@
-//! The room that stands behind the outer tier, and the outer tier's certificate.
+//! The room behind the outer tier, and the outer tier's certificate.
 
 use std::fs;
 use std::path::Path;

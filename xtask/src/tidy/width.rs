@@ -24,15 +24,20 @@ pub(super) fn too_wide(path: &str, text: &str) -> Vec<String> {
     .collect()
 }
 
-/// Whether hardly anything would be left of the line without its longest word: an address, a key, a
-/// digest.
+/// Whether the line is an address, a key or a digest, with at most a few words around it. Code is
+/// not: a call without spaces can be broken.
 fn is_one_word(line: &str) -> bool {
     const REST: usize = 40;
-    let longest = line
-        .split_whitespace()
-        .map(|word| word.chars().count())
-        .max();
-    line.trim().chars().count() <= longest.unwrap_or(0) + REST && longest > Some(WIDTH / 2)
+    let by_length = |word: &&str| word.chars().count();
+    let longest = line.split_whitespace().max_by_key(by_length);
+    let Some(longest) = longest.filter(|word| by_length(word) > WIDTH / 2) else {
+        return false;
+    };
+    let is_address = longest.contains("://") || longest.contains("](");
+    // Of a key in base64, a digest in hexadecimal, or a path: no brackets that code would have.
+    let in_word = |c: char| c.is_ascii_alphanumeric() || "+/=_-.\"';,:&%".contains(c);
+    let is_text = longest.chars().all(in_word) && !longest.contains("::");
+    (is_address || is_text) && by_length(&line.trim()) <= by_length(&longest) + REST
 }
 
 /// For each line of Rust whether it begins or goes on within a raw string.
@@ -61,7 +66,7 @@ fn in_raw_strings(text: &str) -> Vec<bool> {
     text.lines().map(line).collect()
 }
 
-/// What stands behind the next `r#"`, and what ends it.
+/// The text after the next `r#"`, and what ends it.
 fn opening(line: &str) -> Option<(&str, String)> {
     let start = line.find("r#").or_else(|| line.find("r\""))?;
     let rest = &line[start + 1..];
@@ -110,10 +115,19 @@ mod tests {
         let words = "ab ".repeat(40);
         let digest = format!("let digest = \"{}\";", "0f".repeat(48));
         assert!(!wide("a.rs", &digest));
+        let address = format!("//! <https://example.org/{}>", "a/".repeat(50));
+        assert!(!wide("a.rs", &address));
         assert!(!wide("a.rs", &format!("expect![r#\"{words}\n{words}\"#];")));
         assert!(wide("a.rs", &format!("let a = r#\"x\"#;\n{words}")));
         assert!(!wide("a.md", &format!("```text\n{words}\n```")));
         assert!(!wide("a.md", &format!("| {words} |")));
         assert!(wide("a.md", &format!("```text\n```\n{words}")));
+        // Code without spaces can be broken, as an address cannot.
+        let call = format!("let x = f({});", "g(h::i,".repeat(14));
+        assert!(wide("a.rs", &call));
+        assert!(wide(
+            "a.rs",
+            &format!("    {}::default();", "module::".repeat(13))
+        ));
     }
 }

@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::process::Process;
-use super::stage::{PARTIES, Stage};
+use super::testbed::{PARTIES, Testbed};
 use super::{host, party, told, vsock};
 use crate::debian::Apt;
 use crate::run;
@@ -39,13 +39,13 @@ const CONFIGURE: &str = "--target-list=x86_64-softmmu --without-default-features
 const BOOT: Duration = Duration::from_secs(180);
 
 /// Builds the machine if it is not there, boots the image on it, and compares.
-pub(crate) fn run_all(stage: &Stage) -> anyhow::Result<()> {
+pub(crate) fn run_all(testbed: &Testbed) -> anyhow::Result<()> {
     eprintln!("\n=== QEMU's own Nitro machine ===");
-    let qemu = build_qemu(&stage.tools)?;
-    let machine = NitroMachine::boot(stage, &qemu)?;
-    machine.is_refused(stage)?;
-    let claimed = machine.claimed_registers(stage)?;
-    for (register, expected) in expected_registers(&stage.measurements)? {
+    let qemu = build_qemu(&testbed.tools)?;
+    let machine = NitroMachine::boot(testbed, &qemu)?;
+    machine.is_refused(testbed)?;
+    let claimed = machine.claimed_registers(testbed)?;
+    for (register, expected) in expected_registers(&testbed.measurements)? {
         let found = claimed
             .lines()
             .find_map(|line| line.strip_prefix(&format!("{register} ")));
@@ -83,9 +83,9 @@ struct NitroMachine {
 }
 
 impl NitroMachine {
-    fn boot(stage: &Stage, qemu: &Path) -> anyhow::Result<Self> {
-        let socket = stage.folder.join("nitro.sock");
-        let device = stage.folder.join("nitro-vsock-device");
+    fn boot(testbed: &Testbed, qemu: &Path) -> anyhow::Result<Self> {
+        let socket = testbed.folder.join("nitro.sock");
+        let device = testbed.folder.join("nitro-vsock-device");
         let text = |path: &Path| path.display().to_string();
         let vsock = [
             "--guest-cid",
@@ -97,12 +97,12 @@ impl NitroMachine {
         ];
         let vsock = Process::start(
             "vhost-device-vsock",
-            &stage.tools.join("bin/vhost-device-vsock"),
+            &testbed.tools.join("bin/vhost-device-vsock"),
             &vsock.map(str::to_owned),
-            &stage.folder,
+            &testbed.folder,
         )?;
         vsock.wait_until("it listened", BOOT, || device.exists().then_some(()))?;
-        let firmware = |name: &str| text(&stage.tools.join("qemu/usr/share").join(name));
+        let firmware = |name: &str| text(&testbed.tools.join("qemu/usr/share").join(name));
         let arguments = [
             "-M",
             "nitro-enclave,vsock=vsock,id=conformance",
@@ -113,7 +113,7 @@ impl NitroMachine {
             "-m",
             "1G",
             "-kernel",
-            &text(&stage.image),
+            &text(&testbed.image),
             "-chardev",
             &format!("socket,id=vsock,path={}", text(&device)),
             "-L",
@@ -128,7 +128,7 @@ impl NitroMachine {
             "stdio",
             "-no-reboot",
         ];
-        let qemu = Process::start("QEMU", qemu, &arguments.map(str::to_owned), &stage.folder)?;
+        let qemu = Process::start("QEMU", qemu, &arguments.map(str::to_owned), &testbed.folder)?;
         qemu.wait_for("it listened", BOOT, |line| {
             line.contains("awaiting_configuration").then_some(())
         })?;
@@ -143,9 +143,9 @@ impl NitroMachine {
         ];
         let host = Process::start(
             "synclave-host",
-            &stage.programs.host,
+            &testbed.programs.host,
             &arguments.map(str::to_owned),
-            &stage.folder,
+            &testbed.folder,
         )?;
         host.wait_for("the enclave had its agreement", BOOT, |line| {
             line.contains("enclave_configured").then_some(())
@@ -159,9 +159,9 @@ impl NitroMachine {
     }
 
     /// No client of ours trusts an unsigned document.
-    fn is_refused(&self, stage: &Stage) -> anyhow::Result<()> {
+    fn is_refused(&self, testbed: &Testbed) -> anyhow::Result<()> {
         let port = host::listening_port(&self.host)?;
-        let (exit, said) = party::refused(stage, &PARTIES[0], port, &[])?;
+        let (exit, said) = party::refused(testbed, &PARTIES[0], port, &[])?;
         let sentence = said.lines().last().unwrap_or_default();
         ensure!((20..30).contains(&exit), "exit {exit}: {said}");
         told(format_args!(
@@ -170,7 +170,7 @@ impl NitroMachine {
         Ok(())
     }
 
-    fn claimed_registers(&self, stage: &Stage) -> anyhow::Result<String> {
+    fn claimed_registers(&self, testbed: &Testbed) -> anyhow::Result<String> {
         let output = Command::new("cargo")
             .args([
                 "run",
@@ -183,7 +183,7 @@ impl NitroMachine {
             ])
             .arg(&self.socket)
             .arg(vsock::PARTIES_PORT.to_string())
-            .arg(stage.folder.join("keys/insurer_private.der"))
+            .arg(testbed.folder.join("keys/insurer_private.der"))
             .current_dir(run::root())
             .output()?;
         ensure!(

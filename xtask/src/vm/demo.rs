@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 
 use super::host::{Host, Plan};
 use super::party::Connected;
-use super::stage::{PARTIES, Stage};
+use super::testbed::{PARTIES, Testbed};
 use super::{http, told, vsock};
 
 /// What CI allows for booting.
@@ -23,9 +23,9 @@ const HONEST: Plan = Plan {
 };
 
 /// Plays it through, and looks at what came out besides.
-pub(crate) fn play(stage: &Stage) -> anyhow::Result<()> {
+pub(crate) fn play(testbed: &Testbed) -> anyhow::Result<()> {
     eprintln!("\n=== The demo, with an honest host ===");
-    let host = Host::start(stage, HONEST)?;
+    let host = Host::start(testbed, HONEST)?;
     boots_in_time(&host)?;
     let room = host.configured()?;
     told(format_args!(
@@ -33,8 +33,8 @@ pub(crate) fn play(stage: &Stage) -> anyhow::Result<()> {
         &room[..16]
     ));
     let [insurer, clinic] = &PARTIES;
-    let insurer = Connected::to(stage, insurer, host.port())?;
-    let clinic = Connected::to(stage, clinic, host.port())?;
+    let insurer = Connected::to(testbed, insurer, host.port())?;
+    let clinic = Connected::to(testbed, clinic, host.port())?;
     told("both parties' clients verified the evidence, twelve checks each");
     refuses_a_second_agreement(&host)?;
     only_two_ports_are_open(&host)?;
@@ -50,7 +50,7 @@ pub(crate) fn play(stage: &Stage) -> anyhow::Result<()> {
         start.elapsed().as_secs()
     ));
     gives_samples(&insurer)?;
-    gives_a_receipt(stage, &clinic, &room)?;
+    gives_a_receipt(testbed, &clinic, &room)?;
     insurer.end()?;
     clinic.end()?;
     console_is_silent_about_data(&host)?;
@@ -124,17 +124,17 @@ fn gives_samples(party: &Connected) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn gives_a_receipt(stage: &Stage, party: &Connected, room: &str) -> anyhow::Result<()> {
+fn gives_a_receipt(testbed: &Testbed, party: &Connected, room: &str) -> anyhow::Result<()> {
     let receipt = party.get("/receipt")?.ok()?;
-    std::fs::write(stage.folder.join("receipt.json"), receipt)?;
-    let measurements = stage.measurements.display().to_string();
-    stage.synclave(&[
+    std::fs::write(testbed.folder.join("receipt.json"), receipt)?;
+    let measurements = testbed.measurements.display().to_string();
+    testbed.synclave(&[
         "verify-receipt",
         "receipt.json",
         "--measurements",
         &measurements,
         "--agreement",
-        &stage.agreement,
+        &testbed.agreement,
         "--room",
         room,
         "--dangerous-root",
@@ -156,7 +156,7 @@ fn console_is_silent_about_data(host: &Host) -> anyhow::Result<()> {
     }
     for word in &words {
         if let Some(line) = lines.iter().find(|line| line.contains(word)) {
-            anyhow::bail!("{word} stands on the console: {line}");
+            anyhow::bail!("{word} is on the console: {line}");
         }
     }
     told(format_args!(

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::process::{Process, signal};
-use super::stage::Stage;
+use super::testbed::Testbed;
 
 /// A slow machine boots in a minute; the machines that check this are shared.
 const BOOT: Duration = Duration::from_secs(180);
@@ -33,13 +33,13 @@ pub(crate) struct Plan {
 
 impl Host {
     /// Starts everything, and waits until the host listens; the enclave then still boots.
-    pub(crate) fn start(stage: &Stage, plan: Plan) -> anyhow::Result<Self> {
-        let socket = stage.folder.join(format!("{}.sock", plan.name));
+    pub(crate) fn start(testbed: &Testbed, plan: Plan) -> anyhow::Result<Self> {
+        let socket = testbed.folder.join(format!("{}.sock", plan.name));
         let process = Process::start(
             "synclave-host",
-            &stage.programs.host,
-            &arguments(stage, plan, &socket.display().to_string()),
-            &stage.folder,
+            &testbed.programs.host,
+            &arguments(testbed, plan, &socket.display().to_string()),
+            &testbed.folder,
         )?;
         let port = listening_port(&process)?;
         Ok(Self {
@@ -78,7 +78,7 @@ impl Host {
         Ok(event)
     }
 
-    /// Waits for so many rooms, one after the other.
+    /// Waits for this number of rooms, one after the other.
     pub(crate) fn rooms(&self, count: usize) -> anyhow::Result<Vec<String>> {
         let rooms = || {
             let lines = self.process.lines();
@@ -162,7 +162,7 @@ pub(crate) fn listening_port(host: &Process) -> anyhow::Result<u16> {
     })
 }
 
-fn arguments(stage: &Stage, plan: Plan, socket: &str) -> Vec<String> {
+fn arguments(testbed: &Testbed, plan: Plan, socket: &str) -> Vec<String> {
     let path = |path: &PathBuf| path.display().to_string();
     let mut arguments: Vec<String> = [
         "--listen",
@@ -172,11 +172,11 @@ fn arguments(stage: &Stage, plan: Plan, socket: &str) -> Vec<String> {
         "--enclave",
         &format!("unix:{socket}"),
         "--run",
-        &path(&stage.programs.emulator),
+        &path(&testbed.programs.emulator),
         "--eif",
-        &path(&stage.image),
+        &path(&testbed.image),
         "--tools",
-        &path(&stage.tools),
+        &path(&testbed.tools),
         "--vsock",
         socket,
         "--root",
@@ -215,7 +215,7 @@ fn descendants(process: u32) -> anyhow::Result<Vec<u32>> {
     Ok(found)
 }
 
-/// Empty where the process is no more.
+/// Empty where the process has ended.
 fn command_line(process: u32) -> String {
     std::fs::read(format!("/proc/{process}/cmdline"))
         .map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "))

@@ -1,4 +1,5 @@
 //! As little of an HTTP client as a party's local port needs.
+// Not hyper, as in the demo: the tests break an upload off between two bytes, and use no runtime.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,7 +17,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The body of a reply that is no refusal.
+    /// The body of a reply that is not a refusal.
     pub(crate) fn ok(self) -> anyhow::Result<String> {
         ensure!(self.status == 200, "{}: {}", self.status, self.body);
         Ok(self.body)

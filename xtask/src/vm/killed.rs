@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 
 use super::host::{Host, Plan};
 use super::party::{Connected, refused};
-use super::stage::{PARTIES, Stage, TRUSTING_EMULATOR};
+use super::testbed::{PARTIES, TRUSTING_EMULATOR, Testbed};
 use super::{http, told};
 
 /// What a running client says once another enclave has taken the place of the one that it verified.
@@ -14,19 +14,19 @@ const ANOTHER_ROOM: &str = "its old room and the data in it are gone";
 
 /// During an upload, during training; and a second enclave of the same image at the first one's
 /// address.
-pub(crate) fn all(stage: &Stage) -> anyhow::Result<()> {
+pub(crate) fn all(testbed: &Testbed) -> anyhow::Result<()> {
     eprintln!("\n=== Enclaves that are killed, and replaced ===");
-    let host = Host::start(stage, plan("killed"))?;
+    let host = Host::start(testbed, plan("killed"))?;
     let room = host.configured()?;
-    during_upload(stage, &host)?;
+    during_upload(testbed, &host)?;
     let rooms = host.rooms(2)?;
     ensure!(
         rooms[0] == room && rooms[1] != room,
         "one room twice: {rooms:?}"
     );
     told("the host started another enclave, and its log says that the room is another one");
-    relayed_to_second_enclave(stage, &host, &room)?;
-    during_training(stage, &host)?;
+    relayed_to_second_enclave(testbed, &host, &room)?;
+    during_training(testbed, &host)?;
     host.end()
 }
 
@@ -40,9 +40,9 @@ fn plan(name: &'static str) -> Plan {
 
 /// The insurer's upload was complete, the clinic's is cut off. Neither is kept anywhere: both are
 /// told.
-fn during_upload(stage: &Stage, host: &Host) -> anyhow::Result<()> {
-    let insurer = Connected::to(stage, &PARTIES[0], host.port())?;
-    let clinic = Connected::to(stage, &PARTIES[1], host.port())?;
+fn during_upload(testbed: &Testbed, host: &Host) -> anyhow::Result<()> {
+    let insurer = Connected::to(testbed, &PARTIES[0], host.port())?;
+    let clinic = Connected::to(testbed, &PARTIES[1], host.port())?;
     insurer.upload()?;
     let request = http::upload_request(clinic.port(), PARTIES[1].table);
     let mut upload = http::connect(clinic.port())?;
@@ -73,10 +73,10 @@ fn during_upload(stage: &Stage, host: &Host) -> anyhow::Result<()> {
     clinic.end()
 }
 
-fn during_training(stage: &Stage, host: &Host) -> anyhow::Result<()> {
+fn during_training(testbed: &Testbed, host: &Host) -> anyhow::Result<()> {
     let [insurer, clinic] = [
-        Connected::to(stage, &PARTIES[0], host.port())?,
-        Connected::to(stage, &PARTIES[1], host.port())?,
+        Connected::to(testbed, &PARTIES[0], host.port())?,
+        Connected::to(testbed, &PARTIES[1], host.port())?,
     ];
     for party in [&insurer, &clinic] {
         party.upload()?;
@@ -118,10 +118,10 @@ fn says_that_the_room_is_gone(party: &Connected) -> anyhow::Result<()> {
 }
 
 /// Same image, same agreement, a true document of its own: another room all the same.
-fn relayed_to_second_enclave(stage: &Stage, host: &Host, first: &str) -> anyhow::Result<()> {
+fn relayed_to_second_enclave(testbed: &Testbed, host: &Host, first: &str) -> anyhow::Result<()> {
     let mut more = TRUSTING_EMULATOR.to_vec();
     more.extend(["--room", first]);
-    let (exit, said) = refused(stage, &PARTIES[1], host.port(), &more)?;
+    let (exit, said) = refused(testbed, &PARTIES[1], host.port(), &more)?;
     ensure!(
         exit == 35 && said.contains("another room"),
         "exit {exit}: {said}"

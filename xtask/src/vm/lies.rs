@@ -4,7 +4,7 @@ use anyhow::ensure;
 
 use super::host::{Host, Plan};
 use super::party::{Connected, refused};
-use super::stage::{PARTIES, Stage, TRUSTING_EMULATOR};
+use super::testbed::{PARTIES, TRUSTING_EMULATOR, Testbed};
 use super::told;
 
 /// One lie: how the client ends, and what it then says.
@@ -31,15 +31,15 @@ const ABOUT_EVIDENCE: [Lie; 9] = [
 ];
 
 /// Boots an enclave for each, as a party would meet it.
-pub(crate) fn tell_all(stage: &Stage) -> anyhow::Result<()> {
+pub(crate) fn tell_all(testbed: &Testbed) -> anyhow::Result<()> {
     eprintln!("\n=== Hosts that lie ===");
     for lie in &ABOUT_EVIDENCE {
-        about_evidence(stage, lie)?;
+        about_evidence(testbed, lie)?;
     }
-    replayed_document(stage)?;
-    changed_agreement(stage)?;
-    without_security_module(stage, "nsm-refuses")?;
-    without_security_module(stage, "nsm-missing")
+    replayed_document(testbed)?;
+    changed_agreement(testbed)?;
+    without_security_module(testbed, "nsm-refuses")?;
+    without_security_module(testbed, "nsm-missing")
 }
 
 fn plan(lie: Option<&'static str>) -> Plan {
@@ -50,53 +50,53 @@ fn plan(lie: Option<&'static str>) -> Plan {
     }
 }
 
-fn about_evidence(stage: &Stage, lie: &Lie) -> anyhow::Result<()> {
-    let host = Host::start(stage, plan(Some(lie.kind)))?;
+fn about_evidence(testbed: &Testbed, lie: &Lie) -> anyhow::Result<()> {
+    let host = Host::start(testbed, plan(Some(lie.kind)))?;
     host.configured()?;
-    expect_refusal(stage, &host, lie)?;
+    expect_refusal(testbed, &host, lie)?;
     host.end()
 }
 
 /// The first connection gets what the second is shown again: only the second can know.
-fn replayed_document(stage: &Stage) -> anyhow::Result<()> {
-    let host = Host::start(stage, plan(Some("replayed")))?;
+fn replayed_document(testbed: &Testbed) -> anyhow::Result<()> {
+    let host = Host::start(testbed, plan(Some("replayed")))?;
     host.configured()?;
-    Connected::to(stage, &PARTIES[0], host.port())?.end()?;
+    Connected::to(testbed, &PARTIES[0], host.port())?.end()?;
     let lie = lie("replayed", 32, "made for another one");
-    expect_refusal(stage, &host, &lie)?;
+    expect_refusal(testbed, &host, &lie)?;
     host.end()
 }
 
 /// The host hands over another agreement than the parties expect, with a far larger budget.
-fn changed_agreement(stage: &Stage) -> anyhow::Result<()> {
+fn changed_agreement(testbed: &Testbed) -> anyhow::Result<()> {
     let changed = Plan {
         room: "changed",
         ..plan(None)
     };
-    let host = Host::start(stage, changed)?;
+    let host = Host::start(testbed, changed)?;
     host.configured()?;
     let lie = lie("agreement changed on the way", 30, "another agreement");
-    expect_refusal(stage, &host, &lie)?;
+    expect_refusal(testbed, &host, &lie)?;
     host.end()
 }
 
 /// An enclave that cannot vouch for itself stops, and says so to its console; nobody gets to speak
 /// to it.
-fn without_security_module(stage: &Stage, kind: &'static str) -> anyhow::Result<()> {
-    let host = Host::start(stage, plan(Some(kind)))?;
+fn without_security_module(testbed: &Testbed, kind: &'static str) -> anyhow::Result<()> {
+    let host = Host::start(testbed, plan(Some(kind)))?;
     let event = host.event("fault")?;
     let lie = lie(
         kind,
         12,
         "closed the connection before it showed any evidence",
     );
-    expect_refusal(stage, &host, &lie)?;
+    expect_refusal(testbed, &host, &lie)?;
     told(format_args!("  (its console said {event})"));
     host.end()
 }
 
-fn expect_refusal(stage: &Stage, host: &Host, lie: &Lie) -> anyhow::Result<()> {
-    let (exit, said) = refused(stage, &PARTIES[1], host.port(), &TRUSTING_EMULATOR)?;
+fn expect_refusal(testbed: &Testbed, host: &Host, lie: &Lie) -> anyhow::Result<()> {
+    let (exit, said) = refused(testbed, &PARTIES[1], host.port(), &TRUSTING_EMULATOR)?;
     ensure!(
         exit == lie.exit && said.contains(lie.says),
         "{}: the client should end with {} saying {:?}; it ended with {exit}: {said}",

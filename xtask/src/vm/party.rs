@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::http::{self, Reply};
 use super::process::Process;
-use super::stage::{Party, Stage, TRUSTING_EMULATOR};
+use super::testbed::{Party, TRUSTING_EMULATOR, Testbed};
 
 /// Evidence is made and checked on a machine that is busy with emulation.
 const VERIFIED: Duration = Duration::from_secs(60);
@@ -39,8 +39,8 @@ pub(crate) struct Connected {
 
 impl Connected {
     /// Connects, and insists that every check of the evidence was made.
-    pub(crate) fn to(stage: &Stage, party: &'static Party, port: u16) -> anyhow::Result<Self> {
-        let client = stage.connect(party, port, &TRUSTING_EMULATOR)?;
+    pub(crate) fn to(testbed: &Testbed, party: &'static Party, port: u16) -> anyhow::Result<Self> {
+        let client = testbed.connect(party, port, &TRUSTING_EMULATOR)?;
         let port = client.wait_for("its port was open", VERIFIED, |line| {
             let (_, rest) = line.split_once("the room is at http://localhost:")?;
             rest.split(' ').next()?.parse().ok()
@@ -120,12 +120,12 @@ impl Connected {
 
 /// Connects without success; gives the client's exit code and all that it said.
 pub(crate) fn refused(
-    stage: &Stage,
+    testbed: &Testbed,
     party: &Party,
     port: u16,
     more: &[&str],
 ) -> anyhow::Result<(i32, String)> {
-    let mut client = stage.connect(party, port, more)?;
+    let mut client = testbed.connect(party, port, more)?;
     let status = client.wait(VERIFIED)?;
     let code = status.code().context("the client was killed")?;
     Ok((code, client.lines().join("\n")))

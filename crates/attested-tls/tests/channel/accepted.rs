@@ -4,29 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use attestation::room_id;
-use attested_tls::{
-    Acceptor, AttestError, Attester, Channel, ClientKey, Connector, Expectations, KeyAlgorithm,
+use attestation::{
+    AttestError, Attester, ChannelBinding, Evidence, Freshness, ReportData, Verifier, room_id,
 };
+use attested_tls::{Acceptor, Channel, ClientKey, Connector, ExpectedRoom, KeyAlgorithm};
 use rustls::NamedGroup;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::stage::{AGREEMENT, BOOT, Change, Platform, Stage, meet, now, patiently};
+use crate::test_room::{AGREEMENT, BOOT, Change, Platform, TestRoom, meet, now, patiently};
 
 #[tokio::test]
 async fn every_kind_of_registered_key_gets_in_and_is_told_apart() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let keys = KeyAlgorithm::ALL.map(ClientKey::generate);
     let acceptor = Acceptor::new(
-        stage.server_key.clone(),
+        room.server_key.clone(),
         keys.iter().map(|key| key.spki().to_vec()),
-        Platform::new(&stage.authority, Change::None),
+        Platform::new(&room.authority, Change::None),
         AGREEMENT,
         BOOT,
     );
     for key in &keys {
-        let connector = Connector::new(key, stage.expectations());
+        let connector = Connector::new(key, room.expected());
         let (channel, accepted) = meet(&connector, &acceptor).await;
         let (channel, accepted) = (
             channel.expect("it is right"),
@@ -34,16 +34,16 @@ async fn every_kind_of_registered_key_gets_in_and_is_told_apart() {
         );
         assert_eq!(accepted.client_spki, key.spki());
         assert_eq!(
-            channel.verified.evidence().public_key(),
-            Some(stage.server_key.spki())
+            channel.verified.attested().bound.public_key(),
+            Some(room.server_key.spki())
         );
     }
 }
 
 #[tokio::test]
 async fn bytes_flow_both_ways_after_the_evidence() {
-    let stage = Stage::new();
-    let (channel, accepted) = meet(&stage.connector(), &stage.acceptor(Change::None)).await;
+    let room = TestRoom::new();
+    let (channel, accepted) = meet(&room.connector(), &room.acceptor(Change::None)).await;
     let Channel { mut stream, .. } = channel.expect("it is right");
     let mut far = accepted.expect("it is right").stream;
     let mut buffer = [0; 5];
@@ -68,24 +68,24 @@ async fn bytes_flow_both_ways_after_the_evidence() {
 
 #[tokio::test]
 async fn agreement_and_room_are_learned_on_the_first_connection_and_demanded_on_the_next() {
-    let stage = Stage::new();
-    let acceptor = stage.acceptor(Change::None);
-    let open = Expectations {
+    let room = TestRoom::new();
+    let acceptor = room.acceptor(Change::None);
+    let open = ExpectedRoom {
         agreement: None,
-        ..stage.expectations()
+        ..room.expected()
     };
-    let first = Connector::new(&stage.alice, open.clone());
+    let first = Connector::new(&room.alice, open.clone());
     let (channel, _) = meet(&first, &acceptor).await;
     let verified = channel.expect("it is right").verified;
     assert_eq!(verified.agreement(), &AGREEMENT);
     assert_eq!(verified.boot(), &BOOT);
     assert_eq!(verified.room(), &room_id(&AGREEMENT, &BOOT));
-    let next = Expectations {
+    let next = ExpectedRoom {
         agreement: Some(*verified.agreement()),
-        room: Some(*verified.room()),
+        id: Some(*verified.room()),
         ..open
     };
-    let (channel, _) = meet(&Connector::new(&stage.alice, next), &acceptor).await;
+    let (channel, _) = meet(&Connector::new(&room.alice, next), &acceptor).await;
     assert_eq!(
         channel.expect("the same room").verified.room(),
         verified.room()
@@ -94,8 +94,8 @@ async fn agreement_and_room_are_learned_on_the_first_connection_and_demanded_on_
 
 #[tokio::test]
 async fn a_person_can_read_what_was_verified_in_order() {
-    let stage = Stage::new();
-    let (channel, _) = meet(&stage.connector(), &stage.acceptor(Change::None)).await;
+    let room = TestRoom::new();
+    let (channel, _) = meet(&room.connector(), &room.acceptor(Change::None)).await;
     let verified = channel.expect("it is right").verified;
     let checks: Vec<_> = verified.steps().iter().map(|step| step.check()).collect();
     let expected = [
@@ -123,9 +123,9 @@ async fn a_person_can_read_what_was_verified_in_order() {
 /// measured program.
 #[tokio::test]
 async fn a_platform_without_pcr16_is_accepted_and_the_steps_say_so() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let without = Change::fields(|fields| drop(fields.pcrs.remove(&16)));
-    let (channel, _) = meet(&stage.connector(), &stage.acceptor(without)).await;
+    let (channel, _) = meet(&room.connector(), &room.acceptor(without)).await;
     let verified = channel.expect("it is right").verified;
     assert_eq!(
         verified.steps()[6].to_string(),
@@ -135,35 +135,31 @@ async fn a_platform_without_pcr16_is_accepted_and_the_steps_say_so() {
 
 #[tokio::test]
 async fn the_document_is_kept_as_it_came() {
-    let stage = Stage::new();
-    let platform = Platform::new(&stage.authority, Change::None);
-    let acceptor = stage.acceptor_with(platform.clone());
-    let (channel, _) = meet(&stage.connector(), &acceptor).await;
+    let room = TestRoom::new();
+    let platform = Platform::new(&room.authority, Change::None);
+    let acceptor = room.acceptor_with(platform.clone());
+    let (channel, _) = meet(&room.connector(), &acceptor).await;
     let made = platform.made.lock().expect("no test panics here");
-    assert_eq!(channel.expect("it is right").verified.document(), made[0]);
+    assert_eq!(channel.expect("it is right").verified.evidence(), &made[0]);
 }
 
 #[tokio::test]
 async fn the_evidence_differs_on_every_connection() {
-    let stage = Stage::new();
-    let platform = Platform::new(&stage.authority, Change::None);
-    let acceptor = stage.acceptor_with(platform.clone());
+    let room = TestRoom::new();
+    let platform = Platform::new(&room.authority, Change::None);
+    let acceptor = room.acceptor_with(platform.clone());
     for _ in 0..2 {
-        let (channel, _) = meet(&stage.connector(), &acceptor).await;
+        let (channel, _) = meet(&room.connector(), &acceptor).await;
         channel.expect("it is right");
     }
     let made = platform.made.lock().expect("no test panics here");
     let bindings = [0, 1].map(|i| {
-        let document = attestation::authenticate(
-            &made[i],
-            &stage.expectations().root,
-            now(),
-            attestation::Freshness::Live,
-        );
-        let document = document.expect("it is right");
-        let user_data = document.user_data().expect("it is there");
-        let binding = attestation::ChannelBinding::decode(user_data).expect("a binding");
-        (*binding.exporter(), document.nonce().map(<[u8]>::to_vec))
+        let verifier = room.verifier();
+        let authentic = verifier.authenticate(&made[i], now(), Freshness::Live);
+        let bound = &authentic.expect("it is right").bound;
+        let binding = ChannelBinding::decode(bound.user_data().expect("it is there"));
+        let binding = binding.expect("a binding");
+        (*binding.exporter(), bound.nonce().map(<[u8]>::to_vec))
     });
     assert_ne!(bindings[0].0, bindings[1].0);
     assert_ne!(bindings[0].1, bindings[1].1);
@@ -171,11 +167,11 @@ async fn the_evidence_differs_on_every_connection() {
 
 #[tokio::test]
 async fn a_channel_works_over_tcp() {
-    let stage = Stage::new();
-    let acceptor = stage.acceptor(Change::None);
+    let room = TestRoom::new();
+    let acceptor = room.acceptor(Change::None);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
-    let connector = stage.connector();
+    let connector = room.connector();
     let (channel, accepted) = patiently(async {
         tokio::join!(
             async {
@@ -201,31 +197,26 @@ struct Slow {
 }
 
 impl Attester for Slow {
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError> {
+    fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(50));
         self.now.fetch_sub(1, Ordering::SeqCst);
-        self.honest.attest(nonce, public_key, user_data)
+        self.honest.attest(data)
     }
 }
 
 /// On one async thread: a blocking call there would leave one at a time.
 #[tokio::test]
 async fn attestations_run_beside_the_async_thread_four_at_once() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let slow = Arc::new(Slow {
-        honest: Platform::new(&stage.authority, Change::None),
+        honest: Platform::new(&room.authority, Change::None),
         now: AtomicUsize::new(0),
         most: AtomicUsize::new(0),
     });
-    let acceptor = Arc::new(stage.acceptor_with(slow.clone()));
-    let connector = Arc::new(stage.connector());
+    let acceptor = Arc::new(room.acceptor_with(slow.clone()));
+    let connector = Arc::new(room.connector());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..12 {
         let (near, far) = duplex(16 * 1024);

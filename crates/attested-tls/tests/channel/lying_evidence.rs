@@ -1,14 +1,14 @@
 //! Evidence that is wrong in one point: refused for that point, and nothing sent.
 
-use attestation::authority::{DocumentFields, Forgery};
-use attestation::{ChannelBinding, Refusal, agreement_pcr};
-use attested_tls::{Connector, Expectations, Refused};
+use attestation::nitro::authority::{DocumentFields, Forgery};
+use attestation::{ChannelBinding, Refusal, extended_register};
+use attested_tls::{Connector, ExpectedRoom, Refused};
 
-use crate::stage::{AGREEMENT, BOOT, Change, NOW, Stage, meet, refusal};
+use crate::test_room::{AGREEMENT, BOOT, Change, NOW, TestRoom, meet, refusal};
 
 async fn refused(change: Change) -> Refused {
-    let stage = Stage::new();
-    refusal(&stage, &stage.connector(), change).await
+    let room = TestRoom::new();
+    refusal(&room, &room.connector(), change).await
 }
 
 /// As a person and a program see it.
@@ -46,13 +46,13 @@ async fn debug_mode_is_refused_by_name() {
 
 #[tokio::test]
 async fn an_unknown_root_is_refused() {
-    let (stage, elsewhere) = (Stage::new(), Stage::new());
-    let expectations = Expectations {
-        root: elsewhere.expectations().root,
-        ..stage.expectations()
+    let (room, elsewhere) = (TestRoom::new(), TestRoom::new());
+    let expected = ExpectedRoom {
+        verifier: elsewhere.expected().verifier,
+        ..room.expected()
     };
-    let connector = Connector::new(&stage.alice, expectations);
-    let refused = refusal(&stage, &connector, Change::None).await;
+    let connector = Connector::new(&room.alice, expected);
+    let refused = refusal(&room, &connector, Change::None).await;
     check(&refused, "unknown-root", "vouched for by an unknown root");
 }
 
@@ -104,19 +104,21 @@ async fn a_document_over_16_kib_is_refused_by_its_length() {
 
 #[tokio::test]
 async fn a_stale_document_is_refused() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let stale = Change::fields(|fields| fields.timestamp_millis = (NOW - 301) * 1000);
-    let refused = refusal(&stage, &stage.connector(), stale).await;
+    let refused = refusal(&room, &room.connector(), stale).await;
     check(&refused, "evidence-stale", "301 s before it was checked");
     let fresh = Change::fields(|fields| fields.timestamp_millis = (NOW - 300) * 1000);
-    let (channel, _) = meet(&stage.connector(), &stage.acceptor(fresh)).await;
+    let (channel, _) = meet(&room.connector(), &room.acceptor(fresh)).await;
     channel.expect("five minutes are allowed");
 }
 
 #[tokio::test]
 async fn a_register_of_another_agreement_is_refused() {
     let other = Change::fields(|fields| {
-        fields.pcrs.insert(16, agreement_pcr(&[0xcc; 48]).to_vec());
+        fields
+            .pcrs
+            .insert(16, extended_register(&[0xcc; 48]).to_vec());
     });
     check(
         &refused(other).await,
@@ -134,23 +136,25 @@ async fn a_register_of_another_agreement_is_refused() {
 /// The room cannot talk its way round PCR16 by leaving the client without an expectation.
 #[tokio::test]
 async fn a_register_that_differs_from_the_rooms_own_word_is_refused() {
-    let stage = Stage::new();
-    let expectations = Expectations {
+    let room = TestRoom::new();
+    let expected = ExpectedRoom {
         agreement: None,
-        ..stage.expectations()
+        ..room.expected()
     };
-    let connector = Connector::new(&stage.alice, expectations);
+    let connector = Connector::new(&room.alice, expected);
     let other = Change::fields(|fields| {
-        fields.pcrs.insert(16, agreement_pcr(&[0xcc; 48]).to_vec());
+        fields
+            .pcrs
+            .insert(16, extended_register(&[0xcc; 48]).to_vec());
     });
-    let refused = refusal(&stage, &connector, other).await;
+    let refused = refusal(&room, &connector, other).await;
     check(
         &refused,
         "wrong-agreement-register",
         "started with another agreement",
     );
     let silent = Change::fields(|fields| fields.user_data = None);
-    let refused = refusal(&stage, &connector, silent).await;
+    let refused = refusal(&room, &connector, silent).await;
     check(
         &refused,
         "binding-malformed",
@@ -252,14 +256,14 @@ async fn another_agreement_is_refused() {
 
 #[tokio::test]
 async fn another_room_is_refused() {
-    let stage = Stage::new();
-    let expectations = Expectations {
-        room: Some(attestation::room_id(&AGREEMENT, &BOOT)),
-        ..stage.expectations()
+    let room = TestRoom::new();
+    let expected = ExpectedRoom {
+        id: Some(attestation::room_id(&AGREEMENT, &BOOT)),
+        ..room.expected()
     };
-    let connector = Connector::new(&stage.alice, expectations);
+    let connector = Connector::new(&room.alice, expected);
     let other = Change::fields(|fields| rebind(fields, |_, _, boot| boot[0] ^= 1));
-    let refused = refusal(&stage, &connector, other).await;
+    let refused = refusal(&room, &connector, other).await;
     check(&refused, "wrong-room", "another room than before");
 }
 
@@ -292,17 +296,17 @@ async fn the_checks_come_in_the_order_of_the_design() {
             rebind(fields, |_, _, boot| boot[0] ^= 1)
         }),
     ];
-    let stage = Stage::new();
-    let expectations = Expectations {
-        room: Some(attestation::room_id(&AGREEMENT, &BOOT)),
-        ..stage.expectations()
+    let room = TestRoom::new();
+    let expected = ExpectedRoom {
+        id: Some(attestation::room_id(&AGREEMENT, &BOOT)),
+        ..room.expected()
     };
-    let connector = Connector::new(&stage.alice, expectations);
+    let connector = Connector::new(&room.alice, expected);
     for (first, (slug, _)) in faults.iter().enumerate() {
         let all_from = Change::fields(move |fields| {
             faults[first..].iter().for_each(|(_, fault)| fault(fields));
         });
-        let refused = refusal(&stage, &connector, all_from).await;
+        let refused = refusal(&room, &connector, all_from).await;
         assert_eq!(refused.slug(), *slug, "{refused}");
     }
 }

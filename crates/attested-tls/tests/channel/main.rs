@@ -4,6 +4,7 @@ mod accepted;
 mod lying_evidence;
 mod man_in_the_middle;
 mod other_clients;
+mod other_platform;
 mod other_servers;
 mod raw_tls;
-mod stage;
+mod test_room;

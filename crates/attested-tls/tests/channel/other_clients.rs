@@ -16,16 +16,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use crate::raw_tls::{AnyKey, certified, raw_client};
-use crate::stage::{Change, Platform, Stage, meet, now, patiently};
+use crate::test_room::{Change, Platform, TestRoom, meet, now, patiently};
 
 #[tokio::test]
 async fn a_key_that_is_not_registered_is_told_so_and_gets_no_evidence() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     for algorithm in KeyAlgorithm::ALL {
         let mallory = ClientKey::generate(algorithm);
-        let connector = Connector::new(&mallory, stage.expectations());
-        let platform = Platform::new(&stage.authority, Change::None);
-        let acceptor = stage.acceptor_with(platform.clone());
+        let connector = Connector::new(&mallory, room.expected());
+        let platform = Platform::new(&room.authority, Change::None);
+        let acceptor = room.acceptor_with(platform.clone());
         let (channel, accepted) = meet(&connector, &acceptor).await;
         let refused = channel.map(|_| ()).expect_err("Mallory has no place here");
         assert!(
@@ -47,12 +47,12 @@ async fn a_key_that_is_not_registered_is_told_so_and_gets_no_evidence() {
 
 #[tokio::test]
 async fn a_key_that_is_not_registered_is_told_so_over_tcp_too() {
-    let stage = Stage::new();
-    let acceptor = stage.acceptor(Change::None);
+    let room = TestRoom::new();
+    let acceptor = room.acceptor(Change::None);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let mallory = ClientKey::generate(KeyAlgorithm::P256);
-    let connector = Connector::new(&mallory, stage.expectations());
+    let connector = Connector::new(&mallory, room.expected());
     for _ in 0..50 {
         let ((), ()) = patiently(async {
             tokio::join!(
@@ -78,8 +78,8 @@ async fn a_key_that_is_not_registered_is_told_so_over_tcp_too() {
 /// that is still on its way.
 #[tokio::test]
 async fn a_refused_client_may_go_on_writing_until_it_has_read_why() {
-    let stage = Stage::new();
-    let acceptor = stage.acceptor(Change::None);
+    let room = TestRoom::new();
+    let acceptor = room.acceptor(Change::None);
     let (near, far) = duplex(16 * 1024);
     let mallory = ClientKey::generate(KeyAlgorithm::P256);
     let client = raw_client(Some(&mallory), &TLS13, &[ALPN]);
@@ -110,9 +110,9 @@ async fn a_refused_client_may_go_on_writing_until_it_has_read_why() {
 /// A registered public key without its private half.
 #[tokio::test]
 async fn a_registered_key_must_be_held_not_only_known() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let mallory = certified(&ClientKey::generate(KeyAlgorithm::P256));
-    let borrowed = CertificateDer::from(stage.alice.spki().to_vec());
+    let borrowed = CertificateDer::from(room.alice.spki().to_vec());
     let borrowed = CertifiedKey::new(vec![borrowed], Arc::clone(&mallory.key));
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&TLS13])
@@ -123,15 +123,15 @@ async fn a_registered_key_must_be_held_not_only_known() {
             borrowed,
         ))));
     config.alpn_protocols = vec![ALPN.to_vec()];
-    let error = refused_by_room(&stage, TlsConnector::from(Arc::new(config))).await;
+    let error = refused_by_room(&room, TlsConnector::from(Arc::new(config))).await;
     assert!(matches!(error, AcceptError::Handshake(_)), "{error:?}");
 }
 
 /// A client connects to the room and sends a nonce; gives the room's reason and settles that it got
 /// no answer.
-async fn refused_by_room(stage: &Stage, client: TlsConnector) -> AcceptError {
-    let platform = Platform::new(&stage.authority, Change::None);
-    let acceptor = stage.acceptor_with(platform.clone());
+async fn refused_by_room(room: &TestRoom, client: TlsConnector) -> AcceptError {
+    let platform = Platform::new(&room.authority, Change::None);
+    let acceptor = room.acceptor_with(platform.clone());
     let (near, far) = duplex(16 * 1024);
     let ((), accepted) = patiently(async {
         tokio::join!(
@@ -164,17 +164,17 @@ async fn refused_by_room(stage: &Stage, client: TlsConnector) -> AcceptError {
 
 #[tokio::test]
 async fn a_client_without_a_key_is_refused() {
-    let stage = Stage::new();
-    let error = refused_by_room(&stage, raw_client(None, &TLS13, &[ALPN])).await;
+    let room = TestRoom::new();
+    let error = refused_by_room(&room, raw_client(None, &TLS13, &[ALPN])).await;
     assert!(matches!(error, AcceptError::Handshake(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_client_of_another_protocol_or_none_is_refused() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let protocols: [&[&[u8]]; 3] = [&[b"http/1.1"], &[b"synclave/2"], &[]];
     for alpn in protocols {
-        let error = refused_by_room(&stage, raw_client(Some(&stage.alice), &TLS13, alpn)).await;
+        let error = refused_by_room(&room, raw_client(Some(&room.alice), &TLS13, alpn)).await;
         assert!(
             matches!(error, AcceptError::WrongProtocol),
             "{alpn:?}: {error:?}"
@@ -184,19 +184,19 @@ async fn a_client_of_another_protocol_or_none_is_refused() {
 
 #[tokio::test]
 async fn a_client_of_tls_1_2_is_refused() {
-    let stage = Stage::new();
-    let error = refused_by_room(&stage, raw_client(None, &TLS12, &[ALPN])).await;
+    let room = TestRoom::new();
+    let error = refused_by_room(&room, raw_client(None, &TLS12, &[ALPN])).await;
     assert!(matches!(error, AcceptError::Handshake(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_client_that_never_sends_its_nonce_ends_with_the_deadline_and_costs_no_evidence() {
-    let stage = Stage::new();
-    let platform = Platform::new(&stage.authority, Change::None);
-    let acceptor = stage.acceptor_with(platform.clone());
+    let room = TestRoom::new();
+    let platform = Platform::new(&room.authority, Change::None);
+    let acceptor = room.acceptor_with(platform.clone());
     let (near, far) = duplex(16 * 1024);
     let name = ServerName::try_from("enclave").expect("it is a name");
-    let client = raw_client(Some(&stage.alice), &TLS13, &[ALPN]);
+    let client = raw_client(Some(&room.alice), &TLS13, &[ALPN]);
     let (stream, outcome) = patiently(async {
         tokio::join!(
             client.connect(name, near),
@@ -217,12 +217,12 @@ async fn a_client_that_never_sends_its_nonce_ends_with_the_deadline_and_costs_no
 
 #[tokio::test]
 async fn a_clients_key_is_known_before_it_asks_for_evidence() {
-    let stage = Stage::new();
-    let platform = Platform::new(&stage.authority, Change::None);
-    let acceptor = stage.acceptor_with(platform.clone());
+    let room = TestRoom::new();
+    let platform = Platform::new(&room.authority, Change::None);
+    let acceptor = room.acceptor_with(platform.clone());
     let (near, far) = duplex(16 * 1024);
     let name = ServerName::try_from("enclave").expect("it is a name");
-    let client = raw_client(Some(&stage.alice), &TLS13, &[ALPN]);
+    let client = raw_client(Some(&room.alice), &TLS13, &[ALPN]);
     let proving = async {
         let greeted = acceptor.greet(far).await.expect("a ClientHello comes");
         acceptor.prove(greeted).await
@@ -231,7 +231,7 @@ async fn a_clients_key_is_known_before_it_asks_for_evidence() {
         patiently(async { tokio::join!(client.connect(name, near), proving) }).await;
     let _silent = stream.expect("the room lets her in");
     let proven = proven.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(proven.client_spki(), stage.alice.spki());
+    assert_eq!(proven.client_spki(), room.alice.spki());
     let made = platform.made.lock().expect("no test panics here");
     assert!(made.is_empty());
 }

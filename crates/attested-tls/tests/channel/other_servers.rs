@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attested_tls::{ALPN, AttestError, Attester, ClientKey, KeyAlgorithm, Refused};
+use attestation::{AttestError, Attester, Evidence, ReportData};
+use attested_tls::{ALPN, ClientKey, KeyAlgorithm, Refused};
 use rustls::server::AlwaysResolvesServerRawPublicKeys;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
@@ -11,13 +12,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio_rustls::TlsAcceptor;
 
 use crate::raw_tls::{certified, raw_server, server_with};
-use crate::stage::{Stage, meet, now, patiently};
+use crate::test_room::{TestRoom, meet, now, patiently};
 
 /// Alice connects to a server that is no room; gives what the server then reads from her.
 async fn refused_by_alice(server: &TlsAcceptor) -> (Refused, Vec<u8>) {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let (near, far) = duplex(16 * 1024);
-    let connector = stage.connector();
+    let connector = room.connector();
     let (channel, read) = patiently(async {
         tokio::join!(connector.connect(near, now()), async {
             let mut read = Vec::new();
@@ -74,12 +75,12 @@ async fn a_server_with_an_rsa_key_is_refused() {
 
 #[tokio::test]
 async fn a_server_that_does_not_speak_tls_is_refused() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let (near, mut far) = duplex(16 * 1024);
     far.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         .await
         .expect("it is open");
-    let refused = patiently(stage.connector().connect(near, now())).await;
+    let refused = patiently(room.connector().connect(near, now())).await;
     let refused = refused.map(|_| ()).expect_err("it is no room");
     assert_eq!(
         refused.to_string(),
@@ -95,9 +96,9 @@ struct Answer {
 
 /// Alice, who waits a second, and a TLS server of the right protocol that answers her nonce so.
 async fn answered(answer: Answer) -> Option<Refused> {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let server = raw_server(&TLS13, &[ALPN]);
-    let connector = stage.connector();
+    let connector = room.connector();
     let (near, far) = duplex(16 * 1024);
     let (outcome, rest) = patiently(async {
         tokio::join!(
@@ -173,9 +174,9 @@ async fn a_huge_length_is_refused_without_waiting_for_the_bytes() {
 
 #[tokio::test]
 async fn a_server_that_says_nothing_at_all_ends_with_the_deadline() {
-    let stage = Stage::new();
+    let room = TestRoom::new();
     let (near, _far) = duplex(16 * 1024);
-    let connector = stage.connector();
+    let connector = room.connector();
     let connecting = connector.connect(near, now());
     let outcome = tokio::time::timeout(Duration::from_millis(200), connecting).await;
     assert!(outcome.is_err(), "nothing came");
@@ -187,7 +188,7 @@ struct Broken {
 }
 
 impl Attester for Broken {
-    fn attest(&self, _: Option<&[u8]>, _: Option<&[u8]>, _: &[u8]) -> Result<Vec<u8>, AttestError> {
+    fn attest(&self, _: &ReportData) -> Result<Evidence, AttestError> {
         assert!(!self.panics, "the driver is broken");
         Err(AttestError::new("the device is busy"))
     }
@@ -202,9 +203,9 @@ async fn a_platform_without_evidence_closes_the_connection() {
             "the platform gave no evidence: the platform's driver panicked",
         ),
     ] {
-        let stage = Stage::new();
-        let acceptor = stage.acceptor_with(Arc::new(Broken { panics }));
-        let (channel, accepted) = meet(&stage.connector(), &acceptor).await;
+        let room = TestRoom::new();
+        let acceptor = room.acceptor_with(Arc::new(Broken { panics }));
+        let (channel, accepted) = meet(&room.connector(), &acceptor).await;
         let refused = channel.map(|_| ()).expect_err("there is no evidence");
         assert!(matches!(refused, Refused::Closed), "{refused:?}");
         let error = accepted.map(|_| ()).expect_err("there is no evidence");

@@ -10,7 +10,7 @@ use schema::Schema;
 use serde_json::{Value, json};
 use service::CheckedAgreement;
 use synthesis::{FitPlan, KnownColumns, MethodOptions, evaluate};
-use tabular::{CodedTable, Joined, KeyHasher, Limits, Upload};
+use tabular::{CodedTable, Joined, KeyHasher, ReadLimits, Upload};
 
 use crate::demo::Party;
 
@@ -97,7 +97,7 @@ fn read(csv: &[u8], key: Option<&str>, schema: &Schema) -> anyhow::Result<Upload
         key,
         Some(schema),
         &hasher,
-        &Limits::default(),
+        &ReadLimits::default(),
     )?)
 }
 

@@ -177,8 +177,8 @@ async fn download(folder: &Path, port: LocalPort) -> anyhow::Result<Bytes> {
 fn check_receipt(folder: &Path, stage: &Stage, printer: Printer) -> anyhow::Result<Receipt> {
     let wanted = Wanted {
         at: None,
-        root: stage.root()?,
-        measurements: Some(*stage.measurements()),
+        verifier: stage.verifier()?,
+        policy: Some(stage.policy()),
         agreement: Some(stage.agreement()),
         room: Some(stage.room().to_bytes()),
     };

@@ -3,12 +3,14 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use attestation::{Measurements, Root};
-use client::{Endpoint, Expectations, KeyAlgorithm, Proxy, Session};
-use enclave::{Config, Enclave, Limits, Platform, Running};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{Policy, Verifier};
+use client::{Endpoint, ExpectedRoom, KeyAlgorithm, Proxy, Session};
+use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::{Agreement, Phase, RoomId, Status};
 use tokio::net::TcpListener;
@@ -62,8 +64,8 @@ impl Stage {
             agreement,
             platform,
             listener: listener.into(),
-            limits: Limits::default(),
-            events: std::sync::Arc::new(drop),
+            limits: EnclaveLimits::default(),
+            events: Arc::new(drop),
         })?;
         for (name, text) in [
             ("root.pem", &root_pem),
@@ -94,12 +96,12 @@ impl Stage {
         self.running.agreement().to_bytes()
     }
 
-    pub(super) fn measurements(&self) -> &Measurements {
-        &self.measurements
+    pub(super) fn policy(&self) -> Policy {
+        Policy::from(self.measurements)
     }
 
-    pub(super) fn root(&self) -> anyhow::Result<Root> {
-        Ok(Root::dangerous_from_pem(&self.root_pem)?)
+    pub(super) fn verifier(&self) -> anyhow::Result<Arc<dyn Verifier>> {
+        Ok(Arc::new(NitroVerifier::dangerous_from_pem(&self.root_pem)?))
     }
 
     /// The first half of what `synclave connect` does: to verify.
@@ -111,14 +113,14 @@ impl Stage {
         )?;
         let address = self.address();
         let endpoint = Endpoint::parse(&address.ip().to_string(), address.port())?;
-        let expectations = Expectations {
-            root: self.root()?,
-            measurements: *self.measurements(),
+        let expected = ExpectedRoom {
+            verifier: self.verifier()?,
+            policy: self.policy(),
             // Known here because the demo made it; a party would have it from `validate`.
             agreement: Some(self.agreement()),
-            room: None,
+            id: None,
         };
-        Ok(Session::open(endpoint, pair.key, expectations).await?)
+        Ok(Session::open(endpoint, pair.key, expected).await?)
     }
 
     pub(super) async fn close(self) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use enclave::{Config, Enclave, Limits, Platform, Running};
+use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
 use protocol::Agreement;
 
 use crate::synclave;
@@ -31,7 +31,7 @@ async fn open_room(folder: &Path) -> Running {
             .await
             .unwrap()
             .into(),
-        limits: Limits::default(),
+        limits: EnclaveLimits::default(),
         events: Arc::new(drop),
     })
     .unwrap();

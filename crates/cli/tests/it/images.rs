@@ -1,6 +1,6 @@
 use std::fs;
 
-use attestation::Measurements;
+use attestation::nitro::Measurements;
 use image::{ImageBuilder, Metadata};
 
 use crate::synclave;

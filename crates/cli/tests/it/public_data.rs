@@ -89,7 +89,7 @@ fn a_table_is_public_only_by_the_persons_word() {
     let file = fs::read(folder.path().join("half.csv")).unwrap();
     assert_eq!(
         digest,
-        Some(protocol::Digest::of(&file).to_string().as_str())
+        Some(protocol::Digest::sha384(&file).to_string().as_str())
     );
     let inspected = synclave(folder.path(), &["inspect", "m.model"]).exits(0);
     assert!(inspected.stdout().contains(digest.unwrap()));

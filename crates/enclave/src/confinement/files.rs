@@ -5,16 +5,16 @@ use landlock::{
     RulesetStatus, Scope,
 };
 
-use crate::Held;
+use crate::Enforcement;
 
 /// What is asked for. An older kernel gives less of it, and the reply says so.
 const KNOWN: ABI = ABI::V6;
 
-pub(super) fn give_up() -> Held {
+pub(super) fn give_up() -> Enforcement {
     match restrict() {
-        Ok(RulesetStatus::FullyEnforced) => Held::Fully,
-        Ok(RulesetStatus::PartiallyEnforced) => Held::Partly,
-        Ok(RulesetStatus::NotEnforced) | Err(_) => Held::NotAtAll,
+        Ok(RulesetStatus::FullyEnforced) => Enforcement::Fully,
+        Ok(RulesetStatus::PartiallyEnforced) => Enforcement::Partly,
+        Ok(RulesetStatus::NotEnforced) | Err(_) => Enforcement::NotAtAll,
     }
 }
 

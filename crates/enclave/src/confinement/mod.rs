@@ -11,15 +11,15 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Confinement {
     /// No file, folder or device can be opened any more, and no TCP port (Landlock).
-    pub files: Held,
+    pub files: Enforcement,
     /// Only the listed system calls can be made (seccomp); any other ends the process at once.
-    pub system_calls: Held,
+    pub system_calls: Enforcement,
 }
 
-/// How far.
+/// How far the kernel enforces one part of the confinement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Held {
+pub enum Enforcement {
     /// In all respects.
     Fully,
     /// As far as this kernel knows how to.

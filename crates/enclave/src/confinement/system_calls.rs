@@ -11,9 +11,9 @@ use seccompiler::{
     SeccompFilter, SeccompRule, apply_filter,
 };
 
-use crate::Held;
+use crate::Enforcement;
 
-pub(super) fn give_up() -> Held {
+pub(super) fn give_up() -> Enforcement {
     const LISTED: &str = "the lists are constant, and tests compile them";
     let filters = [
         // Libraries look for files that need not be there (how many processors a container may
@@ -26,8 +26,8 @@ pub(super) fn give_up() -> Held {
     ];
     // The last forbids adding another.
     match filters.iter().try_for_each(|filter| apply_filter(filter)) {
-        Ok(()) => Held::Fully,
-        Err(_) => Held::NotAtAll,
+        Ok(()) => Enforcement::Fully,
+        Err(_) => Enforcement::NotAtAll,
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::listener::{Incoming, OpenListener};
-use crate::{Error, Event, Events, Fault, Running};
+use crate::{EnclaveEvent, Error, Events, Fault, Running};
 
 /// How long the enclave waits for an agreement that it can take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -49,7 +49,7 @@ impl Configuration {
         S: Future<Output = Result<Running, Error>>,
     {
         if let Ok(address) = self.listener.address() {
-            (self.events)(Event::AwaitingConfiguration { address });
+            (self.events)(EnclaveEvent::AwaitingConfiguration { address });
         }
         let attempts = async {
             loop {
@@ -61,7 +61,7 @@ impl Configuration {
                 match attempt {
                     Ok(running) => return Ok(running),
                     Err(Some(fault)) => return Err(fault),
-                    Err(None) => (self.events)(Event::ConfigurationRefused),
+                    Err(None) => (self.events)(EnclaveEvent::ConfigurationRefused),
                 }
             }
         };
@@ -78,7 +78,7 @@ impl Configuration {
                 Incoming::Tcp(stream) => refuse(stream, SECOND).await,
                 Incoming::Vsock(stream) => refuse(stream, SECOND).await,
             }
-            (self.events)(Event::ConfigurationRefused);
+            (self.events)(EnclaveEvent::ConfigurationRefused);
         }
     }
 
@@ -87,7 +87,7 @@ impl Configuration {
             match self.listener.accept().await {
                 Ok((incoming, _)) => return incoming,
                 Err(_) => {
-                    (self.events)(Event::AcceptFailed);
+                    (self.events)(EnclaveEvent::AcceptFailed);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -194,7 +194,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::{Config, Enclave, Limits, Listener, Platform};
+    use crate::{Config, Enclave, EnclaveLimits, Listener, Platform};
 
     fn agreement(runtime_yaml: &str) -> Agreement {
         let [alice, bob] = [(); 2].map(|()| ClientKey::generate(KeyAlgorithm::P256).public_text());
@@ -210,16 +210,16 @@ mod tests {
             agreement,
             platform: Platform::simulated().unwrap(),
             listener: TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
-            limits: Limits::default(),
+            limits: EnclaveLimits::default(),
             events: Arc::new(drop),
         })
     }
 
     /// An enclave that waits on a free port, and what it has told its machine.
-    async fn waiting() -> (Configuration, SocketAddr, Arc<Mutex<Vec<Event>>>) {
+    async fn waiting() -> (Configuration, SocketAddr, Arc<Mutex<Vec<EnclaveEvent>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let log: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let log: Arc<Mutex<Vec<EnclaveEvent>>> = Arc::default();
         let events = Arc::clone(&log);
         let events: Events = Arc::new(move |event| events.lock().unwrap().push(event));
         let listener = Listener::from(listener).open().unwrap();
@@ -275,7 +275,7 @@ mod tests {
             .lock()
             .unwrap()
             .iter()
-            .filter(|event| **event == Event::ConfigurationRefused)
+            .filter(|event| **event == EnclaveEvent::ConfigurationRefused)
             .count();
         assert_eq!(refused, 4);
     }

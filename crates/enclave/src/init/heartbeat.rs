@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_vsock::{VsockAddr, VsockStream};
 
-use crate::{Event, Events};
+use crate::{EnclaveEvent, Events};
 
 /// The parent machine's number and port, and what is said to it: as AWS's own init does, and
 /// `nitro-cli run-enclave` expects.
@@ -21,7 +21,7 @@ pub(super) async fn send(events: Events) {
     // the enclave.
     let exchange = tokio::time::timeout(PATIENCE, exchange()).await;
     let answered = matches!(exchange, Ok(Ok(SIGN)));
-    events(Event::Heartbeat { answered });
+    events(EnclaveEvent::Heartbeat { answered });
 }
 
 async fn exchange() -> io::Result<u8> {

@@ -18,13 +18,14 @@ use std::time::Duration;
 
 use protocol::{Agreement, CONFIGURATION_PORT, PARTIES_PORT};
 use rustix::system::{RebootCommand, reboot};
+use server_kit::events_to_stderr;
 use tokio::runtime::Runtime;
 
 use crate::init::configuration::Configuration;
 use crate::init::entropy::Fed;
 use crate::platform::NitroPlatform;
 use crate::{
-    Config, Enclave, Error, Event, Events, Fault, Limits, Listener, Running, confine, to_stderr,
+    Config, Enclave, EnclaveEvent, EnclaveLimits, Error, Events, Fault, Listener, Running, confine,
 };
 
 /// How long the console may take to be told of a fault.
@@ -43,7 +44,7 @@ pub enum StartedBy {
 
 /// Runs the enclave, and stops it in the end.
 pub fn run(started_by: StartedBy) -> ! {
-    let events = to_stderr();
+    let events = events_to_stderr();
     tell_panics(&events);
     let fault = match catch_unwind(AssertUnwindSafe(|| serve(started_by, &events))) {
         Ok(Err(fault)) => fault,
@@ -66,14 +67,14 @@ fn serve(started_by: StartedBy, events: &Events) -> Result<Infallible, Fault> {
         machine::bring_up()?;
     }
     let platform = NitroPlatform::open().map_err(|error| Fault::from(&error))?;
-    events(Event::Booted {
+    events(EnclaveEvent::Booted {
         debug: platform.is_debug(),
     });
     let fed = entropy::feed(&platform)?;
     // Asked for now: confined, the process can neither ask for its limits nor open the files of
     // cgroups.
-    let limits = Limits::default();
-    events(Event::Confined(confine()));
+    let limits = EnclaveLimits::default();
+    events(EnclaveEvent::Confined(confine()));
     let runtime = Runtime::new().map_err(|_| Fault::NoThreads)?;
     let served = runtime.block_on(serve_one_room(started_by, platform, fed, limits, events));
     // A training under way does not keep the machine from stopping.
@@ -85,7 +86,7 @@ async fn serve_one_room(
     started_by: StartedBy,
     platform: NitroPlatform,
     fed: Fed,
-    limits: Limits,
+    limits: EnclaveLimits,
     events: &Events,
 ) -> Result<Infallible, Fault> {
     let port = Listener::Vsock {
@@ -116,7 +117,7 @@ async fn start(
     agreement: Agreement,
     platform: NitroPlatform,
     fed: Fed,
-    limits: Limits,
+    limits: EnclaveLimits,
     events: Events,
 ) -> Result<Running, Error> {
     fed.taken_in().await;
@@ -134,7 +135,7 @@ async fn start(
 
 fn tell_panics(events: &Events) {
     let events = Arc::clone(events);
-    service::tell_panics_as_events(Arc::new(move |event| events(Event::Room(event))));
+    service::tell_panics_as_events(Arc::new(move |event| events(EnclaveEvent::Room(event))));
 }
 
 /// The console is the host's, and a host that takes nothing from it must not keep the enclave from
@@ -143,7 +144,7 @@ fn tell_in_time(events: &Events, fault: Fault) {
     let events = Arc::clone(events);
     let (told, wait) = mpsc::channel();
     let teller = std::thread::Builder::new().spawn(move || {
-        events(Event::Fault { fault });
+        events(EnclaveEvent::Fault { fault });
         // What the kernel has of a line is on its way, and needs a moment.
         std::thread::sleep(LAST_WORDS / 10);
         // Nobody waits any more: then it was too slow.

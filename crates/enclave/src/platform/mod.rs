@@ -6,8 +6,8 @@ mod simulated;
 
 use std::sync::Arc;
 
-use attestation::Measurements;
-use attested_tls::Attester;
+use attestation::nitro::{Measurements, claimed_time};
+use attestation::{Attester, ReportData};
 use service::{NoEvidence, PlatformTime};
 
 use crate::Error;
@@ -28,7 +28,7 @@ enum Signer {
     /// AWS's hypervisor.
     #[cfg(target_os = "linux")]
     Nitro(NitroPlatform),
-    /// This process.
+    /// This process, under a root of its own making.
     Simulated(SimulatedPlatform),
 }
 
@@ -36,8 +36,8 @@ impl Platform {
     /// A platform that makes its documents itself, under a root of its own.
     ///
     /// They have the form of real ones. Whoever can read this process's memory can forge them, so
-    /// they prove nothing to anyone who does not trust this machine. PCR0, PCR1 and PCR2 follow
-    /// from the SHA-384 of the running executable: another build has others.
+    /// they prove nothing to anyone who does not trust this machine. The measurements follow from
+    /// the SHA-384 of the running executable: another build has others.
     ///
     /// # Errors
     /// [`Error::Executable`] where the running executable cannot be read.
@@ -57,10 +57,10 @@ impl Platform {
         self.simulation().map(SimulatedPlatform::measurements)
     }
 
-    /// Extends PCR16 with the agreement, once and for all: no evidence can be had before, or with
-    /// another value.
+    /// Has the platform measure the agreement, once and for all: no evidence can be had before, or
+    /// with another one.
     ///
-    /// May block.
+    /// May block, as the security module may.
     pub(crate) fn measure(&self, agreement: &[u8; 48]) -> Result<Arc<dyn Attester>, Error> {
         match &self.0 {
             #[cfg(target_os = "linux")]
@@ -95,9 +95,9 @@ const TIME_USER_DATA: &[u8] = b"synclave time v1";
 pub(crate) fn attested_time(attester: Arc<dyn Attester>) -> PlatformTime {
     Arc::new(move || {
         let document = attester
-            .attest(None, None, TIME_USER_DATA)
+            .attest(&ReportData::of_user_data(TIME_USER_DATA))
             .map_err(|_| NoEvidence)?;
-        let time = attestation::claimed_time(&document).map_err(|_| NoEvidence)?;
+        let time = claimed_time(&document).map_err(|_| NoEvidence)?;
         Ok(time.as_secs())
     })
 }
@@ -113,20 +113,15 @@ impl From<NitroPlatform> for Platform {
 mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    use attested_tls::AttestError;
+    use attestation::{AttestError, Evidence};
 
     use super::*;
 
     /// Answers whatever it is asked with this.
-    struct Answering(Result<Vec<u8>, AttestError>);
+    struct Answering(Result<Evidence, AttestError>);
 
     impl Attester for Answering {
-        fn attest(
-            &self,
-            _: Option<&[u8]>,
-            _: Option<&[u8]>,
-            _: &[u8],
-        ) -> Result<Vec<u8>, AttestError> {
+        fn attest(&self, _: &ReportData) -> Result<Evidence, AttestError> {
             self.0.clone()
         }
     }
@@ -139,17 +134,18 @@ mod tests {
         let time = attested_time(Arc::clone(&attester))().unwrap();
         assert!(time.abs_diff(now.as_secs()) <= 60, "{time}");
         // A document of another time gives that time, whatever the clock says.
-        let old = attester.attest(None, None, b"").unwrap();
+        let old = attester.attest(&ReportData::default()).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(1100));
         let time = attested_time(Arc::new(Answering(Ok(old.clone()))));
-        let made = attestation::claimed_time(&old).unwrap().as_secs();
+        let made = claimed_time(&old).unwrap().as_secs();
         assert_eq!((time().unwrap(), time().unwrap()), (made, made));
     }
 
     #[test]
     fn without_a_document_there_is_no_time() {
         let refused = Err(AttestError::new("not now"));
-        for answer in [refused, Ok(Vec::new()), Ok(b"no document".to_vec())] {
+        let bytes = |bytes: &[u8]| Ok(Evidence::from_bytes(bytes));
+        for answer in [refused, bytes(b""), bytes(b"no document")] {
             assert_eq!(
                 attested_time(Arc::new(Answering(answer)))(),
                 Err(NoEvidence)

@@ -5,14 +5,14 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use attested_tls::{AttestError, Attester};
+use attestation::{AttestError, Attester, Evidence, ReportData, extended_register};
 use aws_nitro_enclaves_nsm_api::api::{Digest, ErrorCode, Request, Response};
 use aws_nitro_enclaves_nsm_api::driver::nsm_process_request;
 use tokio::sync::watch;
 
 const DEVICE: &str = "/dev/nsm";
-/// The first register that an image leaves to its program.
-const AGREEMENT_PCR: u16 = 16;
+/// The register of the agreement, as requests name it.
+const AGREEMENT_PCR: u16 = attestation::nitro::AGREEMENT_PCR as u16;
 
 /// The security module of the enclave that this process runs in, with PCR16 untouched when it was
 /// opened.
@@ -31,7 +31,7 @@ type Ask = Box<dyn FnMut(Request) -> Response + Send>;
 /// Why the security module is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum NsmError {
-    /// There is none.
+    /// The machine has no security module.
     #[error("the security module's device, {DEVICE}, cannot be opened: {0}")]
     Missing(#[source] io::Error),
     /// It answers with an error.
@@ -120,7 +120,7 @@ impl NitroPlatform {
     /// When PCR16 does not hold exactly this afterwards, locked.
     pub(crate) fn measure(&self, agreement: &[u8; 48]) -> Result<NitroAttester, NsmError> {
         let expected = Pcr {
-            value: attestation::agreement_pcr(agreement),
+            value: extended_register(agreement),
             locked: true,
         };
         let extend = Request::ExtendPCR {
@@ -198,7 +198,7 @@ impl NitroPlatform {
     }
 }
 
-/// A register.
+/// One register of the security module, as it describes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Pcr {
     value: [u8; 48],
@@ -212,20 +212,20 @@ pub(crate) struct NitroAttester {
 }
 
 impl Attester for NitroAttester {
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError> {
-        let field = |bytes: &[u8]| bytes.to_vec().into();
+    fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
+        let ReportData {
+            public_key,
+            nonce,
+            user_data,
+        } = data.clone();
+        // The module has room for each of the three, so that nothing needs to travel beside.
         let request = Request::Attestation {
-            user_data: Some(field(user_data)),
-            nonce: nonce.map(field),
-            public_key: public_key.map(field),
+            user_data: user_data.map(Into::into),
+            nonce: nonce.map(Into::into),
+            public_key: public_key.map(Into::into),
         };
         match self.platform.ask(request) {
-            Response::Attestation { document } => Ok(document),
+            Response::Attestation { document } => Ok(Evidence::from_bytes(document)),
             other => {
                 // One document that fails may be an accident. A module that does not even know its
                 // registers is gone.
@@ -310,7 +310,7 @@ mod tests {
                         return Response::Error(ErrorCode::ReadOnlyIndex);
                     }
                     assert_eq!(*value, [0; 48], "the tests extend once");
-                    *value = attestation::agreement_pcr(&data.try_into().unwrap());
+                    *value = extended_register(&data.try_into().unwrap());
                     Response::ExtendPCR {
                         data: value.to_vec(),
                     }
@@ -344,12 +344,13 @@ mod tests {
     fn pcr16_holds_the_agreement_and_is_locked_before_there_is_evidence() {
         let (platform, module) = on(Module::fresh());
         let attester = platform.unwrap().measure(&AGREEMENT).unwrap();
-        let expected = (attestation::agreement_pcr(&AGREEMENT), true);
+        let expected = (extended_register(&AGREEMENT), true);
         assert_eq!(module.lock().unwrap().pcrs[&16], expected);
-        assert_eq!(
-            attester.attest(Some(b"nonce"), None, b"").unwrap(),
-            b"nonce"
-        );
+        let data = ReportData {
+            nonce: Some(b"nonce".to_vec()),
+            ..ReportData::default()
+        };
+        assert_eq!(attester.attest(&data).unwrap().as_bytes(), b"nonce");
     }
 
     #[test]
@@ -368,7 +369,7 @@ mod tests {
             ),
             "{error}"
         );
-        let expected = (attestation::agreement_pcr(&AGREEMENT), true);
+        let expected = (extended_register(&AGREEMENT), true);
         assert_eq!(module.lock().unwrap().pcrs[&16], expected);
     }
 
@@ -408,7 +409,7 @@ mod tests {
             }),
             ("not extended", |module, request| match request {
                 Request::ExtendPCR { .. } => Response::ExtendPCR {
-                    data: attestation::agreement_pcr(&AGREEMENT).to_vec(),
+                    data: extended_register(&AGREEMENT).to_vec(),
                 },
                 other => module.answer(other),
             }),
@@ -446,11 +447,11 @@ mod tests {
         let platform = platform.unwrap();
         let attester = platform.measure(&AGREEMENT).unwrap();
         module.lock().unwrap().attests = false;
-        attester.attest(None, None, b"").unwrap_err();
+        attester.attest(&ReportData::default()).unwrap_err();
         assert!(!*platform.lost.borrow());
 
         module.lock().unwrap().answers = false;
-        attester.attest(None, None, b"").unwrap_err();
+        attester.attest(&ReportData::default()).unwrap_err();
         platform.lost().await;
     }
 }

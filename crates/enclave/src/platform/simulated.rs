@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use attestation::Measurements;
-use attestation::authority::{Authority, DocumentFields};
-use attested_tls::{AttestError, Attester};
+use attestation::nitro::authority::{Authority, DocumentFields};
+use attestation::nitro::{AGREEMENT_PCR, Measurements};
+use attestation::{AttestError, Attester, Evidence, ReportData, extended_register};
 use aws_lc_rs::digest::{Context, SHA384};
 
 use crate::Error;
@@ -47,7 +47,7 @@ impl SimulatedPlatform {
         for (index, pcr) in (0..).zip(self.measurements.pcrs()) {
             pcrs.insert(index, pcr.to_vec());
         }
-        pcrs.insert(16, attestation::agreement_pcr(agreement).to_vec());
+        pcrs.insert(AGREEMENT_PCR, extended_register(agreement).to_vec());
         SimulatedAttester {
             authority: Arc::clone(&self.authority),
             pcrs,
@@ -62,27 +62,22 @@ pub(crate) struct SimulatedAttester {
 }
 
 impl Attester for SimulatedAttester {
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError> {
+    fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
         // The host's clock, because there is nothing better here; a real document has the
         // hypervisor's.
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_err(|_| AttestError::new("the clock stands before 1970"))?;
+            .map_err(|_| AttestError::new("the clock is before 1970"))?;
         let fields = DocumentFields {
             module_id: "i-0000000000000000a-enc-simulated".to_owned(),
             timestamp_millis: u64::try_from(now.as_millis())
                 .map_err(|_| AttestError::new("the clock is far off"))?,
             pcrs: self.pcrs.clone(),
-            public_key: public_key.map(<[u8]>::to_vec),
-            user_data: Some(user_data.to_vec()),
-            nonce: nonce.map(<[u8]>::to_vec),
+            public_key: data.public_key.clone(),
+            user_data: data.user_data.clone(),
+            nonce: data.nonce.clone(),
         };
-        Ok(self.authority.document(&fields))
+        Ok(Evidence::from_bytes(self.authority.document(&fields)))
     }
 }
 

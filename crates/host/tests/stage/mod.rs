@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use host::{
-    Carrier, ClientAddress, Config, EnclaveAddress, EnclaveError, Entrance, Event, Launch, Limits,
-    Restarts, serve,
+    Carrier, ClientAddress, Config, ConnectionLimits, EnclaveAddress, EnclaveError, Entrance,
+    HostEvent, Launch, Restarts, serve,
 };
 use protocol::{Agreement, CONFIGURATION_PORT, ConfigurationReply, PARTIES_PORT, RoomId};
 use tempfile::TempDir;
@@ -149,7 +149,7 @@ pub(crate) struct Serving {
     pub(crate) tcp: SocketAddr,
     pub(crate) websocket: SocketAddr,
     pub(crate) metrics: SocketAddr,
-    log: Arc<Mutex<Vec<Event>>>,
+    log: Arc<Mutex<Vec<HostEvent>>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), EnclaveError>>,
 }
@@ -158,7 +158,7 @@ pub(crate) struct Serving {
 pub(crate) struct Setup {
     pub(crate) launch: Launch,
     pub(crate) agreement: Option<Agreement>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ConnectionLimits,
     pub(crate) client: ClientAddress,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) restarts: Restarts,
@@ -166,13 +166,13 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) fn of(backend: &Backend) -> Self {
+    pub(crate) fn new(backend: &Backend) -> Self {
         Self {
             launch: Launch::Attached {
                 address: backend.address.clone(),
             },
             agreement: None,
-            limits: Limits::default(),
+            limits: ConnectionLimits::default(),
             client: ClientAddress::Peer,
             tls: None,
             restarts: Restarts {
@@ -192,7 +192,7 @@ impl Setup {
                 address: backend.address.clone(),
             },
             agreement: Some(agreement()),
-            ..Self::of(backend)
+            ..Self::new(backend)
         }
     }
 
@@ -201,7 +201,7 @@ impl Setup {
         let address = |listener: &TcpListener| listener.local_addr().unwrap();
         let (tcp_address, websocket_address) = (address(&tcp), address(&websocket));
         let metrics_address = address(&metrics);
-        let log: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let log: Arc<Mutex<Vec<HostEvent>>> = Arc::default();
         let events = Arc::clone(&log);
         let client_over_tcp = match self.client {
             ClientAddress::ForwardedFor => ClientAddress::Peer,
@@ -253,17 +253,17 @@ pub(crate) fn agreement() -> Agreement {
 }
 
 impl Serving {
-    pub(crate) async fn of(setup: Setup) -> Self {
+    pub(crate) async fn start(setup: Setup) -> Self {
         let serving = setup.serve().await;
         serving.wait_until_up().await;
         serving
     }
 
     pub(crate) async fn wait_until_up(&self) {
-        let is_up = |event: &Event| {
+        let is_up = |event: &HostEvent| {
             matches!(
                 event,
-                Event::EnclaveAttached { .. } | Event::EnclaveConfigured { .. }
+                HostEvent::EnclaveAttached { .. } | HostEvent::EnclaveConfigured { .. }
             )
         };
         self.wait_for(1, is_up).await;
@@ -277,8 +277,8 @@ impl Serving {
         panic!("it is not up: {:?}", self.events());
     }
 
-    /// Waits until the log has so many events of a kind.
-    pub(crate) async fn wait_for(&self, count: usize, is: impl Fn(&Event) -> bool) {
+    /// Waits until the log has this number of events of a kind.
+    pub(crate) async fn wait_for(&self, count: usize, is: impl Fn(&HostEvent) -> bool) {
         for _ in 0..1000 {
             if self.events().iter().filter(|event| is(event)).count() >= count {
                 return;
@@ -288,7 +288,7 @@ impl Serving {
         panic!("it was waited for in vain: {:?}", self.events());
     }
 
-    pub(crate) fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<HostEvent> {
         self.log.lock().unwrap().clone()
     }
 
@@ -301,7 +301,7 @@ impl Serving {
         connect_from(last, self.tcp).await.unwrap()
     }
 
-    /// What `metric`, with its labels, stands at.
+    /// What `metric`, with its labels, shows.
     pub(crate) async fn metric(&self, metric: &str) -> u64 {
         let text = get(self.metrics, "/metrics").await;
         let prefix = format!("synclave_host_{metric} ");
@@ -316,13 +316,13 @@ impl Serving {
     }
 
     /// How it ended, and what it said.
-    pub(crate) async fn ended(mut self) -> (Result<(), EnclaveError>, Vec<Event>) {
+    pub(crate) async fn ended(mut self) -> (Result<(), EnclaveError>, Vec<HostEvent>) {
         let ended = tokio::time::timeout(Duration::from_secs(30), &mut self.task);
         let ended = ended.await.expect("it ends in time").unwrap();
         (ended, self.events())
     }
 
-    pub(crate) async fn end(mut self) -> Vec<Event> {
+    pub(crate) async fn end(mut self) -> Vec<HostEvent> {
         self.tell_to_stop();
         let (ended, events) = self.ended().await;
         ended.unwrap();

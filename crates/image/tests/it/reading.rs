@@ -165,12 +165,12 @@ fn kernel_command_line_and_ramdisks_must_be_there_once_and_in_order() {
     );
     assert_eq!(
         refusal(|draft| draft.sections.swap(0, 1)),
-        "section 1 of 5 (command line) stands before the kernel; the order is kernel, command \
+        "section 1 of 5 (command line) comes before the kernel; the order is kernel, command \
          line, ramdisks"
     );
     assert_eq!(
         refusal(|draft| draft.sections.swap(1, 4)),
-        "section 2 of 5 (ramdisk) stands before the command line; the order is kernel, command \
+        "section 2 of 5 (ramdisk) comes before the command line; the order is kernel, command \
          line, ramdisks"
     );
     assert_eq!(
@@ -249,7 +249,8 @@ proptest! {
         prop_assert_eq!(image.command_line(), command_line);
         prop_assert_eq!(image.ramdisks().map(<[u8]>::to_vec).collect::<Vec<_>>(), ramdisks);
         prop_assert_eq!(image.pcrs().expect("unsigned"), builder.pcrs());
-        let metadata: serde_json::Value = serde_json::from_slice(image.metadata().expect("written")).expect("JSON");
+        let metadata = image.metadata().expect("written");
+        let metadata: serde_json::Value = serde_json::from_slice(metadata).expect("JSON");
         prop_assert_eq!(metadata["ImageName"].as_str(), Some(name.as_str()));
     }
 

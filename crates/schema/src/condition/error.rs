@@ -19,13 +19,13 @@ pub struct ConditionError {
 
 /// A problem before its place is put into words.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct LocatedProblem {
     place: Range<usize>,
-    problem: Problem,
+    problem: ConditionProblem,
 }
 
-impl Fault {
-    pub(crate) fn new(place: Range<usize>, problem: Problem) -> Self {
+impl LocatedProblem {
+    pub(crate) fn new(place: Range<usize>, problem: ConditionProblem) -> Self {
         Self { place, problem }
     }
 
@@ -44,7 +44,7 @@ impl Fault {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Problem {
+pub(crate) enum ConditionProblem {
     #[error("expected {0}")]
     Expected(&'static str),
     #[error("the quote is not closed; a quote within quotes is written twice")]
@@ -62,7 +62,7 @@ pub(crate) enum Problem {
     Or,
     #[error("there is no such column{0}")]
     UnknownColumn(String),
-    #[error("this is no value of column `{column}`{hint}")]
+    #[error("column `{column}` has no such value{hint}")]
     UnknownValue { column: String, hint: String },
     #[error("this is not {expected}, which column `{column}` holds")]
     Type {
@@ -73,22 +73,22 @@ pub(crate) enum Problem {
         "column `{0}` holds values that have no order; use `=`, `!=` or a list such as `in [a, b]`"
     )]
     NoOrder(String),
-    #[error("the range is empty, since its first value is above its last; turn them round")]
+    #[error("the range is empty, since its first value is above its last; swap them")]
     EmptyRange,
     #[error("column `{0}` is never missing")]
     NeverMissing(String),
-    #[error("no value of column `{column}` is so; {holds}")]
+    #[error("no value of column `{column}` satisfies this; {holds}")]
     NoValue { column: String, holds: String },
     #[error(
         "column `{0}` holds numbers between bounds, of which a single one has no probability; ask \
          for a range, such as `in 4.5..5.5`"
     )]
     SingleNumber(String),
-    #[error("together with what stands before it, it leaves no value of column `{0}`")]
+    #[error("together with the tests before it, it leaves no value of column `{0}`")]
     Exclusive(String),
 }
 
-impl Problem {
+impl ConditionProblem {
     pub(crate) fn unknown_column(name: &str, schema: &Schema) -> Self {
         let names: Vec<&str> = schema.columns().iter().map(Column::name).collect();
         // In a joined table the party's name comes before it.
@@ -129,7 +129,7 @@ impl Problem {
         }
     }
 
-    /// Of a single value.
+    /// No row has this single value, or has it with a probability of its own.
     pub(crate) fn impossible(column: &Column) -> Self {
         match column.kind() {
             Kind::Number(_) => Self::SingleNumber(column.name().to_owned()),

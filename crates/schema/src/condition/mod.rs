@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub use error::ConditionError;
 pub(crate) use spans::Spans;
 
-use crate::condition::error::{Fault, Problem};
+use crate::condition::error::{ConditionProblem, LocatedProblem};
 use crate::condition::parse::comparisons;
 use crate::condition::selected::Selected;
 use crate::render::Rendering;
@@ -72,7 +72,7 @@ impl Condition {
         })
     }
 
-    /// As it was written.
+    /// The condition as it was written, without spaces around it.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -100,21 +100,21 @@ impl Condition {
 }
 
 /// What the condition leaves of each column it is about.
-fn select(text: &str, schema: &Schema) -> Result<BTreeMap<usize, Selected>, Fault> {
+fn select(text: &str, schema: &Schema) -> Result<BTreeMap<usize, Selected>, LocatedProblem> {
     let mut columns: BTreeMap<usize, Selected> = BTreeMap::new();
     for comparison in comparisons(text)? {
         let name = &comparison.column;
         let position = schema.position(&name.text).ok_or_else(|| {
-            let problem = Problem::unknown_column(&name.text, schema);
-            Fault::new(name.place.clone(), problem)
+            let problem = ConditionProblem::unknown_column(&name.text, schema);
+            LocatedProblem::new(name.place.clone(), problem)
         })?;
         let column = &schema.columns()[position];
-        let mut selected = Selected::by(column, &comparison)?;
+        let mut selected = Selected::from_comparison(column, &comparison)?;
         if let Some(before) = columns.get(&position) {
-            selected = before.and(&selected);
+            selected = before.intersection(&selected);
             if selected.is_empty(column) {
-                let problem = Problem::Exclusive(column.name().to_owned());
-                return Err(Fault::new(comparison.place, problem));
+                let problem = ConditionProblem::Exclusive(column.name().to_owned());
+                return Err(LocatedProblem::new(comparison.place, problem));
             }
         }
         columns.insert(position, selected);

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use crate::condition::error::{Fault, Problem};
+use crate::condition::error::{ConditionProblem, LocatedProblem};
 
 /// One test of one column, as written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Comparison {
-    pub(crate) column: Written,
+    pub(crate) column: Literal,
     pub(crate) test: Test,
     /// Where all of it is in the text.
     pub(crate) place: Range<usize>,
@@ -15,31 +15,31 @@ pub(crate) struct Comparison {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Test {
-    Equal(Written),
-    NotEqual(Written),
+    Equal(Literal),
+    NotEqual(Literal),
     Below {
-        value: Written,
+        value: Literal,
         included: bool,
     },
     Above {
-        value: Written,
+        value: Literal,
         included: bool,
     },
     /// Both ends are included.
-    Between(Written, Written),
-    OneOf(Vec<Written>),
+    Between(Literal, Literal),
+    OneOf(Vec<Literal>),
     Missing(bool),
 }
 
 /// A name or value, without its quotes, and where it is in the text.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Written {
+pub(crate) struct Literal {
     pub(crate) text: String,
     pub(crate) place: Range<usize>,
 }
 
 /// Reads tests joined by `and`.
-pub(crate) fn comparisons(text: &str) -> Result<Vec<Comparison>, Fault> {
+pub(crate) fn comparisons(text: &str) -> Result<Vec<Comparison>, LocatedProblem> {
     let mut parser = Parser {
         tokens: tokens(text)?,
         next: 0,
@@ -50,8 +50,13 @@ pub(crate) fn comparisons(text: &str) -> Result<Vec<Comparison>, Fault> {
         match token {
             Token::End => return Ok(comparisons),
             word if word.is("and") => comparisons.push(parser.comparison()?),
-            word if word.is("or") => return Err(Fault::new(place, Problem::Or)),
-            _ => return Err(Fault::new(place, Problem::Expected(AFTER_TEST))),
+            word if word.is("or") => return Err(LocatedProblem::new(place, ConditionProblem::Or)),
+            _ => {
+                return Err(LocatedProblem::new(
+                    place,
+                    ConditionProblem::Expected(AFTER_TEST),
+                ));
+            }
         }
     }
 }
@@ -81,7 +86,7 @@ impl Token {
 /// Longer ones before those they begin with.
 const SIGNS: [&str; 11] = ["!=", "<=", ">=", "==", "..", "=", "<", ">", "[", "]", ","];
 
-fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> {
+fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, LocatedProblem> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
@@ -94,8 +99,9 @@ fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> {
             at += sign.len();
             Token::Sign(sign)
         } else if matches!(first, '\'' | '"' | '`') {
-            let (inside, length) = quoted(rest, first)
-                .ok_or_else(|| Fault::new(start..text.len(), Problem::OpenQuote))?;
+            let (inside, length) = quoted(rest, first).ok_or_else(|| {
+                LocatedProblem::new(start..text.len(), ConditionProblem::OpenQuote)
+            })?;
             at += length;
             Token::Quoted(inside)
         } else if is_bare(first) {
@@ -104,9 +110,9 @@ fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> {
             at += length;
             Token::Word(rest[..length].to_owned())
         } else {
-            return Err(Fault::new(
+            return Err(LocatedProblem::new(
                 start..start + first.len_utf8(),
-                Problem::Sign(first),
+                ConditionProblem::Sign(first),
             ));
         };
         tokens.push((token, start..at));
@@ -143,7 +149,7 @@ struct Parser {
 }
 
 impl Parser {
-    fn comparison(&mut self) -> Result<Comparison, Fault> {
+    fn comparison(&mut self) -> Result<Comparison, LocatedProblem> {
         let column = self.written(COLUMN)?;
         let test = self.test()?;
         let end = self.tokens[self.next - 1].1.end;
@@ -154,7 +160,7 @@ impl Parser {
         })
     }
 
-    fn test(&mut self) -> Result<Test, Fault> {
+    fn test(&mut self) -> Result<Test, LocatedProblem> {
         let (token, place) = self.take();
         Ok(match token {
             Token::Sign("=" | "==") => Test::Equal(self.written(VALUE)?),
@@ -173,12 +179,12 @@ impl Parser {
                 self.expect(|token| token.is("missing"), "`missing` or `not missing`")?;
                 Test::Missing(!not)
             }
-            _ => return Err(Fault::new(place, Problem::Expected(TEST))),
+            _ => return Err(LocatedProblem::new(place, ConditionProblem::Expected(TEST))),
         })
     }
 
-    /// The list after `in`.
-    fn set(&mut self) -> Result<Test, Fault> {
+    /// Reads the range or list after `in`.
+    fn set(&mut self) -> Result<Test, LocatedProblem> {
         if !self.take_if(|token| *token == Token::Sign("[")) {
             let first = self.written("a range such as `30..40`, or a list such as `[a, b]`")?;
             self.expect(
@@ -195,15 +201,18 @@ impl Parser {
         Ok(Test::OneOf(values))
     }
 
-    fn written(&mut self, expected: &'static str) -> Result<Written, Fault> {
+    fn written(&mut self, expected: &'static str) -> Result<Literal, LocatedProblem> {
         let (token, place) = self.take();
         let grammar = ["and", "or", "in", "is"];
         match token {
             Token::Word(text) if !grammar.iter().any(|word| text.eq_ignore_ascii_case(word)) => {
-                Ok(Written { text, place })
+                Ok(Literal { text, place })
             }
-            Token::Quoted(text) => Ok(Written { text, place }),
-            _ => Err(Fault::new(place, Problem::Expected(expected))),
+            Token::Quoted(text) => Ok(Literal { text, place }),
+            _ => Err(LocatedProblem::new(
+                place,
+                ConditionProblem::Expected(expected),
+            )),
         }
     }
 
@@ -211,10 +220,13 @@ impl Parser {
         &mut self,
         wanted: impl Fn(&Token) -> bool,
         expected: &'static str,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), LocatedProblem> {
         match self.take() {
             (token, _) if wanted(&token) => Ok(()),
-            (_, place) => Err(Fault::new(place, Problem::Expected(expected))),
+            (_, place) => Err(LocatedProblem::new(
+                place,
+                ConditionProblem::Expected(expected),
+            )),
         }
     }
 

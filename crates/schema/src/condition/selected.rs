@@ -1,8 +1,8 @@
 //! The values of one column that satisfy its tests.
 
 use crate::column::{Column, Kind, TRUTHS};
-use crate::condition::error::{Fault, Problem};
-use crate::condition::parse::{Comparison, Test, Written};
+use crate::condition::error::{ConditionProblem, LocatedProblem};
+use crate::condition::parse::{Comparison, Literal, Test};
 use crate::condition::spans::Spans;
 use crate::day::Day;
 use crate::declaration::Bound;
@@ -34,9 +34,12 @@ type Share = (f64, Option<Piece>);
 
 impl Selected {
     /// The values for which one test holds.
-    pub(crate) fn by(column: &Column, comparison: &Comparison) -> Result<Self, Fault> {
+    pub(crate) fn from_comparison(
+        column: &Column,
+        comparison: &Comparison,
+    ) -> Result<Self, LocatedProblem> {
         let selected = match &comparison.test {
-            Test::Missing(missing) => Self::by_missing(column, *missing),
+            Test::Missing(missing) => Self::from_missing(column, *missing),
             test => {
                 let (values, other) = match column.kind() {
                     Kind::Categories(texts) => {
@@ -62,16 +65,18 @@ impl Selected {
         // Each test by itself, so that the person is shown the very one that nothing satisfies.
         if selected.is_empty(column) {
             let problem = match (&comparison.test, &selected.values) {
-                (Test::Missing(_), _) => Problem::NeverMissing(column.name().to_owned()),
-                (_, Values::Number(spans)) if *spans == Spans::none() => Problem::no_value(column),
-                _ => Problem::impossible(column),
+                (Test::Missing(_), _) => ConditionProblem::NeverMissing(column.name().to_owned()),
+                (_, Values::Number(spans)) if *spans == Spans::empty() => {
+                    ConditionProblem::no_value(column)
+                }
+                _ => ConditionProblem::impossible(column),
             };
-            return Err(Fault::new(comparison.place.clone(), problem));
+            return Err(LocatedProblem::new(comparison.place.clone(), problem));
         }
         Ok(selected)
     }
 
-    fn by_missing(column: &Column, missing: bool) -> Self {
+    fn from_missing(column: &Column, missing: bool) -> Self {
         let values = match column.kind() {
             Kind::Categories(texts) => Values::Categories(vec![!missing; texts.len()]),
             Kind::Integer(grid) => Values::Integer(all_unless(missing, grid)),
@@ -87,8 +92,8 @@ impl Selected {
         }
     }
 
-    /// The values in both.
-    pub(crate) fn and(&self, other: &Self) -> Self {
+    /// The values that are in both.
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
         let values = match (&self.values, &other.values) {
             (Values::Categories(a), Values::Categories(b)) => {
                 Values::Categories(a.iter().zip(b).map(|(a, b)| *a && *b).collect())
@@ -146,7 +151,7 @@ fn of_bins<T: Uniform>(grid: &Grid<T>, spans: &Spans<T>) -> Vec<Share> {
 
 fn all_unless<T: Ordered>(none: bool, grid: &Grid<T>) -> Spans<T> {
     if none {
-        Spans::none()
+        Spans::empty()
     } else {
         Spans::between(grid.range().min, grid.range().max)
     }
@@ -157,14 +162,14 @@ fn categories<S: AsRef<str>>(
     column: &Column,
     texts: &[S],
     comparison: &Comparison,
-) -> Result<(Vec<bool>, bool), Fault> {
+) -> Result<(Vec<bool>, bool), LocatedProblem> {
     let (values, negated) = match &comparison.test {
         Test::Equal(value) => (std::slice::from_ref(value), false),
         Test::NotEqual(value) => (std::slice::from_ref(value), true),
         Test::OneOf(values) => (values.as_slice(), false),
         _ => {
-            let problem = Problem::NoOrder(column.name().to_owned());
-            return Err(Fault::new(comparison.place.clone(), problem));
+            let problem = ConditionProblem::NoOrder(column.name().to_owned());
+            return Err(LocatedProblem::new(comparison.place.clone(), problem));
         }
     };
     let mut is_in = vec![negated; texts.len()];
@@ -176,8 +181,8 @@ fn categories<S: AsRef<str>>(
         }
         let code = texts.iter().position(|text| text.as_ref() == value.text);
         let code = code.ok_or_else(|| {
-            let problem = Problem::unknown_value(&value.text, column, texts);
-            Fault::new(value.place.clone(), problem)
+            let problem = ConditionProblem::unknown_value(&value.text, column, texts);
+            LocatedProblem::new(value.place.clone(), problem)
         })?;
         is_in[code] = !negated;
     }
@@ -190,11 +195,15 @@ fn ordered<T: Uniform + Bound>(
     grid: &Grid<T>,
     test: &Test,
     values: impl Fn(Spans<T>) -> Values,
-) -> Result<(Values, bool), Fault> {
+) -> Result<(Values, bool), LocatedProblem> {
     let (min, max) = (grid.range().min, grid.range().max);
-    let read = |value: &Written| {
-        T::from_text(value.text.trim())
-            .ok_or_else(|| Fault::new(value.place.clone(), Problem::wrong_type::<T>(column)))
+    let read = |value: &Literal| {
+        T::from_text(value.text.trim()).ok_or_else(|| {
+            LocatedProblem::new(
+                value.place.clone(),
+                ConditionProblem::wrong_type::<T>(column),
+            )
+        })
     };
     let mut other = false;
     let spans = match test {
@@ -202,11 +211,11 @@ fn ordered<T: Uniform + Bound>(
             other = matches!(test, Test::Equal(_));
             all_unless(other, grid)
         }
-        Test::Equal(value) => Spans::of(vec![read(value)?]),
+        Test::Equal(value) => Spans::from_values(vec![read(value)?]),
         Test::NotEqual(value) => {
             other = column.has_other();
             let value = read(value)?;
-            Spans::below(value, min).then(Spans::above(value, max))
+            Spans::below(value, min).followed_by(Spans::above(value, max))
         }
         Test::Below { value, included } => match (read(value)?, included) {
             (value, true) => Spans::between(min, value),
@@ -220,25 +229,25 @@ fn ordered<T: Uniform + Bound>(
             let place = first.place.start..last.place.end;
             let (first, last) = (read(first)?, read(last)?);
             if first > last {
-                return Err(Fault::new(place, Problem::EmptyRange));
+                return Err(LocatedProblem::new(place, ConditionProblem::EmptyRange));
             }
             Spans::between(first, last)
         }
         Test::OneOf(listed) => {
-            let (others, listed): (Vec<&Written>, Vec<&Written>) =
+            let (others, listed): (Vec<&Literal>, Vec<&Literal>) =
                 listed.iter().partition(|value| is_other(column, value));
             other = !others.is_empty();
-            let value = |written: &Written| {
+            let value = |written: &Literal| {
                 let value = read(written)?;
                 if can_be(grid, value) {
                     return Ok(value);
                 }
-                Err(Fault::new(
+                Err(LocatedProblem::new(
                     written.place.clone(),
-                    Problem::impossible(column),
+                    ConditionProblem::impossible(column),
                 ))
             };
-            Spans::of(listed.into_iter().map(value).collect::<Result<_, _>>()?)
+            Spans::from_values(listed.into_iter().map(value).collect::<Result<_, _>>()?)
         }
         Test::Missing(_) => unreachable!("missing values are told apart before"),
     };
@@ -248,10 +257,10 @@ fn ordered<T: Uniform + Bound>(
 /// Whether a single value lies in the range and has a probability of its own.
 fn can_be<T: Uniform>(grid: &Grid<T>, value: T) -> bool {
     let (bin, moved) = grid.bin(value);
-    !moved && !T::parts(grid, bin, &Spans::of(vec![value])).is_empty()
+    !moved && !T::parts(grid, bin, &Spans::from_values(vec![value])).is_empty()
 }
 
 /// The text that is written for values that are not declared.
-fn is_other(column: &Column, value: &Written) -> bool {
+fn is_other(column: &Column, value: &Literal) -> bool {
     column.has_other() && value.text == OTHER
 }

@@ -7,7 +7,7 @@ use crate::grid::Ordered;
 pub(crate) struct Spans<T>(Vec<(T, T)>);
 
 impl<T: Ordered> Spans<T> {
-    pub(crate) fn none() -> Self {
+    pub(crate) fn empty() -> Self {
         Self(Vec::new())
     }
 
@@ -24,25 +24,25 @@ impl<T: Ordered> Spans<T> {
     pub(crate) fn below(value: T, min: T) -> Self {
         value
             .before()
-            .map_or_else(Self::none, |last| Self::between(min, last))
+            .map_or_else(Self::empty, |last| Self::between(min, last))
     }
 
     /// All values from this one on, without it.
     pub(crate) fn above(value: T, max: T) -> Self {
         value
             .after()
-            .map_or_else(Self::none, |first| Self::between(first, max))
+            .map_or_else(Self::empty, |first| Self::between(first, max))
     }
 
-    /// These single values.
-    pub(crate) fn of(mut values: Vec<T>) -> Self {
+    /// The set of these single values.
+    pub(crate) fn from_values(mut values: Vec<T>) -> Self {
         values.sort_by(|a, b| a.partial_cmp(b).expect("values that are read are numbers"));
         values.dedup();
         Self(values.into_iter().map(|value| (value, value)).collect())
     }
 
-    /// These, and those, which all lie above.
-    pub(crate) fn then(mut self, above: Self) -> Self {
+    /// Both sets, where all values of the second lie above the first.
+    pub(crate) fn followed_by(mut self, above: Self) -> Self {
         self.0.extend(above.0);
         self
     }
@@ -91,8 +91,8 @@ mod tests {
     fn spans() -> impl Strategy<Value = Spans<i64>> {
         prop_oneof![
             (0..20_i64, 0..20_i64).prop_map(|(a, b)| Spans::between(a, b)),
-            prop::collection::vec(0..20_i64, 0..6).prop_map(Spans::of),
-            (0..20_i64).prop_map(|v| Spans::below(v, 0).then(Spans::above(v, 19))),
+            prop::collection::vec(0..20_i64, 0..6).prop_map(Spans::from_values),
+            (0..20_i64).prop_map(|v| Spans::below(v, 0).followed_by(Spans::above(v, 19))),
         ]
     }
 
@@ -118,8 +118,8 @@ mod tests {
 
     #[test]
     fn there_is_nothing_beyond_the_ends_of_a_type() {
-        assert_eq!(Spans::below(i64::MIN, i64::MIN), Spans::none());
-        assert_eq!(Spans::above(f64::MAX, f64::MAX), Spans::none());
+        assert_eq!(Spans::below(i64::MIN, i64::MIN), Spans::empty());
+        assert_eq!(Spans::above(f64::MAX, f64::MAX), Spans::empty());
         assert!(!contains(&Spans::below(0.5, 0.0), 0.5) && contains(&Spans::below(0.5, 0.0), 0.49));
     }
 }

@@ -19,10 +19,10 @@ pub(super) fn check(columns: &[Column], constraints: &[Constraint]) -> Result<()
     let mut steps = MAX_STEPS;
     for component in components(constraints) {
         let all: Vec<&Constraint> = component.iter().map(|&i| &constraints[i]).collect();
-        let puzzle = Puzzle::new(columns, &all);
-        if let Some((variable, code)) = puzzle.impossible_value(columns, &mut steps)? {
-            let culprits = puzzle.culprits(variable, code, &mut steps)?;
-            let column = &columns[puzzle.variables[variable].column];
+        let problem = SatisfactionProblem::new(columns, &all);
+        if let Some((variable, code)) = problem.impossible_value(columns, &mut steps)? {
+            let culprits = problem.culprits(variable, code, &mut steps)?;
+            let column = &columns[problem.variables[variable].column];
             return Err(SchemaError::Contradiction {
                 column: column.name().to_owned(),
                 value: column.label(code as usize).into_owned(),
@@ -33,7 +33,7 @@ pub(super) fn check(columns: &[Column], constraints: &[Constraint]) -> Result<()
     Ok(())
 }
 
-/// Positions of constraints that hang together through their columns.
+/// Positions of the constraints that are connected through their columns, one list a component.
 fn components(constraints: &[Constraint]) -> Vec<Vec<usize>> {
     // For each column the component it is in, followed from entry to entry.
     let mut of_column: BTreeMap<usize, usize> = BTreeMap::new();
@@ -63,7 +63,10 @@ fn components(constraints: &[Constraint]) -> Vec<Vec<usize>> {
     components
 }
 
-struct Puzzle<'a> {
+/// The question whether some row satisfies all of a few constraints, as a constraint satisfaction
+/// problem: variables are columns, whose values are classes of codes that no constraint tells
+/// apart.
+struct SatisfactionProblem<'a> {
     constraints: Vec<&'a Constraint>,
     /// For each constraint, which variables its columns are.
     places: Vec<Vec<usize>>,
@@ -78,9 +81,9 @@ struct Variable {
 }
 
 /// For each variable and class, whether it is still possible.
-type Alive = Vec<Vec<bool>>;
+type Possible = Vec<Vec<bool>>;
 
-impl<'a> Puzzle<'a> {
+impl<'a> SatisfactionProblem<'a> {
     fn new(columns: &[Column], constraints: &[&'a Constraint]) -> Self {
         let mut used: Vec<usize> = constraints
             .iter()
@@ -111,7 +114,7 @@ impl<'a> Puzzle<'a> {
         columns: &[Column],
         steps: &mut u64,
     ) -> Result<Option<(usize, u32)>, SchemaError> {
-        let mut vouched: Alive = self.all(false);
+        let mut vouched: Possible = self.all(false);
         for (i, variable) in self.variables.iter().enumerate() {
             let declared = columns[variable.column].kind().len();
             for (class, &code) in variable.first_codes.iter().enumerate() {
@@ -159,35 +162,42 @@ impl<'a> Puzzle<'a> {
         active: &[usize],
         steps: &mut u64,
     ) -> Result<Option<Vec<usize>>, SchemaError> {
-        let mut alive = self.all(true);
-        alive[variable].fill(false);
-        alive[variable][class] = true;
-        self.solve(alive, active, steps)
+        let mut possible = self.all(true);
+        possible[variable].fill(false);
+        possible[variable][class] = true;
+        self.solve(possible, active, steps)
     }
 
     fn solve(
         &self,
-        mut alive: Alive,
+        mut possible: Possible,
         active: &[usize],
         steps: &mut u64,
     ) -> Result<Option<Vec<usize>>, SchemaError> {
-        self.strike_out(&mut alive, active, steps)?;
-        let left = |alive: &[bool]| alive.iter().filter(|alive| **alive).count();
-        let open = alive.iter().map(|alive| left(alive)).enumerate();
+        self.strike_out(&mut possible, active, steps)?;
+        let left = |possible: &[bool]| possible.iter().filter(|possible| **possible).count();
+        let open = possible.iter().map(|possible| left(possible)).enumerate();
         match open
             .filter(|(_, left)| *left != 1)
             .min_by_key(|(_, left)| *left)
         {
             None => Ok(Some(
-                alive
+                possible
                     .iter()
-                    .map(|alive| alive.iter().position(|alive| *alive).unwrap_or_default())
+                    .map(|possible| {
+                        possible
+                            .iter()
+                            .position(|possible| *possible)
+                            .unwrap_or_default()
+                    })
                     .collect(),
             )),
             Some((_, 0)) => Ok(None),
             Some((variable, _)) => {
-                for class in (0..alive[variable].len()).filter(|&class| alive[variable][class]) {
-                    let mut fixed = alive.clone();
+                for class in
+                    (0..possible[variable].len()).filter(|&class| possible[variable][class])
+                {
+                    let mut fixed = possible.clone();
                     fixed[variable].fill(false);
                     fixed[variable][class] = true;
                     if let Some(row) = self.solve(fixed, active, steps)? {
@@ -202,7 +212,7 @@ impl<'a> Puzzle<'a> {
     /// Strikes out what a single constraint forbids, until none does.
     fn strike_out(
         &self,
-        alive: &mut Alive,
+        possible: &mut Possible,
         active: &[usize],
         steps: &mut u64,
     ) -> Result<(), SchemaError> {
@@ -210,15 +220,15 @@ impl<'a> Puzzle<'a> {
             let mut struck = false;
             for &i in active {
                 let places = &self.places[i];
-                let work: usize = places.iter().map(|&place| alive[place].len()).sum();
+                let work: usize = places.iter().map(|&place| possible[place].len()).sum();
                 *steps = steps
                     .checked_sub(work as u64 + 1)
                     .ok_or(SchemaError::TooEntangled)?;
                 struck |= match &self.constraints[i].rule {
-                    Rule::Impossible(sets) => self.strike_impossible(places, sets, alive),
+                    Rule::Impossible(sets) => self.strike_impossible(places, sets, possible),
                     Rule::Determines(images, swapped) => {
                         let (&from, &to) = ends(places, *swapped);
-                        self.strike_undetermined(from, to, images, alive)
+                        self.strike_undetermined(from, to, images, possible)
                     }
                 };
             }
@@ -230,9 +240,14 @@ impl<'a> Puzzle<'a> {
 
     /// Where all columns but one have nothing left outside of their sets, that one must be outside
     /// of its own.
-    fn strike_impossible(&self, places: &[usize], sets: &[Vec<bool>], alive: &mut Alive) -> bool {
+    fn strike_impossible(
+        &self,
+        places: &[usize],
+        sets: &[Vec<bool>],
+        possible: &mut Possible,
+    ) -> bool {
         let escapes = |place: usize, set: &[bool]| {
-            self.codes_alive(place, alive)
+            self.possible_codes(place, possible)
                 .any(|(_, code)| !set[code as usize])
         };
         let open: Vec<usize> = (0..places.len())
@@ -246,9 +261,9 @@ impl<'a> Puzzle<'a> {
         let mut struck = false;
         for i in strike {
             let codes = &self.variables[places[i]].first_codes;
-            for (alive, &code) in alive[places[i]].iter_mut().zip(codes) {
-                struck |= *alive && sets[i][code as usize];
-                *alive &= !sets[i][code as usize];
+            for (possible, &code) in possible[places[i]].iter_mut().zip(codes) {
+                struck |= *possible && sets[i][code as usize];
+                *possible &= !sets[i][code as usize];
             }
         }
         struck
@@ -259,13 +274,13 @@ impl<'a> Puzzle<'a> {
         from: usize,
         to: usize,
         images: &[Option<RangeInclusive<u32>>],
-        alive: &mut Alive,
+        possible: &mut Possible,
     ) -> bool {
         let to_codes = &self.variables[to].first_codes;
         // For each number of classes of `to`, how many of the first are alive.
         let mut before = vec![0_usize];
-        for &alive in &alive[to] {
-            before.push(before[before.len() - 1] + usize::from(alive));
+        for &possible in &possible[to] {
+            before.push(before[before.len() - 1] + usize::from(possible));
         }
         let classes = |image: &RangeInclusive<u32>| {
             to_codes.partition_point(|code| code < image.start())
@@ -274,11 +289,11 @@ impl<'a> Puzzle<'a> {
         let (mut struck, mut free) = (false, false);
         // +1 where an image begins, -1 where it ends.
         let mut reached = vec![0_isize; to_codes.len() + 1];
-        for (alive, &code) in alive[from]
+        for (possible, &code) in possible[from]
             .iter_mut()
             .zip(&self.variables[from].first_codes)
         {
-            if !*alive {
+            if !*possible {
                 continue;
             }
             let Some(image) = &images[code as usize] else {
@@ -287,7 +302,7 @@ impl<'a> Puzzle<'a> {
             };
             let image = classes(image);
             if before[image.start] == before[image.end] {
-                *alive = false;
+                *possible = false;
                 struck = true;
             } else {
                 reached[image.start] += 1;
@@ -298,31 +313,31 @@ impl<'a> Puzzle<'a> {
             return struck;
         }
         let mut images_here = 0;
-        for (alive, change) in alive[to].iter_mut().zip(reached) {
+        for (possible, change) in possible[to].iter_mut().zip(reached) {
             images_here += change;
-            struck |= *alive && images_here == 0;
-            *alive &= images_here > 0;
+            struck |= *possible && images_here == 0;
+            *possible &= images_here > 0;
         }
         struck
     }
 
-    fn codes_alive<'b>(
+    fn possible_codes<'b>(
         &'b self,
         place: usize,
-        alive: &'b Alive,
+        possible: &'b Possible,
     ) -> impl Iterator<Item = (usize, u32)> + 'b {
         let codes = self.variables[place]
             .first_codes
             .iter()
             .copied()
             .enumerate();
-        codes.filter(move |(class, _)| alive[place][*class])
+        codes.filter(move |(class, _)| possible[place][*class])
     }
 
-    fn all(&self, alive: bool) -> Alive {
+    fn all(&self, possible: bool) -> Possible {
         self.variables
             .iter()
-            .map(|variable| vec![alive; variable.first_codes.len()])
+            .map(|variable| vec![possible; variable.first_codes.len()])
             .collect()
     }
 }

@@ -6,7 +6,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqA
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::declaration::{Key, twice};
+use crate::declaration::{Key, given_twice};
 
 /// What no row of a table can look like, as written in a schema file beside the columns under the
 /// key `constraints`:
@@ -33,7 +33,7 @@ pub enum DeclaredConstraint {
     Impossible(Vec<(String, Vec<DeclaredValue>)>),
     /// The value of one column follows from that of another.
     Determines {
-        /// The column that determines.
+        /// Name of the column that determines the other.
         from: String,
         /// The column that is determined.
         to: String,
@@ -104,7 +104,7 @@ impl<'de, S: DeserializeSeed<'de> + Clone> Visitor<'de> for Pairs<S> {
         let mut names = std::collections::HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
-                return Err(twice(&name));
+                return Err(given_twice(&name));
             }
             pairs.push((name, map.next_value_seed(self.0.clone())?));
         }
@@ -140,7 +140,7 @@ impl<'de> Visitor<'de> for TextsOrNull {
     }
 }
 
-/// A text as written.
+/// Reads a text as it is written, in quotes or not.
 #[derive(Clone)]
 struct Text;
 
@@ -178,7 +178,7 @@ impl<'de> Visitor<'de> for DeterminesSeed {
                 _ => map.replace(entries.next_value_seed(Pairs(Text))?).is_some(),
             };
             if repeated {
-                return Err(twice(key));
+                return Err(given_twice(key));
             }
         }
         let lacks = |key| {
@@ -219,7 +219,7 @@ struct Determines<'a> {
     map: InOrder<'a, String>,
 }
 
-/// Pairs as a mapping.
+/// Writes pairs as a mapping, in their order.
 struct InOrder<'a, T>(&'a [(String, T)]);
 
 impl<T: Serialize> Serialize for InOrder<'_, T> {

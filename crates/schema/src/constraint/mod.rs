@@ -33,7 +33,7 @@ pub struct Constraint {
     as_written: AsWritten,
 }
 
-/// In codes.
+/// What is forbidden, in codes.
 #[derive(Debug, Clone, PartialEq)]
 enum Rule {
     /// For each of the columns, the codes that it does not have while all others have theirs.
@@ -54,7 +54,7 @@ enum AsWritten {
 }
 
 impl Constraint {
-    /// The columns, ascending.
+    /// Positions of the columns it is about, ascending.
     #[must_use]
     pub fn columns(&self) -> &[usize] {
         &self.columns
@@ -185,9 +185,9 @@ fn impossible<'a>(
     let mut parts = Vec::with_capacity(values.len());
     for ((name, values), (position, column)) in values.iter().zip(about) {
         let mut set = vec![false; column.size()];
-        let codes = Codes::of(column);
+        let codes = CodeLookup::new(column);
         for value in values {
-            for code in codes.of_value(value)? {
+            for code in codes.find_value(value)? {
                 set[code as usize] = true;
             }
         }
@@ -224,7 +224,7 @@ fn determines<'a>(
     check_cells([from_column.size(), to_column.size()].into_iter(), || {
         vec![from.to_owned(), to.to_owned()]
     })?;
-    let (from_codes, to_codes) = (Codes::of(from_column), Codes::of(to_column));
+    let (from_codes, to_codes) = (CodeLookup::new(from_column), CodeLookup::new(to_column));
     let mut images = vec![None; from_column.size()];
     for (key, value) in map {
         let image = to_codes.find(value)?;
@@ -267,13 +267,13 @@ fn check_cells(
 }
 
 /// Finds the codes of values as they are written.
-struct Codes<'a> {
+struct CodeLookup<'a> {
     column: &'a Column,
     categories: HashMap<&'a str, usize>,
 }
 
-impl<'a> Codes<'a> {
-    fn of(column: &'a Column) -> Self {
+impl<'a> CodeLookup<'a> {
+    fn new(column: &'a Column) -> Self {
         let categories = match column.kind() {
             Kind::Categories(texts) => texts.iter().map(String::as_str).zip(0..).collect(),
             Kind::Boolean => TRUTHS.into_iter().zip(0..).collect(),
@@ -282,7 +282,7 @@ impl<'a> Codes<'a> {
         Self { column, categories }
     }
 
-    fn of_value(&self, value: &DeclaredValue) -> Result<RangeInclusive<u32>, SchemaError> {
+    fn find_value(&self, value: &DeclaredValue) -> Result<RangeInclusive<u32>, SchemaError> {
         let column = self.column;
         match value {
             Some(text) => self.find(text),

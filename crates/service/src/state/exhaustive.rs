@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use privacy::NoiseRng;
 use protocol::{Code, Commitment, Digest, Phase, Salt};
-use tabular::{KeyHasher, Limits, read_csv};
+use tabular::{KeyHasher, ReadLimits, read_csv};
 
-use super::{Received, State};
+use super::{Received, RoomState};
 use crate::commitments::Seen;
-use crate::expiry::{Idle, LOOK_EVERY, Look};
-use crate::seat::Held;
+use crate::expiry::{ClockReading, Idle, LOOK_EVERY};
+use crate::seat::UploadedTable;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -181,7 +181,7 @@ impl Model {
 
 /// The true state, its tables told apart by their numbers of rows.
 struct Real {
-    state: State,
+    state: RoomState,
     now: Instant,
     seconds: u64,
     tables: u64,
@@ -195,7 +195,7 @@ impl Real {
         let idle = Idle::new(HOUR, LOOK_EVERY, now);
         let rng = NoiseRng::from_os().expect("the system gives entropy");
         Real {
-            state: State::new(names.into_iter().take(parties), rng, idle),
+            state: RoomState::new(names.into_iter().take(parties), rng, idle),
             now,
             seconds: 0,
             tables: 0,
@@ -247,7 +247,7 @@ impl Real {
             self.seconds += seconds;
             let platform = Some(self.seconds);
             let (asked, now) = (self.now, self.now);
-            self.state.expire_if_idle(Look {
+            self.state.expire_if_idle(ClockReading {
                 asked,
                 platform,
                 now,
@@ -256,22 +256,22 @@ impl Real {
         look(0) || look(HOUR.as_secs())
     }
 
-    fn table(&mut self) -> Held {
+    fn table(&mut self) -> UploadedTable {
         self.tables += 1;
         table(self.tables)
     }
 }
 
 /// A table of this many rows, with their number for a commitment.
-pub(crate) fn table(rows: u64) -> Held {
+pub(crate) fn table(rows: u64) -> UploadedTable {
     let text: String = (0..rows).map(|id| format!("{id},x\n")).collect();
     let csv = format!("id,a\n{text}");
     let hasher = KeyHasher::new([7; 16]);
-    let limits = Limits::default();
+    let limits = ReadLimits::default();
     let upload = read_csv(csv.as_bytes(), Some("id"), None, &hasher, &limits);
     let mut digest = [0; 48];
     digest[..8].copy_from_slice(&rows.to_be_bytes());
-    Held {
+    UploadedTable {
         upload: upload.expect("a small table"),
         commitment: Commitment {
             salt: Salt::from_bytes([0; 32]),

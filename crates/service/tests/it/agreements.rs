@@ -145,7 +145,7 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "[Alice, Bob]",
         "[Alice, Bobb]",
         expect![
-            "runtime.yaml: line 3: `Bobb` is no user who provides data in service.yaml; did you \
+            "runtime.yaml: line 3: `Bobb` is not a user who provides data in service.yaml; did you \
              mean `Bob`?"
         ],
     );
@@ -153,7 +153,8 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "  Alice:\n",
         "  Alise:\n",
         expect![
-            "runtime.yaml: columns are declared for `Alise`, who is no party; did you mean `Alice`?"
+            "runtime.yaml: columns are declared for `Alise`, who is not a party; did you mean \
+             `Alice`?"
         ],
     );
     check(
@@ -250,7 +251,7 @@ fn parties_must_be_the_users_who_provide_data() {
     check(
         "[Alice, Bob]",
         "[Alice, Bob, Zoe]",
-        expect!["runtime.yaml: line 3: `Zoe` is no user who provides data in service.yaml"],
+        expect!["runtime.yaml: line 3: `Zoe` is not a user who provides data in service.yaml"],
     );
     check(
         "[Alice, Bob]",
@@ -282,7 +283,7 @@ fn bounds_on_the_rows_of_an_id_multiply() {
         (
             "{Bobb: 5}",
             expect![
-                "runtime.yaml: line 10: max_rows_per_id names `Bobb`, who is no party; did you \
+                "runtime.yaml: line 10: max_rows_per_id names `Bobb`, who is not a party; did you \
                  mean `Bob`?"
             ],
         ),
@@ -523,7 +524,7 @@ fn a_workload_is_checked_as_far_as_columns_are_declared() {
         ]
         .assert_eq(&refusal(declared, "Alice_age", "Alice_agge"));
         expect![
-            "runtime.yaml: line 4: marginal 2 of the workload: `buying` is no column of the \
+            "runtime.yaml: line 4: marginal 2 of the workload: `buying` is not a column of the \
                  joined table, whose names begin with their party's, as in `Alice_age`"
         ]
         .assert_eq(&refusal(declared, "Alice_buying", "buying"));

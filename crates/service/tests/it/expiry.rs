@@ -6,7 +6,7 @@ use std::time::Duration;
 use access::Endpoint;
 use axum::body::{Body, Bytes};
 use protocol::{Code, Phase, Status};
-use service::Event;
+use service::RoomEvent;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -40,7 +40,7 @@ async fn after_a_week_without_activity_the_uploads_are_gone_and_every_path_says_
     let told = room.events();
     assert_eq!(
         told.iter()
-            .filter(|event| **event == Event::Expired)
+            .filter(|event| **event == RoomEvent::Expired)
             .count(),
         1
     );
@@ -155,7 +155,7 @@ async fn a_platform_that_gives_no_time_does_not_end_a_room_at_once() {
     room.look().await;
     let told = room.events().into_iter();
     let told: Vec<_> = told
-        .filter(|event| *event == Event::NoPlatformTime)
+        .filter(|event| *event == RoomEvent::NoPlatformTime)
         .collect();
     assert_eq!(told.len(), 1, "once, not at every look");
     room.confirm("Alice").await.ok();

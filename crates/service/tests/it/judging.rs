@@ -62,7 +62,7 @@ fn a_budget_that_protects_nobody_is_refused_or_marked() {
         "{:?}",
         marked.warnings()
     );
-    let summary = Summary::of(&marked);
+    let summary = Summary::new(&marked);
     assert!(summary.dangerous);
     assert!(
         summary.guarantee.presence.contains("10^"),
@@ -201,11 +201,11 @@ fn files_that_two_readers_could_see_differently_are_refused() {
 #[test]
 fn the_summary_says_who_with_which_key_may_do_and_get_what() {
     let checked = agreement(&["Alice", "Bob"], &format!("{DECLARED}people: 5000\n"));
-    let summary = Summary::of(&checked);
+    let summary = Summary::new(&checked);
     let fingerprints: Vec<_> = summary.users.iter().map(|user| user.fingerprint).collect();
     assert_eq!(
         fingerprints,
-        [10, 11, 99].map(|byte| KeyFingerprint::of(key(byte).spki()))
+        [10, 11, 99].map(|byte| KeyFingerprint::of_key(key(byte).spki()))
     );
     let zoe = &summary.users[2];
     assert!(!zoe.provides_data && zoe.role == "onlooker");
@@ -230,7 +230,7 @@ fn the_summary_says_who_with_which_key_may_do_and_get_what() {
 
 #[test]
 fn the_guarantee_is_said_in_odds_and_for_changes_too() {
-    let guarantee = Summary::of(&agreement(&["Alice", "Bob"], FOUR_LINES)).guarantee;
+    let guarantee = Summary::new(&agreement(&["Alice", "Bob"], FOUR_LINES)).guarantee;
     expect![
         "Whether anybody is in the data changes the odds of anything that is seen by at most \
              a factor of 20.1 (e^3), except with probability 1 in 1,000,000,000."
@@ -243,7 +243,7 @@ fn the_guarantee_is_said_in_odds_and_for_changes_too() {
     .assert_eq(&guarantee.changing);
     expect!["One id has one row in each table."].assert_eq(&guarantee.rows);
     let runtime = format!("{DECLARED}max_rows_per_id: {{Alice: 3}}\n");
-    let guarantee = Summary::of(&agreement(&["Alice", "Bob"], &runtime)).guarantee;
+    let guarantee = Summary::new(&agreement(&["Alice", "Bob"], &runtime)).guarantee;
     expect![
         "All rows of one id count together: up to 3 in the joined table, for which the noise \
              is made."

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use protocol::{
     Code, Digest, KeyFingerprint, Phase, Receipt, SignedReceipt, UploadReply, receipt_user_data,
 };
-use service::Event;
+use service::RoomEvent;
 
 use crate::test_room::{DECLARED, TestRoom, agreement, alice, bob, key, no_evidence};
 
@@ -41,7 +41,7 @@ async fn the_receipt_says_what_was_done() {
         .iter()
         .map(|party| (party.name.as_str(), party.key, party.input))
         .collect();
-    let fingerprint = |byte| KeyFingerprint::of(key(byte).spki());
+    let fingerprint = |byte| KeyFingerprint::of_key(key(byte).spki());
     assert_eq!(
         parties,
         [
@@ -108,7 +108,7 @@ async fn the_model_of_the_receipt_is_the_one_that_can_be_had() {
         .unwrap()
         .to_bytes();
     let receipt = checked(&room.get("Alice", "/receipt").await.json());
-    assert_eq!(receipt.model, Digest::of(&model));
+    assert_eq!(receipt.model, Digest::sha384(&model));
 }
 
 #[tokio::test]
@@ -191,5 +191,5 @@ async fn issuing_a_receipt_is_told() {
     let room = TestRoom::open(DECLARED);
     room.train(&[("Alice", &alice()), ("Bob", &bob())]).await;
     room.get("Alice", "/receipt").await.ok();
-    assert!(room.events().contains(&Event::ReceiptIssued));
+    assert!(room.events().contains(&RoomEvent::ReceiptIssued));
 }

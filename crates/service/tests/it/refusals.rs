@@ -4,7 +4,7 @@ use access::Endpoint;
 use axum::body::Body;
 use axum::http::Request;
 use protocol::Code;
-use service::Event;
+use service::RoomEvent;
 
 use crate::test_room::{Answer, DECLARED, TestRoom, alice, bob};
 
@@ -117,11 +117,11 @@ async fn errors_are_told_by_path_and_code_alone() {
     assert_eq!(
         room.events(),
         [
-            Event::Refused {
+            RoomEvent::Refused {
                 path: Some(Endpoint::Samples),
                 code: Some(Code::UnknownParameter)
             },
-            Event::Refused {
+            RoomEvent::Refused {
                 path: None,
                 code: Some(Code::NotFound)
             },

@@ -176,7 +176,7 @@ async fn a_condition_that_makes_no_sense_is_refused_with_its_place() {
         (
             "Alice_age%20%3E%20120",
             "`where`: in the condition at character 1, `Alice_age > 120`: no value of column \
-             `Alice_age` is so; it goes from 0 to 99.",
+             `Alice_age` satisfies this; it goes from 0 to 99.",
         ),
     ] {
         let answer = room

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::{Code, Phase, Status};
-use service::Event;
+use service::RoomEvent;
 
 use crate::test_room::{DECLARED, FOUR_LINES, TestRoom, agreement, alice, bob};
 
@@ -31,16 +31,16 @@ async fn a_room_goes_from_awaiting_data_to_trained() {
     let parties: Vec<_> = room
         .events()
         .into_iter()
-        .filter(|event| *event != Event::TrainingFinished)
+        .filter(|event| *event != RoomEvent::TrainingFinished)
         .collect();
     assert_eq!(
         parties,
         [
-            Event::UploadAccepted { party: 0 },
-            Event::UploadAccepted { party: 1 },
-            Event::Confirmed { party: 0 },
-            Event::Confirmed { party: 1 },
-            Event::TrainingStarted,
+            RoomEvent::UploadAccepted { party: 0 },
+            RoomEvent::UploadAccepted { party: 1 },
+            RoomEvent::Confirmed { party: 0 },
+            RoomEvent::Confirmed { party: 1 },
+            RoomEvent::TrainingStarted,
         ]
     );
 }
@@ -122,7 +122,7 @@ async fn a_confirmation_can_be_bound_to_what_the_others_have_uploaded() {
     assert_eq!(words(&room).await, "Model status: awaiting confirmation");
     assert!(
         room.events()
-            .contains(&Event::ConfirmationLapsed { party: 0 })
+            .contains(&RoomEvent::ConfirmationLapsed { party: 0 })
     );
     room.get("Alice", &second)
         .await
@@ -148,7 +148,7 @@ async fn naming_ones_own_upload_makes_no_other_confirmation() {
         room.ask("Alice", "POST", request).await.ok();
     }
     let told = room.events().into_iter();
-    let told = told.filter(|event| *event == Event::Confirmed { party: 0 });
+    let told = told.filter(|event| *event == RoomEvent::Confirmed { party: 0 });
     assert_eq!(told.count(), 1);
     // It is looked at all the same.
     let wrong = format!("{without},{}", bobs.replace("Bob", "Alice"));
@@ -218,7 +218,7 @@ async fn a_confirmation_can_be_withdrawn_until_the_last_one() {
         .await
         .refused(Code::MethodNotAllowed);
     withdraw("Zoe").await.refused(Code::Forbidden);
-    let withdrawn = Event::ConfirmationWithdrawn { party: 0 };
+    let withdrawn = RoomEvent::ConfirmationWithdrawn { party: 0 };
     assert_eq!(
         room.events()
             .iter()
@@ -244,7 +244,7 @@ async fn a_withdrawal_beside_the_last_confirm_either_comes_first_or_is_refused()
         if back.status == 200 {
             let status: Status = room.get("Bob", "/status").await.json();
             assert_eq!(status.status, Phase::AwaitingConfirmation);
-            assert!(!room.events().contains(&Event::TrainingStarted));
+            assert!(!room.events().contains(&RoomEvent::TrainingStarted));
         } else {
             back.refused(Code::TrainingStarted);
             assert_eq!(room.finished().await, Phase::Trained);
@@ -288,14 +288,14 @@ async fn a_second_confirm_changes_nothing_in_any_state() {
     assert_eq!(room.train(&[("Bob", &bob())]).await, Phase::Trained);
     room.confirm("Alice").await.ok();
     room.confirm("Bob").await.ok();
-    let count = |wanted: &Event| {
+    let count = |wanted: &RoomEvent| {
         room.events()
             .iter()
             .filter(|event| *event == wanted)
             .count()
     };
-    assert_eq!(count(&Event::Confirmed { party: 0 }), 1);
-    assert_eq!(count(&Event::TrainingStarted), 1);
+    assert_eq!(count(&RoomEvent::Confirmed { party: 0 }), 1);
+    assert_eq!(count(&RoomEvent::TrainingStarted), 1);
     room.upload("Bob", &bob())
         .await
         .refused(Code::AlreadyConfirmed);
@@ -319,14 +319,14 @@ async fn training_starts_once_however_many_confirm_at_once() {
     for user in ["Alice", "Bob"] {
         room.confirm(user).await.ok();
     }
-    let count = |wanted: &Event| {
+    let count = |wanted: &RoomEvent| {
         room.events()
             .iter()
             .filter(|event| *event == wanted)
             .count()
     };
-    assert_eq!(count(&Event::TrainingStarted), 1);
-    assert_eq!(count(&Event::TrainingFinished), 1);
+    assert_eq!(count(&RoomEvent::TrainingStarted), 1);
+    assert_eq!(count(&RoomEvent::TrainingFinished), 1);
 }
 
 #[tokio::test]
@@ -416,7 +416,7 @@ async fn a_training_that_fails_says_so_and_nothing_else() {
     assert_eq!(
         room.events()
             .iter()
-            .filter(|event| **event == Event::TrainingStarted)
+            .filter(|event| **event == RoomEvent::TrainingStarted)
             .count(),
         1
     );
@@ -440,7 +440,7 @@ async fn a_panic_is_answered_and_spoils_nothing() {
     let panicked = AtomicBool::new(false);
     let events: service::Events = Arc::new(move |event| {
         let first =
-            matches!(event, Event::Confirmed { .. }) && !panicked.swap(true, Ordering::SeqCst);
+            matches!(event, RoomEvent::Confirmed { .. }) && !panicked.swap(true, Ordering::SeqCst);
         assert!(!first, "a message that nobody may see");
     });
     let attest = Arc::new(|data: &[u8]| Ok(data.to_vec()));

@@ -14,7 +14,7 @@ use protocol::{Agreement, Code, Phase, Problem, RoomId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use service::{
-    CheckedAgreement, ClientIdentity, Event, Events, MemoryShares, NoEvidence, Room, RoomSetup,
+    CheckedAgreement, ClientIdentity, Events, MemoryShares, NoEvidence, Room, RoomEvent, RoomSetup,
     router,
 };
 use tower::ServiceExt as _;
@@ -41,7 +41,7 @@ pub(crate) struct TestRoom {
     pub(crate) room: Arc<Room>,
     router: Router,
     keys: HashMap<String, Vec<u8>>,
-    events: Arc<Mutex<Vec<Event>>>,
+    events: Arc<Mutex<Vec<RoomEvent>>>,
     /// The platform's time; it gives none at 0.
     seconds: Arc<AtomicU64>,
     /// How often the room has asked for it.
@@ -183,7 +183,7 @@ impl TestRoom {
         panic!("the room does not look at the time");
     }
 
-    pub(crate) fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<RoomEvent> {
         self.events
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -270,7 +270,7 @@ impl Answer {
         }
     }
 
-    /// The body, if the reply is no error.
+    /// The body, if the reply is not an error.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.status, 200, "{}", self.body);

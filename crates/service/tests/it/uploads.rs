@@ -41,7 +41,10 @@ async fn the_owner_is_told_what_was_read() {
     );
     assert!(!reply.warnings.is_empty());
     let commitment = [&reply.commitment.salt.as_bytes()[..], csv.as_bytes()].concat();
-    assert_eq!(protocol::Digest::of(&commitment), reply.commitment.digest);
+    assert_eq!(
+        protocol::Digest::sha384(&commitment),
+        reply.commitment.digest
+    );
 }
 
 #[tokio::test]
@@ -270,7 +273,10 @@ async fn a_file_in_many_pieces_is_the_same_file() {
     let reply: UploadReply = room.upload_body("Alice", body).await.json();
     assert_eq!(reply.rows, 300);
     let committed = [&reply.commitment.salt.as_bytes()[..], alice().as_bytes()].concat();
-    assert_eq!(protocol::Digest::of(&committed), reply.commitment.digest);
+    assert_eq!(
+        protocol::Digest::sha384(&committed),
+        reply.commitment.digest
+    );
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ const TEXT: usize = 4;
 const CODE: usize = 5;
 
 impl Classes {
-    pub(super) fn of(texts: &Texts, rows: Wiped<u32>) -> Self {
+    pub(super) fn new(texts: &Texts, rows: Wiped<u32>) -> Self {
         let mut cells = Zeroizing::new([0; CLASSES]);
         for (text, rows) in texts.iter().zip(rows.as_slice()) {
             cells[class(text)] += rows;

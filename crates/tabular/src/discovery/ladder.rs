@@ -14,7 +14,7 @@ pub(super) trait Ladder: Ordered {
     const LARGEST: Self;
     /// How many values lie from `min` to `max`, both included; `u64::MAX` if beyond counting.
     fn values_between(min: Self, max: Self) -> u64;
-    /// Whether a cell is so narrow beside the whole range that dividing it is of no use.
+    /// Whether a cell is so narrow beside the whole range that dividing it gains nothing.
     fn is_speck(_cell: (Self, Self), _range: (Self, Self)) -> bool {
         false
     }

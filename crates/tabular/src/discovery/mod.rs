@@ -14,7 +14,7 @@ use schema::{Bins, Column, DEFAULT_BINS, Day, Grid, Kind, OTHER, Ordered, Range,
 use crate::coder::Coder;
 use crate::codes::{Code, Codes, Wiped, with_codes};
 use crate::dictionary::Texts;
-use crate::error::Place;
+use crate::error::RecordPosition;
 use crate::join::{Joined, JoinedColumn};
 use crate::table::CodedTable;
 use kind::{Classes, Finding, Values};
@@ -36,12 +36,12 @@ pub enum DiscoveryError {
          it for as many"
     )]
     RowsPerId {
-        /// What the table allows.
+        /// The most rows of one id in the table.
         table: NonZeroU32,
-        /// What the ledger was opened for.
+        /// The most rows of one id that the ledger was opened for.
         ledger: NonZeroU32,
     },
-    /// Nothing of delta is kept for finding categories.
+    /// The ledger keeps no share of delta for finding categories.
     #[error(
         "undeclared columns need a share of delta for finding their categories, and the ledger \
          keeps none"
@@ -100,7 +100,7 @@ impl Joined {
             .count();
         // Nothing to find: the ledger is not even asked.
         if wanting == 0 {
-            return Ok(self.coded(DomainSource::Declared, &mut Nothing));
+            return Ok(self.coded(DomainSource::Declared, &mut NothingToDiscover));
         }
         // Refused as a whole and at first: half a discovery would have cost its budget for nothing.
         if discovery > ledger.remaining() {
@@ -163,7 +163,7 @@ impl Joined {
                 // Classes are exact and stay in memory: only noisy sums of them are ever looked at.
                 JoinedColumn::Coded(..) => None,
                 JoinedColumn::Raw { texts, codes, .. } => {
-                    Some(Classes::of(texts, rows_of_each(codes, texts.len())))
+                    Some(Classes::new(texts, rows_of_each(codes, texts.len())))
                 }
             })
             .collect();
@@ -192,7 +192,7 @@ impl Joined {
     }
 }
 
-/// How counts become known.
+/// The way from exact counts to what may be known of them.
 trait Counting {
     /// The counts with noise, for this many tenths of the column's share.
     fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured;
@@ -263,11 +263,11 @@ impl Counting for Private<'_> {
 
 /// For tables all of whose columns are settled: nothing is counted, and no exact count can come to
 /// light.
-struct Nothing;
+struct NothingToDiscover;
 
 const SETTLED: &str = "nothing was to be discovered";
 
-impl Counting for Nothing {
+impl Counting for NothingToDiscover {
     fn measure(&mut self, _: &str, _: Vec<u32>, _: u32) -> Measured {
         unreachable!("{SETTLED}")
     }
@@ -450,7 +450,7 @@ fn recode(column: &Column, texts: &Texts, codes: &Codes) -> Codes {
     for text in texts.iter() {
         coder.push(text, 0);
     }
-    let (_, map, _) = coder.finish(Place::Row);
+    let (_, map, _) = coder.finish(RecordPosition::Row);
     codes.recoded(Wiped::from(map.widened()).as_slice(), column.size())
 }
 
@@ -459,7 +459,7 @@ fn rows_of_each(codes: &Codes, size: usize) -> Wiped<u32> {
     let mut counted = Wiped::from(vec![0; size]);
     let rows = counted.as_mut_slice();
     with_codes!(codes, codes => for &code in codes {
-        rows[code.at()] += 1;
+        rows[code.index()] += 1;
     });
     counted
 }

@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::tests::{SCHEMA, check, describe, read};
 use super::*;
 
-fn check_limits(bytes: &str, limits: Limits, expected: Expect) {
+fn check_limits(bytes: &str, limits: ReadLimits, expected: Expect) {
     expected.assert_eq(&describe(read(bytes.as_bytes(), Some("id"), None, &limits)));
 }
 
@@ -210,7 +210,7 @@ fn an_open_quote_is_refused_with_the_line_it_was_opened_on() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused_with_line_and_column() {
+fn bytes_that_are_not_text_are_refused_with_line_and_column() {
     check(
         b"id,a\n1,x\n2,caf\xe9\n",
         expect![[r#"
@@ -233,8 +233,8 @@ fn bytes_that_are_no_text_are_refused_with_line_and_column() {
 
 #[test]
 fn limits_hold() {
-    let few = |f: fn(&mut Limits)| {
-        let mut limits = Limits::default();
+    let few = |f: fn(&mut ReadLimits)| {
+        let mut limits = ReadLimits::default();
         f(&mut limits);
         limits
     };
@@ -291,9 +291,9 @@ fn a_record_without_end_is_stopped() {
 fn a_table_takes_no_more_memory_than_allowed() {
     let limit = 6 << 20;
     let read_rows = |rows: usize, schema| {
-        let limits = Limits {
+        let limits = ReadLimits {
             max_memory_bytes: limit,
-            ..Limits::default()
+            ..ReadLimits::default()
         };
         let rows = (0..rows).map(|row| format!("{row},{},low\n", row % 99));
         let csv = "id,age,buying\n".to_owned() + &rows.collect::<String>();
@@ -315,9 +315,9 @@ fn a_table_takes_no_more_memory_than_allowed() {
 /// 16 million empty fields in one record would take more than ten times their bytes.
 #[test]
 fn a_record_of_very_many_fields_takes_no_more_memory_than_allowed() {
-    let limits = Limits {
+    let limits = ReadLimits {
         max_memory_bytes: 16 << 20,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let csv = "id,a\n1,".to_owned() + &",".repeat(8 << 20);
     let refused = read(csv.as_bytes(), Some("id"), None, &limits).unwrap_err();
@@ -341,7 +341,7 @@ fn a_source_that_breaks_off_is_an_error() {
         Some("id"),
         None,
         &KeyHasher::new([3; 16]),
-        &Limits::default(),
+        &ReadLimits::default(),
     );
     expect![[r#"
         the table could not be read to its end: reset

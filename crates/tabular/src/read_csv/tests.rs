@@ -9,7 +9,7 @@ pub(super) fn read(
     bytes: &[u8],
     key: Option<&str>,
     schema: Option<&str>,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Upload, TableError> {
     let schema = schema.map(|yaml| Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap());
     read_csv(
@@ -39,7 +39,7 @@ pub(super) fn check(bytes: impl AsRef<[u8]>, expected: Expect) {
         bytes.as_ref(),
         Some("id"),
         None,
-        &Limits::default(),
+        &ReadLimits::default(),
     )));
 }
 
@@ -51,7 +51,7 @@ pub(super) fn check_declared(bytes: &str, expected: Expect) {
         bytes.as_bytes(),
         Some("id"),
         Some(SCHEMA),
-        &Limits::default(),
+        &ReadLimits::default(),
     )));
 }
 
@@ -87,7 +87,7 @@ fn a_plain_table_is_read() {
 #[test]
 fn a_blank_line_is_a_row_where_there_is_one_column() {
     let rows = |text: &str| {
-        let result = read(text.as_bytes(), None, None, &Limits::default());
+        let result = read(text.as_bytes(), None, None, &ReadLimits::default());
         result.map_or(0, |upload| upload.rows())
     };
     for (text, expected) in [
@@ -115,9 +115,9 @@ fn a_blank_line_is_a_row_where_there_is_one_column() {
     }
     let many = format!("a\n{}", "\n".repeat(200_000));
     assert_eq!(rows(&many), 200_000);
-    let limits = Limits {
+    let limits = ReadLimits {
         max_rows: 2,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     assert!(read(b"a\n\n\n", None, None, &limits).is_ok());
     let refused = read(b"a\n\n\n\n", None, None, &limits).unwrap_err();
@@ -128,7 +128,7 @@ fn a_blank_line_is_a_row_where_there_is_one_column() {
 fn blank_lines_are_told_to_the_owner_with_their_line() {
     let schema = "{age: {integer: {min: 0, max: 99}}}";
     for text in ["age\n1\n\n2\n\n", "age\r\n1\r\n\r\n2\r\n\r\n"] {
-        let result = read(text.as_bytes(), None, Some(schema), &Limits::default());
+        let result = read(text.as_bytes(), None, Some(schema), &ReadLimits::default());
         expect![[r#"
             4 rows of age
             2 lines are blank and count as rows with an empty field, as the file has one column
@@ -186,7 +186,7 @@ fn declared_columns_are_taken_and_others_left_out() {
         b"id,age\n1,2\n",
         Some("age"),
         Some(SCHEMA),
-        &Limits::default(),
+        &ReadLimits::default(),
     );
     expect![[r#"
         `age` is the key by which rows are matched and cannot be declared as a column too; take it out of the declaration

@@ -1,8 +1,11 @@
-//! Which program an enclave must run.
+//! The program that an enclave must run, in the form in which nitro-cli prints it.
 
 use std::fmt;
 
 use serde_json::{Map, Value, json};
+
+use super::{PROGRAM_PCRS, register_name};
+use crate::{Policy, Register};
 
 /// PCR0 (the whole image), PCR1 (kernel and boot ramdisk) and PCR2 (the application) of an enclave
 /// image.
@@ -96,6 +99,18 @@ impl Measurements {
     /// PCR0, PCR1 and PCR2, in this order.
     pub fn pcrs(&self) -> &[[u8; 48]; 3] {
         &self.pcrs
+    }
+}
+
+impl From<Measurements> for Policy {
+    /// Exactly these three registers.
+    fn from(measurements: Measurements) -> Policy {
+        let pcrs = PROGRAM_PCRS.into_iter().zip(measurements.pcrs);
+        let registers = pcrs.map(|(index, pcr)| Register {
+            name: register_name(index),
+            value: pcr.to_vec(),
+        });
+        Policy::new(registers).expect("three registers, none of them zero")
     }
 }
 

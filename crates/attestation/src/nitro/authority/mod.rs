@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384};
 
 use crate::cbor::Writer;
-use crate::envelope::to_be_signed;
+use crate::nitro::envelope::to_be_signed;
 
 #[cfg(feature = "forgeries")]
 mod forgeries;
@@ -88,8 +88,8 @@ impl Authority {
         }
     }
 
-    /// The root certificate, as [`Root::dangerous_from_pem`](crate::Root::dangerous_from_pem) reads
-    /// it.
+    /// The root certificate, as
+    /// [`Root::dangerous_from_pem`](crate::nitro::Root::dangerous_from_pem) reads it.
     pub fn root_pem(&self) -> String {
         self.root_certificate.pem.clone()
     }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 /// Bounds on one table. Reading stops at the first that is exceeded, but for
 /// [`max_rows_per_id`](Self::max_rows_per_id).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct ReadLimits {
     /// Bytes of the file. Default: 4 GiB.
     pub max_bytes: u64,
     /// Rows without the header. Default: 50 million.
@@ -28,7 +28,7 @@ pub struct Limits {
     pub max_rows_per_id: Option<NonZeroU32>,
 }
 
-impl Default for Limits {
+impl Default for ReadLimits {
     fn default() -> Self {
         Self {
             max_bytes: 4 << 30,
@@ -42,7 +42,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ReadLimits {
     pub(crate) fn max_record_bytes(&self) -> u64 {
         // A small bound on fields must not forbid wide tables.
         (self.max_field_bytes as u64)

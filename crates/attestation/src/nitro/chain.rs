@@ -10,8 +10,8 @@ use x509_parser::oid_registry::{
     OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_SIG_ECDSA_WITH_SHA384,
 };
 
-use crate::authentic::utc;
-use crate::{Refusal, Root};
+use super::{Root, utc};
+use crate::Refusal;
 
 /// The certificate that signed a document, proven to lead to the root at the time of checking.
 #[derive(Debug)]

@@ -107,7 +107,7 @@ mod tests {
     #[cfg(feature = "authority")]
     #[test]
     fn a_root_is_exactly_one_certificate() {
-        let pem = crate::authority::Authority::generate().root_pem();
+        let pem = crate::nitro::authority::Authority::generate().root_pem();
         let root = Root::dangerous_from_pem(&pem).expect("one certificate");
         let with_text = format!("the root of our test platform\n{pem}\n");
         assert_eq!(Root::dangerous_from_pem(&with_text), Ok(root));

@@ -45,7 +45,7 @@ pub(crate) struct Programs {
 }
 
 /// A folder with everything, and the programs.
-pub(crate) struct Stage {
+pub(crate) struct Testbed {
     pub(crate) folder: PathBuf,
     pub(crate) programs: Programs,
     pub(crate) tools: PathBuf,
@@ -54,7 +54,7 @@ pub(crate) struct Stage {
     pub(crate) agreement: String,
 }
 
-impl Stage {
+impl Testbed {
     /// New keys and a new agreement in `folder`, which is emptied first.
     pub(crate) fn set(
         folder: PathBuf,
@@ -66,7 +66,7 @@ impl Stage {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
-        let mut stage = Self {
+        let mut testbed = Self {
             folder,
             programs,
             tools,
@@ -76,13 +76,14 @@ impl Stage {
         };
         let mut service = SERVICE.to_owned();
         for (party, place) in PARTIES.iter().zip(["INSURER_KEY", "CLINIC_KEY"]) {
-            let key = stage.synclave(&["keygen", "--key-name", party.name, "--output", "keys"])?;
+            let key =
+                testbed.synclave(&["keygen", "--key-name", party.name, "--output", "keys"])?;
             service = service.replace(place, key.trim());
         }
-        stage.agreement = stage.room("room", &service, &RUNTIME.replace("EPSILON", "3"))?;
+        testbed.agreement = testbed.room("room", &service, &RUNTIME.replace("EPSILON", "3"))?;
         // What a host would like better than what was agreed.
-        stage.room("changed", &service, &RUNTIME.replace("EPSILON", "1000"))?;
-        Ok(stage)
+        testbed.room("changed", &service, &RUNTIME.replace("EPSILON", "1000"))?;
+        Ok(testbed)
     }
 
     /// Writes a room's files, and gives the name of their agreement.

@@ -218,7 +218,7 @@ fn forge_envelope(issued: &Issued, payload: &[u8], forgery: Forgery) -> Vec<u8> 
             parts.bytes(&issued.sign(&header, payload)).finish()
         }
         Forgery::DerSignature | Forgery::LeafOnP256 => {
-            let message = crate::envelope::to_be_signed(&honest, payload);
+            let message = crate::nitro::envelope::to_be_signed(&honest, payload);
             let signature = rcgen::SigningKey::sign(&issued.key, &message).expect(RANDOM);
             envelope(&honest, payload, &signature)
         }

@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use protocol::PARTIES_PORT;
+use server_kit::Stage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -22,15 +23,14 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use websocket::ByteStream;
 
-use crate::Limits;
+use crate::ConnectionLimits;
 use crate::enclave_address::{EnclaveAddress, EnclaveStream};
-use crate::event::{Carrier, Event, Frequent, How, Reason};
+use crate::event::{Carrier, ConnectionEnd, Frequent, HostEvent, RefusalReason};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxy_protocol::{self, Origin};
 use crate::relay::{BUFFER_BYTES, Relay};
-use crate::stage::Stage;
-use crate::upgrade::{Answer, Asked, NoUpgrade, asked, forwarded_for, sentence};
+use crate::upgrade::{Answer, NoUpgrade, RequestKind, forwarded_for, request_kind, sentence};
 
 /// After a failed `accept` (too many open files, most likely).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -63,13 +63,13 @@ pub enum ClientAddress {
 }
 
 /// An entrance without its listener, which is closed while connections go on.
-struct Way {
+struct EntranceSettings {
     carrier: Carrier,
     tls: Option<TlsAcceptor>,
     client: ClientAddress,
 }
 
-impl Way {
+impl EntranceSettings {
     /// The client of a connection from `peer`, where that is not for a load balancer to say.
     fn client_at(&self, peer: SocketAddr) -> Option<IpAddr> {
         (self.client == ClientAddress::Peer).then_some(peer.ip())
@@ -85,8 +85,8 @@ pub(crate) struct Target {
 }
 
 /// What every connection needs.
-pub(crate) struct Door {
-    pub(crate) limits: Limits,
+pub(crate) struct Ingress {
+    pub(crate) limits: ConnectionLimits,
     pub(crate) log: Log,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) places: Arc<Places>,
@@ -94,7 +94,7 @@ pub(crate) struct Door {
     pub(crate) stage: watch::Receiver<Stage>,
 }
 
-impl Door {
+impl Ingress {
     /// Accepts for as long as it is polled; each connection is served in a task of its own.
     pub(crate) async fn accept_all(self: Arc<Self>, entrance: Entrance) {
         let Entrance {
@@ -103,59 +103,71 @@ impl Door {
             tls,
             client,
         } = entrance;
-        let way = Arc::new(Way {
+        let settings = Arc::new(EntranceSettings {
             carrier,
             tls,
             client,
         });
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => self.admit(&way, stream, peer).await,
+                Ok((stream, peer)) => self.admit(&settings, stream, peer).await,
                 Err(_) => {
-                    self.log.tell(Frequent::AcceptFailed, Event::AcceptFailed);
+                    self.log
+                        .tell(Frequent::AcceptFailed, HostEvent::AcceptFailed);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    async fn admit(self: &Arc<Self>, way: &Arc<Way>, stream: TcpStream, peer: SocketAddr) {
-        let open = self.metrics.accepted(way.carrier);
-        let client = way.client_at(peer);
+    async fn admit(
+        self: &Arc<Self>,
+        settings: &Arc<EntranceSettings>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) {
+        let open = self.metrics.accepted(settings.carrier);
+        let client = settings.client_at(peer);
         match self.places.enter(client).await {
             Ok(place) => {
-                let (door, way) = (Arc::clone(self), Arc::clone(way));
+                let (ingress, settings) = (Arc::clone(self), Arc::clone(settings));
                 tokio::spawn(async move {
                     let _open = open;
-                    door.receive(&way, stream, peer, place).await;
+                    ingress.receive(&settings, stream, peer, place).await;
                 });
             }
-            Err(full) => self.refused(way, client, full.into()),
+            Err(full) => self.refused(settings, client, full.into()),
         }
     }
 
-    async fn receive(&self, way: &Way, stream: TcpStream, peer: SocketAddr, place: Place) {
-        let mut visit = Visit {
-            door: self,
-            way,
-            client: way.client_at(peer),
+    async fn receive(
+        &self,
+        settings: &EntranceSettings,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: Place,
+    ) {
+        let mut connection = Connection {
+            ingress: self,
+            settings,
+            client: settings.client_at(peer),
             place: &place,
         };
-        let over = Stage::Over.reached(self.stage.clone());
+        let over = Stage::Closed.reached(self.stage.clone());
         let refused = tokio::select! {
-            served = visit.serve(stream, peer) => served.err(),
-            () = place.displaced() => Some(Reason::Displaced),
+            served = connection.serve(stream, peer) => served.err(),
+            () = place.displaced() => Some(RefusalReason::Displaced),
             () = over => None,
         };
         if let Some(reason) = refused {
-            self.refused(way, visit.client, reason);
+            self.refused(settings, connection.client, reason);
         }
     }
 
-    fn refused(&self, way: &Way, client: Option<IpAddr>, reason: Reason) {
+    fn refused(&self, settings: &EntranceSettings, client: Option<IpAddr>, reason: RefusalReason) {
         self.metrics.refused(reason);
-        let event = Event::ConnectionRefused {
-            carrier: way.carrier,
+        let event = HostEvent::ConnectionRefused {
+            carrier: settings.carrier,
             client,
             reason,
         };
@@ -163,11 +175,15 @@ impl Door {
     }
 
     /// A connection to the enclave of now, and the enclave's number.
-    async fn enclave(&self) -> Result<(EnclaveStream, u64), Reason> {
-        let target = self.target.borrow().clone().ok_or(Reason::NoEnclave)?;
+    async fn enclave(&self) -> Result<(EnclaveStream, u64), RefusalReason> {
+        let target = self
+            .target
+            .borrow()
+            .clone()
+            .ok_or(RefusalReason::NoEnclave)?;
         match target.address.connect(PARTIES_PORT).await {
             Ok(stream) => Ok((stream, target.number)),
-            Err(_) => Err(Reason::NoEnclave),
+            Err(_) => Err(RefusalReason::NoEnclave),
         }
     }
 
@@ -179,96 +195,104 @@ impl Door {
     }
 }
 
-/// One connection.
-struct Visit<'a> {
-    door: &'a Door,
-    way: &'a Way,
+/// A connection on its way to the enclave.
+struct Connection<'a> {
+    ingress: &'a Ingress,
+    settings: &'a EntranceSettings,
     client: Option<IpAddr>,
     place: &'a Place,
 }
 
-impl Visit<'_> {
-    async fn serve(&mut self, mut stream: TcpStream, peer: SocketAddr) -> Result<(), Reason> {
-        let deadline = Instant::now() + self.door.limits.handshake_deadline;
+impl Connection<'_> {
+    async fn serve(
+        &mut self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Result<(), RefusalReason> {
+        let deadline = Instant::now() + self.ingress.limits.handshake_deadline;
         // Without it small parts wait for acknowledgements; a stream that cannot be told so still
         // works.
         drop(stream.set_nodelay(true));
-        match self.way.client {
+        match self.settings.client {
             ClientAddress::ProxyProtocol => {
                 let origin = timeout_at(deadline, proxy_protocol::read(&mut stream)).await;
-                match origin.map_err(|_| Reason::Deadline)? {
+                match origin.map_err(|_| RefusalReason::Deadline)? {
                     Ok(Origin::Client(client)) => self.identify(client.ip())?,
                     Ok(Origin::Balancer) => self.client = Some(peer.ip()),
-                    Err(_) => return Err(Reason::ProxyHeader),
+                    Err(_) => return Err(RefusalReason::ProxyHeader),
                 }
             }
             // The first is known, the second comes with the request.
             ClientAddress::Peer | ClientAddress::ForwardedFor => {}
         }
-        match &self.way.tls {
+        match &self.settings.tls {
             None => self.carry(stream, deadline).await,
             Some(acceptor) => {
                 let accepted = timeout_at(deadline, acceptor.accept(stream)).await;
-                let stream = accepted.map_err(|_| Reason::Deadline)?;
-                self.carry(stream.map_err(|_| Reason::OuterTls)?, deadline)
+                let stream = accepted.map_err(|_| RefusalReason::Deadline)?;
+                self.carry(stream.map_err(|_| RefusalReason::OuterTls)?, deadline)
                     .await
             }
         }
     }
 
-    fn identify(&mut self, client: IpAddr) -> Result<(), Reason> {
+    fn identify(&mut self, client: IpAddr) -> Result<(), RefusalReason> {
         self.client = Some(client);
-        self.place.identify(client).map_err(Reason::from)
+        self.place.identify(client).map_err(RefusalReason::from)
     }
 
-    async fn carry<S>(&mut self, stream: S, deadline: Instant) -> Result<(), Reason>
+    async fn carry<S>(&mut self, stream: S, deadline: Instant) -> Result<(), RefusalReason>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        match self.way.carrier {
+        match self.settings.carrier {
             Carrier::Tcp => self.carry_raw(stream, deadline).await,
             Carrier::WebSocket => self.carry_websocket(stream, deadline).await,
         }
     }
 
     /// The enclave is not bothered before the client has said something.
-    async fn carry_raw<S>(&mut self, mut stream: S, deadline: Instant) -> Result<(), Reason>
+    async fn carry_raw<S>(&mut self, mut stream: S, deadline: Instant) -> Result<(), RefusalReason>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut first = vec![0; BUFFER_BYTES];
         let length = match timeout_at(deadline, stream.read(&mut first)).await {
-            Err(_) => return Err(Reason::Deadline),
-            Ok(Ok(0)) => return Err(Reason::Silent),
+            Err(_) => return Err(RefusalReason::Deadline),
+            Ok(Ok(0)) => return Err(RefusalReason::Silent),
             Ok(Ok(length)) => length,
-            Ok(Err(_)) => return Err(Reason::Lost),
+            Ok(Err(_)) => return Err(RefusalReason::Lost),
         };
-        let (enclave, number) = self.door.enclave().await?;
+        let (enclave, number) = self.ingress.enclave().await?;
         let first = &first[..length];
         self.relay(stream, enclave, number, first).await;
         Ok(())
     }
 
-    async fn carry_websocket<S>(&mut self, stream: S, deadline: Instant) -> Result<(), Reason>
+    async fn carry_websocket<S>(
+        &mut self,
+        stream: S,
+        deadline: Instant,
+    ) -> Result<(), RefusalReason>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let desk = Desk {
-            door: self.door,
+        let upgrades = UpgradeService {
+            ingress: self.ingress,
             place: self.place,
-            by_header: self.way.client == ClientAddress::ForwardedFor,
+            by_header: self.settings.client == ClientAddress::ForwardedFor,
             outcome: Mutex::new(Outcome::Answered),
         };
         let service =
-            service_fn(|request| async { Ok::<_, Infallible>(desk.answer(request).await) });
+            service_fn(|request| async { Ok::<_, Infallible>(upgrades.answer(request).await) });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.door.limits.handshake_deadline)
+            .header_read_timeout(self.ingress.limits.handshake_deadline)
             .max_buf_size(MAX_HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let served = timeout_at(deadline, pin!(connection)).await;
-        let outcome = desk.outcome.into_inner();
+        let outcome = upgrades.outcome.into_inner();
         match outcome.unwrap_or_else(PoisonError::into_inner) {
             Outcome::Switched(switched) => {
                 let Switched {
@@ -278,8 +302,8 @@ impl Visit<'_> {
                     client,
                 } = *switched;
                 let upgraded = timeout_at(deadline, upgrade).await;
-                let upgraded = upgraded.map_err(|_| Reason::Deadline)?;
-                let upgraded = TokioIo::new(upgraded.map_err(|_| Reason::Lost)?);
+                let upgraded = upgraded.map_err(|_| RefusalReason::Deadline)?;
+                let upgraded = TokioIo::new(upgraded.map_err(|_| RefusalReason::Lost)?);
                 self.client = self.client.or(client);
                 let party = ByteStream::accepted(upgraded).await;
                 self.relay(party, enclave, number, &[]).await;
@@ -291,8 +315,8 @@ impl Visit<'_> {
             }
             Outcome::Answered => match served {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(Reason::Lost),
-                Err(_) => Err(Reason::Deadline),
+                Ok(Err(_)) => Err(RefusalReason::Lost),
+                Err(_) => Err(RefusalReason::Deadline),
             },
         }
     }
@@ -301,30 +325,35 @@ impl Visit<'_> {
     where
         P: AsyncRead + AsyncWrite + Unpin,
     {
-        let door = self.door;
+        let ingress = self.ingress;
         self.place.advance();
-        let mut relay = Relay::new(first, door.limits.relay, &door.metrics.moved, self.place);
+        let mut relay = Relay::new(
+            first,
+            ingress.limits.relay,
+            &ingress.metrics.moved,
+            self.place,
+        );
         let how = tokio::select! {
-            ending = relay.run(&mut party, &mut enclave) => How::from(ending),
-            () = door.gone(number) => How::EnclaveEnded,
-            () = Stage::Over.reached(door.stage.clone()) => How::Stopped,
+            ending = relay.run(&mut party, &mut enclave) => ConnectionEnd::from(ending),
+            () = ingress.gone(number) => ConnectionEnd::EnclaveEnded,
+            () = Stage::Closed.reached(ingress.stage.clone()) => ConnectionEnd::Stopped,
         };
         let (to_enclave, from_enclave) = relay.counts();
-        door.metrics.ended(how);
-        let event = Event::ConnectionEnded {
-            carrier: self.way.carrier,
+        ingress.metrics.ended(how);
+        let event = HostEvent::ConnectionEnded {
+            carrier: self.settings.carrier,
             client: self.client,
             how,
             to_enclave,
             from_enclave,
         };
-        door.log.tell(Frequent::Ended, event);
+        ingress.log.tell(Frequent::Ended, event);
     }
 }
 
 /// Who answers the HTTP request of one connection.
-struct Desk<'a> {
-    door: &'a Door,
+struct UpgradeService<'a> {
+    ingress: &'a Ingress,
     place: &'a Place,
     by_header: bool,
     outcome: Mutex<Outcome>,
@@ -335,7 +364,7 @@ enum Outcome {
     /// It was answered, or none came.
     Answered,
     Refused {
-        reason: Reason,
+        reason: RefusalReason,
         client: Option<IpAddr>,
     },
     Switched(Box<Switched>),
@@ -349,18 +378,18 @@ struct Switched {
     client: Option<IpAddr>,
 }
 
-impl Desk<'_> {
+impl UpgradeService<'_> {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let (mut answer, outcome) = match asked(&request) {
-            Ok(Asked::Health) => (self.health(), Outcome::Answered),
-            Ok(Asked::Channel(upgrade)) => match self.switch(request).await {
+        let (mut answer, outcome) = match request_kind(&request) {
+            Ok(RequestKind::Health) => (self.health(), Outcome::Answered),
+            Ok(RequestKind::Channel(upgrade)) => match self.switch(request).await {
                 Ok(switched) => (upgrade.switch(), Outcome::Switched(Box::new(switched))),
                 Err((refusal, reason, client)) => {
                     (refusal.answer(), Outcome::Refused { reason, client })
                 }
             },
             Err(refusal) => {
-                let (reason, client) = (Reason::Upgrade, None);
+                let (reason, client) = (RefusalReason::Upgrade, None);
                 (refusal.answer(), Outcome::Refused { reason, client })
             }
         };
@@ -373,8 +402,8 @@ impl Desk<'_> {
     }
 
     fn health(&self) -> Answer {
-        let serving = *self.door.stage.borrow() == Stage::Serving;
-        match serving && self.door.target.borrow().is_some() {
+        let serving = *self.ingress.stage.borrow() == Stage::Serving;
+        match serving && self.ingress.target.borrow().is_some() {
             true => sentence(StatusCode::OK, "ok"),
             false => NoUpgrade::NoEnclave.answer(),
         }
@@ -383,12 +412,12 @@ impl Desk<'_> {
     async fn switch(
         &self,
         mut request: Request<Incoming>,
-    ) -> Result<Switched, (NoUpgrade, Reason, Option<IpAddr>)> {
+    ) -> Result<Switched, (NoUpgrade, RefusalReason, Option<IpAddr>)> {
         let mut client = None;
         if self.by_header {
             let address = forwarded_for(request.headers()).ok_or((
                 NoUpgrade::Client,
-                Reason::ForwardedFor,
+                RefusalReason::ForwardedFor,
                 None,
             ))?;
             client = Some(address);
@@ -397,7 +426,7 @@ impl Desk<'_> {
                 .map_err(|full| (NoUpgrade::TooMany, full.into(), client))?;
         }
         let (enclave, number) = self
-            .door
+            .ingress
             .enclave()
             .await
             .map_err(|reason| (NoUpgrade::NoEnclave, reason, client))?;
@@ -410,7 +439,7 @@ impl Desk<'_> {
     }
 }
 
-impl From<Full> for Reason {
+impl From<Full> for RefusalReason {
     fn from(full: Full) -> Self {
         match full {
             Full::Everyone => Self::TooManyConnections,

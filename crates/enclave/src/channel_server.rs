@@ -4,52 +4,47 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use admission::{Place, Places, Quota};
+use admission::{Place, Places};
 use attested_tls::{AcceptError, Accepted, Acceptor, Proven};
 use axum::Router;
+use server_kit::{LimitedEvents, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
-use crate::event::{Event, Events, Reason};
+use crate::event::{EnclaveEvent, Events, RefusalReason};
 use crate::listener::{Incoming, OpenListener};
-use crate::stage::Stage;
-use crate::{Limits, connection};
+use crate::{EnclaveLimits, connection};
 
 /// After a failed `accept` (too many open files, most likely).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Events about connections that may be told in a window of time. Whoever can connect can cause
-/// them.
-const EVENTS: u32 = 50;
-const EVENTS_WINDOW: Duration = Duration::from_secs(10);
 
 /// What every connection needs.
-pub(crate) struct Door {
+pub(crate) struct ChannelServer {
     acceptor: Acceptor,
     router: Router,
-    limits: Limits,
-    events: Events,
-    quota: Arc<Quota>,
+    limits: EnclaveLimits,
+    events: LimitedEvents<EnclaveEvent>,
     handshakes: Arc<Places>,
     connections: Arc<Semaphore>,
     slots_of_key: HashMap<Vec<u8>, Arc<Semaphore>>,
     stage: watch::Receiver<Stage>,
 }
 
-impl Door {
+impl ChannelServer {
     /// For the holders of `keys`; all their connections hold a slot of `connections`.
     pub(crate) fn new(
         acceptor: Acceptor,
         keys: &[Vec<u8>],
         router: Router,
-        limits: Limits,
+        limits: EnclaveLimits,
         connections: Arc<Semaphore>,
         events: Events,
         stage: watch::Receiver<Stage>,
     ) -> Self {
         let share = limits.share_of_key(keys.len());
         let slots = |key: &Vec<u8>| (key.clone(), Arc::new(Semaphore::new(share)));
-        let handshakes = Places::new(admission::Limits {
+        let handshakes = Places::new(admission::PlaceLimits {
             connections: limits.handshakes,
             of_one_client: limits.handshakes,
             unsettled: limits.handshakes,
@@ -58,8 +53,7 @@ impl Door {
             acceptor,
             router,
             limits,
-            events,
-            quota: Quota::new(EVENTS, EVENTS_WINDOW),
+            events: LimitedEvents::new(events),
             handshakes,
             connections,
             slots_of_key: keys.iter().map(slots).collect(),
@@ -72,12 +66,12 @@ impl Door {
         loop {
             let accepted = listener.accept().await;
             let Ok((incoming, client)) = accepted else {
-                self.tell(Event::AcceptFailed);
+                self.tell(EnclaveEvent::AcceptFailed);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
             let Ok(place) = self.handshakes.enter(Some(client)).await else {
-                self.refused(Reason::Displaced);
+                self.refused(RefusalReason::Displaced);
                 continue;
             };
             match incoming {
@@ -96,7 +90,7 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let over = Stage::Over.reached(self.stage.clone());
+        let over = Stage::Closed.reached(self.stage.clone());
         tokio::select! {
             served = self.serve(stream, place) => if let Err(reason) = served {
                 self.refused(reason);
@@ -105,22 +99,22 @@ impl Door {
         }
     }
 
-    async fn serve<S>(&self, stream: S, place: Place) -> Result<(), Reason>
+    async fn serve<S>(&self, stream: S, place: Place) -> Result<(), RefusalReason>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let start = Instant::now();
         let proven = tokio::select! {
             proven = self.prove(stream, start, &place) => proven?,
-            () = place.displaced() => return Err(Reason::Displaced),
+            () = place.displaced() => return Err(RefusalReason::Displaced),
         };
         drop(place);
         // Before any evidence is made: the platform makes one document after the other, and a key
         // that asks for very many must not keep the others waiting.
         let of_key = self.slots_of_key.get(proven.client_spki());
-        let of_key = of_key.ok_or(Reason::NotRegistered)?;
-        let _of_key = take(of_key, Reason::TooManyConnectionsOfKey)?;
-        let _connection = take(&self.connections, Reason::TooManyConnections)?;
+        let of_key = of_key.ok_or(RefusalReason::NotRegistered)?;
+        let _of_key = take(of_key, RefusalReason::TooManyConnectionsOfKey)?;
+        let _connection = take(&self.connections, RefusalReason::TooManyConnections)?;
         let deadline = start + self.limits.handshake_deadline;
         let accepted = timeout_at(deadline, self.acceptor.show_evidence(proven)).await;
         let Accepted {
@@ -139,7 +133,12 @@ impl Door {
     }
 
     /// The part of the handshake in which anybody may be on the other side.
-    async fn prove<S>(&self, stream: S, start: Instant, place: &Place) -> Result<Proven<S>, Reason>
+    async fn prove<S>(
+        &self,
+        stream: S,
+        start: Instant,
+        place: &Place,
+    ) -> Result<Proven<S>, RefusalReason>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -150,35 +149,35 @@ impl Door {
         in_time(timeout_at(deadline, self.acceptor.prove(greeted)).await)
     }
 
-    fn refused(&self, reason: Reason) {
-        self.tell(Event::ConnectionRefused { reason });
+    fn refused(&self, reason: RefusalReason) {
+        self.tell(EnclaveEvent::ConnectionRefused { reason });
     }
 
-    fn tell(&self, event: Event) {
-        let events = Arc::clone(&self.events);
-        let left_out = move |count| events(Event::ConnectionEventsLeftOut { count });
-        if self.quota.admits(left_out) {
-            (self.events)(event);
-        }
+    fn tell(&self, event: EnclaveEvent) {
+        let left_out = |count| EnclaveEvent::ConnectionEventsLeftOut { count };
+        self.events.tell(event, left_out);
     }
 }
 
-fn take(slots: &Arc<Semaphore>, reason: Reason) -> Result<OwnedSemaphorePermit, Reason> {
+fn take(
+    slots: &Arc<Semaphore>,
+    reason: RefusalReason,
+) -> Result<OwnedSemaphorePermit, RefusalReason> {
     Arc::clone(slots).try_acquire_owned().map_err(|_| reason)
 }
 
-fn in_time<T, E>(outcome: Result<Result<T, AcceptError>, E>) -> Result<T, Reason> {
+fn in_time<T, E>(outcome: Result<Result<T, AcceptError>, E>) -> Result<T, RefusalReason> {
     outcome
-        .map_err(|_| Reason::Deadline)?
+        .map_err(|_| RefusalReason::Deadline)?
         .map_err(|error| reason(&error))
 }
 
-fn reason(error: &AcceptError) -> Reason {
+fn reason(error: &AcceptError) -> RefusalReason {
     match error {
-        AcceptError::NotRegistered => Reason::NotRegistered,
-        AcceptError::WrongProtocol => Reason::WrongProtocol,
-        AcceptError::Handshake(_) => Reason::Handshake,
-        AcceptError::Io(_) => Reason::Lost,
-        AcceptError::Attest(_) => Reason::NoEvidence,
+        AcceptError::NotRegistered => RefusalReason::NotRegistered,
+        AcceptError::WrongProtocol => RefusalReason::WrongProtocol,
+        AcceptError::Handshake(_) => RefusalReason::Handshake,
+        AcceptError::Io(_) => RefusalReason::Lost,
+        AcceptError::Attest(_) => RefusalReason::NoEvidence,
     }
 }

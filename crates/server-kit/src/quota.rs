@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 /// Events of one kind: in each window of time the first `most` are told, and of the others only
 /// their number.
 #[derive(Debug)]
-pub struct Quota {
+pub(crate) struct Quota {
     most: u32,
     window: Duration,
     state: Mutex<State>,
@@ -23,7 +23,7 @@ struct State {
 
 impl Quota {
     /// `most` events in each `window`, which begins with its first event.
-    pub fn new(most: u32, window: Duration) -> Arc<Self> {
+    pub(crate) fn new(most: u32, window: Duration) -> Arc<Self> {
         Arc::new(Self {
             most,
             window,
@@ -37,7 +37,7 @@ impl Quota {
 
     /// Whether an event of now may be told. Where events are left out, `tell` is called once, at
     /// the end of the window, with their number. Must be called in a tokio runtime.
-    pub fn admits(self: &Arc<Self>, tell: impl FnOnce(u64) + Send + 'static) -> bool {
+    pub(crate) fn admits(self: &Arc<Self>, tell: impl FnOnce(u64) + Send + 'static) -> bool {
         let mut state = self.state();
         let now = Instant::now();
         // A window begins with an event, not by the clock: a burst across a border is not told

@@ -3,11 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use attestation::authority::{Authority, DocumentFields, Forgery};
-use attestation::{Measurements, Root, UnixTime, agreement_pcr};
+use attestation::nitro::authority::{Authority, DocumentFields, Forgery};
+use attestation::nitro::{Measurements, NitroVerifier};
+use attestation::{
+    AttestError, Attester, Evidence, Policy, ReportData, UnixTime, extended_register,
+};
 use attested_tls::{
-    AcceptError, Accepted, Acceptor, AttestError, Attester, Channel, ClientKey, Connector,
-    Expectations, KeyAlgorithm, Refused, ServerKey,
+    AcceptError, Accepted, Acceptor, Channel, ClientKey, Connector, ExpectedRoom, KeyAlgorithm,
+    Refused, ServerKey,
 };
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
@@ -22,16 +25,17 @@ pub(crate) fn now() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(NOW))
 }
 
-pub(crate) fn measurements() -> Measurements {
-    Measurements::new([1; 48], [2; 48], [3; 48]).expect("none is zero")
+fn policy() -> Policy {
+    let measurements = Measurements::new([1; 48], [2; 48], [3; 48]);
+    Policy::from(measurements.expect("none is zero"))
 }
 
 /// A platform that says what it is asked to say, but for one change.
 pub(crate) struct Platform {
     authority: Arc<Authority>,
     change: Change,
-    /// Every document it made.
-    pub(crate) made: Mutex<Vec<Vec<u8>>>,
+    /// All evidence that it made.
+    pub(crate) made: Mutex<Vec<Evidence>>,
 }
 
 pub(crate) enum Change {
@@ -58,21 +62,18 @@ impl Platform {
 }
 
 impl Attester for Platform {
-    fn attest(
-        &self,
-        nonce: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-        user_data: &[u8],
-    ) -> Result<Vec<u8>, AttestError> {
+    fn attest(&self, data: &ReportData) -> Result<Evidence, AttestError> {
         let mut fields = DocumentFields {
             module_id: "i-0123456789abcdef0-enc0123456789abcdef".to_owned(),
             timestamp_millis: NOW * 1000,
             pcrs: (0..16).map(|i| (i, vec![i + 1; 48])).collect(),
-            public_key: public_key.map(<[u8]>::to_vec),
-            user_data: Some(user_data.to_vec()),
-            nonce: nonce.map(<[u8]>::to_vec),
+            public_key: data.public_key.clone(),
+            user_data: data.user_data.clone(),
+            nonce: data.nonce.clone(),
         };
-        fields.pcrs.insert(16, agreement_pcr(&AGREEMENT).to_vec());
+        fields
+            .pcrs
+            .insert(16, extended_register(&AGREEMENT).to_vec());
         let document = match &self.change {
             Change::None => self.authority.document(&fields),
             Change::Fields(change) => {
@@ -82,36 +83,39 @@ impl Attester for Platform {
             Change::Forgery(forgery) => self.authority.forge(&fields, *forgery),
             Change::Bytes(change) => change(self.authority.document(&fields)),
         };
-        self.made
-            .lock()
-            .expect("no test panics here")
-            .push(document.clone());
-        Ok(document)
+        let evidence = Evidence::from_bytes(document);
+        let mut made = self.made.lock().expect("no test panics here");
+        made.push(evidence.clone());
+        Ok(evidence)
     }
 }
 
 /// One room, and Alice who may enter it.
-pub(crate) struct Stage {
+pub(crate) struct TestRoom {
     pub(crate) authority: Arc<Authority>,
     pub(crate) server_key: ServerKey,
     pub(crate) alice: ClientKey,
 }
 
-impl Stage {
-    pub(crate) fn new() -> Stage {
-        Stage {
+impl TestRoom {
+    pub(crate) fn new() -> TestRoom {
+        TestRoom {
             authority: Arc::new(Authority::generate()),
             server_key: ServerKey::generate(),
             alice: ClientKey::generate(KeyAlgorithm::P256),
         }
     }
 
-    pub(crate) fn expectations(&self) -> Expectations {
-        Expectations {
-            root: Root::dangerous_from_pem(&self.authority.root_pem()).expect("its own root"),
-            measurements: measurements(),
+    pub(crate) fn verifier(&self) -> NitroVerifier {
+        NitroVerifier::dangerous_from_pem(&self.authority.root_pem()).expect("its own root")
+    }
+
+    pub(crate) fn expected(&self) -> ExpectedRoom {
+        ExpectedRoom {
+            verifier: Arc::new(self.verifier()),
+            policy: policy(),
             agreement: Some(AGREEMENT),
-            room: None,
+            id: None,
         }
     }
 
@@ -131,7 +135,7 @@ impl Stage {
     }
 
     pub(crate) fn connector(&self) -> Connector {
-        Connector::new(&self.alice, self.expectations())
+        Connector::new(&self.alice, self.expected())
     }
 }
 
@@ -154,8 +158,8 @@ pub(crate) async fn patiently<T>(future: impl Future<Output = T>) -> T {
 
 /// Connects to a room that lies in one point, and settles that the client sent nothing after its
 /// nonce.
-pub(crate) async fn refusal(stage: &Stage, connector: &Connector, change: Change) -> Refused {
-    let (channel, accepted) = meet(connector, &stage.acceptor(change)).await;
+pub(crate) async fn refusal(room: &TestRoom, connector: &Connector, change: Change) -> Refused {
+    let (channel, accepted) = meet(connector, &room.acceptor(change)).await;
     let refused = channel.map(|_| ()).expect_err("the room lies");
     let mut accepted = accepted.expect("the liar itself sees nothing wrong");
     let mut received = Vec::new();

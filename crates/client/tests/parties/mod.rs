@@ -1,6 +1,6 @@
 //! A room on loopback, its parties, and an HTTP client that writes its own bytes.
 
-#![allow(dead_code, reason = "each test program uses its own part of the stage")]
+#![allow(dead_code, reason = "each test program uses its own part of this")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 pub(crate) mod http;
@@ -8,11 +8,13 @@ pub(crate) mod http;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use attestation::Policy;
+use attestation::nitro::NitroVerifier;
 use client::{
-    ClientKey, Endpoint, Error, Expectations, KeyAlgorithm, NewKey, Proxy, Session, keygen,
+    ClientKey, Endpoint, Error, ExpectedRoom, KeyAlgorithm, NewKey, Proxy, Session, keygen,
     read_keys,
 };
-use enclave::{Config, Enclave, Event, Limits, Platform, Running};
+use enclave::{Config, Enclave, EnclaveEvent, EnclaveLimits, Platform, Running};
 use protocol::Agreement;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -23,17 +25,17 @@ use tokio::task::JoinHandle;
 pub(crate) const FOUR_LINES: &str = "method: MST\nepsilon: 3\nparty_names:\n- Alice\n- Bob\n";
 
 /// Keys of Alice, Bob and Eve, who is not in the agreement; and the agreement.
-pub(crate) struct Stage {
+pub(crate) struct Parties {
     pub(crate) folder: TempDir,
     pub(crate) alice: NewKey,
     pub(crate) bob: NewKey,
     pub(crate) eve: NewKey,
     pub(crate) agreement: Agreement,
-    /// Everything that the enclaves of this stage told their machine.
-    pub(crate) log: Arc<Mutex<Vec<Event>>>,
+    /// Everything that the enclaves of these parties told their machine.
+    pub(crate) log: Arc<Mutex<Vec<EnclaveEvent>>>,
 }
 
-impl Stage {
+impl Parties {
     pub(crate) fn new(runtime_yaml: &str) -> Self {
         Self::with_keys(runtime_yaml, KeyAlgorithm::P256)
     }
@@ -59,12 +61,13 @@ impl Stage {
         platform: &Platform,
         listener: Option<TcpListener>,
     ) -> Running {
-        self.start_with(Limits::default(), platform, listener).await
+        self.start_with(EnclaveLimits::default(), platform, listener)
+            .await
     }
 
     pub(crate) async fn start_with(
         &self,
-        limits: Limits,
+        limits: EnclaveLimits,
         platform: &Platform,
         listener: Option<TcpListener>,
     ) -> Running {
@@ -118,17 +121,19 @@ pub(crate) fn key(pair: &NewKey) -> ClientKey {
 }
 
 /// What a party expects who was given the enclave's root and measurements.
-pub(crate) fn expectations(running: &Running) -> Expectations {
-    Expectations {
-        root: attestation::Root::dangerous_from_pem(&running.root_pem().unwrap()).unwrap(),
-        measurements: *running.measurements().unwrap(),
+pub(crate) fn expected_room(running: &Running) -> ExpectedRoom {
+    ExpectedRoom {
+        verifier: Arc::new(
+            NitroVerifier::dangerous_from_pem(&running.root_pem().unwrap()).unwrap(),
+        ),
+        policy: Policy::from(*running.measurements().unwrap()),
         agreement: None,
-        room: None,
+        id: None,
     }
 }
 
 pub(crate) async fn open(running: &Running, pair: &NewKey) -> Result<Session, Error> {
-    Session::open(endpoint(running), key(pair), expectations(running)).await
+    Session::open(endpoint(running), key(pair), expected_room(running)).await
 }
 
 pub(crate) fn endpoint(running: &Running) -> Endpoint {
@@ -145,7 +150,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    pub(crate) async fn of(session: Session) -> Self {
+    pub(crate) async fn start(session: Session) -> Self {
         let proxy = Proxy::bind(session, 0).await.unwrap();
         let port = proxy.port();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -163,7 +168,7 @@ impl Serving {
     }
 
     pub(crate) async fn connect(running: &Running, pair: &NewKey) -> Self {
-        Self::of(open(running, pair).await.unwrap()).await
+        Self::start(open(running, pair).await.unwrap()).await
     }
 
     /// Ends it as a person would, and waits until it has.

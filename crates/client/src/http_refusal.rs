@@ -8,13 +8,13 @@ use hyper::{Response, StatusCode};
 use crate::{Error, Refused};
 
 /// A status, a stable code for programs, and a sentence for a person: `{"detail": .., "code": ..}`.
-pub(crate) struct Refusal {
+pub(crate) struct HttpRefusal {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) detail: String,
 }
 
-impl Refusal {
+impl HttpRefusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
@@ -39,7 +39,7 @@ impl Refusal {
     }
 }
 
-impl From<&Error> for Refusal {
+impl From<&Error> for HttpRefusal {
     fn from(error: &Error) -> Self {
         let (status, code) = match error {
             Error::Refused(Refused::Closed | Refused::Io(_) | Refused::Tls(_)) => {
