@@ -206,8 +206,10 @@ impl fmt::Debug for ClientKey {
 
 #[cfg(test)]
 mod tests {
+    use pkcs1::RsaPublicKeyRef;
+    use spki::der::Decode;
+
     use super::*;
-    use crate::der::{Der, INTEGER};
     use crate::key_form::{MAX_FILE_BYTES, bit_length};
 
     const RSA_2048_PKCS8: &[u8] = include_bytes!("../tests/keys/rsa-2048.pkcs8.der");
@@ -294,8 +296,8 @@ mod tests {
         }
         let sizes = [KeyAlgorithm::Rsa2048, KeyAlgorithm::Rsa3072].map(|algorithm| {
             let key = ClientKey::generate(algorithm);
-            let mut numbers = Der::only_sequence(key.public_der()).expect("PKCS#1");
-            bit_length(numbers.expect(INTEGER).expect("the modulus"))
+            let public = RsaPublicKeyRef::from_der(key.public_der()).expect("PKCS#1");
+            bit_length(public.modulus.as_bytes())
         });
         assert_eq!(sizes, [2048, 3072]);
         assert_eq!(

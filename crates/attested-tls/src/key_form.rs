@@ -2,11 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pkcs1::RsaPrivateKeyRef;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use spki::der::asn1::AnyRef;
+use spki::der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use zeroize::{Zeroize, Zeroizing};
-
-use crate::der::{BIT_STRING, Der, INTEGER, OBJECT, OCTET_STRING, SEQUENCE};
 
 /// Longer than any private key of the kinds that are read.
 pub(crate) const MAX_FILE_BYTES: usize = 64 * 1024;
@@ -18,7 +19,12 @@ const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 /// The optional name of the curve in SEC1.
-const SEC1_PARAMETERS: u8 = 0xa0;
+const SEC1_PARAMETERS: Tag = Tag::ContextSpecific {
+    constructed: true,
+    number: TagNumber(0),
+};
+/// With what every DER file of a key begins, and no text.
+const SEQUENCE: u8 = 0x30;
 
 /// Why a file holds no private key that can be used. No part of the file is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,65 +71,83 @@ pub(crate) enum Form<'a> {
     Ed25519Pkcs8,
 }
 
+// Not the crates `pkcs8` and `sec1`: what a file is instead must be told (encrypted, public, of
+// another kind), and whether its numbers belong together only the TLS library knows.
 impl<'a> Form<'a> {
     pub(crate) fn read(der: &'a [u8]) -> Result<Form<'a>, UnreadableKey> {
         // One structure that fills the file: bytes after it would be something that nobody looked
         // at.
-        let outer = Der::only_sequence(der).ok_or(UnreadableKey::NotAKey)?;
-        let mut elements = outer;
-        match (elements.expect(INTEGER), elements.peek()) {
-            (Some([0]), Some(INTEGER)) => Ok(Form::Rsa(der)),
-            (Some([1]), Some(OCTET_STRING)) => {
-                let number = elements.expect(OCTET_STRING);
-                let curve = elements.expect(SEC1_PARAMETERS);
-                let curve = curve.and_then(|name| Der::new(name).expect(OBJECT));
-                match (number.map(<[u8]>::len), curve) {
-                    // A curve that is not named is P-256 by its length of 32 bytes; the library
-                    // then checks the numbers.
-                    (Some(32), Some(P256) | None) => Ok(Form::P256Sec1),
-                    _ => Err(UnreadableKey::Kind),
-                }
-            }
-            (Some([0 | 1]), Some(SEQUENCE)) => {
-                Form::of_pkcs8(elements).unwrap_or(Err(UnreadableKey::NotAKey))
-            }
+        let outer = AnyRef::from_der(der).map_err(|_| UnreadableKey::NotAKey)?;
+        let elements = match outer.tag() {
+            Tag::Sequence => elements(outer.value()).ok_or(UnreadableKey::NotAKey)?,
+            _ => return Err(UnreadableKey::NotAKey),
+        };
+        match elements[..] {
+            [(Tag::Integer, [0]), (Tag::Integer, _), ..] => Ok(Form::Rsa(der)),
+            [
+                (Tag::Integer, [1]),
+                (Tag::OctetString, number),
+                ref rest @ ..,
+            ] => Form::of_sec1(number, rest),
+            [
+                (Tag::Integer, [0 | 1]),
+                (Tag::Sequence, algorithm),
+                (Tag::OctetString, key),
+                ..,
+            ] => Form::of_pkcs8(algorithm, key),
             // What it is instead is told, since the usual mistake is to name the wrong file.
-            _ => Err(Form::explain(outer)),
+            [(Tag::Sequence, _), (Tag::BitString, _), ..]
+            | [(Tag::Integer, _), (Tag::Integer, _)] => Err(UnreadableKey::Public),
+            [(Tag::Sequence, _), (Tag::OctetString, _), ..] => Err(UnreadableKey::Encrypted),
+            _ => Err(UnreadableKey::NotAKey),
         }
     }
 
-    /// From what follows the version; `None` if the structure is not PKCS#8's.
-    fn of_pkcs8(mut rest: Der<'a>) -> Option<Result<Form<'a>, UnreadableKey>> {
-        let mut algorithm = Der::new(rest.expect(SEQUENCE)?);
-        let kind = algorithm.expect(OBJECT)?;
-        let key = rest.expect(OCTET_STRING)?;
-        Some(match (kind, algorithm.expect(OBJECT)) {
+    fn of_sec1(number: &[u8], rest: &[Element<'_>]) -> Result<Form<'a>, UnreadableKey> {
+        let curve = match rest {
+            [(SEC1_PARAMETERS, name), ..] => object(elements(name).as_deref()),
+            _ => None,
+        };
+        match (number.len(), curve) {
+            // A curve that is not named is P-256 by its length of 32 bytes; the library then checks
+            // the numbers.
+            (32, Some(P256) | None) => Ok(Form::P256Sec1),
+            _ => Err(UnreadableKey::Kind),
+        }
+    }
+
+    fn of_pkcs8(algorithm: &[u8], key: &'a [u8]) -> Result<Form<'a>, UnreadableKey> {
+        let algorithm = elements(algorithm).ok_or(UnreadableKey::NotAKey)?;
+        let kind = object(Some(&algorithm)).ok_or(UnreadableKey::NotAKey)?;
+        match (kind, object(algorithm.get(1..))) {
             (RSA_ENCRYPTION, None) => Ok(Form::Rsa(key)),
             (EC_PUBLIC_KEY, Some(P256)) => Ok(Form::P256Pkcs8),
             (ED25519, None) => Ok(Form::Ed25519Pkcs8),
             _ => Err(UnreadableKey::Kind),
-        })
-    }
-
-    /// What else it may be.
-    fn explain(outer: Der<'_>) -> UnreadableKey {
-        let mut elements = outer;
-        match (
-            elements.peek(),
-            elements.expect(SEQUENCE).is_some(),
-            elements.peek(),
-        ) {
-            (Some(SEQUENCE), true, Some(BIT_STRING)) => UnreadableKey::Public,
-            (Some(SEQUENCE), true, Some(OCTET_STRING)) => UnreadableKey::Encrypted,
-            _ => {
-                let mut elements = outer;
-                let pair = (elements.expect(INTEGER), elements.expect(INTEGER));
-                match (pair, elements.peek()) {
-                    ((Some(_), Some(_)), None) => UnreadableKey::Public,
-                    _ => UnreadableKey::NotAKey,
-                }
-            }
         }
+    }
+}
+
+/// A tag, and what the element with it holds.
+type Element<'a> = (Tag, &'a [u8]);
+
+/// The elements that stand one after the other in `contents`; `None` where these are not whole
+/// elements.
+fn elements(contents: &[u8]) -> Option<Vec<Element<'_>>> {
+    let mut reader = SliceReader::new(contents).ok()?;
+    let mut elements = Vec::new();
+    while !reader.is_finished() {
+        let element = AnyRef::decode(&mut reader).ok()?;
+        elements.push((element.tag(), element.value()));
+    }
+    Some(elements)
+}
+
+/// What the first of `elements` names.
+fn object<'a>(elements: Option<&[Element<'a>]>) -> Option<&'a [u8]> {
+    match elements {
+        Some([(Tag::ObjectIdentifier, name), ..]) => Some(name),
+        _ => None,
     }
 }
 
@@ -172,11 +196,9 @@ fn unwrap_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, UnreadableKey> {
 
 /// Refuses an RSA private key (PKCS#1) that is short or has an unsafe exponent.
 pub(crate) fn check_rsa_strength(pkcs1: &[u8]) -> Result<(), UnreadableKey> {
-    let numbers = Der::only_sequence(pkcs1).and_then(|mut key| {
-        key.expect(INTEGER)?;
-        Some((key.expect(INTEGER)?, key.expect(INTEGER)?))
-    });
-    let (modulus, exponent) = numbers.ok_or(UnreadableKey::NotAKey)?;
+    let key = RsaPrivateKeyRef::from_der(pkcs1).map_err(|_| UnreadableKey::NotAKey)?;
+    let modulus = key.modulus.as_bytes();
+    let exponent = key.public_exponent.as_bytes();
     let bits = bit_length(modulus);
     if !(2048..=MAX_RSA_BITS).contains(&bits) {
         return Err(UnreadableKey::Modulus { bits });

@@ -81,7 +81,6 @@ mod accept_error;
 mod acceptor;
 mod client_key;
 mod connector;
-mod der;
 mod handshake;
 mod key_form;
 mod refused;

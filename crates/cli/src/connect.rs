@@ -47,6 +47,8 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
         // Shown before anything of the person's is sent.
         let summary = judge(&session, own, options, printer)?;
         let room = hex::encode(session.verified().room());
+        // Not before: at the question, Ctrl-C ends the program by itself.
+        let signals = StopSignals::listen().context("signals cannot be received")?;
         // The person's yes comes before the port is opened.
         let proxy = Proxy::bind(session, options.lport).await?;
         printer.say(format_args!(
@@ -59,7 +61,9 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
             "warnings": exposed.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "agreement": summary,
         }));
-        proxy.serve(ended(), move |error| printer.warn(error)).await;
+        proxy
+            .serve(signals.received(), move |error| printer.warn(error))
+            .await;
         Ok(())
     })
 }
@@ -163,13 +167,4 @@ fn judge(
 fn quoted(name: &str, text: &str) -> String {
     let lines = text.lines().map(|line| format!("  | {line}\n"));
     format!("{name}:\n{}", lines.collect::<String>())
-}
-
-/// Completes when the person or the system ends the program.
-async fn ended() {
-    match StopSignals::listen() {
-        Ok(signals) => signals.received().await,
-        // Then the system ends the program by itself.
-        Err(_) => std::future::pending().await,
-    }
 }

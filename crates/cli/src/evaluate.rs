@@ -8,10 +8,10 @@ use serde_json::json;
 use synthesis::{Distances, Evaluation};
 use tabular::{CodedTable, Joined};
 
-use crate::arguments::EvaluateOptions;
+use crate::arguments::{EvaluateOptions, ReadArguments};
 use crate::exit::BadInput;
 use crate::printer::{PRIVATE, PRIVATE_FIELD, Printer};
-use crate::{interrupt, report_file, table_file, whole_file};
+use crate::{interrupt, report_file, table_file, table_input, whole_file};
 
 pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result<()> {
     whole_file::check_outputs(
@@ -28,24 +28,33 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
         .as_deref()
         .map(table_file::read_schema)
         .transpose()?;
-    let real = table_file::read(
+    if table_input::is_stdin(&options.real) && table_input::is_stdin(&options.synthetic) {
+        let message = "only one of both tables can come from standard input";
+        return Err(BadInput(message.to_owned()).into());
+    }
+    let real = table_input::read(
         &options.real,
+        &options.how,
         options.key.as_deref(),
         // All rows of everyone are compared.
         Some(NonZeroU32::MAX),
         declared.as_ref(),
     )?;
-    let mut notes = table_file::private_notes(&options.real, &real, printer);
+    let mut notes = real.tell(printer);
+    let read_as = real.upload.read_as().to_string();
     // Comparing needs exact counts, so that nothing of it is private; the first line says so.
-    let real = Joined::single(real).dangerous_into_coded();
+    let real = Joined::single(real.upload).dangerous_into_coded();
     // Under the real table's bins, or distances would be between different codes.
-    let synthetic = table_file::read(&options.synthetic, None, None, Some(real.schema()))?;
-    notes.extend(table_file::private_notes(
-        &options.synthetic,
-        &synthetic,
-        printer,
-    ));
-    let synthetic = Joined::single(synthetic).dangerous_into_coded();
+    let mut schema = real.schema().clone();
+    if declared.is_none() {
+        // A grid taken from the real rows has no place for what only synthetic rows have: those are
+        // left out, which is told.
+        schema = schema.with_tolerance(1.0);
+    }
+    let how = ReadArguments::default();
+    let synthetic = table_input::read(&options.synthetic, &how, None, None, Some(&schema))?;
+    notes.extend(synthetic.tell(printer));
+    let synthetic = Joined::single(synthetic.upload).dangerous_into_coded();
     let evaluation = synthesis::evaluate(&real, &synthetic)
         .context(BadInput("the two tables cannot be compared".to_owned()))?;
     // First of all, so that whoever copies the result copies this too.
@@ -63,6 +72,7 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     let mut all = json!(evaluation);
     all["held_out"] = json!(held_out);
     all["notes"] = json!(notes);
+    all["read_as"] = json!(read_as);
     // The scores are what was asked for, so that they are there with --quiet as well.
     let document = json!({PRIVATE_FIELD: all});
     if let Some(path) = &options.report {

@@ -14,6 +14,7 @@ use tabular::TableError;
 
 use crate::arguments::OutputOptions;
 use crate::public_data::IsTheTable;
+use crate::workbook::WorkbookError;
 
 /// Of a person's answer to a question.
 const MAX_ANSWER_BYTES: u64 = 1 << 10;
@@ -218,7 +219,10 @@ impl Causes {
 /// Whether the cause tells something of the rows of a table. All others follow from options, files
 /// that are not tables, column names, and what was released under a budget.
 fn depends_on_rows(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.is::<TableError>() || cause.is::<IsTheTable>() || cause.is::<EvaluationError>()
+    cause.is::<TableError>()
+        || cause.is::<WorkbookError>()
+        || cause.is::<IsTheTable>()
+        || cause.is::<EvaluationError>()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]

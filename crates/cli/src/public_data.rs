@@ -11,10 +11,10 @@ use schema::Schema;
 use synthesis::{Model, PublicPrior};
 use tabular::{CodedTable, Joined};
 
-use crate::arguments::SynthOptions;
+use crate::arguments::{ReadArguments, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
-use crate::{model_file, table_file};
+use crate::{model_file, table_input};
 
 /// Public data, ready to start from.
 pub(crate) struct PublicData {
@@ -89,6 +89,9 @@ impl PublicData {
 }
 
 fn is_model(path: &Path) -> anyhow::Result<bool> {
+    if table_input::is_stdin(path) {
+        anyhow::bail!("it cannot come from standard input, as it is read more than once");
+    }
     // It is read more than once; and before a pipe is opened, which waits for whoever writes to it.
     if !path.metadata()?.is_file() {
         anyhow::bail!("it is not a regular file: write it to one first");
@@ -127,7 +130,15 @@ fn table(
         );
     }
     // Under the private table's schema: values that it does not know count as `other`.
-    let upload = table_file::read(path, None, None, Some(schema))?;
+    let how = ReadArguments::default();
+    let upload = table_input::read(path, &how, None, None, Some(schema))?.upload;
+    if !upload.read_as().is_plain() {
+        printer.say(format_args!(
+            "{}: read as {}",
+            path.display(),
+            upload.read_as()
+        ));
+    }
     for warning in upload.warnings() {
         printer.say(format_args!("note: {}: {warning}", path.display()));
     }

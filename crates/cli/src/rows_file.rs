@@ -13,7 +13,7 @@ use tabular::Format;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::whole_file::{self, Prepared};
-use crate::{parquet_file, progress, workbook};
+use crate::{parquet_file, progress, workbook_rows};
 
 /// What is written to standard output, where no ending says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -104,7 +104,7 @@ impl RowsFile {
 
     /// The most rows that it can hold, header aside.
     pub(crate) fn most_rows(&self) -> Option<u64> {
-        (self.form == Form::Workbook).then_some(workbook::MOST_ROWS)
+        (self.form == Form::Workbook).then_some(workbook_rows::MOST_ROWS)
     }
 
     /// Refuses more rows than it can hold.
@@ -120,11 +120,11 @@ impl RowsFile {
 
     /// Refuses more columns than it can hold.
     pub(crate) fn check_columns(&self, columns: usize) -> Result<(), BadInput> {
-        if self.form == Form::Workbook && columns > workbook::MOST_COLUMNS {
+        if self.form == Form::Workbook && columns > workbook_rows::MOST_COLUMNS {
             return Err(BadInput(format!(
                 "an Excel workbook has room for {} columns, not for {columns}; write .csv or \
                  .parquet",
-                workbook::MOST_COLUMNS
+                workbook_rows::MOST_COLUMNS
             )));
         }
         Ok(())
@@ -152,7 +152,7 @@ impl RowsFile {
                 whole_file::prepare(path, |out| parquet_file::write(samples, out, written))
             }
             Form::Workbook => {
-                whole_file::prepare(path, |out| workbook::write(samples, out, written))
+                whole_file::prepare(path, |out| workbook_rows::write(samples, out, written))
             }
         };
         bar.finish_and_clear();

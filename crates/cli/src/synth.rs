@@ -20,11 +20,10 @@ use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
-use crate::public_data::PublicData;
 use crate::rows_file::RowsFile;
 use crate::{
     interrupt, model_file, public_data, quality, receipt, report_file, rows_file, table_file,
-    whole_file,
+    table_input, whole_file,
 };
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
@@ -36,9 +35,10 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     report_file::check(options.report.as_deref())?;
     let plan = plan(options)?;
     let declared = options.schema.as_deref().map(table_file::read_schema);
-    let declared = declared.transpose()?;
+    // On one's own machine the other columns of a table are at hand: they are discovered.
+    let declared = declared.transpose()?.map(Schema::discovering_rest);
     let columns = match &declared {
-        Some(schema) => KnownColumns::all(schema.clone()),
+        Some(schema) => KnownColumns::at_least(schema.clone()),
         None if options.dangerous_domain_from_data => KnownColumns::dangerous_from_data(),
         None => KnownColumns::none(),
     };
@@ -52,19 +52,17 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     interrupt::leaves_nothing_behind(printer)?;
     // Before a byte of it is read as public.
     public_data::refuse_the_table_itself(options)?;
-    let mut public = None;
-    // Where the columns are known, the public file is read first: it may be refused in a moment,
-    // the table in minutes.
-    if let Some(schema) = declared.as_ref().filter(|schema| !schema.needs_discovery()) {
-        public = public_data::read(options, schema, printer)?;
-    }
     // From the operating system, whatever --seed says: that drives the drawing of rows only.
     let mut rng = NoiseRng::from_os()?;
-    let Opened { mut open, notes } = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
+    let Opened {
+        mut open,
+        notes,
+        discovery,
+    } = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
     let columns = open.table().schema().columns().len();
     let fits = output.check_columns(columns);
     fits.inspect_err(|_| tell_lost(&open.spent(), printer))?;
-    let fitted = fit(options, &mut open, public, &mut rng, printer);
+    let fitted = fit(options, &mut open, &mut rng, printer);
     let model = fitted.inspect_err(|_| tell_lost(&open.spent(), printer))?;
     // The rows are overwritten.
     drop(open);
@@ -92,7 +90,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     quality::tell(&report, printer);
     output.warn_of_formulas(&report.formulas, printer);
     quality::tell_columns(&report.columns, printer);
-    tell_budget(options, &plan, &model, declared.as_ref(), printer);
+    tell_budget(options, &model, discovery.as_deref(), printer);
     quality::detail(&report, printer);
     let mut document = json!({
         "output": options.output,
@@ -109,7 +107,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "ledger": model.ledger(),
     });
     // Notes about the table stay out of what may be published, under a name of their own.
-    printer.private_field(&mut document, json!({"notes": notes}));
+    printer.private_field(&mut document, notes);
     printer.document(&document);
     Ok(())
 }
@@ -147,8 +145,10 @@ fn check_files(options: &SynthOptions) -> Result<(), BadInput> {
         ("--model", options.model.as_deref()),
         ("--report", options.report.as_deref()),
     ];
+    // Standard input is no file.
+    let table = Some(options.data.as_path()).filter(|path| !table_input::is_stdin(path));
     let inputs = [
-        ("the table", Some(options.data.as_path())),
+        ("the table", table),
         ("the schema", options.schema.as_deref()),
         ("the workload", options.workload.as_deref()),
         ("the public data", options.public.as_deref()),
@@ -206,47 +206,73 @@ fn open<'a>(
     rng: &mut NoiseRng,
     printer: Printer,
 ) -> anyhow::Result<Opened<'a>> {
-    let upload = table_file::read(
+    let table = table_input::read(
         &options.data,
+        &options.how,
         options.key.as_deref(),
         options.max_rows_per_id,
         schema,
     )?;
-    let notes = table_file::private_notes(&options.data, &upload, printer);
-    let joined = Joined::single(upload);
+    let notes =
+        json!({"read_as": table.upload.read_as().to_string(), "notes": table.tell(printer)});
+    let joined = Joined::single(table.upload);
     if options.dangerous_domain_from_data {
         printer.warn(
             "the domain is taken from the data: its values and ranges show through, whatever \
              epsilon says",
         );
         let open = plan.open_coded(joined.dangerous_into_coded());
-        return Ok(Opened { open, notes });
+        return Ok(Opened {
+            open,
+            notes,
+            discovery: None,
+        });
     }
+    let (needs_discovery, has_undeclared) = (joined.needs_discovery(), joined.has_undeclared());
     let open = plan
         .open(joined, rng)
         .map_err(|error| unfitted(options, error))?;
-    Ok(Opened { open, notes })
+    let discovery = needs_discovery.then(|| {
+        let what = match has_undeclared {
+            false => "bins of equal mass",
+            true => "out what the columns hold (declare that with --schema, and it costs nothing)",
+        };
+        format!(
+            "{} % of it went into finding {what}",
+            percent_spent(&open.spent())
+        )
+    });
+    Ok(Opened {
+        open,
+        notes,
+        discovery,
+    })
 }
 
 /// A table that is ready to be fitted.
 struct Opened<'a> {
     open: OpenFit<'a>,
     /// What its owner alone was told of it.
-    notes: Vec<String>,
+    notes: Value,
+    /// What discovery has spent, for a person.
+    discovery: Option<String>,
+}
+
+/// What was spent, in percent of all there is.
+fn percent_spent(record: &LedgerRecord) -> f64 {
+    let spends = record.entries().iter().map(|entry| entry.rho().get());
+    (1000.0 * spends.sum::<f64>() / record.total().get()).round() / 10.0
 }
 
 /// Fits while a person watches.
 fn fit(
     options: &SynthOptions,
     open: &mut OpenFit<'_>,
-    mut public: Option<PublicData>,
     rng: &mut NoiseRng,
     printer: Printer,
 ) -> anyhow::Result<Model> {
-    // With discovered columns it can only be read now.
-    if public.is_none() {
-        public = public_data::read(options, open.table().schema(), printer)?;
-    }
+    // Only now all columns are known.
+    let public = public_data::read(options, open.table().schema(), printer)?;
     if let Some(public) = public {
         let prior = public.for_fit_of(open.table())?;
         open.start_from(prior)?;
@@ -273,13 +299,7 @@ fn tell_lost(spent: &LedgerRecord, printer: Printer) {
 
 /// Tells what was spent, in one line unless more than that has to be known; the rest is for the
 /// curious.
-fn tell_budget(
-    options: &SynthOptions,
-    plan: &CheckedPlan,
-    model: &Model,
-    schema: Option<&Schema>,
-    printer: Printer,
-) {
+fn tell_budget(options: &SynthOptions, model: &Model, discovery: Option<&str>, printer: Printer) {
     if options.dangerous_domain_from_data {
         printer.warn(format_args!(
             "no guarantee holds: {}",
@@ -288,14 +308,6 @@ fn tell_budget(
         return;
     }
     let ledger = model.ledger();
-    let discovered = ledger.domain() == DomainSource::Discovered;
-    let discovery = plan.discovery_share().filter(|_| discovered).map(|share| {
-        let what = match schema {
-            Some(_) => "bins of equal mass",
-            None => "out what the columns hold (declare that with --schema, and it costs nothing)",
-        };
-        format!("; {} % of it went into finding {what}", 100.0 * share)
-    });
     // Without a key nobody has checked that a person has one row.
     let rows = match &options.key {
         Some(_) => "",
@@ -304,7 +316,7 @@ fn tell_budget(
     let budget = format!(
         "budget     {}{}{rows}",
         ledger.budget(),
-        discovery.unwrap_or_default()
+        discovery.map_or_else(String::new, |spent| format!("; {spent}"))
     );
     let guarantees = receipt::guarantee_lines(ledger).into_iter();
     let prior = receipt::prior_lines(model.prior());

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 use crate::EnclaveLimits;
 use crate::inbound::{Arriving, strip_reserved};
-use crate::write_deadline::WriteDeadline;
+use crate::write_deadline::with_write_deadline;
 
 /// The longest header of a request, all lines together.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
@@ -62,7 +62,7 @@ pub(crate) async fn serve<S>(
         .max_header_size(MAX_HEADER_BYTES)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(
-            TokioIo::new(WriteDeadline::new(stream, limits.write_deadline)),
+            TokioIo::new(with_write_deadline(stream, limits.write_deadline)),
             service,
         );
     let served = tokio::select! {

@@ -1,9 +1,7 @@
 //! Counters, in the text form that Prometheus reads.
-// Not prometheus-client: it renders OpenMetrics alone, whose help, end mark and content type differ
-// from what is scraped today.
 
 use std::convert::Infallible;
-use std::fmt::Write;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +13,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -76,81 +80,86 @@ impl Metrics {
     }
 
     /// The text form, version 0.0.4.
-    pub(crate) fn render(&self) -> String {
-        let one = |value: u64| vec![(String::new(), value)];
-        let labelled = |label: &str, names: &[&str], counts: &[AtomicU64]| {
-            let label = |name: &&str| format!("{{{label}=\"{name}\"}}");
-            let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
-            names.iter().map(label).zip(counts).collect::<Vec<_>>()
-        };
+    pub(crate) fn render(self: &Arc<Self>) -> String {
+        let mut registry = Registry::with_prefix("synclave_host");
+        registry.register_collector(Box::new(Arc::clone(self)));
         let mut text = String::new();
-        let mut family = |name: &str, kind: &str, help: &str, samples: Vec<(String, u64)>| {
-            let name = format!("synclave_host_{name}");
-            let mut line = |line: std::fmt::Arguments<'_>| {
-                writeln!(text, "{line}").expect("a string takes everything");
-            };
-            line(format_args!("# HELP {name} {help}"));
-            line(format_args!("# TYPE {name} {kind}"));
-            for (labels, value) in samples {
-                line(format_args!("{name}{labels} {value}"));
-            }
-        };
-        family(
-            "connections_accepted_total",
-            "counter",
-            "Connections accepted, by what carries the channel.",
-            labelled("carrier", Carrier::NAMES, &self.accepted),
-        );
-        family(
-            "connections_refused_total",
-            "counter",
-            "Connections closed before anything of them was relayed.",
-            labelled("reason", RefusalReason::NAMES, &self.refused),
-        );
-        family(
-            "connections_ended_total",
-            "counter",
-            "Connections that were relayed and have ended.",
-            labelled("how", ConnectionEnd::NAMES, &self.ended),
-        );
-        family(
-            "connections_open",
-            "gauge",
-            "Connections that are open now.",
-            one(self.open.load(Ordering::Relaxed)),
-        );
-        let moved = [&self.moved.to_enclave, &self.moved.from_enclave]
-            .map(|count| count.load(Ordering::Relaxed));
-        family(
-            "bytes_total",
-            "counter",
-            "Bytes of the attested channel that were relayed.",
-            ["to_enclave", "from_enclave"]
-                .map(|direction| format!("{{direction=\"{direction}\"}}"))
-                .into_iter()
-                .zip(moved)
-                .collect(),
-        );
-        family(
-            "enclave_up",
-            "gauge",
-            "Whether there is an enclave to relay to.",
-            one(u64::from(self.enclave_up.load(Ordering::Relaxed))),
-        );
-        family(
-            "enclave_starts_total",
-            "counter",
-            "Enclaves started or attached to.",
-            one(self.enclave_starts.load(Ordering::Relaxed)),
-        );
-        family(
-            "enclave_failures_total",
-            "counter",
-            "Enclaves that ended or could not be started.",
-            one(self.enclave_failures.load(Ordering::Relaxed)),
-        );
+        prometheus_text::encode(&mut text, &registry).expect("a string takes everything");
         text
     }
+}
+
+/// In a fixed order, zeros included: the library's own families are in that of a hash, and leave
+/// out what has not happened yet. It adds `_total` to the names of counters.
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut counters = |name, help, label: &str, samples: &[(&str, &AtomicU64)]| {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            samples.iter().try_for_each(|(value, count)| {
+                let count = ConstCounter::new(count.load(Ordering::Relaxed));
+                count.encode(family.encode_family(&[(label, *value)])?)
+            })
+        };
+        counters(
+            "connections_accepted",
+            "Connections accepted, by what carries the channel.",
+            "carrier",
+            &zip(Carrier::NAMES, &self.accepted),
+        )?;
+        counters(
+            "connections_refused",
+            "Connections closed before anything of them was relayed.",
+            "reason",
+            &zip(RefusalReason::NAMES, &self.refused),
+        )?;
+        counters(
+            "connections_ended",
+            "Connections that were relayed and have ended.",
+            "how",
+            &zip(ConnectionEnd::NAMES, &self.ended),
+        )?;
+        counters(
+            "bytes",
+            "Bytes of the attested channel that were relayed.",
+            "direction",
+            &[
+                ("to_enclave", &self.moved.to_enclave),
+                ("from_enclave", &self.moved.from_enclave),
+            ],
+        )?;
+        let mut counter = |name, help, count: &AtomicU64| {
+            let family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(count.load(Ordering::Relaxed)).encode(family)
+        };
+        counter(
+            "enclave_starts",
+            "Enclaves started or attached to.",
+            &self.enclave_starts,
+        )?;
+        counter(
+            "enclave_failures",
+            "Enclaves that ended or could not be started.",
+            &self.enclave_failures,
+        )?;
+        let mut gauge = |name, help, value: u64| {
+            let family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(family)
+        };
+        gauge(
+            "connections_open",
+            "Connections that are open now.",
+            self.open.load(Ordering::Relaxed),
+        )?;
+        gauge(
+            "enclave_up",
+            "Whether there is an enclave to relay to.",
+            u64::from(self.enclave_up.load(Ordering::Relaxed)),
+        )
+    }
+}
+
+fn zip<'a>(names: &[&'a str], counts: &'a [AtomicU64]) -> Vec<(&'a str, &'a AtomicU64)> {
+    names.iter().copied().zip(counts).collect()
 }
 
 /// Serves `GET /metrics` for as long as it is polled.
@@ -179,7 +188,7 @@ async fn answer(stream: TcpStream, metrics: Arc<Metrics>) {
         let answer = match (request.uri().path(), request.method()) {
             ("/metrics", &Method::GET) => {
                 let mut response = Response::new(Full::from(metrics.render()));
-                let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                let text = HeaderValue::from_static(prometheus_text::CONTENT_TYPE);
                 response.headers_mut().insert(CONTENT_TYPE, text);
                 response
             }
@@ -215,7 +224,9 @@ mod tests {
         metrics.moved.from_enclave.fetch_add(7, Ordering::Relaxed);
         let text = metrics.render();
         for line in [
+            "# HELP synclave_host_connections_open Connections that are open now.",
             "# TYPE synclave_host_connections_open gauge",
+            "# TYPE synclave_host_connections_accepted_total counter",
             "synclave_host_connections_open 1",
             "synclave_host_connections_accepted_total{carrier=\"tcp\"} 0",
             "synclave_host_connections_accepted_total{carrier=\"websocket\"} 1",

@@ -2,8 +2,9 @@
 //!
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, section 2.2. Stricter than that
 //! text: TCP only, and what follows the addresses must be whole records.
-// Not `ppp`: it parses a buffer that somebody has filled, and takes more than is safe here (UDP,
-// Unix sockets, port 0), so that our own reading and checks would remain.
+// Not `ppp` (2.3): it refuses a LOCAL header whose addresses are short or of a family unknown to
+// it, which the text tells receivers to ignore, and takes what no client of ours sends (UDP, Unix,
+// port 0).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

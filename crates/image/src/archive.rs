@@ -3,20 +3,18 @@
 //! Described in the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. Every
 //! entry belongs to user 0 and group 0, is of the time 0, has one link, and is numbered in the
 //! order of writing; nothing of the machine that writes it comes through.
-// Not the crate `cpio`: it writes what it is told, also a path twice or one whose folder is
-// missing, which the kernel would unpack in its own way.
+// The crate `cpio` writes what it is told, also a path twice or one whose folder is missing, which
+// the kernel would unpack in its own way: what may be written is decided here.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
-const MAGIC: &str = "070701";
-const FOLDER: u32 = 0o040_000;
-const CHARACTER_DEVICE: u32 = 0o020_000;
-const REGULAR_FILE: u32 = 0o100_000;
+use cpio::newc::{self, ModeFileType};
+
 const PERMISSIONS: u32 = 0o7777;
 const TRAILER: &str = "TRAILER!!!";
-/// The kernel wants what follows a name or a file on a multiple of four; loaders put archives one
-/// after the other on such.
-const ALIGNMENT: usize = 4;
+/// Why writing cannot fail.
+const IN_MEMORY: &str = "memory takes as many bytes as were announced";
 
 /// An archive being written. Entries are written in the order of the calls.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +35,7 @@ impl Archive {
     /// When the path is not a plain one, is there already, or its parent is not a folder of this
     /// archive; see [`InvalidArchive`].
     pub fn folder(self, path: &str, permissions: u32) -> Result<Archive, InvalidArchive> {
-        self.entry(path, FOLDER | (permissions & PERMISSIONS), (0, 0), &[])
+        self.entry(path, ModeFileType::Directory, permissions, (0, 0), &[])
     }
 
     /// With a file.
@@ -50,8 +48,7 @@ impl Archive {
         permissions: u32,
         contents: &[u8],
     ) -> Result<Archive, InvalidArchive> {
-        let mode = REGULAR_FILE | (permissions & PERMISSIONS);
-        self.entry(path, mode, (0, 0), contents)
+        self.entry(path, ModeFileType::Regular, permissions, (0, 0), contents)
     }
 
     /// With a character device.
@@ -62,31 +59,41 @@ impl Archive {
         self,
         path: &str,
         permissions: u32,
-        (major, minor): (u32, u32),
+        device: (u32, u32),
     ) -> Result<Archive, InvalidArchive> {
-        let mode = CHARACTER_DEVICE | (permissions & PERMISSIONS);
-        self.entry(path, mode, (major, minor), &[])
+        self.entry(path, ModeFileType::Char, permissions, device, &[])
     }
 
     /// The archive's bytes, with the entry that ends it.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.write(TRAILER, 0, 0, (0, 0), &[], 0);
-        self.bytes
+    pub fn finish(self) -> Vec<u8> {
+        newc::trailer(self.bytes).expect(IN_MEMORY)
     }
 
     fn entry(
         mut self,
         path: &str,
-        mode: u32,
-        device: (u32, u32),
+        kind: ModeFileType,
+        permissions: u32,
+        (major, minor): (u32, u32),
         contents: &[u8],
     ) -> Result<Archive, InvalidArchive> {
         self.check(path)?;
         let size = u32::try_from(contents.len())
             .map_err(|_| InvalidArchive::TooLarge { path: path.into() })?;
-        self.entries.insert(path.into(), mode & FOLDER == FOLDER);
+        let is_folder = matches!(kind, ModeFileType::Directory);
+        self.entries.insert(path.into(), is_folder);
         let inode = u32::try_from(self.entries.len()).expect("entries fit into memory");
-        self.write(path, inode, mode, device, contents, size);
+        // Owner, links and time keep the library's constants, so that the same files give the same
+        // archive, and the same PCR0, on every machine.
+        let mut entry = newc::Builder::new(path)
+            .ino(inode)
+            .mode(permissions & PERMISSIONS)
+            .set_mode_file_type(kind)
+            .rdev_major(major)
+            .rdev_minor(minor)
+            .write(self.bytes, size);
+        entry.write_all(contents).expect(IN_MEMORY);
+        self.bytes = entry.finish().expect(IN_MEMORY);
         Ok(self)
     }
 
@@ -106,38 +113,6 @@ impl Archive {
             }
             _ => Ok(()),
         }
-    }
-
-    fn write(
-        &mut self,
-        path: &str,
-        inode: u32,
-        mode: u32,
-        (major, minor): (u32, u32),
-        contents: &[u8],
-        size: u32,
-    ) {
-        let name_size = u32::try_from(path.len() + 1).expect("paths are short");
-        // Owner, links and time are constants, so that the same files give the same archive, and
-        // the same PCR0, on every machine.
-        let (user, group, links, time, check) = (0, 0, 1, 0, 0);
-        let fields = [
-            inode, mode, user, group, links, time, size, 0, 0, major, minor, name_size, check,
-        ];
-        self.bytes.extend(MAGIC.as_bytes());
-        for field in fields {
-            self.bytes.extend(format!("{field:08x}").as_bytes());
-        }
-        self.bytes.extend(path.as_bytes());
-        self.bytes.push(0);
-        self.pad();
-        self.bytes.extend(contents);
-        self.pad();
-    }
-
-    fn pad(&mut self) {
-        self.bytes
-            .resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
     }
 }
 
@@ -253,7 +228,7 @@ mod tests {
             bytes.escape_ascii().to_string(),
             expected.as_bytes().escape_ascii().to_string()
         );
-        assert_eq!(bytes.len() % ALIGNMENT, 0);
+        assert_eq!(bytes.len() % 4, 0);
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct UploadReply {
     pub message: String,
     /// Number of rows that were read.
     pub rows: u64,
+    /// How the file was read: its format, what separates its fields, its encoding and compression,
+    /// such as `CSV separated by semicolons, in UTF-8, compressed with gzip`.
+    pub read_as: String,
     /// What the owner should know about the table, such as values outside the declared domain.
     pub warnings: Vec<String>,
     /// What the receipt will say about this file.

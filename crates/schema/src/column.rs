@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::day::Day;
 use crate::declaration::{Declared, DeclaredKind};
+use crate::form::{NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::number;
@@ -19,6 +20,8 @@ pub struct Column {
     kind: Kind,
     nullable: bool,
     other: bool,
+    form: ValueForm,
+    reading: Reading,
 }
 
 /// The values of a column.
@@ -109,7 +112,43 @@ impl Column {
             kind,
             nullable,
             other,
+            form: ValueForm::Usual,
+            reading: Reading::default(),
         }
+    }
+
+    /// The same column whose values are written in this form, and read in it.
+    ///
+    /// The caller vouches that it is a form of the column's kind, and that years of two digits can
+    /// tell all of its days ([`DateForm::can_write`](crate::DateForm::can_write)).
+    #[must_use]
+    pub fn with_form(mut self, form: ValueForm) -> Self {
+        if form.number() != NumberForm::PLAIN {
+            self.reading.decimal = Some(form.number().decimal);
+        }
+        self.form = form;
+        self
+    }
+
+    pub(crate) fn with_reading(mut self, reading: Reading) -> Self {
+        self.reading = reading;
+        self
+    }
+
+    pub(crate) fn set_tolerance(&mut self, share: f64) {
+        self.reading.tolerance = Some(share);
+    }
+
+    /// How values are written.
+    #[must_use]
+    pub fn form(&self) -> &ValueForm {
+        &self.form
+    }
+
+    /// How fields are read, beyond kind and form.
+    #[must_use]
+    pub fn reading(&self) -> &Reading {
+        &self.reading
     }
 
     /// The name; in a joined table with the party's name before it.
@@ -249,6 +288,8 @@ impl Column {
             },
             nullable: self.nullable,
             other: self.other,
+            form: self.form,
+            reading: self.reading,
         }
     }
 }

@@ -293,12 +293,24 @@ fn renderings(column: &Column, format: Format, alone: bool) -> Vec<Rendering> {
 }
 
 fn csv_header<'a>(names: impl Iterator<Item = &'a str>, format: Format) -> Vec<u8> {
-    let mut header = names
-        .map(|name| format.text(name))
-        .collect::<Vec<_>>()
-        .join(&b',');
+    let text = |name| {
+        let text = format.text(name);
+        // The names tell how a file is read: they must not be taken for something else.
+        match text.starts_with(b"\"") || !is_misleading(name) {
+            true => text,
+            false => [b"\"", text.as_slice(), b"\""].concat(),
+        }
+    };
+    let mut header = names.map(text).collect::<Vec<_>>().join(&b',');
     header.push(b'\n');
     header
+}
+
+/// Whether a file that begins with this name could pass for one of another format, or have its
+/// fields separated by what is in the name.
+fn is_misleading(name: &str) -> bool {
+    const STARTS: [&str; 6] = ["{", "[", "sep=", "PAR1", "BZh", "7z"];
+    name.contains([';', '|', '\t']) || STARTS.iter().any(|start| name.starts_with(start))
 }
 
 fn csv_field(text: &str) -> Vec<u8> {
@@ -577,9 +589,10 @@ mod tests {
         for line in text.lines().skip(1) {
             coder.push(line.as_bytes(), 0);
         }
-        let (_, back, warnings) = coder.finish(crate::RecordPosition::Line);
-        prop_assert_eq!(warnings, Vec::<String>::new());
-        prop_assert_eq!(back.widened(), codes, "{}", text);
+        let back = coder.finish(crate::RecordPosition::Line);
+        let back = back.map_err(|refused| TestCaseError::fail(refused.to_string()))?;
+        prop_assert_eq!(back.warnings, Vec::<String>::new());
+        prop_assert_eq!(back.codes.widened(), codes, "{}", text);
         Ok(())
     }
 

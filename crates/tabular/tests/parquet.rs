@@ -208,7 +208,7 @@ fn ids_of_a_parquet_file_match_those_of_a_csv_file() {
 }
 
 #[test]
-fn what_is_not_flat_is_left_out_or_refused_if_declared() {
+fn what_is_not_flat_is_left_out_or_refused_if_wanted() {
     let schema = "message table {
         required binary a (STRING);
         optional group list (LIST) { repeated group list { optional int32 element; } }
@@ -226,7 +226,15 @@ fn what_is_not_flat_is_left_out_or_refused_if_declared() {
         column::<parquet::data_type::FixedLenByteArrayType>(group, &raw, None);
         column::<Int32Type>(group, &[1], None);
     };
-    let upload = read(file(schema, Compression::SNAPPY, &fill), None, None).unwrap();
+    // Without a schema it is wanted as well.
+    check_refused(
+        read(file(schema, Compression::SNAPPY, &fill), None, None),
+        expect![[r#"
+            column `list` is nested (a list or a structure), which is not supported; write it as text, numbers or dates
+        "#]],
+    );
+    let flat = declared("a: {categories: [x]}");
+    let upload = read(file(schema, Compression::SNAPPY, &fill), None, Some(&flat)).unwrap();
     expect![[r#"
         column `list` is of a type that is not supported and is left out
         column `raw` is of a type that is not supported and is left out
@@ -242,7 +250,7 @@ fn what_is_not_flat_is_left_out_or_refused_if_declared() {
             Some(&nested),
         ),
         expect![[r#"
-            column `list` is nested, which is not supported; write it as text, numbers or dates
+            column `list` is nested (a list or a structure), which is not supported; write it as text, numbers or dates
         "#]],
     );
     let raw = declared("raw: {categories: [x]}");
@@ -276,8 +284,8 @@ fn texts_are_checked_as_in_csv() {
     check_refused(
         refused(b"caf\xe9"),
         expect![[r#"
-        row 2, column `a`: not UTF-8 text; save the file with the encoding UTF-8
-    "#]],
+            row 2, column `a`: not UTF-8 text; save the file with the encoding UTF-8, or on the command line name the encoding it has, such as --encoding latin1
+        "#]],
     );
     check_refused(
         refused(b"\0"),

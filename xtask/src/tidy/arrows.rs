@@ -83,6 +83,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     (
         "cli",
         &[
+            "access",
             "attestation",
             "client",
             "enclave",
@@ -94,6 +95,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "schema",
             "server-kit",
             "service",
+            "strict-yaml",
             "synthesis",
             "tabular",
         ],

@@ -1,5 +1,6 @@
 //! As little of an HTTP client as a party's local port needs.
-// Not hyper, as in the demo: the tests break an upload off between two bytes, and use no runtime.
+// Not the demo's client, which is hyper's: a test here breaks an upload off between two bytes, and
+// xtask has no runtime. Not that of client's tests, which is async too, in the proxy's own runtime.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
 //! A plain HTTP client on the local port, as curl or a notebook would be.
+// The clients of client's tests and of xtask are others on purpose: they say there why.
 
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Full};

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::arguments::DemoOptions;
 use crate::demo::http::LocalPort;
-use crate::demo::parties::Stage;
+use crate::demo::parties::RunningRoom;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::receipt::Wanted;
@@ -73,15 +73,15 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
         "2. A room is started with it. (Simulated: on this machine, no hardware vouches \
                  for it. All else is as it is in a real enclave.)",
     );
-    let stage = Stage::open(folder, agreement.clone()).await?;
-    let room = short(&stage.room().to_string());
-    printer.say(format_args!("   room {room} at {}", stage.address()));
+    let running = RunningRoom::open(folder, agreement.clone()).await?;
+    let room = short(&running.room().to_string());
+    printer.say(format_args!("   room {room} at {}", running.address()));
     printer.say("");
 
     printer.say(
         "3. Each party connects, and checks the room's evidence before a byte of data leaves it.",
     );
-    let ports = connect_both(&stage, folder, printer).await?;
+    let ports = connect_both(&running, folder, printer).await?;
 
     printer.say("4. Each uploads its table, sees what the enclave read, and confirms.");
     for (party, port) in PARTIES.iter().zip(ports) {
@@ -104,8 +104,8 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
 
     printer.say("6. Samples and a receipt are downloaded. Further samples cost no privacy.");
     let samples = download(folder, ports[1]).await?;
-    let receipt = check_receipt(folder, &stage, printer)?;
-    stage.close().await;
+    let receipt = check_receipt(folder, &running, printer)?;
+    running.close().await;
 
     printer.say("");
     printer.say(
@@ -128,15 +128,15 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
 
 /// The local ports of both parties, in their order.
 async fn connect_both(
-    stage: &Stage,
+    running: &RunningRoom,
     folder: &Path,
     printer: Printer,
 ) -> anyhow::Result<[LocalPort; 2]> {
     let [insurer, clinic] = &PARTIES;
     printer.say("   The insurer's client:");
-    let first = stage.connect(folder, insurer).await?;
+    let first = running.connect(folder, insurer).await?;
     connect::show(&first, "     ", printer);
-    let second = stage.connect(folder, clinic).await?;
+    let second = running.connect(folder, clinic).await?;
     // What two people would compare by telephone.
     if first.verified().room() != second.verified().room() {
         bail!("the two parties see different rooms");
@@ -174,13 +174,17 @@ async fn download(folder: &Path, port: LocalPort) -> anyhow::Result<Bytes> {
 }
 
 /// What `synclave verify-receipt` does, with everything named that can be.
-fn check_receipt(folder: &Path, stage: &Stage, printer: Printer) -> anyhow::Result<Receipt> {
+fn check_receipt(
+    folder: &Path,
+    running: &RunningRoom,
+    printer: Printer,
+) -> anyhow::Result<Receipt> {
     let wanted = Wanted {
         at: None,
-        verifier: stage.verifier()?,
-        policy: Some(stage.policy()),
-        agreement: Some(stage.agreement()),
-        room: Some(stage.room().to_bytes()),
+        verifier: running.verifier()?,
+        policy: Some(running.policy()),
+        agreement: Some(running.agreement()),
+        room: Some(running.room().to_bytes()),
     };
     let path = folder.join("receipt.json");
     let signed = receipt::read(&path, BoundedFile::open(&path)?)?;

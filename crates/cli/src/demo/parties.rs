@@ -45,14 +45,14 @@ pub(super) fn agree(folder: &Path, epsilon: f64) -> anyhow::Result<Agreement> {
 }
 
 /// A running room, and what the parties know of it beforehand: its root and its measurements.
-pub(super) struct Stage {
+pub(super) struct RunningRoom {
     running: Running,
     address: SocketAddr,
     root_pem: String,
     measurements: Measurements,
 }
 
-impl Stage {
+impl RunningRoom {
     pub(super) async fn open(folder: &Path, agreement: Agreement) -> anyhow::Result<Self> {
         const SIMULATED: &str = "a simulated platform has a root and measurements of its own";
         let platform = Platform::simulated()?;

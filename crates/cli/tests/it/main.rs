@@ -16,9 +16,12 @@ mod keys_and_rooms;
 mod outputs;
 mod private_facts;
 mod public_data;
+mod reading;
 mod receipts;
+mod rooms;
 mod spreadsheets;
 mod tables;
+mod understanding;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

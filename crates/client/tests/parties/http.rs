@@ -1,4 +1,5 @@
 //! HTTP/1.1 as a plain program would write and read it, without any of the code that is tested.
+// Not hyper, as in the demo: the proxy under test is made of it, and would agree with its mistakes.
 
 use std::time::Duration;
 
