@@ -194,7 +194,8 @@ mod tests {
                 .collect();
             let taken = left.take(&wanted, &mut rng);
             prop_assert!(dense(&taken).chunks(3).map(|deck| deck.iter().sum::<u64>()).eq(wanted));
-            prop_assert!(dense(&taken).iter().zip(dense(&left)).map(|(taken, left)| taken + left).eq(counts));
+            let both = dense(&taken).into_iter().zip(dense(&left));
+            prop_assert!(both.map(|(taken, left)| taken + left).eq(counts));
             prop_assert!(taken.counts().chain(left.counts()).all(|(_, count)| count > 0));
         }
 

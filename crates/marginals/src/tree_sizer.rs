@@ -189,7 +189,8 @@ mod tests {
             prop_assert_eq!(sizer.cells(), tree.cells(&domain));
             prop_assert_eq!(TreeSizer::new(&domain, &cliques).cells(), tree.cells(&domain));
             for candidate in candidates.iter().map(clique) {
-                let with: Vec<Clique> = cliques.iter().cloned().chain([candidate.clone()]).collect();
+                let with = cliques.iter().cloned().chain([candidate.clone()]);
+                let with: Vec<Clique> = with.collect();
                 prop_assert_eq!(
                     sizer.cells_with(&candidate),
                     JunctionTree::new(&domain, &with).cells(&domain)

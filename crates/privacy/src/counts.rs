@@ -367,10 +367,14 @@ mod tests {
             share in prop_oneof![0.0..=1.0, Just(1.0), any_model()],
         ) {
             let (mut counts, model): (Vec<u32>, Vec<f64>) = cells.into_iter().unzip();
-            let before = Counts::from_exact(counts.clone()).l1_distance(&model).less(amount).times(share).units();
+            let units = |counts| {
+                let distance = Counts::from_exact(counts).l1_distance(&model);
+                distance.less(amount).times(share).units()
+            };
+            let before = units(counts.clone());
             let at = at.index(counts.len());
             counts[at] += 1;
-            let after = Counts::from_exact(counts).l1_distance(&model).less(amount).times(share).units();
+            let after = units(counts);
             prop_assert!(before.abs_diff(after) <= ONE as u64);
         }
 

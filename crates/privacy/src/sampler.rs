@@ -223,7 +223,8 @@ mod tests {
             sensitivity in prop_oneof![Just(1_u32), 1..=1_u32 << 16],
         ) {
             let epsilon = lambda * f64::from(sensitivity);
-            let noise = DiscreteLaplace::at_most(Epsilon::new(epsilon).unwrap(), sensitivity).unwrap();
+            let noise = DiscreteLaplace::at_most(Epsilon::new(epsilon).unwrap(), sensitivity);
+            let noise = noise.unwrap();
             let step = 2.4e-10 * f64::from(sensitivity);
             prop_assert!(noise.epsilon() <= epsilon && noise.epsilon() > epsilon - step);
             prop_assert!(

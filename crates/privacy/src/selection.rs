@@ -91,7 +91,8 @@ mod tests {
             sensitivity in prop_oneof![Just(1_u32), 1..=1_u32 << 16],
         ) {
             let units = u128::from(units & ((1 << bits) - 1) | 1 << bits);
-            let epsilon = SelectionEpsilon::affordable(Rho::from_units(units).unwrap(), sensitivity);
+            let rho = Rho::from_units(units).unwrap();
+            let epsilon = SelectionEpsilon::affordable(rho, sensitivity);
             let (steps, step) = (u128::from(epsilon.units), u128::from(sensitivity));
             // (epsilon 2^-32)^2 / 8 <= units 2^-48
             prop_assert!((steps * step).pow(2) <= units << 19);

@@ -250,8 +250,7 @@ fn constraints_that_no_model_could_hold_are_refused_before_anything_is_spent() {
 }
 
 #[test]
-fn constraints_on_more_combinations_than_memory_holds_are_refused_though_their_model_would_be_small()
- {
+fn constraints_on_more_combinations_than_memory_holds_are_refused_even_for_a_small_model() {
     // Each pair of columns has 4,000,000 combinations, and no two pairs share a column.
     let refused = |pairs: u32| {
         let columns: String = (0..2 * pairs)

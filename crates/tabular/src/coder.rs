@@ -396,11 +396,15 @@ impl Matcher {
     /// Reads a field as it usually is.
     #[inline]
     fn find(&self, field: &[u8]) -> Option<(usize, bool)> {
-        let comma = Some(DecimalMark::Comma);
         match self {
             Self::Categories(lookup) => Some((lookup.find(field)? as usize, false)),
             // With a decimal comma, a point stands between thousands.
-            Self::Integer(_, mark) | Self::Number(_, mark) if *mark == comma => None,
+            Self::Integer(grid, Some(comma @ DecimalMark::Comma)) => {
+                Some(grid.bin(NumberForm::dressed_whole(trim(field), *comma)?))
+            }
+            Self::Number(grid, Some(comma @ DecimalMark::Comma)) => {
+                Some(grid.bin(NumberForm::dressed_number(trim(field), *comma)?))
+            }
             Self::Integer(grid, _) => Some(grid.bin(whole(trim(field))?)),
             Self::Number(grid, _) => Some(grid.bin(decimal(trim(field))?)),
             Self::Date(grid, None) => Some(grid.bin(Day::from_field(trim(field))?)),

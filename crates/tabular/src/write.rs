@@ -611,7 +611,8 @@ mod tests {
                 bins: Bins::Uniform(bins),
             })
             .unwrap();
-            let codes: Vec<u32> = (0..u32::try_from(grid.len()).unwrap()).cycle().take(200).collect();
+            let bins = u32::try_from(grid.len()).unwrap();
+            let codes: Vec<u32> = (0..bins).cycle().take(200).collect();
             reads_back(&Column::found("c".into(), Kind::Number(grid), false, false), &codes)?;
         }
 
@@ -627,7 +628,8 @@ mod tests {
                 bins: Bins::Uniform(bins),
             };
             let grid = Grid::new(range).unwrap();
-            let codes: Vec<u32> = (0..u32::try_from(grid.len()).unwrap()).cycle().take(200).collect();
+            let bins = u32::try_from(grid.len()).unwrap();
+            let codes: Vec<u32> = (0..bins).cycle().take(200).collect();
             reads_back(&Column::found("c".into(), Kind::Integer(grid), false, false), &codes)?;
         }
     }

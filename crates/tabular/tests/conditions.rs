@@ -153,7 +153,10 @@ proptest! {
     }
 
     #[test]
-    fn a_weight_is_the_share_of_written_values_that_satisfy_the_condition(tests in tests(), seed: u64) {
+    fn a_weight_is_the_share_of_written_values_that_satisfy_the_condition(
+        tests in tests(),
+        seed: u64,
+    ) {
         const DRAWS: usize = 400;
         let schema = schema(ALL_KINDS);
         let (column, Tested { text, holds }) = &tests[0];

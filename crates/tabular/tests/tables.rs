@@ -69,7 +69,10 @@ proptest! {
     /// The join of three tables is that of nested loops, up to the order of rows.
     #[test]
     fn the_join_is_that_of_nested_loops(
-        tables in proptest::collection::vec(proptest::collection::btree_map(0u32..40, 0u32..9, 1..40), 2..4),
+        tables in proptest::collection::vec(
+            proptest::collection::btree_map(0u32..40, 0u32..9, 1..40),
+            2..4,
+        ),
     ) {
         let schema = schema("{v: {integer: {min: 0, max: 8}}}");
         let uploads = tables.iter().enumerate().map(|(party, table)| {
@@ -102,7 +105,10 @@ proptest! {
     /// and no row of another id.
     #[test]
     fn one_id_changes_no_more_rows_than_the_product_of_the_bounds(
-        tables in proptest::collection::vec(proptest::collection::vec((0_u32..5, 0_u32..9), 1..25), 1..4),
+        tables in proptest::collection::vec(
+            proptest::collection::vec((0_u32..5, 0_u32..9), 1..25),
+            1..4,
+        ),
         bounds in proptest::collection::vec(1_u32..4, 3),
         gone in 0_u32..5,
     ) {

@@ -69,8 +69,8 @@ fn tables_are_read_by_what_is_in_them() {
     let folder = folder();
     let utf16 = format!("\u{feff}{}", csv("\t"));
     let utf16: Vec<u8> = utf16.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let table = csv("|");
-    let objects = table.lines().skip(1).map(|line| {
+    let piped = csv("|");
+    let objects = piped.lines().skip(1).map(|line| {
         let (age, city) = line.split_once('|').unwrap();
         format!("{{\"city\": \"{city}\", \"age\": {age}}}\n")
     });

@@ -340,19 +340,17 @@ fn form_of_bytes(headers: &str, file: &[u8]) -> Body {
 
 #[tokio::test]
 async fn a_table_is_read_by_what_is_in_it_and_its_owner_is_told_how() {
-    let room = TestRoom::open(DECLARED);
+    let (room, table) = (TestRoom::open(DECLARED), alice());
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(alice().replace(',', ";").as_bytes())
-        .unwrap();
+    gzip.write_all(table.replace(',', ";").as_bytes()).unwrap();
     let packed = gzip.finish().unwrap();
-    let names: Vec<String> = alice()
+    let names: Vec<String> = table
         .lines()
         .next()
         .unwrap()
         .split(',')
         .map(str::to_owned)
         .collect();
-    let table = alice();
     let objects = table.lines().skip(1).map(|line| {
         let fields = names.iter().zip(line.split(','));
         let fields = fields.map(|(name, field)| format!("\"{name}\": \"{field}\""));
@@ -362,7 +360,7 @@ async fn a_table_is_read_by_what_is_in_it_and_its_owner_is_told_how() {
     for (kind, file, read_as) in [
         (
             "text/csv",
-            alice().as_bytes(),
+            table.as_bytes(),
             "CSV separated by commas, in UTF-8",
         ),
         (
