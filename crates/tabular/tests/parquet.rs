@@ -261,7 +261,11 @@ fn what_is_not_flat_is_left_out_or_refused_if_wanted() {
         "#]],
     );
     check_refused(
-        read(file(schema, Compression::SNAPPY, &fill), Some("time"), None),
+        read(
+            file(schema, Compression::SNAPPY, &fill),
+            Some("time"),
+            Some(&flat),
+        ),
         expect![[r#"
             column `time` is a time of day, which is not supported; write it as text, numbers or dates
         "#]],

@@ -187,7 +187,7 @@ fn what_is_no_table_is_refused_with_what_to_do() {
         synth(at, "folder", &[]),
         "it is a folder; name a file in it",
     );
-    fs::write(at.join("t.csv"), "age,height\n7,1,80\n").unwrap();
+    fs::write(at.join("t.csv"), "age,city\n7,1,80\n").unwrap();
     refused(synth(at, "t.csv", &[]), "with a decimal comma");
     fs::write(at.join("t.parquet"), csv(",")).unwrap();
     refused(
@@ -257,6 +257,11 @@ fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
         archive.write_all(content.as_bytes()).unwrap();
     };
     add("[Content_Types].xml", "<Types/>");
+    let of_book = format!(
+        "<Relationships><Relationship Id=\"b\" Type=\"{LINKS}/officeDocument\" \
+         Target=\"xl/workbook.xml\"/></Relationships>"
+    );
+    add("_rels/.rels", &of_book);
     let (mut listed, mut linked) = (String::new(), String::new());
     for (i, (name, cells)) in sheets.iter().enumerate() {
         listed += &format!(
