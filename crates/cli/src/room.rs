@@ -1,7 +1,7 @@
 //! `synclave room`: the two files of a room, and what a party sends to whoever writes them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use access::PublicKey;
 use anyhow::Context;
@@ -379,7 +379,7 @@ fn check_name(name: &str) -> Result<(), BadInput> {
 }
 
 /// An agreement that others may have accepted, or a key that is in use, must not be lost.
-fn refuse_existing(path: &PathBuf) -> Result<(), BadInput> {
+fn refuse_existing(path: &Path) -> Result<(), BadInput> {
     match path.exists() {
         true => Err(BadInput(format!(
             "{} is there already; move it away, or name another --output",

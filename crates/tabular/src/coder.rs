@@ -67,8 +67,9 @@ impl MissingCodes {
     /// As text, or as the same number: `-999.0` is `-999`.
     fn has(&self, field: &[u8]) -> bool {
         let field = trim(field);
-        let same = |text: &Box<[u8]>| text.eq_ignore_ascii_case(field);
-        self.texts.iter().any(same)
+        self.texts
+            .iter()
+            .any(|text| text.eq_ignore_ascii_case(field))
             || !self.numbers.is_empty()
                 && decimal(field).is_some_and(|number| self.numbers.contains(&number))
     }
@@ -545,7 +546,9 @@ mod tests {
             &[
                 "true", "F", " YES ", "no", "1", "0", "t", "False", "", "y", "2",
             ],
-            expect!["column `c`: 1 of 11 fields are neither true nor false (first on line 11; declare the words: `boolean: {true: [..], false: [..]}`); at most 1 % may be so"],
+            expect![
+                "column `c`: 1 of 11 fields are neither true nor false (first on line 11; declare the words: `boolean: {true: [..], false: [..]}`); at most 1 % may be so"
+            ],
         );
     }
 
@@ -711,31 +714,61 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_with_what_would_help() {
-        check_few("{integer: {min: 0, max: 9}}", &[""], "1", expect![[r#"
+        check_few(
+            "{integer: {min: 0, max: 9}}",
+            &[""],
+            "1",
+            expect![[r#"
             column `c`: 1 of 1 fields are empty though the column is not nullable (first on line 1; declare `nullable: true`); at most 1 % may be so
             (gap)
-            column `c`: 1 field is empty though the column is not nullable; a row with such a field is left out (first on line 1)"#]]);
-        check_few("{integer: {min: 0, max: 9}}", &["1.5"], "1", expect![[r#"
+            column `c`: 1 field is empty though the column is not nullable; a row with such a field is left out (first on line 1)"#]],
+        );
+        check_few(
+            "{integer: {min: 0, max: 9}}",
+            &["1.5"],
+            "1",
+            expect![[r#"
             column `c`: 1 of 1 fields are not a whole number (first on line 1; they have decimals: declare a `number`); at most 1 % may be so
             (gap)
-            column `c`: 1 field is not a whole number; a row with such a field is left out (first on line 1)"#]]);
-        check_few("{number: {min: 0, max: 9}}", &["1,5"], "1", expect![[r#"
+            column `c`: 1 field is not a whole number; a row with such a field is left out (first on line 1)"#]],
+        );
+        check_few(
+            "{number: {min: 0, max: 9}}",
+            &["1,5"],
+            "1",
+            expect![[r#"
             column `c`: 1 of 1 fields are not a number (first on line 1; a decimal comma: declare `read: {decimal: comma}`); at most 1 % may be so
             (gap)
-            column `c`: 1 field is not a number; a row with such a field is left out (first on line 1)"#]]);
-        check_few("{number: {min: 0, max: 9}}", &["1,500"], "1", expect![[r#"
+            column `c`: 1 field is not a number; a row with such a field is left out (first on line 1)"#]],
+        );
+        check_few(
+            "{number: {min: 0, max: 9}}",
+            &["1,500"],
+            "1",
+            expect![[r#"
             column `c`: 1 of 1 fields are not a number (first on line 1; is the comma before decimals or between thousands? declare `read: {decimal: comma}` or `read: {decimal: point}`); at most 1 % may be so
             (gap)
-            column `c`: 1 field is not a number; a row with such a field is left out (first on line 1)"#]]);
-        check_few("{number: {min: 0, max: 9}}", &["x"], "1", expect![[r#"
+            column `c`: 1 field is not a number; a row with such a field is left out (first on line 1)"#]],
+        );
+        check_few(
+            "{number: {min: 0, max: 9}}",
+            &["x"],
+            "1",
+            expect![[r#"
             column `c`: 1 of 1 fields are not a number (first on line 1; list what stands for missing under `missing`, or declare `categories`); at most 1 % may be so
             (gap)
-            column `c`: 1 field is not a number; a row with such a field is left out (first on line 1)"#]]);
-        check_few("{boolean: true}", &["ja", ""], "1", expect![[r#"
+            column `c`: 1 field is not a number; a row with such a field is left out (first on line 1)"#]],
+        );
+        check_few(
+            "{boolean: true}",
+            &["ja", ""],
+            "1",
+            expect![[r#"
             column `c`: 1 of 2 fields are empty though the column is not nullable (first on line 2; declare `nullable: true`), and 1 of 2 fields are neither true nor false (first on line 1; declare the words: `boolean: {true: [..], false: [..]}`); at most 1 % may be so
             (gap) | (gap)
             column `c`: 1 field is neither true nor false; a row with such a field is left out (first on line 1)
-            column `c`: 1 field is empty though the column is not nullable; a row with such a field is left out (first on line 2)"#]]);
+            column `c`: 1 field is empty though the column is not nullable; a row with such a field is left out (first on line 2)"#]],
+        );
         check_few(
             "{categories: [primary, secondary]}",
             &["secundary"],
@@ -764,14 +797,24 @@ mod tests {
                 (gap) | (gap)
                 column `c`: 2 fields are not a date as 2015-01-31; a row with such a field is left out (first on line 1)"#]],
         );
-        check_few(date, &["1/2/2020"], "2020-01-01", expect![[r#"
+        check_few(
+            date,
+            &["1/2/2020"],
+            "2020-01-01",
+            expect![[r#"
             column `c`: 1 of 1 fields are not a date as 2015-01-31 (first on line 1; declare `format: '%d/%m/%Y'` or `format: '%m/%d/%Y'`); at most 1 % may be so
             (gap)
-            column `c`: 1 field is not a date as 2015-01-31; a row with such a field is left out (first on line 1)"#]]);
-        check_few(date, &["in May"], "2020-01-01", expect![[r#"
+            column `c`: 1 field is not a date as 2015-01-31; a row with such a field is left out (first on line 1)"#]],
+        );
+        check_few(
+            date,
+            &["in May"],
+            "2020-01-01",
+            expect![[r#"
             column `c`: 1 of 1 fields are not a date as 2015-01-31 (first on line 1; say how they are written, as in `format: '%d/%m/%Y'`); at most 1 % may be so
             (gap)
-            column `c`: 1 field is not a date as 2015-01-31; a row with such a field is left out (first on line 1)"#]]);
+            column `c`: 1 field is not a date as 2015-01-31; a row with such a field is left out (first on line 1)"#]],
+        );
         let datetime = "{datetime: {min: 2020-01-01T00:00, max: 2020-12-31T00:00, bins: 2}}";
         check_few(
             datetime,
@@ -782,10 +825,15 @@ mod tests {
                 (gap)
                 column `c`: 1 field is not a date and time as 2015-01-31T10:30; a row with such a field is left out (first on line 1)"#]],
         );
-        check_few(datetime, &["31.12.2020"], "2020-01-01T00:00", expect![[r#"
+        check_few(
+            datetime,
+            &["31.12.2020"],
+            "2020-01-01T00:00",
+            expect![[r#"
             column `c`: 1 of 1 fields are not a date and time as 2015-01-31T10:30 (first on line 1; these are dates without a time: declare a `date`); at most 1 % may be so
             (gap)
-            column `c`: 1 field is not a date and time as 2015-01-31T10:30; a row with such a field is left out (first on line 1)"#]]);
+            column `c`: 1 field is not a date and time as 2015-01-31T10:30; a row with such a field is left out (first on line 1)"#]],
+        );
     }
 
     #[test]
@@ -810,7 +858,9 @@ mod tests {
         check(
             "{categories: [low, high], nullable: true, tolerance: 0.5}",
             &["low", "mid", ""],
-            expect!["column `c`: 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"],
+            expect![
+                "column `c`: 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"
+            ],
         );
     }
 
@@ -819,7 +869,9 @@ mod tests {
         check(
             "{categories: [low, high], tolerance: 0.7}",
             &["high", "mid", ""],
-            expect!["column `c`: 1 of 3 fields are empty though the column is not nullable (first on line 3; declare `nullable: true`), and 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"],
+            expect![
+                "column `c`: 1 of 3 fields are empty though the column is not nullable (first on line 3; declare `nullable: true`), and 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"
+            ],
         );
     }
 
@@ -841,7 +893,9 @@ mod tests {
             &[
                 "0", "-5", "130", "60", "60.0", "60.5", "sixty", "", "NaN", " 7 ",
             ],
-            expect!["column `c`: 2 of 10 fields are not a whole number (first on line 6; list what stands for missing under `missing`, or declare `categories`); at most 1 % may be so"],
+            expect![
+                "column `c`: 2 of 10 fields are not a whole number (first on line 6; list what stands for missing under `missing`, or declare `categories`); at most 1 % may be so"
+            ],
         );
     }
 
@@ -850,7 +904,9 @@ mod tests {
         check(
             "{number: {min: 0, max: 1, bins: 4}, other: true, tolerance: 0.5}",
             &["0", "0.25", "1", "1e-2", "-0.1", "2", "inf", "nan", ""],
-            expect!["column `c`: 2 of 9 fields are empty though the column is not nullable (first on line 8; declare `nullable: true`); at most 1 % may be so"],
+            expect![
+                "column `c`: 2 of 9 fields are empty though the column is not nullable (first on line 8; declare `nullable: true`); at most 1 % may be so"
+            ],
         );
     }
 
@@ -866,7 +922,9 @@ mod tests {
                 "1.2.2020",
                 "",
             ],
-            expect!["column `c`: 1 of 6 fields are empty though the column is not nullable (first on line 6; declare `nullable: true`), and 1 of 6 fields are not a date as 2015-01-31 (first on line 5; declare `format: '%d.%m.%Y'` or `format: '%m.%d.%Y'`); at most 1 % may be so"],
+            expect![
+                "column `c`: 1 of 6 fields are empty though the column is not nullable (first on line 6; declare `nullable: true`), and 1 of 6 fields are not a date as 2015-01-31 (first on line 5; declare `format: '%d.%m.%Y'` or `format: '%m.%d.%Y'`); at most 1 % may be so"
+            ],
         );
     }
 }

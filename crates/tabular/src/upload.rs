@@ -180,6 +180,7 @@ pub(crate) struct Intake<'a> {
     room: usize,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one a column")]
 enum Filling {
     Declared(Coder),
     Undeclared(Dictionary),
