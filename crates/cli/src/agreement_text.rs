@@ -226,7 +226,8 @@ fn model(summary: &Summary, lines: &mut Vec<String>) {
     lines.push(format!("  model: {}, {params}", summary.method));
     if let Some(share) = summary.discovery_share {
         lines.push(format!(
-            "    at most {} % of the budget goes into finding out what the agreement does not declare",
+            "    at most {} % of the budget goes into finding out what the agreement does not \
+             declare",
             share * 100.0
         ));
     }

@@ -14,8 +14,8 @@ const LEAST_PART: f64 = 1.0 / (1_u64 << 44) as f64;
 
 /// Whether what remains of the ledger is enough to be shared out by this method over columns of
 /// these sizes, when a share `discovery` of the whole, below 1, goes into finding columns out
-/// before: it must do at its least for
-/// discovery, and at its most for the fit. Nothing is said of a ledger that was spent, whose epsilon may have been large enough.
+/// before: it must do at its least for discovery, and at its most for the fit. Nothing is said of a
+/// ledger that was spent, whose epsilon may have been large enough.
 ///
 /// # Errors
 /// [`PlanError::BudgetTooSmall`], which tells the least epsilon that would do.

@@ -69,35 +69,35 @@ impl Joined {
     /// decides anything. Counts below three and a half standard deviations of their noise count as
     /// nothing.
     ///
-    /// - *Kind*, two tenths of an undeclared column's share: a noisy histogram over what fields look
-    ///   like: empty (also `NA`, `null` and the like), whole number, numbers of 1 to 6 decimals and
-    ///   of more, code (a number with leading zeros, such as `007`, or written `1e3`), compact date
-    ///   (`20200131`), number with separators of thousands, a sign or a decimal comma, date, date
-    ///   with a time of day, text. Nine tenths of the filled fields decide for numbers or dates;
-    ///   anything else is text, and so are numbers of which one in a hundred is a code, so that no
-    ///   value is made up between two postcodes. The column is nullable if the empty ones stand out,
-    ///   and numbers and dates have an `other` if other texts do.
+    /// - *Kind*, two tenths of an undeclared column's share: a noisy histogram over what fields
+    ///   look like: empty (also `NA`, `null` and the like), whole number, numbers of 1 to 6
+    ///   decimals and of more, code (a number with leading zeros, such as `007`, or written `1e3`),
+    ///   compact date (`20200131`), number with separators of thousands, a sign or a decimal comma,
+    ///   date, date with a time of day, text. Nine tenths of the filled fields decide for numbers
+    ///   or dates; anything else is text, and so are numbers of which one in a hundred is a code,
+    ///   so that no value is made up between two postcodes. The column is nullable if the empty
+    ///   ones stand out, and numbers and dates have an `other` if other texts do.
     /// - *Form*, two tenths, for dates and for numbers that are not plain: a noisy histogram over
     ///   the usual forms. The form that nine tenths have is taken; without one, the column is text.
-    ///   Day and month are told apart by fields that only one order can read; where none stands out,
-    ///   the day comes first.
+    ///   Day and month are told apart by fields that only one order can read; where none stands
+    ///   out, the day comes first.
     /// - *Values*, three tenths (two where rows are many, which the counts of kinds say), for plain
     ///   numbers of at most 6 decimals: if at most
     ///   [`MAX_FOUND_NUMBERS`] numbers pass the threshold of [`Ledger::release_keys`] and hold 97 %
     ///   of the fields (99.5 % where at most 32 numbers lie between the first and the last), they
     ///   are all there is, and nothing more is spent. Without a gap between them they are numbers
     ///   with a code each, else categories, and other numbers become `other`.
-    /// - *Bounds*, two tenths (one where rows are many), for other numbers and dates: a noisy histogram over fixed cells (sign
-    ///   and power of two; years), of which those that stand out mark the range, with their
-    ///   neighbours of one and a half standard deviations.
+    /// - *Bounds*, two tenths (one where rows are many), for other numbers and dates: a noisy
+    ///   histogram over fixed cells (sign and power of two; years), of which those that stand out
+    ///   mark the range, with their neighbours of one and a half standard deviations.
     /// - *Bins*, all that is left: a noisy histogram over a finer grid, denser where there is more
     ///   mass. Its ends are trimmed where there is only noise; up to 32 whole numbers, days or
     ///   seconds get a code each, more are cut into bins of about equal mass. A declared `bins:
     ///   quantile` column spends its whole share here.
-    /// - *Categories*, all that is left, for text: those texts whose noisy counts pass the threshold
-    ///   of [`Ledger::release_keys`], at most [`MAX_FOUND_CATEGORIES`]; everything else becomes
-    ///   `other`, and so do, however many rows have them, texts with a character that other parties
-    ///   would not see or a terminal would obey ([`printable::first_hidden`]).
+    /// - *Categories*, all that is left, for text: those texts whose noisy counts pass the
+    ///   threshold of [`Ledger::release_keys`], at most [`MAX_FOUND_CATEGORIES`]; everything else
+    ///   becomes `other`, and so do, however many rows have them, texts with a character that other
+    ///   parties would not see or a terminal would obey ([`printable::first_hidden`]).
     ///
     /// Nothing here fails because of the data: a column of which nothing can be seen gets the
     /// single code `other`.
