@@ -421,7 +421,7 @@ mod tests {
         assert_eq!(moment_text(&moment(42_035.0), false), "2015-01-31");
         assert_eq!(moment_text(&moment(42_035.0), true), "2015-01-31T00:00:00");
         assert_eq!(
-            moment_text(&moment(42_035.4375), false),
+            moment_text(&moment(42_035.437_5), false),
             "2015-01-31T10:30:00"
         );
         assert_eq!(moment_text(&moment(0.4375), false), "10:30:00");
