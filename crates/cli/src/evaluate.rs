@@ -43,16 +43,10 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     let mut notes = real.tell(printer);
     let read_as = real.upload.read_as().to_string();
     // Comparing needs exact counts, so that nothing of it is private; the first line says so.
-    let real = Joined::single(real.upload).dangerous_into_coded();
+    let real = Joined::single(real.upload).dangerous_into_coded_for_comparison();
     // Under the real table's bins, or distances would be between different codes.
-    let mut schema = real.schema().clone();
-    if declared.is_none() {
-        // A grid taken from the real rows has no place for what only synthetic rows have: those are
-        // left out, which is told.
-        schema = schema.with_tolerance(1.0);
-    }
     let how = ReadArguments::default();
-    let synthetic = table_input::read(&options.synthetic, &how, None, None, Some(&schema))?;
+    let synthetic = table_input::read(&options.synthetic, &how, None, None, Some(real.schema()))?;
     notes.extend(synthetic.tell(printer));
     let synthetic = Joined::single(synthetic.upload).dangerous_into_coded();
     let evaluation = synthesis::evaluate(&real, &synthetic)

@@ -181,7 +181,7 @@ impl Printer {
 
     /// Standard output for what is neither text nor JSON of ours: completions for a shell, rows.
     pub(crate) fn raw_result(self) -> io::Stdout {
-        // Not escaped: programs read it. A terminal is shown rows only where a person asks for that.
+        // Not escaped: programs read it. A terminal gets rows only where a person asks for that.
         data()
     }
 }

@@ -41,8 +41,8 @@ enum Form {
     Workbook,
 }
 
-const ENDINGS: &str = "use .csv, .json, .jsonl (each also with .gz after it), .parquet or .xlsx, or `-` for standard \
-     output";
+const ENDINGS: &str = "use .csv, .json, .jsonl (each also with .gz after it), .parquet or .xlsx, \
+    or `-` for standard output";
 
 impl RowsFile {
     /// Reads what `--output`, `--format` and `--spreadsheet-safe` ask for, before anything is spent

@@ -19,9 +19,9 @@ const MOST_FIGURES: usize = 500;
 
 const NAMES: Names = Names(["released", "synthetic"]);
 
-/// Writes the page of a model and of its own report: what came out, what not to rely on, what each column was taken for
-/// and how it is distributed, how far pairs of columns are off, what was kept, where the budget
-/// went, and what is guaranteed.
+/// Writes the page of a model and of its own report: what came out, what not to rely on, what each
+/// column was taken for and how it is distributed, how far pairs of columns are off, what was kept,
+/// where the budget went, and what is guaranteed.
 ///
 /// The page is one HTML file that needs no script and loads nothing, and its own policy
 /// (Content-Security-Policy) forbids both. All of it is computed from what the ledger paid for, so

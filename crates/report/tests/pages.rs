@@ -165,7 +165,7 @@ fn no_name_or_category_of_a_table_gets_out_of_its_place() {
     let row = |i: usize| {
         let fields = header.iter().enumerate();
         let fields = fields.map(|(at, name)| {
-            if (i >> at) % 2 == 0 {
+            if (i >> at).is_multiple_of(2) {
                 name.as_str()
             } else {
                 "b"

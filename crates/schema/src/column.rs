@@ -135,10 +135,6 @@ impl Column {
         self
     }
 
-    pub(crate) fn set_tolerance(&mut self, share: f64) {
-        self.reading.tolerance = Some(share);
-    }
-
     /// How values are written.
     #[must_use]
     pub fn form(&self) -> &ValueForm {

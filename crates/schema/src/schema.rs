@@ -374,16 +374,6 @@ impl Schema {
         schema.constrained(&declaration.constraints)
     }
 
-    /// The same with this share of each column's fields that may be not understood; with 1 no table
-    /// is refused for them.
-    #[must_use]
-    pub fn with_tolerance(mut self, share: f64) -> Self {
-        for column in &mut self.columns {
-            column.set_tolerance(share);
-        }
-        self
-    }
-
     /// The same schema for a table whose other columns are to be discovered, but for those that are
     /// dropped. Without this, columns that are not named are left out.
     #[must_use]

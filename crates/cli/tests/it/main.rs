@@ -6,6 +6,7 @@
 
 mod connecting;
 mod demo;
+mod discovered_columns;
 mod documents;
 mod endless_files;
 mod hostile_text;

@@ -22,8 +22,11 @@ fn run(folder: &Path, command: &str) -> Ran {
 fn table(folder: &Path) {
     let row = |i: usize| {
         let town = ["Graz", "Wien", "\"Salz, burg\"", "Linz"][i % 4];
-        let age = [String::new(), (i % 97).to_string()][usize::from(i % 5 > 0)].clone();
-        let at = ["", "2020-05-06T07:08:09"][usize::from(i % 3 > 0)];
+        let age = match i % 5 {
+            0 => String::new(),
+            _ => (i % 97).to_string(),
+        };
+        let at = ["", "2020-05-06T07:08:09", "2020-05-06T07:08:09"][i % 3];
         let (year, well) = (1890 + i % 130, ["yes", "no"][i % 2]);
         format!("{age},{}.5,{town},{year}-02-03,{at},{well}\n", i % 200)
     };

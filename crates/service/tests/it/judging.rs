@@ -238,7 +238,8 @@ fn the_guarantee_is_said_in_odds_and_for_changes_too() {
     .assert_eq(&guarantee.presence);
     expect![
         "Changing everything about somebody who is in the data changes the odds of anything \
-             that is seen by at most a factor of 565 (e^6.336), except with probability 1 in 666,666,666."
+             that is seen by at most a factor of 565 (e^6.336), except with probability 1 in \
+             666,666,666."
     ]
     .assert_eq(&guarantee.changing);
     expect!["One id has one row in each table."].assert_eq(&guarantee.rows);

@@ -83,8 +83,27 @@ pub(super) mod tenths {
     pub(in crate::discovery) const KIND: u32 = 2;
     /// In which form dates, or numbers that are not plain, are written.
     pub(in crate::discovery) const FORM: u32 = 2;
-    /// Which numbers are so frequent that they may be all there are.
-    pub(in crate::discovery) const KEYS: u32 = 3;
-    /// Where values lie. Coarse: it says where bins may begin, and these say where they do.
-    pub(in crate::discovery) const BOUNDS: u32 = 2;
+
+    /// What the steps cost that a column of numbers or dates takes before its bins.
+    #[derive(Debug, Clone, Copy)]
+    pub(in crate::discovery) struct Steps {
+        /// Which numbers are so frequent that they may be all there are.
+        pub(in crate::discovery) keys: u32,
+        /// Where values lie. Coarse: it says where bins may begin, and these say where they do.
+        pub(in crate::discovery) bounds: u32,
+    }
+
+    /// Filled fields, in standard deviations of the counts of kinds, from which on rows are many.
+    const MANY: f64 = 60.0;
+
+    impl Steps {
+        /// By noisy counts. Where rows are many, the first steps are clear at less, and the bins
+        /// are the better for it.
+        pub(in crate::discovery) fn by_fields(filled: f64, sigma: f64) -> Self {
+            match filled > MANY * sigma {
+                true => Self { keys: 2, bounds: 1 },
+                false => Self { keys: 3, bounds: 2 },
+            }
+        }
+    }
 }

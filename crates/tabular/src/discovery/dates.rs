@@ -81,10 +81,12 @@ impl DateForms {
         let own = self.forms.iter().position(|it| read(&it) && as_written(it));
         let own = own.unwrap_or(first);
         let it = &self.forms[own];
-        let padded = it.form.is_as_written(text) || it.unpadded.is_none();
+        // Moments with an offset are not written as they were read, padded or not.
+        let written = |form: &DateForm| form.is_as_written(text);
+        let lacks_zero = !written(&it.form) && it.unpadded.as_ref().is_some_and(written);
         let ambiguous = it.mirrored != own && reads(&self.forms[it.mirrored].form, text);
         let at = if ambiguous { own.min(it.mirrored) } else { own };
-        Some(CELLS * at + 2 * usize::from(ambiguous) + usize::from(!padded))
+        Some(CELLS * at + 2 * usize::from(ambiguous) + usize::from(lacks_zero))
     }
 
     /// The form that nine tenths of the dates have by noisy counts, if one has. Where no field

@@ -1,7 +1,7 @@
 //! Texts and numbers that enough rows share.
 
 use printable::first_hidden;
-use schema::{Bins, DEFAULT_BINS, Grid, OTHER, Range};
+use schema::{Bins, DEFAULT_BINS, Grid, OTHER, Ordered, Range};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::ladder::Ladder;
@@ -48,22 +48,29 @@ pub(super) fn categories(texts: &Texts, keys: &[usize], released: Released) -> V
 
 /// Numbers of which a column may hold only a few.
 pub(super) trait Countable: Ladder + Zeroize {
-    /// Whether nothing lies between two numbers, of at most this many decimals.
-    fn follows(self, before: Self, decimals: usize) -> bool;
+    /// How many numbers of at most this many decimals there are from `min` to `max`.
+    fn span(min: Self, max: Self, decimals: usize) -> f64;
 }
 
 impl Countable for i64 {
-    fn follows(self, before: i64, _: usize) -> bool {
-        before.checked_add(1) == Some(self)
+    fn span(min: i64, max: i64, _: usize) -> f64 {
+        max.above(min) + 1.0
     }
 }
 
 impl Countable for f64 {
-    fn follows(self, before: f64, decimals: usize) -> bool {
+    fn span(min: f64, max: f64, decimals: usize) -> f64 {
         let unit = 10f64.powi(i32::try_from(decimals).expect("a few decimals"));
-        ((self - before) * unit).round() == 1.0
+        ((max - min) * unit).round() + 1.0
     }
 }
+
+/// The part of the fields that a few numbers hold if they are all there is.
+const NEARLY_ALL: f64 = 0.97;
+
+/// The same where they lie so near each other that each number between them can have a code of its
+/// own: then little is made up without this, and rare numbers are kept.
+const NEARLY_ALL_OF_A_SHORT_SPAN: f64 = 0.995;
 
 /// Numbers with the rows of each, ascending. Overwritten on drop.
 pub(super) fn by_value<T: Countable>(
@@ -107,20 +114,24 @@ pub(super) fn all_there_is<T: Countable>(
         keys.iter().map(|(_, count)| *count as f64).sum::<f64>(),
         (keys.len() as f64).sqrt() * released.sigma,
     );
-    // Short by no more than what the noise of both sums makes of it.
-    if held < 0.95 * fields - noise.hypot(sigma) {
-        return None;
-    }
     // Positions ascend with the numbers, which are in their own order and not in that of the rows.
     let found: Vec<T> = keys.iter().map(|(key, _)| values[*key].0).collect();
     let (&min, &max) = (found.first()?, found.last()?);
+    let span = T::span(min, max, decimals);
+    let nearly_all = match span <= f64::from(DEFAULT_BINS) {
+        true => NEARLY_ALL_OF_A_SHORT_SPAN,
+        false => NEARLY_ALL,
+    };
+    // Short by no more than what the noise of both sums makes of it.
+    if held < nearly_all * fields - noise.hypot(sigma) {
+        return None;
+    }
     let bins = match T::SINGLE_VALUE {
         true => Bins::Uniform(DEFAULT_BINS),
         false => Bins::Cuts(found[1..].to_vec()),
     };
-    let gapless = found
-        .windows(2)
-        .all(|pair| pair[1].follows(pair[0], decimals));
+    #[expect(clippy::cast_precision_loss, reason = "at most 32")]
+    let gapless = span <= found.len() as f64;
     let grid = gapless.then(|| Grid::new(Range { min, max, bins }).ok());
     Some(match grid.flatten() {
         Some(grid) => {
@@ -177,6 +188,9 @@ mod tests {
     #[test]
     fn what_holds_a_part_only_or_too_many_numbers_are_not_all_there_is() {
         assert!(few(&[(1010, 500), (1020, 300)], 1000.0, 0).is_none());
+        // Where little would be made up between them, less may be missing.
+        assert!(few(&[(1010, 580), (1050, 380)], 1000.0, 0).is_some());
+        assert!(few(&[(10, 580), (12, 380)], 1000.0, 0).is_none());
         assert!(few::<i64>(&[], 1000.0, 0).is_none());
         let many: Vec<(i64, u32)> = (0..33).map(|i| (i, 100)).collect();
         assert!(few(&many, 3300.0, 0).is_none());

@@ -69,13 +69,15 @@ pub(super) fn discover(
     let label = format!("kind of `{name}`");
     let measured = counting.measure(&label, classes.cells(), tenths::KIND);
     // Decided by noisy counts alone: from here on which way is taken is public.
-    let finding = Finding::from_counts(&measured.values, measured.sigma);
+    let mut finding = Finding::from_counts(&measured.values, measured.sigma);
+    finding.other |= counting.always_other();
     let values = finding.values;
     let search = Search {
         name,
         texts,
         classes,
         forms,
+        steps: tenths::Steps::by_fields(finding.filled, measured.sigma),
         finding,
         sigma: measured.sigma,
         left: tenths::ALL - tenths::KIND,
@@ -99,6 +101,7 @@ struct Search<'a, C> {
     finding: Finding,
     /// Of the counts from which the finding is.
     sigma: f64,
+    steps: tenths::Steps,
     /// Tenths of the column's share that are not spent.
     left: u32,
     counting: &'a mut C,
@@ -126,7 +129,7 @@ impl<C: Counting> Search<'_, C> {
         if let Some(decimals) = decimals {
             let values = keys::by_value(self.classes.read(self.texts, read.clone()));
             let counts = values.iter().map(|(_, rows)| *rows).collect();
-            let released = self.release("values", counts, tenths::KEYS);
+            let released = self.release("values", counts, self.steps.keys);
             let fields = (self.finding.filled, self.sigma);
             match keys::all_there_is(&values, &released, fields, decimals) {
                 Some(Few::Gapless(grid, usual)) => {
@@ -209,7 +212,7 @@ impl<C: Counting> Search<'_, C> {
         let rungs = T::rungs();
         // Coarse first, over all values there are: cells that followed the data would tell of it.
         let counts = count_by_start(&rungs, self.classes.read(self.texts, read.clone()));
-        let coarse = self.measure("bounds", counts, tenths::BOUNDS);
+        let coarse = self.measure("bounds", counts, self.steps.bounds);
         let fine = settled(ladder::fine_starts(&rungs, &coarse, self.finding.filled));
         let counts = count_by_start(&fine.starts, self.classes.read(self.texts, read.clone()));
         let left = self.left;
