@@ -67,9 +67,8 @@ impl MissingCodes {
     /// As text, or as the same number: `-999.0` is `-999`.
     fn has(&self, field: &[u8]) -> bool {
         let field = trim(field);
-        self.texts
-            .iter()
-            .any(|text| text.eq_ignore_ascii_case(field))
+        let mut texts = self.texts.iter();
+        texts.any(|text| text.eq_ignore_ascii_case(field))
             || !self.numbers.is_empty()
                 && decimal(field).is_some_and(|number| self.numbers.contains(&number))
     }

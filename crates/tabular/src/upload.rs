@@ -182,7 +182,7 @@ pub(crate) struct Intake<'a> {
 
 #[expect(clippy::large_enum_variant, reason = "there is one a column")]
 enum Filling {
-    Declared(Coder),
+    Declared(Box<Coder>),
     Undeclared(Dictionary),
 }
 
@@ -284,7 +284,8 @@ impl<'a> Intake<'a> {
                 continue;
             };
             self.targets[position] = Target::Column(self.columns.len());
-            self.columns.push(Filling::Declared(Coder::new(column)));
+            self.columns
+                .push(Filling::Declared(Box::new(Coder::new(column))));
         }
         // What is to be discovered was named for a reason as well.
         for name in schema.to_discover() {

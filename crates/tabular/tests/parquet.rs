@@ -135,8 +135,9 @@ fn every_kind_is_read_as_from_csv() {
 
 #[test]
 fn declared_columns_are_coded_and_the_owner_is_told() {
-    let schema =
-        declared("{whole: {integer: {min: 0, max: 9}, nullable: true}, text: {categories: [x]}}");
+    let schema = declared(
+        "{whole: {integer: {min: 0, max: 9}, nullable: true}, text: {categories: [x], other: true, nullable: true}}",
+    );
     let upload = read(
         file(KINDS, Compression::SNAPPY, &all_kinds),
         None,
@@ -146,8 +147,7 @@ fn declared_columns_are_coded_and_the_owner_is_told() {
     expect![[r#"
         columns `big`, `decimal`, `single`, `flag`, `day`, `moment`, `old` and `price` are not declared and left out
         column `whole`: 2 fields are outside the declared range 0 to 9 and counted as the nearest bound (first on row 3)
-        column `text`: 2 fields are not among the declared categories and counted as `x`, the first category (first on row 3)
-        column `text`: 2 fields are empty though the column is not nullable, and counted as `x`, the first category (first on row 2)
+        column `text`: 2 fields are not among the declared categories and counted as `other` (first on row 3)
     "#]]
     .assert_eq(&(upload.warnings().join("\n") + "\n"));
     let table = Joined::single(upload).dangerous_into_coded();
