@@ -78,8 +78,8 @@ pub struct Details {
     /// What no synthetic row looks like, besides the constraints that stand among a party's
     /// columns: a list.
     pub constraints: Value,
-    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be
-    /// found out.
+    /// Share of the budget that finding out undeclared columns or bins costs at most, if anything
+    /// is to be found out.
     pub discovery_share: Option<f64>,
     /// The marginals that matter, by columns of the joined table; absent if it is all pairs, or the
     /// method takes none.

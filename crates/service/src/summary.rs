@@ -38,8 +38,8 @@ pub struct Summary {
     pub rows_per_id: u32,
     /// The data providers' tables, in the order of the agreement.
     pub parties: Vec<TableSummary>,
-    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be
-    /// found out.
+    /// Share of the budget that finding out undeclared columns or bins costs at most, if anything
+    /// is to be found out.
     pub discovery_share: Option<f64>,
     /// What no row of the joined table can look like, besides what the parties' columns say of
     /// their own.
@@ -79,7 +79,8 @@ pub struct TableSummary {
     /// Rows of one id that take part, of more a random choice; none where a table that repeats an
     /// id is refused.
     pub max_rows_per_id: Option<u32>,
-    /// The declared columns, of which no others take part; none where all columns are discovered.
+    /// The columns, besides which no others take part, declared or to be discovered; none where all
+    /// there are take part, and are discovered.
     pub columns: Option<Declaration>,
 }
 

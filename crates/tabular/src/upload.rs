@@ -180,7 +180,10 @@ pub(crate) struct Intake<'a> {
     room: usize,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one a column")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a column, and read for every field"
+)]
 enum Filling {
     Declared(Box<Coder>),
     Undeclared(Dictionary),

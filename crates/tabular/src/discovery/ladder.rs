@@ -41,7 +41,7 @@ impl<T: Ladder> FineGrid<T> {
 impl FineGrid<Moment> {
     /// The same grid with cells that begin with a minute, for moments that are written without
     /// seconds.
-    pub(super) fn by_minutes(mut self) -> Self {
+    pub(super) fn rounded_to_minutes(mut self) -> Self {
         let minute = |moment: Moment| {
             let second = moment.number();
             Moment::from_number(second - second.rem_euclid(60)).expect("its day has the minute")

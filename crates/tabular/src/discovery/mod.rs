@@ -82,11 +82,11 @@ impl Joined {
     ///   Day and month are told apart by fields that only one order can read; where none stands
     ///   out, the day comes first.
     /// - *Values*, three tenths (two where rows are many, which the counts of kinds say), for plain
-    ///   numbers of at most 6 decimals: if at most
-    ///   [`MAX_FOUND_NUMBERS`] numbers pass the threshold of [`Ledger::release_keys`] and hold 97 %
-    ///   of the fields (99.5 % where at most 32 numbers lie between the first and the last), they
-    ///   are all there is, and nothing more is spent. Without a gap between them they are numbers
-    ///   with a code each, else categories, and other numbers become `other`.
+    ///   numbers of at most 6 decimals: if at most [`MAX_FOUND_NUMBERS`] numbers pass the threshold
+    ///   of [`Ledger::release_keys`] and hold 97 % of the fields (99.5 % where at most 32 numbers
+    ///   lie between the first and the last), they are all there is, and nothing more is spent.
+    ///   Without a gap between them they are numbers with a code each, else categories, and other
+    ///   numbers become `other`.
     /// - *Bounds*, two tenths (one where rows are many), for other numbers and dates: a noisy
     ///   histogram over fixed cells (sign and power of two; years), of which those that stand out
     ///   mark the range, with their neighbours of one and a half standard deviations.

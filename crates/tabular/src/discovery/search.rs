@@ -11,8 +11,8 @@ use super::{Counting, Measured, Released, mass, numbers, tenths};
 use crate::codes::{Codes, Wiped};
 use crate::dictionary::Texts;
 
-/// The code of a field, if it is read.
-type Read = Box<dyn Fn(&[u8]) -> Option<usize>>;
+/// Reads the code of a field.
+type Reader = dyn Fn(&[u8]) -> Option<usize>;
 
 /// A column that was found, and how the fields are read under it.
 pub(super) struct Found {
@@ -20,7 +20,7 @@ pub(super) struct Found {
     /// The code of a field that is not read, where there is neither `other` nor null: such fields
     /// are too few to be seen, so that a usual value changes least.
     usual: usize,
-    read: Read,
+    read: Box<Reader>,
 }
 
 impl Found {
@@ -187,7 +187,7 @@ impl<C: Counting> Search<'_, C> {
         if form.has_time() {
             let rounded = |grid: FineGrid<Moment>| match of_column.has_seconds() {
                 true => grid,
-                false => grid.by_minutes(),
+                false => grid.rounded_to_minutes(),
             };
             let (span, read) = self.range(move |text| form.moment(text), rounded);
             // Years of two digits cannot tell days beyond a century.
