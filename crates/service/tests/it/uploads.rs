@@ -334,7 +334,8 @@ async fn content_types_and_encodings_that_are_not_read_are_refused() {
 /// A form whose file is not a text.
 fn form_of_bytes(headers: &str, file: &[u8]) -> Body {
     let form = form_with(headers, "FILE");
-    let (before, after) = form.split_once("FILE").expect("the form holds the word");
+    let parts = form.split_once("FILE");
+    let (before, after) = parts.expect("the form has the file once");
     Body::from([before.as_bytes(), file, after.as_bytes()].concat())
 }
 
