@@ -216,8 +216,8 @@ mod tests {
     #[test]
     fn numbers_are_short_and_say_what_is_small() {
         let mut html = Html::default();
-        html.length("x", 3.0).length("y", 3.14).length("z", -0.04);
-        assert_eq!(html.into_string(), " x=\"3\" y=\"3.1\" z=\"0\"");
+        html.length("x", 3.0).length("y", 3.2).length("z", -0.04);
+        assert_eq!(html.into_string(), " x=\"3\" y=\"3.2\" z=\"0\"");
         assert_eq!(
             (percent(0.0), percent(1e-5)),
             ("0.0 %".into(), "under 0.1 %".into())

@@ -53,9 +53,9 @@ use crate::schema::SchemaError;
 /// `tolerance` is the share of a column's fields that may be not understood, 0.01 unless it is
 /// given; a table with more is refused.
 ///
-/// The entry `read` has these for all columns that do not say otherwise; a mapping with a kind under
-/// that name is a column. Columns that are to be discovered under the budget, as those that are not
-/// named are, may be named so; `drop` leaves a column out.
+/// The entry `read` has these for all columns that do not say otherwise; a mapping with a kind
+/// under that name is a column. Columns that are to be discovered under the budget, as those that
+/// are not named are, may be named so; `drop` leaves a column out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declaration {
     /// How all columns are read that do not say otherwise.

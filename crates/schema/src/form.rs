@@ -14,7 +14,8 @@ pub use number::{DecimalMark, NumberForm, Sign, Thousands};
 use crate::number::trim;
 
 /// How the values of a column are written, where that is not the usual way: days and moments as in
-/// ISO 8601, numbers plain and with as many digits as their bin needs, truths as `true` and `false`.
+/// ISO 8601, numbers plain and with as many digits as their bin needs, truths as `true` and
+/// `false`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ValueForm {
     /// The usual way of the column's kind.

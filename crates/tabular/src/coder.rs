@@ -545,9 +545,9 @@ mod tests {
             &[
                 "true", "F", " YES ", "no", "1", "0", "t", "False", "", "y", "2",
             ],
-            expect![
-                "column `c`: 1 of 11 fields are neither true nor false (first on line 11; declare the words: `boolean: {true: [..], false: [..]}`); at most 1 % may be so"
-            ],
+            expect![[
+                r#"column `c`: 1 of 11 fields are neither true nor false (first on line 11; declare the words: `boolean: {true: [..], false: [..]}`); at most 1 % may be so"#
+            ]],
         );
     }
 
@@ -857,9 +857,9 @@ mod tests {
         check(
             "{categories: [low, high], nullable: true, tolerance: 0.5}",
             &["low", "mid", ""],
-            expect![
-                "column `c`: 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"
-            ],
+            expect![[
+                r#"column `c`: 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"#
+            ]],
         );
     }
 
@@ -868,9 +868,9 @@ mod tests {
         check(
             "{categories: [low, high], tolerance: 0.7}",
             &["high", "mid", ""],
-            expect![
-                "column `c`: 1 of 3 fields are empty though the column is not nullable (first on line 3; declare `nullable: true`), and 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"
-            ],
+            expect![[
+                r#"column `c`: 1 of 3 fields are empty though the column is not nullable (first on line 3; declare `nullable: true`), and 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"#
+            ]],
         );
     }
 
@@ -892,9 +892,9 @@ mod tests {
             &[
                 "0", "-5", "130", "60", "60.0", "60.5", "sixty", "", "NaN", " 7 ",
             ],
-            expect![
-                "column `c`: 2 of 10 fields are not a whole number (first on line 6; list what stands for missing under `missing`, or declare `categories`); at most 1 % may be so"
-            ],
+            expect![[
+                r#"column `c`: 2 of 10 fields are not a whole number (first on line 6; list what stands for missing under `missing`, or declare `categories`); at most 1 % may be so"#
+            ]],
         );
     }
 
@@ -903,9 +903,9 @@ mod tests {
         check(
             "{number: {min: 0, max: 1, bins: 4}, other: true, tolerance: 0.5}",
             &["0", "0.25", "1", "1e-2", "-0.1", "2", "inf", "nan", ""],
-            expect![
-                "column `c`: 2 of 9 fields are empty though the column is not nullable (first on line 8; declare `nullable: true`); at most 1 % may be so"
-            ],
+            expect![[
+                r#"column `c`: 2 of 9 fields are empty though the column is not nullable (first on line 8; declare `nullable: true`); at most 1 % may be so"#
+            ]],
         );
     }
 
@@ -921,9 +921,9 @@ mod tests {
                 "1.2.2020",
                 "",
             ],
-            expect![
-                "column `c`: 1 of 6 fields are empty though the column is not nullable (first on line 6; declare `nullable: true`), and 1 of 6 fields are not a date as 2015-01-31 (first on line 5; declare `format: '%d.%m.%Y'` or `format: '%m.%d.%Y'`); at most 1 % may be so"
-            ],
+            expect![[
+                r#"column `c`: 1 of 6 fields are empty though the column is not nullable (first on line 6; declare `nullable: true`), and 1 of 6 fields are not a date as 2015-01-31 (first on line 5; declare `format: '%d.%m.%Y'` or `format: '%m.%d.%Y'`); at most 1 % may be so"#
+            ]],
         );
     }
 }

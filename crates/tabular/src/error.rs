@@ -37,9 +37,9 @@ pub enum TableError {
     },
     /// A compressed file cannot be decompressed.
     #[error(
-        "the {packing} file cannot be unpacked: it is damaged{}",
+        "the {packing} file is damaged{}",
         match .packing {
-            Packing::Gzip => ", or something that is not gzip comes after it",
+            Packing::Gzip => ", or something else comes after it",
             Packing::Zstandard =>
                 ", or was packed with --long or --ultra, which takes more memory than there is for \
                  it",

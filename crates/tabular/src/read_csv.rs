@@ -37,9 +37,10 @@ const BUFFER: usize = 1 << 16;
 /// the last row begins no row of its own.
 ///
 /// Empty fields are null. What happens to values outside the declared domain does not depend on the
-/// data: a number or date beyond the bounds counts as the nearest bound; what is not understood counts
-/// as `other` if the column has that, else as null if it is nullable, else its row is left out. Each
-/// is counted in [`Upload::warnings`], and more of them than the column's tolerance refuse the table.
+/// data: a number or date beyond the bounds counts as the nearest bound; what is not understood
+/// counts as `other` if the column has that, else as null if it is nullable, else its row is left
+/// out. Each is counted in [`Upload::warnings`], and more of them than the column's tolerance
+/// refuse the table.
 ///
 /// # Errors
 /// [`TableError`], at the first thing that is wrong; repeated ids at the end, when they have been

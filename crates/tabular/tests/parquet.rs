@@ -101,8 +101,8 @@ fn all_kinds(group: &mut SerializedRowGroupWriter<'_, File>) {
 /// What `all_kinds` writes, once.
 const AS_CSV: &str = "text,whole,big,decimal,single,flag,day,moment,old,price
 x,7,1099511627776,,0.1,true,,1970-01-01,1970-01-02,12.50
-,,-1,0.5,2,false,2015-01-01,2015-01-01T12:00:00,1970-01-02,-0.05
-\"é, \"\"z\"\"\",-8,0,3,NaN,true,,1969-12-31T23:59:59.999999,1970-01-02,0.00
+,,-1,0.5,2,false,2015-01-01,2015-01-01T12:00:00Z,1970-01-02,-0.05
+\"é, \"\"z\"\"\",-8,0,3,NaN,true,,1969-12-31T23:59:59.999999Z,1970-01-02,0.00
 ";
 
 #[test]

@@ -43,7 +43,7 @@ fn written(folder: &Path, options: &[&str]) -> Vec<(String, BTreeSet<String>)> {
     ];
     arguments.extend(options);
     let ran = synclave(folder, &arguments);
-    assert!(ran.status.success(), "{ran:?}");
+    assert!(ran.output.status.success(), "{}", ran.stderr());
     let mut reader = csv::Reader::from_path(folder.join("out.csv")).unwrap();
     let names: Vec<String> = reader
         .headers()
@@ -116,6 +116,9 @@ fn columns_that_a_schema_does_not_name_are_discovered_and_dropped_ones_left_out(
             "people.yaml",
         ],
     );
-    let said = String::from_utf8(ran.stderr).unwrap();
-    assert!(!ran.status.success() && said.contains("`city`"), "{said}");
+    let said = ran.stderr();
+    assert!(
+        !ran.output.status.success() && said.contains("`city`"),
+        "{said}"
+    );
 }

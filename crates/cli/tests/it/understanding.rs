@@ -11,7 +11,7 @@ const ROWS: usize = 600;
 fn synth(folder: &Path, fields: impl Fn(usize) -> String, declared: &str) -> Ran {
     let mut table = "c,sex\n".to_owned();
     for row in 0..ROWS {
-        let sex = if row % 2 == 0 { "F" } else { "M" };
+        let sex = if row.is_multiple_of(2) { "F" } else { "M" };
         table += &format!("{},{sex}\n", fields(row));
     }
     fs::write(folder.join("t.csv"), table).unwrap();
@@ -74,7 +74,7 @@ fn check_refused(fields: impl Fn(usize) -> String, declared: &str, said: &[&str]
 #[test]
 fn codes_for_missing_become_empty() {
     let fields = |row: usize| {
-        if row % 5 == 0 {
+        if row.is_multiple_of(5) {
             "-999".to_owned()
         } else {
             (row % 90).to_string()
@@ -88,19 +88,19 @@ fn codes_for_missing_become_empty() {
 
 #[test]
 fn categories_are_met_in_another_case_after_a_space_and_as_numbers() {
-    let fields = |row: usize| if row % 5 == 0 { "yes" } else { "no" }.to_owned();
+    let fields = |row: usize| if row.is_multiple_of(5) { "yes" } else { "no" }.to_owned();
     check_taken(fields, "c: {categories: [Yes, No]}", |v| v == "Yes", 0.2);
-    let fields = |row: usize| if row % 5 == 0 { " Yes" } else { " No" }.to_owned();
+    let fields = |row: usize| if row.is_multiple_of(5) { " Yes" } else { " No" }.to_owned();
     check_taken(fields, "c: {categories: [Yes, No]}", |v| v == "Yes", 0.2);
-    let fields = |row: usize| if row % 5 == 0 { "1.0" } else { "2.0" }.to_owned();
+    let fields = |row: usize| if row.is_multiple_of(5) { "1.0" } else { "2.0" }.to_owned();
     check_taken(fields, "c: {categories: [1, 2]}", |v| v == "1", 0.2);
 }
 
 #[test]
 fn truths_are_read_in_their_words_and_written_in_them() {
-    let fields = |row: usize| if row % 5 == 0 { "Y" } else { "N" }.to_owned();
+    let fields = |row: usize| if row.is_multiple_of(5) { "Y" } else { "N" }.to_owned();
     check_taken(fields, "c: {boolean: true}", |v| v == "true", 0.2);
-    let fields = |row: usize| if row % 5 == 0 { "ja" } else { "nein" }.to_owned();
+    let fields = |row: usize| if row.is_multiple_of(5) { "ja" } else { "nein" }.to_owned();
     let declared = "c: {boolean: {true: [ja], false: [nein]}}";
     check_taken(fields, declared, |v| v == "ja", 0.2);
     check_taken(fields, declared, |v| v == "nein", 0.8);
@@ -125,7 +125,7 @@ fn dates_and_numbers_are_written_in_the_declared_form() {
 #[test]
 fn a_table_that_is_not_understood_is_refused_with_what_would_help() {
     let ages = |row: usize| {
-        if row % 3 == 0 {
+        if row.is_multiple_of(3) {
             String::new()
         } else {
             (row % 90).to_string()
@@ -135,7 +135,7 @@ fn a_table_that_is_not_understood_is_refused_with_what_would_help() {
     let told = "column `c`: 200 of 600 fields are empty though the column is not nullable \
                 (first on line 2; declare `nullable: true`); at most 1 % may be so";
     check_refused(ages, declared, &[told]);
-    let words = |row: usize| if row % 2 == 0 { "ja" } else { "nein" }.to_owned();
+    let words = |row: usize| if row.is_multiple_of(2) { "ja" } else { "nein" }.to_owned();
     let told = ["column `c`: 600 of 600 fields are not among the declared categories"];
     check_refused(words, "c: {categories: [Yes, No]}", &told);
     let dates = |row: usize| format!("{}/{:02}/2020", 13 + row % 15, 1 + row % 12);

@@ -933,8 +933,10 @@ mod tests {
                     prop_assert_eq!(form.day(&written), Some(day), "{}", form);
                     prop_assert!(form.is_as_written(&written), "{}", form);
                     let seconds = if form.has_seconds() { second } else { second / 60 * 60 };
-                    let expected = form.has_time().then(|| i64::from(day.number()) * SECONDS_OF_DAY + seconds);
-                    prop_assert_eq!(form.moment(&written).map(Moment::number), expected, "{}", form);
+                    let midnight = i64::from(day.number()) * SECONDS_OF_DAY;
+                    let expected = form.has_time().then_some(midnight + seconds);
+                    let found = form.moment(&written).map(Moment::number);
+                    prop_assert_eq!(found, expected, "{}", form);
                 }
             }
         }

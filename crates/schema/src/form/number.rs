@@ -154,7 +154,8 @@ impl NumberForm {
         Some(point.map_or(0, |at| plain.len() - 1 - at))
     }
 
-    /// Dresses the plain number at the end of a buffer, from `start` on, which may have an exponent.
+    /// Dresses the plain number at the end of a buffer, from `start` on, which may have an
+    /// exponent.
     pub(crate) fn dress(self, buffer: &mut Vec<u8>, start: usize) {
         let plain = buffer.split_off(start);
         let (minus, digits) = match plain.strip_prefix(b"-") {

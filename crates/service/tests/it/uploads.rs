@@ -121,7 +121,12 @@ async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
     check(
         "id,buying,age\n1,low,3\n2,hihg,x\n",
         Code::NotUnderstood,
-        expect![""],
+        expect![
+            "Column `buying`: 1 of 2 fields are not among the declared categories (first on line \
+             3; did you mean `high`?); at most 1 % may be so; column `age`: 1 of 2 fields are not \
+             a whole number (first on line 3; list what stands for missing under `missing`, or \
+             declare `categories`); at most 1 % may be so."
+        ],
     )
     .await;
     check(
@@ -334,7 +339,8 @@ async fn content_types_and_encodings_that_are_not_read_are_refused() {
 /// A form whose file is not a text.
 fn form_of_bytes(headers: &str, file: &[u8]) -> Body {
     let form = form_with(headers, "FILE");
-    let (before, after) = form.split_once("FILE").expect("the form holds the word");
+    let parts = form.split_once("FILE");
+    let (before, after) = parts.expect("the form has the file once");
     Body::from([before.as_bytes(), file, after.as_bytes()].concat())
 }
 
