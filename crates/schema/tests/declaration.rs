@@ -489,12 +489,16 @@ code: {categories: [x, y], nullable: true, missing: [z]}
 income: discover
 name: drop
 ",
-        expect![""],
+        expect![[
+            r#"{"day":{"date":{"min":"2014-01-01","max":"2026-12-31","bins":1,"format":"%d/%m/%Y"},"tolerance":0.02},"price":{"number":{"min":0.0,"max":9.0,"bins":1,"decimals":2,"form":{"decimal":"comma"}},"nullable":true,"missing":["-9","?","x"],"tolerance":0.0},"smoker":{"boolean":{"false":["nein"],"true":["ja","J"]},"nullable":true,"missing":["-9","?","x"],"tolerance":0.02},"code":{"categories":["x","y"],"nullable":true,"missing":["z","-9","?"],"tolerance":0.02},"income":"discover","name":"drop"}"#
+        ]],
     );
     check_stored(
         "price: {integer: {min: 0, max: 9, bins: 1, form: {thousands: point, decimal: comma, \
          sign: {text: €, before: false}}}}",
-        expect![""],
+        expect![[
+            r#"{"price":{"integer":{"min":0,"max":9,"bins":1,"form":{"decimal":"comma","thousands":"point","sign":{"text":"€","before":false}}}}}"#
+        ]],
     );
 }
 

@@ -121,7 +121,12 @@ async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
     check(
         "id,buying,age\n1,low,3\n2,hihg,x\n",
         Code::NotUnderstood,
-        expect![""],
+        expect![
+            "Column `buying`: 1 of 2 fields are not among the declared categories (first on line \
+             3; did you mean `high`?); at most 1 % may be so; column `age`: 1 of 2 fields are not \
+             a whole number (first on line 3; list what stands for missing under `missing`, or \
+             declare `categories`); at most 1 % may be so."
+        ],
     )
     .await;
     check(
