@@ -261,6 +261,7 @@ impl<'a> Intake<'a> {
             }
             None => intake.take_undeclared(header, hasher, limits, |_| true)?,
         }
+        intake.warn_of_nameless(header);
         Ok(intake)
     }
 
@@ -349,7 +350,6 @@ impl<'a> Intake<'a> {
                 )?));
             }
         }
-        self.warn_of_nameless(header);
         if self.columns.is_empty() {
             return Err(TableError::NoColumns);
         }

@@ -165,14 +165,10 @@ mod tests {
             &[("12.5 %", 800)],
             ("None Some(Sign { text: '%', before: false })", Some(1)),
         );
-        check(
-            point,
-            &[("$20,000.00", 800)],
-            (
-                "Some(Comma) Some(Sign { text: '$', before: true })",
-                Some(0),
-            ),
-        );
+        let whole = [("$20,000.00", 800)];
+        let dollars = "Some(Comma) Some(Sign { text: '$', before: true })";
+        check(point, &whole, (dollars, Some(2)));
+        assert!(chosen_of(point, &whole).unwrap().whole);
         let comma = DecimalMark::Comma;
         check(
             comma,
