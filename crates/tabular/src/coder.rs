@@ -545,9 +545,19 @@ mod tests {
             &[
                 "true", "F", " YES ", "no", "1", "0", "t", "False", "", "y", "2",
             ],
-            expect![[
-                r#"column `c`: 1 of 11 fields are neither true nor false (first on line 11; declare the words: `boolean: {true: [..], false: [..]}`); at most 1 % may be so"#
-            ]],
+            expect![[r#"
+                "true" -> true
+                "F" -> false
+                " YES " -> true
+                "no" -> false
+                "1" -> true
+                "0" -> false
+                "t" -> true
+                "False" -> false
+                "" -> null
+                "y" -> true
+                "2" -> null
+                column `c`: 1 field is neither true nor false and counted as empty (first on line 11)"#]],
         );
     }
 
@@ -857,9 +867,11 @@ mod tests {
         check(
             "{categories: [low, high], nullable: true, tolerance: 0.5}",
             &["low", "mid", ""],
-            expect![[
-                r#"column `c`: 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"#
-            ]],
+            expect![[r#"
+                "low" -> low
+                "mid" -> null
+                "" -> null
+                column `c`: 1 field is not among the declared categories and counted as empty (first on line 2)"#]],
         );
     }
 
@@ -868,9 +880,12 @@ mod tests {
         check(
             "{categories: [low, high], tolerance: 0.7}",
             &["high", "mid", ""],
-            expect![[
-                r#"column `c`: 1 of 3 fields are empty though the column is not nullable (first on line 3; declare `nullable: true`), and 1 of 3 fields are not among the declared categories (first on line 2; list them among the categories, or declare `other: true`); at most 1 % may be so"#
-            ]],
+            expect![[r#"
+                "high" -> high
+                "mid" -> (gap)
+                "" -> (gap)
+                column `c`: 1 field is not among the declared categories; a row with such a field is left out (first on line 2)
+                column `c`: 1 field is empty though the column is not nullable; a row with such a field is left out (first on line 3)"#]],
         );
     }
 
@@ -892,9 +907,19 @@ mod tests {
             &[
                 "0", "-5", "130", "60", "60.0", "60.5", "sixty", "", "NaN", " 7 ",
             ],
-            expect![[
-                r#"column `c`: 2 of 10 fields are not a whole number (first on line 6; list what stands for missing under `missing`, or declare `categories`); at most 1 % may be so"#
-            ]],
+            expect![[r#"
+                "0" -> 0 to 29
+                "-5" -> 0 to 29
+                "130" -> 90 to 120
+                "60" -> 60 to 89
+                "60.0" -> 60 to 89
+                "60.5" -> null
+                "sixty" -> null
+                "" -> null
+                "NaN" -> null
+                " 7 " -> 0 to 29
+                column `c`: 2 fields are outside the declared range 0 to 120 and counted as the nearest bound (first on line 2)
+                column `c`: 2 fields are not a whole number and counted as empty (first on line 6)"#]],
         );
     }
 
@@ -903,9 +928,19 @@ mod tests {
         check(
             "{number: {min: 0, max: 1, bins: 4}, other: true, tolerance: 0.5}",
             &["0", "0.25", "1", "1e-2", "-0.1", "2", "inf", "nan", ""],
-            expect![[
-                r#"column `c`: 2 of 9 fields are empty though the column is not nullable (first on line 8; declare `nullable: true`); at most 1 % may be so"#
-            ]],
+            expect![[r#"
+                "0" -> 0 to 0.25
+                "0.25" -> 0.25 to 0.5
+                "1" -> 0.75 to 1
+                "1e-2" -> 0 to 0.25
+                "-0.1" -> 0 to 0.25
+                "2" -> 0.75 to 1
+                "inf" -> other
+                "nan" -> other
+                "" -> other
+                column `c`: 2 fields are outside the declared range 0 to 1 and counted as the nearest bound (first on line 5)
+                column `c`: 1 field is not a number and counted as `other` (first on line 7)
+                column `c`: 2 fields are empty though the column is not nullable and counted as `other` (first on line 8)"#]],
         );
     }
 
@@ -921,9 +956,16 @@ mod tests {
                 "1.2.2020",
                 "",
             ],
-            expect![[
-                r#"column `c`: 1 of 6 fields are empty though the column is not nullable (first on line 6; declare `nullable: true`), and 1 of 6 fields are not a date as 2015-01-31 (first on line 5; declare `format: '%d.%m.%Y'` or `format: '%m.%d.%Y'`); at most 1 % may be so"#
-            ]],
+            expect![[r#"
+                "2020-01-01" -> 2020-01-01 to 2020-07-01
+                "2020-07-01" -> 2020-01-01 to 2020-07-01
+                "2020-07-02" -> 2020-07-02 to 2020-12-31
+                "2021-01-01" -> 2020-07-02 to 2020-12-31
+                "1.2.2020" -> (gap)
+                "" -> (gap)
+                column `c`: 1 field is outside the declared range 2020-01-01 to 2020-12-31 and counted as the nearest bound (first on line 4)
+                column `c`: 1 field is not a date as 2015-01-31; a row with such a field is left out (first on line 5)
+                column `c`: 1 field is empty though the column is not nullable; a row with such a field is left out (first on line 6)"#]],
         );
     }
 }
