@@ -88,6 +88,29 @@ impl PublicData {
     }
 }
 
+/// Refuses what cannot be public data whatever the columns are, before a large table is read.
+pub(crate) fn check(options: &SynthOptions) -> anyhow::Result<()> {
+    let Some(path) = &options.public else {
+        return Ok(());
+    };
+    let problem = || unusable(path);
+    if is_model(path).with_context(problem)? {
+        return Ok(());
+    }
+    check_word(options).with_context(problem)
+}
+
+/// A table has no noise at all: that it is of other people is somebody's word, which must be given.
+fn check_word(options: &SynthOptions) -> anyhow::Result<()> {
+    if !options.public_of_other_people {
+        anyhow::bail!(
+            "a table is used without any noise, so that it must be of other people than the \
+             private table: if none of them is in it, say so with --public-of-other-people"
+        );
+    }
+    Ok(())
+}
+
 fn is_model(path: &Path) -> anyhow::Result<bool> {
     if table_input::is_stdin(path) {
         anyhow::bail!("it cannot come from standard input, as it is read more than once");
@@ -121,14 +144,7 @@ fn table(
     schema: &Schema,
     printer: Printer,
 ) -> anyhow::Result<PublicData> {
-    // A table has no noise at all: that it is of other people is somebody's word, which must be
-    // given.
-    if !options.public_of_other_people {
-        anyhow::bail!(
-            "a table is used without any noise, so that it must be of other people than the \
-             private table: if none of them is in it, say so with --public-of-other-people"
-        );
-    }
+    check_word(options)?;
     // Under the private table's schema: values that it does not know count as `other`.
     let how = ReadArguments::default();
     let upload = table_input::read(path, &how, None, None, Some(schema))?.upload;

@@ -52,6 +52,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     interrupt::leaves_nothing_behind(printer)?;
     // Before a byte of it is read as public.
     public_data::refuse_the_table_itself(options)?;
+    public_data::check(options)?;
     // From the operating system, whatever --seed says: that drives the drawing of rows only.
     let mut rng = NoiseRng::from_os()?;
     let Opened {

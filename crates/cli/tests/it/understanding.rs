@@ -115,7 +115,7 @@ fn dates_and_numbers_are_written_in_the_declared_form() {
     let fields = |row: usize| format!("\"1.2{:02},{:02}\"", row % 90, row % 100);
     let declared = "c: {number: {min: 0, max: 2000, decimals: 2, form: {decimal: comma, \
                     thousands: point}}}";
-    let comma = |v: &str| v.starts_with("1.2") && v.split(',').nth(1).is_some_and(|d| d.len() == 2);
+    let comma = |v: &str| v.starts_with("1.") && v.split(',').nth(1).is_some_and(|d| d.len() == 2);
     check_taken(fields, declared, comma, 1.0);
     let fields = |row: usize| format!("2020-{:02}-01T{:02}:30:00Z", 1 + row % 12, row % 24);
     let declared = "c: {datetime: {min: 2019-01-01T00:00, max: 2021-12-31T23:59:59}}";

@@ -83,7 +83,7 @@ impl Joined {
     ///   out, the day comes first.
     /// - *Values*, three tenths (two where rows are many, which the counts of kinds say), for plain
     ///   numbers of at most 6 decimals: if at most [`MAX_FOUND_NUMBERS`] numbers pass the threshold
-    ///   of [`Ledger::release_keys`] and hold 97 % of the fields (99.5 % where at most 32 numbers
+    ///   of [`Ledger::release_keys`] and hold 98 % of the fields (99.5 % where at most 32 numbers
     ///   lie between the first and the last), they are all there is, and nothing more is spent.
     ///   Without a gap between them they are numbers with a code each, else categories, and other
     ///   numbers become `other`.
