@@ -6,7 +6,10 @@
 
 use printable::escaped;
 use protocol::KeyFingerprint;
-use schema::{Bins, Declared, DeclaredConstraint, DeclaredKind, DeclaredValue, Range};
+use schema::{
+    Bins, DecimalMark, Declared, DeclaredConstraint, DeclaredKind, DeclaredValue, Range, Reading,
+    ValueForm,
+};
 use serde_json::Value;
 use service::{Summary, TableSummary, UserSummary};
 
@@ -106,13 +109,29 @@ fn table(party: &TableSummary, lines: &mut Vec<String>) {
     let columns = &declaration.columns;
     lines.push(format!(
         "    {name}: {rows}; these {} columns and no others",
-        columns.len()
+        columns.len() + declaration.discover.len()
     ));
     for (column, declared) in columns.iter().take(MOST_COLUMNS) {
         lines.push(format!("      {}: {}", word(column), values(declared)));
     }
     if columns.len() > MOST_COLUMNS {
         lines.push(format!("      and {} others", columns.len() - MOST_COLUMNS));
+    }
+    let names = |names: &[String]| list(names.iter().map(|name| word(name)));
+    if !declaration.discover.is_empty() {
+        let names = names(&declaration.discover);
+        lines.push(format!("      found out under the budget: {names}"));
+    }
+    if !declaration.drop.is_empty() {
+        let names = names(&declaration.drop);
+        lines.push(format!("      left out: {names}"));
+    }
+    let read = reading(&declaration.read);
+    if !read.is_empty() {
+        lines.push(format!("      in all columns{read}"));
+    }
+    if let Some(DecimalMark::Comma) = declaration.read.decimal {
+        lines.push("      in all columns: a decimal comma".to_owned());
     }
     constraints(&declaration.constraints, "      ", lines);
 }
@@ -133,11 +152,50 @@ fn values(declared: &Declared) -> String {
         DeclaredKind::Datetime(range) => ordered("dates with times", range),
         DeclaredKind::Boolean => "true or false".to_owned(),
     };
+    text.push_str(&form(&declared.form));
     if declared.other {
         text.push_str("; anything else counts as `other`");
     }
     if declared.nullable {
         text.push_str("; may be empty");
+    }
+    text.push_str(&reading(&declared.reading));
+    text
+}
+
+/// How values are written.
+fn form(form: &ValueForm) -> String {
+    let words = |words: &[String]| list(words.iter().map(|text| word(text)));
+    match form {
+        ValueForm::Usual => String::new(),
+        ValueForm::Date(form) => format!("; written as {}", word(form.pattern())),
+        ValueForm::Number { form, decimals } => {
+            let decimals = decimals.map(|decimals| format!("; with {decimals} decimals"));
+            let comma = match form.decimal {
+                DecimalMark::Comma => "; with a decimal comma",
+                DecimalMark::Point => "",
+            };
+            decimals.unwrap_or_default() + comma
+        }
+        ValueForm::Boolean(truths) => format!(
+            "; false is {}, true {}",
+            words(&truths.falses),
+            words(&truths.trues)
+        ),
+    }
+}
+
+/// What decides whether a table is taken in.
+fn reading(reading: &Reading) -> String {
+    let mut text = String::new();
+    if !reading.missing.is_empty() {
+        let missing = list(reading.missing.iter().map(|text| word(text)));
+        text.push_str(&format!("; also missing: {missing}"));
+    }
+    if let Some(tolerance) = reading.tolerance {
+        text.push_str(&format!(
+            "; {tolerance} of the fields may be not understood"
+        ));
     }
     text
 }
@@ -168,7 +226,8 @@ fn model(summary: &Summary, lines: &mut Vec<String>) {
     lines.push(format!("  model: {}, {params}", summary.method));
     if let Some(share) = summary.discovery_share {
         lines.push(format!(
-            "    {} % of the budget goes into finding out what the agreement does not declare",
+            "    at most {} % of the budget goes into finding out what the agreement does not \
+             declare",
             share * 100.0
         ));
     }

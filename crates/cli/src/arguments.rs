@@ -1,11 +1,14 @@
 //! What a person can type.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use client::KeyAlgorithm;
 use serde_json::Value;
+use tabular::{Delimiter, TextEncoding};
+
+use crate::rows_file::StandardFormat;
 
 /// Synthetic data from several parties' private tables, made inside a secure enclave.
 ///
@@ -47,6 +50,8 @@ pub(crate) struct OutputOptions {
 pub(crate) enum Command {
     Demo(DemoOptions),
     Keygen(KeygenOptions),
+    #[command(subcommand)]
+    Room(RoomCommand),
     Validate(ValidateOptions),
     Connect(ConnectOptions),
     Inspect(InspectOptions),
@@ -98,6 +103,113 @@ pub(crate) struct KeygenOptions {
     /// The kind of key: rsa-2048, rsa-3072, p256 or ed25519
     #[arg(long, default_value = "rsa-2048")]
     pub(crate) algorithm: KeyAlgorithm,
+}
+
+/// Set a room up: write its two files, or what a party sends to whoever writes them
+#[derive(Subcommand)]
+pub(crate) enum RoomCommand {
+    New(RoomNewOptions),
+    Join(RoomJoinOptions),
+}
+
+/// Write service.yaml and runtime.yaml, checked as the enclave checks them
+///
+/// What is not given is asked for, where a person is there to answer.
+#[derive(Args)]
+#[command(after_help = "\
+Example, with the files that two parties sent (`synclave room join`):
+  synclave room new --party insurer.party.yaml --party clinic.party.yaml --epsilon 1 --output room
+
+Example, with keys:
+  synclave room new --party insurer=keys/insurer_public.der --party clinic=MCowBQYDK2Vw... \\
+      --columns insurer=insurer.yaml --epsilon 1 --output room")]
+pub(crate) struct RoomNewOptions {
+    /// A party that brings a table: NAME=KEY, where KEY is a file or the text that `keygen`
+    /// printed, or the file that `synclave room join` wrote; at least two
+    #[arg(long, value_name = "NAME=KEY|FILE")]
+    pub(crate) party: Vec<String>,
+
+    /// Somebody who downloads rows and brings no table
+    #[arg(long, value_name = "NAME=KEY", value_parser = named_text)]
+    pub(crate) analyst: Vec<NamedText>,
+
+    /// A schema of a party's table; without one its columns are discovered under the budget
+    #[arg(long, value_name = "NAME=SCHEMA.yaml", value_parser = named_text)]
+    pub(crate) columns: Vec<NamedText>,
+
+    /// The privacy budget; 1 is a usual start
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) epsilon: Option<f64>,
+
+    /// The chance with which the bound of epsilon may fail
+    #[arg(long, default_value_t = 1e-9, allow_negative_numbers = true)]
+    pub(crate) delta: f64,
+
+    /// GRAIN, AIM, MST, MWEM or INDEPENDENT
+    #[arg(long, default_value = "GRAIN")]
+    pub(crate) method: String,
+
+    /// The column that says whose a row is, in each table
+    #[arg(long, value_name = "COLUMN", default_value = "id")]
+    pub(crate) key: String,
+
+    /// Rows of one id in each table, at most; 1 if it is left out
+    #[arg(long, value_name = "K")]
+    pub(crate) max_rows_per_id: Option<NonZeroU32>,
+
+    /// The column that the rows will be used to predict, as PARTY_COLUMN
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) target: Option<String>,
+
+    /// About how many people the tables are of; public, for warnings about the budget
+    #[arg(long, value_name = "N")]
+    pub(crate) people: Option<NonZeroU64>,
+
+    /// The folder for the two files
+    #[arg(long, value_name = "DIR", default_value = "room")]
+    pub(crate) output: PathBuf,
+}
+
+/// Make a key and write what a party sends to whoever sets the room up
+#[derive(Args)]
+#[command(
+    after_help = "Example: synclave room join --name clinic --schema clinic.yaml --output keys\n\n\
+                  It writes keys/clinic_private.der, which you keep, and keys/clinic.party.yaml, \
+                  which you send."
+)]
+pub(crate) struct RoomJoinOptions {
+    /// Your name in the room
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// What your table has (without the id); without it, its columns are discovered
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
+
+    /// The kind of key: rsa-2048, rsa-3072, p256 or ed25519
+    #[arg(long, default_value = "ed25519")]
+    pub(crate) algorithm: KeyAlgorithm,
+
+    /// The folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+/// `NAME=TEXT` of an option.
+#[derive(Clone)]
+pub(crate) struct NamedText {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+fn named_text(argument: &str) -> Result<NamedText, String> {
+    let (name, text) = argument
+        .split_once('=')
+        .ok_or("write it as NAME=VALUE, such as insurer=insurer.yaml")?;
+    Ok(NamedText {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    })
 }
 
 /// Check service.yaml and runtime.yaml together; print what they say, and the agreement's hash
@@ -300,7 +412,7 @@ Every run spends its --epsilon anew, and runs on one table add up: two with --ep
 guarantee epsilon 2 together. To get more rows at no cost, keep the --model and use
 `synclave sample`.")]
 pub(crate) struct SynthOptions {
-    /// The table: CSV, or Parquet by its ending; one row a person
+    /// The table: CSV, JSON, Parquet or an Excel workbook, one row a person; `-` is standard input
     #[arg(value_name = "DATA")]
     pub(crate) data: PathBuf,
 
@@ -380,9 +492,14 @@ pub(crate) struct SynthOptions {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
 
-    /// The synthetic rows: CSV, or JSON by its ending
+    /// The synthetic rows. The ending says what is written: .csv, .json or .jsonl (with .gz after
+    /// it compressed), .parquet or .xlsx; `-` is standard output
     #[arg(long, value_name = "OUT")]
     pub(crate) output: PathBuf,
+
+    /// What to write to standard output with `--output -`; by default CSV
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<StandardFormat>,
 
     /// For people who open the rows with a spreadsheet: an apostrophe before names and categories
     /// that it would run as formulas. CSV only
@@ -393,9 +510,35 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
-    /// Keep the report of errors and the ledger (JSON)
+    /// Keep the report: what each column was taken for, errors, and where the budget went. By its
+    /// ending a page (.html), or a document for programs (.json)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) how: ReadArguments,
+}
+
+/// What a person says of a table where its first bytes and its line of names do not tell.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "How the table is read")]
+pub(crate) struct ReadArguments {
+    /// What separates the fields of CSV: a character such as ';' or comma, semicolon, tab, pipe; by
+    /// default the line of names tells
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<Delimiter>,
+
+    /// The encoding of a text, such as latin1, windows-1252 or utf-16le; by default UTF-8, or
+    /// UTF-16 if it begins with a byte order mark
+    ///
+    /// Files compressed with gzip or Zstandard are unpacked, whatever their names are.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<TextEncoding>,
+
+    /// The sheet of a workbook; by default the only one. Of cells with formulas the values are read
+    /// that were computed when it was saved
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sheet: Option<String>,
 }
 
 /// Numbers and `true` or `false` are taken as such, and everything else as text.
@@ -444,14 +587,24 @@ pub(crate) struct SampleOptions {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
 
-    /// The synthetic rows: CSV, or JSON by its ending
+    /// The synthetic rows. The ending says what is written: .csv, .json or .jsonl (with .gz after
+    /// it compressed), .parquet or .xlsx; `-` is standard output
     #[arg(long, value_name = "OUT")]
     pub(crate) output: PathBuf,
+
+    /// What to write to standard output with `--output -`; by default CSV
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<StandardFormat>,
 
     /// For people who open the rows with a spreadsheet: an apostrophe before names and categories
     /// that it would run as formulas. CSV only
     #[arg(long)]
     pub(crate) spreadsheet_safe: bool,
+
+    /// Write the report of the model as well: by its ending a page (.html), or a document for
+    /// programs (.json)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Compare a synthetic table with a real one that you own
@@ -461,7 +614,7 @@ pub(crate) struct SampleOptions {
 #[derive(Args)]
 #[command(after_help = "Example: synclave evaluate people.csv synthetic.csv --schema people.yaml")]
 pub(crate) struct EvaluateOptions {
-    /// The real table
+    /// The real table; `-` is standard input
     #[arg(value_name = "REAL")]
     pub(crate) real: PathBuf,
 
@@ -476,6 +629,15 @@ pub(crate) struct EvaluateOptions {
     /// The column that names the person, left out of the comparison
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
+
+    /// Keep the comparison: by its ending a page (.html), or a document for programs (.json). It is
+    /// for you alone as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
+    // Of the real table; the synthetic one is as this program wrote it.
+    #[command(flatten)]
+    pub(crate) how: ReadArguments,
 }
 
 /// Print completions for a shell

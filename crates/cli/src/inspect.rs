@@ -13,7 +13,7 @@ use crate::arguments::InspectOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::receipt::Wanted;
-use crate::{image_file, model_file, moment, receipt, trust};
+use crate::{image_file, model_file, moment, quality, receipt, trust};
 
 /// More than an attestation document may have, so that one that is too long is told as such.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
@@ -117,28 +117,22 @@ fn document(
 
 fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
     let model = model_file::load(file).context("a fitted model, but it cannot be read")?;
-    let columns: Vec<&str> = model
-        .schema()
-        .columns()
-        .iter()
-        .map(|column| column.name())
-        .collect();
     let report = model.report();
     let [low, high] = report.row_count.between;
     printer.result(format_args!(
         "a fitted model: {}, {} columns, some {} rows (with 95 % confidence {low} to {high})",
         model.method(),
-        columns.len(),
+        report.columns.len(),
         report.rows
     ));
     for warning in &report.warnings {
         printer.result(format_args!("warning    {warning}"));
     }
-    printer.result(format_args!("columns    {}", columns.join(", ")));
-    printer.result(format_args!(
-        "domain     {}",
-        receipt::domain(model.ledger())
-    ));
+    printer.result("the columns were taken for:");
+    for line in quality::column_lines(&report.columns) {
+        printer.result(line);
+    }
+    printer.result(format_args!("domain     {}", model.domain().in_words()));
     let lines = receipt::ledger_lines(model.ledger()).into_iter();
     for line in lines.chain(receipt::prior_lines(model.prior())) {
         printer.result(line);
@@ -146,11 +140,11 @@ fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
     printer.document(&json!({
         "kind": "model",
         "method": model.method().to_string(),
-        "columns": columns,
+        "columns": report.columns,
         "rows": report.rows,
         "row_count": report.row_count,
         "warnings": report.warnings,
-        "domain": receipt::domain(model.ledger()),
+        "domain": model.domain().in_words(),
         "guarantees": model.ledger().guarantees(),
         "own_guarantees": model.ledger().own_guarantees(),
         "public": receipt::prior_document(model.prior()),

@@ -12,16 +12,23 @@ mod interrupt;
 mod keygen;
 mod model_file;
 mod moment;
+mod parquet_file;
 mod printer;
 mod progress;
 mod public_data;
 mod quality;
 mod receipt;
+mod report_file;
+mod room;
+mod rows_file;
 mod synth;
 mod table_file;
+mod table_input;
 mod trust;
 mod validate;
 mod whole_file;
+mod workbook;
+mod workbook_rows;
 
 use std::process::ExitCode;
 
@@ -47,6 +54,7 @@ fn run(command: &Command, printer: Printer) -> anyhow::Result<()> {
     match command {
         Command::Demo(options) => demo::run(options, printer),
         Command::Keygen(options) => keygen::run(options, printer),
+        Command::Room(command) => room::run(command, printer),
         Command::Validate(options) => validate::run(options, printer),
         Command::Connect(options) => connect::run(options, printer),
         Command::Inspect(options) => inspect::run(options, printer),

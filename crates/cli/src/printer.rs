@@ -14,6 +14,7 @@ use tabular::TableError;
 
 use crate::arguments::OutputOptions;
 use crate::public_data::IsTheTable;
+use crate::workbook::WorkbookError;
 
 /// Of a person's answer to a question.
 const MAX_ANSWER_BYTES: u64 = 1 << 10;
@@ -111,6 +112,11 @@ impl Printer {
         }
     }
 
+    /// Whether one document for programs is asked for.
+    pub(crate) fn is_json(self) -> bool {
+        self.options.json
+    }
+
     /// Whether only errors and results are to be told.
     pub(crate) fn is_quiet(self) -> bool {
         self.options.quiet
@@ -173,9 +179,9 @@ impl Printer {
         io::stdin().is_terminal() && talk().is_terminal()
     }
 
-    /// Standard output for what is neither text nor JSON of ours, such as completions for a shell.
+    /// Standard output for what is neither text nor JSON of ours: completions for a shell, rows.
     pub(crate) fn raw_result(self) -> io::Stdout {
-        // Not escaped: a shell's script is what it is, and nothing of a stranger's is in it.
+        // Not escaped: programs read it. A terminal gets rows only where a person asks for that.
         data()
     }
 }
@@ -213,7 +219,10 @@ impl Causes {
 /// Whether the cause tells something of the rows of a table. All others follow from options, files
 /// that are not tables, column names, and what was released under a budget.
 fn depends_on_rows(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.is::<TableError>() || cause.is::<IsTheTable>() || cause.is::<EvaluationError>()
+    cause.is::<TableError>()
+        || cause.is::<WorkbookError>()
+        || cause.is::<IsTheTable>()
+        || cause.is::<EvaluationError>()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]

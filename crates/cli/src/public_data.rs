@@ -11,10 +11,10 @@ use schema::Schema;
 use synthesis::{Model, PublicPrior};
 use tabular::{CodedTable, Joined};
 
-use crate::arguments::SynthOptions;
+use crate::arguments::{ReadArguments, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
-use crate::{model_file, table_file};
+use crate::{model_file, table_input};
 
 /// Public data, ready to start from.
 pub(crate) struct PublicData {
@@ -88,7 +88,33 @@ impl PublicData {
     }
 }
 
+/// Refuses what cannot be public data whatever the columns are, before a large table is read.
+pub(crate) fn check(options: &SynthOptions) -> anyhow::Result<()> {
+    let Some(path) = &options.public else {
+        return Ok(());
+    };
+    let problem = || unusable(path);
+    if is_model(path).with_context(problem)? {
+        return Ok(());
+    }
+    check_word(options).with_context(problem)
+}
+
+/// A table has no noise at all: that it is of other people is somebody's word, which must be given.
+fn check_word(options: &SynthOptions) -> anyhow::Result<()> {
+    if !options.public_of_other_people {
+        anyhow::bail!(
+            "a table is used without any noise, so that it must be of other people than the \
+             private table: if none of them is in it, say so with --public-of-other-people"
+        );
+    }
+    Ok(())
+}
+
 fn is_model(path: &Path) -> anyhow::Result<bool> {
+    if table_input::is_stdin(path) {
+        anyhow::bail!("it cannot come from standard input, as it is read more than once");
+    }
     // It is read more than once; and before a pipe is opened, which waits for whoever writes to it.
     if !path.metadata()?.is_file() {
         anyhow::bail!("it is not a regular file: write it to one first");
@@ -118,16 +144,17 @@ fn table(
     schema: &Schema,
     printer: Printer,
 ) -> anyhow::Result<PublicData> {
-    // A table has no noise at all: that it is of other people is somebody's word, which must be
-    // given.
-    if !options.public_of_other_people {
-        anyhow::bail!(
-            "a table is used without any noise, so that it must be of other people than the \
-             private table: if none of them is in it, say so with --public-of-other-people"
-        );
-    }
+    check_word(options)?;
     // Under the private table's schema: values that it does not know count as `other`.
-    let upload = table_file::read(path, None, None, Some(schema))?;
+    let how = ReadArguments::default();
+    let upload = table_input::read(path, &how, None, None, Some(schema))?.upload;
+    if !upload.read_as().is_plain() {
+        printer.say(format_args!(
+            "{}: read as {}",
+            path.display(),
+            upload.read_as()
+        ));
+    }
     for warning in upload.warnings() {
         printer.say(format_args!("note: {}: {warning}", path.display()));
     }

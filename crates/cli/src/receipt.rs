@@ -8,7 +8,7 @@ use anyhow::Context;
 use attestation::{
     Authentic, Evidence, Freshness, MeasuredAgreement, Policy, Refusal, UnixTime, Verifier,
 };
-use privacy::{DomainSource, LedgerRecord, People, Prior};
+use privacy::{DomainSource, LedgerRecord, Prior};
 use protocol::{BoundedFile, CheckedReceipt, Receipt, ReceiptError, SignedReceipt};
 use serde_json::json;
 
@@ -248,27 +248,22 @@ pub(crate) fn describe(receipt: &Receipt, printer: Printer) {
     }
 }
 
-/// Why a ledger guarantees nothing.
-pub(crate) const DOMAIN_FROM_DATA: &str =
-    "the columns' values and ranges were taken from the data itself, whatever the budget says";
-
-/// Where the columns' values and ranges came from.
-pub(crate) fn domain(ledger: &LedgerRecord) -> &'static str {
-    match ledger.domain() {
-        DomainSource::Declared => "declared",
-        DomainSource::Discovered => "discovered under the budget",
-        DomainSource::FromData => "from data: no guarantee holds",
-    }
-}
-
 /// The ledger, a line each: what is guaranteed altogether, then what this ledger spent.
 pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
+    let mut lines = guarantee_lines(ledger);
+    lines.push(format!("budget     {}", ledger.budget()));
+    lines
+}
+
+/// What is guaranteed altogether, and by this ledger where that is not the same.
+pub(crate) fn guarantee_lines(ledger: &LedgerRecord) -> Vec<String> {
     let stated = ledger.guarantees().iter();
     let mut lines: Vec<String> = stated
         .map(|guarantee| format!("guarantee  {}", guarantee.sentence()))
         .collect();
     if ledger.domain() == DomainSource::FromData {
-        lines.push(format!("guarantee  none: {DOMAIN_FROM_DATA}"));
+        let why = DomainSource::WHY_NO_GUARANTEE;
+        lines.push(format!("guarantee  none: {why}"));
     }
     if ledger.prior().counted().is_some() {
         lines.push(
@@ -278,55 +273,15 @@ pub(crate) fn ledger_lines(ledger: &LedgerRecord) -> Vec<String> {
         let own = ledger.own_guarantees().iter();
         lines.extend(own.map(|guarantee| format!("own spend  {}", guarantee.sentence())));
     }
-    lines.push(format!(
-        "budget     epsilon {} with delta {} by {}: rho {}, of which {} spent in {} measurements \
-         and selections",
-        ledger.epsilon(),
-        ledger.delta(),
-        ledger.accounting(),
-        ledger.total(),
-        ledger.spent(),
-        ledger.entries().len()
-    ));
     lines
 }
 
-const NOT_RECORDED: &str = "public     not recorded: the program that wrote this did not say \
-    whether the fit started from public data";
-
 /// The public data that a model started from, and what that was made from in its turn.
-pub(crate) fn prior_lines(mut prior: &Prior) -> Vec<String> {
-    let mut lines = Vec::new();
-    loop {
-        let (line, next) = match prior {
-            Prior::None => return lines,
-            Prior::NotRecorded => (NOT_RECORDED.to_owned(), &Prior::None),
-            Prior::Table { sha384 } => (
-                format!("public     a table (SHA-384 {sha384}), declared to be of other people"),
-                &Prior::None,
-            ),
-            Prior::Model {
-                sha384,
-                people,
-                ledger,
-            } => {
-                let whose = match people {
-                    People::Other => "declared to be of other people",
-                    People::PerhapsTheSame => "perhaps of the same people, so that it counts",
-                };
-                let line = format!(
-                    "public     a model (SHA-384 {sha384}) that spent epsilon {} \
-                     with delta {} by {}, {whose}",
-                    ledger.epsilon(),
-                    ledger.delta(),
-                    ledger.accounting()
-                );
-                (line, ledger.prior())
-            }
-        };
-        lines.push(line);
-        prior = next;
-    }
+pub(crate) fn prior_lines(prior: &Prior) -> Vec<String> {
+    let clauses = prior.in_words().into_iter();
+    clauses
+        .map(|clause| format!("public     {clause}"))
+        .collect()
 }
 
 /// The same for programs.

@@ -20,18 +20,25 @@ use crate::arguments::{SampleOptions, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
-use crate::public_data::PublicData;
-use crate::{interrupt, model_file, public_data, quality, receipt, table_file, whole_file};
+use crate::rows_file::RowsFile;
+use crate::{
+    interrupt, model_file, public_data, quality, receipt, report_file, rows_file, table_file,
+    table_input, whole_file,
+};
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
-    // By the output's name, before anything is computed for it.
-    let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
+    // By the outputs' names, before anything is computed for them.
     check_files(options)?;
+    let output = RowsFile::new(&options.output, options.format, options.spreadsheet_safe)?;
+    output.check_against_json(printer)?;
+    output.check_rows(options.rows)?;
+    report_file::check(options.report.as_deref())?;
     let plan = plan(options)?;
     let declared = options.schema.as_deref().map(table_file::read_schema);
-    let declared = declared.transpose()?;
+    // On one's own machine the other columns of a table are at hand: they are discovered.
+    let declared = declared.transpose()?.map(Schema::discovering_rest);
     let columns = match &declared {
-        Some(schema) => KnownColumns::all(schema.clone()),
+        Some(schema) => KnownColumns::at_least(schema.clone()),
         None if options.dangerous_domain_from_data => KnownColumns::dangerous_from_data(),
         None => KnownColumns::none(),
     };
@@ -45,21 +52,23 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     interrupt::leaves_nothing_behind(printer)?;
     // Before a byte of it is read as public.
     public_data::refuse_the_table_itself(options)?;
-    let mut public = None;
-    // Where the columns are known, the public file is read first: it may be refused in a moment,
-    // the table in minutes.
-    if let Some(schema) = declared.as_ref().filter(|schema| !schema.needs_discovery()) {
-        public = public_data::read(options, schema, printer)?;
-    }
+    public_data::check(options)?;
     // From the operating system, whatever --seed says: that drives the drawing of rows only.
     let mut rng = NoiseRng::from_os()?;
-    let (mut open, notes) = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
-    let fitted = fit(options, &mut open, public, &mut rng, printer);
+    let Opened {
+        mut open,
+        notes,
+        discovery,
+    } = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
+    let columns = open.table().schema().columns().len();
+    let fits = output.check_columns(columns);
+    fits.inspect_err(|_| tell_lost(&open.spent(), printer))?;
+    let fitted = fit(options, &mut open, &mut rng, printer);
     let model = fitted.inspect_err(|_| tell_lost(&open.spent(), printer))?;
     // The rows are overwritten.
     drop(open);
-    let domain = receipt::domain(model.ledger());
-    let rows = rows(options.rows, model.noisy_rows(), printer);
+    let domain = model.domain().in_words();
+    let rows = rows(options.rows, model.noisy_rows(), &output, printer);
     // Drawing rows is post-processing, so that a seed may be a person's.
     let samples = model.sample(rows, options.seed);
     let report = model.report();
@@ -69,32 +78,21 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         files.push(whole_file::prepare(path, |out| Ok(model.save(out)?))?);
     }
     if let Some(path) = &options.report {
-        let report = json!({
-            "domain": domain,
-            "guarantees": model.ledger().guarantees(),
-            "own_guarantees": model.ledger().own_guarantees(),
-            "report": report,
-            "ledger": model.ledger(),
-        });
-        files.push(whole_file::prepare(path, |out| {
-            Ok(writeln!(out, "{report:#}")?)
-        })?);
+        files.push(report_file::prepare_model(path, &model, &report)?);
     }
-    files.push(table_file::prepare_samples(
-        &options.output,
-        format,
-        samples,
-        printer,
-    )?);
-    whole_file::keep(files)?;
+    let ready = output.prepare(samples, printer)?;
+    output.keep(files, ready, printer)?;
     // After the files are in place: what is told must be true.
     printer.say(format_args!(
-        "wrote {rows} synthetic rows to {}",
-        options.output.display()
+        "wrote {rows} synthetic rows of {} columns to {}",
+        report.columns.len(),
+        output.in_words()
     ));
     quality::tell(&report, printer);
-    table_file::warn_of_formulas(&report.formulas, format, printer);
-    tell_guarantee(options, &model, printer);
+    output.warn_of_formulas(&report.formulas, printer);
+    quality::tell_columns(&report.columns, printer);
+    tell_budget(options, &model, discovery.as_deref(), printer);
+    quality::detail(&report, printer);
     let mut document = json!({
         "output": options.output,
         "rows": rows,
@@ -110,7 +108,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "ledger": model.ledger(),
     });
     // Notes about the table stay out of what may be published, under a name of their own.
-    printer.private_field(&mut document, json!({"notes": notes}));
+    printer.private_field(&mut document, notes);
     printer.document(&document);
     Ok(())
 }
@@ -144,12 +142,14 @@ fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
 /// Refuses outputs that would cost a file, before anything is spent.
 fn check_files(options: &SynthOptions) -> Result<(), BadInput> {
     let outputs = [
-        ("--output", Some(options.output.as_path())),
+        ("--output", rows_file::path(&options.output)),
         ("--model", options.model.as_deref()),
         ("--report", options.report.as_deref()),
     ];
+    // Standard input is no file.
+    let table = Some(options.data.as_path()).filter(|path| !table_input::is_stdin(path));
     let inputs = [
-        ("the table", Some(options.data.as_path())),
+        ("the table", table),
         ("the schema", options.schema.as_deref()),
         ("the workload", options.workload.as_deref()),
         ("the public data", options.public.as_deref()),
@@ -199,59 +199,81 @@ fn params(options: &SynthOptions) -> Result<Map<String, Value>, BadInput> {
     Ok(params)
 }
 
-/// Reads the table and codes it, for which discovery may spend something; also returns what its
-/// owner alone was told of it.
+/// Reads the table and codes it, for which discovery may spend something.
 fn open<'a>(
     options: &SynthOptions,
     plan: &'a CheckedPlan,
     schema: Option<&Schema>,
     rng: &mut NoiseRng,
     printer: Printer,
-) -> anyhow::Result<(OpenFit<'a>, Vec<String>)> {
-    let upload = table_file::read(
+) -> anyhow::Result<Opened<'a>> {
+    let table = table_input::read(
         &options.data,
+        &options.how,
         options.key.as_deref(),
         options.max_rows_per_id,
         schema,
     )?;
-    let notes = table_file::private_notes(&options.data, &upload, printer);
-    let joined = Joined::single(upload);
+    let notes =
+        json!({"read_as": table.upload.read_as().to_string(), "notes": table.tell(printer)});
+    let joined = Joined::single(table.upload);
     if options.dangerous_domain_from_data {
         printer.warn(
             "the domain is taken from the data: its values and ranges show through, whatever \
              epsilon says",
         );
-        return Ok((plan.open_coded(joined.dangerous_into_coded()), notes));
+        let open = plan.open_coded(joined.dangerous_into_coded());
+        return Ok(Opened {
+            open,
+            notes,
+            discovery: None,
+        });
     }
-    let needs_discovery = joined.needs_discovery();
+    let (needs_discovery, has_undeclared) = (joined.needs_discovery(), joined.has_undeclared());
     let open = plan
         .open(joined, rng)
         .map_err(|error| unfitted(options, error))?;
-    if let Some(share) = plan.discovery_share().filter(|_| needs_discovery) {
-        let what = match schema {
-            Some(_) => "bins of equal mass",
-            None => "out what the columns hold (declare that with --schema, and it costs nothing)",
+    let discovery = needs_discovery.then(|| {
+        let what = match has_undeclared {
+            false => "bins of equal mass",
+            true => "out what the columns hold (declare that with --schema, and it costs nothing)",
         };
-        printer.say(format_args!(
-            "{} % of the budget went into finding {what}",
-            100.0 * share
-        ));
-    }
-    Ok((open, notes))
+        format!(
+            "{} % of it went into finding {what}",
+            percent_spent(&open.spent())
+        )
+    });
+    Ok(Opened {
+        open,
+        notes,
+        discovery,
+    })
+}
+
+/// A table that is ready to be fitted.
+struct Opened<'a> {
+    open: OpenFit<'a>,
+    /// What its owner alone was told of it.
+    notes: Value,
+    /// What discovery has spent, for a person.
+    discovery: Option<String>,
+}
+
+/// What was spent, in percent of all there is.
+fn percent_spent(record: &LedgerRecord) -> f64 {
+    let spends = record.entries().iter().map(|entry| entry.rho().get());
+    (1000.0 * spends.sum::<f64>() / record.total().get()).round() / 10.0
 }
 
 /// Fits while a person watches.
 fn fit(
     options: &SynthOptions,
     open: &mut OpenFit<'_>,
-    mut public: Option<PublicData>,
     rng: &mut NoiseRng,
     printer: Printer,
 ) -> anyhow::Result<Model> {
-    // With discovered columns it can only be read now.
-    if public.is_none() {
-        public = public_data::read(options, open.table().schema(), printer)?;
-    }
+    // Only now all columns are known.
+    let public = public_data::read(options, open.table().schema(), printer)?;
     if let Some(public) = public {
         let prior = public.for_fit_of(open.table())?;
         open.start_from(prior)?;
@@ -276,23 +298,40 @@ fn tell_lost(spent: &LedgerRecord, printer: Printer) {
     }
 }
 
-fn tell_guarantee(options: &SynthOptions, model: &Model, printer: Printer) {
+/// Tells what was spent, in one line unless more than that has to be known; the rest is for the
+/// curious.
+fn tell_budget(options: &SynthOptions, model: &Model, discovery: Option<&str>, printer: Printer) {
     if options.dangerous_domain_from_data {
         printer.warn(format_args!(
             "no guarantee holds: {}",
-            receipt::DOMAIN_FROM_DATA
+            DomainSource::WHY_NO_GUARANTEE
         ));
         return;
     }
+    let ledger = model.ledger();
     // Without a key nobody has checked that a person has one row.
-    if options.key.is_none() {
-        printer.say("each row counts as one person (with --key that is checked)");
+    let rows = match &options.key {
+        Some(_) => "",
+        None => "; each row counts as one person (with --key that is checked)",
+    };
+    let budget = format!(
+        "budget     {}{}{rows}",
+        ledger.budget(),
+        discovery.map_or_else(String::new, |spent| format!("; {spent}"))
+    );
+    let guarantees = receipt::guarantee_lines(ledger).into_iter();
+    let prior = receipt::prior_lines(model.prior());
+    if prior.is_empty() {
+        printer.say(budget);
+        guarantees.for_each(|line| printer.detail(line));
+    } else {
+        // With an earlier model the guarantee is another than this budget's.
+        guarantees
+            .chain([budget])
+            .chain(prior)
+            .for_each(|line| printer.say(line));
     }
-    let lines = receipt::ledger_lines(model.ledger()).into_iter();
-    for line in lines.chain(receipt::prior_lines(model.prior())) {
-        printer.say(line);
-    }
-    receipt::detail_entries(model.ledger(), printer);
+    receipt::detail_entries(ledger, printer);
 }
 
 pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Result<()> {
@@ -302,18 +341,24 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
             options.model.display()
         ))
     };
-    let format = table_file::format_of(&options.output, options.spreadsheet_safe)?;
     whole_file::check_outputs(
-        &[("--output", Some(&options.output))],
+        &[
+            ("--output", rows_file::path(&options.output)),
+            ("--report", options.report.as_deref()),
+        ],
         &[("the model", Some(&options.model))],
     )?;
+    let output = RowsFile::new(&options.output, options.format, options.spreadsheet_safe)?;
+    output.check_against_json(printer)?;
+    output.check_rows(options.rows)?;
+    report_file::check(options.report.as_deref())?;
     interrupt::leaves_nothing_behind(printer)?;
     let file = BoundedFile::open(&options.model).with_context(problem)?;
     let model = model_file::load(file).with_context(problem)?;
     if model.domain() == DomainSource::FromData {
         printer.warn(format_args!(
             "no guarantee holds for this model and its rows: {}",
-            receipt::DOMAIN_FROM_DATA
+            DomainSource::WHY_NO_GUARANTEE
         ));
     }
     let condition = options.condition.as_deref().map(|text| {
@@ -334,20 +379,25 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
         Some(given) => given.noisy_rows(),
         None => model.noisy_rows(),
     };
-    let rows = rows(options.rows, noisy_rows, printer);
+    output.check_columns(model.schema().columns().len())?;
+    let rows = rows(options.rows, noisy_rows, &output, printer);
     let samples = match &given {
         Some(given) => given.sample(rows, options.seed),
         None => model.sample(rows, options.seed),
     };
-    let prepared = table_file::prepare_samples(&options.output, format, samples, printer)?;
-    whole_file::keep(vec![prepared])?;
+    let mut files = Vec::new();
+    if let Some(path) = &options.report {
+        files.push(report_file::prepare_model(path, &model, &model.report())?);
+    }
+    let ready = output.prepare(samples, printer)?;
+    output.keep(files, ready, printer)?;
     printer.say(format_args!(
         "wrote {rows} synthetic rows to {}",
-        options.output.display()
+        output.in_words()
     ));
     let formulas = FormulaReport::all_of(model.schema());
-    table_file::warn_of_formulas(&formulas, format, printer);
-    let domain = receipt::domain(model.ledger());
+    output.warn_of_formulas(&formulas, printer);
+    let domain = model.domain().in_words();
     let mut document =
         json!({"output": options.output, "rows": rows, "domain": domain, "formulas": formulas});
     if let Some(given) = &given {
@@ -359,9 +409,10 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
 }
 
 /// How many rows to write: as many as were asked for, or as the model says that the table had,
-/// within a limit.
-fn rows(asked: Option<u64>, noisy_rows: u64, printer: Printer) -> u64 {
-    let most = Model::MAX_DEFAULT_ROWS;
+/// within what the output can hold.
+fn rows(asked: Option<u64>, noisy_rows: u64, output: &RowsFile, printer: Printer) -> u64 {
+    let most = output.most_rows().unwrap_or(u64::MAX);
+    let most = most.min(Model::MAX_DEFAULT_ROWS);
     asked.unwrap_or_else(|| {
         // A noisy count may be any number: a file of billions of rows is not what was asked for.
         if noisy_rows > most {

@@ -10,6 +10,9 @@ use tempfile::NamedTempFile;
 use crate::exit::BadInput;
 use crate::interrupt::unfinished;
 
+/// The name that stands for standard input or output.
+pub(crate) const STANDARD: &str = "-";
+
 /// Refuses, before anything is spent, outputs that cannot be written, would take the place of a
 /// file that is read, or of each other. Each path comes with what it is for.
 pub(crate) fn check_outputs(
@@ -29,6 +32,9 @@ pub(crate) fn check_outputs(
     for (what, path) in given(outputs) {
         let shown = path.display();
         let refuse = |why: String| Err(BadInput(format!("{what} cannot be {shown}: {why}")));
+        if path == Path::new(STANDARD) {
+            return refuse("standard output is for the rows alone; name a file".to_owned());
+        }
         if let Ok(metadata) = fs::metadata(&path)
             && !metadata.is_file()
         {
@@ -89,7 +95,7 @@ pub(crate) struct Prepared {
 /// Writes a file that takes its place only once it is whole.
 pub(crate) fn write(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     keep(vec![prepare(path, write)?])
 }
@@ -97,7 +103,7 @@ pub(crate) fn write(
 /// Writes all of a file under a temporary name.
 pub(crate) fn prepare(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> anyhow::Result<()>,
 ) -> anyhow::Result<Prepared> {
     let problem = || format!("could not write {}", path.display());
     // A link stays, and what it leads to is replaced.

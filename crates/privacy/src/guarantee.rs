@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::{Accounting, CHECKED, STATED, Slack};
+use crate::odds::odds;
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::record::{Entry, Mechanism};
 use crate::rho::Rho;
@@ -74,6 +75,15 @@ impl Guarantee {
     /// The guarantee as a sentence for people.
     pub fn sentence(&self) -> &str {
         &self.sentence
+    }
+
+    /// What it means for one person, in odds ([`odds`](crate::odds())).
+    pub fn in_odds(&self) -> String {
+        odds(
+            self.neighbours,
+            rounded_up(self.epsilon),
+            rounded_up(self.delta),
+        )
     }
 
     /// This and another one for the same neighbours, of spends on the same data: epsilons and

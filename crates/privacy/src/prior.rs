@@ -37,6 +37,9 @@ pub enum Prior {
     },
 }
 
+const NOT_RECORDED: &str = "not recorded: the program that wrote this did not say whether the fit \
+    started from public data";
+
 /// Whom an earlier model tells of, beside the ledger's own people.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -59,6 +62,48 @@ impl Prior {
                 ..
             } => Some(ledger),
             _ => None,
+        }
+    }
+
+    /// What the fit started from, and what that was made from in its turn: a clause for each file,
+    /// none where there was no public data.
+    #[must_use]
+    pub fn in_words(&self) -> Vec<String> {
+        let mut clauses = Vec::new();
+        let mut prior = self;
+        loop {
+            let next = match prior {
+                Self::None => return clauses,
+                Self::NotRecorded => {
+                    clauses.push(NOT_RECORDED.to_owned());
+                    return clauses;
+                }
+                Self::Table { sha384 } => {
+                    clauses.push(format!(
+                        "a table (SHA-384 {sha384}), declared to be of other people"
+                    ));
+                    return clauses;
+                }
+                Self::Model {
+                    sha384,
+                    people,
+                    ledger,
+                } => {
+                    let whose = match people {
+                        People::Other => "declared to be of other people",
+                        People::PerhapsTheSame => "perhaps of the same people, so that it counts",
+                    };
+                    clauses.push(format!(
+                        "a model (SHA-384 {sha384}) that spent epsilon {} with delta {} by {}, \
+                         {whose}",
+                        ledger.epsilon(),
+                        ledger.delta(),
+                        ledger.accounting()
+                    ));
+                    ledger.prior()
+                }
+            };
+            prior = next;
         }
     }
 

@@ -110,6 +110,8 @@ codes! {
     UnsupportedEncoding = "unsupported-encoding", 415;
     /// The multipart body has no field `file`, or other fields.
     MissingFile = "missing-file", 422;
+    /// Too many fields of declared columns are not understood.
+    NotUnderstood = "not-understood", 422;
     /// Too many requests of one user at a time.
     TooManyRequests = "too-many-requests", 429;
     /// A fault of the room's own.

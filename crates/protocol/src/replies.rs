@@ -22,6 +22,9 @@ pub struct UploadReply {
     pub message: String,
     /// Number of rows that were read.
     pub rows: u64,
+    /// How the file was read: its format, what separates its fields, its encoding and compression,
+    /// such as `CSV separated by semicolons, in UTF-8, compressed with gzip`.
+    pub read_as: String,
     /// What the owner should know about the table, such as values outside the declared domain.
     pub warnings: Vec<String>,
     /// What the receipt will say about this file.
@@ -75,8 +78,8 @@ pub struct Details {
     /// What no synthetic row looks like, besides the constraints that stand among a party's
     /// columns: a list.
     pub constraints: Value,
-    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be
-    /// found out.
+    /// Share of the budget that finding out undeclared columns or bins costs at most, if anything
+    /// is to be found out.
     pub discovery_share: Option<f64>,
     /// The marginals that matter, by columns of the joined table; absent if it is all pairs, or the
     /// method takes none.

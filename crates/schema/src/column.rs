@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use crate::day::Day;
 use crate::declaration::{Declared, DeclaredKind};
+use crate::form::{NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
+use crate::number;
 use crate::schema::OTHER;
 
 /// A checked column. Its codes are, in this order: one for each category or bin; one for `other`,
@@ -18,6 +20,8 @@ pub struct Column {
     kind: Kind,
     nullable: bool,
     other: bool,
+    form: ValueForm,
+    reading: Reading,
 }
 
 /// The values of a column.
@@ -108,7 +112,39 @@ impl Column {
             kind,
             nullable,
             other,
+            form: ValueForm::Usual,
+            reading: Reading::default(),
         }
+    }
+
+    /// The same column whose values are written in this form, and read in it.
+    ///
+    /// The caller vouches that it is a form of the column's kind, and that years of two digits can
+    /// tell all of its days ([`DateForm::can_write`](crate::DateForm::can_write)).
+    #[must_use]
+    pub fn with_form(mut self, form: ValueForm) -> Self {
+        if form.number() != NumberForm::PLAIN {
+            self.reading.decimal = Some(form.number().decimal);
+        }
+        self.form = form;
+        self
+    }
+
+    pub(crate) fn with_reading(mut self, reading: Reading) -> Self {
+        self.reading = reading;
+        self
+    }
+
+    /// How values are written.
+    #[must_use]
+    pub fn form(&self) -> &ValueForm {
+        &self.form
+    }
+
+    /// How fields are read, beyond kind and form.
+    #[must_use]
+    pub fn reading(&self) -> &Reading {
+        &self.reading
     }
 
     /// The name; in a joined table with the party's name before it.
@@ -183,6 +219,19 @@ impl Column {
         }
     }
 
+    /// The smallest and the largest value of a column of ordered values, as they are written. None
+    /// for a column without bins.
+    #[must_use]
+    pub fn range(&self) -> Option<[String; 2]> {
+        match &self.kind {
+            Kind::Categories(_) | Kind::Boolean => None,
+            Kind::Integer(grid) => Some(ends(grid)),
+            Kind::Number(grid) => Some(ends(grid)),
+            Kind::Date(grid) => Some(ends(grid)),
+            Kind::Datetime(grid) => Some(ends(grid)),
+        }
+    }
+
     /// The widest of the bins, which says how much a code loses at most of a value within the
     /// column's range; a value beyond it counts as the nearest end, however far away it is. None
     /// for a column without bins.
@@ -235,6 +284,8 @@ impl Column {
             },
             nullable: self.nullable,
             other: self.other,
+            form: self.form,
+            reading: self.reading,
         }
     }
 }
@@ -256,7 +307,7 @@ impl WidestBin {
     /// The width with its unit, such as `31 days`.
     #[must_use]
     pub fn size(&self) -> String {
-        format!("{} {}", self.width, self.unit)
+        format!("{} {}", number::shown(self.width), self.unit)
             .trim_end()
             .to_owned()
     }
@@ -267,6 +318,11 @@ impl WidestBin {
     pub fn is_exact(&self) -> bool {
         self.width == 1.0 && !self.unit.is_empty()
     }
+}
+
+fn ends<T: Ordered>(grid: &Grid<T>) -> [String; 2] {
+    let range = grid.range();
+    [range.min.to_string(), range.max.to_string()]
 }
 
 /// Code and width of a grid's widest bin, and the width as a share of the range.
@@ -305,6 +361,23 @@ fn span<T: PartialEq + std::fmt::Display>(first: T, last: T) -> Cow<'static, str
 #[cfg(test)]
 mod tests {
     use crate::{Declaration, Schema};
+
+    #[test]
+    fn the_range_is_told_as_values_are_written() {
+        let range = |declared: &str| {
+            let declaration = Declaration::from_yaml(&format!("c: {declared}\n")).unwrap();
+            Schema::new(declaration).unwrap().columns()[0].range()
+        };
+        assert_eq!(range("{categories: [a, b]}"), None);
+        assert_eq!(
+            range("{number: {min: -0.5, max: 10}}"),
+            Some(["-0.5".to_owned(), "10".to_owned()])
+        );
+        assert_eq!(
+            range("{date: {min: 2020-01-01, max: 2020-12-31}}"),
+            Some(["2020-01-01".to_owned(), "2020-12-31".to_owned()])
+        );
+    }
 
     #[test]
     fn the_widest_bin_is_told_in_the_columns_unit() {

@@ -55,8 +55,33 @@ impl Day {
         if wrong || year == 0 {
             return None;
         }
-        let date = Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()?;
-        Some(Self(date.to_julian_day() - EPOCH))
+        Self::from_calendar(year, month, day)
+    }
+
+    /// The day of this year, month and day of the month, if there is one.
+    pub(crate) fn from_calendar(year: i32, month: u8, day: u8) -> Option<Self> {
+        let month = Month::try_from(month).ok()?;
+        Self::from_date(Date::from_calendar_date(year, month, day).ok()?)
+    }
+
+    /// The day of this year that is so many days into it, from 1, if there is one.
+    pub(crate) fn from_day_of_year(year: i32, day: u16) -> Option<Self> {
+        Self::from_date(Date::from_ordinal_date(year, day).ok()?)
+    }
+
+    fn from_date(date: Date) -> Option<Self> {
+        Self::from_number((date.to_julian_day() - EPOCH).into())
+    }
+
+    /// Year, month and day of the month.
+    pub(crate) fn calendar(self) -> (i32, u8, u8) {
+        let (year, month, day) = self.date().to_calendar_date();
+        (year, month.into(), day)
+    }
+
+    /// The day of its year, from 1.
+    pub(crate) fn of_year(self) -> u16 {
+        self.date().ordinal()
     }
 
     fn date(self) -> Date {
@@ -75,8 +100,8 @@ fn is_time_of_day(rest: &[u8]) -> bool {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.date().to_calendar_date();
-        write!(f, "{year:04}-{:02}-{day:02}", u8::from(month))
+        let (year, month, day) = self.calendar();
+        write!(f, "{year:04}-{month:02}-{day:02}")
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a party says about its columns before any data is seen.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -11,6 +11,7 @@ use strict_yaml::{nearest, quoted_list};
 
 use crate::constraint::DeclaredConstraint;
 use crate::day::Day;
+use crate::form::{DateForm, DecimalMark, NumberForm, Reading, TruthWords, ValueForm};
 use crate::grid::{Bins, DEFAULT_BINS, Range};
 use crate::moment::Moment;
 use crate::schema::SchemaError;
@@ -19,13 +20,16 @@ use crate::schema::SchemaError;
 /// name or in a schema file. It becomes a [`Schema`](crate::Schema) once checked.
 ///
 /// ```yaml
+/// read:   {decimal: comma, missing: ['?'], tolerance: 0.02}
 /// buying: {categories: [low, med, high, vhigh]}
 /// age:    {integer: {min: 0, max: 120, bins: 32}}
 /// income: {number: {min: 0, max: 1e6, bins: quantile}}   # or {quantile: 20},
 ///                                                        # or {cuts: [1e3, 1e4, 1e5]}
-/// joined: {date: {min: 2015-01-01, max: 2026-12-31}}
+/// joined: {date: {min: 2015-01-01, max: 2026-12-31, format: '%d/%m/%Y'}}
 /// seen:   {datetime: {min: 2026-01-01T00:00, max: 2026-12-31T23:59:59, bins: 52}}
-/// smoker: {boolean: true}
+/// price:  {number: {min: 0, max: 1000, decimals: 2}, nullable: true, missing: [-9]}
+/// smoker: {boolean: true}                                # or {true: [ja], false: [nein]}
+/// job:    discover                                       # or drop
 /// note:   {categories: [yes, no], nullable: true, other: true}
 /// ```
 ///
@@ -38,13 +42,30 @@ use crate::schema::SchemaError;
 /// where `true` is meant, so is `yes`.
 ///
 /// `bins` may be left out: then it is 32 bins of equal width, or one for each value where there are
-/// no more than 32 whole numbers or days. A `datetime` is what a clock on a wall shows: no time
-/// zone is read. A `boolean` is written in a table as true or false, t or f, yes or no, 1 or 0;
-/// synthetic rows have true and false.
+/// no more than 32 whole numbers or days. A `datetime` is what a clock on a wall shows; with an
+/// offset from UTC it is converted to UTC. A `boolean` is written in a table as true or false, t or
+/// f, yes or no, y or n, 1 or 0; synthetic rows have true and false. Other words are declared, and
+/// then the first of each is written.
+///
+/// Dates are in ISO 8601 unless a `format` says otherwise ([`DateForm`]); bounds always are. The
+/// `form` of numbers is a [`NumberForm`]. What stands for a missing value besides an empty field,
+/// `NA`, `null` and the like ([`is_missing`](crate::form::is_missing)) is listed under `missing`.
+/// `tolerance` is the share of a column's fields that may be not understood, 0.01 unless it is
+/// given; a table with more is refused.
+///
+/// The entry `read` has these for all columns that do not say otherwise; a mapping with a kind
+/// under that name is a column. Columns that are to be discovered under the budget, as those that
+/// are not named are, may be named so; `drop` leaves a column out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declaration {
+    /// How all columns are read that do not say otherwise.
+    pub read: Reading,
     /// Name and content of each column.
     pub columns: Vec<(String, Declared)>,
+    /// Names of columns that are to be discovered.
+    pub discover: Vec<String>,
+    /// Names of columns that are left out.
+    pub drop: Vec<String>,
     /// What no row can look like.
     pub constraints: Vec<DeclaredConstraint>,
 }
@@ -58,6 +79,10 @@ pub struct Declared {
     pub nullable: bool,
     /// Whether what is not declared is kept as one more value, `other`.
     pub other: bool,
+    /// How its values are written.
+    pub form: ValueForm,
+    /// How its fields are read.
+    pub reading: Reading,
 }
 
 /// The values of a column.
@@ -100,31 +125,40 @@ impl<'de> Deserialize<'de> for Declaration {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Declaration, A::Error> {
-                let mut columns: Vec<(String, Declared)> = Vec::new();
+                let mut declaration = Declaration::default();
                 let mut names = HashSet::new();
-                let mut constraints = None;
+                let (mut constraints, mut read) = (None, None);
                 while let Some(name) = map.next_key::<String>()? {
                     let entry = map.next_value_seed(EntrySeed { name: &name })?;
                     match entry {
-                        Entry::Column(declared) => {
-                            if !names.insert(name.clone()) {
-                                return Err(de::Error::custom(format_args!(
-                                    "column `{name}` is declared twice"
-                                )));
-                            }
-                            columns.push((name, declared));
-                        }
                         Entry::Constraints(list) => {
                             if constraints.replace(list).is_some() {
                                 return Err(given_twice(CONSTRAINTS));
                             }
+                            continue;
                         }
+                        Entry::Read(reading) => {
+                            if read.replace(reading).is_some() {
+                                return Err(given_twice(READ));
+                            }
+                            continue;
+                        }
+                        Entry::Column(declared) => {
+                            declaration.columns.push((name.clone(), declared));
+                        }
+                        Entry::Discover => declaration.discover.push(name.clone()),
+                        Entry::Drop => declaration.drop.push(name.clone()),
                     }
+                    if names.contains(&name) {
+                        return Err(de::Error::custom(format_args!(
+                            "column `{name}` is declared twice"
+                        )));
+                    }
+                    names.insert(name);
                 }
-                Ok(Declaration {
-                    columns,
-                    constraints: constraints.unwrap_or_default(),
-                })
+                declaration.read = read.unwrap_or_default();
+                declaration.constraints = constraints.unwrap_or_default();
+                Ok(declaration)
             }
         }
         deserializer.deserialize_map(Columns)
@@ -135,8 +169,14 @@ impl<'de> Deserialize<'de> for Declaration {
 /// mapping, they are a list.
 pub(crate) const CONSTRAINTS: &str = "constraints";
 
+/// The key of how all columns are read. A column may have the same name: it has a kind.
+const READ: &str = "read";
+
 enum Entry {
     Column(Declared),
+    Discover,
+    Drop,
+    Read(Reading),
     Constraints(Vec<DeclaredConstraint>),
 }
 
@@ -148,25 +188,112 @@ impl<'de> DeserializeSeed<'de> for EntrySeed<'_> {
     type Value = Entry;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry, D::Error> {
-        if self.name == CONSTRAINTS {
-            deserializer.deserialize_any(self)
-        } else {
-            let seed = DeclaredSeed { column: self.name };
-            seed.deserialize(deserializer).map(Entry::Column)
-        }
+        deserializer.deserialize_any(self)
     }
 }
+
+const KINDS: &str = "`categories`, `integer`, `number`, `date`, `datetime` or `boolean`";
 
 impl<'de> Visitor<'de> for EntrySeed<'_> {
     type Value = Entry;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a list of constraints")
+        match self.name {
+            CONSTRAINTS => f.write_str("a list of constraints"),
+            READ => f.write_str("a mapping that says how columns are read"),
+            name => write!(
+                f,
+                "for column `{name}` a mapping with {KINDS}, or `discover` or `drop`"
+            ),
+        }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
-        let seed = DeclaredSeed { column: self.name };
-        seed.visit_map(map).map(Entry::Column)
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Entry, E> {
+        match text {
+            "discover" => Ok(Entry::Discover),
+            "drop" => Ok(Entry::Drop),
+            _ => Err(E::invalid_type(de::Unexpected::Str(text), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+        const KEYS: &[&str] = &[
+            "categories",
+            "integer",
+            "number",
+            "date",
+            "datetime",
+            "boolean",
+            "nullable",
+            "other",
+            "missing",
+            "tolerance",
+            "decimal",
+        ];
+        // `decimal` beside the kind is for the whole table alone.
+        let keys = match self.name {
+            READ => KEYS,
+            _ => &KEYS[..KEYS.len() - 1],
+        };
+        let mut kind: Option<DeclaredKind> = None;
+        let (mut nullable, mut other) = (None, None);
+        let (mut missing, mut tolerance, mut decimal) = (None, None, None);
+        let mut notation = Notation::default();
+        while let Some(key) = map.next_key_seed(Key(keys))? {
+            let repeated = match key {
+                "nullable" => nullable.replace(map.next_value::<bool>()?).is_some(),
+                "other" => other.replace(map.next_value::<bool>()?).is_some(),
+                "missing" => missing.replace(map.next_value_seed(Texts)?).is_some(),
+                "tolerance" => {
+                    let share = map.next_value_seed(BoundSeed(PhantomData))?;
+                    tolerance.replace(share).is_some()
+                }
+                "decimal" => {
+                    let mark = map.next_value_seed(DecimalSeed)?;
+                    decimal.replace(mark).is_some()
+                }
+                _ => {
+                    let value = notation.read_kind(key, self.name, &mut map)?;
+                    if kind.replace(value).is_some() {
+                        return Err(de::Error::custom(format_args!(
+                            "column `{}` says more than once what it holds; keep one of {KINDS}",
+                            self.name
+                        )));
+                    }
+                    false
+                }
+            };
+            if repeated {
+                return Err(given_twice(key));
+            }
+        }
+        let mut reading = Reading {
+            missing: missing.unwrap_or_default(),
+            decimal: decimal.flatten(),
+            tolerance,
+        };
+        let Some(kind) = kind else {
+            if self.name == READ && nullable.is_none() && other.is_none() {
+                return Ok(Entry::Read(reading));
+            }
+            return Err(de::Error::custom(format_args!(
+                "column `{}` does not say what it holds; add {KINDS}",
+                self.name
+            )));
+        };
+        if decimal.is_some() {
+            return Err(de::Error::custom(format_args!(
+                "column `{READ}` has a kind, so that `decimal` belongs into its `form`"
+            )));
+        }
+        reading.decimal = notation.number.map(|form| form.decimal);
+        Ok(Entry::Column(Declared {
+            form: notation.form_of(&kind),
+            kind,
+            nullable: nullable.unwrap_or(false),
+            other: other.unwrap_or(false),
+            reading,
+        }))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
@@ -210,85 +337,115 @@ impl Visitor<'_> for Key {
     }
 }
 
-struct DeclaredSeed<'a> {
+/// What a kind says of how its values are written.
+#[derive(Default)]
+struct Notation {
+    date: Option<DateForm>,
+    number: Option<NumberForm>,
+    decimals: Option<u8>,
+    words: Option<TruthWords>,
+}
+
+impl Notation {
+    fn read_kind<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &str,
+        column: &str,
+        map: &mut A,
+    ) -> Result<DeclaredKind, A::Error> {
+        Ok(match key {
+            "categories" => DeclaredKind::Categories(map.next_value_seed(Texts)?),
+            "integer" => DeclaredKind::Integer(map.next_value_seed(RangeSeed::new(self))?),
+            "number" => DeclaredKind::Number(map.next_value_seed(RangeSeed::new(self))?),
+            "date" => DeclaredKind::Date(map.next_value_seed(RangeSeed::new(self))?),
+            "datetime" => DeclaredKind::Datetime(map.next_value_seed(RangeSeed::new(self))?),
+            _ => {
+                self.words = map.next_value_seed(BooleanSeed { column })?;
+                DeclaredKind::Boolean
+            }
+        })
+    }
+
+    fn form_of(self, kind: &DeclaredKind) -> ValueForm {
+        match kind {
+            DeclaredKind::Categories(_) => ValueForm::Usual,
+            DeclaredKind::Boolean => self.words.map_or(ValueForm::Usual, ValueForm::Boolean),
+            DeclaredKind::Date(_) | DeclaredKind::Datetime(_) => {
+                self.date.map_or(ValueForm::Usual, ValueForm::Date)
+            }
+            DeclaredKind::Integer(_) | DeclaredKind::Number(_) => {
+                if self.number.is_none() && self.decimals.is_none() {
+                    return ValueForm::Usual;
+                }
+                ValueForm::Number {
+                    form: self.number.unwrap_or_default(),
+                    decimals: self.decimals,
+                }
+            }
+        }
+    }
+}
+
+/// `true`, or words for false and true.
+struct BooleanSeed<'a> {
     column: &'a str,
 }
 
-impl<'de> DeserializeSeed<'de> for DeclaredSeed<'_> {
-    type Value = Declared;
+impl<'de> DeserializeSeed<'de> for BooleanSeed<'_> {
+    type Value = Option<TruthWords>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Declared, D::Error> {
-        deserializer.deserialize_map(self)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-const KINDS: &str = "`categories`, `integer`, `number`, `date`, `datetime` or `boolean`";
-
-impl<'de> Visitor<'de> for DeclaredSeed<'_> {
-    type Value = Declared;
+impl<'de> Visitor<'de> for BooleanSeed<'_> {
+    type Value = Option<TruthWords>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "for column `{}` a mapping with {KINDS}", self.column)
+        f.write_str("`true`, or words as in `{true: [ja], false: [nein]}`")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Declared, A::Error> {
-        let mut kind: Option<DeclaredKind> = None;
-        let (mut nullable, mut other) = (None, None);
-        const KEYS: Key = Key(&[
-            "categories",
-            "integer",
-            "number",
-            "date",
-            "datetime",
-            "boolean",
-            "nullable",
-            "other",
-        ]);
-        while let Some(key) = map.next_key_seed(KEYS)? {
-            if matches!(key, "nullable" | "other") {
-                let flag = if key == "nullable" {
-                    &mut nullable
-                } else {
-                    &mut other
-                };
-                if flag.replace(map.next_value::<bool>()?).is_some() {
-                    return Err(given_twice(key));
-                }
-                continue;
-            }
-            let value = match key {
-                "categories" => DeclaredKind::Categories(map.next_value_seed(Texts)?),
-                "integer" => DeclaredKind::Integer(map.next_value_seed(RangeSeed::new())?),
-                "number" => DeclaredKind::Number(map.next_value_seed(RangeSeed::new())?),
-                "date" => DeclaredKind::Date(map.next_value_seed(RangeSeed::new())?),
-                "datetime" => DeclaredKind::Datetime(map.next_value_seed(RangeSeed::new())?),
-                _ => match map.next_value::<bool>()? {
-                    true => DeclaredKind::Boolean,
-                    false => {
-                        return Err(de::Error::custom(format_args!(
-                            "column `{}`: write `boolean: true`, or leave it out",
-                            self.column
-                        )));
-                    }
-                },
+    fn visit_bool<E: de::Error>(self, is_boolean: bool) -> Result<Self::Value, E> {
+        match is_boolean {
+            true => Ok(None),
+            false => Err(E::custom(format_args!(
+                "column `{}`: write `boolean: true`, or leave it out",
+                self.column
+            ))),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut falses, mut trues) = (None, None);
+        while let Some(key) = map.next_key_seed(Key(&["true", "false"]))? {
+            let words = match key {
+                "true" => &mut trues,
+                _ => &mut falses,
             };
-            if kind.replace(value).is_some() {
-                return Err(de::Error::custom(format_args!(
-                    "column `{}` says more than once what it holds; keep one of {KINDS}",
-                    self.column
-                )));
+            if words.replace(map.next_value_seed(Texts)?).is_some() {
+                return Err(given_twice(key));
             }
         }
-        let kind = kind.ok_or_else(|| {
-            de::Error::custom(format_args!(
-                "column `{}` does not say what it holds; add {KINDS}",
-                self.column
-            ))
-        })?;
-        Ok(Declared {
-            kind,
-            nullable: nullable.unwrap_or(false),
-            other: other.unwrap_or(false),
+        Ok(Some(TruthWords {
+            falses: falses.unwrap_or_default(),
+            trues: trues.unwrap_or_default(),
+        }))
+    }
+}
+
+/// `auto`, `point` or `comma`.
+struct DecimalSeed;
+
+impl<'de> DeserializeSeed<'de> for DecimalSeed {
+    type Value = Option<DecimalMark>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let marks = Key(&["auto", "point", "comma"]);
+        Ok(match marks.deserialize(deserializer)? {
+            "point" => Some(DecimalMark::Point),
+            "comma" => Some(DecimalMark::Comma),
+            _ => None,
         })
     }
 }
@@ -326,8 +483,8 @@ impl<'de> Visitor<'de> for Texts {
         while let Some(text) = seq.next_element::<Option<String>>()? {
             texts.push(text.ok_or_else(|| {
                 de::Error::custom(
-                    "a category is a text; write \"null\" in quotes, or `nullable: \
-                                   true` for empty fields",
+                    "this is a list of texts; write \"null\" in quotes, or `nullable: true` for \
+                     empty fields",
                 )
             })?);
         }
@@ -338,7 +495,15 @@ impl<'de> Visitor<'de> for Texts {
 /// A bound of a range as it is written in a file.
 pub(crate) trait Bound: Sized {
     const EXPECTED: &'static str;
+    /// What a range may have besides its bounds and bins.
+    const KEYS: &'static [&'static str];
     fn from_text(text: &str) -> Option<Self>;
+    /// Reads a value as the column has it.
+    fn from_form(text: &str, form: &ValueForm) -> Option<Self>;
+    /// Reads a value as declarations have it, or as the column does.
+    fn from_text_or_form(text: &str, form: &ValueForm) -> Option<Self> {
+        Self::from_text(text).or_else(|| Self::from_form(text, form))
+    }
     fn from_whole(_: i64) -> Option<Self> {
         None
     }
@@ -349,6 +514,11 @@ pub(crate) trait Bound: Sized {
 
 impl Bound for i64 {
     const EXPECTED: &'static str = "a whole number";
+    const KEYS: &'static [&'static str] = &["min", "max", "bins", "decimals", "form"];
+
+    fn from_form(text: &str, form: &ValueForm) -> Option<Self> {
+        form.number().whole(text.as_bytes())
+    }
 
     fn from_text(text: &str) -> Option<Self> {
         crate::number::whole(text.as_bytes())
@@ -361,6 +531,11 @@ impl Bound for i64 {
 
 impl Bound for f64 {
     const EXPECTED: &'static str = "a number";
+    const KEYS: &'static [&'static str] = &["min", "max", "bins", "decimals", "form"];
+
+    fn from_form(text: &str, form: &ValueForm) -> Option<Self> {
+        form.number().number(text.as_bytes())
+    }
 
     fn from_text(text: &str) -> Option<Self> {
         crate::number::decimal(text.as_bytes())
@@ -381,6 +556,11 @@ impl Bound for f64 {
 
 impl Bound for Day {
     const EXPECTED: &'static str = "a date as 2015-01-31";
+    const KEYS: &'static [&'static str] = &["min", "max", "bins", "format"];
+
+    fn from_form(text: &str, form: &ValueForm) -> Option<Self> {
+        form.date()?.day(text.as_bytes())
+    }
 
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
@@ -389,6 +569,11 @@ impl Bound for Day {
 
 impl Bound for Moment {
     const EXPECTED: &'static str = "a date and time as 2015-01-31T10:30";
+    const KEYS: &'static [&'static str] = &["min", "max", "bins", "format"];
+
+    fn from_form(text: &str, form: &ValueForm) -> Option<Self> {
+        form.date()?.moment(text.as_bytes())
+    }
 
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
@@ -448,15 +633,20 @@ impl<T: Bound> Visitor<'_> for BoundSeed<T> {
     }
 }
 
-struct RangeSeed<T>(PhantomData<T>);
+/// A range, and how its values are written.
+struct RangeSeed<'a, T> {
+    notation: &'a mut Notation,
+    of: PhantomData<T>,
+}
 
-impl<T> RangeSeed<T> {
-    fn new() -> Self {
-        Self(PhantomData)
+impl<'a, T> RangeSeed<'a, T> {
+    fn new(notation: &'a mut Notation) -> Self {
+        let of = PhantomData;
+        Self { notation, of }
     }
 }
 
-impl<'de, T: Bound> DeserializeSeed<'de> for RangeSeed<T> {
+impl<'de, T: Bound> DeserializeSeed<'de> for RangeSeed<'_, T> {
     type Value = Range<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -464,7 +654,7 @@ impl<'de, T: Bound> DeserializeSeed<'de> for RangeSeed<T> {
     }
 }
 
-impl<'de, T: Bound> Visitor<'de> for RangeSeed<T> {
+impl<'de, T: Bound> Visitor<'de> for RangeSeed<'_, T> {
     type Value = Range<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -473,7 +663,8 @@ impl<'de, T: Bound> Visitor<'de> for RangeSeed<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut min, mut max, mut bins) = (None, None, None);
-        while let Some(key) = map.next_key_seed(Key(&["min", "max", "bins"]))? {
+        let notation = self.notation;
+        while let Some(key) = map.next_key_seed(Key(T::KEYS))? {
             let repeated = match key {
                 "min" => min
                     .replace(map.next_value_seed(BoundSeed(PhantomData))?)
@@ -481,9 +672,12 @@ impl<'de, T: Bound> Visitor<'de> for RangeSeed<T> {
                 "max" => max
                     .replace(map.next_value_seed(BoundSeed(PhantomData))?)
                     .is_some(),
-                _ => bins
+                "bins" => bins
                     .replace(map.next_value_seed(BinsSeed(PhantomData))?)
                     .is_some(),
+                "format" => notation.date.replace(map.next_value()?).is_some(),
+                "decimals" => notation.decimals.replace(map.next_value()?).is_some(),
+                _ => notation.number.replace(map.next_value()?).is_some(),
             };
             if repeated {
                 return Err(given_twice(key));
@@ -584,8 +778,16 @@ impl<'de, T: Bound> Visitor<'de> for BoundsSeed<T> {
 impl Serialize for Declaration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        if self.read != Reading::default() {
+            map.serialize_entry(READ, &WrittenReading(&self.read))?;
+        }
         for (name, declared) in &self.columns {
             map.serialize_entry(name, declared)?;
+        }
+        for (names, word) in [(&self.discover, "discover"), (&self.drop, "drop")] {
+            for name in names {
+                map.serialize_entry(name, word)?;
+            }
         }
         if !self.constraints.is_empty() {
             map.serialize_entry(CONSTRAINTS, &self.constraints)?;
@@ -594,16 +796,57 @@ impl Serialize for Declaration {
     }
 }
 
+struct WrittenReading<'a>(&'a Reading);
+
+impl Serialize for WrittenReading<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(mark) = self.0.decimal {
+            map.serialize_entry("decimal", &mark)?;
+        }
+        self.0.serialize_fields(&mut map)?;
+        map.end()
+    }
+}
+
+impl Reading {
+    /// The fields that a column's entry may have too.
+    fn serialize_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        if !self.missing.is_empty() {
+            map.serialize_entry("missing", &self.missing)?;
+        }
+        if let Some(tolerance) = self.tolerance {
+            map.serialize_entry("tolerance", &tolerance)?;
+        }
+        Ok(())
+    }
+}
+
 impl Serialize for Declared {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        let (form, mark) = (&self.form, self.reading.decimal);
         match &self.kind {
             DeclaredKind::Categories(texts) => map.serialize_entry("categories", texts)?,
-            DeclaredKind::Integer(range) => map.serialize_entry("integer", range)?,
-            DeclaredKind::Number(range) => map.serialize_entry("number", range)?,
-            DeclaredKind::Date(range) => map.serialize_entry("date", range)?,
-            DeclaredKind::Datetime(range) => map.serialize_entry("datetime", range)?,
-            DeclaredKind::Boolean => map.serialize_entry("boolean", &true)?,
+            DeclaredKind::Integer(range) => {
+                map.serialize_entry("integer", &WrittenRange { range, form, mark })?;
+            }
+            DeclaredKind::Number(range) => {
+                map.serialize_entry("number", &WrittenRange { range, form, mark })?;
+            }
+            DeclaredKind::Date(range) => {
+                map.serialize_entry("date", &WrittenRange { range, form, mark })?;
+            }
+            DeclaredKind::Datetime(range) => {
+                map.serialize_entry("datetime", &WrittenRange { range, form, mark })?;
+            }
+            DeclaredKind::Boolean => match form {
+                ValueForm::Boolean(words) => {
+                    let words = BTreeMap::from([("false", &words.falses), ("true", &words.trues)]);
+                    map.serialize_entry("boolean", &words)?;
+                }
+                _ => map.serialize_entry("boolean", &true)?,
+            },
         }
         if self.nullable {
             map.serialize_entry("nullable", &true)?;
@@ -611,16 +854,35 @@ impl Serialize for Declared {
         if self.other {
             map.serialize_entry("other", &true)?;
         }
+        self.reading.serialize_fields(&mut map)?;
         map.end()
     }
 }
 
-impl<T: Serialize> Serialize for Range<T> {
+struct WrittenRange<'a, T> {
+    range: &'a Range<T>,
+    form: &'a ValueForm,
+    mark: Option<DecimalMark>,
+}
+
+impl<T: Serialize> Serialize for WrittenRange<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("min", &self.min)?;
-        map.serialize_entry("max", &self.max)?;
-        map.serialize_entry("bins", &self.bins)?;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("min", &self.range.min)?;
+        map.serialize_entry("max", &self.range.max)?;
+        map.serialize_entry("bins", &self.range.bins)?;
+        match self.form {
+            ValueForm::Date(form) => map.serialize_entry("format", form)?,
+            ValueForm::Number { form, decimals } => {
+                if let Some(decimals) = decimals {
+                    map.serialize_entry("decimals", decimals)?;
+                }
+                if self.mark.is_some() {
+                    map.serialize_entry("form", form)?;
+                }
+            }
+            ValueForm::Usual | ValueForm::Boolean(_) => {}
+        }
         map.end()
     }
 }

@@ -7,8 +7,8 @@
 //! [`Rendering`] how a code is written as text again.
 //!
 //! Everything here is public in the sense of privacy: it was declared before any data was seen, or
-//! was found under differential privacy. The crate holds no row of any table. Of the modules of
-//! tables only [`number`] is shared, by which fields are read and written.
+//! was found under differential privacy. The crate holds no row of any table. The modules
+//! [`form`] and [`number`] are about single fields, by which tables are read and written.
 //!
 //! What other people wrote is read strictly. A declaration or a condition is refused with its place
 //! and with what was probably meant; a schema of many codes is refused before memory is taken for
@@ -45,6 +45,7 @@ mod condition;
 mod constraint;
 mod day;
 mod declaration;
+pub mod form;
 mod grid;
 mod moment;
 pub mod number;
@@ -59,9 +60,10 @@ pub use constraint::{
 };
 pub use day::{Day, NotADay};
 pub use declaration::{Declaration, Declared, DeclaredKind};
+pub use form::{DateForm, DecimalMark, FormError, NumberForm, Reading, TruthWords, ValueForm};
 pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Ordered, Range, RangeError};
 pub use moment::{Moment, NotAMoment};
-pub use render::Rendering;
+pub use render::{Rendering, Value};
 pub use schema::{
     MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, Schema, SchemaError, check_name,
 };

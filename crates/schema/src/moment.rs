@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::day::Day;
+use crate::form::offset;
+use crate::number::trim;
 
 /// A second of a day between the years 1 and 9999, counted from 1970-01-01T00:00:00. It is what a
 /// clock on some wall shows: no time zone belongs to it, and no day has a second more or less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i64);
 
-const SECONDS_OF_DAY: i64 = 86_400;
+pub(crate) const SECONDS_OF_DAY: i64 = 86_400;
 
 impl Moment {
     const MIN: Self = Self(Day::MIN.number() as i64 * SECONDS_OF_DAY);
@@ -27,6 +29,36 @@ impl Moment {
     pub fn from_number(seconds: i64) -> Option<Self> {
         let moment = Self(seconds);
         (Self::MIN..=Self::MAX).contains(&moment).then_some(moment)
+    }
+
+    /// The day that it lies on.
+    #[must_use]
+    pub fn day(self) -> Day {
+        self.split().0
+    }
+
+    /// Reads what [`from_field`](Self::from_field) does, and also moments with an offset from UTC
+    /// (`Z`, `+01:00`), which are converted to UTC; whether there was one is the second part.
+    #[must_use]
+    pub fn from_field_with_offset(text: &[u8]) -> Option<(Self, bool)> {
+        if let Some(moment) = Self::from_field(text) {
+            return Some((moment, false));
+        }
+        // An offset has no colon, point or `T` before its sign, and a date has 10 bytes.
+        let time = text.get(10..)?;
+        let sign = |byte: &u8| matches!(byte, b'Z' | b'z' | b'+' | b'-');
+        let at = 10 + time.iter().position(sign)?;
+        let (ahead, rest) = offset(&text[at..])?;
+        let local = Self::from_field(trim(&text[..at]))?;
+        let moment = Self::from_number(local.0 - ahead)?;
+        rest.is_empty().then_some((moment, true))
+    }
+
+    /// The day, and the second of it.
+    pub(crate) fn split(self) -> (Day, i64) {
+        let day = Day::from_number(self.0.div_euclid(SECONDS_OF_DAY));
+        let day = day.expect("a moment lies on a day of the years 1 to 9999");
+        (day, self.0.rem_euclid(SECONDS_OF_DAY))
     }
 
     /// Reads a field of a table: `2015-01-31T10:30` or `2015-01-31 10:30:59`; a fraction of a
@@ -65,11 +97,16 @@ fn below([tens, ones]: [u8; 2], limit: i64) -> Option<i64> {
     (value < limit).then_some(value)
 }
 
+impl From<Day> for Moment {
+    /// Midnight of the day.
+    fn from(day: Day) -> Self {
+        Self(i64::from(day.number()) * SECONDS_OF_DAY)
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let day = Day::from_number(self.0.div_euclid(SECONDS_OF_DAY));
-        let day = day.expect("a moment lies on a day of the years 1 to 9999");
-        let second = self.0.rem_euclid(SECONDS_OF_DAY);
+        let (day, second) = self.split();
         let (hour, minute) = (second / 3600, second / 60 % 60);
         write!(f, "{day}T{hour:02}:{minute:02}:{:02}", second % 60)
     }
@@ -116,6 +153,31 @@ mod tests {
         }
         assert_eq!(Moment::from_number(Moment::MAX.0 + 1), None);
         assert_eq!(Moment::from_number(Moment::MIN.0 - 1), None);
+    }
+
+    #[test]
+    fn an_offset_is_converted_to_utc() {
+        for (text, expected) in [
+            ("2020-01-01T00:30", Some(("2020-01-01T00:30:00", false))),
+            ("2020-01-01T00:30Z", Some(("2020-01-01T00:30:00", true))),
+            (
+                "2020-01-01 00:30:00.5 +01:00",
+                Some(("2019-12-31T23:30:00", true)),
+            ),
+            (
+                "2020-01-01T00:30:00-0230",
+                Some(("2020-01-01T03:00:00", true)),
+            ),
+            ("0001-01-01T00:00+01", None),
+            ("2020-01-01T00:30+1", None),
+            ("2020-01-01T00:30Zulu", None),
+            ("2020-01-01Z", None),
+        ] {
+            let read = Moment::from_field_with_offset(text.as_bytes());
+            let read = read.map(|(moment, offset)| (moment.to_string(), offset));
+            let expected = expected.map(|(moment, offset)| (moment.to_owned(), offset));
+            assert_eq!(read, expected, "{text}");
+        }
     }
 
     #[test]

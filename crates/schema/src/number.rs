@@ -168,6 +168,21 @@ pub fn push_digits(buffer: &mut Vec<u8>, mut value: u64, at_least: usize) {
     buffer.extend_from_slice(&digits[start..]);
 }
 
+/// A number for a person, to four significant digits at most where it has more: `9.143`, `137.1`,
+/// `10000`.
+#[must_use]
+pub fn shown(number: f64) -> String {
+    const DIGITS: f64 = 4.0;
+    if number == 0.0 || !number.is_finite() {
+        return number.to_string();
+    }
+    let scale = 10f64.powf(DIGITS - 1.0 - number.abs().log10().floor());
+    // Whole digits are never rounded away.
+    let scale = scale.max(1.0);
+    let rounded = (number * scale).round() / scale;
+    if rounded.is_finite() { rounded } else { number }.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,5 +274,21 @@ mod tests {
         fn any_whole_number_is_read_back(value: i64) {
             prop_assert_eq!(whole(value.to_string().as_bytes()), Some(value));
         }
+    }
+
+    #[test]
+    fn a_person_is_shown_four_digits() {
+        for (number, expected) in [
+            (9.142857142857139, "9.143"),
+            (-137.14285714285714, "-137.1"),
+            (0.000123456, "0.0001235"),
+            (1002.0, "1002"),
+            (123456.7, "123457"),
+            (8.0, "8"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(shown(number), expected);
+        }
+        assert_eq!(shown(1e300).len(), 301);
     }
 }

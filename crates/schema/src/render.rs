@@ -1,12 +1,14 @@
 //! A value out of a bin, as text.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use rand_core::Rng;
 
 use crate::column::{Column, Kind, TRUTHS, last_of};
 use crate::condition::Spans;
 use crate::day::Day;
+use crate::form::{DateForm, ValueForm};
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::number::{push_digits, push_whole};
@@ -14,22 +16,86 @@ use crate::schema::OTHER;
 
 /// How one code of a column is written.
 #[derive(Debug, Clone)]
-pub struct Rendering(Piece);
+pub struct Rendering {
+    piece: Piece,
+    /// None for what is written as it is.
+    dress: Option<Arc<ValueForm>>,
+}
 
 impl Rendering {
-    pub(crate) fn new(piece: Piece) -> Self {
-        Self(piece)
+    pub(crate) fn new(piece: Piece, column: &Column) -> Self {
+        let dress = match column.form() {
+            ValueForm::Usual | ValueForm::Boolean(_) => None,
+            form => Some(Arc::new(form.clone())),
+        };
+        Self { piece, dress }
+    }
+
+    fn text(text: Vec<u8>) -> Self {
+        let piece = Piece::Text(text);
+        Self { piece, dress: None }
     }
 
     /// Appends a value that the code stands for: the text of a category, or a value drawn uniformly
     /// from a bin. `quote` goes around dates and moments; texts are as they were encoded, numbers
-    /// and truths without quotes.
+    /// and truths without quotes. Where it is empty, as in CSV, numbers are in the column's form,
+    /// and what has a comma is in quotes; otherwise, as in JSON, numbers are plain.
     ///
-    /// What is written for a bin falls into it again when it is read.
+    /// What is written for a bin falls into it again when it is read, but for moments in a form
+    /// without seconds, which are those of the minute's begin.
     #[inline]
     pub fn append(&self, buffer: &mut Vec<u8>, rng: &mut impl Rng, quote: &[u8]) {
-        self.0.push(buffer, rng, quote);
+        match &self.dress {
+            None => self.piece.push(buffer, rng, quote, None),
+            Some(form) => self.append_dressed(form, buffer, rng, quote),
+        }
     }
+
+    fn append_dressed(
+        &self,
+        form: &ValueForm,
+        buffer: &mut Vec<u8>,
+        rng: &mut impl Rng,
+        quote: &[u8],
+    ) {
+        match form {
+            ValueForm::Date(form) => {
+                let quote = match quote.is_empty() && form.needs_quotes() {
+                    true => b"\"",
+                    false => quote,
+                };
+                self.piece.push(buffer, rng, quote, Some(form));
+            }
+            ValueForm::Number { form, .. } if quote.is_empty() => {
+                let quote: &[u8] = if form.has_comma() { b"\"" } else { b"" };
+                buffer.extend_from_slice(quote);
+                let start = buffer.len();
+                self.piece.push(buffer, rng, b"", None);
+                form.dress(buffer, start);
+                buffer.extend_from_slice(quote);
+            }
+            _ => self.piece.push(buffer, rng, quote, None),
+        }
+    }
+
+    /// Draws the very value that [`append`](Self::append) would write, for a file that has types of
+    /// its own.
+    pub fn draw(&self, rng: &mut impl Rng) -> Value {
+        self.piece.draw(rng)
+    }
+}
+
+/// A value as what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// As it was encoded, or of numbers as they are written.
+    Text(Vec<u8>),
+    /// A whole number.
+    Whole(i64),
+    /// A day.
+    Day(Day),
+    /// A day with a time.
+    Moment(Moment),
 }
 
 impl Column {
@@ -37,19 +103,29 @@ impl Column {
     /// makes them, an empty field as `null`.
     #[must_use]
     pub fn renderings(&self, encoded: impl Fn(&str) -> Vec<u8>, null: &[u8]) -> Vec<Rendering> {
-        let text = |text: &str| Piece::Text(encoded(text));
-        let mut pieces: Vec<Piece> = match self.kind() {
-            Kind::Categories(texts) => texts.iter().map(|category| text(category)).collect(),
-            Kind::Integer(grid) => i64::pieces(grid),
-            Kind::Number(grid) => f64::pieces(grid),
-            Kind::Date(grid) => Day::pieces(grid),
-            Kind::Datetime(grid) => Moment::pieces(grid),
-            // Without quotes in JSON as well.
-            Kind::Boolean => TRUTHS.map(|truth| Piece::Text(truth.into())).into(),
+        let text = |text: &str| Rendering::text(encoded(text));
+        let decimals = self.form().decimals();
+        let dressed = |pieces: Vec<Piece>| -> Vec<Rendering> {
+            let one = |piece| Rendering::new(piece, self);
+            pieces.into_iter().map(one).collect()
         };
-        pieces.extend(self.has_other().then(|| text(OTHER)));
-        pieces.extend(self.is_nullable().then(|| Piece::Text(null.to_vec())));
-        pieces.into_iter().map(Rendering).collect()
+        let mut renderings = match self.kind() {
+            Kind::Categories(texts) => texts.iter().map(|category| text(category)).collect(),
+            Kind::Integer(grid) => dressed(i64::pieces(grid, decimals)),
+            Kind::Number(grid) => dressed(f64::pieces(grid, decimals)),
+            Kind::Date(grid) => dressed(Day::pieces(grid, None)),
+            Kind::Datetime(grid) => dressed(Moment::pieces(grid, None)),
+            Kind::Boolean => match self.form() {
+                ValueForm::Boolean(words) => {
+                    [false, true].map(|truth| text(words.written(truth))).into()
+                }
+                // Without quotes in JSON as well.
+                _ => TRUTHS.map(|truth| Rendering::text(truth.into())).into(),
+            },
+        };
+        renderings.extend(self.has_other().then(|| text(OTHER)));
+        renderings.extend(self.is_nullable().then(|| Rendering::text(null.to_vec())));
+        renderings
     }
 }
 
@@ -58,8 +134,9 @@ impl Column {
 pub(crate) enum Piece {
     /// This text for each row.
     Text(Vec<u8>),
-    /// One of `count` whole numbers from `first` on (`count` 0 stands for 2^64).
-    Whole { first: i64, count: u64 },
+    /// One of `count` whole numbers from `first` on (`count` 0 stands for 2^64), with so many zeros
+    /// behind a point.
+    Whole { first: i64, count: u64, zeros: u8 },
     /// One of the days from `first` on.
     Day { first: Day, count: u64 },
     /// One of the seconds from `first` on.
@@ -89,24 +166,42 @@ impl Piece {
 
     /// Appends a value; `quote` goes around what is not a number.
     #[inline]
-    fn push(&self, buffer: &mut Vec<u8>, rng: &mut impl Rng, quote: &[u8]) {
+    fn push(
+        &self,
+        buffer: &mut Vec<u8>,
+        rng: &mut impl Rng,
+        quote: &[u8],
+        form: Option<&DateForm>,
+    ) {
         match self {
             Self::Text(text) => buffer.extend_from_slice(text),
-            Self::Whole { first, count } => {
-                push_whole(buffer, first.wrapping_add_unsigned(below(rng, *count)))
+            Self::Whole {
+                first,
+                count,
+                zeros,
+            } => {
+                push_whole(buffer, draw_whole(*first, *count, rng));
+                if *zeros > 0 {
+                    buffer.push(b'.');
+                    push_digits(buffer, 0, usize::from(*zeros));
+                }
             }
             Self::Day { first, count } => {
-                let day = i64::from(first.number()).saturating_add_unsigned(below(rng, *count));
-                let day = Day::from_number(day).expect("a bin of days ends at a day");
+                let day = draw_day(*first, *count, rng);
                 buffer.extend_from_slice(quote);
-                write!(buffer, "{day}").expect("writing to memory does not fail");
+                match form {
+                    Some(form) => form.write_day(day, buffer),
+                    None => write!(buffer, "{day}").expect("writing to memory does not fail"),
+                }
                 buffer.extend_from_slice(quote);
             }
             Self::Moment { first, count } => {
-                let second = first.number().saturating_add_unsigned(below(rng, *count));
-                let moment = Moment::from_number(second).expect("a bin ends at a moment");
+                let moment = draw_moment(*first, *count, rng);
                 buffer.extend_from_slice(quote);
-                write!(buffer, "{moment}").expect("writing to memory does not fail");
+                match form {
+                    Some(form) => form.write_moment(moment, buffer),
+                    None => write!(buffer, "{moment}").expect("writing to memory does not fail"),
+                }
                 buffer.extend_from_slice(quote);
             }
             Self::Decimal {
@@ -117,15 +212,44 @@ impl Piece {
             Self::Scientific { start, end, digits } => {
                 push_scientific(buffer, *start, *end, between(rng, *start, *end), *digits);
             }
-            Self::AnyOf(parts) => {
-                let mark = between(rng, 0.0, 1.0);
-                let chosen = parts.partition_point(|(sum, _)| *sum <= mark);
-                parts[chosen.min(parts.len() - 1)]
-                    .1
-                    .push(buffer, rng, quote);
-            }
+            Self::AnyOf(parts) => chosen(parts, rng).push(buffer, rng, quote, form),
         }
     }
+
+    fn draw(&self, rng: &mut impl Rng) -> Value {
+        match self {
+            Self::Whole { first, count, .. } => Value::Whole(draw_whole(*first, *count, rng)),
+            Self::Day { first, count } => Value::Day(draw_day(*first, *count, rng)),
+            Self::Moment { first, count } => Value::Moment(draw_moment(*first, *count, rng)),
+            // Through the text, which decides how many digits a number has.
+            Self::Text(_) | Self::Decimal { .. } | Self::Scientific { .. } => {
+                let mut text = Vec::new();
+                self.push(&mut text, rng, b"", None);
+                Value::Text(text)
+            }
+            Self::AnyOf(parts) => chosen(parts, rng).draw(rng),
+        }
+    }
+}
+
+fn draw_whole(first: i64, count: u64, rng: &mut impl Rng) -> i64 {
+    first.wrapping_add_unsigned(below(rng, count))
+}
+
+fn draw_day(first: Day, count: u64, rng: &mut impl Rng) -> Day {
+    let day = i64::from(first.number()).saturating_add_unsigned(below(rng, count));
+    Day::from_number(day).expect("a bin of days ends at a day")
+}
+
+fn draw_moment(first: Moment, count: u64, rng: &mut impl Rng) -> Moment {
+    let second = first.number().saturating_add_unsigned(below(rng, count));
+    Moment::from_number(second).expect("a bin ends at a moment")
+}
+
+fn chosen<'a>(parts: &'a [(f64, Piece)], rng: &mut impl Rng) -> &'a Piece {
+    let mark = between(rng, 0.0, 1.0);
+    let chosen = parts.partition_point(|(sum, _)| *sum <= mark);
+    &parts[chosen.min(parts.len() - 1)].1
 }
 
 /// Values that can be drawn uniformly from a bin.
@@ -134,15 +258,23 @@ pub(crate) trait Uniform: Ordered {
     fn bounds(grid: &Grid<Self>, bin: usize) -> (Self, Self);
 
     /// How a bin is written.
-    fn piece(grid: &Grid<Self>, bin: usize) -> Piece;
+    ///
+    /// Of these kinds only numbers have `decimals`.
+    fn piece(grid: &Grid<Self>, bin: usize, decimals: Option<u8>) -> Piece;
 
     /// How a bin is written of which only some values are allowed: the parts that are left, each
     /// with its share of the bin's values.
-    fn parts(grid: &Grid<Self>, bin: usize, allowed: &Spans<Self>) -> Vec<(f64, Piece)>;
+    fn parts(
+        grid: &Grid<Self>,
+        bin: usize,
+        allowed: &Spans<Self>,
+        decimals: Option<u8>,
+    ) -> Vec<(f64, Piece)>;
 
     /// How each bin is written.
-    fn pieces(grid: &Grid<Self>) -> Vec<Piece> {
-        (0..grid.len()).map(|bin| Self::piece(grid, bin)).collect()
+    fn pieces(grid: &Grid<Self>, decimals: Option<u8>) -> Vec<Piece> {
+        let piece = |bin| Self::piece(grid, bin, decimals);
+        (0..grid.len()).map(piece).collect()
     }
 }
 
@@ -151,24 +283,34 @@ impl Uniform for i64 {
         (grid.start(bin), last_of(grid, bin))
     }
 
-    fn piece(grid: &Grid<i64>, bin: usize) -> Piece {
+    fn piece(grid: &Grid<i64>, bin: usize, decimals: Option<u8>) -> Piece {
         let (first, last) = i64::bounds(grid, bin);
-        whole(first, last)
+        whole(first, last, decimals)
     }
 
-    fn parts(grid: &Grid<i64>, bin: usize, allowed: &Spans<i64>) -> Vec<(f64, Piece)> {
+    fn parts(
+        grid: &Grid<i64>,
+        bin: usize,
+        allowed: &Spans<i64>,
+        decimals: Option<u8>,
+    ) -> Vec<(f64, Piece)> {
         let (first, last) = i64::bounds(grid, bin);
         let values = |first: i64, last: i64| last.abs_diff(first) as f64 + 1.0;
         allowed
             .within(first, last)
-            .map(|(a, b)| (values(a, b) / values(first, last), whole(a, b)))
+            .map(|(a, b)| (values(a, b) / values(first, last), whole(a, b, decimals)))
             .collect()
     }
 }
 
-fn whole(first: i64, last: i64) -> Piece {
+fn whole(first: i64, last: i64, decimals: Option<u8>) -> Piece {
     let count = last.abs_diff(first).wrapping_add(1);
-    Piece::Whole { first, count }
+    let zeros = decimals.unwrap_or(0);
+    Piece::Whole {
+        first,
+        count,
+        zeros,
+    }
 }
 
 impl Uniform for Day {
@@ -176,12 +318,17 @@ impl Uniform for Day {
         (grid.start(bin), last_of(grid, bin))
     }
 
-    fn piece(grid: &Grid<Day>, bin: usize) -> Piece {
+    fn piece(grid: &Grid<Day>, bin: usize, _: Option<u8>) -> Piece {
         let (first, last) = Day::bounds(grid, bin);
         days(first, last)
     }
 
-    fn parts(grid: &Grid<Day>, bin: usize, allowed: &Spans<Day>) -> Vec<(f64, Piece)> {
+    fn parts(
+        grid: &Grid<Day>,
+        bin: usize,
+        allowed: &Spans<Day>,
+        _: Option<u8>,
+    ) -> Vec<(f64, Piece)> {
         let (first, last) = Day::bounds(grid, bin);
         let values = |first: Day, last: Day| f64::from(last.number() - first.number()) + 1.0;
         allowed
@@ -201,12 +348,17 @@ impl Uniform for Moment {
         (grid.start(bin), last_of(grid, bin))
     }
 
-    fn piece(grid: &Grid<Moment>, bin: usize) -> Piece {
+    fn piece(grid: &Grid<Moment>, bin: usize, _: Option<u8>) -> Piece {
         let (first, last) = Moment::bounds(grid, bin);
         moments(first, last)
     }
 
-    fn parts(grid: &Grid<Moment>, bin: usize, allowed: &Spans<Moment>) -> Vec<(f64, Piece)> {
+    fn parts(
+        grid: &Grid<Moment>,
+        bin: usize,
+        allowed: &Spans<Moment>,
+        _: Option<u8>,
+    ) -> Vec<(f64, Piece)> {
         let (first, last) = Moment::bounds(grid, bin);
         let values = |first: Moment, last: Moment| (last.number() - first.number()) as f64 + 1.0;
         allowed
@@ -239,23 +391,28 @@ impl Uniform for f64 {
         )
     }
 
-    fn piece(grid: &Grid<f64>, bin: usize) -> Piece {
+    fn piece(grid: &Grid<f64>, bin: usize, decimals: Option<u8>) -> Piece {
         if is_point(grid, bin) {
-            Piece::Text(format!("{:?}", grid.start(bin)).into_bytes())
+            point(grid.start(bin), decimals)
         } else {
-            numbers(grid.start(bin), grid.end(bin))
+            numbers(grid.start(bin), grid.end(bin), decimals)
         }
     }
 
-    fn parts(grid: &Grid<f64>, bin: usize, allowed: &Spans<f64>) -> Vec<(f64, Piece)> {
+    fn parts(
+        grid: &Grid<f64>,
+        bin: usize,
+        allowed: &Spans<f64>,
+        decimals: Option<u8>,
+    ) -> Vec<(f64, Piece)> {
         let (start, end) = (grid.start(bin), grid.end(bin));
         let (first, last) = f64::bounds(grid, bin);
         let part = |(first, last): (f64, f64)| match is_point(grid, bin) {
-            true => (1.0, f64::piece(grid, bin)),
+            true => (1.0, f64::piece(grid, bin, decimals)),
             false => {
                 let end_of_part = last.next_up();
                 let share = share(first, end_of_part, start, end);
-                (share, numbers(first, end_of_part))
+                (share, numbers(first, end_of_part, decimals))
             }
         };
         let parts = allowed.within(first, last).map(part);
@@ -273,8 +430,24 @@ fn is_point(grid: &Grid<f64>, bin: usize) -> bool {
     share(grid.start(bin), grid.end(bin), range.min, range.max) < POINT
 }
 
-/// Numbers with about as many digits as a hundredth of the width needs.
-fn numbers(start: f64, end: f64) -> Piece {
+/// A single number, with so many decimals where they tell it.
+fn point(value: f64, decimals: Option<u8>) -> Piece {
+    let fixed = decimals.map(|decimals| format!("{value:.*}", usize::from(decimals)));
+    let exact = |text: &String| text.parse() == Ok(value);
+    let text = fixed.filter(exact).unwrap_or_else(|| format!("{value:?}"));
+    Piece::Text(text.into_bytes())
+}
+
+/// Numbers with so many decimals; where there is no such number in the bin, or nothing is said,
+/// with about as many digits as a hundredth of the width needs.
+fn numbers(start: f64, end: f64, decimals: Option<u8>) -> Piece {
+    if let Some(decimals) = decimals.filter(|decimals| has_multiple(start, end, *decimals)) {
+        return Piece::Decimal {
+            start,
+            end,
+            decimals,
+        };
+    }
     let largest = start.abs().max(end.abs());
     let width = end - start;
     let decimals = 2.0 - width.log10().floor();
@@ -300,6 +473,13 @@ fn numbers(start: f64, end: f64) -> Piece {
         let digits = ((largest / width).log10().ceil() + 2.0).clamp(2.0, 17.0) as usize;
         Piece::Scientific { start, end, digits }
     }
+}
+
+/// Whether a multiple of 10^-decimals lies in the bin, and all of them are exact.
+fn has_multiple(start: f64, end: f64, decimals: u8) -> bool {
+    let scale = 10f64.powi(decimals.into());
+    let exact = start.abs().max(end.abs()) * scale < 9e15;
+    exact && (start * scale).ceil() / scale < end
 }
 
 /// Uniform below `count`, or any number for 0. The bias of at most `count` in 2^64 is of no

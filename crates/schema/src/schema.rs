@@ -11,7 +11,9 @@ use crate::constraint::{
     Constraint, DeclaredConstraint, MAX_CONSTRAINT_CELLS, MAX_CONSTRAINTS, check_number,
     check_together, codes_of,
 };
+use crate::day::Day;
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
+use crate::form::{DateForm, NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Range, RangeError};
 use crate::spreadsheet::is_formula;
 
@@ -42,6 +44,11 @@ pub const OTHER: &str = "other";
 pub struct Schema {
     columns: Vec<Column>,
     constraints: Vec<Constraint>,
+    /// Names of columns that are to be discovered, and of those that are left out.
+    discover: Vec<String>,
+    dropped: Vec<String>,
+    /// Whether columns that are not named are discovered as well.
+    discovers_rest: bool,
 }
 
 /// What is wrong with a declaration.
@@ -101,6 +108,14 @@ pub enum SchemaError {
         category: String,
         /// The first hidden character in it.
         hidden: Hidden,
+    },
+    /// What is said of how a column's values are read or written cannot hold.
+    #[error("column `{column}`: {problem}")]
+    BadForm {
+        /// Name of the column.
+        column: String,
+        /// What is wrong, and what to do.
+        problem: String,
     },
     /// A bound is infinite or not a number.
     #[error("column `{column}`: `min` and `max` must be finite numbers")]
@@ -336,7 +351,8 @@ impl Schema {
     fn with_names_within(limit: usize, declaration: Declaration) -> Result<Self, SchemaError> {
         let mut columns = Vec::with_capacity(declaration.columns.len());
         let mut codes = 0;
-        for (name, declared) in declaration.columns {
+        for (name, mut declared) in declaration.columns {
+            declared.inherit(&declaration.read);
             let column = checked_column(name, limit, declared)?;
             codes += column.size();
             // Before the next column is made: a few bytes declare a million codes each.
@@ -346,7 +362,46 @@ impl Schema {
             }
             columns.push(column);
         }
-        Self::from_parts(columns, Vec::new())?.constrained(&declaration.constraints)
+        let mut schema = Self::from_parts(columns, Vec::new())?;
+        for name in declaration.discover.iter().chain(&declaration.drop) {
+            if let Err(fault) = check_name_within(limit, name) {
+                let name = name.clone();
+                return Err(SchemaError::BadName { name, fault });
+            }
+        }
+        schema.discover = declaration.discover;
+        schema.dropped = declaration.drop;
+        schema.constrained(&declaration.constraints)
+    }
+
+    /// The same schema for a table whose other columns are to be discovered, but for those that are
+    /// dropped. Without this, columns that are not named are left out.
+    #[must_use]
+    pub fn discovering_rest(self) -> Self {
+        Self {
+            discovers_rest: true,
+            ..self
+        }
+    }
+
+    /// Whether a column of this name in a table is to be discovered.
+    #[must_use]
+    pub fn discovers(&self, name: &str) -> bool {
+        let listed = |names: &[String]| names.iter().any(|own| own == name);
+        let named = self.position(name).is_some() || listed(&self.dropped);
+        listed(&self.discover) || self.discovers_rest && !named
+    }
+
+    /// Names of the columns that a declaration leaves to be discovered.
+    #[must_use]
+    pub fn to_discover(&self) -> &[String] {
+        &self.discover
+    }
+
+    /// Names of the columns that a declaration leaves out.
+    #[must_use]
+    pub fn dropped(&self) -> &[String] {
+        &self.dropped
     }
 
     /// The same columns with more constraints on them.
@@ -454,6 +509,9 @@ impl Schema {
                 .map(|column| column.clone().renamed(format!("{party}_{}", column.name())))
                 .collect(),
             constraints: self.constraints.clone(),
+            discover: Vec::new(),
+            dropped: Vec::new(),
+            discovers_rest: false,
         }
     }
 
@@ -518,6 +576,9 @@ impl Schema {
         let schema = Self {
             columns,
             constraints: Vec::new(),
+            discover: Vec::new(),
+            dropped: Vec::new(),
+            discovers_rest: false,
         };
         schema.with_constraints(constraints)
     }
@@ -541,6 +602,10 @@ impl From<Schema> for Declaration {
                 .map(|constraint| constraint.declared(&schema.columns))
                 .collect(),
             columns: schema.columns.into_iter().map(declared).collect(),
+            discover: schema.discover,
+            drop: schema.dropped,
+            // Each column has its own by now.
+            read: Reading::default(),
         }
     }
 }
@@ -569,7 +634,11 @@ fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Colu
         kind,
         nullable,
         other,
+        form,
+        reading,
     } = declared;
+    check_reading(&name, &kind, nullable, &reading)?;
+    check_form(&name, &kind, nullable, other, &form)?;
     let kind = match kind {
         DeclaredKind::Categories(texts) => {
             check_categories(&name, &texts, nullable, other)?;
@@ -581,7 +650,9 @@ fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Colu
         DeclaredKind::Datetime(range) => Kind::Datetime(checked_grid(&name, range)?),
         DeclaredKind::Boolean => Kind::Boolean,
     };
-    let column = Column::found(name, kind, nullable, other);
+    let column = Column::found(name, kind, nullable, other)
+        .with_form(form)
+        .with_reading(reading);
     if column.size() > MAX_CODES {
         return Err(SchemaError::TooManyCodes {
             codes: column.size(),
@@ -589,6 +660,115 @@ fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Colu
         });
     }
     Ok(column)
+}
+
+/// Whether a column can be read so.
+fn check_reading(
+    column: &str,
+    kind: &DeclaredKind,
+    nullable: bool,
+    reading: &Reading,
+) -> Result<(), SchemaError> {
+    let refuse = |problem: String| {
+        let column = column.to_owned();
+        Err(SchemaError::BadForm { column, problem })
+    };
+    if let DeclaredKind::Categories(texts) = kind
+        && let Some(text) = reading.missing.iter().find(|text| texts.contains(text))
+    {
+        return refuse(format!(
+            "{text:?} is a category and stands for missing; keep one of them"
+        ));
+    }
+    if !reading.missing.is_empty() && !nullable {
+        return refuse("`missing` needs `nullable: true`".to_owned());
+    }
+    match reading.tolerance {
+        Some(share) if !(0.0..1.0).contains(&share) => refuse(format!(
+            "`tolerance` is a share from 0 to below 1, not {share}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a column's values can be written so, and be read back.
+fn check_form(
+    column: &str,
+    kind: &DeclaredKind,
+    nullable: bool,
+    other: bool,
+    form: &ValueForm,
+) -> Result<(), SchemaError> {
+    let refuse = |problem: String| {
+        let column = column.to_owned();
+        Err(SchemaError::BadForm { column, problem })
+    };
+    let years = |form: &DateForm, days: [Day; 2]| {
+        if days.into_iter().all(|day| form.can_write(day)) {
+            return Ok(());
+        }
+        refuse(format!(
+            "years of two digits in `{form}` are those from 1969 to 2068; write %Y, or narrow \
+             `min` and `max`"
+        ))
+    };
+    match (form, kind) {
+        (ValueForm::Date(form), DeclaredKind::Date(range)) => years(form, [range.min, range.max]),
+        (ValueForm::Date(form), DeclaredKind::Datetime(_)) if !form.has_time() => refuse(format!(
+            "`{form}` has no time of day; add %H and %M, or declare a `date`"
+        )),
+        (ValueForm::Date(form), DeclaredKind::Datetime(range)) => {
+            years(form, [range.min.day(), range.max.day()])
+        }
+        (ValueForm::Number { decimals, .. }, _)
+            if decimals.is_some_and(|decimals| decimals > ValueForm::MAX_DECIMALS) =>
+        {
+            refuse(format!("`decimals` is at most {}", ValueForm::MAX_DECIMALS))
+        }
+        (ValueForm::Boolean(words), _) => {
+            if words.falses.is_empty() || words.trues.is_empty() {
+                return refuse("`boolean` needs words for `true` and for `false`".to_owned());
+            }
+            let texts: Vec<String> = words.all().map(|(word, _)| word.to_owned()).collect();
+            check_categories(column, &texts, nullable, other)
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Declared {
+    /// Takes over how all columns are read, where this one does not say otherwise.
+    fn inherit(&mut self, read: &Reading) {
+        let is_value = |text: &String| match (&self.kind, &self.form) {
+            (DeclaredKind::Categories(texts), _) => texts.contains(text),
+            (_, ValueForm::Boolean(words)) => words.all().any(|(word, _)| word == text),
+            _ => false,
+        };
+        let is_new = |text: &&String| !is_value(text) && !self.reading.missing.contains(text);
+        // What is not nullable has no missing values to know: an empty field would be refused too.
+        if self.nullable {
+            let more: Vec<String> = read.missing.iter().filter(is_new).cloned().collect();
+            self.reading.missing.extend(more);
+        }
+        self.reading.tolerance = self.reading.tolerance.or(read.tolerance);
+        let numbers = matches!(
+            self.kind,
+            DeclaredKind::Integer(_) | DeclaredKind::Number(_)
+        );
+        if numbers
+            && self.reading.decimal.is_none()
+            && let Some(decimal) = read.decimal
+        {
+            self.reading.decimal = Some(decimal);
+            self.form = ValueForm::Number {
+                form: NumberForm {
+                    decimal,
+                    ..self.form.number()
+                },
+                decimals: self.form.decimals(),
+            };
+        }
+    }
 }
 
 fn check_categories(

@@ -144,7 +144,7 @@ fn a_slip_is_answered_with_what_was_probably_meant() {
     check_refused(
         "note: {categories: [x], colour: red}",
         expect![[r#"
-            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `nullable` and `other`
+            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `nullable`, `other`, `missing` and `tolerance`
         "#]],
     );
     check_refused(
@@ -232,7 +232,7 @@ fn what_is_missing_or_too_much_is_said() {
     check_refused(
         "a: {categories: [x, null]}",
         expect![[r#"
-            line 1: a category is a text; write "null" in quotes, or `nullable: true` for empty fields
+            line 1: this is a list of texts; write "null" in quotes, or `nullable: true` for empty fields
         "#]],
     );
     check_refused(
@@ -312,9 +312,9 @@ fn a_number_in_quotes_is_a_text() {
         ),
         (
             "boolean: 'true'",
-            "expected `true` or `false` here, not a text; drop the quotes",
+            "expected `true`, or words as in `{true: [ja], false: [nein]}` here",
         ),
-        ("boolean: yes", "expected `true` or `false` here"),
+        ("boolean: yes", "expected `true`, or words as in"),
     ] {
         let refused = load(&format!("a: {{{column}}}")).unwrap_err().to_string();
         assert!(refused.contains(line), "{column}: {refused}");
@@ -465,4 +465,128 @@ fn a_schema_survives_json_and_is_checked_again() {
             .unwrap_err()
             .to_string(),
     );
+}
+
+/// A declaration is stored and read again without a change.
+#[track_caller]
+fn check_stored(yaml: &str, expected: Expect) {
+    let schema = load(yaml).unwrap();
+    let stored = serde_json::to_string(&schema).unwrap();
+    let again: Schema = serde_json::from_str(&stored).unwrap();
+    assert_eq!(again, schema);
+    expected.assert_eq(&stored);
+}
+
+#[test]
+fn how_values_are_read_and_written_is_kept() {
+    check_stored(
+        "
+read: {decimal: comma, missing: [-9, '?', x], tolerance: 0.02}
+day: {date: {min: 2014-01-01, max: 2026-12-31, bins: 1, format: '%d/%m/%Y'}}
+price: {number: {min: 0, max: 9, bins: 1, decimals: 2}, nullable: true, tolerance: 0}
+smoker: {boolean: {true: [ja, J], false: [nein]}, nullable: true}
+code: {categories: [x, y], nullable: true, missing: [z]}
+income: discover
+name: drop
+",
+        expect![[
+            r#"{"day":{"date":{"min":"2014-01-01","max":"2026-12-31","bins":1,"format":"%d/%m/%Y"},"tolerance":0.02},"price":{"number":{"min":0.0,"max":9.0,"bins":1,"decimals":2,"form":{"decimal":"comma"}},"nullable":true,"missing":["-9","?","x"],"tolerance":0.0},"smoker":{"boolean":{"false":["nein"],"true":["ja","J"]},"nullable":true,"missing":["-9","?","x"],"tolerance":0.02},"code":{"categories":["x","y"],"nullable":true,"missing":["z","-9","?"],"tolerance":0.02},"income":"discover","name":"drop"}"#
+        ]],
+    );
+    check_stored(
+        "price: {integer: {min: 0, max: 9, bins: 1, form: {thousands: point, decimal: comma, \
+         sign: {text: €, before: false}}}}",
+        expect![[
+            r#"{"price":{"integer":{"min":0,"max":9,"bins":1,"form":{"decimal":"comma","thousands":"point","sign":{"text":"€","before":false}}}}}"#
+        ]],
+    );
+}
+
+#[test]
+fn a_column_may_be_named_as_the_entry_for_all() {
+    let schema = load("read: {integer: {min: 0, max: 9}}\ndiscover: {boolean: true}").unwrap();
+    assert_eq!(
+        (schema.position("read"), schema.position("discover")),
+        (Some(0), Some(1))
+    );
+    assert_eq!(schema.columns()[0].reading(), &schema::Reading::default());
+}
+
+#[test]
+fn columns_that_are_left_to_discovery_or_left_out_are_named() {
+    let schema = load("a: {boolean: true}\nb: discover\nc: drop\nd: discover").unwrap();
+    assert_eq!(schema.columns().len(), 1);
+    assert_eq!(schema.to_discover(), ["b", "d"]);
+    assert_eq!(schema.dropped(), ["c"]);
+}
+
+#[test]
+fn forms_that_cannot_hold_are_refused() {
+    for (yaml, said) in [
+        (
+            "a: {date: {min: 2020-01-01, max: 2021-01-01, format: '%d/%m'}}",
+            "lacks the year (%Y)",
+        ),
+        (
+            "a: {date: {min: 2020-01-01, max: 2021-01-01, format: '%A %d %m %Y'}}",
+            "`%A`",
+        ),
+        (
+            "a: {date: {min: 1960-01-01, max: 2021-01-01, format: '%d/%m/%y'}}",
+            "column `a`: years of two digits in `%d/%m/%y` are those from 1969 to 2068",
+        ),
+        (
+            "a: {datetime: {min: 2020-01-01T00:00, max: 2021-01-01T00:00, format: '%d/%m/%Y'}}",
+            "column `a`: `%d/%m/%Y` has no time of day",
+        ),
+        (
+            "a: {integer: {min: 0, max: 9, format: '%Y'}}",
+            "unknown key `format`",
+        ),
+        (
+            "a: {number: {min: 0, max: 9, decimals: 16}}",
+            "`decimals` is at most 15",
+        ),
+        ("a: {number: {min: 0, max: 9, form: {decimal: dot}}}", "dot"),
+        (
+            "a: {boolean: {true: [ja]}}",
+            "needs words for `true` and for `false`",
+        ),
+        (
+            "a: {boolean: {true: [ja], false: [ja]}}",
+            "lists the category \"ja\" twice",
+        ),
+        (
+            "a: {boolean: true, missing: [x]}",
+            "`missing` needs `nullable: true`",
+        ),
+        (
+            "a: {categories: [x], nullable: true, missing: [x]}",
+            "and stands for missing",
+        ),
+        (
+            "a: {boolean: true, tolerance: 1}",
+            "`tolerance` is a share from 0 to below 1",
+        ),
+        (
+            "a: {boolean: true, decimal: comma}",
+            "unknown key `decimal`",
+        ),
+        (
+            "a: {boolean: true}\nread: {decimal: comma, colour: red}",
+            "unknown key `colour`",
+        ),
+        (
+            "a: {boolean: true}\nread: {decimal: dot}",
+            "unknown key `dot`",
+        ),
+        (
+            "a: {boolean: true}\nb: discovered",
+            "or `discover` or `drop`",
+        ),
+        ("a: {boolean: true}\na: drop", "twice"),
+    ] {
+        let refused = load(yaml).unwrap_err().to_string();
+        assert!(refused.contains(said), "{yaml}: {refused}");
+    }
 }

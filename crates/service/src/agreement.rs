@@ -325,6 +325,8 @@ impl Party {
     /// Whether part of its columns can only be known once a private look at the tables was paid
     /// for.
     pub fn needs_discovery(&self) -> bool {
-        self.schema.as_ref().is_none_or(Schema::needs_discovery)
+        let discovers =
+            |schema: &Schema| schema.needs_discovery() || !schema.to_discover().is_empty();
+        self.schema.as_ref().is_none_or(discovers)
     }
 }

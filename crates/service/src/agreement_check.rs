@@ -12,7 +12,7 @@ use protocol::Agreement;
 use schema::{Declaration, Schema};
 use strict_yaml::{Spanned, nearest};
 use synthesis::{
-    CheckedPlan, DEFAULT_DISCOVERY_SHARE, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
+    CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
 };
 use tabular::{
     MAX_JOINED_ROWS, TableBounds, TooManyRowsPerId, most_joined_rows, rows_per_joined_id,
@@ -117,8 +117,12 @@ fn checked_plan(
             return Err(AgreementError::ConstraintsWithoutColumns);
         }
     };
-    let undeclared = parties.iter().filter(|party| party.schema.is_none());
-    let columns = match (NonZeroUsize::new(undeclared.count()), declared) {
+    // A party that declares none has one column at least.
+    let undeclared = parties.iter().map(|party| {
+        let discovered = |schema: &Schema| schema.to_discover().len();
+        party.schema.as_ref().map_or(1, discovered)
+    });
+    let columns = match (NonZeroUsize::new(undeclared.sum()), declared) {
         (None, Some(schema)) => KnownColumns::all(schema),
         (Some(undeclared), declared) => KnownColumns::some(declared, undeclared),
         (None, None) => unreachable!("there is a party, and it declares columns or does not"),
@@ -153,7 +157,8 @@ fn refused(file: &RuntimeFile, cause: PlanError) -> AgreementError {
             file.discovery_share.as_ref().unwrap_or(&file.epsilon),
             format_args!(
                 "discovery_share is {share}, but it must lie between 0 and 1, such as \
-                 {DEFAULT_DISCOVERY_SHARE}"
+                 {}",
+                DISCOVERY_SHARES.start()
             ),
         ),
         PlanError::TakesNoWorkload { .. } => match (&file.workload, &file.target) {
@@ -402,7 +407,7 @@ fn check_column(what: &str, name: &str, parties: &[Party]) -> Result<(), String>
     let Some(schema) = &party.schema else {
         return Ok(());
     };
-    if schema.position(column).is_some() {
+    if schema.position(column).is_some() || schema.discovers(column) {
         return Ok(());
     }
     let hint = schema

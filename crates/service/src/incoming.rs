@@ -71,6 +71,18 @@ impl Incoming {
         Ok(())
     }
 
+    /// Whether the file begins with these bytes; to be asked before any is taken.
+    pub(crate) fn begins_with(&mut self, start: &[u8]) -> Result<bool, Problem> {
+        self.fill().map_err(|_| incomplete())?;
+        // A first piece of a few bytes is joined with those after it.
+        while self.piece.len() < start.len() && start.starts_with(&self.piece) && !self.complete {
+            let first = std::mem::take(&mut self.piece);
+            self.fill().map_err(|_| incomplete())?;
+            self.piece = [first, std::mem::take(&mut self.piece)].concat().into();
+        }
+        Ok(self.piece.starts_with(start))
+    }
+
     /// What is left of the file, in one place in memory that is overwritten when dropped or left
     /// for a larger one. Each piece is let go as soon as it is copied there.
     ///
@@ -201,6 +213,26 @@ mod tests {
         }
         assert_eq!(bytes, b"abcdef");
         assert_eq!(streamed.finish().unwrap(), expected);
+    }
+
+    #[test]
+    fn the_first_bytes_are_known_however_they_come() {
+        for pieces in [
+            &[b"PAR1 and more".as_slice()] as &[&'static [u8]],
+            &[b"P", b"", b"AR", b"1 and more"],
+        ] {
+            let mut incoming = incoming(pieces);
+            assert!(incoming.begins_with(b"PAR1").unwrap());
+            assert_eq!(*incoming.whole(100, 1000).unwrap(), b"PAR1 and more");
+            let all = digest::digest(&digest::SHA384, &[&SALT[..], b"PAR1 and more"].concat());
+            let all = Digest::from_bytes(all.as_ref().try_into().unwrap());
+            assert_eq!(incoming.finish().unwrap(), all);
+        }
+        for pieces in [&[b"PAR".as_slice()] as &[&'static [u8]], &[b"P", b"Q"], &[]] {
+            let mut incoming = incoming(pieces);
+            assert!(!incoming.begins_with(b"PAR1").unwrap());
+            assert_eq!(*incoming.whole(100, 1000).unwrap(), pieces.concat());
+        }
     }
 
     #[test]

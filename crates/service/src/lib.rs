@@ -58,7 +58,6 @@ mod expiry;
 mod incoming;
 mod memory;
 mod metered;
-mod odds;
 mod query;
 mod receipt;
 mod reply;

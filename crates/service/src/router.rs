@@ -150,12 +150,31 @@ async fn model(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
 }
 
 async fn report(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
-    no_parameters(&uri)?;
-    let headers = [(header::CONTENT_TYPE, "application/json")];
-    Ok((headers, room.fitted()?.report.clone()).into_response())
+    let parameters = Parameters::from_query(&uri, &["format"])?;
+    match parameters.get("format").unwrap_or("json") {
+        "json" => {
+            let headers = [(header::CONTENT_TYPE, "application/json")];
+            Ok((headers, room.fitted()?.report.clone()).into_response())
+        }
+        "html" => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+            ];
+            Ok((headers, room.fitted()?.report_page.clone()).into_response())
+        }
+        _ => {
+            let detail = "`format` must be one of json, html.";
+            Err(Problem::new(Code::UnknownFormat, detail).into())
+        }
+    }
 }
 
-async fn formats(uri: Uri) -> Reply<Json<[&'static str; 2]>> {
+/// A browser opens the page in the place of the room itself, so it may neither run nor load
+/// anything there, whatever a party's words in it might be.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+async fn formats(uri: Uri) -> Reply<Json<[&'static str; 3]>> {
     no_parameters(&uri)?;
     Ok(Json(FORMATS.map(Format::name)))
 }

@@ -25,7 +25,7 @@ const PIECE_BYTES: usize = 64 << 10;
 const PIECES_IN_FLIGHT: usize = 4;
 
 /// The formats, as `/formats` lists them.
-pub(crate) const FORMATS: [Format; 2] = Format::ALL;
+pub(crate) const FORMATS: [Format; 3] = Format::ALL;
 
 /// With `where`: how likely a row of the model satisfies it.
 const PROBABILITY: HeaderName = HeaderName::from_static("synclave-condition-probability");
@@ -94,6 +94,10 @@ pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> R
         Format::Json => (
             "application/json",
             "attachment; filename=synthetic_data.json",
+        ),
+        Format::JsonLines => (
+            "application/x-ndjson",
+            "attachment; filename=synthetic_data.jsonl",
         ),
     };
     let headers = [

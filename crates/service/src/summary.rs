@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use access::{Endpoint, User};
-use privacy::{Delta, Epsilon, needs_danger};
+use privacy::{Delta, Epsilon, Neighbours, needs_danger, odds};
 use protocol::{AgreementHash, DetailsLimits, KeyFingerprint};
 use schema::{Declaration, DeclaredConstraint};
 use serde::Serialize;
@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 use synthesis::NamedMarginal;
 
 use crate::agreement::{CheckedAgreement, Party};
-use crate::odds;
 
 /// Everything in an agreement that a party has to judge before it brings data. Texts of the parties
 /// in it (names, categories) are as they were written: whoever shows them escapes them.
@@ -39,8 +38,8 @@ pub struct Summary {
     pub rows_per_id: u32,
     /// The data providers' tables, in the order of the agreement.
     pub parties: Vec<TableSummary>,
-    /// Share of the budget that finding out undeclared columns or bins costs, if anything is to be
-    /// found out.
+    /// Share of the budget that finding out undeclared columns or bins costs at most, if anything
+    /// is to be found out.
     pub discovery_share: Option<f64>,
     /// What no row of the joined table can look like, besides what the parties' columns say of
     /// their own.
@@ -80,7 +79,8 @@ pub struct TableSummary {
     /// Rows of one id that take part, of more a random choice; none where a table that repeats an
     /// id is refused.
     pub max_rows_per_id: Option<u32>,
-    /// The declared columns, of which no others take part; none where all columns are discovered.
+    /// The columns, besides which no others take part, declared or to be discovered; none where all
+    /// there are take part, and are discovered.
     pub columns: Option<Declaration>,
 }
 
@@ -175,14 +175,12 @@ fn guarantee(agreement: &CheckedAgreement) -> Guarantee {
         ),
     };
     Guarantee {
-        presence: format!(
-            "Whether anybody is in the tables changes the odds of anything that is seen {}.",
-            odds::clause(agreement.epsilon().get(), agreement.delta().get())
+        presence: odds(
+            Neighbours::AddRemove,
+            agreement.epsilon().get(),
+            agreement.delta().get(),
         ),
-        changing: format!(
-            "Changing everything about somebody who is in them changes these odds {}.",
-            odds::clause(epsilon, delta)
-        ),
+        changing: odds(Neighbours::ReplaceOne, epsilon, delta),
         rows,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Fitted {
     pub(crate) model_digest: Digest,
     /// The quality report as JSON.
     pub(crate) report: Bytes,
+    /// The same as a page.
+    pub(crate) report_page: Bytes,
     pub(crate) ledger: LedgerRecord,
 }
 
@@ -111,11 +113,14 @@ fn fit_model(
     // model.
     let mut model_file = Vec::new();
     model.save(&mut model_file).map_err(|_| Unfitted)?;
-    let report = serde_json::to_vec(&model.report()).map_err(|_| Unfitted)?;
+    let report = model.report();
+    let report_page = report::model_page(&model, &report);
+    let report = serde_json::to_vec(&report).map_err(|_| Unfitted)?;
     Ok(Fitted {
         model_digest: Digest::sha384(&model_file),
         model_file: model_file.into(),
         report: report.into(),
+        report_page: report_page.into(),
         ledger: model.ledger().clone(),
         model,
     })

@@ -10,7 +10,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use protocol::{Code, Commitment, Problem, Salt, UploadReply};
 use schema::Schema;
-use tabular::{TableError, Upload, read_csv, read_parquet_while};
+use tabular::{ReadOptions, TableError, Upload, read_parquet_while, read_table as read_streamed};
 use tokio::sync::mpsc;
 
 use crate::incoming::{Incoming, Piece, incomplete, too_many_bytes};
@@ -29,7 +29,8 @@ const FRAME: u64 = 64 << 10;
 /// What a file is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    Csv,
+    /// CSV or JSON, compressed or not: their first bytes tell.
+    Streamed,
     Parquet,
 }
 
@@ -185,12 +186,24 @@ fn format_of(field: &Field<'_>) -> Result<Format, Problem> {
             "text/csv"
             | "application/csv"
             | "text/plain"
+            | "text/tab-separated-values"
+            | "application/json"
+            | "application/jsonl"
+            | "application/x-ndjson"
+            | "application/gzip"
+            | "application/x-gzip"
+            | "application/zstd"
             | "application/octet-stream"
             | "application/vnd.ms-excel",
-        ) => Ok(Format::Csv),
+        ) => Ok(Format::Streamed),
+        // Their readers take as much memory as the file asks for.
+        Some("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet") => {
+            let detail = "Workbooks are not read in a room; save the sheet as CSV or Parquet.";
+            Err(Problem::new(Code::UnsupportedMediaType, detail))
+        }
         Some(_) => {
-            let detail =
-                "The file must be CSV (text/csv) or Parquet (application/vnd.apache.parquet).";
+            let detail = "The file must be CSV (text/csv), JSON (application/json) or Parquet \
+                          (application/vnd.apache.parquet).";
             Err(Problem::new(Code::UnsupportedMediaType, detail))
         }
     }
@@ -243,6 +256,7 @@ fn read_table(
     let reply = UploadReply {
         message: "Upload completed".to_owned(),
         rows: u64::try_from(upload.rows()).unwrap_or(u64::MAX),
+        read_as: upload.read_as().to_string(),
         warnings: [upload.warnings(), &formulas(&lease)].concat(),
         commitment: commitment.clone(),
     };
@@ -275,8 +289,13 @@ fn code(
 ) -> Result<Upload, Problem> {
     let limits = room.agreement().limits();
     let memory = room.memory().table_bytes();
+    // Whatever a browser calls it.
+    let format = match incoming.begins_with(b"PAR1")? {
+        true => Format::Parquet,
+        false => format,
+    };
     let max_bytes = match format {
-        Format::Csv => limits.max_upload_bytes,
+        Format::Streamed => limits.max_upload_bytes,
         // Held whole in memory, which its share of memory has to hold besides the table.
         Format::Parquet => limits.max_upload_bytes.min(MAX_PARQUET_BYTES),
     };
@@ -290,7 +309,18 @@ fn code(
     };
     let (key, schema) = (Some(room.agreement().key()), lease.schema());
     let upload = match format {
-        Format::Csv => read_csv(incoming, key, schema, room.hasher(), &limits),
+        Format::Streamed => {
+            let options = ReadOptions::default();
+            read_streamed(
+                incoming,
+                &options,
+                key,
+                schema,
+                room.hasher(),
+                &limits,
+                wanted,
+            )
+        }
         Format::Parquet => {
             let file = incoming.whole(max_bytes, memory)?;
             // The file is there until the table is whole.
@@ -352,6 +382,7 @@ fn refused(error: &TableError) -> Problem {
         TableError::Read(_) | TableError::Unwanted => return incomplete(),
         TableError::NoKey { .. } => Code::NoKeyColumn,
         TableError::RepeatedIds { .. } => Code::RepeatedIds,
+        TableError::NotUnderstood { .. } => Code::NotUnderstood,
         TableError::TooManyBytes { .. }
         | TableError::TooManyRows { .. }
         | TableError::TooManyColumns { .. }

@@ -91,7 +91,54 @@ pub fn evaluate(real: &CodedTable, synthetic: &CodedTable) -> Result<Evaluation,
     if real.schema() != synthetic.schema() {
         return Err(EvaluationError::OtherSchema);
     }
-    let both = Both::new(real, synthetic)?;
+    Ok(compare(&Both::new(real, synthetic)?))
+}
+
+/// Compares one half of a table's rows with the other, as [`evaluate`] compares real rows (here the
+/// one half) with synthetic ones (the other). **Not private**: see [`Evaluation`].
+///
+/// Rows of one population are that far apart by chance alone, so that no better can be asked of
+/// synthetic rows. Which half a row is in is drawn at random, and always the same for as many rows.
+/// `None` if there are fewer than two rows.
+#[must_use]
+pub fn evaluate_halves(table: &CodedTable) -> Option<Evaluation> {
+    let columns = table.dangerous_codes();
+    let rows = columns.first().map_or(0, Vec::len);
+    let half = rows / 2;
+    if half == 0 {
+        return None;
+    }
+    let order = shuffled(rows);
+    let part = |rows: &[usize]| -> Vec<Vec<u32>> {
+        let of_column = |codes: &Vec<u32>| rows.iter().map(|&row| codes[row]).collect();
+        columns.iter().map(of_column).collect()
+    };
+    let (one, other) = order.split_at(half);
+    let names = table.schema().columns().iter();
+    Some(compare(&Both {
+        names: names.map(|column| column.name().to_owned()).collect(),
+        sizes: table.schema().sizes(),
+        real: part(one),
+        synthetic: part(other),
+        real_rows: one.len(),
+        synthetic_rows: other.len(),
+    }))
+}
+
+/// The numbers below `count` in random order, always the same (Durstenfeld 1964, algorithm 235).
+fn shuffled(count: usize) -> Vec<usize> {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut numbers: Vec<usize> = (0..count).collect();
+    for i in (1..count).rev() {
+        // The upper half of a product of 128 bits: below i + 1, and even enough to share out rows.
+        let product = u128::from(rng.next_u64()) * (i as u128 + 1);
+        let j = usize::try_from(product >> 64).expect("at most i");
+        numbers.swap(i, j);
+    }
+    numbers
+}
+
+fn compare(both: &Both) -> Evaluation {
     let columns = both.sizes.len();
     let pair_tallies = choose(columns, 2, MOST_PAIRS).into_iter().map(|set| {
         let tally = both.tally(&set);
@@ -109,14 +156,14 @@ pub fn evaluate(real: &CodedTable, synthetic: &CodedTable) -> Result<Evaluation,
         });
         two_way.push((set, distance));
     }
-    Ok(Evaluation {
+    Evaluation {
         real_rows: both.real_rows,
         synthetic_rows: both.synthetic_rows,
         one_way: both.distances(choose(columns, 1, usize::MAX)),
         two_way: both.summary(two_way),
         three_way: both.distances(choose(columns, 3, MOST_TRIPLES)),
         pairs,
-    })
+    }
 }
 
 const MOST_PAIRS: usize = 5000;
@@ -329,6 +376,27 @@ mod tests {
         let some = choose(2000, 3, 200);
         assert_eq!(some.len(), 200);
         assert_eq!(some, choose(2000, 3, 200));
+    }
+
+    #[test]
+    fn halves_have_every_row_once_and_are_near_each_other() {
+        let mut order = shuffled(1000);
+        assert_ne!(order[..500], (0..500).collect::<Vec<usize>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..1000).collect::<Vec<usize>>());
+
+        let yaml = "a: {categories: [x, y]}\nb: {categories: [p, q, r]}\n";
+        let schema = schema::Schema::new(schema::Declaration::from_yaml(yaml).unwrap()).unwrap();
+        let table = |rows: u32| {
+            // Sorted rows: halves in the order of the file would share nothing.
+            let codes = [2, 3].map(|size| (0..rows).map(|row| row * size / rows).collect());
+            CodedTable::from_codes(schema.clone(), &codes).unwrap()
+        };
+        let halves = evaluate_halves(&table(1001)).unwrap();
+        assert_eq!((halves.real_rows, halves.synthetic_rows), (500, 501));
+        assert!(halves.one_way.max < 0.1, "{}", halves.one_way.max);
+        assert_eq!(halves, evaluate_halves(&table(1001)).unwrap());
+        assert_eq!(evaluate_halves(&table(1)), None);
     }
 
     #[test]

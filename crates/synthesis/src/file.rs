@@ -7,8 +7,9 @@ use crate::body::Body;
 use crate::checksum::crc64;
 
 const MAGIC: &[u8] = b"synclave model\n";
-/// Raised whenever the body changes. Format 3 says what public data the fit started from.
-const VERSION: u16 = 3;
+/// Raised whenever the body changes. Format 3 says what public data the fit started from, format 4
+/// how the values of columns are written.
+const VERSION: u16 = 4;
 /// The oldest that is read: format 1 did not say where the columns' domain came from.
 const OLDEST: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
@@ -317,13 +318,13 @@ mod tests {
         let mut bytes = saved(&model(Method::Independent));
         bytes[MAGIC.len() + 1] = 9;
         let newer =
-            "the model is of format 9, and this program reads formats 2 to 3: use a newer program";
+            "the model is of format 9, and this program reads formats 2 to 4: use a newer program";
         assert_eq!(refusal(&bytes), newer);
         bytes[MAGIC.len() + 1] = 1;
         assert_eq!(
             refusal(&bytes),
             "the model is of format 1, which does not say whether its columns were taken from the \
-             data, and this program reads formats 2 to 3: fit it again, or use the program that \
+             data, and this program reads formats 2 to 4: fit it again, or use the program that \
              made it"
         );
     }
@@ -339,7 +340,11 @@ mod tests {
         if !std::path::Path::new(&golden(VERSION)).exists() {
             std::fs::write(golden(VERSION), saved(&model(Method::Grain))).unwrap();
         }
-        for (format, prior) in [(2, &Prior::NotRecorded), (3, &Prior::None)] {
+        for (format, prior) in [
+            (2, &Prior::NotRecorded),
+            (3, &Prior::None),
+            (4, &Prior::None),
+        ] {
             let bytes = std::fs::read(golden(format)).unwrap();
             assert_eq!(bytes[MAGIC.len()..][..2], format.to_be_bytes());
             let model = Model::load(&bytes).unwrap();

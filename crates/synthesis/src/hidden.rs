@@ -23,12 +23,23 @@ pub struct RowCount {
     pub mostly_noise: bool,
 }
 
-/// What the model cannot show of one column.
+/// What one column was taken for, and what the model cannot show of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ColumnReport {
     /// Name of the column.
     pub name: String,
+    /// `categories`, `integer`, `number`, `date`, `datetime` or `boolean`, as in a declaration.
+    pub kind: &'static str,
+    /// How many categories or bins it has, besides `other` and missing.
+    pub values: usize,
+    /// The smallest and the largest value of a column of ordered values.
+    pub range: Option<[String; 2]>,
+    /// Whether values may be missing.
+    pub nullable: bool,
+    /// The share of the estimated rows in which the value is missing. `None` for a column that may
+    /// not be empty, or was never measured.
+    pub missing: Option<f64>,
     /// The share of the estimated rows that are coded as `other`: nothing else remains of their
     /// values. `None` for a column that has no such code, or was never measured.
     pub other: Option<f64>,
@@ -42,6 +53,30 @@ pub struct ColumnReport {
     pub noise: Option<f64>,
     /// Whether that noise adds up to as many counts as there are rows, or nothing was measured.
     pub mostly_noise: bool,
+    /// What to do where more than a fifth of the rows are `other`: a clause for a person.
+    pub advice: Option<&'static str>,
+}
+
+/// How often each code of a column is: as it was released, and in synthetic rows.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct OneWay {
+    /// The counts that the ledger paid for, in the order of the codes: the mean of all
+    /// measurements of this column alone, weighted by inverse variance. `None` if there was none.
+    pub released: Option<NoisyOneWay>,
+    /// The counts expected among as many rows as the [estimate](RowCount::estimate), in the order
+    /// of the codes. `None` if the column is in no measurement.
+    pub synthetic: Option<Vec<f64>>,
+}
+
+/// Counts with noise.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NoisyOneWay {
+    /// For each code; noise may make it negative.
+    pub counts: Vec<f64>,
+    /// Standard deviation of the Gaussian noise in each count.
+    pub sigma: f64,
 }
 
 impl RowCount {
@@ -113,6 +148,8 @@ fn whole(number: f64) -> u64 {
 }
 
 impl ColumnReport {
+    /// From this share of the rows on, what `other` hides is worth a schema.
+    const MUCH: f64 = 0.2;
     /// Noise of half the counts' L1 distance is noise of as many counts as there are rows.
     const DROWNED: f64 = 0.5;
 
@@ -132,14 +169,56 @@ impl ColumnReport {
             l1 / 2.0 / total
         });
         let share = |code: usize| model.generator.expected(&Clique::new([position]))[code] / total;
+        let other = noise.and(column.other_code()).map(share);
         ColumnReport {
             name: column.name().to_owned(),
-            other: noise.and(column.other_code()).map(share),
+            kind: column.kind().name(),
+            values: column.kind().len(),
+            range: column.range(),
+            nullable: column.is_nullable(),
+            missing: noise.and(column.null_code()).map(share),
+            other,
             widest_bin: column.widest_bin(),
             noise,
             mostly_noise: noise.is_none_or(|noise| noise >= ColumnReport::DROWNED),
+            advice: other
+                .filter(|other| *other > ColumnReport::MUCH)
+                .map(|_| ADVICE),
         }
     }
+}
+
+const ADVICE: &str = "declare its values or its range in a schema, or leave the column out";
+
+impl OneWay {
+    pub(crate) fn new(model: &Model, column: usize) -> OneWay {
+        let is_measured = model.measured.iter().any(|it| it.columns.contains(column));
+        OneWay {
+            released: released(model, column),
+            synthetic: is_measured.then(|| model.generator.expected(&Clique::new([column]))),
+        }
+    }
+}
+
+fn released(model: &Model, column: usize) -> Option<NoisyOneWay> {
+    let alone = Clique::new([column]);
+    let mut counts = vec![0.0; model.schema.columns()[column].size()];
+    let mut precision = 0.0;
+    for measured in model.measured.iter().filter(|it| it.columns == alone) {
+        let weight = measured.sigma.powi(-2);
+        precision += weight;
+        for (sum, value) in counts.iter_mut().zip(measured.values()) {
+            *sum += weight * value;
+        }
+    }
+    if precision == 0.0 {
+        return None;
+    }
+    counts.iter_mut().for_each(|sum| *sum /= precision);
+    Some(NoisyOneWay {
+        counts,
+        sigma: precision.powf(-0.5),
+    })
 }
 
 /// Standard deviation of the noise in each count of a column, by its own measurements, or by those
@@ -188,6 +267,17 @@ pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String>
             drowned.len(),
             columns.len(),
             listed(&drowned)
+        ));
+    }
+    let lost = names(|column| column.advice.is_some());
+    if !lost.is_empty() {
+        sentences.push(format!(
+            "more than a fifth of the rows of {} are `other`, of which nothing else is known: {}",
+            listed(&lost),
+            match lost.len() {
+                1 => ADVICE,
+                _ => "declare their values or ranges in a schema, or leave the columns out",
+            }
         ));
     }
     let unmeasured = names(|column| column.noise.is_none());

@@ -85,17 +85,18 @@ pub use conditional::{Conditional, Impossible};
 pub use constraints::ConstraintError;
 pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
+    evaluate_halves,
 };
 pub use file::ModelFileError;
 pub use fit_error::{FitError, PlanError};
 pub use grain::GrainOptions;
-pub use hidden::{ColumnReport, RowCount};
+pub use hidden::{ColumnReport, NoisyOneWay, OneWay, RowCount};
 pub use method::{Method, MethodOptions, UnknownMethod};
 pub use model::Model;
 pub use mst::MstOptions;
 pub use mwem::MwemOptions;
 pub use parameters::ParameterError;
-pub use plan::{CheckedPlan, DEFAULT_DISCOVERY_SHARE, FitPlan, KnownColumns, OpenFit};
+pub use plan::{CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, OpenFit};
 pub use prior::{PublicPrior, PublicPriorError};
 pub use report::{ErrorReport, FormulaReport, MarginalError, MarginalReport, Report};
 pub use rounds::{RoundOptions, RoundsError};

@@ -6,7 +6,7 @@ use schema::Schema;
 use crate::errors::MeasuredErrors;
 use crate::fitted::Fitted;
 use crate::generator::Generator;
-use crate::hidden::RowCount;
+use crate::hidden::{OneWay, RowCount};
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::random_field::RandomField;
@@ -123,6 +123,15 @@ impl Model {
     #[must_use]
     pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
         SampleStream::new(&self.schema, self.generator.as_ref(), rows, seed)
+    }
+
+    /// How often each code of the column at this position is, as released and in synthetic rows.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    #[must_use]
+    pub fn one_way(&self, column: usize) -> OneWay {
+        OneWay::new(self, column)
     }
 
     /// How close the model is to what was measured. Costs nothing and reveals nothing more.

@@ -1,10 +1,11 @@
 //! The one way into the engine: what is to be fitted, checked before anything is spent.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
 
 use privacy::{Delta, Epsilon, Ledger, LedgerOptions, LedgerRecord, NoiseRng, Rho, check_budget};
 use schema::{Column, Schema};
-use tabular::{CodedTable, CountSource, Joined, MAX_FOUND_CATEGORIES};
+use tabular::{CodedTable, CountSource, DiscoveryBudget, Joined, MAX_FOUND_CATEGORIES};
 
 use crate::budget::check_share;
 use crate::constraints::Constraints;
@@ -16,9 +17,10 @@ use crate::prior::PublicPrior;
 use crate::run::{Run, Watcher};
 use crate::workload::{NamedMarginal, Workload, check_marginals, check_names};
 
-/// The share of the budget that goes into discovery where something has to be discovered, unless a
-/// plan says otherwise.
-pub const DEFAULT_DISCOVERY_SHARE: f64 = 0.1;
+/// The least and the most of the budget that goes into discovery where something has to be
+/// discovered, unless a plan says how much: the fewer the rows, by a noisy count of them, the more.
+/// A column that is lost to noise costs more than what a fit could make of the difference.
+pub const DISCOVERY_SHARES: RangeInclusive<f64> = 0.1..=0.4;
 
 /// The share of delta that goes into finding categories. The rest is for the conversion to
 /// (epsilon, delta).
@@ -35,7 +37,7 @@ pub struct FitPlan {
     delta: Delta,
     dangerous_epsilon: bool,
     rows_per_id: NonZeroU32,
-    discovery_share: f64,
+    discovery_share: RangeInclusive<f64>,
     workload: Option<Vec<NamedMarginal>>,
     target: Option<String>,
 }
@@ -71,6 +73,15 @@ impl KnownColumns {
         }
     }
 
+    /// These columns are declared, and others may have to be discovered.
+    #[must_use]
+    pub fn at_least(declared: Schema) -> Self {
+        KnownColumns {
+            declared: Some(declared),
+            ..KnownColumns::none()
+        }
+    }
+
     /// Nothing is known, not even how many columns have to be discovered.
     #[must_use]
     pub fn none() -> Self {
@@ -103,8 +114,8 @@ impl From<Schema> for KnownColumns {
 }
 
 impl FitPlan {
-    /// All pairs of columns matter equally, one id has one row, and a tenth of the budget goes into
-    /// discovery where columns are undeclared.
+    /// All pairs of columns matter equally, one id has one row, and [`DISCOVERY_SHARES`] of the
+    /// budget go into discovery where columns are undeclared.
     #[must_use]
     pub fn new(options: impl Into<MethodOptions>, epsilon: Epsilon, delta: Delta) -> Self {
         FitPlan {
@@ -113,7 +124,7 @@ impl FitPlan {
             delta,
             dangerous_epsilon: false,
             rows_per_id: NonZeroU32::MIN,
-            discovery_share: DEFAULT_DISCOVERY_SHARE,
+            discovery_share: DISCOVERY_SHARES,
             workload: None,
             target: None,
         }
@@ -128,11 +139,12 @@ impl FitPlan {
         }
     }
 
-    /// The share of the budget that goes into discovery where something has to be discovered.
+    /// The share of the budget that goes into discovery where something has to be discovered, at
+    /// most, whatever the number of rows.
     #[must_use]
     pub fn discovery_share(self, discovery_share: f64) -> Self {
         FitPlan {
-            discovery_share,
+            discovery_share: discovery_share..=discovery_share,
             ..self
         }
     }
@@ -182,24 +194,27 @@ impl FitPlan {
         if let Some(workload) = &self.workload {
             check_marginals(workload, self.target.as_deref())?;
         }
-        let share = self.discovery_share;
-        if columns.need_discovery() && !(share > 0.0 && share < 1.0) {
+        let shares = self.discovery_share.clone();
+        let wrong = |share: &f64| !(*share > 0.0 && *share < 1.0);
+        if columns.need_discovery()
+            && let Some(share) = [*shares.start(), *shares.end()].into_iter().find(wrong)
+        {
             return Err(PlanError::DiscoveryShare(share));
         }
         let mut plan = CheckedPlan {
-            discovery_share: columns.need_discovery().then_some(share),
+            discovery_share: columns.need_discovery().then_some(shares),
             finds_categories: columns.discovered,
             memory: self.options.mechanism().most_memory(),
             plan: self,
         };
-        let ledger = plan.try_ledger()?;
+        let ledger = plan.try_ledger(plan.finds_categories)?;
         let declared = columns.declared.as_ref();
         declared.map(Constraints::check).transpose()?;
         let mut sizes = declared.map_or(Vec::new(), Schema::sizes);
         // A guess of one value each: what is found out later is checked again before it is fitted.
         sizes.resize(sizes.len() + columns.undeclared, 1);
         if !sizes.is_empty() {
-            plan.check_share(&sizes, &ledger, plan.discovery_share.unwrap_or(0.0))?;
+            plan.check_share(&sizes, &ledger, plan.discovery_share.as_ref())?;
         }
         // With columns yet to be found a workload cannot be resolved: it may name one of them.
         if let Some(schema) = declared.filter(|_| !columns.discovered) {
@@ -222,7 +237,7 @@ impl FitPlan {
 pub struct CheckedPlan {
     plan: FitPlan,
     /// If something has to be discovered.
-    discovery_share: Option<f64>,
+    discovery_share: Option<RangeInclusive<f64>>,
     /// Whether delta has to be shared with the search for categories.
     finds_categories: bool,
     memory: u64,
@@ -253,10 +268,10 @@ impl CheckedPlan {
         self.plan.rows_per_id
     }
 
-    /// The share of the budget for discovery, if something has to be discovered.
+    /// The most of the budget that goes into discovery, if something has to be discovered.
     #[must_use]
     pub fn discovery_share(&self) -> Option<f64> {
-        self.discovery_share
+        self.discovery_share.as_ref().map(|shares| *shares.end())
     }
 
     /// Bytes that a fit may take at most for what it counts and models, beyond some that are as
@@ -269,13 +284,13 @@ impl CheckedPlan {
     /// The ledger that a fit opens: the whole budget, under the method's accounting.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.try_ledger()
+        self.try_ledger(self.finds_categories)
             .expect("the plan was checked by opening one")
     }
 
-    fn try_ledger(&self) -> Result<Ledger, PlanError> {
+    fn try_ledger(&self, finds_categories: bool) -> Result<Ledger, PlanError> {
         Ok(Ledger::open(LedgerOptions {
-            threshold_share: self.finds_categories.then_some(THRESHOLD_SHARE),
+            threshold_share: finds_categories.then_some(THRESHOLD_SHARE),
             rows_per_id: self.plan.rows_per_id,
             ..LedgerOptions::new(
                 self.plan.epsilon,
@@ -297,18 +312,29 @@ impl CheckedPlan {
                 plan: self.plan.rows_per_id,
             });
         }
-        let mut ledger = self.ledger();
-        let mut discovery = Rho::ZERO;
+        // Nothing of delta is kept for finding categories where it turns out that all columns are
+        // declared.
+        let finds_categories = self.finds_categories && joined.has_undeclared();
+        let mut ledger = self.try_ledger(finds_categories)?;
+        let mut discovery = DiscoveryBudget::Fixed(Rho::ZERO);
         if joined.needs_discovery() {
             // Names are known from the tables' headers: a misspelt one must not cost the budget of
             // discovery.
             self.check_names(joined.column_names())?;
-            let share = self.discovery_share.ok_or(PlanError::Undeclared)?;
+            let shares = self.discovery_share.as_ref();
+            let shares = shares.ok_or(PlanError::Undeclared)?;
             // The worst that discovery can find: should a fit be impossible then, nothing has been
             // spent.
-            self.check_share(&largest_sizes(&joined), &ledger, share)?;
-            let parts = ledger.total().split(&[share, 1.0 - share]);
-            discovery = parts.map_err(PlanError::from)?[0];
+            self.check_share(&largest_sizes(&joined), &ledger, Some(shares))?;
+            let part = |share: f64| {
+                let parts = ledger.total().split(&[share, 1.0 - share]);
+                Ok::<Rho, PlanError>(parts?[0])
+            };
+            let (least, most) = (part(*shares.start())?, part(*shares.end())?);
+            discovery = match least == most {
+                true => DiscoveryBudget::Fixed(most),
+                false => DiscoveryBudget::ByRows { least, most },
+            };
         }
         let table = joined.into_coded(&mut ledger, discovery, rng)?;
         Ok(OpenFit {
@@ -374,7 +400,7 @@ impl CheckedPlan {
         }
         let prepared = self.prepare(schema)?;
         // Again, now that the sizes are known, and of what the ledger has left.
-        self.check_share(&schema.sizes(), ledger, 0.0)?;
+        self.check_share(&schema.sizes(), ledger, None)?;
         let mut run = Run::new(table, ledger, rng, progress)?;
         // Before anything is spent, so that the record names the prior whatever becomes of the fit.
         if let Some(prior) = prior {
@@ -422,9 +448,14 @@ impl CheckedPlan {
         Ok(prior.check(schema)?)
     }
 
-    fn check_share(&self, sizes: &[usize], ledger: &Ledger, share: f64) -> Result<(), PlanError> {
+    fn check_share(
+        &self,
+        sizes: &[usize],
+        ledger: &Ledger,
+        discovery: Option<&RangeInclusive<f64>>,
+    ) -> Result<(), PlanError> {
         let mechanism = self.plan.options.mechanism();
-        check_share(self.method().name(), mechanism, sizes, ledger, share)
+        check_share(self.method().name(), mechanism, sizes, ledger, discovery)
     }
 }
 

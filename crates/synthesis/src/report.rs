@@ -71,6 +71,9 @@ pub struct ErrorReport {
     pub shares_of: &'static str,
     /// Standard deviation of the noise in each measured distance.
     pub sigma: f64,
+    /// About the bound that would be stated of a model without any error: no smaller one can be
+    /// expected at this budget.
+    pub best_possible: f64,
     /// The workload's marginals but for those left out, heaviest first.
     pub marginals: Vec<MarginalError>,
     /// How many marginals of the workload nothing is said of: those with more than 2^22 cells, and
@@ -191,6 +194,7 @@ impl ErrorReport {
             of: "the columns as coded",
             shares_of: "the estimated rows",
             sigma: as_distance(errors.sigma),
+            best_possible: as_distance(errors.bound(0.0)),
             marginals: errors.marginals.iter().map(marginal).collect(),
             left_out: errors.left_out,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use schema::{Condition, Schema};
-use tabular::{Format, RowWriter};
+use tabular::{ColumnValues, Format, RowWriter, ValueDrawer};
 
 use crate::generator::{CodeStream, Drawing, Generator};
 
@@ -76,6 +76,36 @@ impl SampleStream {
     /// Those of the output.
     pub fn write_json(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.write(Format::Json, out, &mut |_| ())
+    }
+
+    /// Appends the values of the next rows to those of each column, and returns how many rows it
+    /// were; 0 after the last. A seed gives the values that [`write`](Self::write) writes, in
+    /// types.
+    ///
+    /// # Panics
+    /// If there are not as many columns, of the schema's kinds.
+    pub fn next_values(&mut self, drawer: &ValueDrawer, values: &mut [ColumnValues]) -> u64 {
+        let left = self.left();
+        if let Some(codes) = self.next_chunk() {
+            drawer.draw(&codes, &mut self.values, values);
+        }
+        left - self.left()
+    }
+
+    /// What turns the codes of these rows into values, for [`next_values`](Self::next_values).
+    #[must_use]
+    pub fn value_drawer(&self) -> ValueDrawer {
+        let drawer = ValueDrawer::new(&self.schema);
+        match &self.condition {
+            Some(condition) => drawer.within(condition),
+            None => drawer,
+        }
+    }
+
+    /// The columns of the rows.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     /// Writes the remaining rows, and tells after each chunk how many rows it had.

@@ -279,6 +279,11 @@ impl Codes {
         Ok(())
     }
 
+    /// The code of one row.
+    pub(crate) fn at(&self, row: u32) -> u32 {
+        with_codes!(self, codes => codes[row as usize].widen())
+    }
+
     /// The codes of the given rows, in the given order.
     pub(crate) fn gather(&self, rows: &[u32]) -> Self {
         fn pick<T: Copy + Zeroize>(codes: &Wiped<T>, rows: &[u32]) -> Wiped<T> {

@@ -1,5 +1,8 @@
 //! Columns whose domain is not known yet.
 
+use schema::form::is_missing;
+use schema::number::trim;
+
 use crate::account::{Account, NoRoom};
 use crate::codes::{Codes, Wiped};
 use crate::ids::KeyHasher;
@@ -56,6 +59,9 @@ pub(crate) struct RawColumn {
     pub(crate) codes: Codes,
 }
 
+/// Bytes of the longest word for a missing value.
+const LONGEST_MISSING: usize = 4;
+
 /// Why a text was not taken in.
 #[derive(Debug)]
 pub(crate) enum DictionaryError {
@@ -108,8 +114,16 @@ impl Dictionary {
         &self.name
     }
 
+    /// Takes in one field without the spaces around it; one that says that there is no value is an
+    /// empty field.
     #[inline]
     pub(crate) fn push(&mut self, field: &[u8], account: &Account) -> Result<(), DictionaryError> {
+        let field = trim(field);
+        // As short as most fields are not.
+        let field = match field.len() <= LONGEST_MISSING && is_missing(field) {
+            true => b"",
+            false => field,
+        };
         // Keyed: a sender who knew the hash could send texts that all collide.
         let hash = self.hasher.short(field);
         if !self.probe.is_large() {
@@ -229,6 +243,29 @@ mod tests {
         assert_eq!(column.texts.len(), 30_011);
         for (row, code) in column.codes.widened().into_iter().enumerate() {
             assert_eq!(column.texts.get(code as usize), text(row).as_bytes());
+        }
+    }
+
+    #[test]
+    fn texts_are_trimmed_and_words_for_missing_are_empty() {
+        let (mut dictionary, account) = (dictionary(&ReadLimits::default()), unlimited());
+        for field in [
+            "a", " a ", "NA", "", " null", "<NA>", "b a", "\tNone\t", "Nana",
+        ] {
+            assert!(dictionary.push(field.as_bytes(), &account).is_ok());
+        }
+        let Ok(column) = dictionary.finish(&account) else {
+            unreachable!()
+        };
+        let texts: Vec<&[u8]> = column.texts.iter().collect();
+        assert_eq!(texts, [&b"a"[..], b"", b"b a", b"Nana"]);
+        assert_eq!(column.codes.widened(), [0, 0, 1, 1, 1, 1, 2, 1, 3]);
+    }
+
+    #[test]
+    fn no_word_for_missing_is_longer_than_is_looked_for() {
+        for word in ["NA", "N/A", "#N/A", "<NA>", "NaN", "NaT", "null", "None"] {
+            assert!(word.len() <= LONGEST_MISSING && is_missing(word.as_bytes()));
         }
     }
 

@@ -5,6 +5,7 @@ use strict_yaml::quoted_list;
 use schema::NameFault;
 
 use crate::account::NoRoom;
+use crate::read_options::{Delimiter, Packing, TextEncoding};
 
 /// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated
 /// ids, a few ids; other values of the table are never quoted.
@@ -13,7 +14,7 @@ use crate::account::NoRoom;
 pub enum TableError {
     /// The source failed before its end.
     #[error("the table could not be read to its end: {0}")]
-    Read(#[from] std::io::Error),
+    Read(std::io::Error),
     /// The file has no byte.
     #[error("the file is empty; a table begins with a line of column names")]
     EmptyFile,
@@ -28,14 +29,79 @@ pub enum TableError {
         /// What the person can do about it.
         advice: &'static str,
     },
-    /// The fields are separated by another character than a comma.
-    #[error("the fields seem to be separated by {separator:?}; separate them by commas")]
-    OtherSeparator {
-        /// The character that seems to separate them.
-        separator: char,
+    /// A compressed file ends before its contents do.
+    #[error("the {packing} file is cut off; copy or download it again, to its end")]
+    PackedCutOff {
+        /// How it is compressed.
+        packing: Packing,
+    },
+    /// A compressed file cannot be decompressed.
+    #[error(
+        "the {packing} file is damaged{}",
+        match .packing {
+            Packing::Gzip => ", or something else comes after it",
+            Packing::Zstandard =>
+                ", or was packed with --long or --ultra, which takes more memory than there is for \
+                 it",
+        }
+    )]
+    PackedDamaged {
+        /// How it is compressed.
+        packing: Packing,
+    },
+    /// A compressed file is within another.
+    #[error("the file is compressed twice; unpack it once")]
+    PackedTwice,
+    /// Bytes that are no text in the encoding that was named, or that the byte order mark tells.
+    #[error(
+        "line {line}: not a text in {encoding}{}",
+        if *.at_end { ", which ends within a character; was the file cut off?" }
+        else { "; name the encoding it has, or save the file as UTF-8" }
+    )]
+    NotInEncoding {
+        /// Line on which such bytes come first, from 1.
+        line: u64,
+        /// The encoding it should have.
+        encoding: TextEncoding,
+        /// Only the last character is wrong.
+        at_end: bool,
+    },
+    /// A text that should be JSON is not, or is no table.
+    #[error("line {line}: {what}")]
+    Json {
+        /// Line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A field of an object in JSON is itself an object or a list.
+    #[error(
+        "line {line}: the field `{name}` is a list or an object; a table in JSON has one object \
+         for each row, whose fields are texts, numbers, true, false or null (in pandas: \
+         orient=\"records\")"
+    )]
+    JsonNested {
+        /// Line on which the row's object starts, from 1.
+        line: u64,
+        /// Name of the field.
+        name: String,
+    },
+    /// An object in JSON has a field that the first one lacks.
+    #[error(
+        "line {line}: the field `{name}` is not in the first object, whose fields are the columns; \
+         add it there, if only as null"
+    )]
+    JsonUnknownField {
+        /// Line on which the row's object starts, from 1.
+        line: u64,
+        /// Name of the field.
+        name: String,
     },
     /// A field has bytes that are not UTF-8.
-    #[error("{at}, {column}: not UTF-8 text; save the file with the encoding UTF-8")]
+    #[error(
+        "{at}, {column}: not UTF-8 text; save the file with the encoding UTF-8, or on the command \
+         line name the encoding it has, such as --encoding latin1"
+    )]
     NotUtf8 {
         /// Line or row of the record.
         at: RecordPosition,
@@ -72,9 +138,14 @@ pub enum TableError {
     },
     /// A record has more or fewer fields than the header.
     #[error(
-        "line {line} has {} where the header has {expected}; is a comma or a quote missing or too \
-         many?",
-        several(*.found as u64, "field")
+        "line {line} has {} where the header has {expected}; {}",
+        several(*.found as u64, "field"),
+        if *.decimal_commas {
+            "if numbers are written with a decimal comma, put quotes around them, or separate the \
+             fields by semicolons".to_owned()
+        } else {
+            format!("is a {delimiter} or a quote missing or too many?")
+        }
     )]
     Ragged {
         /// Line on which the record starts, from 1.
@@ -83,6 +154,10 @@ pub enum TableError {
         found: usize,
         /// How many fields the header has.
         expected: usize,
+        /// What separates them.
+        delimiter: Delimiter,
+        /// There are more fields than names, and commas between digits.
+        decimal_commas: bool,
     },
     /// A quote is still open at the end of the file.
     #[error(
@@ -224,6 +299,12 @@ pub enum TableError {
         /// The columns there are.
         present: Vec<String>,
     },
+    /// More fields of declared columns are not understood than may be.
+    #[error("{}", listed_problems(.columns))]
+    NotUnderstood {
+        /// The columns, in their declared order.
+        columns: Vec<NotUnderstood>,
+    },
     /// The table has no column besides the key.
     #[error("the table has no column besides the key")]
     NoColumns,
@@ -242,10 +323,60 @@ pub enum TableError {
     },
 }
 
+/// A refusal on its way through a reader of bytes comes out as it was.
+impl From<std::io::Error> for TableError {
+    fn from(error: std::io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Read)
+    }
+}
+
+impl TableError {
+    /// For a reader of bytes, whose errors are of this type.
+    pub(crate) fn into_io(self) -> std::io::Error {
+        std::io::Error::other(self)
+    }
+}
+
 impl From<NoRoom> for TableError {
     fn from(NoRoom { limit }: NoRoom) -> Self {
         Self::TooMuchMemory { limit }
     }
+}
+
+/// A declared column of which more fields are not understood than its tolerance allows.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error(
+    "column `{column}`: {}; at most {} % may be so",
+    .problems.join(", and "),
+    percent(*.tolerance)
+)]
+pub struct NotUnderstood {
+    /// Name of the column.
+    pub column: String,
+    /// How many of how many fields are what, where first, and what to do.
+    pub problems: Vec<String>,
+    /// The share that may be not understood.
+    pub tolerance: f64,
+}
+
+fn listed_problems(columns: &[NotUnderstood]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = columns
+        .iter()
+        .take(SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    let more = match columns.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        1 => "; and 1 more column".to_owned(),
+        more => format!("; and {more} more columns"),
+    };
+    shown.join("; ") + &more
+}
+
+/// A share in percent, without what rounding adds.
+fn percent(share: f64) -> f64 {
+    (share * 1e8).round() / 1e6
 }
 
 /// Where in a file a record is.

@@ -75,8 +75,31 @@ impl Ids {
         self.firsts.is_some()
     }
 
+    /// The ids of these rows alone, which ascend.
+    pub(crate) fn gather(self, rows: &[u32]) -> Self {
+        let hashes = self.as_slice();
+        let hashes: Vec<u128> = rows.iter().map(|&row| hashes[row as usize]).collect();
+        let firsts = self.firsts.as_ref().map(|firsts| {
+            // The first row of an id may be one of those that are gone.
+            let mut places = Wiped::from(vec![END; firsts.len()]);
+            let firsts = (0_u32..).zip(rows).map(|(place, &row)| {
+                let first = firsts.as_slice()[row as usize] as usize;
+                let known = &mut places.as_mut_slice()[first];
+                *known = (*known).min(place);
+                *known
+            });
+            Wiped::from(firsts.collect::<Vec<u32>>())
+        });
+        Self {
+            hashes: hashes.into(),
+            firsts,
+            most: self.most,
+            hasher: self.hasher.clone(),
+        }
+    }
+
     /// Rows beyond the most that an id may have.
-    fn surplus(&self) -> u64 {
+    pub(crate) fn surplus(&self) -> u64 {
         let rows_of_each = self.rows_of_each();
         let beyond = |rows: &u32| u64::from(rows.saturating_sub(self.most.get()));
         rows_of_each.as_slice().iter().map(beyond).sum()

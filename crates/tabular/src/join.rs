@@ -178,6 +178,12 @@ impl Joined {
         })
     }
 
+    /// Whether there are columns that are not declared.
+    #[must_use]
+    pub fn has_undeclared(&self) -> bool {
+        !self.columns.iter().all(JoinedColumn::is_declared)
+    }
+
     /// Whether part of the domain is still unknown: a column is undeclared, or its bins are to have
     /// equal mass.
     #[must_use]

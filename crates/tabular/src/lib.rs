@@ -1,8 +1,8 @@
 //! Tables as codes: from files to contingency counts, and from codes back to files.
 //!
 //! What the columns of a table hold is a [`Schema`](schema::Schema), where it is declared.
-//! [`read_csv`] and [`read_parquet`] turn a file into an [`Upload`], in which declared columns are
-//! codes already and ids are keyed hashes. [`Joined`] matches the tables of several parties on
+//! [`read_table`] and [`read_parquet`] turn a file into an [`Upload`], in which declared columns
+//! are codes already and ids are keyed hashes. [`Joined`] matches the tables of several parties on
 //! their ids; what was not declared is then found under differential privacy, paid from a ledger,
 //! and the result is a [`CodedTable`]. All that comes out of it is [`privacy::Counts`]. Rows of
 //! codes, which a model has sampled, are written by [`RowWriter`].
@@ -13,9 +13,9 @@
 //! rows of an id (1, where nothing is said), so the join has at most [`Joined::rows_per_id`] rows
 //! more or less, and all counts of one table change by that much together. After the join nothing
 //! fails because of the data, and the schema depends on the data only through what the ledger
-//! released. No text of a declared column outlives the reading of its record, save for small
-//! buffers of the parsers; codes, hashes and the texts of undeclared columns are overwritten on
-//! drop.
+//! released. No text of a declared column outlives the reading of its record, save for buffers of
+//! the parsers and the window of a decompressor; codes, hashes and the texts of undeclared columns
+//! are overwritten on drop.
 //!
 //! # What is not promised
 //!
@@ -51,6 +51,7 @@ mod counts;
 mod dictionary;
 mod discovery;
 mod error;
+mod field;
 mod ids;
 mod join;
 mod parquet_footer;
@@ -58,27 +59,43 @@ mod parquet_page;
 mod parquet_value;
 mod probe;
 mod read_csv;
+mod read_json;
 mod read_limits;
+mod read_options;
 mod read_parquet;
+mod read_rows;
+mod read_table;
+mod separator;
 mod source;
 mod table;
+mod text;
 mod thrift;
+mod transcode;
 mod unpack;
+mod unpacked;
 mod upload;
+mod values;
 mod work;
 mod write;
 
 pub use count_source::{CountSource, SourceError};
-pub use discovery::{DiscoveryError, MAX_FOUND_CATEGORIES};
-pub use error::{ColumnRef, RecordPosition, TableError};
+pub use discovery::{DiscoveryBudget, DiscoveryError, MAX_FOUND_CATEGORIES, MAX_FOUND_NUMBERS};
+pub use error::{ColumnRef, NotUnderstood, RecordPosition, TableError};
 pub use ids::KeyHasher;
 pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,
     most_joined_rows, rows_per_joined_id,
 };
+pub use parquet::file::reader::ChunkReader;
 pub use read_csv::read_csv;
 pub use read_limits::ReadLimits;
+pub use read_options::{
+    Delimiter, Packing, ReadAs, ReadOptions, TextEncoding, UnknownDelimiter, UnknownEncoding,
+};
 pub use read_parquet::{is_decoding, read_parquet, read_parquet_while};
+pub use read_rows::{SheetRow, read_rows};
+pub use read_table::read_table;
 pub use table::{CodedTable, CodesError, Recoding};
 pub use upload::Upload;
+pub use values::{ColumnValues, ValueDrawer};
 pub use write::{Format, RowWriter, UnknownFormat, write_csv, write_json};

@@ -24,6 +24,11 @@ pub(crate) enum Form {
     /// Parts of a second since 1970-01-01, `per_second` of which make a second.
     Timestamp {
         per_second: i64,
+        /// They are moments in UTC, and not the time on some clock.
+        utc: bool,
+        /// Midnight is written out; otherwise it is a day alone, as programs that have no type for
+        /// days store them as timestamps.
+        midnight: bool,
     },
     /// A whole number and where the decimal point goes.
     Decimal {
@@ -76,13 +81,9 @@ pub(crate) fn form_of(leaf: &Leaf) -> Result<Form, &'static str> {
         (INT32 | INT64, INTEGER) if logical.second == 1 => Ok(Form::Signed),
         (INT32 | INT64, INTEGER) => Ok(Form::Unsigned),
         (INT64, TIMESTAMP) => match logical.second {
-            1 => Ok(Form::Timestamp { per_second: 1_000 }),
-            2 => Ok(Form::Timestamp {
-                per_second: 1_000_000,
-            }),
-            3 => Ok(Form::Timestamp {
-                per_second: 1_000_000_000,
-            }),
+            1 => Ok(timestamp(1_000, logical.first == 1)),
+            2 => Ok(timestamp(1_000_000, logical.first == 1)),
+            3 => Ok(timestamp(1_000_000_000, logical.first == 1)),
             _ => Err("a time in an unknown unit"),
         },
         (FIXED_LENGTH, UUID) => Ok(Form::Uuid),
@@ -109,14 +110,12 @@ fn form_by_converted_type(leaf: &Leaf) -> Result<Form, &'static str> {
         (BOOLEAN, _) => Ok(Form::Bool),
         (FLOAT | DOUBLE, _) => Ok(Form::Float),
         // INT96 has no annotation: it is the timestamp of Impala and old Spark, though deprecated.
-        (INT96, _) => Ok(Form::Timestamp {
-            per_second: 1_000_000,
-        }),
+        // Some write UTC and some the time on the wall, and nothing says which.
+        (INT96, _) => Ok(timestamp(1_000_000, false)),
         (INT32, DATE) => Ok(Form::Date),
-        (INT64, TIMESTAMP_MILLIS) => Ok(Form::Timestamp { per_second: 1_000 }),
-        (INT64, TIMESTAMP_MICROS) => Ok(Form::Timestamp {
-            per_second: 1_000_000,
-        }),
+        // By the format they are in UTC; writers of that time put any clock's into them.
+        (INT64, TIMESTAMP_MILLIS) => Ok(timestamp(1_000, false)),
+        (INT64, TIMESTAMP_MICROS) => Ok(timestamp(1_000_000, false)),
         // Without a scale it is 0.
         (_, DECIMAL) => decimal(leaf.scale.max(0)),
         (INT32, uint) if UINTS_TO_32.contains(&uint) => Ok(Form::Unsigned),
@@ -129,6 +128,14 @@ fn form_by_converted_type(leaf: &Leaf) -> Result<Form, &'static str> {
     }
 }
 
+fn timestamp(per_second: i64, utc: bool) -> Form {
+    Form::Timestamp {
+        per_second,
+        utc,
+        midnight: false,
+    }
+}
+
 fn decimal(scale: i64) -> Result<Form, &'static str> {
     // 38 digits are what 128 bits hold.
     let scale = u8::try_from(scale).ok().filter(|scale| *scale <= 38);
@@ -138,6 +145,14 @@ fn decimal(scale: i64) -> Result<Form, &'static str> {
 }
 
 impl Form {
+    /// For a column that is declared to hold days with their times.
+    pub(crate) fn with_midnight(mut self) -> Self {
+        if let Self::Timestamp { midnight, .. } = &mut self {
+            *midnight = true;
+        }
+        self
+    }
+
     pub(crate) fn push_bool(self, text: &mut Vec<u8>, value: bool) {
         text.extend_from_slice(if value { b"true" } else { b"false" });
     }
@@ -156,14 +171,14 @@ impl Form {
                 Some(day) => write!(text, "{day}").expect("writing to memory does not fail"),
                 None => push_whole(text, value),
             },
-            Self::Timestamp { per_second } => push_timestamp(text, value, per_second),
+            Self::Timestamp { per_second, .. } => self.push_timestamp(text, value, per_second),
             Self::Decimal { scale } => push_decimal(text, value.into(), scale),
             _ => push_whole(text, value),
         }
     }
 
     pub(crate) fn push_int96(self, text: &mut Vec<u8>, value: &Int96) {
-        push_timestamp(text, value.to_micros(), 1_000_000);
+        self.push_timestamp(text, value.to_micros(), 1_000_000);
     }
 
     pub(crate) fn push_float(self, text: &mut Vec<u8>, value: f32) {
@@ -213,6 +228,35 @@ impl Form {
             _ => text.extend_from_slice(bytes),
         }
     }
+
+    /// As ISO 8601 has it.
+    fn push_timestamp(self, text: &mut Vec<u8>, value: i64, per_second: i64) {
+        const DAY: i64 = 86_400;
+        // Euclidean, so that times before 1970 round down and not towards it.
+        let (seconds, fraction) = (value.div_euclid(per_second), value.rem_euclid(per_second));
+        let (day, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
+        let Some(day) = Day::from_number(day) else {
+            return push_whole(text, value);
+        };
+        write!(text, "{day}").expect("writing to memory does not fail");
+        let (utc, midnight) = match self {
+            Self::Timestamp { utc, midnight, .. } => (utc, midnight),
+            _ => (false, false),
+        };
+        if second == 0 && fraction == 0 && !midnight {
+            return;
+        }
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(text, "T{hour:02}:{minute:02}:{second:02}")
+            .expect("writing to memory does not fail");
+        if fraction != 0 {
+            let digits = per_second.ilog10() as usize;
+            write!(text, ".{fraction:0digits$}").expect("writing to memory does not fail");
+        }
+        if utc {
+            text.push(b'Z');
+        }
+    }
 }
 
 /// A signed number of at most 128 bits, highest byte first.
@@ -222,27 +266,6 @@ fn big_endian(bytes: &[u8]) -> Option<i128> {
     let mut value = [if negative { 0xff } else { 0 }; 16];
     value[16usize.checked_sub(bytes.len())?..].copy_from_slice(bytes);
     Some(i128::from_be_bytes(value))
-}
-
-fn push_timestamp(text: &mut Vec<u8>, value: i64, per_second: i64) {
-    const DAY: i64 = 86_400;
-    // Euclidean, so that times before 1970 round down and not towards it.
-    let (seconds, fraction) = (value.div_euclid(per_second), value.rem_euclid(per_second));
-    let (day, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    let Some(day) = Day::from_number(day) else {
-        return push_whole(text, value);
-    };
-    write!(text, "{day}").expect("writing to memory does not fail");
-    // Midnight is written as a day alone, so that days stored as timestamps read as days.
-    if second == 0 && fraction == 0 {
-        return;
-    }
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    write!(text, "T{hour:02}:{minute:02}:{second:02}").expect("writing to memory does not fail");
-    if fraction != 0 {
-        let digits = per_second.ilog10() as usize;
-        write!(text, ".{fraction:0digits$}").expect("writing to memory does not fail");
-    }
 }
 
 fn push_decimal(text: &mut Vec<u8>, value: i128, scale: u8) {
@@ -275,7 +298,7 @@ mod tests {
     #[test]
     fn timestamps_lose_midnight_and_keep_the_rest() {
         let at =
-            |value, per_second| text(|text| Form::Timestamp { per_second }.push_int64(text, value));
+            |value, per_second| text(|text| timestamp(per_second, false).push_int64(text, value));
         assert_eq!(at(0, 1_000), "1970-01-01");
         assert_eq!(at(-1, 1_000), "1969-12-31T23:59:59.999");
         assert_eq!(at(1_420_113_600_000_000, 1_000_000), "2015-01-01T12:00:00");
@@ -284,6 +307,11 @@ mod tests {
             "1970-01-01T00:00:01.000000001"
         );
         assert_eq!(at(i64::MAX, 1_000), i64::MAX.to_string());
+        let of = |form: Form, value| text(|text| form.push_int64(text, value));
+        assert_eq!(of(timestamp(1_000, true), 1_000), "1970-01-01T00:00:01Z");
+        assert_eq!(of(timestamp(1_000, true), 0), "1970-01-01");
+        let declared = timestamp(1_000, true).with_midnight();
+        assert_eq!(of(declared, 0), "1970-01-01T00:00:00Z");
     }
 
     #[test]

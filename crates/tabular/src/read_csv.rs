@@ -8,16 +8,24 @@ use schema::Schema;
 
 use crate::account::Account;
 use crate::error::{ColumnRef, RecordPosition, TableError};
+use crate::field::check_field;
 use crate::ids::KeyHasher;
 use crate::read_limits::ReadLimits;
-use crate::source::{Source, Stop};
+use crate::read_options::{Delimiter, ReadAs, ReadOptions, TableFormat};
+use crate::source::Source;
+use crate::text::Text;
 use crate::upload::{Intake, Upload};
 
 const BUFFER: usize = 1 << 16;
 
-/// Reads a CSV file (RFC 4180: commas, quotes doubled within quotes, a header; UTF-8 with or
-/// without a byte order mark; any line ends) into codes as it streams in. Memory holds the codes
-/// and one record.
+/// Reads a CSV file (RFC 4180: quotes doubled within quotes, a header; any line ends) into codes as
+/// it streams in. Memory holds the codes and one record.
+///
+/// Fields are separated by what separates the names of the header: commas, semicolons, tabs or
+/// pipes, and a space after each of them where each of those in the header has one. The file may be
+/// compressed with gzip or Zstandard, and is UTF-8, or UTF-16 with a byte order mark. All of that
+/// is decided by the first bytes and the header; [`read_table`](crate::read_table) takes it from
+/// its options.
 ///
 /// With a `key`, that column is hashed and every row must have an id there: one of its own, unless
 /// [`ReadLimits::max_rows_per_id`] takes repeated ones in. With a `schema`, its columns are
@@ -29,9 +37,10 @@ const BUFFER: usize = 1 << 16;
 /// the last row begins no row of its own.
 ///
 /// Empty fields are null. What happens to values outside the declared domain does not depend on the
-/// data: a number or date beyond the bounds counts as the nearest bound; other text counts as
-/// `other` if the column has that, else as null if it is nullable, else as the first category or
-/// lowest bin. Each is counted in [`Upload::warnings`].
+/// data: a number or date beyond the bounds counts as the nearest bound; what is not understood
+/// counts as `other` if the column has that, else as null if it is nullable, else its row is left
+/// out. Each is counted in [`Upload::warnings`], and more of them than the column's tolerance
+/// refuse the table.
 ///
 /// # Errors
 /// [`TableError`], at the first thing that is wrong; repeated ids at the end, when they have been
@@ -55,19 +64,41 @@ fn read(
     limits: &ReadLimits,
 ) -> Result<Upload, TableError> {
     let account = Account::new(limits.max_memory_bytes);
-    let source = Source::open(input, limits, &account)?;
+    let (options, wanted) = (ReadOptions::default(), || true);
+    let text = Text::open(Box::new(input), &options, limits, &account, &wanted)?;
+    read_text(text, &options, key, schema, hasher, limits, &account)
+}
+
+/// Reads CSV that was found out to be that.
+pub(crate) fn read_text(
+    text: Text<'_>,
+    options: &ReadOptions,
+    key: Option<&str>,
+    schema: Option<&Schema>,
+    hasher: &KeyHasher,
+    limits: &ReadLimits,
+    account: &Account,
+) -> Result<Upload, TableError> {
+    let (packing, encoding) = (text.packing, text.encoding);
+    let mut source = Source::new(text.bytes, limits, account)?;
+    let separator = source.separate(options.delimiter)?;
     let mut csv = Csv {
         reader: ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
+            .delimiter(separator.delimiter.byte())
             .buffer_capacity(BUFFER)
             .from_reader(source),
         record: ByteRecord::new(),
         header: Vec::new(),
         line: 1,
         start: 0,
+        delimiter: separator.delimiter,
         limits,
     };
+    if separator.announced {
+        csv.next()?;
+    }
     csv.read_header()?;
     let mut intake = Intake::new(
         &csv.header,
@@ -76,25 +107,35 @@ fn read(
         schema,
         hasher,
         limits,
-        &account,
+        account,
     )?;
     let rows = csv.read_rows(&mut intake)?;
     // The table does not hold the records it was read from.
     drop(csv);
-    intake.finish(rows)
+    let format = TableFormat::Csv {
+        delimiter: separator.delimiter,
+        spaced: separator.spaced,
+    };
+    let read_as = ReadAs {
+        format,
+        packing,
+        encoding,
+    };
+    intake.finish(rows, read_as)
 }
 
-struct Csv<'a, R: Read> {
-    reader: csv::Reader<Source<'a, R>>,
+struct Csv<'a> {
+    reader: csv::Reader<Source<'a>>,
     record: ByteRecord,
     header: Vec<String>,
     /// Where the record being read starts, blank lines before it included: the line, and the byte.
     line: u64,
     start: u64,
+    delimiter: Delimiter,
     limits: &'a ReadLimits,
 }
 
-impl<R: Read> Csv<'_, R> {
+impl Csv<'_> {
     fn read_header(&mut self) -> Result<(), TableError> {
         if !self.next()? {
             self.check_end()?;
@@ -115,11 +156,6 @@ impl<R: Read> Csv<'_, R> {
             .iter()
             .map(|name| String::from_utf8_lossy(name.trim_ascii()).into_owned())
             .collect();
-        if let [only] = self.header.as_slice()
-            && let Some(separator) = [';', '\t', '|'].into_iter().find(|&c| only.contains(c))
-        {
-            return Err(TableError::OtherSeparator { separator });
-        }
         Ok(())
     }
 
@@ -162,23 +198,10 @@ impl<R: Read> Csv<'_, R> {
         self.reader.get_mut().begin_record(self.start);
         self.reader
             .read_byte_record(&mut self.record)
-            .map_err(|error| match self.reader.get_mut().take_stop() {
-                Some(stop) => self.stopped(stop),
-                None => TableError::Read(io_error(error)),
+            .map_err(|error| {
+                let line = self.line;
+                self.reader.get_mut().refusal(io_error(error), line)
             })
-    }
-
-    fn stopped(&self, stop: Stop) -> TableError {
-        match stop {
-            Stop::TooManyBytes => TableError::TooManyBytes {
-                limit: self.limits.max_bytes,
-            },
-            Stop::RecordTooLong => TableError::RecordTooLong {
-                line: self.line,
-                limit: self.limits.max_record_bytes(),
-            },
-            Stop::NoRoom(no_room) => no_room.into(),
-        }
     }
 
     /// Refuses bytes that are not text, and fields that are too long.
@@ -200,25 +223,7 @@ impl<R: Read> Csv<'_, R> {
                 Some(name) if !name.is_empty() => ColumnRef::Name(name.clone()),
                 _ => ColumnRef::Number(i + 1),
             };
-            if field.len() > self.limits.max_field_bytes {
-                return Err(TableError::FieldTooLong {
-                    at,
-                    column: column(),
-                    limit: self.limits.max_field_bytes,
-                });
-            }
-            if field.contains(&0) {
-                return Err(TableError::Nul {
-                    at,
-                    column: column(),
-                });
-            }
-            if str::from_utf8(field).is_err() {
-                return Err(TableError::NotUtf8 {
-                    at,
-                    column: column(),
-                });
-            }
+            check_field(field, at, column, self.limits)?;
         }
         Ok(())
     }
@@ -227,6 +232,7 @@ impl<R: Read> Csv<'_, R> {
     /// ragged.
     fn wrong_length(&mut self, expected: usize) -> TableError {
         let (line, found) = (self.line(), self.record.len());
+        let decimal_commas = found > expected && self.has_decimal_commas();
         // Read on first: inside quotes the rest of the file is one field, and "a quote is open" is
         // the better answer.
         if let Ok(false) = self.next()
@@ -238,7 +244,18 @@ impl<R: Read> Csv<'_, R> {
             line,
             found,
             expected,
+            delimiter: self.delimiter,
+            decimal_commas,
         }
+    }
+
+    /// Whether two fields look like the halves of a number with a decimal comma.
+    fn has_decimal_commas(&self) -> bool {
+        let digits = |field: &[u8]| !field.is_empty() && field.iter().all(u8::is_ascii_digit);
+        let whole = |field: &[u8]| digits(field.strip_prefix(b"-").unwrap_or(field));
+        let fields: Vec<&[u8]> = self.record.iter().collect();
+        let halves = |pair: &[&[u8]]| whole(pair[0]) && digits(pair[1]);
+        self.delimiter == Delimiter::COMMA && fields.windows(2).any(halves)
     }
 
     /// At the end of the file: was a quote left open?
@@ -250,7 +267,7 @@ impl<R: Read> Csv<'_, R> {
     }
 
     /// The blank lines before the record, or at the end before the end of the file.
-    fn blank_lines(&self) -> impl Iterator<Item = u64> + use<R> {
+    fn blank_lines(&self) -> impl Iterator<Item = u64> + use<> {
         let first = self.line;
         let blank = self.reader.get_ref().blank_lines(self.start);
         blank.into_iter().map(move |feeds| first + feeds)

@@ -12,15 +12,17 @@ use parquet::file::reader::ChunkReader;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type as SchemaType};
 use zeroize::Zeroizing;
 
-use schema::Schema;
+use schema::{Column, Kind, Schema};
 
 use crate::account::Account;
 use crate::error::{ColumnRef, RecordPosition, TableError};
+use crate::field::check_field;
 use crate::ids::KeyHasher;
 use crate::parquet_footer::{Footer, Leaf, damaged};
 use crate::parquet_page::{Pages, SHARED, Slot};
 use crate::parquet_value::{Form, form_of, physical_type};
 use crate::read_limits::ReadLimits;
+use crate::read_options::{ReadAs, TableFormat};
 use crate::thrift::Malformed;
 use crate::upload::{Intake, Target, Upload};
 use crate::work::Work;
@@ -188,7 +190,7 @@ fn read<R: ChunkReader>(
     // The table does not hold the footer it was read by.
     drop(footer);
     account.give(of_footer);
-    intake.finish(rows)
+    intake.finish(rows, ReadAs::whole(TableFormat::Parquet))
 }
 
 fn disagree() -> TableError {
@@ -222,16 +224,18 @@ fn readable(
     for (index, leaf) in leaves.iter().enumerate() {
         let name = &leaf.name;
         let form = match leaf.nested {
-            true => Err("nested"),
+            true => Err("nested (a list or a structure)"),
             false => form_of(leaf),
         };
         match form {
             Ok(form) => {
                 names.push(name.clone());
-                columns.push((index, form));
+                columns.push((index, for_declared(form, name, schema)));
             }
+            // Without a schema every column is wanted.
             Err(what)
                 if key == Some(name)
+                    || schema.is_none() && leaf.nested
                     || schema.is_some_and(|schema| schema.position(name).is_some()) =>
             {
                 let column = name.clone();
@@ -242,6 +246,15 @@ fn readable(
         }
     }
     Ok((names, columns, left_out))
+}
+
+/// The form of a column whose declaration may ask for another.
+fn for_declared(form: Form, name: &str, schema: Option<&Schema>) -> Form {
+    let column = schema.and_then(|schema| Some(&schema.columns()[schema.position(name)?]));
+    match column.map(Column::kind) {
+        Some(Kind::Datetime(_)) => form.with_midnight(),
+        _ => form,
+    }
 }
 
 /// A decoder of the pages that will be put into the slot.
@@ -416,34 +429,11 @@ impl ColumnIntake<'_, '_> {
         self.work.take(FIELD_WORK + self.text.len() as u64)?;
         // Numbers were written by us, and are short and UTF-8.
         if self.form == Form::Text {
-            self.check_text(RecordPosition::Row(at))?;
+            let column = || ColumnRef::Name(self.leaf.name.clone());
+            check_field(&self.text, RecordPosition::Row(at), column, self.limits)?;
         }
         self.intake.push(self.target, &self.text, at)?;
         self.row += 1;
-        Ok(())
-    }
-
-    fn check_text(&self, at: RecordPosition) -> Result<(), TableError> {
-        let column = || ColumnRef::Name(self.leaf.name.clone());
-        if self.text.len() > self.limits.max_field_bytes {
-            return Err(TableError::FieldTooLong {
-                at,
-                column: column(),
-                limit: self.limits.max_field_bytes,
-            });
-        }
-        if self.text.contains(&0) {
-            return Err(TableError::Nul {
-                at,
-                column: column(),
-            });
-        }
-        if str::from_utf8(&self.text).is_err() {
-            return Err(TableError::NotUtf8 {
-                at,
-                column: column(),
-            });
-        }
         Ok(())
     }
 }

@@ -1,23 +1,25 @@
-//! The bytes of a CSV file on their way to the parser.
+//! The text of a table on its way to the parser.
 
 use std::io::{self, Read};
-
-use zeroize::Zeroizing;
 
 use crate::account::{Account, NoRoom};
 use crate::codes::Wiped;
 use crate::error::TableError;
 use crate::read_limits::ReadLimits;
+use crate::read_options::Delimiter;
+use crate::separator::{MOST_LOOKED_AT, Separator, SpaceFilter, State, has_line_of_names};
+use crate::text::Peeked;
 
 /// Counts the bytes, stops at the limits, and remembers the last records as they stood, so that the
 /// end of the file can be looked at closely.
-pub(crate) struct Source<'a, R> {
-    input: R,
+pub(crate) struct Source<'a> {
+    input: Peeked<Box<dyn Read + 'a>>,
     account: &'a Account,
     /// How long a record there is room for.
     room: u64,
-    /// Bytes looked at beforehand and not yet handed on.
-    peeked: Zeroizing<Vec<u8>>,
+    delimiter: u8,
+    /// Where spaces after delimiters are left out.
+    spaces: Option<SpaceFilter>,
     read: u64,
     max_bytes: u64,
     max_record_bytes: u64,
@@ -35,7 +37,7 @@ pub(crate) struct Source<'a, R> {
 
 /// The limit at which reading was stopped.
 #[derive(Debug)]
-pub(crate) enum Stop {
+enum Stop {
     TooManyBytes,
     RecordTooLong,
     NoRoom(NoRoom),
@@ -49,28 +51,19 @@ const RECORD_BYTES: u64 = 36;
 /// Records up to this many bytes need no more room than there is from the beginning.
 const SHORT_RECORD: u64 = 128 << 10;
 
-impl<'a, R: Read> Source<'a, R> {
-    /// Looks at the first bytes: drops a UTF-8 byte order mark, and refuses what is plainly not
-    /// CSV.
-    pub(crate) fn open(
-        mut input: R,
+impl<'a> Source<'a> {
+    pub(crate) fn new(
+        input: Peeked<Box<dyn Read + 'a>>,
         limits: &ReadLimits,
         account: &'a Account,
     ) -> Result<Self, TableError> {
         account.take(SHORT_RECORD * RECORD_BYTES)?;
-        let mut peeked = Zeroizing::new(Vec::with_capacity(4));
-        input.by_ref().take(4).read_to_end(&mut peeked)?;
-        if let Some((what, advice)) = foreign(&peeked) {
-            return Err(TableError::NotCsv { what, advice });
-        }
-        if peeked.starts_with(b"\xef\xbb\xbf") {
-            peeked.drain(..3);
-        }
         Ok(Self {
             input,
             account,
             room: SHORT_RECORD,
-            peeked,
+            delimiter: b',',
+            spaces: None,
             read: 0,
             max_bytes: limits.max_bytes,
             max_record_bytes: limits.max_record_bytes(),
@@ -83,9 +76,35 @@ impl<'a, R: Read> Source<'a, R> {
             stop: None,
         })
     }
+
+    /// Looks at the line of names, for which there is room already as for any record, and goes on
+    /// by what separates them.
+    pub(crate) fn separate(&mut self, given: Option<Delimiter>) -> Result<Separator, TableError> {
+        let line = self.input.peek_until(MOST_LOOKED_AT, has_line_of_names)?;
+        let separator = Separator::of(line, given);
+        let delimiter = separator.delimiter;
+        self.delimiter = delimiter.byte();
+        self.spaces = separator.spaced.then(|| SpaceFilter::new(delimiter));
+        Ok(separator)
+    }
+
+    /// Why reading stopped, if a limit stopped it and not the input.
+    pub(crate) fn refusal(&mut self, error: io::Error, line: u64) -> TableError {
+        match self.stop.take() {
+            Some(Stop::TooManyBytes) => TableError::TooManyBytes {
+                limit: self.max_bytes,
+            },
+            Some(Stop::RecordTooLong) => TableError::RecordTooLong {
+                line,
+                limit: self.max_record_bytes,
+            },
+            Some(Stop::NoRoom(no_room)) => no_room.into(),
+            None => error.into(),
+        }
+    }
 }
 
-impl<R> Source<'_, R> {
+impl Source<'_> {
     /// The parser begins a record at this byte.
     #[inline]
     pub(crate) fn begin_record(&mut self, byte: u64) {
@@ -93,10 +112,6 @@ impl<R> Source<'_, R> {
             self.previous = self.record;
             self.record = byte;
         }
-    }
-
-    pub(crate) fn take_stop(&mut self) -> Option<Stop> {
-        self.stop.take()
     }
 
     /// Whether everything was handed on.
@@ -116,7 +131,7 @@ impl<R> Source<'_, R> {
             if byte == b'\n' {
                 line += 1;
             }
-            state = state.after(byte);
+            state = state.after(byte, self.delimiter);
         }
         (state == State::Quoted).then_some(record_line)
     }
@@ -186,22 +201,15 @@ impl<R> Source<'_, R> {
 }
 
 /// Its room is given back.
-impl<R> Drop for Source<'_, R> {
+impl Drop for Source<'_> {
     fn drop(&mut self) {
         self.account.give(self.room * RECORD_BYTES);
     }
 }
 
-impl<R: Read> Read for Source<'_, R> {
+impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = if self.peeked.is_empty() {
-            self.input.read(buffer)?
-        } else {
-            let count = self.peeked.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&self.peeked[..count]);
-            self.peeked.drain(..count);
-            count
-        };
+        let count = self.next_bytes(buffer)?;
         self.read += count as u64;
         self.ended = count == 0;
         self.stop = if self.read > self.max_bytes {
@@ -221,45 +229,18 @@ impl<R: Read> Read for Source<'_, R> {
     }
 }
 
-/// The states of the parser as far as quotes go; those of crate `csv`: a quote opens a quoted field
-/// only at its start.
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    RecordStart,
-    FieldStart,
-    Plain,
-    Quoted,
-    QuoteInQuoted,
-}
-
-impl State {
-    fn after(self, byte: u8) -> Self {
-        match (self, byte) {
-            (Self::Quoted, b'"') => Self::QuoteInQuoted,
-            (Self::Quoted, _)
-            | (Self::QuoteInQuoted | Self::RecordStart | Self::FieldStart, b'"') => Self::Quoted,
-            (_, b',') => Self::FieldStart,
-            (_, b'\n' | b'\r') => Self::RecordStart,
-            _ => Self::Plain,
+impl Source<'_> {
+    fn next_bytes(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.input.read(buffer)?;
+            let Some(spaces) = &mut self.spaces else {
+                return Ok(count);
+            };
+            let kept = spaces.apply(&mut buffer[..count]);
+            // Nothing but spaces is not the end.
+            if kept > 0 || count == 0 {
+                return Ok(kept);
+            }
         }
-    }
-}
-
-/// Files that begin as no CSV file does.
-fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
-    const AS_UTF8: &str = "save it with the encoding UTF-8";
-    match *start {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(("a text in UTF-16", AS_UTF8)),
-        [a, 0, b, 0] if a != 0 && b != 0 => Some(("a text in UTF-16", AS_UTF8)),
-        [0, a, 0, b] if a != 0 && b != 0 => Some(("a text in UTF-16", AS_UTF8)),
-        [b'P', b'K', 3, 4] => Some((
-            "an Excel workbook or a zip archive",
-            "export the sheet as CSV, or unpack it",
-        )),
-        [0x1f, 0x8b, ..] => Some(("a gzip archive", "unpack it")),
-        [0x28, 0xb5, 0x2f, 0xfd] => Some(("a zstd archive", "unpack it")),
-        [b'P', b'A', b'R', b'1'] => Some(("a Parquet file", "say so by its name or content type")),
-        [0xd0, 0xcf, 0x11, 0xe0] => Some(("an old Excel workbook", "export the sheet as CSV")),
-        _ => None,
     }
 }

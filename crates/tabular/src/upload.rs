@@ -8,14 +8,15 @@ use schema::number::trim;
 use schema::{Column, Constraint, Schema, check_name, is_formula};
 use strict_yaml::{nearest, quoted_list};
 
-use crate::account::Account;
+use crate::account::{Account, NoRoom};
 use crate::coder::Coder;
-use crate::codes::Codes;
+use crate::codes::{Codes, Wiped};
 use crate::dictionary::{Dictionary, DictionaryError, RawColumn};
 use crate::error::{RecordPosition, TableError};
 use crate::ids::{IdCollector, Ids, IdsError, KeyHasher};
 use crate::join::TableBounds;
 use crate::read_limits::ReadLimits;
+use crate::read_options::ReadAs;
 
 /// The table of one party as codes. No text of a declared column is in it, and no id, only keyed
 /// hashes of ids; the texts of undeclared columns are kept until the join. Overwritten on drop.
@@ -26,6 +27,7 @@ pub struct Upload {
     /// About these columns, by their positions.
     pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
+    read_as: ReadAs,
     max_rows: u32,
     /// Bytes of its places, as they were counted while it was read.
     held_bytes: u64,
@@ -41,6 +43,17 @@ impl UploadColumn {
         match self {
             Self::Coded(_, codes) => codes,
             Self::Raw(column) => &column.codes,
+        }
+    }
+
+    /// The same with these rows alone.
+    fn gather(self, rows: &[u32]) -> Self {
+        match self {
+            Self::Coded(column, codes) => Self::Coded(column, codes.gather(rows)),
+            Self::Raw(column) => Self::Raw(RawColumn {
+                codes: column.codes.gather(rows),
+                ..column
+            }),
         }
     }
 
@@ -65,6 +78,12 @@ impl Upload {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// How the file was read. Only for the owner of the table.
+    #[must_use]
+    pub fn read_as(&self) -> &ReadAs {
+        &self.read_as
     }
 
     /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its
@@ -161,8 +180,12 @@ pub(crate) struct Intake<'a> {
     room: usize,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a column, and read for every field"
+)]
 enum Filling {
-    Declared(Coder),
+    Declared(Box<Coder>),
     Undeclared(Dictionary),
 }
 
@@ -231,9 +254,14 @@ impl<'a> Intake<'a> {
             room: 0,
         };
         match schema {
-            Some(schema) => intake.take_declared(schema, header, &positions, present)?,
-            None => intake.take_all(header, hasher, limits)?,
+            Some(schema) => {
+                intake.take_declared(schema, header, &positions, present)?;
+                intake.take_undeclared(header, hasher, limits, |name| schema.discovers(name))?;
+                intake.warn_of_ignored(schema, header);
+            }
+            None => intake.take_undeclared(header, hasher, limits, |_| true)?,
         }
+        intake.warn_of_nameless(header);
         Ok(intake)
     }
 
@@ -260,7 +288,14 @@ impl<'a> Intake<'a> {
                 continue;
             };
             self.targets[position] = Target::Column(self.columns.len());
-            self.columns.push(Filling::Declared(Coder::new(column)));
+            self.columns
+                .push(Filling::Declared(Box::new(Coder::new(column))));
+        }
+        // What is to be discovered was named for a reason as well.
+        for name in schema.to_discover() {
+            if !positions.contains_key(name.as_str()) {
+                missing.push((name.clone(), None));
+            }
         }
         if !missing.is_empty() {
             return Err(TableError::MissingColumns {
@@ -268,12 +303,18 @@ impl<'a> Intake<'a> {
                 present: present(),
             });
         }
+        Ok(())
+    }
+
+    fn warn_of_ignored(&mut self, schema: &Schema, header: &[String]) {
         let ignored: Vec<&String> = self
             .targets
             .iter()
             .zip(header)
             .filter(|(target, name)| **target == Target::Nowhere && !name.is_empty())
             .map(|(_, name)| name)
+            // Those that the schema drops by name need no word.
+            .filter(|name| !schema.dropped().contains(name))
             .collect();
         if !ignored.is_empty() {
             let (columns, are) = if ignored.len() == 1 {
@@ -286,20 +327,20 @@ impl<'a> Intake<'a> {
                 quoted_list(&ignored)
             ));
         }
-        self.warn_of_nameless(header);
-        Ok(())
     }
 
-    fn take_all(
+    /// Takes in the columns of these names as they are, to be discovered.
+    fn take_undeclared(
         &mut self,
         header: &[String],
         hasher: &KeyHasher,
         limits: &ReadLimits,
+        wanted: impl Fn(&str) -> bool,
     ) -> Result<(), TableError> {
         for (target, name) in self.targets.iter_mut().zip(header) {
             // A column without a name cannot be told apart in a model; it is left out, with a
             // warning.
-            if *target == Target::Nowhere && !name.is_empty() {
+            if *target == Target::Nowhere && !name.is_empty() && wanted(name) {
                 *target = Target::Column(self.columns.len());
                 self.columns.push(Filling::Undeclared(Dictionary::new(
                     name.clone(),
@@ -309,7 +350,6 @@ impl<'a> Intake<'a> {
                 )?));
             }
         }
-        self.warn_of_nameless(header);
         if self.columns.is_empty() {
             return Err(TableError::NoColumns);
         }
@@ -404,7 +444,9 @@ impl<'a> Intake<'a> {
                     coder.push(field, at);
                     Ok(())
                 }
-                Filling::Undeclared(dictionary) => match dictionary.push(field, self.account) {
+                // The columns of one kind must not differ by how a program aligns them.
+                Filling::Undeclared(dictionary) => match dictionary.push(trim(field), self.account)
+                {
                     Ok(()) => Ok(()),
                     Err(not_taken) => Err(not_taken.in_column(dictionary.name())),
                 },
@@ -445,32 +487,29 @@ impl<'a> Intake<'a> {
     }
 
     /// Ends the reading; the table is whole.
-    pub(crate) fn finish(mut self, rows: u32) -> Result<Upload, TableError> {
+    pub(crate) fn finish(mut self, rows: u32, read_as: ReadAs) -> Result<Upload, TableError> {
         // One of the facts that a refusal tells: SECURITY.md lists them.
         if rows == 0 {
             return Err(TableError::NoRows);
         }
         let account = self.account;
-        let ids = match self.ids.map(|ids| ids.finish(account)).transpose() {
-            Ok(Some((ids, surplus))) => {
-                self.warnings
-                    .extend(warning_of_surplus(surplus, ids.most()));
-                Some(ids)
-            }
-            Ok(None) => None,
-            Err(IdsError::Repeated(rows, first)) => {
-                return Err(TableError::RepeatedIds { rows, first });
-            }
-            Err(IdsError::NoRoom(no_room)) => return Err(no_room.into()),
-        };
+        let mut gaps = Vec::new();
+        let mut refused = Vec::new();
         let mut columns = Vec::with_capacity(self.columns.len());
         for filling in self.columns {
             columns.push(match filling {
-                Filling::Declared(coder) => {
-                    let (column, codes, warnings) = coder.finish(self.place);
-                    self.warnings.extend(warnings);
-                    UploadColumn::Coded(column, codes)
-                }
+                Filling::Declared(coder) => match coder.finish(self.place) {
+                    Ok(coded) => {
+                        self.warnings.extend(coded.warnings);
+                        gaps.extend(coded.has_gaps.then_some(columns.len()));
+                        UploadColumn::Coded(coded.column, coded.codes)
+                    }
+                    // All of them are told at once.
+                    Err(not_understood) => {
+                        refused.push(not_understood);
+                        continue;
+                    }
+                },
                 Filling::Undeclared(dictionary) => {
                     let name = dictionary.name().to_owned();
                     let column = dictionary.finish(account);
@@ -480,17 +519,69 @@ impl<'a> Intake<'a> {
                 }
             });
         }
+        if !refused.is_empty() {
+            return Err(TableError::NotUnderstood { columns: refused });
+        }
+        let mut ids = match self.ids.map(|ids| ids.finish(account)).transpose() {
+            Ok(ids) => ids,
+            Err(IdsError::Repeated(rows, first)) => {
+                return Err(TableError::RepeatedIds { rows, first });
+            }
+            Err(IdsError::NoRoom(no_room)) => return Err(no_room.into()),
+        };
+        let mut rows = rows as usize;
+        if !gaps.is_empty() {
+            let kept = rows_without_gaps(&columns, &gaps, rows, account)?;
+            rows = kept.len();
+            if rows == 0 {
+                return Err(TableError::NoRows);
+            }
+            let gather = |column: UploadColumn| column.gather(kept.as_slice());
+            columns = columns.into_iter().map(gather).collect();
+            ids = ids.map(|(ids, _)| {
+                let ids = ids.gather(kept.as_slice());
+                let surplus = ids.surplus();
+                (ids, surplus)
+            });
+        }
+        if let Some((ids, surplus)) = &ids {
+            let surplus = warning_of_surplus(*surplus, ids.most());
+            self.warnings.extend(surplus);
+        }
         Ok(Upload {
-            rows: rows as usize,
-            ids,
+            rows,
+            ids: ids.map(|(ids, _)| ids),
             columns,
             constraints: self.constraints,
             warnings: self.warnings,
+            read_as,
             max_rows: self.max_rows,
             // As counted when the table is whole: the account's peak is gone with the reader.
             held_bytes: account.used(),
         })
     }
+}
+
+/// The rows in which no column has a gap, ascending. The account has room for what comes of them.
+fn rows_without_gaps(
+    columns: &[UploadColumn],
+    gaps: &[usize],
+    rows: usize,
+    account: &Account,
+) -> Result<Wiped<u32>, NoRoom> {
+    // The rows' numbers; the widest codes, and ids with their first rows, in two places; and how
+    // many rows each id has.
+    const ROW: u64 = 4 + 4 + 16 + 8 + 4;
+    let room = ROW.saturating_mul(rows as u64);
+    account.take(room)?;
+    let mut kept: Vec<u32> = (0..).take(rows).collect();
+    for &position in gaps {
+        if let UploadColumn::Coded(column, codes) = &columns[position] {
+            kept.retain(|&row| codes.at(row) as usize != column.size());
+        }
+    }
+    account.give(room);
+    Ok(kept.into())
 }
 
 /// Rows that there is room for at first.

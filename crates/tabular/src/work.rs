@@ -19,11 +19,16 @@ pub(crate) struct Work {
     left: Cell<u64>,
 }
 
+/// How many bytes a file of this length may stand for.
+pub(crate) fn most_for(length: u64, max_bytes: u64) -> u64 {
+    // The lower of both bounds: neither a short nor a long file may stand for unbounded work.
+    let for_its_length = length.saturating_mul(FOR_A_BYTE).max(FOR_A_SHORT_FILE);
+    for_its_length.min(max_bytes.saturating_mul(FOR_A_BYTE_ALLOWED))
+}
+
 impl Work {
     pub(crate) fn for_file(length: u64, max_bytes: u64) -> Self {
-        // The lower of both bounds: neither a short nor a long file may stand for unbounded work.
-        let for_its_length = length.saturating_mul(FOR_A_BYTE).max(FOR_A_SHORT_FILE);
-        let limit = for_its_length.min(max_bytes.saturating_mul(FOR_A_BYTE_ALLOWED));
+        let limit = most_for(length, max_bytes);
         Self {
             limit,
             left: Cell::new(limit),

@@ -1,4 +1,4 @@
-//! Codes to CSV or JSON.
+//! Codes to CSV or JSON, as text.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -21,18 +21,22 @@ pub enum Format {
     /// An array of objects, one to a line. Categories are strings, numbers are numbers, dates are
     /// strings, null is null. No spreadsheet takes a string of JSON for a formula.
     Json,
+    /// The same objects, each on a line of its own and nothing around them, so that a file can be
+    /// read and continued line by line.
+    JsonLines,
 }
 
 impl Format {
     /// Those that can be asked for by [`name`](Self::name).
-    pub const ALL: [Self; 2] = [Self::Csv, Self::Json];
+    pub const ALL: [Self; 3] = [Self::Csv, Self::Json, Self::JsonLines];
 
-    /// Name by which a person asks for the format: `csv` or `json`.
+    /// Name by which a person asks for the format: `csv`, `json` or `jsonl`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv | Self::SpreadsheetCsv => "csv",
             Self::Json => "json",
+            Self::JsonLines => "jsonl",
         }
     }
 
@@ -41,12 +45,12 @@ impl Format {
     pub fn spreadsheet_safe(self) -> Option<Self> {
         match self {
             Self::Csv | Self::SpreadsheetCsv => Some(Self::SpreadsheetCsv),
-            Self::Json => None,
+            Self::Json | Self::JsonLines => None,
         }
     }
 
     fn is_csv(self) -> bool {
-        self != Self::Json
+        matches!(self, Self::Csv | Self::SpreadsheetCsv)
     }
 
     /// A column's name or category in this format.
@@ -54,7 +58,7 @@ impl Format {
         match self {
             Self::Csv => csv_field(text),
             Self::SpreadsheetCsv => csv_field(&inert(text)),
-            Self::Json => json_string(text),
+            Self::Json | Self::JsonLines => json_string(text),
         }
     }
 }
@@ -78,7 +82,7 @@ impl FromStr for Format {
 
 /// The name is not that of a format we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format; choose `csv` or `json`")]
+#[error("unknown format; choose `csv`, `json` or `jsonl`")]
 pub struct UnknownFormat;
 
 /// Writes coded rows as text, as many at a time as the caller likes.
@@ -108,7 +112,7 @@ impl RowWriter {
         let names = || schema.columns().iter().map(Column::name);
         let (opening, keys) = match format {
             Format::Csv | Format::SpreadsheetCsv => (csv_header(names(), format), Vec::new()),
-            Format::Json => (Vec::new(), json_keys(names())),
+            Format::Json | Format::JsonLines => (Vec::new(), json_keys(names())),
         };
         let alone = schema.columns().len() == 1;
         let columns = schema
@@ -173,7 +177,7 @@ impl RowWriter {
         for row in 0..rows {
             match self.format {
                 Format::Csv | Format::SpreadsheetCsv => self.push_csv_row(codes, row, rng),
-                Format::Json => self.push_json_row(codes, row, rng),
+                Format::Json | Format::JsonLines => self.push_json_row(codes, row, rng),
             }
             if self.buffer.len() >= BUFFER {
                 out.write_all(&self.buffer)?;
@@ -193,6 +197,7 @@ impl RowWriter {
         match (self.format.is_csv(), self.begun) {
             (true, true) => {}
             (true, false) => self.begin(),
+            _ if self.format == Format::JsonLines => {}
             (false, true) => self.buffer.extend_from_slice(b"\n]\n"),
             (false, false) => self.buffer.extend_from_slice(b"[]\n"),
         }
@@ -215,14 +220,21 @@ impl RowWriter {
     }
 
     fn push_json_row(&mut self, codes: &[Vec<u32>], row: usize, rng: &mut impl Rng) {
-        self.buffer
-            .extend_from_slice(if self.begun { b",\n" } else { b"[\n" });
+        let lead: &[u8] = match (self.format, self.begun) {
+            (Format::JsonLines, _) => b"",
+            (_, true) => b",\n",
+            (_, false) => b"[\n",
+        };
+        self.buffer.extend_from_slice(lead);
         self.begun = true;
         for ((column, codes), key) in self.columns.iter().zip(codes).zip(&self.keys) {
             self.buffer.extend_from_slice(key);
             column[codes[row] as usize].append(&mut self.buffer, rng, b"\"");
         }
         self.buffer.push(b'}');
+        if self.format == Format::JsonLines {
+            self.buffer.push(b'\n');
+        }
     }
 }
 
@@ -275,18 +287,30 @@ fn renderings(column: &Column, format: Format, alone: bool) -> Vec<Rendering> {
     };
     let null = match format {
         Format::Csv | Format::SpreadsheetCsv => Vec::new(),
-        Format::Json => b"null".to_vec(),
+        Format::Json | Format::JsonLines => b"null".to_vec(),
     };
     column.renderings(|text| field(format.text(text)), &field(null))
 }
 
 fn csv_header<'a>(names: impl Iterator<Item = &'a str>, format: Format) -> Vec<u8> {
-    let mut header = names
-        .map(|name| format.text(name))
-        .collect::<Vec<_>>()
-        .join(&b',');
+    let text = |name| {
+        let text = format.text(name);
+        // The names tell how a file is read: they must not be taken for something else.
+        match text.starts_with(b"\"") || !is_misleading(name) {
+            true => text,
+            false => [b"\"", text.as_slice(), b"\""].concat(),
+        }
+    };
+    let mut header = names.map(text).collect::<Vec<_>>().join(&b',');
     header.push(b'\n');
     header
+}
+
+/// Whether a file that begins with this name could pass for one of another format, or have its
+/// fields separated by what is in the name.
+fn is_misleading(name: &str) -> bool {
+    const STARTS: [&str; 6] = ["{", "[", "sep=", "PAR1", "BZh", "7z"];
+    name.contains([';', '|', '\t']) || STARTS.iter().any(|start| name.starts_with(start))
 }
 
 fn csv_field(text: &str) -> Vec<u8> {
@@ -452,6 +476,23 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_json_are_the_objects_of_the_array() {
+        let lines = written(
+            Format::JsonLines,
+            &schema(MIXED),
+            &[mixed_rows(), mixed_rows()],
+        );
+        let array = written(Format::Json, &schema(MIXED), &[mixed_rows(), mixed_rows()]);
+        let lines: Vec<serde_json::Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let array: Vec<serde_json::Value> = serde_json::from_str(&array).unwrap();
+        assert_eq!(lines, array);
+        assert_eq!(written(Format::JsonLines, &schema(MIXED), &[]), "");
+    }
+
+    #[test]
     fn no_rows_make_a_whole_file() {
         check(
             Format::Csv,
@@ -548,9 +589,10 @@ mod tests {
         for line in text.lines().skip(1) {
             coder.push(line.as_bytes(), 0);
         }
-        let (_, back, warnings) = coder.finish(crate::RecordPosition::Line);
-        prop_assert_eq!(warnings, Vec::<String>::new());
-        prop_assert_eq!(back.widened(), codes, "{}", text);
+        let back = coder.finish(crate::RecordPosition::Line);
+        let back = back.map_err(|refused| TestCaseError::fail(refused.to_string()))?;
+        prop_assert_eq!(back.warnings, Vec::<String>::new());
+        prop_assert_eq!(back.codes.widened(), codes, "{}", text);
         Ok(())
     }
 

@@ -101,8 +101,8 @@ fn all_kinds(group: &mut SerializedRowGroupWriter<'_, File>) {
 /// What `all_kinds` writes, once.
 const AS_CSV: &str = "text,whole,big,decimal,single,flag,day,moment,old,price
 x,7,1099511627776,,0.1,true,,1970-01-01,1970-01-02,12.50
-,,-1,0.5,2,false,2015-01-01,2015-01-01T12:00:00,1970-01-02,-0.05
-\"é, \"\"z\"\"\",-8,0,3,NaN,true,,1969-12-31T23:59:59.999999,1970-01-02,0.00
+,,-1,0.5,2,false,2015-01-01,2015-01-01T12:00:00Z,1970-01-02,-0.05
+\"é, \"\"z\"\"\",-8,0,3,NaN,true,,1969-12-31T23:59:59.999999Z,1970-01-02,0.00
 ";
 
 #[test]
@@ -135,8 +135,9 @@ fn every_kind_is_read_as_from_csv() {
 
 #[test]
 fn declared_columns_are_coded_and_the_owner_is_told() {
-    let schema =
-        declared("{whole: {integer: {min: 0, max: 9}, nullable: true}, text: {categories: [x]}}");
+    let schema = declared(
+        "{whole: {integer: {min: 0, max: 9}, nullable: true}, text: {categories: [x], other: true, nullable: true}}",
+    );
     let upload = read(
         file(KINDS, Compression::SNAPPY, &all_kinds),
         None,
@@ -146,8 +147,7 @@ fn declared_columns_are_coded_and_the_owner_is_told() {
     expect![[r#"
         columns `big`, `decimal`, `single`, `flag`, `day`, `moment`, `old` and `price` are not declared and left out
         column `whole`: 2 fields are outside the declared range 0 to 9 and counted as the nearest bound (first on row 3)
-        column `text`: 2 fields are not among the declared categories and counted as `x`, the first category (first on row 3)
-        column `text`: 2 fields are empty though the column is not nullable, and counted as `x`, the first category (first on row 2)
+        column `text`: 2 fields are not among the declared categories and counted as `other` (first on row 3)
     "#]]
     .assert_eq(&(upload.warnings().join("\n") + "\n"));
     let table = Joined::single(upload).dangerous_into_coded();
@@ -208,7 +208,7 @@ fn ids_of_a_parquet_file_match_those_of_a_csv_file() {
 }
 
 #[test]
-fn what_is_not_flat_is_left_out_or_refused_if_declared() {
+fn what_is_not_flat_is_left_out_or_refused_if_wanted() {
     let schema = "message table {
         required binary a (STRING);
         optional group list (LIST) { repeated group list { optional int32 element; } }
@@ -226,7 +226,15 @@ fn what_is_not_flat_is_left_out_or_refused_if_declared() {
         column::<parquet::data_type::FixedLenByteArrayType>(group, &raw, None);
         column::<Int32Type>(group, &[1], None);
     };
-    let upload = read(file(schema, Compression::SNAPPY, &fill), None, None).unwrap();
+    // Without a schema it is wanted as well.
+    check_refused(
+        read(file(schema, Compression::SNAPPY, &fill), None, None),
+        expect![[r#"
+            column `list` is nested (a list or a structure), which is not supported; write it as text, numbers or dates
+        "#]],
+    );
+    let flat = declared("a: {categories: [x]}");
+    let upload = read(file(schema, Compression::SNAPPY, &fill), None, Some(&flat)).unwrap();
     expect![[r#"
         column `list` is of a type that is not supported and is left out
         column `raw` is of a type that is not supported and is left out
@@ -242,7 +250,7 @@ fn what_is_not_flat_is_left_out_or_refused_if_declared() {
             Some(&nested),
         ),
         expect![[r#"
-            column `list` is nested, which is not supported; write it as text, numbers or dates
+            column `list` is nested (a list or a structure), which is not supported; write it as text, numbers or dates
         "#]],
     );
     let raw = declared("raw: {categories: [x]}");
@@ -253,7 +261,11 @@ fn what_is_not_flat_is_left_out_or_refused_if_declared() {
         "#]],
     );
     check_refused(
-        read(file(schema, Compression::SNAPPY, &fill), Some("time"), None),
+        read(
+            file(schema, Compression::SNAPPY, &fill),
+            Some("time"),
+            Some(&flat),
+        ),
         expect![[r#"
             column `time` is a time of day, which is not supported; write it as text, numbers or dates
         "#]],
@@ -276,8 +288,8 @@ fn texts_are_checked_as_in_csv() {
     check_refused(
         refused(b"caf\xe9"),
         expect![[r#"
-        row 2, column `a`: not UTF-8 text; save the file with the encoding UTF-8
-    "#]],
+            row 2, column `a`: not UTF-8 text; save the file with the encoding UTF-8, or on the command line name the encoding it has, such as --encoding latin1
+        "#]],
     );
     check_refused(
         refused(b"\0"),

@@ -270,6 +270,33 @@ fn the_owner_is_told_how_many_rows_are_left_out() {
     assert_eq!(table.counts(&[]).dangerous_reveal(), [4]);
 }
 
+#[test]
+fn a_row_with_a_field_that_is_not_understood_is_left_out_with_its_id() {
+    let limits = ReadLimits {
+        max_rows_per_id: NonZeroU32::new(2),
+        ..ReadLimits::default()
+    };
+    let yaml = "a: {categories: [x, y], tolerance: 0.5}\nb: {integer: {min: 0, max: 3}, tolerance: \
+                0.5}\n";
+    let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
+    // The first row of id 1 goes, and the middle one of id 2: two of each are left.
+    let csv = "id,a,b\n1,?,0\n1,x,1\n1,y,2\n2,y,0\n2,y,\n2,x,3\n";
+    let hasher = KeyHasher::new([5; 16]);
+    let upload = read_csv(csv.as_bytes(), Some("id"), Some(&schema), &hasher, &limits).unwrap();
+    assert_eq!(
+        upload.warnings(),
+        [
+            "column `a`: 1 field is not among the declared categories; a row with such a field is \
+             left out (first on line 2)",
+            "column `b`: 1 field is empty though the column is not nullable; a row with such a \
+             field is left out (first on line 6)",
+        ]
+    );
+    assert_eq!(upload.rows(), 4);
+    let table = Joined::single(upload).dangerous_into_coded();
+    assert_eq!(rows_of(&table), [[0, 1], [0, 3], [1, 0], [1, 2]]);
+}
+
 fn rows_of(table: &CodedTable) -> Vec<Vec<u32>> {
     let columns = table.dangerous_codes();
     let mut rows: Vec<Vec<u32>> = (0..columns[0].len())

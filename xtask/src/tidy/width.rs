@@ -68,12 +68,21 @@ fn in_raw_strings(text: &str) -> Vec<bool> {
 
 /// The text after the next `r#"`, and what ends it.
 fn opening(line: &str) -> Option<(&str, String)> {
-    let start = line.find("r#").or_else(|| line.find("r\""))?;
+    // Not within a word: `separator"` ends an ordinary string.
+    let begins = |&(at, _): &(usize, &str)| {
+        let before = line[..at].trim_end_matches('b');
+        !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+    };
+    let mut starts = line.match_indices('r').filter(|(at, _)| {
+        let rest = &line[at + 1..];
+        rest.starts_with('#') || rest.starts_with('"')
+    });
+    let (start, _) = starts.find(begins)?;
     let rest = &line[start + 1..];
     let hashes = rest.chars().take_while(|&c| c == '#').count();
     match rest[hashes..].strip_prefix('"') {
         Some(after) => Some((after, format!("\"{}", "#".repeat(hashes)))),
-        None => opening(&line[start + 2..]),
+        None => opening(rest),
     }
 }
 

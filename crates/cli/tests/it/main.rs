@@ -6,6 +6,7 @@
 
 mod connecting;
 mod demo;
+mod discovered_columns;
 mod documents;
 mod endless_files;
 mod hostile_text;
@@ -13,11 +14,15 @@ mod images;
 #[cfg(unix)]
 mod interruption;
 mod keys_and_rooms;
+mod outputs;
 mod private_facts;
 mod public_data;
+mod reading;
 mod receipts;
+mod rooms;
 mod spreadsheets;
 mod tables;
+mod understanding;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -11,6 +11,9 @@ coinsurance: {categories: [0, 25, 50, 95, 100]}
 age: {integer: {min: 0, max: 63, bins: 8}}
 sex: {categories: [female, male]}
 education: {integer: {min: 0, max: 25, bins: 5}, nullable: true}
+deductible_plan: drop
+income: drop
+family_size: drop
 ";
 const TABLE: &str = include_str!("../../assets/demo/insurer.csv");
 

@@ -13,6 +13,9 @@ coinsurance: {categories: [0, 25, 50, 95, 100]}
 age: {integer: {min: 0, max: 63, bins: 8}}
 sex: {categories: [female, male]}
 education: {integer: {min: 0, max: 25, bins: 5}, nullable: true}
+deductible_plan: drop
+income: drop
+family_size: drop
 ";
 
 fn table(folder: &Path) {
@@ -170,13 +173,15 @@ fn what_the_coding_loses_is_told_beside_the_errors() {
     let schema = "zip: {integer: {min: 1010, max: 9020, bins: 8}}\n\
                   city: {categories: [Vienna], other: true}\n";
     fs::write(folder.path().join("t.yaml"), schema).unwrap();
-    let command = "synth t.csv --schema t.yaml --epsilon 3 --output out.csv --report r.json --json";
+    let command =
+        "synth t.csv --schema t.yaml --epsilon 3 --output out.csv --report r.json --json -v";
     let arguments: Vec<&str> = command.split_whitespace().collect();
     let ran = synclave(folder.path(), &arguments)
         .exits(0)
         .saying("marginals of the columns as coded, as shares of the estimated rows")
         .saying("values beyond a column's range count as its ends")
         .saying("% of the rows of `city` are `other`")
+        .saying("more than a fifth of the rows of `city` are `other`")
         .saying("`zip` has bins of up to 1002 whole numbers (");
     let report = fs::read(folder.path().join("r.json")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
@@ -448,18 +453,11 @@ fn a_domain_from_the_data_is_told_wherever_the_model_goes() {
 }
 
 #[test]
-fn with_a_schema_everything_else_is_checked_before_the_table_is_read() {
+fn what_needs_no_column_of_the_table_is_checked_before_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     table(folder.path());
-    fs::write(
-        folder.path().join("bad-workload.yaml"),
-        "- {columns: [age, sexx]}\n",
-    )
-    .unwrap();
     fs::write(folder.path().join("public.csv"), "age,sex\n3,male\n").unwrap();
     for (options, sentence) in [
-        ("--target incme", "incme"),
-        ("--workload bad-workload.yaml", "did you mean `sex`?"),
         ("--public public.csv", "public.csv"),
         ("--public missing.csv", "missing.csv"),
         (
@@ -490,6 +488,28 @@ fn with_a_schema_everything_else_is_checked_before_the_table_is_read() {
             .exits(3)
             .saying(sentence);
         assert!(!ran.stderr().contains("no-such-table"), "{}", ran.stderr());
+    }
+}
+
+/// The table may have columns that the schema does not name, so that its names are read first.
+#[test]
+fn columns_that_the_table_lacks_are_refused_before_anything_is_spent() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    let workload = "- {columns: [age, sexx]}\n";
+    fs::write(folder.path().join("bad-workload.yaml"), workload).unwrap();
+    for (options, sentence) in [
+        ("--target incme", "incme"),
+        ("--workload bad-workload.yaml", "did you mean `sex`?"),
+    ] {
+        for schema in ["--schema people.yaml", ""] {
+            let command =
+                format!("synth people.csv --epsilon 1 --output out.csv {schema} {options}");
+            let arguments: Vec<&str> = command.split_whitespace().collect();
+            let ran = synclave(folder.path(), &arguments).exits(3);
+            let ran = ran.saying(sentence);
+            assert!(!ran.stderr().contains("is spent"), "{}", ran.stderr());
+        }
     }
 }
 

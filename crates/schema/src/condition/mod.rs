@@ -56,15 +56,16 @@ impl Condition {
     /// hold or has no probability of its own, or leaves no value of a column.
     pub fn parse(text: &str, schema: &Schema) -> Result<Self, ConditionError> {
         let selected = select(text, schema).map_err(|fault| fault.in_text(text))?;
-        let of_column = |(column, selected): (usize, Selected)| {
-            let shares = selected.shares(&schema.columns()[column]);
+        let of_column = |(position, selected): (usize, Selected)| {
+            let column = &schema.columns()[position];
+            let shares = selected.shares(column);
             let weights = shares.iter().map(|(share, _)| *share).collect();
             let parts = shares
                 .into_iter()
                 .enumerate()
-                .filter_map(|(code, (_, part))| Some((code, Rendering::new(part?))))
+                .filter_map(|(code, (_, part))| Some((code, Rendering::new(part?, column))))
                 .collect();
-            (column, ColumnCondition { weights, parts })
+            (position, ColumnCondition { weights, parts })
         };
         Ok(Self {
             text: text.trim().to_owned(),

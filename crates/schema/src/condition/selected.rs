@@ -6,6 +6,7 @@ use crate::condition::parse::{Comparison, Literal, Test};
 use crate::condition::spans::Spans;
 use crate::day::Day;
 use crate::declaration::Bound;
+use crate::form::ValueForm;
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::render::{Piece, Uniform};
@@ -51,7 +52,7 @@ impl Selected {
                     Kind::Date(grid) => ordered(column, grid, test, Values::Date)?,
                     Kind::Datetime(grid) => ordered(column, grid, test, Values::Datetime)?,
                     Kind::Boolean => {
-                        let (values, other) = categories(column, &TRUTHS, comparison)?;
+                        let (values, other) = truths(column, comparison)?;
                         (Values::Categories(values), other)
                     }
                 };
@@ -118,12 +119,13 @@ impl Selected {
     /// How much of each code's values is in.
     pub(crate) fn shares(&self, column: &Column) -> Vec<Share> {
         let whole = |is_in: bool| (f64::from(u8::from(is_in)), None);
+        let decimals = column.form().decimals();
         let mut shares: Vec<Share> = match (&self.values, column.kind()) {
             (Values::Categories(is_in), _) => is_in.iter().map(|&is_in| whole(is_in)).collect(),
-            (Values::Integer(spans), Kind::Integer(grid)) => of_bins(grid, spans),
-            (Values::Number(spans), Kind::Number(grid)) => of_bins(grid, spans),
-            (Values::Date(spans), Kind::Date(grid)) => of_bins(grid, spans),
-            (Values::Datetime(spans), Kind::Datetime(grid)) => of_bins(grid, spans),
+            (Values::Integer(spans), Kind::Integer(grid)) => of_bins(grid, spans, decimals),
+            (Values::Number(spans), Kind::Number(grid)) => of_bins(grid, spans, decimals),
+            (Values::Date(spans), Kind::Date(grid)) => of_bins(grid, spans, decimals),
+            (Values::Datetime(spans), Kind::Datetime(grid)) => of_bins(grid, spans, decimals),
             _ => unreachable!("the values are of this column"),
         };
         shares.extend(column.has_other().then(|| whole(self.other)));
@@ -132,13 +134,13 @@ impl Selected {
     }
 }
 
-fn of_bins<T: Uniform>(grid: &Grid<T>, spans: &Spans<T>) -> Vec<Share> {
+fn of_bins<T: Uniform>(grid: &Grid<T>, spans: &Spans<T>, decimals: Option<u8>) -> Vec<Share> {
     let of_bin = |bin: usize| {
         let (first, last) = T::bounds(grid, bin);
         if spans.within(first, last).eq([(first, last)]) {
             return (1.0, None);
         }
-        let parts = T::parts(grid, bin, spans);
+        let parts = T::parts(grid, bin, spans, decimals);
         if parts.is_empty() {
             return (0.0, None);
         }
@@ -189,6 +191,32 @@ fn categories<S: AsRef<str>>(
     Ok((is_in, other))
 }
 
+/// The same for false and true, which may have words of their own.
+fn truths(column: &Column, comparison: &Comparison) -> Result<(Vec<bool>, bool), LocatedProblem> {
+    let ValueForm::Boolean(words) = column.form() else {
+        return categories(column, &TRUTHS, comparison);
+    };
+    let canonical = |value: &Literal| {
+        let word = words.all().find(|(word, _)| *word == value.text);
+        let text = word.map_or(value.text.as_str(), |(_, truth)| TRUTHS[usize::from(truth)]);
+        Literal {
+            text: text.to_owned(),
+            place: value.place.clone(),
+        }
+    };
+    let test = match &comparison.test {
+        Test::Equal(value) => Test::Equal(canonical(value)),
+        Test::NotEqual(value) => Test::NotEqual(canonical(value)),
+        Test::OneOf(values) => Test::OneOf(values.iter().map(canonical).collect()),
+        test => test.clone(),
+    };
+    let comparison = Comparison {
+        test,
+        ..comparison.clone()
+    };
+    categories(column, &TRUTHS, &comparison)
+}
+
 /// Which ordered values pass, and whether `other` does.
 fn ordered<T: Uniform + Bound>(
     column: &Column,
@@ -198,7 +226,7 @@ fn ordered<T: Uniform + Bound>(
 ) -> Result<(Values, bool), LocatedProblem> {
     let (min, max) = (grid.range().min, grid.range().max);
     let read = |value: &Literal| {
-        T::from_text(value.text.trim()).ok_or_else(|| {
+        T::from_text_or_form(value.text.trim(), column.form()).ok_or_else(|| {
             LocatedProblem::new(
                 value.place.clone(),
                 ConditionProblem::wrong_type::<T>(column),
@@ -257,7 +285,7 @@ fn ordered<T: Uniform + Bound>(
 /// Whether a single value lies in the range and has a probability of its own.
 fn can_be<T: Uniform>(grid: &Grid<T>, value: T) -> bool {
     let (bin, moved) = grid.bin(value);
-    !moved && !T::parts(grid, bin, &Spans::from_values(vec![value])).is_empty()
+    !moved && !T::parts(grid, bin, &Spans::from_values(vec![value]), None).is_empty()
 }
 
 /// The text that is written for values that are not declared.

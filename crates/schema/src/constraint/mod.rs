@@ -12,6 +12,7 @@ pub use declared::{DeclaredConstraint, DeclaredValue};
 
 use crate::column::{Column, Kind, TRUTHS, last_of};
 use crate::declaration::Bound;
+use crate::form::{TruthWords, ValueForm};
 use crate::grid::{Grid, Ordered};
 use crate::schema::{OTHER, SchemaError};
 
@@ -276,7 +277,15 @@ impl<'a> CodeLookup<'a> {
     fn new(column: &'a Column) -> Self {
         let categories = match column.kind() {
             Kind::Categories(texts) => texts.iter().map(String::as_str).zip(0..).collect(),
-            Kind::Boolean => TRUTHS.into_iter().zip(0..).collect(),
+            Kind::Boolean => {
+                let words = match column.form() {
+                    ValueForm::Boolean(words) => Some(words),
+                    _ => None,
+                };
+                let own = words.into_iter().flat_map(TruthWords::all);
+                let own = own.map(|(word, truth)| (word, usize::from(truth)));
+                TRUTHS.into_iter().zip(0..).chain(own).collect()
+            }
             _ => HashMap::new(),
         };
         Self { column, categories }

@@ -30,7 +30,7 @@ fn the_workshops_four_lines_are_enough() {
     assert_eq!(agreement.epsilon().get(), 3.0);
     assert_eq!(agreement.delta().get(), 1e-9);
     assert_eq!(agreement.key(), "id");
-    assert_eq!(agreement.discovery_share(), Some(0.1));
+    assert_eq!(agreement.discovery_share(), Some(0.4));
     let names: Vec<_> = agreement
         .parties()
         .iter()
@@ -448,7 +448,7 @@ fn the_share_for_discovery_is_needed_for_quantiles_and_must_be_a_share() {
     let quantile = DECLARED.replace("bins: 10", "bins: quantile");
     assert_eq!(
         agreement(&["Alice", "Bob"], &quantile).discovery_share(),
-        Some(0.1)
+        Some(0.4)
     );
     let with = |share: &str| format!("{quantile}discovery_share: {share}\n");
     assert_eq!(
@@ -463,6 +463,29 @@ fn the_share_for_discovery_is_needed_for_quantiles_and_must_be_a_share() {
         "runtime.yaml: line 10: discovery_share is 0, but it must lie between 0 and 1, such as 0.1"
     ]
     .assert_eq(&refusal_of(&["Alice", "Bob"], &with("0")));
+}
+
+#[test]
+fn a_party_may_leave_columns_that_it_names_to_be_discovered() {
+    let declared = agreement(&["Alice", "Bob"], DECLARED);
+    assert_eq!(declared.discovery_share(), None);
+    let (before, after) = DECLARED.split_once("\n  Bob:").unwrap();
+    let discovered = format!("{before}\n    income: discover\n  Bob:{after}");
+    let agreement = agreement(&["Alice", "Bob"], &discovered);
+    assert_eq!(agreement.discovery_share(), Some(0.4));
+    let discovers = agreement
+        .parties()
+        .iter()
+        .map(|party| party.needs_discovery());
+    assert_eq!(discovers.collect::<Vec<_>>(), [true, false]);
+    let target = |name: &str| {
+        let runtime = discovered.replace("INDEPENDENT", "GRAIN");
+        let runtime = format!("{runtime}target: {name}\n");
+        CheckedAgreement::parse(Agreement::new(service_yaml(&["Alice", "Bob"]), runtime).unwrap())
+    };
+    assert!(target("Alice_income").is_ok());
+    let refused = target("Alice_incomes").unwrap_err().to_string();
+    assert!(refused.contains("no column `incomes`"), "{refused}");
 }
 
 #[test]

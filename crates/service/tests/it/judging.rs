@@ -232,13 +232,14 @@ fn the_summary_says_who_with_which_key_may_do_and_get_what() {
 fn the_guarantee_is_said_in_odds_and_for_changes_too() {
     let guarantee = Summary::new(&agreement(&["Alice", "Bob"], FOUR_LINES)).guarantee;
     expect![
-        "Whether anybody is in the tables changes the odds of anything that is seen by at most \
+        "Whether anybody is in the data changes the odds of anything that is seen by at most \
              a factor of 20.1 (e^3), except with probability 1 in 1,000,000,000."
     ]
     .assert_eq(&guarantee.presence);
     expect![
-        "Changing everything about somebody who is in them changes these odds by at most a \
-             factor of 565 (e^6.336), except with probability 1 in 666,666,666."
+        "Changing everything about somebody who is in the data changes the odds of anything \
+             that is seen by at most a factor of 565 (e^6.336), except with probability 1 in \
+             666,666,666."
     ]
     .assert_eq(&guarantee.changing);
     expect!["One id has one row in each table."].assert_eq(&guarantee.rows);

@@ -199,12 +199,41 @@ async fn before_training_nothing_is_there() {
 async fn the_formats_are_those_that_samples_take() {
     let room = trained(DECLARED).await;
     let formats: Vec<String> = room.get("Zoe", "/formats").await.json();
-    assert_eq!(formats, ["csv", "json"]);
+    assert_eq!(formats, ["csv", "json", "jsonl"]);
     for format in formats {
         room.get("Alice", &format!("/samples?num_samples=1&format={format}"))
             .await
             .ok();
     }
+}
+
+#[tokio::test]
+async fn the_report_is_a_page_where_that_is_asked_for() {
+    let runtime = DECLARED.replace("[low, high]", "[low, \"<script>x</script>\"]");
+    let room = TestRoom::open(&runtime);
+    let table = alice().replace("high", "<script>x</script>");
+    let tables = [("Alice", table.as_str()), ("Bob", &bob())];
+    assert_eq!(room.train(&tables).await, Phase::Trained);
+    let page = room.get("Bob", "/report?format=html").await;
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    // A party's word that slipped through could still do nothing in the room's own origin.
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.contains("default-src 'none'") && policy.ends_with("sandbox"),
+        "{policy}"
+    );
+    let page = page.ok();
+    assert!(
+        page.contains("Alice_buying") && page.contains("&lt;script&gt;x"),
+        "{page}"
+    );
+    assert!(!page.contains("<script"), "{page}");
+    let json = room.get("Bob", "/report?format=json").await.value();
+    assert_eq!(json, room.get("Bob", "/report").await.value());
+    assert_eq!(json["columns"][0]["kind"], "categories");
+    room.get("Bob", "/report?format=pdf")
+        .await
+        .refused(Code::UnknownFormat);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Uploads, good, bad and broken off. After a bad one the room is as before.
 
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,7 +34,7 @@ async fn check(csv: &str, code: Code, expected: Expect) {
 #[tokio::test]
 async fn the_owner_is_told_what_was_read() {
     let room = TestRoom::open(DECLARED);
-    let csv = "id,buying,age,extra\n1,low,3,x\n2,medium,200,y\n";
+    let csv = "id,buying,age,extra\n1,low,3,x\n2,high,200,y\n";
     let reply: UploadReply = room.upload("Alice", csv).await.json();
     assert_eq!(
         (reply.message.as_str(), reply.rows),
@@ -115,6 +116,17 @@ async fn a_table_that_cannot_be_used_is_refused_and_changes_nothing() {
         "",
         Code::UnreadableTable,
         expect!["The file is empty; a table begins with a line of column names."],
+    )
+    .await;
+    check(
+        "id,buying,age\n1,low,3\n2,hihg,x\n",
+        Code::NotUnderstood,
+        expect![
+            "Column `buying`: 1 of 2 fields are not among the declared categories (first on line \
+             3; did you mean `high`?); at most 1 % may be so; column `age`: 1 of 2 fields are not \
+             a whole number (first on line 3; list what stands for missing under `missing`, or \
+             declare `categories`); at most 1 % may be so."
+        ],
     )
     .await;
     check(
@@ -322,6 +334,83 @@ async fn content_types_and_encodings_that_are_not_read_are_refused() {
     Answer::read(room.send("Alice", plain).await)
         .await
         .refused(Code::UnsupportedMediaType);
+}
+
+/// A form whose file is not a text.
+fn form_of_bytes(headers: &str, file: &[u8]) -> Body {
+    let form = form_with(headers, "FILE");
+    let parts = form.split_once("FILE");
+    let (before, after) = parts.expect("the form has the file once");
+    Body::from([before.as_bytes(), file, after.as_bytes()].concat())
+}
+
+#[tokio::test]
+async fn a_table_is_read_by_what_is_in_it_and_its_owner_is_told_how() {
+    let (room, table) = (TestRoom::open(DECLARED), alice());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(table.replace(',', ";").as_bytes()).unwrap();
+    let packed = gzip.finish().unwrap();
+    let names: Vec<String> = table
+        .lines()
+        .next()
+        .unwrap()
+        .split(',')
+        .map(str::to_owned)
+        .collect();
+    let objects = table.lines().skip(1).map(|line| {
+        let fields = names.iter().zip(line.split(','));
+        let fields = fields.map(|(name, field)| format!("\"{name}\": \"{field}\""));
+        format!("{{{}}}\n", fields.collect::<Vec<_>>().join(", "))
+    });
+    let objects: String = objects.collect();
+    for (kind, file, read_as) in [
+        (
+            "text/csv",
+            table.as_bytes(),
+            "CSV separated by commas, in UTF-8",
+        ),
+        (
+            "application/gzip",
+            &packed[..],
+            "CSV separated by semicolons, in UTF-8, compressed with gzip",
+        ),
+        (
+            "application/x-ndjson",
+            objects.as_bytes(),
+            "JSON, one object after the other, in UTF-8",
+        ),
+    ] {
+        let headers = format!("{FILE}\r\nContent-Type: {kind}");
+        let answer = room
+            .upload_body("Alice", form_of_bytes(&headers, file))
+            .await;
+        let reply: UploadReply = answer.json();
+        assert_eq!((reply.rows, reply.read_as.as_str()), (300, read_as));
+        let committed = [&reply.commitment.salt.as_bytes()[..], file].concat();
+        assert_eq!(
+            protocol::Digest::sha384(&committed),
+            reply.commitment.digest
+        );
+    }
+    let cut_off = form_of_bytes(FILE, &packed[..packed.len() - 12]);
+    room.upload_body("Alice", cut_off)
+        .await
+        .refused(Code::UnreadableTable);
+    // Whatever it is called, and though no page of it can be read.
+    let parquet = form_of_bytes(FILE, b"PAR1 and no footer");
+    let problem = room.upload_body("Alice", parquet).await;
+    let problem = problem.refused(Code::UnreadableTable);
+    assert!(
+        problem.detail.contains("Parquet file cannot be read"),
+        "{problem:?}"
+    );
+    let workbook = form_of_bytes(FILE, b"PK\x03\x04 and so on");
+    let problem = room.upload_body("Alice", workbook).await;
+    let problem = problem.refused(Code::UnreadableTable);
+    assert!(
+        problem.detail.contains("save the sheet as CSV or Parquet"),
+        "{problem:?}"
+    );
 }
 
 #[tokio::test]

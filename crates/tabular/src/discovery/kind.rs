@@ -1,9 +1,10 @@
 //! What the fields of an undeclared column look like.
 
-use schema::Day;
-use schema::number::{Numeral, decimal, numeral, trim};
+use schema::form::{DecimalMark, NumberForm, is_missing};
+use schema::number::{Numeral, numeral, trim};
 use zeroize::Zeroizing;
 
+use super::dates::DateForms;
 use crate::codes::Wiped;
 use crate::dictionary::Texts;
 
@@ -14,20 +15,39 @@ pub(super) struct Classes {
     cells: Zeroizing<[u32; CLASSES]>,
 }
 
-const CLASSES: usize = 6;
+const CLASSES: usize = 17;
 const EMPTY: usize = 0;
 const WHOLE: usize = 1;
-const DECIMAL: usize = 2;
-const DAY: usize = 3;
-const TEXT: usize = 4;
+/// Numbers with this many decimals more than one, and the last with more than six.
+const DECIMAL: std::ops::RangeInclusive<usize> = 2..=8;
 /// What reads as a number and is written as no number is: `007`, `00501`, `1e3`.
-const CODE: usize = 5;
+const CODE: usize = 9;
+/// Whole numbers that read as a day of our time: `20200131`.
+const COMPACT: usize = 10;
+/// Numbers with a separator of thousands or a sign, by whether they are read with a decimal point,
+/// a decimal comma, or either.
+const POINT: usize = 11;
+const COMMA: usize = 12;
+const EITHER: usize = 13;
+const DAY: usize = 14;
+const MOMENT: usize = 15;
+const TEXT: usize = 16;
+
+/// All that is written as a number.
+const NUMBERS: std::ops::RangeInclusive<usize> = WHOLE..=EITHER;
+
+/// Decimals beyond this many are not counted: such numbers are written to all the digits a computer
+/// has.
+pub(super) const MAX_DECIMALS: usize = 6;
 
 impl Classes {
-    pub(super) fn new(texts: &Texts, rows: Wiped<u32>) -> Self {
+    pub(super) fn new(texts: &Texts, rows: Wiped<u32>, dates: &DateForms) -> Self {
         let mut cells = Zeroizing::new([0; CLASSES]);
         for (text, rows) in texts.iter().zip(rows.as_slice()) {
-            cells[class(text)] += rows;
+            // Only texts of joined rows: what a party has beyond the join is not looked at.
+            if *rows > 0 {
+                cells[class(text, dates)] += rows;
+            }
         }
         Self { rows, cells }
     }
@@ -37,62 +57,60 @@ impl Classes {
         self.rows.as_slice()
     }
 
-    /// Rows that are empty, whole numbers, decimal numbers, dates, other texts, codes. Each row is
-    /// in one cell.
+    /// Rows by class. Each row is in one cell.
     pub(super) fn cells(&self) -> Vec<u32> {
         self.cells.to_vec()
     }
 
-    /// The whole numbers, each with its rows.
-    pub(super) fn wholes<'a>(
-        &'a self,
-        texts: &'a Texts,
-    ) -> impl Iterator<Item = (i64, u32)> + Clone + 'a {
-        self.read(texts, |text| match numeral(trim(text)) {
-            Some(Numeral::Whole(value)) => Some(value),
-            _ => None,
-        })
-    }
-
-    /// The numbers, whole or not, each with its rows.
-    pub(super) fn decimals<'a>(
-        &'a self,
-        texts: &'a Texts,
-    ) -> impl Iterator<Item = (f64, u32)> + Clone + 'a {
-        self.read(texts, |text| decimal(trim(text)))
-    }
-
-    /// The days, each with its rows.
-    pub(super) fn days<'a>(
-        &'a self,
-        texts: &'a Texts,
-    ) -> impl Iterator<Item = (Day, u32)> + Clone + 'a {
-        self.read(texts, |text| Day::from_field(trim(text)))
-    }
-
-    fn read<'a, T>(
+    /// What the texts of joined rows are read as, each with its rows.
+    pub(super) fn read<'a, T>(
         &'a self,
         texts: &'a Texts,
         read: impl Fn(&[u8]) -> Option<T> + Clone + 'a,
     ) -> impl Iterator<Item = (T, u32)> + Clone + 'a {
-        (0..texts.len()).filter_map(move |i| Some((read(texts.get(i))?, self.rows()[i])))
+        let rows = self.rows().iter().enumerate();
+        let joined = rows.filter(|(_, rows)| **rows > 0);
+        joined.filter_map(move |(i, &rows)| Some((read(texts.get(i))?, rows)))
     }
 }
 
-fn class(text: &[u8]) -> usize {
-    if text.is_empty() {
+fn class(text: &[u8], dates: &DateForms) -> usize {
+    if is_missing(text) {
         return EMPTY;
     }
     let text = trim(text);
     match numeral(text) {
         Some(Numeral::Whole(_) | Numeral::Decimal(_)) if is_code(text) => CODE,
+        Some(Numeral::Whole(_)) if dates.is_compact(text) => COMPACT,
         Some(Numeral::Whole(_)) => WHOLE,
-        Some(Numeral::Decimal(_)) => DECIMAL,
-        // What tools write for a missing number.
+        Some(Numeral::Decimal(_)) => DECIMAL.start() - 1 + decimals_of(text),
         Some(Numeral::Nan) => EMPTY,
-        None if Day::from_field(text).is_some() => DAY,
-        None => TEXT,
+        None => undressed_class(text, dates),
     }
+}
+
+/// The class of what is not a plain number.
+fn undressed_class(text: &[u8], dates: &DateForms) -> usize {
+    let reads = |mark| NumberForm::dressed_number(text, mark).is_some();
+    match (reads(DecimalMark::Point), reads(DecimalMark::Comma)) {
+        (true, true) => EITHER,
+        (true, false) => POINT,
+        (false, true) => COMMA,
+        (false, false) => match dates.has_time(text) {
+            Some(true) => MOMENT,
+            Some(false) => DAY,
+            None => TEXT,
+        },
+    }
+}
+
+/// How many decimals a number is written with, from 1 to one more than [`MAX_DECIMALS`], which
+/// stands for all above and for numbers with an exponent.
+fn decimals_of(text: &[u8]) -> usize {
+    let decimals = NumberForm::PLAIN.decimals(text);
+    decimals
+        .filter(|&it| it > 0)
+        .map_or(MAX_DECIMALS + 1, |it| it.min(MAX_DECIMALS + 1))
 }
 
 /// Whether a text that reads as a number is written as codes are: with a zero before other digits,
@@ -109,6 +127,31 @@ fn is_code(text: &[u8]) -> bool {
     leading_zero || digits.iter().all(plain) && !digits.iter().all(u8::is_ascii_digit)
 }
 
+/// Noisy counts of which those that do not stand out of the noise count as nothing. So a sum of
+/// many empty cells is nothing as well, and not the noise of all of them.
+pub(super) struct Seen<'a> {
+    noisy: &'a [f64],
+    least: f64,
+}
+
+impl<'a> Seen<'a> {
+    /// Three and a half sigma: one of seventeen empty cells passes in 0.4 % of columns. Less would
+    /// make texts of numbers now and then, more would lose columns of few rows.
+    pub(super) fn new(noisy: &'a [f64], sigma: f64) -> Self {
+        let least = 3.5 * sigma;
+        Self { noisy, least }
+    }
+
+    pub(super) fn count(&self, cell: usize) -> f64 {
+        let count = self.noisy[cell];
+        if count > self.least { count } else { 0.0 }
+    }
+
+    pub(super) fn sum(&self, cells: impl IntoIterator<Item = usize>) -> f64 {
+        cells.into_iter().map(|cell| self.count(cell)).sum()
+    }
+}
+
 /// What the noisy counts say that a column holds.
 #[derive(Debug, PartialEq)]
 pub(super) struct Finding {
@@ -120,153 +163,205 @@ pub(super) struct Finding {
     pub(super) filled: f64,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Values {
     Whole,
-    Decimal,
-    Day,
+    /// Numbers with at most this many decimals; any number of them where that is not clear.
+    Decimal(Option<usize>),
+    /// Numbers with a separator of thousands or a sign, or with a decimal comma.
+    Dressed(DecimalMark),
+    /// Dates such as `20200131`.
+    Compact,
+    /// Dates of some other form.
+    Dates,
     Text,
 }
 
 impl Finding {
     pub(super) fn from_counts(noisy: &[f64], sigma: f64) -> Self {
-        // Noise may take a count below zero, which would make others' shares larger than one.
-        let count = |class: usize| noisy[class].max(0.0);
-        // Three sigma for one class, not four as for the range: there are six cells and not
-        // hundreds.
-        let stands_out = |count: f64| count > 3.0 * sigma;
-        let numbers = count(WHOLE) + count(DECIMAL) + count(CODE);
-        let filled = numbers + count(DAY) + count(TEXT);
+        let seen = Seen::new(noisy, sigma);
+        let filled = seen.sum(WHOLE..CLASSES);
         // Nine tenths: a few typing errors do not make text of a column of numbers.
         let most = 0.9 * filled;
-        // Postcodes: where one in a hundred begins with a zero, the others are not quantities
-        // either. A zero typed before a few ages does not make codes of them.
-        let codes = stands_out(count(CODE)) && count(CODE) >= 0.01 * filled;
-        // Hardly any rows above the noise: a range of them would be made up.
-        let values = if filled <= 4.0 * sigma || codes && numbers >= most {
+        let numbers = seen.sum(NUMBERS);
+        let dates = seen.sum([COMPACT, DAY, MOMENT]);
+        let values = if filled <= 0.0 {
             Values::Text
-        } else if numbers >= most && stands_out(count(DECIMAL)) {
-            Values::Decimal
+        } else if seen.count(COMPACT) >= most {
+            Values::Compact
         } else if numbers >= most {
-            Values::Whole
-        } else if count(DAY) >= most {
-            Values::Day
+            numbers_of(&seen, filled)
+        } else if dates >= most {
+            Values::Dates
         } else {
             Values::Text
         };
         let other = match values {
-            Values::Whole | Values::Decimal => stands_out(count(TEXT)) || stands_out(count(DAY)),
-            Values::Day => stands_out(count(TEXT)) || stands_out(numbers),
+            Values::Whole | Values::Decimal(_) | Values::Dressed(_) => numbers < filled,
+            Values::Compact | Values::Dates => dates < filled,
             Values::Text => true,
         };
         Self {
             values,
             other,
-            nullable: stands_out(count(EMPTY)),
+            nullable: seen.count(EMPTY) > 0.0,
             filled,
         }
     }
+}
+
+/// What a column of numbers holds.
+fn numbers_of(seen: &Seen<'_>, filled: f64) -> Values {
+    // One in a hundred decides for a form that all others are written in as well: a zero typed
+    // before a few ages does not make codes of them. Postcodes, of which some begin with a zero,
+    // are not quantities, whatever the others look like.
+    let some = |count: f64| count > 0.0 && count >= 0.01 * filled;
+    if some(seen.count(CODE)) {
+        return Values::Text;
+    }
+    if some(seen.sum([POINT, COMMA, EITHER])) {
+        // Fields that only one of both can be. Where there is none, `1,234` is a thousand.
+        return Values::Dressed(match seen.count(COMMA) > seen.count(POINT) {
+            true => DecimalMark::Comma,
+            false => DecimalMark::Point,
+        });
+    }
+    match DECIMAL.rev().find(|&cell| some(seen.count(cell))) {
+        Some(cell) => Values::Decimal(known_decimals(cell + 1 - DECIMAL.start())),
+        // Less than one in a hundred, and yet clear.
+        None if seen.sum(DECIMAL) > 0.0 => Values::Decimal(None),
+        None => Values::Whole,
+    }
+}
+
+/// The number of decimals that a column is written with, unless some fields have more than are
+/// counted.
+pub(super) fn known_decimals(decimals: usize) -> Option<usize> {
+    (decimals <= MAX_DECIMALS).then_some(decimals)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn finding(noisy: [f64; CLASSES], sigma: f64) -> (Values, bool, bool) {
-        let finding = Finding::from_counts(&noisy, sigma);
+    /// Counts of these classes, and none of the others.
+    fn counts(of: &[(usize, f64)]) -> [f64; CLASSES] {
+        let mut noisy = [0.0; CLASSES];
+        for &(class, count) in of {
+            noisy[class] = count;
+        }
+        noisy
+    }
+
+    fn finding(of: &[(usize, f64)], sigma: f64) -> (Values, bool, bool) {
+        let finding = Finding::from_counts(&counts(of), sigma);
         (finding.values, finding.nullable, finding.other)
     }
 
     #[test]
     fn most_of_the_fields_decide() {
-        assert_eq!(
-            finding([0.0, 900.0, 0.0, 0.0, 0.0, 0.0], 0.0),
-            (Values::Whole, false, false)
-        );
-        assert_eq!(
-            finding([1.0, 900.0, 1.0, 0.0, 1.0, 0.0], 0.0),
-            (Values::Decimal, true, true)
-        );
-        assert_eq!(
-            finding([0.0, 0.0, 0.0, 900.0, 50.0, 0.0], 0.0),
-            (Values::Day, false, true)
-        );
-        assert_eq!(
-            finding([0.0, 500.0, 0.0, 0.0, 500.0, 0.0], 0.0),
-            (Values::Text, false, true)
-        );
-        assert_eq!(
-            finding([9.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0.0),
-            (Values::Text, true, true)
-        );
+        let check = |of: &[(usize, f64)], values, nullable, other| {
+            assert_eq!(finding(of, 0.0), (values, nullable, other), "{of:?}");
+        };
+        check(&[(WHOLE, 900.0)], Values::Whole, false, false);
+        let decimals = [(EMPTY, 1.0), (WHOLE, 800.0), (3, 100.0), (TEXT, 1.0)];
+        check(&decimals, Values::Decimal(Some(2)), true, true);
+        let long = [(3, 100.0), (8, 100.0)];
+        check(&long, Values::Decimal(None), false, false);
+        let dates = [(DAY, 500.0), (MOMENT, 400.0), (CODE, 50.0)];
+        check(&dates, Values::Dates, false, true);
+        let compact = [(COMPACT, 950.0), (WHOLE, 50.0)];
+        check(&compact, Values::Compact, false, true);
+        let few_compact = [(COMPACT, 50.0), (WHOLE, 950.0)];
+        check(&few_compact, Values::Whole, false, false);
+        check(&[(WHOLE, 500.0), (TEXT, 500.0)], Values::Text, false, true);
+        check(&[(EMPTY, 9.0)], Values::Text, true, true);
+    }
+
+    #[test]
+    fn a_decimal_comma_is_known_by_the_fields_that_nothing_else_can_be() {
+        let check = |of: &[(usize, f64)], mark| {
+            assert_eq!(finding(of, 0.0).0, Values::Dressed(mark), "{of:?}");
+        };
+        check(&[(COMMA, 50.0), (EITHER, 850.0)], DecimalMark::Comma);
+        check(&[(POINT, 50.0), (EITHER, 850.0)], DecimalMark::Point);
+        check(&[(EITHER, 850.0), (WHOLE, 80.0)], DecimalMark::Point);
     }
 
     #[test]
     fn codes_among_numbers_make_texts_of_them_unless_they_are_very_few() {
-        let with_codes = |codes| finding([0.0, 900.0, 0.0, 0.0, 0.0, codes], 2.0).0;
+        let with_codes = |codes| finding(&[(WHOLE, 900.0), (CODE, codes)], 2.0).0;
         assert_eq!(with_codes(900.0), Values::Text);
         assert_eq!(with_codes(10.0), Values::Text);
         assert_eq!(with_codes(7.0), Values::Whole, "below one in a hundred");
-        let noise = finding([0.0, 90.0, 0.0, 0.0, 0.0, 5.0], 2.0);
+        let noise = finding(&[(WHOLE, 90.0), (CODE, 5.0)], 2.0);
         assert_eq!(
             noise,
             (Values::Whole, false, false),
             "no clearer than noise"
         );
-        let days = finding([0.0, 0.0, 0.0, 950.0, 0.0, 50.0], 2.0);
-        assert_eq!(days, (Values::Day, false, true));
     }
 
+    /// What one row adds to a cell of noise never shows, and noise alone is not taken for data.
     #[test]
-    fn noise_is_not_taken_for_data() {
-        assert_eq!(
-            finding([25.0, 900.0, 25.0, -12.0, 9.0, 0.0], 10.0),
-            (Values::Whole, false, false)
-        );
-        assert_eq!(
-            finding([35.0, 900.0, 35.0, -12.0, 31.0, 0.0], 10.0),
-            (Values::Decimal, true, true)
-        );
-        assert_eq!(
-            finding([3.0, 12.0, -5.0, 8.0, 4.0, 0.0], 10.0),
-            (Values::Text, false, true)
-        );
+    fn what_does_not_stand_out_counts_as_nothing() {
+        let noise: [f64; CLASSES] = std::array::from_fn(|i| [25.0, -12.0, 9.0, 29.0][i % 4]);
+        let mut noisy = noise;
+        noisy[WHOLE] = 300.0;
+        let clear = Finding::from_counts(&noisy, 10.0);
+        assert_eq!(clear.values, Values::Whole);
+        assert_eq!((clear.nullable, clear.other), (false, false));
+        assert_eq!(clear.filled, 300.0);
+        noisy[TEXT] += 1.0;
+        assert_eq!(Finding::from_counts(&noisy, 10.0), clear);
+        let nothing = Finding::from_counts(&noise, 10.0);
+        assert_eq!((nothing.values, nothing.nullable), (Values::Text, false));
     }
 
     #[test]
     fn texts_are_told_apart_by_their_looks() {
-        let classes: Vec<usize> = [
-            "",
-            "NaN",
-            "7",
-            " 7 ",
-            "7.0",
-            "7.5",
-            "1e-3",
-            "2020-02-29",
-            "2020-02-30",
-            "x",
-            "inf",
-            "0",
-            "-0.5",
-            "1e+16",
-            "1.5e16",
-            "007",
-            " 00501 ",
-            "-07",
-            "00.5",
-            "1e3",
-            "12E04",
-        ]
-        .iter()
-        .map(|text| class(text.as_bytes()))
-        .collect();
-        assert_eq!(
-            classes,
-            [
-                EMPTY, EMPTY, WHOLE, WHOLE, WHOLE, DECIMAL, DECIMAL, DAY, TEXT, TEXT, TEXT, WHOLE,
-                DECIMAL, DECIMAL, DECIMAL, CODE, CODE, CODE, CODE, CODE, CODE
-            ]
-        );
+        let forms = DateForms::usual();
+        for (text, expected) in [
+            ("", EMPTY),
+            ("NaN", EMPTY),
+            ("n/a", EMPTY),
+            ("None", EMPTY),
+            ("7", WHOLE),
+            (" 7 ", WHOLE),
+            ("7.0", WHOLE),
+            ("7.5", 2),
+            ("7.25", 3),
+            ("7.123456", 7),
+            ("7.1234567", 8),
+            ("1e-3", 8),
+            ("1.5e16", 8),
+            ("1e+16", 8),
+            ("2020-02-29", DAY),
+            ("2020-02-30", TEXT),
+            ("20200229", COMPACT),
+            ("20200230", WHOLE),
+            ("85001231", WHOLE),
+            ("31/12/2020", DAY),
+            ("3 Mar 2020", DAY),
+            ("2020-02-29T10:30:00Z", MOMENT),
+            ("x", TEXT),
+            ("inf", TEXT),
+            ("0", WHOLE),
+            ("-0.5", 2),
+            ("007", CODE),
+            (" 00501 ", CODE),
+            ("-07", CODE),
+            ("00.5", CODE),
+            ("1e3", CODE),
+            ("12E04", CODE),
+            ("$1,234.50", POINT),
+            ("1.234,50", COMMA),
+            ("2,5", COMMA),
+            ("1,234", EITHER),
+            ("$7", EITHER),
+            ("12 %", EITHER),
+        ] {
+            assert_eq!(class(text.as_bytes(), &forms), expected, "{text:?}");
+        }
     }
 }

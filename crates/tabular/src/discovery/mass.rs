@@ -36,6 +36,18 @@ fn onset<'a>(noisy: impl Iterator<Item = &'a f64>, sigma: f64) -> Option<usize> 
     None
 }
 
+/// The cell in which half of the mass is reached.
+pub(super) fn median(noisy: &[f64]) -> usize {
+    let mass = |value: &f64| value.max(0.0);
+    let half = noisy.iter().map(mass).sum::<f64>() / 2.0;
+    let mut sum = 0.0;
+    let reached = noisy.iter().position(|value| {
+        sum += mass(value);
+        sum >= half
+    });
+    reached.unwrap_or(0)
+}
+
 /// Returns the number of bins at which each has about four times the noise of one cell in rows:
 /// from 4 to 32.
 pub(super) fn affordable_bins(filled: f64, sigma: f64) -> usize {
@@ -141,6 +153,13 @@ mod tests {
         let kept = trimmed(&masses, 10.0);
         assert!(kept.start.abs_diff(160) <= 2, "{kept:?}");
         assert!(kept.end.abs_diff(190) <= 2, "{kept:?}");
+    }
+
+    #[test]
+    fn half_of_the_mass_is_on_either_side_of_the_median() {
+        assert_eq!(median(&[1.0, -9.0, 3.0, 1.0, 4.0]), 3);
+        assert_eq!(median(&[-1.0, -2.0]), 0);
+        assert_eq!(median(&[0.0, 5.0, 0.0]), 1);
     }
 
     #[test]

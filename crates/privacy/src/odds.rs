@@ -1,14 +1,29 @@
 //! Epsilon and delta in words, rounded against us.
 
-/// Returns what (epsilon, delta) says of a change to the tables, as a clause: "by at most a factor
-/// of 20.1 (e^3), except with probability 1 in 1,000,000,000".
-pub(crate) fn clause(epsilon: f64, delta: f64) -> String {
-    format!(
-        "by at most a factor of {} (e^{}), except with probability {}",
-        factor(epsilon),
-        short(epsilon),
-        chance(delta)
-    )
+use crate::guarantee::Neighbours;
+
+/// Says what (epsilon, delta)-differential privacy for these neighbours means for one person, as a
+/// whole sentence: "Whether anybody is in the data changes the odds of anything that is seen by at
+/// most a factor of 20.1 (e^3), except with probability 1 in 1,000,000,000." Factor and probability
+/// are rounded against us.
+#[must_use]
+pub fn odds(neighbours: Neighbours, epsilon: f64, delta: f64) -> String {
+    let change = match neighbours {
+        Neighbours::AddRemove => "Whether anybody is in the data changes the odds",
+        Neighbours::ReplaceOne => {
+            "Changing everything about somebody who is in the data changes the odds"
+        }
+    };
+    let factor = factor(epsilon);
+    let exponent = short(epsilon);
+    let sentence =
+        format!("{change} of anything that is seen by at most a factor of {factor} (e^{exponent})");
+    // Where nothing was spent there is no exception either.
+    if delta > 0.0 {
+        format!("{sentence}, except with probability {}.", chance(delta))
+    } else {
+        sentence + "."
+    }
 }
 
 /// e^epsilon to three significant digits, rounded up; as a power of ten from a million on.
@@ -70,6 +85,21 @@ fn grouped(whole: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sentence_says_who_and_how_far() {
+        assert_eq!(
+            odds(Neighbours::ReplaceOne, 6.372, 1e-9),
+            "Changing everything about somebody who is in the data changes the odds of anything \
+             that is seen by at most a factor of 586 (e^6.372), except with probability 1 in \
+             1,000,000,000."
+        );
+        assert_eq!(
+            odds(Neighbours::AddRemove, 0.0, 0.0),
+            "Whether anybody is in the data changes the odds of anything that is seen by at most a \
+             factor of 1.00 (e^0)."
+        );
+    }
 
     #[test]
     fn factors_are_rounded_up_and_stay_readable() {

@@ -1,0 +1,342 @@
+//! The search for what one column holds, step by step.
+
+use schema::form::{DateForm, DecimalMark, NumberForm, ValueForm, is_missing};
+use schema::{Bins, Column, DEFAULT_BINS, Day, Grid, Kind, Moment, Range};
+
+use super::dates::DateForms;
+use super::keys::{self, Countable, Few, Index};
+use super::kind::{Classes, Finding, Values};
+use super::ladder::{self, FineGrid, Ladder};
+use super::{Counting, Measured, Released, mass, numbers, tenths};
+use crate::codes::{Codes, Wiped};
+use crate::dictionary::Texts;
+
+/// Reads the code of a field.
+type Reader = dyn Fn(&[u8]) -> Option<usize>;
+
+/// A column that was found, and how the fields are read under it.
+pub(super) struct Found {
+    pub(super) column: Column,
+    /// The code of a field that is not read, where there is neither `other` nor null: such fields
+    /// are too few to be seen, so that a usual value changes least.
+    usual: usize,
+    read: Box<Reader>,
+}
+
+impl Found {
+    fn new(column: Column, usual: usize, read: impl Fn(&[u8]) -> Option<usize> + 'static) -> Self {
+        let read = Box::new(read);
+        Self {
+            column,
+            usual,
+            read,
+        }
+    }
+
+    /// Codes every text, then every row.
+    pub(super) fn recode(&self, texts: &Texts, codes: &Codes) -> Codes {
+        let column = &self.column;
+        let unread = column.other_code().or(column.null_code());
+        let unread = unread.unwrap_or(self.usual);
+        let missing = column.null_code().unwrap_or(unread);
+        // Each text once, then each row by its text: texts are far fewer than rows.
+        let map: Vec<u32> = texts
+            .iter()
+            .map(|text| {
+                let code = match is_missing(text) {
+                    true => missing,
+                    false => (self.read)(text).unwrap_or(unread),
+                };
+                u32::try_from(code).expect("codes are below 2^32")
+            })
+            .collect();
+        codes.recoded(Wiped::from(map).as_slice(), column.size())
+    }
+}
+
+/// Where values lie.
+struct Span<T> {
+    grid: Grid<T>,
+    /// The median, by noisy counts.
+    usual: T,
+}
+
+/// Finds what an undeclared column holds.
+pub(super) fn discover(
+    name: String,
+    texts: &Texts,
+    classes: &Classes,
+    forms: &DateForms,
+    counting: &mut impl Counting,
+) -> Found {
+    let label = format!("kind of `{name}`");
+    let measured = counting.measure(&label, classes.cells(), tenths::KIND);
+    // Decided by noisy counts alone: from here on which way is taken is public.
+    let mut finding = Finding::from_counts(&measured.values, measured.sigma);
+    finding.other |= counting.always_other();
+    let values = finding.values;
+    let search = Search {
+        name,
+        texts,
+        classes,
+        forms,
+        steps: tenths::Steps::by_fields(finding.filled, measured.sigma),
+        finding,
+        sigma: measured.sigma,
+        left: tenths::ALL - tenths::KIND,
+        counting,
+    };
+    match values {
+        Values::Whole => search.plain(|text| NumberForm::PLAIN.whole(text), Some(0)),
+        Values::Decimal(decimals) => search.plain(|text| NumberForm::PLAIN.number(text), decimals),
+        Values::Dressed(mark) => search.dressed(mark),
+        Values::Compact => search.dates(forms.compact()),
+        Values::Dates => search.formed_dates(),
+        Values::Text => search.texts(),
+    }
+}
+
+struct Search<'a, C> {
+    name: String,
+    texts: &'a Texts,
+    classes: &'a Classes,
+    forms: &'a DateForms,
+    finding: Finding,
+    /// Of the counts from which the finding is.
+    sigma: f64,
+    steps: tenths::Steps,
+    /// Tenths of the column's share that are not spent.
+    left: u32,
+    counting: &'a mut C,
+}
+
+impl<C: Counting> Search<'_, C> {
+    /// What most texts are, once nothing else is left.
+    fn texts(mut self) -> Found {
+        let keys = keys::releasable(self.texts, self.classes.rows());
+        let counts = keys.iter().map(|&i| self.classes.rows()[i]).collect();
+        let left = self.left;
+        let released = self.release("categories", counts, left);
+        let found = keys::categories(self.texts, &keys, released);
+        let index = Index::new(&found);
+        self.categories(found, move |text| index.code(text))
+    }
+
+    /// Plain numbers: a few that are all there is, or a range of them.
+    fn plain<T: Rounded + 'static>(
+        mut self,
+        read: impl Fn(&[u8]) -> Option<T> + Clone + 'static,
+        decimals: Option<usize>,
+    ) -> Found {
+        let form = written(NumberForm::PLAIN, decimals.filter(|&decimals| decimals > 0));
+        if let Some(decimals) = decimals {
+            let values = keys::by_value(self.classes.read(self.texts, read.clone()));
+            let counts = values.iter().map(|(_, rows)| *rows).collect();
+            let released = self.release("values", counts, self.steps.keys);
+            let fields = (self.finding.filled, self.sigma);
+            match keys::all_there_is(&values, &released, fields, decimals) {
+                Some(Few::Gapless(grid, usual)) => {
+                    return self.found(grid, usual, read, form);
+                }
+                Some(Few::Codes(found)) => {
+                    // `1010.0` is 1010.
+                    let index = Index::new(&found);
+                    return self.categories(found, move |text| {
+                        index.code(read(text)?.to_string().as_bytes())
+                    });
+                }
+                None => {}
+            }
+        }
+        let (span, read) = self.range(read, |grid| T::rounded(grid, decimals));
+        self.found_if_any(span, read, form)
+    }
+
+    /// Numbers with separators of thousands, signs or a decimal comma.
+    fn dressed(mut self, mark: DecimalMark) -> Found {
+        let cells = numbers::cells(mark, self.fields());
+        let measured = self.measure("form", cells, tenths::FORM);
+        let Some(found) = numbers::chosen(mark, &measured.values, measured.sigma) else {
+            return self.texts();
+        };
+        self.finding.other |= found.others;
+        let (form, decimals) = (found.form, found.decimals);
+        let written = written(form, decimals);
+        if found.whole {
+            let (span, read) = self.range(move |text| form.whole(text), |grid| grid);
+            self.found_if_any(span, read, written)
+        } else {
+            let rounded = |grid| f64::rounded(grid, decimals);
+            let (span, read) = self.range(move |text| form.number(text), rounded);
+            self.found_if_any(span, read, written)
+        }
+    }
+
+    /// Dates whose form has yet to be found.
+    fn formed_dates(mut self) -> Found {
+        let cells = self.forms.cells(self.fields());
+        let measured = self.measure("form", cells, tenths::FORM);
+        match self.forms.chosen(&measured.values, measured.sigma) {
+            Some(form) => self.dates(form),
+            None => self.texts(),
+        }
+    }
+
+    fn dates(mut self, form: DateForm) -> Found {
+        let of_column = form.clone();
+        if form.has_time() {
+            let rounded = |grid: FineGrid<Moment>| match of_column.has_seconds() {
+                true => grid,
+                false => grid.rounded_to_minutes(),
+            };
+            let (span, read) = self.range(move |text| form.moment(text), rounded);
+            // Years of two digits cannot tell days beyond a century.
+            let told = span.as_ref().is_some_and(|span: &Span<Moment>| {
+                let ends = [span.grid.range().min, span.grid.range().max];
+                ends.iter().all(|end| of_column.can_write(end.day()))
+            });
+            self.found_if_any(span, read, date_form(of_column, told))
+        } else {
+            let (span, read) = self.range(move |text| form.day(text), |grid| grid);
+            let told = span.as_ref().is_some_and(|span: &Span<Day>| {
+                let ends = [span.grid.range().min, span.grid.range().max];
+                ends.iter().all(|end| of_column.can_write(*end))
+            });
+            self.found_if_any(span, read, date_form(of_column, told))
+        }
+    }
+
+    /// Bounds and bins, if the noise leaves any.
+    fn range<T: Ladder, R: Fn(&[u8]) -> Option<T> + Clone>(
+        &mut self,
+        read: R,
+        settled: impl Fn(FineGrid<T>) -> FineGrid<T>,
+    ) -> (Option<Span<T>>, R) {
+        let rungs = T::rungs();
+        // Coarse first, over all values there are: cells that followed the data would tell of it.
+        let counts = count_by_start(&rungs, self.classes.read(self.texts, read.clone()));
+        let coarse = self.measure("bounds", counts, self.steps.bounds);
+        let fine = settled(ladder::fine_starts(&rungs, &coarse, self.finding.filled));
+        let counts = count_by_start(&fine.starts, self.classes.read(self.texts, read.clone()));
+        let left = self.left;
+        let measured = self.measure("bins", counts, left);
+        let kept = mass::trimmed(&measured.values, measured.sigma);
+        let (min, max) = (fine.starts[kept.start], fine.last_of(kept.end - 1));
+        // Few values: a code for each tells all, and bins would only lose something.
+        let bins = if T::values_between(min, max) <= u64::from(DEFAULT_BINS) {
+            Bins::Uniform(DEFAULT_BINS)
+        } else {
+            let wanted = mass::affordable_bins(self.finding.filled, measured.sigma);
+            let firsts = mass::equal(&measured.values[kept.clone()], wanted);
+            let starts = firsts.into_iter().map(|bin| fine.starts[kept.start + bin]);
+            Bins::Cuts(starts.collect())
+        };
+        let usual = fine.starts[kept.start + mass::median(&measured.values[kept.clone()])];
+        let grid = Grid::new(Range { min, max, bins }).ok();
+        (grid.map(|grid| Span { grid, usual }), read)
+    }
+
+    /// Without a range the column keeps the one code `other`, rather than fail because of the data.
+    fn found_if_any<T: Ladder + 'static>(
+        self,
+        span: Option<Span<T>>,
+        read: impl Fn(&[u8]) -> Option<T> + 'static,
+        form: ValueForm,
+    ) -> Found {
+        match span {
+            Some(span) => self.found(span.grid, span.usual, read, form),
+            None => self.categories(Vec::new(), |_| None),
+        }
+    }
+
+    fn found<T: Ladder + 'static>(
+        self,
+        grid: Grid<T>,
+        usual: T,
+        read: impl Fn(&[u8]) -> Option<T> + 'static,
+        form: ValueForm,
+    ) -> Found {
+        let kind = T::kind(grid.clone());
+        let column = Column::found(self.name, kind, self.finding.nullable, self.finding.other);
+        let usual = grid.bin(usual).0;
+        Found::new(column.with_form(form), usual, move |text| {
+            Some(grid.bin(read(text)?).0)
+        })
+    }
+
+    fn categories(
+        self,
+        found: Vec<String>,
+        read: impl Fn(&[u8]) -> Option<usize> + 'static,
+    ) -> Found {
+        let kind = Kind::Categories(found);
+        let column = Column::found(self.name, kind, self.finding.nullable, true);
+        Found::new(column, 0, read)
+    }
+
+    /// The texts of joined rows, each with its rows.
+    fn fields(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        let rows = self.classes.rows().iter().copied();
+        self.texts.iter().zip(rows).filter(|(_, rows)| *rows > 0)
+    }
+
+    fn measure(&mut self, what: &str, cells: Vec<u32>, tenths: u32) -> Measured {
+        self.left -= tenths;
+        let label = format!("{what} of `{}`", self.name);
+        self.counting.measure(&label, cells, tenths)
+    }
+
+    fn release(&mut self, what: &str, counts: Vec<u32>, tenths: u32) -> Released {
+        self.left -= tenths;
+        let label = format!("{what} of `{}`", self.name);
+        self.counting.release(&label, counts, tenths)
+    }
+}
+
+/// How numbers of this form are written back.
+fn written(form: NumberForm, decimals: Option<usize>) -> ValueForm {
+    let decimals = decimals.map(|it| u8::try_from(it).expect("a few decimals"));
+    match (form, decimals) {
+        (NumberForm::PLAIN, None) => ValueForm::Usual,
+        (form, decimals) => ValueForm::Number { form, decimals },
+    }
+}
+
+/// How dates of this form are written back: in the form, if it can tell all of them.
+fn date_form(form: DateForm, told: bool) -> ValueForm {
+    match form.pattern() {
+        "%Y-%m-%d" | "%Y-%m-%dT%H:%M:%S" => ValueForm::Usual,
+        _ if told => ValueForm::Date(form),
+        _ => ValueForm::Usual,
+    }
+}
+
+/// Numbers of which a grid may be rounded to so many decimals.
+trait Rounded: Countable {
+    fn rounded(grid: FineGrid<Self>, decimals: Option<usize>) -> FineGrid<Self>;
+}
+
+impl Rounded for i64 {
+    fn rounded(grid: FineGrid<i64>, _: Option<usize>) -> FineGrid<i64> {
+        grid
+    }
+}
+
+impl Rounded for f64 {
+    fn rounded(grid: FineGrid<f64>, decimals: Option<usize>) -> FineGrid<f64> {
+        match decimals {
+            Some(decimals) => grid.rounded(decimals),
+            None => grid,
+        }
+    }
+}
+
+/// Rows in each cell, cells given by their ascending starts; what lies before the first counts to
+/// it.
+fn count_by_start<T: Ladder>(starts: &[T], values: impl Iterator<Item = (T, u32)>) -> Vec<u32> {
+    let mut counts = vec![0; starts.len()];
+    for (value, rows) in values {
+        counts[starts[1..].partition_point(|start| *start <= value)] += rows;
+    }
+    counts
+}
