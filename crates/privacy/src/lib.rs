@@ -57,6 +57,7 @@
 
 mod accounting;
 mod counts;
+mod domain_spend;
 mod gaussian;
 mod gdp;
 mod guarantee;
@@ -76,6 +77,7 @@ mod zcdp;
 
 pub use accounting::Accounting;
 pub use counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
+pub use domain_spend::DomainSpend;
 pub use guarantee::{Guarantee, Neighbours};
 pub use ledger::{Ledger, LedgerError, LedgerOptions};
 pub use odds::odds;

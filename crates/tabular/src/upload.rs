@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use printable::first_hidden;
 use schema::number::trim;
-use schema::{Column, Constraint, Schema, check_name, is_formula};
+use schema::{Column, Constraint, Origin, Schema, check_name, is_formula};
 use strict_yaml::{nearest, quoted_list};
 
 use crate::account::{Account, NoRoom};
@@ -24,6 +24,8 @@ pub struct Upload {
     pub(crate) rows: usize,
     pub(crate) ids: Option<Ids>,
     pub(crate) columns: Vec<UploadColumn>,
+    /// Of the schema that it was read with.
+    pub(crate) origin: Option<Origin>,
     /// About these columns, by their positions.
     pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
@@ -172,6 +174,7 @@ pub(crate) struct Intake<'a> {
     key: String,
     ids: Option<IdCollector>,
     columns: Vec<Filling>,
+    origin: Option<Origin>,
     constraints: Vec<Constraint>,
     warnings: Vec<String>,
     max_rows: u32,
@@ -247,6 +250,7 @@ impl<'a> Intake<'a> {
             key: key.unwrap_or_default().to_owned(),
             ids,
             columns: Vec::new(),
+            origin: schema.and_then(Schema::origin),
             constraints: schema.map_or_else(Vec::new, |schema| schema.constraints().to_vec()),
             warnings: Vec::new(),
             max_rows: limits.max_rows,
@@ -552,6 +556,7 @@ impl<'a> Intake<'a> {
             rows,
             ids: ids.map(|(ids, _)| ids),
             columns,
+            origin: self.origin,
             constraints: self.constraints,
             warnings: self.warnings,
             read_as,

@@ -17,7 +17,7 @@ use schema::{Column, Schema};
 
 use crate::codes::{Code, Codes, Wiped, with_codes};
 use crate::join::{Joined, JoinedColumn};
-use crate::table::CodedTable;
+use crate::table::{CodedTable, Domain};
 pub use budget::DiscoveryBudget;
 use budget::tenths;
 use dates::DateForms;
@@ -119,6 +119,7 @@ impl Joined {
                 ledger: allowed,
             });
         }
+        ledger.note_domain_spends(&self.domain.spends);
         let wanting = self
             .columns
             .iter()
@@ -227,6 +228,10 @@ impl Joined {
             "joined columns have different names, and there is one; constraints are about \
              declared columns and were checked",
         );
+        let domain = Domain {
+            source: self.domain.source.max(domain),
+            spends: self.domain.spends,
+        };
         CodedTable::new(schema, self.rows, rows_per_id, domain, coded)
     }
 }
