@@ -28,18 +28,25 @@ impl DomainSpend {
         self.rows_per_id.into()
     }
 
+    /// Returns the epsilon and delta that it guarantees, rounded up.
+    ///
     /// Changing one id is removing it and adding another: twice the epsilon, and (1 + e^epsilon)
     /// times the delta (Dwork and Roth 2014, theorem 2.2 for two steps).
-    pub(crate) fn guarantee(&self, neighbours: Neighbours) -> Guarantee {
+    #[must_use]
+    pub fn guaranteed(&self, neighbours: Neighbours) -> (f64, f64) {
         let (epsilon, delta) = (self.epsilon.get(), self.delta.get());
-        let (epsilon, delta) = match neighbours {
+        match neighbours {
             Neighbours::AddRemove => (epsilon, delta),
             // Doubling is exact; `exp` may be an ulp low, and so may sum and product.
             Neighbours::ReplaceOne => {
                 let grown = (1.0 + epsilon.exp().next_up()).next_up() * delta;
                 (2.0 * epsilon, grown.next_up().min(1.0))
             }
-        };
+        }
+    }
+
+    pub(crate) fn guarantee(&self, neighbours: Neighbours) -> Guarantee {
+        let (epsilon, delta) = self.guaranteed(neighbours);
         Guarantee::of_domain(neighbours, self.rows(), epsilon, delta)
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use privacy::{Delta, DomainSource, DomainSpend, Epsilon};
 use rayon::prelude::*;
-use schema::{Column, Constraint, DeclaredConstraint, Origin, Schema, SchemaError, SchemaSpend};
+use schema::{Column, Constraint, DeclaredConstraint, Origin, Schema, SchemaError};
 
 use crate::codes::{Codes, Wiped};
 use crate::dictionary::{RawColumn, Texts};
@@ -213,21 +213,28 @@ impl Domain {
                 Origin::Discovery(_) => DomainSource::Discovered,
                 Origin::Reviewed | Origin::Codebook => DomainSource::Declared,
             });
-            if let Origin::Discovery(spend) = origin {
-                domain.spends.push(domain_spend(spend));
-            }
+            domain.spends.extend(domain_spend(origin));
         }
         domain
     }
 }
 
-fn domain_spend(spend: SchemaSpend) -> DomainSpend {
+/// Returns what was spent on a schema of this origin, which counts beside the spends of a fit; none
+/// where nothing was.
+///
+/// # Panics
+/// If the origin is not that of a checked [`Schema`].
+#[must_use]
+pub fn domain_spend(origin: Origin) -> Option<DomainSpend> {
+    let Origin::Discovery(spend) = origin else {
+        return None;
+    };
     let checked = "a schema's spend was checked with it";
-    DomainSpend {
+    Some(DomainSpend {
         epsilon: Epsilon::new(spend.epsilon).expect(checked),
         delta: Delta::new(spend.delta).expect(checked),
         rows_per_id: spend.rows_per_id,
-    }
+    })
 }
 
 impl JoinedColumn {

@@ -7,6 +7,7 @@ mod kind;
 mod ladder;
 mod mass;
 mod numbers;
+mod outline;
 mod search;
 
 use std::num::NonZeroU32;
@@ -22,6 +23,7 @@ pub use budget::DiscoveryBudget;
 use budget::tenths;
 use dates::DateForms;
 use kind::Classes;
+pub use outline::{Looks, MIN_SHARED, Outline};
 use search::discover;
 
 /// The most categories that are kept of an undeclared column: those with the highest noisy counts.
