@@ -624,7 +624,10 @@ fn values_of(field: &str) -> Vec<Value> {
     let unquoted = |text: &str| text.trim().trim_matches(['"', '\'']).trim().to_owned();
     let value = |item: &str| {
         let sign = ['=', ':'].into_iter().find(|it| item.contains(*it));
-        let sign = sign.or((separator != ',' && item.contains(',')).then_some(','));
+        // As in `1, male`, and not in `east, west`.
+        let coded = |(code, _): (&str, &str)| decimal(code).is_some();
+        let is_coded = separator != ',' && item.split_once(',').is_some_and(coded);
+        let sign = sign.or(is_coded.then_some(','));
         let (code, label) = match sign.and_then(|sign| item.split_once(sign)) {
             Some(both) => both,
             None => item.split_once(" - ").unwrap_or((item, "")),

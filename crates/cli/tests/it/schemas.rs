@@ -107,11 +107,11 @@ fn a_schema_says_what_many_people_share_and_leaves_out_what_names_them() {
         .stdout();
     for line in [
         "origin: data",
-        "age: {integer: {min: 10, max: 80, bins: 71}}",
+        "age: {integer: {min: 20, max: 80, bins: 61}}",
         "joined: {date: {min: 2015-01-01, max: 2022-12-31, bins: 96}}",
         "paid: {categories: [\"no\", \"yes\"]}",
         "region: {categories: [\"east, west\", north, south], other: true}",
-        "# 3 more values, each of fewer than 20 people, left out: they are `other`.",
+        "# 2 more values, each of fewer than 20 people, left out: they are `other`.",
         "member_id: drop",
         "email: drop",
         "name: drop",
@@ -120,7 +120,7 @@ fn a_schema_says_what_many_people_share_and_leaves_out_what_names_them() {
         assert!(text.lines().any(|it| it == line), "{line}: {text}");
     }
     assert!(
-        text.contains("income: {number: {min: 0, max: 50000, bins: {cuts: ["),
+        text.contains("income: {number: {min: 0, max: 45000, bins: {cuts: ["),
         "{text}"
     );
     assert!(text.contains("# Looks like e-mail addresses"), "{text}");
@@ -191,7 +191,8 @@ fn nothing_is_guaranteed_until_a_person_has_read_the_schema() {
     let reviewed = read(folder.path(), "people.yaml").replace("origin: data", "origin: reviewed");
     fs::write(folder.path().join("people.yaml"), reviewed).unwrap();
     let document = synth(folder.path(), "--json").exits(0).json();
-    assert_eq!(document["guarantees"][0]["epsilon"], 1.0);
+    let epsilon = document["guarantees"][0]["epsilon"].as_f64().unwrap();
+    assert!((epsilon - 1.0).abs() < 1e-9, "{epsilon}");
     assert_eq!(document["domain"], "declared");
 }
 
@@ -216,7 +217,10 @@ fn a_schema_that_was_paid_for_adds_to_the_guarantee_of_each_fit() {
         .saying("epsilon 2 and delta 1e-6 of it were spent on the schema before");
     let document = ran.json();
     let epsilon = |name: &str, at: usize| document[name][at]["epsilon"].as_f64().unwrap();
-    assert_eq!(epsilon("own_guarantees", 0), 1.0);
+    assert!(
+        (epsilon("own_guarantees", 0) - 1.0).abs() < 1e-9,
+        "{document}"
+    );
     assert!((epsilon("guarantees", 0) - 3.0).abs() < 1e-9, "{document}");
     assert!(epsilon("guarantees", 1) >= epsilon("own_guarantees", 1) + 4.0);
     let delta = document["guarantees"][0]["delta"].as_f64().unwrap();
@@ -289,7 +293,7 @@ fn what_cannot_be_is_refused() {
     people(folder.path());
     fs::write(folder.path().join("few.csv"), "a,b\n1,x\n2,y\n").unwrap();
     for (command, code, said) in [
-        ("schema", 2, "--codebook"),
+        ("schema", 2, "<DATA>"),
         ("schema people.csv --keep agee", 3, "did you mean `age`?"),
         (
             "schema people.csv --output people.csv",

@@ -179,13 +179,21 @@ impl<'a> Sketch<'a> {
             keys: values.iter().enumerate().filter_map(shared).collect(),
             sigma: 0.0,
         };
-        let filled = values.iter().map(|(_, people)| f64::from(*people)).sum();
+        let filled: f64 = values.iter().map(|(_, people)| f64::from(*people)).sum();
+        #[expect(clippy::cast_precision_loss, reason = "numbers of people")]
+        let held: f64 = released.keys.iter().map(|(_, people)| *people as f64).sum();
         let few = match form == NumberForm::PLAIN {
             true => decimals.and_then(|decimals| {
                 keys::all_there_is(&values, &released, (filled, 0.0), decimals)
             }),
             false => None,
         };
+        // Codes are all there is, or nearly so; of measures, a range loses nothing.
+        let few = few.filter(|few| match few {
+            Few::Codes(_) if decimals == Some(0) => held >= 0.995 * filled,
+            Few::Codes(_) => released.keys.len() == values.len(),
+            Few::Gapless(..) => true,
+        });
         let written = value_form(form, decimals);
         let unread = self.unread(ranks.cells());
         match few {

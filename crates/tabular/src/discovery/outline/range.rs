@@ -202,8 +202,10 @@ impl Rounded for i64 {
 
 /// Bins of one value each are readable, and lose nothing, up to this many.
 const MOST_SINGLE: f64 = 256.0;
-/// Bins of about equal mass.
-const MOST_BINS: usize = 64;
+/// Bins of about equal mass, besides those of frequent values.
+const MOST_BINS: u64 = 80;
+/// A value that has this part of the mass of such a bin gets a bin of its own.
+const SPIKE: u64 = 2;
 
 /// A range rounded outward to a step of about a tenth of it, in bins of about equal mass that begin
 /// at round numbers or at values that very many people have.
@@ -271,7 +273,7 @@ fn cuts<T: Rounded>(
     let sharing = people.in_cells(&ranks.cells);
     let boundaries = boundaries(&sharing);
     let number = |rank: usize| ranks.values[rank].as_number();
-    let mut cuts: Vec<T> = Vec::new();
+    let mut cuts: Vec<Cut<T>> = Vec::new();
     for (i, boundary) in boundaries.iter().enumerate() {
         let here = number(boundary.rank);
         let before = match i {
@@ -298,28 +300,39 @@ fn cuts<T: Rounded>(
                 value.rounded(Step::at_most(size), false)
             }
         };
-        if cut > min && cut <= max && cuts.last().is_none_or(|last| cut > *last) {
-            cuts.push(cut);
+        if cut > min && cut <= max && cuts.last().is_none_or(|last| cut > last.at) {
+            let of_spike = boundary.spike != Spike::None;
+            cuts.push(Cut { at: cut, of_spike });
         }
     }
     of_enough_people(ranks, people, cuts)
 }
 
+/// Where a bin begins.
+struct Cut<T> {
+    at: T,
+    /// Whether it is there for a frequent value, and so says nothing of anybody else's.
+    of_spike: bool,
+}
+
 /// Boundaries of bins of about equal mass.
 fn boundaries(sharing: &[u32]) -> Vec<Boundary> {
     let all: u64 = sharing.iter().copied().map(u64::from).sum();
-    let mass = (all / MOST_BINS as u64).max(u64::from(MIN_SHARED) * 5 / 4);
+    let enough = u64::from(MIN_SHARED) * 5 / 4;
+    let mass = (all / MOST_BINS).max(enough);
+    let spike = (mass / SPIKE).max(enough);
     let mut boundaries = Vec::new();
     let (mut sum, mut after_spike) = (0, false);
     for (rank, &people) in sharing.iter().enumerate() {
-        let is_spike = u64::from(people) >= mass;
+        let is_spike = u64::from(people) >= spike;
         if rank > 0 {
-            let spike = match (is_spike, after_spike) {
-                (true, _) => Spike::Here,
-                (false, true) => Spike::Before,
-                (false, false) => Spike::None,
-            };
-            if spike != Spike::None || sum >= mass {
+            // Between two frequent values there are two: one behind the first, one at the second.
+            let found = [
+                after_spike.then_some(Spike::Before),
+                is_spike.then_some(Spike::Here),
+                (!after_spike && !is_spike && sum >= mass).then_some(Spike::None),
+            ];
+            for spike in found.into_iter().flatten() {
                 boundaries.push(Boundary { rank, spike });
                 sum = 0;
             }
@@ -330,11 +343,15 @@ fn boundaries(sharing: &[u32]) -> Vec<Boundary> {
     boundaries
 }
 
-/// Leaves out cuts where a bin would be of fewer people.
-fn of_enough_people<T: Rounded>(ranks: &Ranks<T>, people: &People<'_>, cuts: Vec<T>) -> Vec<T> {
-    let mut cuts = cuts;
+/// Leaves out cuts where a bin would be of fewer people, unless these are only what lies between two
+/// frequent values: put together with one of them, it would be spread over the gap.
+fn of_enough_people<T: Rounded>(
+    ranks: &Ranks<T>,
+    people: &People<'_>,
+    mut cuts: Vec<Cut<T>>,
+) -> Vec<T> {
     loop {
-        let bin = |value: &T| cuts.partition_point(|cut| cut <= value);
+        let bin = |value: &T| cuts.partition_point(|cut| cut.at <= *value);
         let of_ranks: Vec<usize> = ranks.values.iter().map(bin).collect();
         let cells = ranks.cells.of_texts();
         let cells = cells.map(|rank| rank.map(|rank| of_ranks[rank as usize]));
@@ -342,14 +359,20 @@ fn of_enough_people<T: Rounded>(ranks: &Ranks<T>, people: &People<'_>, cuts: Vec
         // Each that is too small is put together with its left neighbour; no two in a row at once.
         let mut dropped = vec![false; cuts.len()];
         for bin in 0..counts.len() {
-            if counts[bin] < MIN_SHARED && !cuts.is_empty() {
-                let cut = bin.saturating_sub(1);
-                let free = cut == 0 || !dropped[cut - 1];
-                dropped[cut] |= free;
+            if counts[bin] >= MIN_SHARED {
+                continue;
+            }
+            // The cut where it begins, or else the one where it ends.
+            let ends = [bin.checked_sub(1), Some(bin)].into_iter().flatten();
+            let mut ends = ends.filter(|cut| cuts.get(*cut).is_some_and(|it| !it.of_spike));
+            if let Some(cut) = ends.next()
+                && (cut == 0 || !dropped[cut - 1])
+            {
+                dropped[cut] = true;
             }
         }
         if !dropped.contains(&true) {
-            return cuts;
+            return cuts.into_iter().map(|cut| cut.at).collect();
         }
         let mut dropped = dropped.into_iter();
         cuts.retain(|_| !dropped.next().unwrap_or(false));
@@ -449,6 +472,20 @@ mod tests {
         for cut in &cuts[1..] {
             assert!(!values.iter().any(|(value, _)| value == cut), "{cut}");
         }
+    }
+
+    #[test]
+    fn frequent_values_beside_each_other_are_not_spread_over_the_gap() {
+        let values = [(0.0, 3_000), (0.0221, 40), (0.5, 3), (1.0, 900)];
+        let Bins::Cuts(cuts) = outlined(&values, None).unwrap().bins else {
+            panic!("bins of equal width")
+        };
+        let bin = |value: f64| cuts.partition_point(|cut| *cut <= value);
+        for (value, _) in values {
+            let alone = values.iter().filter(|(other, _)| bin(*other) == bin(value));
+            assert_eq!(alone.count(), 1, "{value}: {cuts:?}");
+        }
+        assert!(cuts[0] < 0.001, "{cuts:?}");
     }
 
     #[test]
