@@ -27,8 +27,8 @@ pub(crate) struct Separator {
 }
 
 impl Separator {
-    /// The separator that makes the most names of the line, with quotes around whole names alone; of
-    /// two that make as many the one that fewer spaces follow; where there is none, a comma.
+    /// The separator that makes the most names of the line, with quotes around whole names alone;
+    /// of two that make as many the one that fewer spaces follow; where there is none, a comma.
     pub(crate) fn of(text: &[u8], given: Option<Delimiter>) -> Self {
         let announced = announced(text);
         let of_line = match announced {
