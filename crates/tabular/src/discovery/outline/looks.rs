@@ -249,7 +249,7 @@ impl Shapes {
         self.emails += count(is_email(text));
         self.telephones += count(is_telephone(text));
         self.sentences += count(words.len() >= 5 || text.chars().count() > 40);
-        self.names += count((2..=4).contains(&words.len()) && words.iter().all(|it| is_word(it)));
+        self.names += count((2..=4).contains(&words.len()) && words.iter().all(is_word));
         self.addresses += count(
             (2..=8).contains(&words.len())
                 && words.iter().any(has_digit)

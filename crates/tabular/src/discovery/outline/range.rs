@@ -358,8 +358,8 @@ fn of_enough_people<T: Rounded>(
         let counts = people.in_cells(&Cells::new(cells, cuts.len() + 1));
         // Each that is too small is put together with its left neighbour; no two in a row at once.
         let mut dropped = vec![false; cuts.len()];
-        for bin in 0..counts.len() {
-            if counts[bin] >= MIN_SHARED {
+        for (bin, people) in counts.into_iter().enumerate() {
+            if people >= MIN_SHARED {
                 continue;
             }
             // The cut where it begins, or else the one where it ends.
