@@ -796,10 +796,10 @@ mod tests {
         for (book, said) in [
             ("a,b\n1,2\n", "call it `name`"),
             (
-                "name,type\nage,intger\n",
-                "row 2: `age`: unknown type `intger`",
+                "name,type\nage,integers\n",
+                "row 2: `age`: unknown type `integers`",
             ),
-            ("name,type\nage,intger\n", "did you mean `integer`?"),
+            ("name,type\nage,integers\n", "did you mean `integer`?"),
             ("name,type,min,max\nage,int,0,1.5\n", "`1.5` is not a bound"),
             (
                 "name,type\nage,int\nsex,int\nage,int\n",

@@ -336,7 +336,10 @@ fn by_discovery(
     let ledger = ledger.close();
     let line = |name: &String| {
         let found = found.columns.iter().find(|(own, _)| own == name);
-        let nothing = |kind: &DeclaredKind| matches!(kind, DeclaredKind::Categories(texts) if texts.is_empty());
+        let nothing = |kind: &DeclaredKind| match kind {
+            DeclaredKind::Categories(texts) => texts.is_empty(),
+            _ => false,
+        };
         let (entry, comment) = match (found, looks(name)) {
             (Some((_, declared)), _) if !nothing(&declared.kind) => {
                 (Entry::Declared(declared.clone()), None)

@@ -200,8 +200,8 @@ impl Joined {
 }
 
 impl Domain {
-    /// Of tables that were read with schemas of these origins. The weakest decides, and all that was
-    /// spent adds up, as the tables are about the same people.
+    /// Of tables that were read with schemas of these origins. The weakest decides, and all that
+    /// was spent adds up, as the tables are about the same people.
     fn declared_by(origins: impl IntoIterator<Item = Option<Origin>>) -> Self {
         let mut domain = Self {
             source: DomainSource::Declared,

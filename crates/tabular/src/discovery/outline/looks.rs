@@ -69,7 +69,7 @@ impl Looks {
             (
                 _,
                 "address" | "addr" | "street" | "strasse" | "adresse" | "postcode" | "zip"
-                | "zipcode" | "plz" | "direccion" | "indirizzo",
+                | "zipcode" | "plz" | "indirizzo",
             )
             | (Some("zip" | "postal" | "post"), "code") => Some(Self::Addresses),
             (
@@ -156,7 +156,6 @@ fn names_people(name: &str) -> bool {
             ..,
             "first"
                 | "last"
-                | "sur"
                 | "given"
                 | "family"
                 | "middle"

@@ -343,8 +343,8 @@ fn boundaries(sharing: &[u32]) -> Vec<Boundary> {
     boundaries
 }
 
-/// Leaves out cuts where a bin would be of fewer people, unless these are only what lies between two
-/// frequent values: put together with one of them, it would be spread over the gap.
+/// Leaves out cuts where a bin would be of fewer people, unless these are only what lies between
+/// two frequent values: put together with one of them, it would be spread over the gap.
 fn of_enough_people<T: Rounded>(
     ranks: &Ranks<T>,
     people: &People<'_>,
