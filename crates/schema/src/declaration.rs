@@ -59,8 +59,8 @@ use crate::schema::SchemaError;
 /// are not named are, may be named so; `drop` leaves a column out.
 ///
 /// `origin` says where all of it comes from ([`Origin`]): a word, or a mapping with `discovery`.
-/// Any other mapping, `discover` or `drop` under that name is a column; where there is one, the key is
-/// `schema_origin`.
+/// Any other mapping, `discover` or `drop` under that name is a column; where there is one, the key
+/// is `schema_origin`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declaration {
     /// Where values and ranges come from, if it says so.
