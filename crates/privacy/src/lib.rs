@@ -56,6 +56,7 @@
 #![forbid(unsafe_code)]
 
 mod accounting;
+mod count_test;
 mod counts;
 mod gaussian;
 mod gdp;
@@ -75,6 +76,7 @@ mod threshold;
 mod zcdp;
 
 pub use accounting::Accounting;
+pub use count_test::CountTest;
 pub use counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
 pub use guarantee::{Guarantee, Neighbours};
 pub use ledger::{Ledger, LedgerError, LedgerOptions};
