@@ -234,8 +234,8 @@ pub struct Status {
 }
 
 impl Status {
-    /// The words of `/model_status`: those of the phase, and what a test of the rows that met has to
-    /// do with it.
+    /// The words of `/model_status`: those of the phase, and what a test of the rows that met has
+    /// to do with it.
     pub fn words(&self) -> String {
         let phase = self.status.words();
         let tests = self.row_tests.as_ref().filter(|tests| tests.made > 0);

@@ -71,11 +71,11 @@ pub struct RoomSetup {
 /// One collaboration: one agreement, its parties' tables until the model is fitted, and at most one
 /// model.
 ///
-/// It is promised that at most one model is trained, when the last party confirms, and that nothing
-/// is by which, in a test that the agreement asks for, too few rows met; that tables are overwritten
-/// when it ends, however it ends, and when the parties have done nothing for as long as
-/// the agreement's `expires_after`; and that nothing about the tables leaves but what the ledger
-/// paid for, and to each owner what concerns its own file.
+/// It is promised that at most one model is trained, when the last party confirms, and none on
+/// tables of which too few rows met by a test that the agreement asks for; that tables are
+/// overwritten when training ends, however it ends, and when the parties have done nothing for as
+/// long as the agreement's `expires_after`; and that nothing about the tables leaves but what the
+/// ledger paid for, and to each owner what concerns its own file.
 pub struct Room {
     agreement: CheckedAgreement,
     id: RoomId,

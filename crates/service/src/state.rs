@@ -23,8 +23,8 @@ pub(crate) struct RoomState {
     row_tests: Option<RowTests>,
 }
 
-// One way leads back to `Gathering`: from a test by which too few rows met, before which nothing was
-// trained, and with the ledger that paid for it. No way leads back from a model.
+// One way leads back to `Gathering`: from a test by which too few rows met, with the ledger that
+// paid for it; nothing was trained then. No way leads back from a model.
 enum RoomPhase {
     /// What there is to train with waits here.
     Gathering(Means),

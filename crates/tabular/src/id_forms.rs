@@ -177,13 +177,15 @@ mod tests {
         check(
             &["P1", "P22"],
             expect![
-                "2 to 3 characters, none of digits or letters alone, none padded with zeros (of 2 rows)"
+                "2 to 3 characters, none of digits or letters alone, none padded with zeros (of 2 \
+                 rows)"
             ],
         );
         check(
             &["a", "b", "7"],
             expect![
-                "1 character each, 1 of digits alone, 2 of letters alone, none padded with zeros (of 3 rows)"
+                "1 character each, 1 of digits alone, 2 of letters alone, none padded with zeros \
+                 (of 3 rows)"
             ],
         );
         check(
@@ -207,13 +209,15 @@ mod tests {
         check(
             &["\u{a0}7", "8"],
             expect![
-                "1 to 2 characters, 1 of digits alone, 0 of letters alone, none padded with zeros, 1 with spaces around them (of 2 rows)"
+                "1 to 2 characters, 1 of digits alone, 0 of letters alone, none padded with zeros, \
+                 1 with spaces around them (of 2 rows)"
             ],
         );
         check(
             &["a b", "c\u{2003}d"],
             expect![
-                "3 characters each, none of digits or letters alone, none padded with zeros, all with spaces in them (of 2 rows)"
+                "3 characters each, none of digits or letters alone, none padded with zeros, all \
+                 with spaces in them (of 2 rows)"
             ],
         );
     }

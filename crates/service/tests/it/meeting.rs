@@ -79,7 +79,11 @@ async fn where_too_few_rows_meet_nothing_is_trained_and_the_parties_try_again() 
     // All are told the same, and what it has cost.
     let tests = failed.row_tests.clone().expect("the agreement asks for it");
     assert_eq!((tests.minimum_rows, tests.made, tests.left), (100, 1, 2));
-    expect![""].assert_eq(tests.guarantee.as_deref().unwrap_or_default());
+    expect![
+        "Adding or removing everything about one id multiplies the probability of any outcome by \
+         at most e^0.2864, give or take 1e-9 (epsilon 0.2864, delta 1e-9)."
+    ]
+    .assert_eq(tests.guarantee.as_deref().unwrap_or_default());
     for user in ["Alice", "Bob", "Zoe"] {
         let told = status(&room, user).await;
         assert_eq!(told.row_tests, failed.row_tests);
@@ -103,7 +107,7 @@ async fn where_too_few_rows_meet_nothing_is_trained_and_the_parties_try_again() 
     let told = status(&room, "Alice").await.you.expect("she brings data");
     assert_eq!(told.rows, Some(300));
     let joined = told.joined.expect("there is a model");
-    expect![""].assert_eq(&joined.in_words);
+    expect!["about 194 of your 300 rows met (95 %: 186 to 202)"].assert_eq(&joined.in_words);
     assert!((joined.between[0]..=joined.between[1]).contains(&200));
     assert_eq!(status(&room, "Zoe").await.you, None);
 
@@ -224,7 +228,8 @@ async fn ids_that_are_written_differently_meet_where_the_agreement_normalises_th
     room.train(&[("Alice", &alice()), ("Bob", &padded)]).await;
     let you = status(&room, "Bob").await.you.expect("he brings data");
     let joined = you.joined.expect("there is a model");
-    expect![""].assert_eq(&joined.in_words);
+    expect!["at most 4 of your 300 rows met, with 95 %; noise hides how many"]
+        .assert_eq(&joined.in_words);
 }
 
 #[tokio::test]
@@ -264,13 +269,53 @@ fn refused(more: &str, expected: Expect) {
 
 #[test]
 fn what_cannot_be_agreed_on_ids_and_rows_is_refused_with_what_to_do() {
-    refused("id_normalise: [trim, lowercase]\n", expect![""]);
-    refused("id_normalise: [lower, lower]\n", expect![""]);
-    refused("minimum_rows: 0\n", expect![""]);
-    refused("minimum_rows: 5\n", expect![""]);
-    refused("minimum_rows: 1\n", expect![""]);
-    refused("minimum_rows: 11\nlimits: {max_rows: 10}\n", expect![""]);
-    refused("minimum_rows: -3\n", expect![""]);
+    refused(
+        "id_normalise: [trim, lowercase]\n",
+        expect![
+            "runtime.yaml: line 10: id_normalise: there is no step `lowercase` for ids, only \
+             `trim`, `strip_leading_zeros` and `lower`"
+        ],
+    );
+    refused(
+        "id_normalise: [lower, lower]\n",
+        expect!["runtime.yaml: line 10: id_normalise: the step `lower` is named twice"],
+    );
+    refused(
+        "minimum_rows: 0\n",
+        expect![
+            "runtime.yaml: line 10: minimum_rows must be at least 1; leave it out to train on \
+             whatever meets"
+        ],
+    );
+    refused(
+        "minimum_rows: 5\n",
+        expect![
+            "runtime.yaml: line 10: a minimum_rows of 5 cannot be tested with an epsilon of 3: so \
+             that an empty join hardly ever passes, 3 tests would take more than half of the \
+             budget; raise epsilon to 19 at least, or minimum_rows to 27, or leave minimum_rows \
+             out"
+        ],
+    );
+    refused(
+        "minimum_rows: 1\n",
+        expect![
+            "runtime.yaml: line 10: a minimum_rows of 1 cannot be tested with an epsilon of 3: so \
+             that an empty join hardly ever passes, 3 tests would take more than half of the \
+             budget; raise epsilon to 80 at least, or minimum_rows to 27, or leave minimum_rows \
+             out"
+        ],
+    );
+    refused(
+        "minimum_rows: 11\nlimits: {max_rows: 10}\n",
+        expect![
+            "runtime.yaml: line 10: minimum_rows is 11, but with these limits the joined table \
+             has at most 10 rows"
+        ],
+    );
+    refused(
+        "minimum_rows: -3\n",
+        expect!["runtime.yaml: line 10: expected a whole number of a sensible size here"],
+    );
 }
 
 #[test]
@@ -280,6 +325,9 @@ fn a_summary_says_what_is_done_to_ids_and_how_rows_are_tested() {
     let agreement = CheckedAgreement::parse(agreement).unwrap();
     let summary = service::Summary::new(&agreement);
     assert_eq!(summary.id_normalise, ["lower"]);
-    expect![""].assert_eq(&format!("{:?}", summary.minimum_rows));
-    expect![""].assert_eq(&summary.warnings.join("\n"));
+    let test = summary.minimum_rows.expect("it was agreed");
+    assert_eq!((test.rows, test.tests, test.threshold), (60, 3, 31));
+    assert!((0.031..0.033).contains(&test.share), "{test:?}");
+    assert!((10.8..10.9).contains(&test.sigma), "{test:?}");
+    assert_eq!(summary.warnings, [""; 0]);
 }
