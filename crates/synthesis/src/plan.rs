@@ -595,6 +595,7 @@ impl CheckedPlan {
         discovery: Option<&RangeInclusive<f64>>,
     ) -> Result<(), PlanError> {
         let (mechanism, method) = (self.plan.options.mechanism(), self.method().name());
+        mechanism.check_columns(sizes.len())?;
         check_share(method, mechanism, sizes, ledger, aside, discovery)
     }
 }
