@@ -272,7 +272,7 @@ fn too_few_rows_are_not_fitted_and_what_the_tests_cost_stays_spent() {
 #[test]
 fn discovery_after_a_test_gets_its_share_of_what_is_left() {
     let plan = plan(Method::Grain)
-        .minimum_rows(number(60))
+        .minimum_rows(number(80))
         .discovery_share(0.9);
     let plan = plan.check(KnownColumns::none()).unwrap();
     let test = plan.row_test().unwrap().rho().get();
