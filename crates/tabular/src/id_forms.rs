@@ -42,21 +42,18 @@ impl IdForm {
     #[inline]
     pub(crate) fn note(&mut self, field: &[u8]) {
         let id = trim(field);
-        let (mut plain, mut digits, mut letters) = (true, true, true);
-        for byte in id {
-            // One pass without branches: this is done for each row of each table.
-            plain &= byte.is_ascii_graphic();
-            digits &= byte.is_ascii_digit();
-            letters &= byte.is_ascii_alphabetic();
-        }
+        // One look at a byte and no branch: this is done for each row of each table.
+        let all = id.iter().fold(GRAPHIC | DIGIT | LETTER, |all, &byte| {
+            all & CLASSES[usize::from(byte)]
+        });
         let mut look = Look {
             chars: id.len() as u64,
-            digits,
-            letters,
+            digits: all & DIGIT != 0,
+            letters: all & LETTER != 0,
             outer_blanks: id.len() < field.len(),
             inner_blanks: false,
         };
-        if !plain {
+        if all & GRAPHIC == 0 {
             look = look.closer(id);
         }
         self.shortest = match self.rows {
@@ -72,6 +69,31 @@ impl IdForm {
         self.inner_blanks += u64::from(look.inner_blanks);
     }
 }
+
+const GRAPHIC: u8 = 1;
+const DIGIT: u8 = 2;
+const LETTER: u8 = 4;
+
+/// What each byte is in ASCII.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let mut class = 0;
+        if byte.is_ascii_graphic() {
+            class |= GRAPHIC;
+        }
+        if byte.is_ascii_digit() {
+            class |= DIGIT;
+        }
+        if byte.is_ascii_alphabetic() {
+            class |= LETTER;
+        }
+        classes[byte as usize] = class;
+        byte += 1;
+    }
+    classes
+};
 
 /// What one id looks like.
 struct Look {
