@@ -143,6 +143,9 @@ fn table(party: &TableSummary, lines: &mut Vec<String>) {
         "    {name}: {rows}; these {} columns and no others",
         columns.len() + declaration.discover.len()
     ));
+    if let Some(origin) = &declaration.origin {
+        lines.push(format!("      declared as {origin}"));
+    }
     for (column, declared) in columns.iter().take(MOST_COLUMNS) {
         lines.push(format!("      {}: {}", word(column), values(declared)));
     }

@@ -2,6 +2,7 @@
 
 mod agreement_text;
 mod arguments;
+mod codebook;
 mod connect;
 mod demo;
 mod evaluate;
@@ -21,6 +22,8 @@ mod receipt;
 mod report_file;
 mod room;
 mod rows_file;
+mod schema_command;
+mod schema_text;
 mod synth;
 mod table_file;
 mod table_input;
@@ -60,6 +63,7 @@ fn run(command: &Command, printer: Printer) -> anyhow::Result<()> {
         Command::Inspect(options) => inspect::run(options, printer),
         Command::Measure(options) => image_file::measure(options, printer),
         Command::VerifyReceipt(options) => receipt::run(options, printer),
+        Command::Schema(options) => schema_command::run(options, printer),
         Command::Synth(options) => synth::run(options, printer),
         Command::Sample(options) => synth::sample(options, printer),
         Command::Evaluate(options) => evaluate::run(options, printer),

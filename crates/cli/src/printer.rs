@@ -14,6 +14,7 @@ use tabular::TableError;
 
 use crate::arguments::OutputOptions;
 use crate::public_data::IsTheTable;
+use crate::schema_command::NothingShared;
 use crate::workbook::WorkbookError;
 
 /// Of a person's answer to a question.
@@ -228,6 +229,7 @@ fn depends_on_rows(cause: &(dyn std::error::Error + 'static)) -> bool {
         || cause.is::<WorkbookError>()
         || cause.is::<IsTheTable>()
         || cause.is::<EvaluationError>()
+        || cause.is::<NothingShared>()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]

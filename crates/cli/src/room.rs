@@ -6,7 +6,7 @@ use std::path::Path;
 use access::PublicKey;
 use anyhow::Context;
 use protocol::{Agreement, KeyFingerprint, read_file, read_text_file};
-use schema::{Declaration, Schema};
+use schema::{Declaration, Origin, Schema};
 use serde::Deserialize;
 use serde_json::json;
 use service::{CheckedAgreement, Summary};
@@ -368,7 +368,15 @@ fn declaration(path: &Path) -> anyhow::Result<Declaration> {
     let problem = || BadInput(format!("could not use the schema in {}", path.display()));
     let text = read_text_file(path, table_file::MAX_YAML_BYTES).with_context(problem)?;
     let declaration = Declaration::from_yaml(&text).with_context(problem)?;
-    Schema::new(declaration.clone()).with_context(problem)?;
+    let schema = Schema::new(declaration.clone()).with_context(problem)?;
+    if schema.origin() == Some(Origin::Data) {
+        let message = format!(
+            "{} says `origin: data`, for which a room has no guarantee: read it, take out what \
+             could not have been known without the table, and write `origin: reviewed`",
+            path.display()
+        );
+        return Err(BadInput(message).into());
+    }
     Ok(declaration)
 }
 

@@ -58,6 +58,7 @@
 mod accounting;
 mod count_test;
 mod counts;
+mod domain_spend;
 mod gaussian;
 mod gdp;
 mod guarantee;
@@ -78,6 +79,7 @@ mod zcdp;
 pub use accounting::Accounting;
 pub use count_test::CountTest;
 pub use counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
+pub use domain_spend::DomainSpend;
 pub use guarantee::{Guarantee, Neighbours};
 pub use ledger::{Ledger, LedgerError, LedgerOptions};
 pub use odds::odds;

@@ -113,6 +113,17 @@ pub enum AgreementError {
         /// Which party may be meant, as the end of the sentence, or nothing.
         hint: String,
     },
+    /// The declared values and ranges of a party were taken from its table, and nobody has read
+    /// them.
+    #[error(
+        "runtime.yaml: columns of {party}: `origin: data` says that values and ranges were taken \
+         from the table itself, so that no guarantee would hold; let its owner read them, take out \
+         what could not have been known beforehand, and write `origin: reviewed`"
+    )]
+    ColumnsFromData {
+        /// Name of the party.
+        party: String,
+    },
     /// A party declares the column by which the tables are joined.
     #[error(
         "runtime.yaml: columns of {party}: `{key}` is the key by which tables are joined; do not \

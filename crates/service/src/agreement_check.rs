@@ -9,7 +9,7 @@ use access::ServicePolicy;
 use printable::first_hidden;
 use privacy::{Delta, Epsilon, InvalidParameter, MAX_EPSILON, UnsafeBudget, needs_danger};
 use protocol::Agreement;
-use schema::{Declaration, Schema};
+use schema::{Declaration, Origin, Schema};
 use strict_yaml::{Spanned, nearest};
 use synthesis::{
     CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
@@ -372,6 +372,12 @@ fn checked_schema(
         party: party.to_owned(),
         cause,
     })?;
+    // A room states a guarantee to everyone, and must not open with none.
+    if schema.origin() == Some(Origin::Data) {
+        return Err(AgreementError::ColumnsFromData {
+            party: party.to_owned(),
+        });
+    }
     if schema.position(key).is_some() {
         return Err(AgreementError::KeyDeclared {
             party: party.to_owned(),

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use access::{Endpoint, User};
-use privacy::{Delta, Epsilon, Neighbours, needs_danger, odds};
+use privacy::{Delta, DomainSpend, Epsilon, Neighbours, needs_danger, odds};
 use protocol::{AgreementHash, DetailsLimits, KeyFingerprint, MinimumRows};
 use schema::{Declaration, DeclaredConstraint};
 use serde::Serialize;
@@ -178,7 +178,23 @@ impl Summary {
 }
 
 fn guarantee(agreement: &CheckedAgreement) -> Guarantee {
-    let (epsilon, delta) = agreement.plan.ledger().changing_at_most();
+    // What finding a party's schema has cost comes on top of all that the room spends.
+    let schemas = agreement
+        .parties
+        .iter()
+        .filter_map(|party| party.schema.as_ref());
+    let spends: Vec<DomainSpend> = schemas
+        .filter_map(|schema| tabular::domain_spend(schema.origin()?))
+        .collect();
+    let with_schemas = |neighbours, (epsilon, delta): (f64, f64)| {
+        let spent = spends.iter().map(|spend| spend.guaranteed(neighbours));
+        let (epsilon, delta) = spent.fold((epsilon, delta), |sum, spent| {
+            (sum.0 + spent.0, sum.1 + spent.1)
+        });
+        odds(neighbours, epsilon, delta.min(1.0))
+    };
+    let presence = (agreement.epsilon().get(), agreement.delta().get());
+    let changing = agreement.plan.ledger().changing_at_most();
     let rows = match agreement.plan.rows_per_id().get() {
         1 => "One id has one row in each table.".to_owned(),
         rows => format!(
@@ -187,12 +203,8 @@ fn guarantee(agreement: &CheckedAgreement) -> Guarantee {
         ),
     };
     Guarantee {
-        presence: odds(
-            Neighbours::AddRemove,
-            agreement.epsilon().get(),
-            agreement.delta().get(),
-        ),
-        changing: odds(Neighbours::ReplaceOne, epsilon, delta),
+        presence: with_schemas(Neighbours::AddRemove, presence),
+        changing: with_schemas(Neighbours::ReplaceOne, changing),
         rows,
     }
 }

@@ -85,6 +85,11 @@ impl Ids {
         self.most
     }
 
+    /// For each row the first row of its id; none if no id is repeated.
+    pub(crate) fn firsts(&self) -> Option<&[u32]> {
+        self.firsts.as_ref().map(Wiped::as_slice)
+    }
+
     /// Whether an id has several rows.
     pub(crate) fn has_repeats(&self) -> bool {
         self.firsts.is_some()

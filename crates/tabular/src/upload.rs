@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use printable::first_hidden;
 use schema::number::trim;
-use schema::{Column, Constraint, Schema, check_name, is_formula};
+use schema::{Column, Constraint, Origin, Schema, check_name, is_formula};
 use strict_yaml::{nearest, quoted_list};
 
 use crate::account::{Account, NoRoom};
@@ -26,6 +26,8 @@ pub struct Upload {
     pub(crate) ids: Option<Ids>,
     id_forms: Option<IdForms>,
     pub(crate) columns: Vec<UploadColumn>,
+    /// Of the schema that it was read with.
+    pub(crate) origin: Option<Origin>,
     /// About these columns, by their positions.
     pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
@@ -180,6 +182,7 @@ pub(crate) struct Intake<'a> {
     key: String,
     ids: Option<IdCollector>,
     columns: Vec<Filling>,
+    origin: Option<Origin>,
     constraints: Vec<Constraint>,
     warnings: Vec<String>,
     max_rows: u32,
@@ -255,6 +258,7 @@ impl<'a> Intake<'a> {
             key: key.unwrap_or_default().to_owned(),
             ids,
             columns: Vec::new(),
+            origin: schema.and_then(Schema::origin),
             constraints: schema.map_or_else(Vec::new, |schema| schema.constraints().to_vec()),
             warnings: Vec::new(),
             max_rows: limits.max_rows,
@@ -566,6 +570,7 @@ impl<'a> Intake<'a> {
             id_forms: ids.as_ref().map(|(_, forms, _)| *forms),
             ids: ids.map(|(ids, ..)| ids),
             columns,
+            origin: self.origin,
             constraints: self.constraints,
             warnings: self.warnings,
             read_as,

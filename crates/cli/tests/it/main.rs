@@ -21,6 +21,7 @@ mod public_data;
 mod reading;
 mod receipts;
 mod rooms;
+mod schemas;
 mod spreadsheets;
 mod tables;
 mod understanding;

@@ -158,6 +158,15 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         ],
     );
     check(
+        "  Alice:\n",
+        "  Alice:\n    origin: data\n",
+        expect![
+            "runtime.yaml: columns of Alice: `origin: data` says that values and ranges were taken \
+             from the table itself, so that no guarantee would hold; let its owner read them, take \
+             out what could not have been known beforehand, and write `origin: reviewed`"
+        ],
+    );
+    check(
         "method: INDEPENDENT\n",
         "method: INDEPENDENT\nlimits: {max_sample: 3}\n",
         expect!["runtime.yaml: line 2: unknown key `max_sample`; did you mean `max_samples`?"],
