@@ -281,7 +281,11 @@ fn discovery_after_a_test_gets_its_share_of_what_is_left() {
     assert_eq!(record.entries()[0].rho().get(), test);
     let (total, spent) = (plan.ledger().total().get(), record.spent().get());
     assert!(test > 0.05 * total, "{test}");
-    assert!(spent - test <= 0.9 * (total - test), "{spent}");
+    // But for what rounds weights.
+    assert!(
+        spent - test <= 0.9 * (total - test) + 1e-9,
+        "{spent} of {total} with {test}"
+    );
 }
 
 #[test]
