@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use client::KeyAlgorithm;
 use serde_json::Value;
-use tabular::{Delimiter, TextEncoding};
+use tabular::{Delimiter, IdNormalisation, IdStepError, TextEncoding};
 
 use crate::rows_file::StandardFormat;
 
@@ -556,6 +556,11 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "K", requires = "key")]
     pub(crate) max_rows_per_id: Option<NonZeroU32>,
 
+    /// What to do to ids before they are compared: trim (all white space), strip_leading_zeros
+    /// (007 is 7), lower; several are separated by commas
+    #[arg(long, value_name = "STEPS", requires = "key", value_parser = id_normalisation)]
+    pub(crate) id_normalise: Option<IdNormalisation>,
+
     /// How many rows; by default the private estimate of how many the table has, at most 10 million
     #[arg(long)]
     pub(crate) rows: Option<u64>,
@@ -611,6 +616,10 @@ pub(crate) struct ReadArguments {
     /// that were computed when it was saved
     #[arg(long, value_name = "NAME")]
     pub(crate) sheet: Option<String>,
+}
+
+fn id_normalisation(text: &str) -> Result<IdNormalisation, IdStepError> {
+    IdNormalisation::parse(text.split(',').map(str::trim))
 }
 
 /// Numbers and `true` or `false` are taken as such, and everything else as text.

@@ -123,6 +123,11 @@ impl Printer {
         self.options.quiet
     }
 
+    /// Whether a curious person watches.
+    pub(crate) fn is_verbose(self) -> bool {
+        self.options.verbose
+    }
+
     /// What a person must know, however quiet it is to be.
     pub(crate) fn warn(self, text: impl Display) {
         write_line(talk(), &escaped(&format!("warning: {text}")));

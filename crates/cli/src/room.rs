@@ -317,6 +317,12 @@ fn runtime_yaml(options: &RoomNewOptions, parties: &[Member], epsilon: f64) -> S
     if let Some(rows) = options.max_rows_per_id {
         text.push_str(&format!("max_rows_per_id: {rows}\n"));
     }
+    text.push_str(
+        "# If the parties write ids differently: these steps are taken before ids are compared.\n\
+         # id_normalise: [trim, strip_leading_zeros, lower]\n\
+         # Train only if about so many rows meet; tested at most three times, for a hundredth of \
+         the\n# budget each, or more where it is a small number.\n# minimum_rows: 1000\n",
+    );
     if let Some(target) = &options.target {
         text.push_str(&format!(
             "# The column that the rows will be used to predict.\ntarget: {}\n",

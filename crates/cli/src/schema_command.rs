@@ -17,6 +17,7 @@ use crate::codebook;
 use crate::exit::BadInput;
 use crate::printer::{PRIVATE_FIELD, Printer};
 use crate::schema_text::{self, Entry, Line, word};
+use crate::table_input::IdReading;
 use crate::{interrupt, receipt, table_input, whole_file};
 
 pub(crate) fn run(options: &SchemaOptions, printer: Printer) -> anyhow::Result<()> {
@@ -164,7 +165,12 @@ fn from_data(options: &SchemaOptions, path: &Path, printer: Printer) -> anyhow::
     let key = options.key.as_deref();
     // A person is an id, however many rows it has; all of them are looked at.
     let all = key.and(Some(NonZeroU32::MAX));
-    let table = table_input::read(path, &options.how, key, all, None)?;
+    let ids = IdReading {
+        key,
+        max_rows_per_id: all,
+        ..IdReading::default()
+    };
+    let table = table_input::read(path, &options.how, &ids, None)?;
     let names: Vec<&str> = table.upload.column_names().collect();
     check_kept(options, &names)?;
     let notes = table.tell(printer);
@@ -303,8 +309,12 @@ fn by_discovery(
         printer.warn(warning);
     }
     let key = options.key.as_deref();
-    let most = options.max_rows_per_id;
-    let table = table_input::read(path, &options.how, key, most, None)?;
+    let ids = IdReading {
+        key,
+        max_rows_per_id: options.max_rows_per_id,
+        ..IdReading::default()
+    };
+    let table = table_input::read(path, &options.how, &ids, None)?;
     let names: Vec<String> = table.upload.column_names().map(str::to_owned).collect();
     check_kept(
         options,
@@ -324,7 +334,7 @@ fn by_discovery(
     let mut ledger = Ledger::open(LedgerOptions {
         // As much for finding texts as for everything else.
         threshold_share: Some(0.5),
-        rows_per_id: most.unwrap_or(NonZeroU32::MIN),
+        rows_per_id: ids.max_rows_per_id.unwrap_or(NonZeroU32::MIN),
         ..LedgerOptions::new(epsilon, delta, Accounting::Gdp)
     })
     .map_err(|error| bad_input(&error))?;
@@ -421,16 +431,19 @@ fn from_codebook(
     };
     let schema = Schema::new(Declaration::from_yaml(&written.text)?)?.discovering_rest();
     let key = options.key.as_deref();
-    let all = key.and(Some(NonZeroU32::MAX));
+    let ids = IdReading {
+        key,
+        max_rows_per_id: key.and(Some(NonZeroU32::MAX)),
+        ..IdReading::default()
+    };
     // What the table has too little or too much of is refused as in a fit: which column, how many.
-    let table =
-        table_input::read(table, &options.how, key, all, Some(&schema)).map_err(|error| {
-            error.context(BadInput(format!(
+    let table = table_input::read(table, &options.how, &ids, Some(&schema)).map_err(|error| {
+        error.context(BadInput(format!(
             "the code book in {} and the table contradict each other; mend one of them, or leave \
              the table out to get the schema of the code book as it is",
             book.display()
         )))
-        })?;
+    })?;
     written.notes = table.tell(printer);
     let unknown: Vec<String> = table
         .upload

@@ -21,6 +21,7 @@ use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
 use crate::rows_file::RowsFile;
+use crate::table_input::IdReading;
 use crate::{
     interrupt, model_file, public_data, quality, receipt, report_file, rows_file, table_file,
     table_input, whole_file,
@@ -218,12 +219,18 @@ fn open<'a>(
     let table = table_input::read(
         &options.data,
         &options.how,
-        options.key.as_deref(),
-        options.max_rows_per_id,
+        &IdReading {
+            key: options.key.as_deref(),
+            max_rows_per_id: options.max_rows_per_id,
+            normalisation: options.id_normalise.unwrap_or_default(),
+        },
         schema,
     )?;
-    let notes =
-        json!({"read_as": table.upload.read_as().to_string(), "notes": table.tell(printer)});
+    let notes = json!({
+        "read_as": table.upload.read_as().to_string(),
+        "ids": table.upload.id_forms().map(ToString::to_string),
+        "notes": table.tell(printer),
+    });
     let joined = Joined::single(table.upload);
     if options.dangerous_domain_from_data {
         printer.warn(

@@ -203,6 +203,11 @@ impl Ledger {
         self.total
     }
 
+    /// The spends so far, in their order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// Rho that was spent so far.
     pub fn spent(&self) -> Rho {
         self.spent

@@ -56,6 +56,7 @@
 #![forbid(unsafe_code)]
 
 mod accounting;
+mod count_test;
 mod counts;
 mod domain_spend;
 mod gaussian;
@@ -76,6 +77,7 @@ mod threshold;
 mod zcdp;
 
 pub use accounting::Accounting;
+pub use count_test::CountTest;
 pub use counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
 pub use domain_spend::DomainSpend;
 pub use guarantee::{Guarantee, Neighbours};

@@ -4,11 +4,12 @@ use std::num::NonZeroU32;
 
 use access::{Endpoint, User};
 use privacy::{Delta, DomainSpend, Epsilon, Neighbours, needs_danger, odds};
-use protocol::{AgreementHash, DetailsLimits, KeyFingerprint};
+use protocol::{AgreementHash, DetailsLimits, KeyFingerprint, MinimumRows};
 use schema::{Declaration, DeclaredConstraint};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use synthesis::NamedMarginal;
+use tabular::IdStep;
 
 use crate::agreement::{CheckedAgreement, Party};
 
@@ -34,6 +35,11 @@ pub struct Summary {
     pub people: Option<u64>,
     /// The column that says whose a row is.
     pub key: String,
+    /// What is done to ids before they are counted and compared, besides taking away the spaces
+    /// around them.
+    pub id_normalise: Vec<&'static str>,
+    /// How it is tested before training whether enough rows meet, if it is.
+    pub minimum_rows: Option<MinimumRows>,
     /// Rows that one id may have in the joined table, for which the noise is made.
     pub rows_per_id: u32,
     /// The data providers' tables, in the order of the agreement.
@@ -147,6 +153,12 @@ impl Summary {
             guarantee: guarantee(agreement),
             people: agreement.people,
             key: agreement.key.clone(),
+            id_normalise: agreement
+                .id_normalisation
+                .steps()
+                .map(IdStep::name)
+                .collect(),
+            minimum_rows: agreement.minimum_rows(),
             rows_per_id: agreement.plan.rows_per_id().get(),
             parties: agreement.parties.iter().map(table).collect(),
             discovery_share: agreement.discovery_share(),

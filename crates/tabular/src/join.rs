@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::num::NonZeroU32;
 
-use privacy::{Delta, DomainSource, DomainSpend, Epsilon};
+use privacy::{Counts, Delta, DomainSource, DomainSpend, Epsilon};
 use rayon::prelude::*;
 use schema::{Column, Constraint, DeclaredConstraint, Origin, Schema, SchemaError};
 
@@ -170,6 +170,16 @@ impl Joined {
     #[must_use]
     pub fn rows_per_id(&self) -> NonZeroU32 {
         self.rows_per_id
+    }
+
+    /// The number of rows, as one count that only a ledger can open.
+    ///
+    /// # Panics
+    /// If there are 2^32 rows or more, which no join and no table has.
+    #[must_use]
+    pub fn count_rows(&self) -> Counts {
+        let rows = u32::try_from(self.rows).expect("a joined table has fewer than 2^32 rows");
+        Counts::from_exact(vec![rows])
     }
 
     /// The columns, which are public.

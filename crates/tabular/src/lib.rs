@@ -52,6 +52,8 @@ mod dictionary;
 mod discovery;
 mod error;
 mod field;
+mod id_forms;
+mod id_normalisation;
 mod ids;
 mod join;
 mod parquet_footer;
@@ -84,6 +86,8 @@ pub use discovery::{
     Outline,
 };
 pub use error::{ColumnRef, NotUnderstood, RecordPosition, TableError};
+pub use id_forms::{IdForm, IdForms};
+pub use id_normalisation::{IdNormalisation, IdStep, IdStepError};
 pub use ids::KeyHasher;
 pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,

@@ -10,6 +10,7 @@ mod discovered_columns;
 mod documents;
 mod endless_files;
 mod hostile_text;
+mod ids;
 mod images;
 #[cfg(unix)]
 mod interruption;

@@ -125,8 +125,8 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         expect![
             "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, \
              `delta`, `people`, `dangerous`, `params`, `party_names`, `key`, `max_rows_per_id`, \
-             `columns`, `constraints`, `discovery_share`, `workload`, `target`, `expires_after` \
-             and `limits`"
+             `id_normalise`, `minimum_rows`, `columns`, `constraints`, `discovery_share`, \
+             `workload`, `target`, `expires_after` and `limits`"
         ],
     );
     check(
