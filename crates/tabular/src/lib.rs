@@ -58,6 +58,7 @@ mod parquet_footer;
 mod parquet_page;
 mod parquet_value;
 mod probe;
+mod read_columns;
 mod read_csv;
 mod read_json;
 mod read_limits;
@@ -87,6 +88,7 @@ pub use join::{
     most_joined_rows, rows_per_joined_id,
 };
 pub use parquet::file::reader::ChunkReader;
+pub use read_columns::{HeldColumn, HeldValue, read_columns};
 pub use read_csv::read_csv;
 pub use read_limits::ReadLimits;
 pub use read_options::{
