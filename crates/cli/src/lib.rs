@@ -44,6 +44,7 @@ use schema::Schema;
 use crate::arguments::{Arguments, Command, ReadArguments};
 use crate::printer::Printer;
 
+pub use crate::evaluate::one_ways;
 pub use crate::exit::{BadInput, Exit, of as exit_of};
 pub use crate::printer::Causes;
 pub use crate::table_input::OwnTable;
