@@ -144,6 +144,7 @@ const STEPS: &[Step] = &[
         "the workshop from outside",
         &["python3", "scripts/workshop.py", "target/release"],
     ),
+    slow("the Python package", &["cargo", "xtask", "python"]),
     slow(
         "what the outer tier needs",
         &["bash", "scripts/install-outer"],
@@ -151,6 +152,18 @@ const STEPS: &[Step] = &[
     slow(
         "the outer tier",
         &["cargo", "xtask", "outer", "--programs", "target/release"],
+    ),
+    nightly(
+        "lints of the Python package",
+        &[
+            "cargo",
+            "clippy",
+            "--manifest-path",
+            "python/Cargo.toml",
+            "--",
+            "-D",
+            "warnings",
+        ],
     ),
     nightly(
         "what the conformance check needs",
