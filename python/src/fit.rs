@@ -4,13 +4,13 @@ use std::num::NonZeroU32;
 
 use anyhow::Context;
 use cli::BadInput;
-use privacy::{Delta, DomainSource, Epsilon, NoiseRng, budget_warnings};
+use privacy::{Delta, DomainSource, Epsilon, NoiseRng, UnsafeBudget, budget_warnings};
 use pyo3::prelude::*;
 use schema::Schema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use synthesis::{
-    CheckedPlan, FitPlan, KnownColumns, Method, MethodOptions, NamedMarginal, OpenFit,
+    CheckedPlan, FitPlan, KnownColumns, Method, MethodOptions, NamedMarginal, OpenFit, PlanError,
 };
 use tabular::Joined;
 
@@ -116,7 +116,13 @@ fn plan(options: &FitOptions, schema: Option<&Schema>) -> anyhow::Result<Checked
         None if options.dangerous_domain_from_data => KnownColumns::dangerous_from_data(),
         None => KnownColumns::none(),
     };
-    Ok(plan.check(columns)?)
+    plan.check(columns).map_err(|cause| match cause {
+        PlanError::UnsafeBudget(UnsafeBudget::Epsilon(_)) => bad(format!(
+            "{cause}; dangerous_epsilon=True goes on all the same"
+        ))
+        .into(),
+        other => other.into(),
+    })
 }
 
 /// The names of all methods.

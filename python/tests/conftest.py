@@ -45,6 +45,18 @@ def people(rows: int = 400, seed: int = 3) -> pa.Table:
     return pa.Table.from_pylist([person() for _ in range(rows)])
 
 
+def slow_to_fit() -> tuple[pa.Table, dict[str, Any]]:
+    """A table and its schema that keep AIM busy for minutes: each column follows the one before."""
+    dice = random.Random(5)
+    rows = [[dice.randrange(64)] for _ in range(20_000)]
+    for row in rows:
+        for _ in range(23):
+            row.append((row[-1] + dice.randrange(-6, 7)) % 64)
+    names = [f"column {number}" for number in range(24)]
+    schema = {name: {"integer": {"min": 0, "max": 63, "bins": 64}} for name in names}
+    return pa.table(dict(zip(names, zip(*rows), strict=True))), schema
+
+
 @pytest.fixture(scope="session")
 def table() -> pa.Table:
     return people()

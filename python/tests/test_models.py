@@ -94,7 +94,7 @@ def test_models_and_exceptions_can_be_pickled(fitted: synclave.Synthesizer) -> N
 def test_the_report_says_how_far_the_model_is_off(fitted: synclave.Synthesizer) -> None:
     report = fitted.report
     document = report.to_dict()
-    assert document["ledger"]["budget"]["epsilon"] == 3.0
+    assert document["ledger"]["epsilon"] == 3.0
     assert len(report.errors) > 0 and set(report.columns["name"].to_pylist()) == set(SCHEMA)
     page = report.to_html()
     assert page.startswith("<!doctype html>") and "town" in page

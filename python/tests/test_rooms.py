@@ -110,7 +110,7 @@ def test_two_parties_make_one_model(
     assert (rows["Bob_value"] == "good").mean() > 0.8, "the relation between both tables"
     assert isinstance(bob.wait().samples(5), pa.Table)
     assert list(alice.columns("theirs").columns) == ["Bob_value"]
-    assert alice.report.to_dict()["ledger"]["budget"]["epsilon"] == 3.0
+    assert alice.report.to_dict()["ledger"]["epsilon"] == 3.0
 
     receipt = bob.receipt
     assert receipt.verify()["receipt"]["agreement_sha384"] == enclave.agreement
@@ -150,7 +150,8 @@ def test_each_refusal_has_its_exception(
     wrong = tmp_path / "measurements.json"
     wrong.write_text(text.replace(pcr0, another))
     evidence_refused(29, "wrong-measurement", "measurement", measurements=wrong)
-    evidence_refused(34, "wrong-agreement", "agreement", agreement="ab" * 48)
+    other = "ab" * 48
+    evidence_refused(30, "wrong-agreement-register", "measured agreement", agreement=other)
     evidence_refused(35, "wrong-room", "room", room="ab" * 32)
     # AWS's root is the only one that is trusted, if no other is named.
     evidence_refused(22, "unknown-root", "root", dangerous_root=None)
