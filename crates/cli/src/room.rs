@@ -399,8 +399,8 @@ mod tests {
     fn columns_are_written_so_that_they_are_read_back() {
         let yaml = "age: {integer: {min: 0, max: 99, bins: 10}, nullable: true}\nplan: \
                     {categories: [\"0\", yes, 'a: b'], other: true}\nx: {number: {min: 0, max: \
-                    1e6, bins: {cuts: [10, 100]}}}\nconstraints:\n- {forbid: {plan: [\"0\"], age: \
-                    [0..9]}}\n";
+                    1e6, bins: {cuts: [10, 100]}}}\nconstraints:\n- {impossible: {plan: \
+                    [\"0\"], age: [0..9]}}\n";
         let declared_here = Declaration::from_yaml(yaml);
         let Ok(read) = declared_here else {
             panic!("{declared_here:?}")

@@ -16,7 +16,10 @@ pub enum Error {
         name: String,
     },
     /// A key file that would be overwritten.
-    #[error("{} exists already and is not overwritten; choose another name or folder", path.display())]
+    #[error(
+        "{} exists already and is not overwritten; choose another name or folder",
+        path.display()
+    )]
     KeyFileExists {
         /// Path of the file.
         path: PathBuf,

@@ -110,7 +110,7 @@ fn declarations_that_make_no_sense_are_refused() {
     );
     check(
         "{boolean: yes please}",
-        expect!["line 1: expected `true` or `false` here"],
+        expect!["line 1: expected `true`, or words as in `{true: [ja], false: [nein]}` here"],
     );
     check(
         "{datetime: {min: 2024-01-01, max: 2024-02-01}}",

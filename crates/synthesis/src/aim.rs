@@ -68,6 +68,20 @@ impl Mechanism for AimOptions {
         self.0.most_memory()
     }
 
+    fn check_columns(&self, columns: usize) -> Result<(), PlanError> {
+        let rounds = rounds(self.0, columns);
+        if (rounds as usize) < columns {
+            // Columns alone would cost columns / rounds of nine tenths of the budget.
+            return Err(RoundsError::TooFewRounds {
+                method: NAME,
+                rounds,
+                columns,
+            }
+            .into());
+        }
+        Ok(())
+    }
+
     /// A tenth of a round selects.
     fn parts(&self, sizes: &[usize]) -> f64 {
         10.0 * f64::from(rounds(self.0, sizes.len()))
@@ -79,16 +93,8 @@ impl Mechanism for AimOptions {
         workload: &Workload,
     ) -> Result<Box<dyn PreparedFit>, PlanError> {
         let columns = schema.columns().len();
+        self.check_columns(columns)?;
         let rounds = rounds(self.0, columns);
-        if (rounds as usize) < columns {
-            // Columns alone would cost columns / rounds of nine tenths of the budget.
-            return Err(RoundsError::TooFewRounds {
-                method: NAME,
-                rounds,
-                columns,
-            }
-            .into());
-        }
         let candidates = closure(workload, schema, self.0.max_model_cells())?;
         let cliques = candidates.iter().map(|(clique, _)| clique);
         let counted_cells = counted_cells(NAME, cliques, schema)?;

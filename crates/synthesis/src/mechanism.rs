@@ -37,6 +37,11 @@ pub(crate) trait Mechanism: Debug + Send + Sync {
     /// Whether its options lie within their ranges.
     fn check_options(&self) -> Result<(), ParameterError>;
 
+    /// Whether its options suit a table of this many columns.
+    fn check_columns(&self, _columns: usize) -> Result<(), PlanError> {
+        Ok(())
+    }
+
     /// Into how many parts as small as the smallest the whole budget goes, or a few more.
     fn parts(&self, sizes: &[usize]) -> f64;
 

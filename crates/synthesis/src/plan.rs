@@ -455,6 +455,7 @@ impl CheckedPlan {
         discovery: Option<&RangeInclusive<f64>>,
     ) -> Result<(), PlanError> {
         let mechanism = self.plan.options.mechanism();
+        mechanism.check_columns(sizes.len())?;
         check_share(self.method().name(), mechanism, sizes, ledger, discovery)
     }
 }

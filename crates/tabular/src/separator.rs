@@ -1,5 +1,7 @@
 //! What separates the fields of CSV: the line of names tells.
 
+use std::cmp::Ordering;
+
 use crate::read_options::Delimiter;
 
 /// What may separate fields without being named, in the order in which they are preferred: a name
@@ -25,7 +27,8 @@ pub(crate) struct Separator {
 }
 
 impl Separator {
-    /// The separator that makes the most names of the line; where there is none, a comma.
+    /// The separator that makes the most names of the line, with quotes around whole names alone;
+    /// of two that make as many the one that fewer spaces follow; where there is none, a comma.
     pub(crate) fn of(text: &[u8], given: Option<Delimiter>) -> Self {
         let announced = announced(text);
         let of_line = match announced {
@@ -43,8 +46,19 @@ impl Separator {
         let mut best = (Delimiter::COMMA, Names::of(of_line, Delimiter::COMMA));
         for delimiter in CANDIDATES {
             let names = Names::of(of_line, delimiter);
-            let preferred = delimiter == Delimiter::TAB && names.count > 1;
-            if names.count > best.1.count || preferred && names.count == best.1.count {
+            // A name holds a tab never, and a space after a comma belongs to a name such as
+            // `income, EUR` where there is another way to read the line.
+            let preferred = delimiter == Delimiter::TAB || names.spaces < best.1.spaces;
+            let better = match names
+                .strays
+                .cmp(&best.1.strays)
+                .then(best.1.count.cmp(&names.count))
+            {
+                Ordering::Less => true,
+                Ordering::Equal => names.count > 1 && preferred,
+                Ordering::Greater => false,
+            };
+            if better && names.count > 0 {
                 best = (delimiter, names);
             }
         }
@@ -94,6 +108,8 @@ struct Names {
     count: usize,
     delimiters: usize,
     spaces: usize,
+    /// Whether text follows a closing quote, as where a delimiter was taken for text.
+    strays: bool,
     ended: bool,
 }
 
@@ -107,6 +123,7 @@ impl Names {
             count: 0,
             delimiters: 0,
             spaces: 0,
+            strays: false,
             ended: false,
         };
         let (mut state, mut has_text, mut after_delimiter) = (State::RecordStart, false, false);
@@ -117,7 +134,9 @@ impl Names {
                 after_delimiter = false;
                 continue;
             }
+            let before = state;
             state = state.after(byte, delimiter.byte());
+            names.strays |= (before, state) == (State::QuoteInQuoted, State::Plain) && byte != b' ';
             after_delimiter = state == State::FieldStart;
             match state {
                 State::FieldStart => {

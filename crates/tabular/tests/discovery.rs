@@ -913,7 +913,9 @@ fn each_column_spends_its_share_at_most() {
             "bounds of `joined`",
             "bins of `joined`",
             "kind of `flag`",
-            "values of `flag`"
+            "values of `flag`",
+            "bounds of `flag`",
+            "bins of `flag`",
         ]
     );
 }

@@ -136,7 +136,8 @@ fn every_kind_is_read_as_from_csv() {
 #[test]
 fn declared_columns_are_coded_and_the_owner_is_told() {
     let schema = declared(
-        "{whole: {integer: {min: 0, max: 9}, nullable: true}, text: {categories: [x], other: true, nullable: true}}",
+        "{whole: {integer: {min: 0, max: 9}, nullable: true}, text: {categories: [x], other: true, \
+         nullable: true}}",
     );
     let upload = read(
         file(KINDS, Compression::SNAPPY, &all_kinds),

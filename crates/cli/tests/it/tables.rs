@@ -501,6 +501,10 @@ fn columns_that_the_table_lacks_are_refused_before_anything_is_spent() {
     for (options, sentence) in [
         ("--target incme", "incme"),
         ("--workload bad-workload.yaml", "did you mean `sex`?"),
+        (
+            "--method AIM --param rounds=2",
+            "as `rounds`, not 2, or leave it out",
+        ),
     ] {
         for schema in ["--schema people.yaml", ""] {
             let command =

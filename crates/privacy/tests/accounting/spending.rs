@@ -113,7 +113,8 @@ proptest! {
             let outcome = spend.from(&mut ledger, &mut rng);
             let after = ledger.record();
             prop_assert!(after.spent() <= after.total());
-            let lost: f64 = after.entries().iter().filter_map(privacy::Entry::delta).map(Delta::get).sum();
+            let deltas = after.entries().iter().filter_map(privacy::Entry::delta);
+            let lost: f64 = deltas.map(Delta::get).sum();
             prop_assert!(lost <= 1e-10 * (1.0 + 1e-15));
             prop_assert_eq!(after.check(), Ok(()));
             if outcome.is_ok() {

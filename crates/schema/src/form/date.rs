@@ -180,8 +180,8 @@ impl DateForm {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// If a directive is not supported, something is said twice, or it does not determine a day (and
-    /// with a time of day, hour and minute).
+    /// If a directive is not supported, something is said twice, or it does not determine a day
+    /// (and with a time of day, hour and minute).
     pub fn new(pattern: &str) -> Result<Self, FormError> {
         if pattern.len() > MAX_PATTERN_BYTES {
             return Err(FormError::TooLong);

@@ -395,7 +395,7 @@ async fn a_join_without_rows_is_no_failure() {
 #[tokio::test]
 async fn a_training_that_fails_says_so_and_nothing_else() {
     // What columns there are is known too late to say that there are more of them than rounds.
-    let runtime = "method: AIM\nepsilon: 3\nparty_names: [Alice, Bob]\nparams: {rounds: 1}\n";
+    let runtime = "method: AIM\nepsilon: 3\nparty_names: [Alice, Bob]\nparams: {rounds: 2}\n";
     let room = TestRoom::open(runtime);
     assert_eq!(
         room.train(&[("Alice", &alice()), ("Bob", &bob())]).await,
