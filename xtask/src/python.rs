@@ -34,22 +34,42 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let shared = [("CARGO_TARGET_DIR", text(&target)?)];
     let manifest = ["--manifest-path", "python/Cargo.toml"];
     run::program(&[&["cargo", "fmt", "--check"], &manifest[..]].concat(), &[])?;
+    let allowed = [
+        "--all-features",
+        "--config",
+        "deny.toml",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ];
+    run::program(
+        &[&["cargo-deny"], &manifest[..], &allowed[..]].concat(),
+        &[],
+    )?;
     let profile = ["--profile", &options.profile];
     let maturin = tools.join("bin/maturin");
     let build = [text(&maturin)?, "build", "--out", text(&wheels)?];
-    run::program(
-        &[&build[..], &manifest[..], &profile[..]].concat(),
-        &shared,
-    )?;
+    run::program(&[&build[..], &manifest[..], &profile[..]].concat(), &shared)?;
     let wheel = only_file(&wheels)?;
     let install = ["-m", "pip", "install", "--quiet", "--no-deps"];
-    let wheel = ["--force-reinstall", "--disable-pip-version-check", text(&wheel)?];
+    let wheel = [
+        "--force-reinstall",
+        "--disable-pip-version-check",
+        text(&wheel)?,
+    ];
     run::program(&[&[python], &install[..], &wheel[..]].concat(), &[])?;
     // From a folder in which no copy of the package lies beside the tests.
     run::program(&[python, "-m", "pytest", "--quiet", "python/tests"], &[])?;
     let types = ["-m", "mypy", "--strict", "--config-file=", "-p", "synclave"];
     run::program(&[&[python], &types[..]].concat(), &[])?;
-    let example = ["-m", "mypy", "--strict", "--config-file=", "python/tests/every_call.py"];
+    let example = [
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "python/tests/every_call.py",
+    ];
     run::program(&[&[python], &example[..]].concat(), &[])?;
     if !options.skip_notebooks {
         run::program(&[python, "notebooks/execute.py"], &[])?;

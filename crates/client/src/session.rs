@@ -91,7 +91,11 @@ impl Session {
     /// [`Error::Refused`] where a new connection leads elsewhere: nothing was sent then.
     /// [`Error::Lost`], [`Error::Silent`], [`Error::Busy`]; [`Error::Reply`] for a reply longer
     /// than `most` bytes, or one that breaks off.
-    pub async fn send(&self, request: Request<Bytes>, most: usize) -> Result<Response<Bytes>, Error> {
+    pub async fn send(
+        &self,
+        request: Request<Bytes>,
+        most: usize,
+    ) -> Result<Response<Bytes>, Error> {
         let request = request.map(|body| Full::new(body).map_err(|never| match never {}));
         let reply = relay(&self.upstream, request).await?;
         let (head, body) = reply.into_parts();

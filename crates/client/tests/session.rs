@@ -11,7 +11,8 @@ use parties::{FOUR_LINES, Parties, open};
 const MOST: usize = 1 << 20;
 
 async fn get(session: &Session, path: &str, most: usize) -> Result<(u16, Bytes), Error> {
-    let request = Request::get(path).body(Bytes::new()).unwrap();
+    let request = Request::get(path).body(Bytes::new());
+    let request = request.expect("a path of ours");
     let reply = session.send(request, most).await?;
     Ok((reply.status().as_u16(), reply.into_body()))
 }
