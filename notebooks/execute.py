@@ -20,13 +20,14 @@ def main() -> None:
         start = time.monotonic()
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
-            # What is in the repository has no outputs: they would be out of date at the next change.
+            # None in the repository: they would be out of date at the next change.
             assert not cell.get("outputs"), f"{path.name} holds outputs; clear them"
         resources = {"metadata": {"path": str(HERE)}}
         NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
         shown = sum(bool(cell.get("outputs")) for cell in notebook.cells)
         code = sum(cell.cell_type == "code" for cell in notebook.cells)
-        print(f"{path.name}: {shown} of {code} cells show something, {time.monotonic() - start:.0f} s")
+        seconds = time.monotonic() - start
+        print(f"{path.name}: {shown} of {code} cells show something, {seconds:.0f} s")
         assert 2 * shown > code, "most cells should show something"
         if len(sys.argv) > 1:
             nbformat.write(notebook, Path(sys.argv[1]) / path.name)

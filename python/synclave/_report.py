@@ -59,9 +59,9 @@ class Report(_Page):
         """A frame with a row for each marginal of the workload, heaviest first.
 
         ``distance`` is as measured, with noise; the true one is below ``bound`` with a probability
-        of 95 %, for each marginal by itself, and below ``joint_bound`` for all at once; ``relation``
-        says how far the columns are from independent, on the same scale; where ``mostly_noise``
-        holds, do not rely on it. Empty where the method measures no errors (all but GRAIN).
+        of 95 %, for each marginal by itself, and below ``joint_bound`` for all at once;
+        ``relation`` says how far the columns are from independent, on the same scale; where
+        ``mostly_noise`` holds, do not rely on it. Empty where the method measures no errors (all but GRAIN).
         """
         errors = self.to_dict()["report"]["errors"] or {"marginals": []}
         rows = [

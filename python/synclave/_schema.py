@@ -41,7 +41,8 @@ def as_workload(workload: Workload | None) -> str | None:
         try:
             return Path(workload).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"could not use the workload in {workload}: {error}", code=3) from error
+            sentence = f"could not use the workload in {workload}: {error}"
+            raise InputError(sentence, code=3) from error
     return json.dumps([_of_marginal(marginal) for marginal in workload], ensure_ascii=False)
 
 

@@ -243,7 +243,8 @@ class Synthesizer:
 
     def __repr__(self) -> str:
         state = "fitted" if self._model else "not fitted"
-        return f"<synclave synthesizer: {self._method}, epsilon {self._options['epsilon']}, {state}>"
+        epsilon = self._options["epsilon"]
+        return f"<synclave synthesizer: {self._method}, epsilon {epsilon}, {state}>"
 
 
 _FITTING = {

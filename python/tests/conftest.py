@@ -33,12 +33,13 @@ def people(rows: int = 400, seed: int = 3) -> pa.Table:
 
     def person() -> dict[str, Any]:
         age = dice.randrange(18, 90)
+        after = datetime.timedelta(days=dice.randrange(200), hours=dice.randrange(24))
         return {
             "age": None if dice.random() < 0.1 else age,
             "income": age + dice.randrange(10) + 0.5,
             "town": dice.choice(["Wien", "Graz", "Linz", "Rom"]),
             "born": datetime.date(2020 - age, 1 + dice.randrange(12), 5),
-            "seen": midnight + datetime.timedelta(days=dice.randrange(200), hours=dice.randrange(24)),
+            "seen": midnight + after,
             "smokes": None if dice.random() < 0.1 else age > 50,
         }
 

@@ -153,7 +153,8 @@ def test_a_missing_value_is_missing_whatever_marks_it() -> None:
 
 
 def test_time_zones_are_read_as_moments_in_utc() -> None:
-    schema = {"at": {"datetime": {"min": "2020-01-01T00:00", "max": "2020-01-02T00:00", "bins": 24}}}
+    hours = {"min": "2020-01-01T00:00", "max": "2020-01-02T00:00", "bins": 24}
+    schema = {"at": {"datetime": hours}}
     noon = pd.DataFrame({"at": pd.to_datetime(["2020-01-01T13:30+01:00"] * 3)})
     assert str(noon["at"].dtype).endswith("UTC+01:00]")
     utc = pa.table({"at": ["2020-01-01T12:30:00Z"] * 3})
