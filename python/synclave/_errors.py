@@ -164,7 +164,8 @@ def _again(kind: type[Error], args: tuple[Any, ...], state: dict[str, Any]) -> E
 
 def exception(code: int, told: list[str], private: list[str], spent: str | None) -> Error:
     """The exception for an exit code and causes, outermost first; the extension calls this."""
-    sentences = [*told, *private]
+    # Marked as on the command line, so that nobody copies it without seeing that.
+    sentences = [*told, *(f"about your own table, not private: {cause}" for cause in private)]
     message = ": ".join(sentences) if sentences else "it failed"
     kind: type[Error]
     if code == 3:

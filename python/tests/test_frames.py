@@ -108,6 +108,7 @@ def test_a_repeated_key_is_refused(table: pa.Table) -> None:
     synth = synclave.Synthesizer.create("independent", epsilon=1.0)
     with pytest.raises(synclave.TableError) as refused:
         synth.fit(frame, schema=SCHEMA, key="id")
+    assert "about your own table, not private: " in str(refused.value)
     assert refused.value.private and refused.value.code == 3 and refused.value.name == "input"
     assert synth.fit(frame, schema=SCHEMA, key="id", max_rows_per_id=2).sample(1) is not None
 
