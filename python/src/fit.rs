@@ -60,10 +60,6 @@ pub(crate) fn fit(
         let plan = plan(&options, schema.as_ref())?;
         let warnings = budget_warnings(plan.epsilon(), plan.delta(), None);
         let mut told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-        if options.dangerous_domain_from_data {
-            let why = DomainSource::WHY_NO_GUARANTEE;
-            told.push(format!("no guarantee holds: {why}"));
-        }
         // From the operating system: a seed drives the drawing of rows only.
         let mut rng = NoiseRng::from_os().map_err(anyhow::Error::from)?;
         let (key, most) = (options.key.as_deref(), options.max_rows_per_id);
@@ -74,6 +70,11 @@ pub(crate) fn fit(
             false => plan.open(joined, &mut rng).map_err(anyhow::Error::from)?,
         };
         let model = fit_open(&mut open, &mut rng, watch)?;
+        // Of a schema as well, that was drafted from the table and that nobody has reviewed.
+        if model.domain() == DomainSource::FromData {
+            let why = DomainSource::WHY_NO_GUARANTEE;
+            told.push(format!("no guarantee holds: {why}"));
+        }
         Ok((Model::of(model), told, notes))
     })
 }

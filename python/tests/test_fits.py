@@ -75,6 +75,13 @@ def test_a_hint_that_the_model_contradicts_is_told(table: pa.Table) -> None:
         synth.fit(table, schema=SCHEMA, continuous_columns=["aeg"])
 
 
+def test_a_schema_drafted_from_the_table_states_no_guarantee(table: pa.Table) -> None:
+    synth = synclave.Synthesizer.create("independent", epsilon=1.0)
+    with pytest.warns(synclave.BudgetWarning, match="no guarantee holds"):
+        synth.fit(table, schema={"origin": "data", **SCHEMA})
+    assert "no guarantee" in synth.report.to_html()
+
+
 def test_rows_before_a_fit_are_refused() -> None:
     with pytest.raises(synclave.NotFittedError, match="call fit first"):
         synclave.Synthesizer.create(epsilon=1.0).sample(1)

@@ -5,7 +5,7 @@
 //! ours.
 
 use printable::escaped;
-use protocol::KeyFingerprint;
+use protocol::{KeyFingerprint, MinimumRows};
 use schema::{
     Bins, DecimalMark, Declared, DeclaredConstraint, DeclaredKind, DeclaredValue, Range, Reading,
     ValueForm,
@@ -33,8 +33,15 @@ pub(crate) fn text(summary: &Summary, own: Option<KeyFingerprint>) -> String {
     }
     let key = word(&summary.key);
     lines.push(format!("  tables, joined on the column {key}:"));
+    if !summary.id_normalise.is_empty() {
+        let steps = summary.id_normalise.join(", ");
+        lines.push(format!("    before ids are counted and compared: {steps}"));
+    }
     for party in &summary.parties {
         table(party, &mut lines);
+    }
+    if let Some(test) = &summary.minimum_rows {
+        minimum_rows(test, &mut lines);
     }
     model(summary, &mut lines);
     releases(summary, &mut lines);
@@ -68,6 +75,31 @@ fn budget(summary: &Summary, lines: &mut Vec<String>) {
         Some(people) => format!("  people: about {people}, as the agreement states"),
         None => "  people: the agreement does not say how many".to_owned(),
     });
+}
+
+fn minimum_rows(test: &MinimumRows, lines: &mut Vec<String>) {
+    lines.push(format!(
+        "  nothing is trained if fewer than about {} rows meet: their number, with noise of \
+         standard deviation {:.1}, must reach {}",
+        test.rows, test.sigma, test.threshold
+    ));
+    lines.push(format!(
+        "    tested at most {} times, for {} % of the budget each; an empty join passes less than \
+         once in {:.0} times, and {} rows fail as rarely",
+        test.tests,
+        percent(test.share),
+        1.0 / test.error,
+        test.rows
+    ));
+    lines.push(
+        "    whether it passes is told to all users; after a failure the parties upload again"
+            .to_owned(),
+    );
+}
+
+/// In percent, to three digits.
+fn percent(share: f64) -> f64 {
+    (1e5 * share).round() / 1e3
 }
 
 fn user(user: &UserSummary, own: Option<KeyFingerprint>, lines: &mut Vec<String>) {
@@ -111,6 +143,9 @@ fn table(party: &TableSummary, lines: &mut Vec<String>) {
         "    {name}: {rows}; these {} columns and no others",
         columns.len() + declaration.discover.len()
     ));
+    if let Some(origin) = &declaration.origin {
+        lines.push(format!("      declared as {origin}"));
+    }
     for (column, declared) in columns.iter().take(MOST_COLUMNS) {
         lines.push(format!("      {}: {}", word(column), values(declared)));
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use client::KeyAlgorithm;
 use serde_json::Value;
-use tabular::{Delimiter, TextEncoding};
+use tabular::{Delimiter, IdNormalisation, IdStepError, TextEncoding};
 
 use crate::rows_file::StandardFormat;
 
@@ -57,6 +57,7 @@ pub(crate) enum Command {
     Inspect(InspectOptions),
     Measure(MeasureOptions),
     VerifyReceipt(VerifyReceiptOptions),
+    Schema(SchemaOptions),
     Synth(SynthOptions),
     Sample(SampleOptions),
     Evaluate(EvaluateOptions),
@@ -394,6 +395,77 @@ pub(crate) struct VerifyReceiptOptions {
     pub(crate) dangerous_root: Option<PathBuf>,
 }
 
+/// Write a schema to start from
+///
+/// A schema says what each column can hold, and what it says costs a fit no budget. This one is a
+/// draft from the table itself, from a code book, or, with --private, one that was paid for.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  synclave schema people.csv --key id --output people.yaml
+  synclave schema people.csv --key id --private 0.5 --output people.yaml
+  synclave schema --codebook dictionary.xlsx --output people.yaml
+
+What is taken from the table is in the file only where at least 20 people share or reach
+it, and it is marked `origin: data`: until a person has read it and written
+`origin: reviewed`, a fit with it has no guarantee, and no room takes it. Columns that look
+like names, addresses, identifiers, e-mail addresses, telephone numbers or free text are
+left out (`drop`), unless they are named with --keep.")]
+pub(crate) struct SchemaOptions {
+    /// The table: CSV, JSON, Parquet or an Excel workbook; `-` is standard input. With --codebook
+    /// it is only compared with that, and may be left out
+    #[arg(value_name = "DATA", required_unless_present = "codebook")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Where to write the schema (YAML); by default to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The column that names the person; without it each row counts as one. It is not declared
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+
+    /// Write what this column holds although it looks as if it named people; may be given several
+    /// times
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) keep: Vec<String>,
+
+    /// Find the columns' values and ranges under differential privacy, for this epsilon. Nobody has
+    /// to review the schema then, and a fit with it adds its own epsilon to this
+    #[arg(
+        long,
+        value_name = "EPSILON",
+        conflicts_with = "codebook",
+        allow_negative_numbers = true
+    )]
+    pub(crate) private: Option<f64>,
+
+    /// The delta of --private
+    #[arg(
+        long,
+        requires = "private",
+        default_value_t = 1e-9,
+        allow_negative_numbers = true
+    )]
+    pub(crate) delta: f64,
+
+    /// With --private, take in up to K rows of a person, of more a random choice. Without it
+    /// repeats are refused there
+    #[arg(long, value_name = "K", requires_all = ["key", "private"])]
+    pub(crate) max_rows_per_id: Option<NonZeroU32>,
+
+    /// Take the schema from a code book (data dictionary) instead: CSV or an Excel workbook with a
+    /// row for each column of the table
+    ///
+    /// Its headings are name, type, min, max, values and label, or what else people call them;
+    /// values are listed as `1=male; 2=female`. A table that contradicts it is refused, with what
+    /// differs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) codebook: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) how: ReadArguments,
+}
+
 /// Make private synthetic rows from one table of your own, without any enclave
 ///
 /// What it says of your own table ("about your own file, not private"; with --json under
@@ -484,6 +556,11 @@ pub(crate) struct SynthOptions {
     #[arg(long, value_name = "K", requires = "key")]
     pub(crate) max_rows_per_id: Option<NonZeroU32>,
 
+    /// What to do to ids before they are compared: trim (all white space), strip_leading_zeros
+    /// (007 is 7), lower; several are separated by commas
+    #[arg(long, value_name = "STEPS", requires = "key", value_parser = id_normalisation)]
+    pub(crate) id_normalise: Option<IdNormalisation>,
+
     /// How many rows; by default the private estimate of how many the table has, at most 10 million
     #[arg(long)]
     pub(crate) rows: Option<u64>,
@@ -539,6 +616,10 @@ pub(crate) struct ReadArguments {
     /// that were computed when it was saved
     #[arg(long, value_name = "NAME")]
     pub(crate) sheet: Option<String>,
+}
+
+fn id_normalisation(text: &str) -> Result<IdNormalisation, IdStepError> {
+    IdNormalisation::parse(text.split(',').map(str::trim))
 }
 
 /// Numbers and `true` or `false` are taken as such, and everything else as text.

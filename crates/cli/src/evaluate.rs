@@ -11,6 +11,7 @@ use tabular::{CodedTable, Joined};
 use crate::arguments::{EvaluateOptions, ReadArguments};
 use crate::exit::BadInput;
 use crate::printer::{PRIVATE, PRIVATE_FIELD, Printer};
+use crate::table_input::IdReading;
 use crate::{interrupt, report_file, table_file, table_input, whole_file};
 
 pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result<()> {
@@ -35,9 +36,12 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     let real = table_input::read(
         &options.real,
         &options.how,
-        options.key.as_deref(),
-        // All rows of everyone are compared.
-        Some(NonZeroU32::MAX),
+        &IdReading {
+            key: options.key.as_deref(),
+            // All rows of everyone are compared.
+            max_rows_per_id: Some(NonZeroU32::MAX),
+            ..IdReading::default()
+        },
         declared.as_ref(),
     )?;
     let mut notes = real.tell(printer);
@@ -46,7 +50,9 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     let real = Joined::single(real.upload).dangerous_into_coded_for_comparison();
     // Under the real table's bins, or distances would be between different codes.
     let how = ReadArguments::default();
-    let synthetic = table_input::read(&options.synthetic, &how, None, None, Some(real.schema()))?;
+    let without_ids = IdReading::default();
+    let schema = Some(real.schema());
+    let synthetic = table_input::read(&options.synthetic, &how, &without_ids, schema)?;
     notes.extend(synthetic.tell(printer));
     let synthetic = Joined::single(synthetic.upload).dangerous_into_coded();
     let evaluation = synthesis::evaluate(&real, &synthetic)

@@ -6,6 +6,7 @@
 
 mod agreement_text;
 mod arguments;
+mod codebook;
 mod connect;
 mod demo;
 mod evaluate;
@@ -25,6 +26,8 @@ mod receipt;
 mod report_file;
 mod room;
 mod rows_file;
+mod schema_command;
+mod schema_text;
 mod synth;
 mod table_file;
 mod table_input;
@@ -43,6 +46,7 @@ use schema::Schema;
 
 use crate::arguments::{Arguments, Command, ReadArguments};
 use crate::printer::Printer;
+use crate::table_input::IdReading;
 
 pub use crate::evaluate::one_ways;
 pub use crate::exit::{BadInput, Exit, of as exit_of};
@@ -83,13 +87,12 @@ pub fn read_table(
     max_rows_per_id: Option<NonZeroU32>,
     schema: Option<&Schema>,
 ) -> anyhow::Result<OwnTable> {
-    table_input::read(
-        path,
-        &ReadArguments::default(),
+    let ids = IdReading {
         key,
         max_rows_per_id,
-        schema,
-    )
+        ..IdReading::default()
+    };
+    table_input::read(path, &ReadArguments::default(), &ids, schema)
 }
 
 fn carry_out(command: &Command, printer: Printer) -> anyhow::Result<()> {
@@ -102,6 +105,7 @@ fn carry_out(command: &Command, printer: Printer) -> anyhow::Result<()> {
         Command::Inspect(options) => inspect::run(options, printer),
         Command::Measure(options) => image_file::measure(options, printer),
         Command::VerifyReceipt(options) => receipt::run(options, printer),
+        Command::Schema(options) => schema_command::run(options, printer),
         Command::Synth(options) => synth::run(options, printer),
         Command::Sample(options) => synth::sample(options, printer),
         Command::Evaluate(options) => evaluate::run(options, printer),

@@ -14,6 +14,7 @@ use tabular::TableError;
 
 use crate::arguments::OutputOptions;
 use crate::public_data::IsTheTable;
+use crate::schema_command::NothingShared;
 use crate::workbook::WorkbookError;
 
 /// Of a person's answer to a question.
@@ -122,6 +123,11 @@ impl Printer {
         self.options.quiet
     }
 
+    /// Whether a curious person watches.
+    pub(crate) fn is_verbose(self) -> bool {
+        self.options.verbose
+    }
+
     /// What a person must know, however quiet it is to be.
     pub(crate) fn warn(self, text: impl Display) {
         write_line(talk(), &escaped(&format!("warning: {text}")));
@@ -226,6 +232,7 @@ fn depends_on_rows(cause: &(dyn std::error::Error + 'static)) -> bool {
         || cause.is::<WorkbookError>()
         || cause.is::<IsTheTable>()
         || cause.is::<EvaluationError>()
+        || cause.is::<NothingShared>()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]

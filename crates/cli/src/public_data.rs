@@ -14,6 +14,7 @@ use tabular::{CodedTable, Joined};
 use crate::arguments::{ReadArguments, SynthOptions};
 use crate::exit::BadInput;
 use crate::printer::Printer;
+use crate::table_input::IdReading;
 use crate::{model_file, table_input};
 
 /// Public data, ready to start from.
@@ -147,7 +148,8 @@ fn table(
     check_word(options)?;
     // Under the private table's schema: values that it does not know count as `other`.
     let how = ReadArguments::default();
-    let upload = table_input::read(path, &how, None, None, Some(schema))?.upload;
+    let without_ids = IdReading::default();
+    let upload = table_input::read(path, &how, &without_ids, Some(schema))?.upload;
     if !upload.read_as().is_plain() {
         printer.say(format_args!(
             "{}: read as {}",

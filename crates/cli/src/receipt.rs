@@ -265,11 +265,20 @@ pub(crate) fn guarantee_lines(ledger: &LedgerRecord) -> Vec<String> {
         let why = DomainSource::WHY_NO_GUARANTEE;
         lines.push(format!("guarantee  none: {why}"));
     }
+    for spend in ledger.domain_spends() {
+        lines.push(format!(
+            "           (epsilon {} and delta {:e} of it were spent on the schema before)",
+            spend.epsilon,
+            spend.delta.get()
+        ));
+    }
     if ledger.prior().counted().is_some() {
         lines.push(
             "           (this fit and the model that it started from: epsilons and deltas added up)"
                 .to_owned(),
         );
+    }
+    if ledger.prior().counted().is_some() || !ledger.domain_spends().is_empty() {
         let own = ledger.own_guarantees().iter();
         lines.extend(own.map(|guarantee| format!("own spend  {}", guarantee.sentence())));
     }

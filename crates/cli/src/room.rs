@@ -6,7 +6,7 @@ use std::path::Path;
 use access::PublicKey;
 use anyhow::Context;
 use protocol::{Agreement, KeyFingerprint, read_file, read_text_file};
-use schema::{Declaration, Schema};
+use schema::{Declaration, Origin, Schema};
 use serde::Deserialize;
 use serde_json::json;
 use service::{CheckedAgreement, Summary};
@@ -317,6 +317,12 @@ fn runtime_yaml(options: &RoomNewOptions, parties: &[Member], epsilon: f64) -> S
     if let Some(rows) = options.max_rows_per_id {
         text.push_str(&format!("max_rows_per_id: {rows}\n"));
     }
+    text.push_str(
+        "# If the parties write ids differently: these steps are taken before ids are compared.\n\
+         # id_normalise: [trim, strip_leading_zeros, lower]\n\
+         # Train only if about so many rows meet; tested at most three times, for a hundredth of \
+         the\n# budget each, or more where it is a small number.\n# minimum_rows: 1000\n",
+    );
     if let Some(target) = &options.target {
         text.push_str(&format!(
             "# The column that the rows will be used to predict.\ntarget: {}\n",
@@ -362,7 +368,15 @@ fn declaration(path: &Path) -> anyhow::Result<Declaration> {
     let problem = || BadInput(format!("could not use the schema in {}", path.display()));
     let text = read_text_file(path, table_file::MAX_YAML_BYTES).with_context(problem)?;
     let declaration = Declaration::from_yaml(&text).with_context(problem)?;
-    Schema::new(declaration.clone()).with_context(problem)?;
+    let schema = Schema::new(declaration.clone()).with_context(problem)?;
+    if schema.origin() == Some(Origin::Data) {
+        let message = format!(
+            "{} says `origin: data`, for which a room has no guarantee: read it, take out what \
+             could not have been known without the table, and write `origin: reviewed`",
+            path.display()
+        );
+        return Err(BadInput(message).into());
+    }
     Ok(declaration)
 }
 

@@ -8,7 +8,7 @@ use privacy::{
     Delta, DomainSource, Epsilon, LedgerRecord, NoiseRng, UnsafeBudget, budget_warnings,
 };
 use protocol::{BoundedFile, read_text_file};
-use schema::{Condition, Schema};
+use schema::{Condition, Origin, Schema};
 use serde_json::{Map, Value, json};
 use synthesis::{
     CheckedPlan, Conditional, FitError, FitPlan, FormulaReport, KnownColumns, Method,
@@ -21,6 +21,7 @@ use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
 use crate::rows_file::RowsFile;
+use crate::table_input::IdReading;
 use crate::{
     interrupt, model_file, public_data, quality, receipt, report_file, rows_file, table_file,
     table_input, whole_file,
@@ -37,11 +38,15 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     let declared = options.schema.as_deref().map(table_file::read_schema);
     // On one's own machine the other columns of a table are at hand: they are discovered.
     let declared = declared.transpose()?.map(Schema::discovering_rest);
+    let origin = declared.as_ref().and_then(Schema::origin);
     let columns = match &declared {
         Some(schema) => KnownColumns::at_least(schema.clone()),
         None if options.dangerous_domain_from_data => KnownColumns::dangerous_from_data(),
         None => KnownColumns::none(),
     };
+    if origin == Some(Origin::Data) {
+        printer.warn(FROM_DATA);
+    }
     // What is wrong with the plan is said before a large table is read.
     let plan = plan
         .check(columns)
@@ -112,6 +117,10 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     printer.document(&document);
     Ok(())
 }
+
+const FROM_DATA: &str = "the schema says `origin: data`: no guarantee will hold until a person has \
+    read it, has taken out what could not have been known without the table, and has written \
+    `origin: reviewed`";
 
 /// What the options ask for.
 fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
@@ -210,12 +219,18 @@ fn open<'a>(
     let table = table_input::read(
         &options.data,
         &options.how,
-        options.key.as_deref(),
-        options.max_rows_per_id,
+        &IdReading {
+            key: options.key.as_deref(),
+            max_rows_per_id: options.max_rows_per_id,
+            normalisation: options.id_normalise.unwrap_or_default(),
+        },
         schema,
     )?;
-    let notes =
-        json!({"read_as": table.upload.read_as().to_string(), "notes": table.tell(printer)});
+    let notes = json!({
+        "read_as": table.upload.read_as().to_string(),
+        "ids": table.upload.id_forms().map(ToString::to_string),
+        "notes": table.tell(printer),
+    });
     let joined = Joined::single(table.upload);
     if options.dangerous_domain_from_data {
         printer.warn(
@@ -301,14 +316,14 @@ fn tell_lost(spent: &LedgerRecord, printer: Printer) {
 /// Tells what was spent, in one line unless more than that has to be known; the rest is for the
 /// curious.
 fn tell_budget(options: &SynthOptions, model: &Model, discovery: Option<&str>, printer: Printer) {
-    if options.dangerous_domain_from_data {
+    let ledger = model.ledger();
+    if model.domain() == DomainSource::FromData {
         printer.warn(format_args!(
             "no guarantee holds: {}",
             DomainSource::WHY_NO_GUARANTEE
         ));
         return;
     }
-    let ledger = model.ledger();
     // Without a key nobody has checked that a person has one row.
     let rows = match &options.key {
         Some(_) => "",
@@ -321,11 +336,12 @@ fn tell_budget(options: &SynthOptions, model: &Model, discovery: Option<&str>, p
     );
     let guarantees = receipt::guarantee_lines(ledger).into_iter();
     let prior = receipt::prior_lines(model.prior());
-    if prior.is_empty() {
+    if prior.is_empty() && ledger.domain_spends().is_empty() {
         printer.say(budget);
         guarantees.for_each(|line| printer.detail(line));
     } else {
-        // With an earlier model the guarantee is another than this budget's.
+        // With an earlier model, or a schema that was paid for, the guarantee is another than this
+        // budget's.
         guarantees
             .chain([budget])
             .chain(prior)

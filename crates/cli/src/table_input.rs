@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use bytes::Bytes;
 use schema::{Column, Kind, Schema};
-use tabular::{KeyHasher, ReadAs, ReadLimits, ReadOptions, SheetRow, Upload};
+use tabular::{IdNormalisation, KeyHasher, ReadAs, ReadLimits, ReadOptions, SheetRow, Upload};
 use zeroize::Zeroizing;
 
 use crate::arguments::ReadArguments;
@@ -50,6 +50,10 @@ impl OwnTable {
             true => printer.detail(read_as),
             false => printer.private(read_as),
         }
+        // With one table there is nothing for them to meet; who asks is told all the same.
+        if let Some(ids) = self.upload.id_forms().filter(|_| printer.is_verbose()) {
+            printer.private(format_args!("{}: {ids}", self.name));
+        }
         let notes: Vec<String> = self
             .notes()
             .map(|note| format!("{}: {note}", self.name))
@@ -65,12 +69,20 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
+/// Whose a row is; by default each is somebody's of their own.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct IdReading<'a> {
+    /// The column that tells.
+    pub(crate) key: Option<&'a str>,
+    pub(crate) max_rows_per_id: Option<NonZeroU32>,
+    pub(crate) normalisation: IdNormalisation,
+}
+
 /// Reads a table, of whatever format its first bytes tell; Parquet also if its name ends so.
 pub(crate) fn read(
     path: &Path,
     how: &ReadArguments,
-    key: Option<&str>,
-    max_rows_per_id: Option<NonZeroU32>,
+    ids: &IdReading<'_>,
     schema: Option<&Schema>,
 ) -> anyhow::Result<OwnTable> {
     refuse_addresses(path)?;
@@ -87,11 +99,11 @@ pub(crate) fn read(
     getrandom::fill(&mut hash_key).context("the operating system gives no randomness")?;
     let reading = Reading {
         how,
-        key,
+        key: ids.key,
         schema,
-        hasher: KeyHasher::new(hash_key),
+        hasher: KeyHasher::new(hash_key).normalising(ids.normalisation),
         limits: ReadLimits {
-            max_rows_per_id,
+            max_rows_per_id: ids.max_rows_per_id,
             ..ReadLimits::default()
         },
     };

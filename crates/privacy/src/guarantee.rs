@@ -52,12 +52,23 @@ impl Guarantee {
         }
     }
 
+    /// Of spends that are known by their epsilon and delta alone, and so without their rho.
+    pub(crate) fn of_domain(
+        neighbours: Neighbours,
+        rows_per_id: StatedRows,
+        epsilon: f64,
+        delta: f64,
+    ) -> Self {
+        Self::new(neighbours, rows_per_id, 0.0, epsilon, delta)
+    }
+
     /// Which neighbours it speaks of.
     pub fn neighbours(&self) -> Neighbours {
         self.neighbours
     }
 
-    /// What the entries cost together for these neighbours.
+    /// What the entries cost together for these neighbours. What was spent on the domain before the
+    /// ledger was opened is not in it.
     pub fn rho(&self) -> f64 {
         self.rho
     }

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::accounting::Accounting;
 use crate::counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
+use crate::domain_spend::DomainSpend;
 use crate::gaussian::RoundedGaussian;
 use crate::guarantee::Promise;
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
@@ -116,6 +117,7 @@ impl LedgerOptions {
 pub struct Ledger {
     promise: Promise,
     domain: DomainSource,
+    domain_spends: Vec<DomainSpend>,
     prior: Prior,
     total: Rho,
     spent: Rho,
@@ -152,6 +154,7 @@ impl Ledger {
         Ok(Self {
             promise,
             domain: DomainSource::default(),
+            domain_spends: Vec::new(),
             prior: Prior::None,
             total: promise.total(),
             spent: Rho::ZERO,
@@ -198,6 +201,11 @@ impl Ledger {
     /// What there was to spend.
     pub fn total(&self) -> Rho {
         self.total
+    }
+
+    /// The spends so far, in their order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// Rho that was spent so far.
@@ -404,6 +412,19 @@ impl Ledger {
         self.domain = self.domain.max(source);
     }
 
+    /// Records what was spent on finding the domain before this ledger was opened. The recorded
+    /// guarantee is then that of both; what there is to spend stays the same.
+    ///
+    /// # Panics
+    /// If other such spends were noted before: a record is about the domain of one table.
+    pub fn note_domain_spends(&mut self, spends: &[DomainSpend]) {
+        assert!(
+            self.domain_spends.is_empty() || self.domain_spends == spends,
+            "a ledger notes the domain of one table"
+        );
+        self.domain_spends = spends.to_vec();
+    }
+
     /// Records the public data that what is measured is compared with or added to. A model that may
     /// be of the same people makes the recorded guarantee the sum of both; what there is to spend
     /// stays the same.
@@ -423,6 +444,7 @@ impl Ledger {
         LedgerRecord::new(
             self.promise,
             self.domain,
+            self.domain_spends.clone(),
             self.prior.clone(),
             self.total,
             self.entries.clone(),

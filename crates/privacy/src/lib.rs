@@ -56,7 +56,9 @@
 #![forbid(unsafe_code)]
 
 mod accounting;
+mod count_test;
 mod counts;
+mod domain_spend;
 mod gaussian;
 mod gdp;
 mod guarantee;
@@ -75,7 +77,9 @@ mod threshold;
 mod zcdp;
 
 pub use accounting::Accounting;
+pub use count_test::CountTest;
 pub use counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
+pub use domain_spend::DomainSpend;
 pub use guarantee::{Guarantee, Neighbours};
 pub use ledger::{Ledger, LedgerError, LedgerOptions};
 pub use odds::odds;

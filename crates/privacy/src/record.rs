@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::accounting::{Accounting, CHECKED, STATED};
+use crate::domain_spend::DomainSpend;
 use crate::guarantee::{Guarantee, Promise, StatedRows};
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::prior::Prior;
@@ -99,6 +100,9 @@ pub struct LedgerRecord {
     threshold_delta: Option<Delta>,
     rows_per_id: NonZeroU32,
     domain: DomainSource,
+    /// Written only where there are some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    domain_spends: Vec<DomainSpend>,
     #[serde(default, skip_serializing_if = "Prior::is_not_recorded")]
     prior: Prior,
     total: Rho,
@@ -173,6 +177,7 @@ impl LedgerRecord {
     pub(crate) fn new(
         promise: Promise,
         domain: DomainSource,
+        domain_spends: Vec<DomainSpend>,
         prior: Prior,
         total: Rho,
         entries: Vec<Entry>,
@@ -186,7 +191,7 @@ impl LedgerRecord {
         let StatedGuarantees {
             guarantees,
             own_guarantees,
-        } = StatedGuarantees::new(own, promise.rows_per_id, domain, &prior);
+        } = StatedGuarantees::new(own, promise.rows_per_id, domain, &domain_spends, &prior);
         Self {
             accounting: promise.accounting,
             epsilon: promise.epsilon,
@@ -194,6 +199,7 @@ impl LedgerRecord {
             threshold_delta: promise.threshold_delta,
             rows_per_id: promise.rows_per_id,
             domain,
+            domain_spends,
             prior,
             total,
             spent,
@@ -254,6 +260,11 @@ impl LedgerRecord {
         self.domain
     }
 
+    /// What was spent before the ledger was opened on finding the domain in the same data.
+    pub fn domain_spends(&self) -> &[DomainSpend] {
+        &self.domain_spends
+    }
+
     /// The public data that the fit started from.
     pub fn prior(&self) -> &Prior {
         &self.prior
@@ -263,7 +274,8 @@ impl LedgerRecord {
     ///
     /// Where the fit started from [a model that may be of the same people](Prior::counted), these
     /// are the spends' guarantees and that model's together, by basic composition: epsilons and
-    /// deltas add up (Dwork and Roth 2014, theorem 3.16). There is none for a domain that was
+    /// deltas add up (Dwork and Roth 2014, theorem 3.16). So are those of what was
+    /// [spent on the domain before](Self::domain_spends). There is none for a domain that was
     /// [taken from the data](DomainSource::FromData).
     pub fn guarantees(&self) -> &[Guarantee] {
         &self.guarantees
@@ -296,7 +308,7 @@ impl LedgerRecord {
 
     /// The most rows of one id for which everything that counts was made.
     fn guaranteed_rows(&self) -> StatedRows {
-        guaranteed_rows(self.rows_per_id, &self.prior)
+        guaranteed_rows(self.rows_per_id, &self.domain_spends, &self.prior)
     }
 
     /// Recomputes everything: each entry's cost from its mechanism, the sums, that the total
@@ -353,7 +365,13 @@ impl LedgerRecord {
         }
         // Recomputed and compared: a stated guarantee is never taken at its word.
         let own = promise.guarantees(&self.entries, CHECKED);
-        let expected = StatedGuarantees::new(own, self.rows_per_id, self.domain, &self.prior);
+        let expected = StatedGuarantees::new(
+            own,
+            self.rows_per_id,
+            self.domain,
+            &self.domain_spends,
+            &self.prior,
+        );
         let follow = |stated: &[Guarantee], expected: &[Guarantee], rows: StatedRows| {
             let mut pairs = stated.iter().zip(expected);
             stated.len() == expected.len() && pairs.all(|(a, b)| a.follows_from(b, rows))
@@ -388,6 +406,7 @@ impl StatedGuarantees {
         own: [Guarantee; 2],
         rows_per_id: NonZeroU32,
         domain: DomainSource,
+        domain_spends: &[DomainSpend],
         prior: &Prior,
     ) -> Self {
         // No guarantee rather than a false one.
@@ -395,28 +414,46 @@ impl StatedGuarantees {
             DomainSource::Declared | DomainSource::Discovered => Vec::from(own),
             DomainSource::FromData => Vec::new(),
         };
-        let Some(earlier) = prior.counted() else {
+        let earlier = prior.counted();
+        if earlier.is_none() && domain_spends.is_empty() {
             return Self {
                 guarantees: own,
                 own_guarantees: Vec::new(),
             };
+        }
+        let rows = guaranteed_rows(rows_per_id, domain_spends, prior);
+        let with_domain = own.iter().cloned().map(|own| {
+            let spends = domain_spends.iter();
+            spends.fold(own, |sum, spend| {
+                let spent = spend.guarantee(sum.neighbours());
+                sum.composed_with(&spent, rows)
+            })
+        });
+        let guarantees = match earlier {
+            // An earlier model without a guarantee leaves none.
+            Some(earlier) => {
+                let both = with_domain.zip(earlier.guarantees());
+                both.map(|(own, earlier)| own.composed_with(earlier, rows))
+                    .collect()
+            }
+            None => with_domain.collect(),
         };
-        let rows = guaranteed_rows(rows_per_id, prior);
-        // An earlier model without a guarantee leaves none.
-        let both = own.iter().zip(earlier.guarantees());
         Self {
-            guarantees: both
-                .map(|(own, earlier)| own.composed_with(earlier, rows))
-                .collect(),
+            guarantees,
             own_guarantees: own,
         }
     }
 }
 
-fn guaranteed_rows(rows_per_id: NonZeroU32, prior: &Prior) -> StatedRows {
+fn guaranteed_rows(
+    rows_per_id: NonZeroU32,
+    domain_spends: &[DomainSpend],
+    prior: &Prior,
+) -> StatedRows {
     let own = StatedRows::from(rows_per_id);
+    let spends = domain_spends.iter().map(DomainSpend::rows);
     let earlier = prior.counted().map(LedgerRecord::guaranteed_rows);
-    earlier.map_or(own, |earlier| own.composed_with(earlier))
+    spends.chain(earlier).fold(own, StatedRows::composed_with)
 }
 
 impl Entry {

@@ -105,6 +105,14 @@ impl Rho {
         self.0
     }
 
+    /// The least budget that is this much or more; none above [`Rho::MAX`], and for what is no
+    /// number.
+    pub(crate) fn rounded_up(value: f64) -> Option<Self> {
+        let units = (value * Self::UNITS_PER_ONE).ceil().max(0.0);
+        let rho = Self::try_from(units / Self::UNITS_PER_ONE);
+        rho.ok().filter(|_| !value.is_nan())
+    }
+
     /// None when there are too many units.
     pub(crate) fn from_units(units: u128) -> Option<Self> {
         u64::try_from(units)

@@ -35,7 +35,8 @@ pub use receipt::{
     SignedReceipt, receipt_user_data,
 };
 pub use replies::{
-    AgreementReply, ColumnsReply, Commitment, Details, DetailsLimits, Message, PartyStatus, Phase,
-    Status, TrainingProgress, UploadReply, Yourself,
+    AgreementReply, ColumnsReply, Commitment, Details, DetailsLimits, IdForm, IdForms, JoinedRows,
+    Message, MinimumRows, PartyStatus, Phase, RowTests, Status, TrainingProgress, UploadReply,
+    Yourself,
 };
 pub use room_folder::RoomFolderError;

@@ -25,10 +25,46 @@ pub struct UploadReply {
     /// How the file was read: its format, what separates its fields, its encoding and compression,
     /// such as `CSV separated by semicolons, in UTF-8, compressed with gzip`.
     pub read_as: String,
+    /// What the ids look like, so that parties can compare that before they spend anything.
+    pub ids: IdForms,
     /// What the owner should know about the table, such as values outside the declared domain.
     pub warnings: Vec<String>,
     /// What the receipt will say about this file.
     pub commitment: Commitment,
+}
+
+/// What the ids of a table look like; to its owner only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdForms {
+    /// How many different ids there are, as they are compared.
+    pub distinct: u64,
+    /// As they stand in the file.
+    pub written: IdForm,
+    /// As they are compared, where the agreement normalises them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<IdForm>,
+    /// The same for a person, such as `300 different ids: 1 to 3 characters, all digits, none
+    /// padded with zeros`.
+    pub in_words: String,
+}
+
+/// The form of ids; what is counted are rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdForm {
+    /// The fewest characters of an id.
+    pub shortest: u64,
+    /// The most characters of an id.
+    pub longest: u64,
+    /// Ids of digits alone.
+    pub digits: u64,
+    /// Ids of letters alone.
+    pub letters: u64,
+    /// Ids that begin with a zero and go on.
+    pub leading_zeros: u64,
+    /// Ids with white space around them.
+    pub outer_blanks: u64,
+    /// Ids with white space in them.
+    pub inner_blanks: u64,
 }
 
 /// `digest` = SHA-384(`salt` || the bytes of the file). Status and receipt show the digest; only
@@ -73,6 +109,12 @@ pub struct Details {
     pub max_rows_per_id: BTreeMap<String, u32>,
     /// Rows that one id may then have in the joined table, for which the noise is made.
     pub rows_per_id: u32,
+    /// What is done to ids before they are compared, besides taking away the spaces around them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub id_normalise: Vec<String>,
+    /// How it is tested before training whether enough rows meet, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_rows: Option<MinimumRows>,
     /// The declared columns of each party; no entry for a party whose columns are discovered.
     pub columns: Map<String, Value>,
     /// What no synthetic row looks like, besides the constraints that stand among a party's
@@ -99,6 +141,25 @@ pub struct Details {
     pub room: RoomId,
     /// The name of the agreement.
     pub agreement_sha384: AgreementHash,
+}
+
+/// How it is tested whether enough rows meet: their number gets Gaussian noise, which is paid for,
+/// and passes if that reaches the threshold. Only whether it does is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MinimumRows {
+    /// What was agreed: a join of as many rows fails one test with a probability of at most
+    /// `error`.
+    pub rows: u32,
+    /// How many tests there can be.
+    pub tests: u32,
+    /// Share of the budget that each takes. What is not used goes into the model.
+    pub share: f64,
+    /// What the noisy number must reach.
+    pub threshold: i64,
+    /// Standard deviation of the noise.
+    pub sigma: f64,
+    /// An empty join passes one test with a probability of at most this.
+    pub error: f64,
 }
 
 /// Limits that a caller can run into.
@@ -164,9 +225,49 @@ pub struct Status {
     pub parties: Vec<PartyStatus>,
     /// While training: how far.
     pub progress: Option<TrainingProgress>,
+    /// Where the agreement has `minimum_rows`: which tests were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_tests: Option<RowTests>,
     /// About the one who asks, if that is a data provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub you: Option<Yourself>,
+}
+
+impl Status {
+    /// The words of `/model_status`: those of the phase, and what a test of the rows that met has
+    /// to do with it.
+    pub fn words(&self) -> String {
+        let phase = self.status.words();
+        let tests = self.row_tests.as_ref().filter(|tests| tests.made > 0);
+        match (self.status, tests) {
+            (Phase::AwaitingData | Phase::AwaitingConfirmation, Some(tests)) => format!(
+                "{phase} (in test {} of {} fewer rows met than minimum_rows; upload again)",
+                tests.made,
+                tests.made + tests.left
+            ),
+            (Phase::Failed, Some(tests)) if tests.left == 0 => format!(
+                "{phase} (in {} tests fewer rows met than minimum_rows)",
+                tests.made
+            ),
+            _ => phase.to_owned(),
+        }
+    }
+}
+
+/// Tests of whether enough rows meet. All but the last of those made have failed, and the last has
+/// as well unless there is a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowTests {
+    /// What was agreed.
+    pub minimum_rows: u32,
+    /// Tests that were made.
+    pub made: u32,
+    /// Tests that can still be made.
+    pub left: u32,
+    /// What the tests that failed have spent, as a guarantee in words. A model's ledger has them
+    /// among its entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarantee: Option<String>,
 }
 
 /// What everybody may know about a party's part.
@@ -199,6 +300,24 @@ pub struct Yourself {
     pub name: String,
     /// The commitment to the table that the room holds or has trained on, if there is one.
     pub commitment: Option<Commitment>,
+    /// The rows of that table which take part in the join if their ids meet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// How many rows met, once there is a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<JoinedRows>,
+}
+
+/// How many rows the joined table has, by the noisy counts of the model, beside the party's own
+/// number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinedRows {
+    /// The noisy number, as the report has it.
+    pub estimate: u64,
+    /// The true number is between these with a probability of 95 %, over the noise.
+    pub between: [u64; 2],
+    /// For a person, such as `about 2005 of your 3000 rows met (95 %: 1990 to 2020)`.
+    pub in_words: String,
 }
 
 /// The reply to `/agreement`: the two files byte for byte. Whoever relies on the name computes it.

@@ -7,6 +7,7 @@ use privacy::{Entry, LedgerRecord, Mechanism};
 /// What spends were for. The order is that of a fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
+    Enough,
     Discovery,
     Columns,
     Choice,
@@ -16,7 +17,8 @@ enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
+        Self::Enough,
         Self::Discovery,
         Self::Columns,
         Self::Choice,
@@ -34,6 +36,7 @@ impl Purpose {
             Mechanism::GaussianScores { .. } => Self::Choice,
             // A column's name before anything else: it may look like one of our own labels.
             _ if columns.contains(label) => Self::Columns,
+            _ if label.starts_with("whether enough rows met") => Self::Enough,
             _ if label.contains(" of `") => Self::Discovery,
             _ if label.contains(" x ") => Self::Relations,
             _ => Self::Other,
@@ -42,6 +45,7 @@ impl Purpose {
 
     fn in_words(self) -> &'static str {
         match self {
+            Self::Enough => "finding out whether enough rows met",
             Self::Discovery => "finding out what the columns hold",
             Self::Columns => "counting the values of each column",
             Self::Choice => "finding out which relations matter",
@@ -110,6 +114,7 @@ mod tests {
         let tenth = ledger.total().share(1, 10);
         let mut noise = testkit::noise(1);
         let labels = [
+            "whether enough rows met, test 1 of 3",
             "kind of `age`",
             "age",
             "bins of `x`",
@@ -125,6 +130,7 @@ mod tests {
         let groups = by_purpose(&ledger.close(), ["age", "sex", "bins of `x`"]);
         let found: Vec<(&str, usize)> = groups.iter().map(|it| (it.purpose, it.spends)).collect();
         let expected = [
+            ("finding out whether enough rows met", 1),
             ("finding out what the columns hold", 1),
             ("counting the values of each column", 3),
             ("counting combinations of columns", 1),

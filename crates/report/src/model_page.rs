@@ -418,6 +418,16 @@ fn guaranteed(page: &mut Html, model: &Model) {
             rows => format!("One person is one id, with up to {rows} rows."),
         },
     );
+    for spend in ledger.domain_spends() {
+        page.element(
+            "p",
+            format_args!(
+                "Finding the schema cost epsilon {} with delta {:e} before; that is counted in.",
+                spend.epsilon,
+                spend.delta.get()
+            ),
+        );
+    }
     let prior = model.prior().in_words();
     if !prior.is_empty() {
         page.element("p", "The fit started from public data:");

@@ -14,6 +14,7 @@ use crate::day::Day;
 use crate::form::{DateForm, DecimalMark, NumberForm, Reading, TruthWords, ValueForm};
 use crate::grid::{Bins, DEFAULT_BINS, Range};
 use crate::moment::Moment;
+use crate::origin::{DiscoverySeed, Origin};
 use crate::schema::SchemaError;
 
 /// The columns of one table in their declared order, as written in `runtime.yaml` under a party's
@@ -56,8 +57,14 @@ use crate::schema::SchemaError;
 /// The entry `read` has these for all columns that do not say otherwise; a mapping with a kind
 /// under that name is a column. Columns that are to be discovered under the budget, as those that
 /// are not named are, may be named so; `drop` leaves a column out.
+///
+/// `origin` says where all of it comes from ([`Origin`]): a word, or a mapping with `discovery`. Any
+/// other mapping, `discover` or `drop` under that name is a column; where there is one, the key is
+/// `schema_origin`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declaration {
+    /// Where values and ranges come from, if it says so.
+    pub origin: Option<Origin>,
     /// How all columns are read that do not say otherwise.
     pub read: Reading,
     /// Name and content of each column.
@@ -110,6 +117,13 @@ impl Declaration {
     pub fn from_yaml(yaml: &str) -> Result<Self, SchemaError> {
         Ok(strict_yaml::from_str(yaml)?)
     }
+
+    /// Names of all columns that it says something of.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let columns = self.columns.iter().map(|(name, _)| name);
+        let others = self.discover.iter().chain(&self.drop);
+        columns.chain(others).map(String::as_str)
+    }
 }
 
 impl<'de> Deserialize<'de> for Declaration {
@@ -128,6 +142,7 @@ impl<'de> Deserialize<'de> for Declaration {
                 let mut declaration = Declaration::default();
                 let mut names = HashSet::new();
                 let (mut constraints, mut read) = (None, None);
+                let mut origin = None;
                 while let Some(name) = map.next_key::<String>()? {
                     let entry = map.next_value_seed(EntrySeed { name: &name })?;
                     match entry {
@@ -140,6 +155,12 @@ impl<'de> Deserialize<'de> for Declaration {
                         Entry::Read(reading) => {
                             if read.replace(reading).is_some() {
                                 return Err(given_twice(READ));
+                            }
+                            continue;
+                        }
+                        Entry::Origin(it) => {
+                            if origin.replace(it).is_some() {
+                                return Err(given_twice(Origin::KEYS[0]));
                             }
                             continue;
                         }
@@ -156,6 +177,7 @@ impl<'de> Deserialize<'de> for Declaration {
                     }
                     names.insert(name);
                 }
+                declaration.origin = origin;
                 declaration.read = read.unwrap_or_default();
                 declaration.constraints = constraints.unwrap_or_default();
                 Ok(declaration)
@@ -177,6 +199,7 @@ enum Entry {
     Discover,
     Drop,
     Read(Reading),
+    Origin(Origin),
     Constraints(Vec<DeclaredConstraint>),
 }
 
@@ -192,6 +215,8 @@ impl<'de> DeserializeSeed<'de> for EntrySeed<'_> {
     }
 }
 
+const ORIGINS: &str = "`data`, `reviewed`, `codebook` or `{discovery: {epsilon: .., delta: ..}}`";
+
 const KINDS: &str = "`categories`, `integer`, `number`, `date`, `datetime` or `boolean`";
 
 impl<'de> Visitor<'de> for EntrySeed<'_> {
@@ -201,6 +226,11 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
         match self.name {
             CONSTRAINTS => f.write_str("a list of constraints"),
             READ => f.write_str("a mapping that says how columns are read"),
+            name if Origin::KEYS.contains(&name) => write!(
+                f,
+                "{ORIGINS}; or for a column of that name a mapping with {KINDS}, or `discover` or \
+                 `drop`"
+            ),
             name => write!(
                 f,
                 "for column `{name}` a mapping with {KINDS}, or `discover` or `drop`"
@@ -212,6 +242,19 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
         match text {
             "discover" => Ok(Entry::Discover),
             "drop" => Ok(Entry::Drop),
+            word if Origin::KEYS.contains(&self.name) => {
+                const WORDS: [&str; 5] = ["data", "reviewed", "codebook", "discover", "drop"];
+                let meant = || match nearest(word, WORDS) {
+                    Some(meant) => format!("; did you mean `{meant}`?"),
+                    None => String::new(),
+                };
+                Origin::of_word(word).map(Entry::Origin).ok_or_else(|| {
+                    E::custom(format_args!(
+                        "`{word}` is not an origin of a schema; it is {ORIGINS}{}",
+                        meant()
+                    ))
+                })
+            }
             _ => Err(E::invalid_type(de::Unexpected::Str(text), &self)),
         }
     }
@@ -228,13 +271,16 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
             "other",
             "missing",
             "tolerance",
-            "decimal",
         ];
+        let of_origin = &[KEYS, &["discovery"]].concat();
         // `decimal` beside the kind is for the whole table alone.
+        let of_table = &[KEYS, &["decimal"]].concat();
         let keys = match self.name {
-            READ => KEYS,
-            _ => &KEYS[..KEYS.len() - 1],
+            READ => of_table,
+            name if Origin::KEYS.contains(&name) => of_origin,
+            _ => KEYS,
         };
+        let mut origin = None;
         let mut kind: Option<DeclaredKind> = None;
         let (mut nullable, mut other) = (None, None);
         let (mut missing, mut tolerance, mut decimal) = (None, None, None);
@@ -252,6 +298,9 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
                     let mark = map.next_value_seed(DecimalSeed)?;
                     decimal.replace(mark).is_some()
                 }
+                "discovery" => origin
+                    .replace(map.next_value_seed(DiscoverySeed)?)
+                    .is_some(),
                 _ => {
                     let value = notation.read_kind(key, self.name, &mut map)?;
                     if kind.replace(value).is_some() {
@@ -272,6 +321,21 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
             decimal: decimal.flatten(),
             tolerance,
         };
+        if let Some(origin) = origin {
+            if kind.is_some()
+                || nullable.is_some()
+                || other.is_some()
+                || reading != Reading::default()
+            {
+                return Err(de::Error::custom(format_args!(
+                    "`{}` says more than once what it is: `discovery` is of the whole schema, and \
+                     everything else of a column; name the one `{}`",
+                    self.name,
+                    Origin::KEYS[1]
+                )));
+            }
+            return Ok(Entry::Origin(origin));
+        }
         let Some(kind) = kind else {
             if self.name == READ && nullable.is_none() && other.is_none() {
                 return Ok(Entry::Read(reading));
@@ -306,9 +370,9 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
 }
 
 /// One of a fixed set of keys; anything else is refused with the nearest of them.
-pub(crate) struct Key(pub(crate) &'static [&'static str]);
+pub(crate) struct Key<'a>(pub(crate) &'a [&'static str]);
 
-impl<'de> DeserializeSeed<'de> for Key {
+impl<'de> DeserializeSeed<'de> for Key<'_> {
     type Value = &'static str;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -316,7 +380,7 @@ impl<'de> DeserializeSeed<'de> for Key {
     }
 }
 
-impl Visitor<'_> for Key {
+impl Visitor<'_> for Key<'_> {
     type Value = &'static str;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -778,6 +842,9 @@ impl<'de, T: Bound> Visitor<'de> for BoundsSeed<T> {
 impl Serialize for Declaration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        if let Some(origin) = &self.origin {
+            map.serialize_entry(Origin::key_beside(self.names()), origin)?;
+        }
         if self.read != Reading::default() {
             map.serialize_entry(READ, &WrittenReading(&self.read))?;
         }

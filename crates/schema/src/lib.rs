@@ -49,6 +49,7 @@ pub mod form;
 mod grid;
 mod moment;
 pub mod number;
+mod origin;
 mod render;
 mod schema;
 mod spreadsheet;
@@ -63,6 +64,7 @@ pub use declaration::{Declaration, Declared, DeclaredKind};
 pub use form::{DateForm, DecimalMark, FormError, NumberForm, Reading, TruthWords, ValueForm};
 pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Ordered, Range, RangeError};
 pub use moment::{Moment, NotAMoment};
+pub use origin::{Origin, SchemaSpend};
 pub use render::{Rendering, Value};
 pub use schema::{
     MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, Schema, SchemaError, check_name,

@@ -15,6 +15,7 @@ use crate::day::Day;
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
 use crate::form::{DateForm, NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Range, RangeError};
+use crate::origin::Origin;
 use crate::spreadsheet::is_formula;
 
 /// The most codes one column may have.
@@ -42,6 +43,7 @@ pub const OTHER: &str = "other";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Declaration", into = "Declaration")]
 pub struct Schema {
+    origin: Option<Origin>,
     columns: Vec<Column>,
     constraints: Vec<Constraint>,
     /// Names of columns that are to be discovered, and of those that are left out.
@@ -61,6 +63,9 @@ pub enum SchemaError {
     /// The declaration has no column.
     #[error("no columns are declared; declare at least one, or leave the declaration out")]
     NoColumns,
+    /// What the schema says of its origin cannot hold.
+    #[error("the schema's `origin`: {0}")]
+    BadOrigin(&'static str),
     /// A column has a name that no file should hold.
     #[error("the column name {name:?} cannot be used: {fault}")]
     BadName {
@@ -349,6 +354,9 @@ impl Schema {
     }
 
     fn with_names_within(limit: usize, declaration: Declaration) -> Result<Self, SchemaError> {
+        if let Some(fault) = declaration.origin.as_ref().and_then(Origin::fault) {
+            return Err(SchemaError::BadOrigin(fault));
+        }
         let mut columns = Vec::with_capacity(declaration.columns.len());
         let mut codes = 0;
         for (name, mut declared) in declaration.columns {
@@ -369,6 +377,7 @@ impl Schema {
                 return Err(SchemaError::BadName { name, fault });
             }
         }
+        schema.origin = declaration.origin;
         schema.discover = declaration.discover;
         schema.dropped = declaration.drop;
         schema.constrained(&declaration.constraints)
@@ -390,6 +399,13 @@ impl Schema {
         let listed = |names: &[String]| names.iter().any(|own| own == name);
         let named = self.position(name).is_some() || listed(&self.dropped);
         listed(&self.discover) || self.discovers_rest && !named
+    }
+
+    /// Where values and ranges come from, as the declaration says. What is made of a schema and a
+    /// table (a joined or a coded one, a model) does not say it again: there it is in the ledger.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin
     }
 
     /// Names of the columns that a declaration leaves to be discovered.
@@ -503,6 +519,7 @@ impl Schema {
     #[must_use]
     pub fn prefixed(&self, party: &str) -> Self {
         Self {
+            origin: None,
             columns: self
                 .columns
                 .iter()
@@ -574,6 +591,7 @@ impl Schema {
             });
         }
         let schema = Self {
+            origin: None,
             columns,
             constraints: Vec::new(),
             discover: Vec::new(),
@@ -596,6 +614,7 @@ impl From<Schema> for Declaration {
     fn from(schema: Schema) -> Self {
         let declared = |column: Column| (column.name().to_owned(), column.into_declared());
         Self {
+            origin: schema.origin,
             constraints: schema
                 .constraints
                 .iter()

@@ -4,12 +4,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use access::{PolicyError, ServicePolicy};
-use privacy::{Delta, Epsilon};
-use protocol::{Agreement, AgreementHash, Details, DetailsLimits, RoomId};
+use privacy::{CountTest, Delta, Epsilon};
+use protocol::{Agreement, AgreementHash, Details, DetailsLimits, MinimumRows, RoomId};
 use schema::{DeclaredConstraint, Schema, SchemaError};
 use serde_json::{Map, Value};
 use strict_yaml::YamlError;
-use synthesis::{CheckedPlan, Method, NamedMarginal, PlanError, WorkloadError};
+use synthesis::{CheckedPlan, MAX_ROW_TESTS, Method, NamedMarginal, PlanError, WorkloadError};
+use tabular::{IdNormalisation, IdStep};
 
 use crate::agreement_check::checked;
 
@@ -23,6 +24,7 @@ pub struct CheckedAgreement {
     pub(crate) plan: CheckedPlan,
     pub(crate) people: Option<u64>,
     pub(crate) key: String,
+    pub(crate) id_normalisation: IdNormalisation,
     pub(crate) constraints: Vec<DeclaredConstraint>,
     pub(crate) workload: Option<Vec<NamedMarginal>>,
     pub(crate) target: Option<String>,
@@ -111,6 +113,17 @@ pub enum AgreementError {
         /// Which party may be meant, as the end of the sentence, or nothing.
         hint: String,
     },
+    /// The declared values and ranges of a party were taken from its table, and nobody has read
+    /// them.
+    #[error(
+        "runtime.yaml: columns of {party}: `origin: data` says that values and ranges were taken \
+         from the table itself, so that no guarantee would hold; let its owner read them, take out \
+         what could not have been known beforehand, and write `origin: reviewed`"
+    )]
+    ColumnsFromData {
+        /// Name of the party.
+        party: String,
+    },
     /// A party declares the column by which the tables are joined.
     #[error(
         "runtime.yaml: columns of {party}: `{key}` is the key by which tables are joined; do not \
@@ -194,6 +207,25 @@ impl CheckedAgreement {
         &self.key
     }
 
+    /// What is done to all parties' ids before they are counted and compared.
+    pub fn id_normalisation(&self) -> IdNormalisation {
+        self.id_normalisation
+    }
+
+    /// How it is tested whether enough rows meet, if it is.
+    pub(crate) fn minimum_rows(&self) -> Option<MinimumRows> {
+        let test = self.plan.row_test()?;
+        let total = self.plan.ledger().total();
+        Some(MinimumRows {
+            rows: test.least().get(),
+            tests: MAX_ROW_TESTS,
+            share: test.rho().get() / total.get(),
+            threshold: test.threshold(),
+            sigma: test.sigma(),
+            error: CountTest::ERROR,
+        })
+    }
+
     /// How much a user may ask of the room.
     pub fn limits(&self) -> AgreementLimits {
         self.limits
@@ -273,6 +305,12 @@ impl CheckedAgreement {
             key: self.key.clone(),
             max_rows_per_id: self.parties.iter().map(rows).collect(),
             rows_per_id: self.plan.rows_per_id().get(),
+            id_normalise: self
+                .id_normalisation
+                .steps()
+                .map(|step| IdStep::name(step).to_owned())
+                .collect(),
+            minimum_rows: self.minimum_rows(),
             columns: self.parties.iter().filter_map(declared).collect(),
             constraints: serde_json::to_value(&self.constraints)
                 .expect("constraints are made of texts"),

@@ -9,13 +9,14 @@ use access::ServicePolicy;
 use printable::first_hidden;
 use privacy::{Delta, Epsilon, InvalidParameter, MAX_EPSILON, UnsafeBudget, needs_danger};
 use protocol::Agreement;
-use schema::{Declaration, Schema};
+use schema::{Declaration, Origin, Schema};
 use strict_yaml::{Spanned, nearest};
 use synthesis::{
     CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
 };
 use tabular::{
-    MAX_JOINED_ROWS, TableBounds, TooManyRowsPerId, most_joined_rows, rows_per_joined_id,
+    IdNormalisation, MAX_JOINED_ROWS, TableBounds, TooManyRowsPerId, most_joined_rows,
+    rows_per_joined_id,
 };
 
 use crate::agreement::{AgreementError, AgreementLimits, CheckedAgreement, Party};
@@ -52,6 +53,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     };
     check_danger(&file, epsilon)?;
     let key = checked_key(file.key.as_ref())?;
+    let id_normalisation = checked_ids(file.id_normalise.as_ref())?;
     let names = checked_names(&file.party_names, &policy)?;
     let mut parties = checked_parties(names, &file.columns, &key)?;
     checked_rows_per_id(file.max_rows_per_id.as_ref(), &mut parties)?;
@@ -59,10 +61,14 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     if method.takes_workload() {
         check_workload(&file, &parties)?;
     }
-    let plan = checked_plan(&file, FitPlan::new(options, epsilon, delta), &parties)?;
     let limits = checked_limits(&file.limits)?;
+    let most_rows = check_joined_rows(&file, limits, &parties)?;
+    let mut plan = FitPlan::new(options, epsilon, delta);
+    if let Some(given) = &file.minimum_rows {
+        plan = plan.minimum_rows(checked_minimum_rows(given, most_rows)?);
+    }
+    let plan = checked_plan(&file, plan, &parties)?;
     let expires_after = checked_expiry(file.expires_after.as_ref())?;
-    check_joined_rows(&file, limits, &parties)?;
     let mut checked = CheckedAgreement {
         warnings: Vec::new(),
         policy,
@@ -71,6 +77,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         plan,
         people: file.people.map(|people| people.value.get()),
         key,
+        id_normalisation,
         constraints: file.constraints,
         workload: file.workload.map(|workload| workload.value),
         target: file.target.map(|target| target.value),
@@ -153,6 +160,10 @@ fn refused(file: &RuntimeFile, cause: PlanError) -> AgreementError {
             format_args!("{cause}; if all parties want it all the same, write `dangerous: true`"),
         ),
         PlanError::Budget(_) | PlanError::BudgetTooSmall { .. } => value(&file.epsilon, cause),
+        PlanError::MinimumRows { .. } => match &file.minimum_rows {
+            Some(rows) => value(rows, cause),
+            None => AgreementError::Model(cause),
+        },
         PlanError::DiscoveryShare(share) => value(
             file.discovery_share.as_ref().unwrap_or(&file.epsilon),
             format_args!(
@@ -184,6 +195,30 @@ fn checked_key(key: Option<&Spanned<String>>) -> Result<String, AgreementError> 
         ));
     }
     Ok(name.to_owned())
+}
+
+fn checked_ids(steps: Option<&Spanned<Vec<String>>>) -> Result<IdNormalisation, AgreementError> {
+    let Some(steps) = steps else {
+        return Ok(IdNormalisation::default());
+    };
+    IdNormalisation::parse(steps.value.iter().map(String::as_str))
+        .map_err(|cause| value(steps, format_args!("id_normalise: {cause}")))
+}
+
+/// A number that the join can have at all.
+fn checked_minimum_rows(given: &Spanned<u64>, most: u64) -> Result<NonZeroU32, AgreementError> {
+    if given.value > most {
+        let message = format_args!(
+            "minimum_rows is {}, but with these limits the joined table has at most {most} rows",
+            given.value
+        );
+        return Err(value(given, message));
+    }
+    let rows = u32::try_from(given.value).ok().and_then(NonZeroU32::new);
+    rows.ok_or_else(|| {
+        let message = "minimum_rows must be at least 1; leave it out to train on whatever meets";
+        value(given, message)
+    })
 }
 
 /// How many rows of one id each party may bring.
@@ -230,13 +265,14 @@ fn check_joined_rows(
     file: &RuntimeFile,
     limits: AgreementLimits,
     parties: &[Party],
-) -> Result<(), AgreementError> {
+) -> Result<u64, AgreementError> {
     let bounds = parties.iter().map(|party| TableBounds {
         rows: limits.max_rows,
         rows_per_id: party.max_rows_per_id.unwrap_or(NonZeroU32::MIN),
     });
-    let Err(cause) = most_joined_rows(bounds) else {
-        return Ok(());
+    let cause = match most_joined_rows(bounds) {
+        Ok(most) => return Ok(most),
+        Err(cause) => cause,
     };
     match (&file.max_rows_per_id, &file.limits.max_rows) {
         (Some(rows), _) => Err(value(rows, cause)),
@@ -336,6 +372,12 @@ fn checked_schema(
         party: party.to_owned(),
         cause,
     })?;
+    // A room states a guarantee to everyone, and must not open with none.
+    if schema.origin() == Some(Origin::Data) {
+        return Err(AgreementError::ColumnsFromData {
+            party: party.to_owned(),
+        });
+    }
     if schema.position(key).is_some() {
         return Err(AgreementError::KeyDeclared {
             party: party.to_owned(),

@@ -8,6 +8,8 @@ use crate::agreement::CheckedAgreement;
 
 /// Above this, more goes into finding out what the columns are than into the model.
 const LARGE_DISCOVERY_SHARE: f64 = 0.5;
+/// Above this, finding out whether enough rows met takes too much of what is worth finding out.
+const LARGE_SHARE_FOR_ROWS: f64 = 0.1;
 /// Noise is as many times larger.
 const MANY_ROWS_PER_ID: u32 = 20;
 /// Each of them is one more key that can be lost.
@@ -42,6 +44,18 @@ pub(crate) fn warnings(agreement: &CheckedAgreement) -> Vec<String> {
             "runtime.yaml: discovery_share is {share}: more of the budget goes into finding out \
              what the columns are than into the model; declare more columns, or lower it"
         ));
+    }
+    if let Some(test) = agreement.minimum_rows() {
+        let all = test.share * f64::from(test.tests);
+        if all > LARGE_SHARE_FOR_ROWS {
+            warnings.push(format!(
+                "runtime.yaml: minimum_rows is {}: to tell so few rows from none, up to {} tests \
+                 take {:.0} % of the budget each; raise it",
+                test.rows,
+                test.tests,
+                100.0 * test.share
+            ));
+        }
     }
     let rows = agreement.plan.rows_per_id().get();
     if rows > MANY_ROWS_PER_ID {

@@ -44,6 +44,11 @@ pub enum RoomEvent {
     TrainingFinished,
     /// Training ended without a model.
     TrainingFailed,
+    /// In a test that was paid for, fewer rows met than was agreed, so that nothing was trained.
+    TooFewRows {
+        /// How often it can be tested again.
+        tests_left: u32,
+    },
     /// Somebody has asked for samples.
     SamplesRequested,
     /// The platform vouched for the receipt as it now is.

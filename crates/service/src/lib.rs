@@ -10,7 +10,7 @@
 //! |---|---|---|---|---|
 //! | `awaiting_data` | is taken in (1) | is taken (2) | is taken | `expired` |
 //! | `awaiting_confirmation` | is taken in (1) | is taken (2, 3) | is taken | `expired` |
-//! | `training` | is refused | changes nothing | is refused | |
+//! | `training` (4) | is refused | changes nothing | is refused | |
 //! | `trained` | is refused | changes nothing | is refused | |
 //! | `failed` | is refused | changes nothing | is refused | |
 //! | `expired` | is refused | is refused | is refused | |
@@ -18,6 +18,9 @@
 //! 1. Unless its party has confirmed. Confirmations that named the table before it lapse.
 //! 2. If its party has uploaded, and the commitments that it names are those of the tables.
 //! 3. The last one trains.
+//! 4. Where the agreement has `minimum_rows` and a test shows that fewer met, the tables are
+//!    overwritten, no confirmation holds, and the room goes back to `awaiting_data` with what is
+//!    left of its ledger; after the third such test it has `failed`.
 //!
 //! Activity is an upload that is taken in, and a confirmation or withdrawal that changes something;
 //! without it for the agreement's `expires_after`, the tables are overwritten. All of this happens
@@ -56,6 +59,7 @@ mod commitments;
 mod event;
 mod expiry;
 mod incoming;
+mod joined_rows;
 mod memory;
 mod metered;
 mod query;

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use privacy::NoiseRng;
 use protocol::{
-    Code, ColumnsReply, Details, Phase, Problem, ReceiptSamples, RoomId, SignedReceipt, Status,
-    TrainingProgress, Yourself,
+    Code, ColumnsReply, Details, Phase, Problem, ReceiptSamples, RoomId, RowTests, SignedReceipt,
+    Status, TrainingProgress, Yourself,
 };
 use schema::Schema;
+use synthesis::MAX_ROW_TESTS;
 use tabular::KeyHasher;
 use tokio::sync::watch;
 
@@ -18,10 +19,11 @@ use crate::columns::columns_reply;
 use crate::commitments;
 use crate::event::{Events, RoomEvent};
 use crate::expiry::{self, ClockReading, Idle, LOOK_EVERY, PlatformTime};
+use crate::joined_rows::joined_rows;
 use crate::memory::MemoryShares;
-use crate::seat::{Seat, UploadedTable};
-use crate::state::{RoomState, Start};
-use crate::training::{Fitted, Unfitted, train};
+use crate::seat::UploadedTable;
+use crate::state::{Means, RoomState};
+use crate::training::{Fitted, NoModel, train};
 use crate::turnstile::Turnstile;
 
 /// How often a room that trains says how far it is. What it says changes at these times only, the
@@ -69,10 +71,11 @@ pub struct RoomSetup {
 /// One collaboration: one agreement, its parties' tables until the model is fitted, and at most one
 /// model.
 ///
-/// It is promised that training starts at most once, when the last party confirms; that tables are
-/// overwritten when it ends, however it ends, and when the parties have done nothing for as long as
-/// the agreement's `expires_after`; and that nothing about the tables leaves but what the ledger
-/// paid for, and to each owner what concerns its own file.
+/// It is promised that at most one model is trained, when the last party confirms, and none on
+/// tables of which too few rows met by a test that the agreement asks for; that tables are
+/// overwritten when training ends, however it ends, and when the parties have done nothing for as
+/// long as the agreement's `expires_after`; and that nothing about the tables leaves but what the
+/// ledger paid for, and to each owner what concerns its own file.
 pub struct Room {
     agreement: CheckedAgreement,
     id: RoomId,
@@ -124,14 +127,25 @@ impl Room {
         let allowed = setup.agreement.expires_after();
         // By the steady clock; the platform's time comes with the first look.
         let idle = Idle::new(allowed, look_every, Instant::now());
-        let state = RoomState::new(names, setup.rng, idle);
+        // One ledger for all that the room will ever tell of its parties' people.
+        let means = Means {
+            rng: setup.rng,
+            ledger: setup.agreement.plan().ledger(),
+        };
+        let row_tests = setup.agreement.plan().row_test().map(|test| RowTests {
+            minimum_rows: test.least().get(),
+            made: 0,
+            left: MAX_ROW_TESTS,
+            guarantee: None,
+        });
+        let state = RoomState::new(names, means, row_tests, idle);
         let (alive, gone) = mpsc::channel();
         let room = Arc::new(Room {
             status: watch::Sender::new(state.status(None)),
             state: Mutex::new(state),
+            hasher: KeyHasher::new(*key).normalising(setup.agreement.id_normalisation()),
             agreement: setup.agreement,
             id: setup.id,
-            hasher: KeyHasher::new(*key),
             events: setup.events,
             memory: setup.memory,
             announce_every,
@@ -172,16 +186,23 @@ impl Room {
     pub fn status_for(&self, user: &str) -> Status {
         // From the room's own lock, as the announced status has no commitment's salt: that is told
         // to its owner alone.
-        let commitment = |seat: &Seat| seat.commitment().cloned();
-        let yourself = self
-            .lock()
+        let state = self.lock();
+        let fitted = state.fitted().ok();
+        let yourself = state
             .seats()
             .iter()
             .find(|seat| seat.name() == user)
             .map(|seat| Yourself {
                 name: user.to_owned(),
-                commitment: commitment(seat),
+                commitment: seat.commitment().cloned(),
+                rows: seat.rows(),
+                // What the ledger paid for, beside what the party knows anyway.
+                joined: fitted.as_deref().zip(seat.rows()).map(|(fitted, own)| {
+                    let rows_per_id = self.agreement.plan().rows_per_id();
+                    joined_rows(fitted.row_count, own, rows_per_id)
+                }),
             });
+        drop(state);
         Status {
             you: yourself,
             ..self.status.borrow().clone()
@@ -210,9 +231,9 @@ impl Room {
         if news {
             self.tell(RoomEvent::Confirmed { party });
         }
-        if let Some(Start { tables, rng }) = start {
+        if let Some(start) = start {
             self.tell(RoomEvent::TrainingStarted);
-            train(self, tables, rng);
+            train(self, start);
         }
         Ok(())
     }
@@ -351,15 +372,19 @@ impl Room {
         self.announce(&self.lock(), progress);
     }
 
-    /// Training is over; called once, at one of the announced times.
-    pub(crate) fn training_ended(&self, outcome: Result<Fitted, Unfitted>) {
+    /// Training is over; called once for each start, at one of the announced times.
+    pub(crate) fn training_ended(&self, outcome: Result<Fitted, NoModel>) {
+        let row_tests_left = self.lock().row_tests_left();
         self.tell(match &outcome {
             Ok(_) => RoomEvent::TrainingFinished,
-            Err(Unfitted) => RoomEvent::TrainingFailed,
+            Err(NoModel::Failed) => RoomEvent::TrainingFailed,
+            Err(NoModel::TooFewRows(_)) => RoomEvent::TooFewRows {
+                tests_left: row_tests_left.saturating_sub(1),
+            },
         });
         let mut state = self.lock();
         // Under the lock, so that no reader sees "trained" without a model.
-        state.end_training(outcome);
+        state.end_training(outcome, Instant::now());
         self.announce(&state, None);
     }
 

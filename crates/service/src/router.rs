@@ -188,7 +188,7 @@ async fn model_status(State(room): SharedRoom, uri: Uri) -> Reply<Json<String>> 
     no_parameters(&uri)?;
     Ok(Json(format!(
         "Model status: {}",
-        room.watch().borrow().status.words()
+        room.watch().borrow().words()
     )))
 }
 

@@ -31,6 +31,10 @@ pub(crate) struct RuntimeFile {
     #[serde(default)]
     pub(crate) max_rows_per_id: Option<Spanned<RowsPerId>>,
     #[serde(default)]
+    pub(crate) id_normalise: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(crate) minimum_rows: Option<Spanned<u64>>,
+    #[serde(default)]
     pub(crate) columns: BTreeMap<String, Declaration>,
     #[serde(default)]
     pub(crate) constraints: Vec<DeclaredConstraint>,

@@ -22,8 +22,8 @@ enum Table {
     Uploaded(UploadedTable),
     /// And what the party has seen of the others' tables, on which its confirmation rests.
     Confirmed(UploadedTable, Seen),
-    /// Training has it, or has overwritten it.
-    Taken(Commitment),
+    /// Training has it, or has overwritten it. It had so many rows.
+    Taken(Commitment, u64),
 }
 
 /// A coded table and the commitment to the file it came from.
@@ -60,7 +60,7 @@ impl Seat {
                 "You have confirmed your table; to replace it, withdraw that first (POST \
                  /withdraw_confirmation)."
             }
-            Table::Taken(_) => "Every party has confirmed, so no table can be replaced any more.",
+            Table::Taken(..) => "Every party has confirmed, so no table can be replaced any more.",
         };
         Err(Problem::new(Code::AlreadyConfirmed, detail))
     }
@@ -75,7 +75,7 @@ impl Seat {
         // `replace` leaves no moment in which the seat is empty of both.
         match std::mem::replace(&mut self.table, Table::Uploaded(table)) {
             Table::Uploaded(replaced) => Some(replaced),
-            Table::None | Table::Confirmed(..) | Table::Taken(_) => None,
+            Table::None | Table::Confirmed(..) | Table::Taken(..) => None,
         }
     }
 
@@ -145,7 +145,7 @@ impl Seat {
         match std::mem::replace(&mut self.table, Table::None) {
             // The commitment stays: the receipt names it when the table is long gone.
             Table::Confirmed(UploadedTable { upload, commitment }, _) => {
-                self.table = Table::Taken(commitment);
+                self.table = Table::Taken(commitment, rows(&upload));
                 Some(upload)
             }
             other => {
@@ -155,13 +155,13 @@ impl Seat {
         }
     }
 
-    /// Overwrites the table, confirmed or not.
+    /// Overwrites the table, confirmed or not, or forgets that there was one.
     pub(crate) fn clear(&mut self) {
         self.table = Table::None;
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
-        matches!(self.table, Table::Confirmed(..) | Table::Taken(_))
+        matches!(self.table, Table::Confirmed(..) | Table::Taken(..))
     }
 
     pub(crate) fn has_uploaded(&self) -> bool {
@@ -172,7 +172,16 @@ impl Seat {
         match &self.table {
             Table::None => None,
             Table::Uploaded(held) | Table::Confirmed(held, _) => Some(&held.commitment),
-            Table::Taken(commitment) => Some(commitment),
+            Table::Taken(commitment, _) => Some(commitment),
+        }
+    }
+
+    /// How many rows its table has; for its owner only.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        match &self.table {
+            Table::None => None,
+            Table::Uploaded(held) | Table::Confirmed(held, _) => Some(rows(&held.upload)),
+            Table::Taken(_, rows) => Some(*rows),
         }
     }
 
@@ -184,6 +193,10 @@ impl Seat {
             commitment: self.commitment().map(|commitment| commitment.digest),
         }
     }
+}
+
+fn rows(upload: &Upload) -> u64 {
+    u64::try_from(upload.rows()).unwrap_or(u64::MAX)
 }
 
 fn in_progress() -> Problem {

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use privacy::NoiseRng;
-use protocol::{Code, Phase, Problem, Status, TrainingProgress};
+use privacy::{Ledger, NoiseRng};
+use protocol::{Code, Phase, Problem, RowTests, Status, TrainingProgress};
 use tabular::Upload;
 
 use crate::commitments::Seen;
 use crate::expiry::{ClockReading, Idle};
 use crate::seat::{Seat, UploadedTable};
-use crate::training::{Fitted, Unfitted};
+use crate::training::{Fitted, NoModel};
 
 /// The parties' seats, and how far the room has come. Whoever changes it holds the room's lock, so
 /// that of two changes at once one comes first.
@@ -19,12 +19,15 @@ pub(crate) struct RoomState {
     seats: Vec<Seat>,
     phase: RoomPhase,
     idle: Idle,
+    /// Where the agreement wants to know whether enough rows meet.
+    row_tests: Option<RowTests>,
 }
 
-// One way forward only: no phase leads back to `Gathering`, and so no second training is possible.
+// One way leads back to `Gathering`: from a test by which too few rows met, with the ledger that
+// paid for it; nothing was trained then. No way leads back from a model.
 enum RoomPhase {
-    /// The generator waits here for the one training that there can be.
-    Gathering(NoiseRng),
+    /// What there is to train with waits here.
+    Gathering(Means),
     Training,
     Trained(Arc<Fitted>),
     Failed,
@@ -32,10 +35,16 @@ enum RoomPhase {
     Expired,
 }
 
+/// What a model is paid with. There is one of each, so that no budget is spent twice.
+pub(crate) struct Means {
+    pub(crate) rng: NoiseRng,
+    pub(crate) ledger: Ledger,
+}
+
 /// What training begins with.
 pub(crate) struct Start {
     pub(crate) tables: Vec<(String, Upload)>,
-    pub(crate) rng: NoiseRng,
+    pub(crate) means: Means,
 }
 
 /// How a new table was received.
@@ -50,11 +59,17 @@ pub(crate) struct Received {
 
 impl RoomState {
     /// Awaiting data of the parties with these names.
-    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>, rng: NoiseRng, idle: Idle) -> Self {
+    pub(crate) fn new<'a>(
+        names: impl Iterator<Item = &'a str>,
+        means: Means,
+        row_tests: Option<RowTests>,
+        idle: Idle,
+    ) -> Self {
         RoomState {
             seats: names.map(|name| Seat::new(name.to_owned())).collect(),
-            phase: RoomPhase::Gathering(rng),
+            phase: RoomPhase::Gathering(means),
             idle,
+            row_tests,
         }
     }
 
@@ -125,6 +140,7 @@ impl RoomState {
     /// The party takes its confirmation back. Says whether that changed anything.
     pub(crate) fn withdraw(&mut self, party: usize, now: Instant) -> Result<bool, Problem> {
         // In `Gathering` alone: once all have confirmed, training may have begun with these tables.
+        // (A room that is back from a test has no confirmations.)
         match self.phase {
             RoomPhase::Gathering(_) => {
                 let news = self.seats[party].withdraw();
@@ -142,19 +158,18 @@ impl RoomState {
         }
     }
 
-    /// The tables and the generator, when all have confirmed; never twice, as the generator is gone
-    /// then.
+    /// The tables and the means, when all have confirmed; not again while the means are gone.
     pub(crate) fn begin_training(&mut self) -> Option<Start> {
-        // Checked before anything is taken: the generator must not leave the room for nothing.
+        // Checked before anything is taken: the means must not leave the room for nothing.
         if !self.seats.iter().all(Seat::is_confirmed) {
             return None;
         }
-        // The generator goes with the first start, so that a second has none to draw noise from.
+        // The means go with the start, so that a second has none to pay or draw noise with.
         match std::mem::replace(&mut self.phase, RoomPhase::Training) {
-            RoomPhase::Gathering(rng) => {
+            RoomPhase::Gathering(means) => {
                 let table = |seat: &mut Seat| Some((seat.name().to_owned(), seat.take()?));
                 let tables = self.seats.iter_mut().filter_map(table).collect();
-                Some(Start { tables, rng })
+                Some(Start { tables, means })
             }
             later => {
                 self.phase = later;
@@ -163,12 +178,44 @@ impl RoomState {
         }
     }
 
-    /// Training is over.
-    pub(crate) fn end_training(&mut self, outcome: Result<Fitted, Unfitted>) {
+    /// Training is over. If too few rows met and that can be tested once more, the room awaits new
+    /// tables.
+    pub(crate) fn end_training(&mut self, outcome: Result<Fitted, NoModel>, now: Instant) {
         self.phase = match outcome {
-            Ok(fitted) => RoomPhase::Trained(Arc::new(fitted)),
-            Err(Unfitted) => RoomPhase::Failed,
+            Ok(fitted) => {
+                self.count_row_test(None);
+                RoomPhase::Trained(Arc::new(fitted))
+            }
+            Err(NoModel::Failed) => RoomPhase::Failed,
+            Err(NoModel::TooFewRows(means)) => {
+                self.count_row_test(Some(&means.ledger));
+                if self.row_tests_left() == 0 {
+                    RoomPhase::Failed
+                } else {
+                    // Confirmations were for tables that are overwritten by now.
+                    self.seats.iter_mut().for_each(Seat::clear);
+                    self.idle.interrupt(now);
+                    RoomPhase::Gathering(*means)
+                }
+            }
         };
+    }
+
+    fn count_row_test(&mut self, failed: Option<&Ledger>) {
+        if let Some(tests) = &mut self.row_tests {
+            tests.made += 1;
+            tests.left = tests.left.saturating_sub(1);
+            if let Some(ledger) = failed {
+                let record = ledger.record();
+                let guarantee = record.guarantees().first();
+                tests.guarantee = guarantee.map(|it| it.sentence().to_owned());
+            }
+        }
+    }
+
+    /// How often it can still be tested whether enough rows meet.
+    pub(crate) fn row_tests_left(&self) -> u32 {
+        self.row_tests.as_ref().map_or(0, |tests| tests.left)
     }
 
     /// Ends a room that waits for its parties in vain, and overwrites the tables that it holds.
@@ -190,7 +237,12 @@ impl RoomState {
 
     /// Whether the room waits for its parties no more.
     pub(crate) fn is_done_waiting(&self) -> bool {
-        !matches!(self.phase, RoomPhase::Gathering(_))
+        match self.phase {
+            RoomPhase::Gathering(_) => false,
+            // It may come back to waiting.
+            RoomPhase::Training => self.row_tests_left() == 0,
+            RoomPhase::Trained(_) | RoomPhase::Failed | RoomPhase::Expired => true,
+        }
     }
 
     /// The model, once there is one.
@@ -198,14 +250,34 @@ impl RoomState {
         match &self.phase {
             RoomPhase::Trained(fitted) => Ok(Arc::clone(fitted)),
             RoomPhase::Failed => {
-                let detail = "Training ended without a model, and cannot be repeated in this \
-                    room; open a new one.";
+                let detail = match &self.row_tests {
+                    Some(tests) if tests.left == 0 => format!(
+                        "Fewer rows met than the agreement's minimum_rows ({}) by each of {} \
+                         tests, so nothing is trained in this room; compare what your ids look \
+                         like, and open a new one.",
+                        tests.minimum_rows, tests.made
+                    ),
+                    _ => "Training ended without a model, and cannot be repeated in this room; \
+                          open a new one."
+                        .to_owned(),
+                };
                 Err(Problem::new(Code::TrainingFailed, detail))
             }
             RoomPhase::Expired => Err(expired()),
             RoomPhase::Gathering(_) | RoomPhase::Training => {
-                let detail = "There is no model yet: every party must upload and confirm, and \
-                    training must end.";
+                let detail = match &self.row_tests {
+                    Some(tests) if tests.made > 0 => format!(
+                        "There is no model yet: fewer rows met than the agreement's minimum_rows \
+                         ({}) in test {} of {}. Compare what your ids look like, then upload and \
+                         confirm again.",
+                        tests.minimum_rows,
+                        tests.made,
+                        tests.made + tests.left
+                    ),
+                    _ => "There is no model yet: every party must upload and confirm, and \
+                          training must end."
+                        .to_owned(),
+                };
                 Err(Problem::new(Code::NotFitted, detail))
             }
         }
@@ -227,6 +299,7 @@ impl RoomState {
             status: phase,
             parties: self.seats.iter().map(Seat::status).collect(),
             progress,
+            row_tests: self.row_tests.clone(),
             you: None,
         }
     }

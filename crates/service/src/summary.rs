@@ -3,12 +3,13 @@
 use std::num::NonZeroU32;
 
 use access::{Endpoint, User};
-use privacy::{Delta, Epsilon, Neighbours, needs_danger, odds};
-use protocol::{AgreementHash, DetailsLimits, KeyFingerprint};
+use privacy::{Delta, DomainSpend, Epsilon, Neighbours, needs_danger, odds};
+use protocol::{AgreementHash, DetailsLimits, KeyFingerprint, MinimumRows};
 use schema::{Declaration, DeclaredConstraint};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use synthesis::NamedMarginal;
+use tabular::IdStep;
 
 use crate::agreement::{CheckedAgreement, Party};
 
@@ -34,6 +35,11 @@ pub struct Summary {
     pub people: Option<u64>,
     /// The column that says whose a row is.
     pub key: String,
+    /// What is done to ids before they are counted and compared, besides taking away the spaces
+    /// around them.
+    pub id_normalise: Vec<&'static str>,
+    /// How it is tested before training whether enough rows meet, if it is.
+    pub minimum_rows: Option<MinimumRows>,
     /// Rows that one id may have in the joined table, for which the noise is made.
     pub rows_per_id: u32,
     /// The data providers' tables, in the order of the agreement.
@@ -147,6 +153,12 @@ impl Summary {
             guarantee: guarantee(agreement),
             people: agreement.people,
             key: agreement.key.clone(),
+            id_normalise: agreement
+                .id_normalisation
+                .steps()
+                .map(IdStep::name)
+                .collect(),
+            minimum_rows: agreement.minimum_rows(),
             rows_per_id: agreement.plan.rows_per_id().get(),
             parties: agreement.parties.iter().map(table).collect(),
             discovery_share: agreement.discovery_share(),
@@ -166,7 +178,23 @@ impl Summary {
 }
 
 fn guarantee(agreement: &CheckedAgreement) -> Guarantee {
-    let (epsilon, delta) = agreement.plan.ledger().changing_at_most();
+    // What finding a party's schema has cost comes on top of all that the room spends.
+    let schemas = agreement
+        .parties
+        .iter()
+        .filter_map(|party| party.schema.as_ref());
+    let spends: Vec<DomainSpend> = schemas
+        .filter_map(|schema| tabular::domain_spend(schema.origin()?))
+        .collect();
+    let with_schemas = |neighbours, (epsilon, delta): (f64, f64)| {
+        let spent = spends.iter().map(|spend| spend.guaranteed(neighbours));
+        let (epsilon, delta) = spent.fold((epsilon, delta), |sum, spent| {
+            (sum.0 + spent.0, sum.1 + spent.1)
+        });
+        odds(neighbours, epsilon, delta.min(1.0))
+    };
+    let presence = (agreement.epsilon().get(), agreement.delta().get());
+    let changing = agreement.plan.ledger().changing_at_most();
     let rows = match agreement.plan.rows_per_id().get() {
         1 => "One id has one row in each table.".to_owned(),
         rows => format!(
@@ -175,12 +203,8 @@ fn guarantee(agreement: &CheckedAgreement) -> Guarantee {
         ),
     };
     Guarantee {
-        presence: odds(
-            Neighbours::AddRemove,
-            agreement.epsilon().get(),
-            agreement.delta().get(),
-        ),
-        changing: odds(Neighbours::ReplaceOne, epsilon, delta),
+        presence: with_schemas(Neighbours::AddRemove, presence),
+        changing: with_schemas(Neighbours::ReplaceOne, changing),
         rows,
     }
 }

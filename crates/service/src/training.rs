@@ -6,13 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use privacy::{LedgerRecord, NoiseRng};
+use privacy::LedgerRecord;
 use protocol::{Digest, TrainingProgress};
-use synthesis::{Model, Progress};
+use synthesis::{FitError, Model, Progress, RowCount};
 use tabular::{Joined, Upload};
 
 use crate::agreement::CheckedAgreement;
 use crate::room::Room;
+use crate::state::{Means, Start};
 
 /// What training leaves behind: nothing here is private any more.
 pub(crate) struct Fitted {
@@ -25,27 +26,33 @@ pub(crate) struct Fitted {
     /// The same as a page.
     pub(crate) report_page: Bytes,
     pub(crate) ledger: LedgerRecord,
+    pub(crate) row_count: RowCount,
 }
 
-/// Training gave no model. Why is not told: it could depend on the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unfitted;
+/// Training gave no model.
+pub(crate) enum NoModel {
+    /// Why is not told: it could depend on the data.
+    Failed,
+    /// By a test that was paid for, too few rows met, and nothing was trained. What is left comes
+    /// back.
+    TooFewRows(Box<Means>),
+}
 
 /// What is being done, and how much of it.
 type Latest = Arc<Mutex<Option<(&'static str, u64, u64)>>>;
 
 /// Starts training and returns. One thread fits; another announces, at fixed times, how far it is.
-pub(crate) fn train(room: &Arc<Room>, tables: Vec<(String, Upload)>, rng: NoiseRng) {
+pub(crate) fn train(room: &Arc<Room>, start: Start) {
     // Threads and no tasks: a fit takes the processor for seconds, and must not keep the room from
     // answering.
     let latest = Latest::default();
     let (told, at_work) = (Arc::clone(&latest), Arc::clone(room));
     let fitting = thread::Builder::new()
         .name("training".to_owned())
-        .spawn(move || fit_model(at_work.agreement(), tables, rng, &told));
+        .spawn(move || fit_model(at_work.agreement(), start.tables, start.means, &told));
     // Moved, so that the tables are dropped, and overwritten, where the fit ends.
     let Ok(fitting) = fitting else {
-        return room.training_ended(Err(Unfitted));
+        return room.training_ended(Err(NoModel::Failed));
     };
     let announcing = Arc::clone(room);
     let announcer = thread::Builder::new()
@@ -53,12 +60,12 @@ pub(crate) fn train(room: &Arc<Room>, tables: Vec<(String, Upload)>, rng: NoiseR
         .spawn(move || announce(&announcing, fitting, &latest));
     if announcer.is_err() {
         // The fit goes on, but nobody would ever learn of its end.
-        room.training_ended(Err(Unfitted));
+        room.training_ended(Err(NoModel::Failed));
     }
 }
 
 /// Looks at each tick how far the fit is, until it has ended.
-fn announce(room: &Room, fitting: thread::JoinHandle<Result<Fitted, Unfitted>>, latest: &Latest) {
+fn announce(room: &Room, fitting: thread::JoinHandle<Result<Fitted, NoModel>>, latest: &Latest) {
     // Zero would make the grid of ticks a busy loop.
     let every = room.announce_every().max(Duration::from_millis(1));
     let started = Instant::now();
@@ -70,7 +77,7 @@ fn announce(room: &Room, fitting: thread::JoinHandle<Result<Fitted, Unfitted>>, 
         thread::sleep(every - Duration::from_nanos(u64::try_from(rest).unwrap_or(0)));
         if fitting.is_finished() {
             // A panic has unwound, and so dropped the tables, like any other failure.
-            let outcome = fitting.join().unwrap_or(Err(Unfitted));
+            let outcome = fitting.join().unwrap_or(Err(NoModel::Failed));
             return room.training_ended(outcome);
         }
         let now = *latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,13 +89,14 @@ fn announce(room: &Room, fitting: thread::JoinHandle<Result<Fitted, Unfitted>>, 
     }
 }
 
-/// Joins, discovers, fits. The tables are overwritten when it returns.
+/// Joins, tests whether enough rows met if that was agreed, discovers, fits. The tables are
+/// overwritten when it returns.
 fn fit_model(
     agreement: &CheckedAgreement,
     tables: Vec<(String, Upload)>,
-    mut rng: NoiseRng,
+    mut means: Means,
     latest: &Latest,
-) -> Result<Fitted, Unfitted> {
+) -> Result<Fitted, NoModel> {
     // A panic of another thread must not silence the announcements.
     let tell = |stage, done, total| {
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((stage, done, total));
@@ -96,32 +104,41 @@ fn fit_model(
     tell("joining", 0, 1);
     let joined = Joined::join(tables)
         .constrained(agreement.constraints())
-        .map_err(|_| Unfitted)?;
-    // Only whether columns are declared decides, which the agreement says.
-    if joined.needs_discovery() {
-        tell("discovering columns", 0, 1);
+        .map_err(|_| NoModel::Failed)?;
+    // Only the agreement decides: by whether columns are declared, and whether rows are tested.
+    match (agreement.plan().row_test(), joined.needs_discovery()) {
+        (None, false) => {}
+        (None, true) => tell("discovering columns", 0, 1),
+        (Some(_), false) => tell("testing whether enough rows met", 0, 1),
+        (Some(_), true) => tell("testing whether enough rows met, discovering columns", 0, 1),
     }
     let mut progress = |progress: Progress| {
         tell(progress.stage, progress.done, progress.total);
         ControlFlow::Continue(())
     };
-    let model = agreement
+    let Means { rng, ledger } = &mut means;
+    let fitted = agreement
         .plan()
-        .fit(joined, &mut rng, &mut progress)
-        .map_err(|_| Unfitted)?;
+        .fit_within(joined, ledger, rng, &mut progress);
+    let model = match fitted {
+        Ok(model) => model,
+        Err(FitError::TooFewRows) => return Err(NoModel::TooFewRows(Box::new(means))),
+        Err(_) => return Err(NoModel::Failed),
+    };
     // Saved once: what is downloaded, what the receipt names and what samples are drawn from is one
     // model.
     let mut model_file = Vec::new();
-    model.save(&mut model_file).map_err(|_| Unfitted)?;
+    model.save(&mut model_file).map_err(|_| NoModel::Failed)?;
     let report = model.report();
     let report_page = report::model_page(&model, &report);
-    let report = serde_json::to_vec(&report).map_err(|_| Unfitted)?;
+    let report = serde_json::to_vec(&report).map_err(|_| NoModel::Failed)?;
     Ok(Fitted {
         model_digest: Digest::sha384(&model_file),
         model_file: model_file.into(),
         report: report.into(),
         report_page: report_page.into(),
         ledger: model.ledger().clone(),
+        row_count: model.row_count(),
         model,
     })
 }
@@ -198,7 +215,8 @@ pub(crate) mod tests {
         let told = Arc::default();
         let room = room(&told);
         let started = Instant::now();
-        announce(&room, thread::spawn(|| Err(Unfitted)), &Latest::default());
+        let failing = thread::spawn(|| Err(NoModel::Failed));
+        announce(&room, failing, &Latest::default());
         assert!(started.elapsed() >= Duration::from_millis(20));
     }
 

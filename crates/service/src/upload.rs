@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use protocol::{Code, Commitment, Problem, Salt, UploadReply};
+use protocol::{Code, Commitment, IdForm, IdForms, Problem, Salt, UploadReply};
 use schema::Schema;
 use tabular::{ReadOptions, TableError, Upload, read_parquet_while, read_table as read_streamed};
 use tokio::sync::mpsc;
@@ -257,12 +257,33 @@ fn read_table(
         message: "Upload completed".to_owned(),
         rows: u64::try_from(upload.rows()).unwrap_or(u64::MAX),
         read_as: upload.read_as().to_string(),
+        ids: ids(&upload).ok_or_else(internal)?,
         warnings: [upload.warnings(), &formulas(&lease)].concat(),
         commitment: commitment.clone(),
     };
     // Refused after all where the room has expired meanwhile; the table is then overwritten.
     lease.accept(UploadedTable { upload, commitment })?;
     Ok(reply)
+}
+
+/// What the ids look like; `None` for a table without a key, which a room does not read.
+fn ids(upload: &Upload) -> Option<IdForms> {
+    let form = |form: &tabular::IdForm| IdForm {
+        shortest: form.shortest,
+        longest: form.longest,
+        digits: form.digits,
+        letters: form.letters,
+        leading_zeros: form.leading_zeros,
+        outer_blanks: form.outer_blanks,
+        inner_blanks: form.inner_blanks,
+    };
+    let forms = upload.id_forms()?;
+    Some(IdForms {
+        distinct: forms.distinct,
+        written: form(&forms.written),
+        compared: forms.compared.as_ref().map(form),
+        in_words: forms.to_string(),
+    })
 }
 
 /// What of the declared columns a spreadsheet might run. What was found in undeclared ones is among

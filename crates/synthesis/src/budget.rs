@@ -12,10 +12,10 @@ use crate::mechanism::Mechanism;
 /// nothing to be seen.
 const LEAST_PART: f64 = 1.0 / (1_u64 << 44) as f64;
 
-/// Whether what remains of the ledger is enough to be shared out by this method over columns of
-/// these sizes, when a share `discovery` of the whole, below 1, goes into finding columns out
-/// before: it must do at its least for discovery, and at its most for the fit. Nothing is said of a
-/// ledger that was spent, whose epsilon may have been large enough.
+/// Whether what remains of the ledger, but for what is put aside of it, is enough to be shared out
+/// by this method over columns of these sizes, when a share `discovery` of that, below 1, goes into
+/// finding columns out before: it must do at its least for discovery, and at its most for the fit.
+/// Nothing is said of a ledger that was spent, whose epsilon may have been large enough.
 ///
 /// # Errors
 /// [`PlanError::BudgetTooSmall`], which tells the least epsilon that would do.
@@ -24,21 +24,22 @@ pub(crate) fn check_share(
     mechanism: &dyn Mechanism,
     sizes: &[usize],
     ledger: &Ledger,
+    aside: Rho,
     discovery: Option<&RangeInclusive<f64>>,
 ) -> Result<(), PlanError> {
     let for_fit = mechanism.parts(sizes) * LEAST_PART;
     let for_discovery = 10.0 * sizes.len() as f64 * LEAST_PART;
-    let share = match ledger.total() {
+    let left = match ledger.total() {
         Rho::ZERO => 1.0,
-        total => ledger.remaining().get() / total.get(),
-    } - discovery.map_or(0.0, |shares| *shares.end());
-    if share <= 0.0 {
+        total => (ledger.remaining().get() - aside.get()) / total.get(),
+    };
+    if left <= 0.0 {
         return Ok(());
     }
     // What the whole must be for a share of it to be as large as is needed.
-    let mut least = for_fit / share;
+    let mut least = for_fit / left / (1.0 - discovery.map_or(0.0, |shares| *shares.end()));
     if let Some(shares) = discovery {
-        least = least.max(for_discovery / shares.start());
+        least = least.max(for_discovery / left / shares.start());
     }
     if ledger.total().get() >= least {
         return Ok(());

@@ -5,6 +5,7 @@ use tabular::{DiscoveryError, SourceError};
 
 use crate::constraints::ConstraintError;
 use crate::parameters::ParameterError;
+use crate::plan::MAX_ROW_TESTS;
 use crate::prior::PublicPriorError;
 use crate::rounds::RoundsError;
 use crate::workload::WorkloadError;
@@ -36,6 +37,24 @@ pub enum PlanError {
         epsilon: Epsilon,
         /// What would do, rounded up to two significant digits.
         least: Epsilon,
+    },
+    /// Whether enough rows meet cannot be found out for a part of the budget.
+    #[error(
+        "a minimum_rows of {rows} cannot be tested with an epsilon of {epsilon}: so that an empty \
+         join hardly ever passes, {MAX_ROW_TESTS} tests would take more than half of the budget; \
+         raise epsilon to {} at least{}, or leave minimum_rows out",
+        least.get(),
+        .enough.map_or_else(String::new, |rows| format!(", or minimum_rows to {rows}"))
+    )]
+    MinimumRows {
+        /// The number that was to be tested.
+        rows: NonZeroU32,
+        /// The epsilon that was given.
+        epsilon: Epsilon,
+        /// What would do, rounded up to two significant digits.
+        least: Epsilon,
+        /// The smallest number of rows that can be tested with the epsilon, if there is one.
+        enough: Option<NonZeroU32>,
     },
     /// The share of the budget for discovery is not between 0 and 1.
     #[error("the share of the budget for discovery is {0}, but it must lie between 0 and 1")]
@@ -97,6 +116,13 @@ pub enum FitError {
         /// What the plan is for.
         plan: NonZeroU32,
     },
+    /// By a noisy count that was paid for, fewer rows met than the plan wants. Nothing else was
+    /// spent.
+    #[error("fewer rows met than minimum_rows asks for")]
+    TooFewRows,
+    /// The plan's tests of the number of rows are all made. Nothing was spent.
+    #[error("whether enough rows meet was tested {MAX_ROW_TESTS} times, and is not tested again")]
+    NoTestLeft,
     /// The columns could not be found out.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),

@@ -96,7 +96,7 @@ pub use model::Model;
 pub use mst::MstOptions;
 pub use mwem::MwemOptions;
 pub use parameters::ParameterError;
-pub use plan::{CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, OpenFit};
+pub use plan::{CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, MAX_ROW_TESTS, OpenFit};
 pub use prior::{PublicPrior, PublicPriorError};
 pub use report::{ErrorReport, FormulaReport, MarginalError, MarginalReport, Report};
 pub use rounds::{RoundOptions, RoundsError};

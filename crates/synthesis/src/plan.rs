@@ -3,7 +3,10 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 
-use privacy::{Delta, Epsilon, Ledger, LedgerOptions, LedgerRecord, NoiseRng, Rho, check_budget};
+use privacy::{
+    CountTest, Delta, Entry, Epsilon, Ledger, LedgerOptions, LedgerRecord, NoiseRng, Rho,
+    check_budget,
+};
 use schema::{Column, Schema};
 use tabular::{CodedTable, CountSource, DiscoveryBudget, Joined, MAX_FOUND_CATEGORIES};
 
@@ -26,6 +29,19 @@ pub const DISCOVERY_SHARES: RangeInclusive<f64> = 0.1..=0.4;
 /// (epsilon, delta).
 const THRESHOLD_SHARE: f64 = 0.5;
 
+/// How often it is tested, at most, whether as many rows met as a plan wants
+/// ([`FitPlan::minimum_rows`]).
+pub const MAX_ROW_TESTS: u32 = 3;
+
+/// Each test costs one part in so many of the whole budget, or more where fewer rows are to be told
+/// from none.
+const ROW_TEST_PARTS: u32 = 100;
+/// One part in so many of the whole budget is what all tests may cost together.
+const MOST_FOR_ROW_TESTS: u32 = 2;
+
+/// What the ledger says of a test, before its number.
+const ROW_TEST: &str = "whether enough rows met, test ";
+
 /// A method with its options, a guarantee, and what the synthetic data is to be good for.
 ///
 /// Neighbouring tables differ by everything of one id; the guarantee is (epsilon,
@@ -38,6 +54,7 @@ pub struct FitPlan {
     dangerous_epsilon: bool,
     rows_per_id: NonZeroU32,
     discovery_share: RangeInclusive<f64>,
+    minimum_rows: Option<NonZeroU32>,
     workload: Option<Vec<NamedMarginal>>,
     target: Option<String>,
 }
@@ -125,6 +142,7 @@ impl FitPlan {
             dangerous_epsilon: false,
             rows_per_id: NonZeroU32::MIN,
             discovery_share: DISCOVERY_SHARES,
+            minimum_rows: None,
             workload: None,
             target: None,
         }
@@ -135,6 +153,22 @@ impl FitPlan {
     pub fn rows_per_id(self, rows_per_id: NonZeroU32) -> Self {
         FitPlan {
             rows_per_id,
+            ..self
+        }
+    }
+
+    /// How many rows a table should have for a fit to be worth its budget. Before anything else is
+    /// spent on a table in memory, a [`CountTest`] says whether it has: for a
+    /// hundredth of the budget, or what it takes to tell so few rows from none. What the test costs
+    /// is recorded like any other spend.
+    ///
+    /// A ledger pays for at most [`MAX_ROW_TESTS`], of tables about the same people
+    /// ([`CheckedPlan::fit_within`]): enough of the budget for all of them is kept from the start,
+    /// and what is not used goes into the fit. How many were made is public.
+    #[must_use]
+    pub fn minimum_rows(self, minimum_rows: NonZeroU32) -> Self {
+        FitPlan {
+            minimum_rows: Some(minimum_rows),
             ..self
         }
     }
@@ -205,16 +239,23 @@ impl FitPlan {
             discovery_share: columns.need_discovery().then_some(shares),
             finds_categories: columns.discovered,
             memory: self.options.mechanism().most_memory(),
+            row_test: None,
             plan: self,
         };
         let ledger = plan.try_ledger(plan.finds_categories)?;
+        plan.row_test = plan.plan.row_test(&ledger)?;
         let declared = columns.declared.as_ref();
         declared.map(Constraints::check).transpose()?;
         let mut sizes = declared.map_or(Vec::new(), Schema::sizes);
         // A guess of one value each: what is found out later is checked again before it is fitted.
         sizes.resize(sizes.len() + columns.undeclared, 1);
         if !sizes.is_empty() {
-            plan.check_share(&sizes, &ledger, plan.discovery_share.as_ref())?;
+            plan.check_share(
+                &sizes,
+                &ledger,
+                plan.row_tests_cost(),
+                plan.discovery_share.as_ref(),
+            )?;
         }
         // With columns yet to be found a workload cannot be resolved: it may name one of them.
         if let Some(schema) = declared.filter(|_| !columns.discovered) {
@@ -230,6 +271,26 @@ impl FitPlan {
     fn method(&self) -> Method {
         self.options.method()
     }
+
+    fn row_test(&self, ledger: &Ledger) -> Result<Option<CountTest>, PlanError> {
+        let Some(rows) = self.minimum_rows else {
+            return Ok(None);
+        };
+        // What all tests together leave must be worth a fit.
+        let most = ledger.total().share(1, MOST_FOR_ROW_TESTS * MAX_ROW_TESTS);
+        let test = CountTest::taking(ROW_TEST_PARTS, rows, ledger);
+        if let Some(test) = test.filter(|test| test.rho() <= most) {
+            return Ok(Some(test));
+        }
+        let whole = f64::from(MOST_FOR_ROW_TESTS * MAX_ROW_TESTS);
+        let cost = CountTest::least_cost(rows, self.rows_per_id);
+        Err(PlanError::MinimumRows {
+            rows,
+            epsilon: self.epsilon,
+            least: ledger.least_epsilon(whole * cost),
+            enough: CountTest::least_number(most, self.rows_per_id),
+        })
+    }
 }
 
 /// A plan that passed every check that needs no rows.
@@ -240,6 +301,7 @@ pub struct CheckedPlan {
     discovery_share: Option<RangeInclusive<f64>>,
     /// Whether delta has to be shared with the search for categories.
     finds_categories: bool,
+    row_test: Option<CountTest>,
     memory: u64,
 }
 
@@ -274,6 +336,29 @@ impl CheckedPlan {
         self.discovery_share.as_ref().map(|shares| *shares.end())
     }
 
+    /// How it is tested whether a table has enough rows, where that was asked for.
+    #[must_use]
+    pub fn row_test(&self) -> Option<&CountTest> {
+        self.row_test.as_ref()
+    }
+
+    /// How many such tests this ledger has paid for.
+    #[must_use]
+    pub fn row_tests_made(&self, ledger: &Ledger) -> u32 {
+        let is_test = |entry: &&Entry| entry.label().starts_with(ROW_TEST);
+        let tests = ledger.entries().iter().filter(is_test).count();
+        u32::try_from(tests).expect("each of them was counted before it was made")
+    }
+
+    /// What all tests cost together, should all be made.
+    fn row_tests_cost(&self) -> Rho {
+        let each = self.row_test.iter().map(CountTest::rho);
+        let cost = |one: Rho| (1..MAX_ROW_TESTS).try_fold(one, |sum, _| sum.checked_add(one));
+        each.map(|one| cost(one).expect("a part of what there can be"))
+            .next()
+            .unwrap_or(Rho::ZERO)
+    }
+
     /// Bytes that a fit may take at most for what it counts and models, beyond some that are as
     /// good as nothing beside a table: of the very columns where they are known, else of any.
     #[must_use]
@@ -300,23 +385,37 @@ impl CheckedPlan {
         })?)
     }
 
-    /// Finds out what is undeclared of a table's columns, paying for it, and codes the rows.
+    /// Tests whether the table has enough rows, if the plan asks for that, finds out what is
+    /// undeclared of its columns, paying for both, and codes the rows.
     ///
     /// # Errors
     /// If the plan cannot be carried out on these columns, or one id may have more rows in the
-    /// table than the plan is for: nothing is spent then.
+    /// table than the plan is for: nothing is spent then. [`FitError::TooFewRows`] after a test.
     pub fn open(&self, joined: Joined, rng: &mut NoiseRng) -> Result<OpenFit<'_>, FitError> {
+        // Nothing of delta is kept for finding categories where it turns out that all columns are
+        // declared.
+        let mut ledger = self.try_ledger(self.finds_categories && joined.has_undeclared())?;
+        let table = self.code(joined, &mut ledger, rng)?;
+        Ok(OpenFit {
+            plan: self,
+            ledger,
+            table,
+            prior: None,
+        })
+    }
+
+    fn code(
+        &self,
+        joined: Joined,
+        ledger: &mut Ledger,
+        rng: &mut NoiseRng,
+    ) -> Result<CodedTable, FitError> {
         if joined.rows_per_id() > self.plan.rows_per_id {
             return Err(FitError::RowsPerId {
                 table: joined.rows_per_id(),
                 plan: self.plan.rows_per_id,
             });
         }
-        // Nothing of delta is kept for finding categories where it turns out that all columns are
-        // declared.
-        let finds_categories = self.finds_categories && joined.has_undeclared();
-        let mut ledger = self.try_ledger(finds_categories)?;
-        let mut discovery = DiscoveryBudget::Fixed(Rho::ZERO);
         if joined.needs_discovery() {
             // Names are known from the tables' headers: a misspelt one must not cost the budget of
             // discovery.
@@ -325,9 +424,18 @@ impl CheckedPlan {
             let shares = shares.ok_or(PlanError::Undeclared)?;
             // The worst that discovery can find: should a fit be impossible then, nothing has been
             // spent.
-            self.check_share(&largest_sizes(&joined), &ledger, Some(shares))?;
+            let next_test = self.row_test.as_ref().map_or(Rho::ZERO, CountTest::rho);
+            self.check_share(&largest_sizes(&joined), ledger, next_test, Some(shares))?;
+        }
+        self.test_rows(&joined, ledger, rng)?;
+        let mut discovery = DiscoveryBudget::Fixed(Rho::ZERO);
+        if let Some(shares) = self
+            .discovery_share
+            .as_ref()
+            .filter(|_| joined.needs_discovery())
+        {
             let part = |share: f64| {
-                let parts = ledger.total().split(&[share, 1.0 - share]);
+                let parts = ledger.remaining().split(&[share, 1.0 - share]);
                 Ok::<Rho, PlanError>(parts?[0])
             };
             let (least, most) = (part(*shares.start())?, part(*shares.end())?);
@@ -336,13 +444,27 @@ impl CheckedPlan {
                 false => DiscoveryBudget::ByRows { least, most },
             };
         }
-        let table = joined.into_coded(&mut ledger, discovery, rng)?;
-        Ok(OpenFit {
-            plan: self,
-            ledger,
-            table,
-            prior: None,
-        })
+        Ok(joined.into_coded(ledger, discovery, rng)?)
+    }
+
+    fn test_rows(
+        &self,
+        joined: &Joined,
+        ledger: &mut Ledger,
+        rng: &mut NoiseRng,
+    ) -> Result<(), FitError> {
+        let Some(test) = &self.row_test else {
+            return Ok(());
+        };
+        let number = self.row_tests_made(ledger) + 1;
+        if number > MAX_ROW_TESTS {
+            return Err(FitError::NoTestLeft);
+        }
+        let label = format!("{ROW_TEST}{number} of {MAX_ROW_TESTS}");
+        match test.passes(&label, &joined.count_rows(), ledger, rng)? {
+            true => Ok(()),
+            false => Err(FitError::TooFewRows),
+        }
     }
 
     /// Takes a table that is coded already.
@@ -367,6 +489,23 @@ impl CheckedPlan {
         progress: &mut Watcher<'_>,
     ) -> Result<Model, FitError> {
         self.open(joined, rng)?.fit(rng, progress)
+    }
+
+    /// The same, for all that remains of a ledger that [`ledger`](Self::ledger) opened, and that
+    /// tests of other tables about the same people may have been paid from. After
+    /// [`FitError::TooFewRows`] another table can be tried with it.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit); [`FitError::NoTestLeft`].
+    pub fn fit_within(
+        &self,
+        joined: Joined,
+        ledger: &mut Ledger,
+        rng: &mut NoiseRng,
+        progress: &mut Watcher<'_>,
+    ) -> Result<Model, FitError> {
+        let table = self.code(joined, ledger, rng)?;
+        self.fit_with_ledger(&table, None, ledger, rng, progress)
     }
 
     /// Fits a model to a table, wherever its rows are, spending all that remains of a ledger of the
@@ -400,7 +539,7 @@ impl CheckedPlan {
         }
         let prepared = self.prepare(schema)?;
         // Again, now that the sizes are known, and of what the ledger has left.
-        self.check_share(&schema.sizes(), ledger, None)?;
+        self.check_share(&schema.sizes(), ledger, Rho::ZERO, None)?;
         let mut run = Run::new(table, ledger, rng, progress)?;
         // Before anything is spent, so that the record names the prior whatever becomes of the fit.
         if let Some(prior) = prior {
@@ -452,11 +591,12 @@ impl CheckedPlan {
         &self,
         sizes: &[usize],
         ledger: &Ledger,
+        aside: Rho,
         discovery: Option<&RangeInclusive<f64>>,
     ) -> Result<(), PlanError> {
-        let mechanism = self.plan.options.mechanism();
+        let (mechanism, method) = (self.plan.options.mechanism(), self.method().name());
         mechanism.check_columns(sizes.len())?;
-        check_share(self.method().name(), mechanism, sizes, ledger, discovery)
+        check_share(method, mechanism, sizes, ledger, aside, discovery)
     }
 }
 

@@ -51,6 +51,7 @@ impl<'a> Run<'a> {
             });
         }
         ledger.note_domain(table.domain());
+        ledger.note_domain_spends(table.domain_spends());
         Ok(Run {
             table,
             ledger,

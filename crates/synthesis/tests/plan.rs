@@ -230,3 +230,89 @@ fn a_table_of_more_rows_an_id_than_the_plan_is_for_is_not_fitted() {
         "one id may have 2 rows in the table, and the plan is for 1; make it for as many"
     );
 }
+
+fn table_of(rows: usize, schema: Option<&Schema>) -> Joined {
+    let rows: String = (0..rows).map(|row| format!("x,{}\n", row % 10)).collect();
+    Joined::from_csv(format!("a,b\n{rows}").as_bytes(), schema).unwrap()
+}
+
+fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap()
+}
+
+#[test]
+fn too_few_rows_are_not_fitted_and_what_the_tests_cost_stays_spent() {
+    let schema = schema();
+    let plan = plan(Method::Independent).minimum_rows(number(500));
+    let plan = plan.check(schema.clone()).unwrap();
+    let (mut ledger, mut rng) = (plan.ledger(), testkit::noise(5));
+    let each = plan.row_test().unwrap().rho();
+    let mut go_on = |_| ControlFlow::Continue(());
+    for tests in 1..=2 {
+        let few = table_of(1, Some(&schema));
+        let refused = plan.fit_within(few, &mut ledger, &mut rng, &mut go_on);
+        assert_eq!(refused.unwrap_err(), FitError::TooFewRows);
+        assert_eq!(ledger.spent().get(), f64::from(tests) * each.get());
+    }
+    let enough = table_of(500, Some(&schema));
+    let model = plan.fit_within(enough, &mut ledger, &mut rng, &mut go_on);
+    let record = model.unwrap().ledger().clone();
+    let labels: Vec<&str> = record.entries().iter().map(|it| it.label()).collect();
+    let tests = [1, 2, 3].map(|test| format!("whether enough rows met, test {test} of 3"));
+    assert_eq!(labels[..3], tests);
+    assert_eq!(labels[3..], ["a", "b"]);
+    assert_eq!(record.spent(), plan.ledger().total());
+    assert_eq!(record.check(), Ok(()));
+    // A ledger pays for three tests, whatever came of them.
+    let enough = table_of(500, Some(&schema));
+    let refused = plan.fit_within(enough, &mut ledger, &mut rng, &mut go_on);
+    assert_eq!(refused.unwrap_err(), FitError::NoTestLeft);
+}
+
+#[test]
+fn discovery_after_a_test_gets_its_share_of_what_is_left() {
+    let plan = plan(Method::Grain)
+        .minimum_rows(number(80))
+        .discovery_share(0.9);
+    let plan = plan.check(KnownColumns::none()).unwrap();
+    let test = plan.row_test().unwrap().rho().get();
+    let open = plan.open(table_of(500, None), &mut testkit::noise(3));
+    let record = open.unwrap().spent();
+    assert_eq!(record.entries()[0].rho().get(), test);
+    let (total, spent) = (plan.ledger().total().get(), record.spent().get());
+    assert!(test > 0.05 * total, "{test}");
+    // But for what rounds weights.
+    assert!(
+        spent - test <= 0.9 * (total - test) + 1e-9,
+        "{spent} of {total} with {test}"
+    );
+}
+
+#[test]
+fn a_number_of_rows_that_the_budget_cannot_test_is_refused_with_what_would_do() {
+    let refusal = |rows: u32| {
+        let plan = plan(Method::Grain).minimum_rows(number(rows));
+        plan.check(schema()).unwrap_err()
+    };
+    let refused = refusal(20);
+    let sentence = refused.to_string();
+    let PlanError::MinimumRows { least, enough, .. } = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        sentence,
+        format!(
+            "a minimum_rows of 20 cannot be tested with an epsilon of 1: so that an empty join \
+             hardly ever passes, 3 tests would take more than half of the budget; raise epsilon to \
+             {least} at least, or minimum_rows to {}, or leave minimum_rows out",
+            enough.unwrap()
+        )
+    );
+    // What it says would do does.
+    let more = plan(Method::Grain).minimum_rows(enough.unwrap());
+    assert!(more.check(schema()).is_ok());
+    let fewer = plan(Method::Grain).minimum_rows(number(enough.unwrap().get() - 1));
+    assert!(fewer.check(schema()).is_err());
+    let richer = FitPlan::new(Method::Grain, least, Delta::new(1e-9).unwrap());
+    assert!(richer.minimum_rows(number(20)).check(schema()).is_ok());
+}

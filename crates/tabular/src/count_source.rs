@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use privacy::{Counts, DomainSource};
+use privacy::{Counts, DomainSource, DomainSpend};
 
 use schema::Schema;
 
@@ -25,6 +25,9 @@ pub trait CountSource: Sync {
 
     /// Where the columns' values and ranges came from.
     fn domain(&self) -> DomainSource;
+
+    /// What was spent on them before, as the schemas say that declare them.
+    fn domain_spends(&self) -> &[DomainSpend];
 
     /// The contingency tables of several sets of columns, in their order, the last column of each
     /// varying fastest; under other codes where a recoding is given.
@@ -54,6 +57,10 @@ impl CountSource for CodedTable {
 
     fn domain(&self) -> DomainSource {
         self.domain()
+    }
+
+    fn domain_spends(&self) -> &[DomainSpend] {
+        self.domain_spends()
     }
 
     fn count(

@@ -5,6 +5,7 @@ use strict_yaml::quoted_list;
 use schema::NameFault;
 
 use crate::account::NoRoom;
+use crate::id_normalisation::IdNormalisation;
 use crate::read_options::{Delimiter, Packing, TextEncoding};
 
 /// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated
@@ -276,16 +277,19 @@ pub enum TableError {
     },
     /// Ids occur more than once.
     #[error(
-        "{} the id of an earlier row (for example {}); each id may have one row, unless \
+        "{} the id of an earlier row (for example {}{}); each id may have one row, unless \
          max_rows_per_id allows more",
         if *.rows == 1 { "1 row repeats".to_owned() } else { format!("{} rows repeat", .rows) },
-        quoted_list(.first)
+        quoted_list(.first),
+        if .normalisation.is_none() { String::new() } else { format!(", after {normalisation}") }
     )]
     RepeatedIds {
         /// Rows beyond the first of their id.
         rows: u64,
-        /// The first few such ids.
+        /// The first few such ids, as they are compared.
         first: Vec<String>,
+        /// What was done to ids before they were compared.
+        normalisation: IdNormalisation,
     },
     /// Declared columns are missing.
     #[error(

@@ -2,23 +2,27 @@
 
 use std::num::NonZeroU32;
 
+use schema::number::trim;
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::SipHasher24;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::account::{Account, NoRoom};
 use crate::codes::Wiped;
+use crate::id_forms::{IdForm, IdForms};
+use crate::id_normalisation::IdNormalisation;
 use crate::probe::{MAX_PENDING_KEY, Pending, Probe};
 
 /// Hashes ids with SipHash-2-4-128 under a secret key, one key per room: two tables whose ids were
 /// hashed under the same key can be joined, and nobody without the key can test a guess.
 ///
 /// Ids are compared byte for byte, after spaces and tabs around them are taken away: `7` and `07`
-/// are two ids.
+/// are two ids, unless the hasher [normalises](Self::normalising) them.
 #[derive(Clone)]
 pub struct KeyHasher {
     ids: SipHasher24,
     texts: SipHasher13,
+    normalisation: IdNormalisation,
 }
 
 impl KeyHasher {
@@ -30,6 +34,17 @@ impl KeyHasher {
         Self {
             ids: SipHasher24::new_with_key(&key),
             texts: SipHasher13::new_with_key(&key),
+            normalisation: IdNormalisation::default(),
+        }
+    }
+
+    /// The same, for ids that are normalised first: before they are counted, bounded and hashed.
+    // Of the hasher and not of each table: tables that can be joined are normalised alike.
+    #[must_use]
+    pub fn normalising(self, normalisation: IdNormalisation) -> Self {
+        Self {
+            normalisation,
+            ..self
         }
     }
 
@@ -68,6 +83,11 @@ impl Ids {
 
     pub(crate) fn most(&self) -> NonZeroU32 {
         self.most
+    }
+
+    /// For each row the first row of its id; none if no id is repeated.
+    pub(crate) fn firsts(&self) -> Option<&[u32]> {
+        self.firsts.as_ref().map(Wiped::as_slice)
     }
 
     /// Whether an id has several rows.
@@ -239,6 +259,8 @@ pub(crate) struct IdCollector {
     pending: Pending<u128>,
     repeated: u64,
     quoted: Zeroizing<Vec<String>>,
+    written: IdForm,
+    compared: IdForm,
 }
 
 impl IdCollector {
@@ -259,6 +281,8 @@ impl IdCollector {
             pending: Pending::new(),
             repeated: 0,
             quoted: Zeroizing::default(),
+            written: IdForm::default(),
+            compared: IdForm::default(),
         })
     }
 
@@ -275,9 +299,34 @@ impl IdCollector {
         size_of::<u128>() + self.most.map_or(0, |_| size_of::<u32>())
     }
 
-    /// Takes in the id of the next row.
+    /// Takes in the field with the id of the next row. Says whether there is one: of an empty field
+    /// nothing is taken in.
     #[inline]
-    pub(crate) fn push(&mut self, id: &[u8], account: &Account) -> Result<(), NoRoom> {
+    pub(crate) fn take_in(&mut self, field: &[u8], account: &Account) -> Result<bool, NoRoom> {
+        // Trimmed as in the other party's table, or ` 7` and `7` would be two people.
+        let id = trim(field);
+        let normalisation = self.hasher.normalisation;
+        if normalisation.is_none() {
+            if id.is_empty() {
+                return Ok(false);
+            }
+            self.written.note(field);
+            self.push(id, account)?;
+            return Ok(true);
+        }
+        let compared = Zeroizing::new(normalisation.apply(id).into_owned());
+        if compared.is_empty() {
+            return Ok(false);
+        }
+        self.written.note(field);
+        self.compared.note(&compared);
+        self.push(&compared, account)?;
+        Ok(true)
+    }
+
+    /// Takes in the id of the next row, as it is compared.
+    #[inline]
+    fn push(&mut self, id: &[u8], account: &Account) -> Result<(), NoRoom> {
         let hash = self.hasher.hash(id);
         // While the table fits in the cache, looking up at once is faster than batching.
         if !self.probe.is_large() {
@@ -339,18 +388,23 @@ impl IdCollector {
         }
     }
 
-    /// The ids, and how many rows will be left out because their id has too many. What only reading
-    /// needed is given back to the account.
+    /// The ids, what they look like, and how many rows will be left out because their id has too
+    /// many. What only reading needed is given back to the account.
     ///
     /// # Errors
     /// Where ids may not be repeated: how many rows repeat an earlier id, and the first few such
     /// ids.
-    pub(crate) fn finish(mut self, account: &Account) -> Result<(Ids, u64), IdsError> {
+    pub(crate) fn finish(mut self, account: &Account) -> Result<(Ids, IdForms, u64), IdsError> {
         self.look_up_pending(account)?;
+        let normalisation = self.hasher.normalisation;
         // Only where the agreement wants unique ids: then the owner is told, and nobody else.
         if self.most.is_none() && self.repeated > 0 {
             let first = std::mem::take(&mut *self.quoted);
-            return Err(IdsError::Repeated(self.repeated, first));
+            return Err(IdsError::Repeated {
+                rows: self.repeated,
+                first,
+                normalisation,
+            });
         }
         account.give((self.probe.bytes() + Pending::<u128>::BYTES) as u64);
         drop(self.probe);
@@ -371,15 +425,24 @@ impl IdCollector {
         if kept {
             account.give((rows * size_of::<u32>()) as u64);
         }
-        Ok((ids, surplus))
+        let forms = IdForms {
+            distinct: rows as u64 - self.repeated,
+            written: self.written,
+            compared: (!normalisation.is_none()).then_some(self.compared),
+        };
+        Ok((ids, forms, surplus))
     }
 }
 
 /// Why the ids of a table cannot be used.
 #[derive(Debug)]
 pub(crate) enum IdsError {
-    /// This many rows repeat an earlier id; the first few such ids.
-    Repeated(u64, Vec<String>),
+    /// This many rows repeat an earlier id; the first few such ids, as they are compared.
+    Repeated {
+        rows: u64,
+        first: Vec<String>,
+        normalisation: IdNormalisation,
+    },
     NoRoom(NoRoom),
 }
 
@@ -417,11 +480,16 @@ mod tests {
         account.take(1 << 30).unwrap();
         let mut collector = IdCollector::new(&KeyHasher::new(key), most, &account).unwrap();
         for id in ids {
-            collector.push(id.as_bytes(), &account).unwrap();
+            assert!(collector.take_in(id.as_bytes(), &account).unwrap());
         }
-        collector.finish(&account).map_err(|no_ids| match no_ids {
-            IdsError::Repeated(rows, first) => (rows, first),
+        let finished = collector.finish(&account).map_err(|no_ids| match no_ids {
+            IdsError::Repeated { rows, first, .. } => (rows, first),
             IdsError::NoRoom(_) => unreachable!(),
+        });
+        finished.map(|(ids, forms, surplus)| {
+            let distinct: BTreeSet<u128> = ids.as_slice().iter().copied().collect();
+            assert_eq!(forms.distinct, distinct.len() as u64);
+            (ids, surplus)
         })
     }
 

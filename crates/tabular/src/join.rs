@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::num::NonZeroU32;
 
+use privacy::{Counts, Delta, DomainSource, DomainSpend, Epsilon};
 use rayon::prelude::*;
-use schema::{Column, Constraint, DeclaredConstraint, Schema, SchemaError};
+use schema::{Column, Constraint, DeclaredConstraint, Origin, Schema, SchemaError};
 
 use crate::codes::{Codes, Wiped};
 use crate::dictionary::{RawColumn, Texts};
@@ -12,6 +13,7 @@ use crate::error::TableError;
 use crate::ids::{IdIndex, Ids, KeyHasher};
 use crate::read_csv::read_csv;
 use crate::read_limits::ReadLimits;
+use crate::table::Domain;
 use crate::upload::{Upload, UploadColumn};
 
 /// The joined rows of all parties (or the one table of a single owner), still with undeclared
@@ -23,6 +25,8 @@ pub struct Joined {
     /// About these columns, by their positions; each table's own were checked, and do not touch
     /// each other.
     pub(crate) constraints: Vec<Constraint>,
+    /// Where what is declared of the columns came from.
+    pub(crate) domain: Domain,
 }
 
 pub(crate) enum JoinedColumn {
@@ -58,6 +62,7 @@ impl Joined {
         // sensitivity.
         let bounds = uploads.iter().map(|(_, upload)| upload.bounds());
         most_joined_rows(bounds).unwrap_or_else(|refused| panic!("{refused}"));
+        let domain = Domain::declared_by(uploads.iter().map(|(_, upload)| upload.origin));
         let picks = matching_rows(&uploads);
         let rows = picks[0].len();
         let mut columns: Vec<JoinedColumn> = Vec::new();
@@ -79,6 +84,7 @@ impl Joined {
             rows_per_id,
             columns,
             constraints,
+            domain,
         }
     }
 
@@ -124,6 +130,7 @@ impl Joined {
             rows_per_id,
             columns,
             constraints: upload.constraints,
+            domain: Domain::declared_by([upload.origin]),
         }
     }
 
@@ -165,6 +172,16 @@ impl Joined {
         self.rows_per_id
     }
 
+    /// The number of rows, as one count that only a ledger can open.
+    ///
+    /// # Panics
+    /// If there are 2^32 rows or more, which no join and no table has.
+    #[must_use]
+    pub fn count_rows(&self) -> Counts {
+        let rows = u32::try_from(self.rows).expect("a joined table has fewer than 2^32 rows");
+        Counts::from_exact(vec![rows])
+    }
+
     /// The columns, which are public.
     pub fn column_names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(JoinedColumn::name)
@@ -190,6 +207,44 @@ impl Joined {
     pub fn needs_discovery(&self) -> bool {
         self.columns.iter().any(JoinedColumn::needs_discovery)
     }
+}
+
+impl Domain {
+    /// Of tables that were read with schemas of these origins. The weakest decides, and all that was
+    /// spent adds up, as the tables are about the same people.
+    fn declared_by(origins: impl IntoIterator<Item = Option<Origin>>) -> Self {
+        let mut domain = Self {
+            source: DomainSource::Declared,
+            spends: Vec::new(),
+        };
+        for origin in origins.into_iter().flatten() {
+            domain.source = domain.source.max(match origin {
+                Origin::Data => DomainSource::FromData,
+                Origin::Discovery(_) => DomainSource::Discovered,
+                Origin::Reviewed | Origin::Codebook => DomainSource::Declared,
+            });
+            domain.spends.extend(domain_spend(origin));
+        }
+        domain
+    }
+}
+
+/// Returns what was spent on a schema of this origin, which counts beside the spends of a fit; none
+/// where nothing was.
+///
+/// # Panics
+/// If the origin is not that of a checked [`Schema`].
+#[must_use]
+pub fn domain_spend(origin: Origin) -> Option<DomainSpend> {
+    let Origin::Discovery(spend) = origin else {
+        return None;
+    };
+    let checked = "a schema's spend was checked with it";
+    Some(DomainSpend {
+        epsilon: Epsilon::new(spend.epsilon).expect(checked),
+        delta: Delta::new(spend.delta).expect(checked),
+        rows_per_id: spend.rows_per_id,
+    })
 }
 
 impl JoinedColumn {

@@ -52,6 +52,8 @@ mod dictionary;
 mod discovery;
 mod error;
 mod field;
+mod id_forms;
+mod id_normalisation;
 mod ids;
 mod join;
 mod parquet_footer;
@@ -80,12 +82,17 @@ mod work;
 mod write;
 
 pub use count_source::{CountSource, SourceError};
-pub use discovery::{DiscoveryBudget, DiscoveryError, MAX_FOUND_CATEGORIES, MAX_FOUND_NUMBERS};
+pub use discovery::{
+    DiscoveryBudget, DiscoveryError, Looks, MAX_FOUND_CATEGORIES, MAX_FOUND_NUMBERS, MIN_SHARED,
+    Outline,
+};
 pub use error::{ColumnRef, NotUnderstood, RecordPosition, TableError};
+pub use id_forms::{IdForm, IdForms};
+pub use id_normalisation::{IdNormalisation, IdStep, IdStepError};
 pub use ids::KeyHasher;
 pub use join::{
     Joined, MAX_JOINED_ROWS, MAX_ROWS_PER_ID, TableBounds, TooManyJoinedRows, TooManyRowsPerId,
-    most_joined_rows, rows_per_joined_id,
+    domain_spend, most_joined_rows, rows_per_joined_id,
 };
 pub use parquet::file::reader::ChunkReader;
 pub use read_columns::{HeldColumn, HeldValue, read_columns};

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use privacy::DomainSource;
+use privacy::{DomainSource, DomainSpend};
 
 use schema::Schema;
 
@@ -14,8 +14,15 @@ pub struct CodedTable {
     schema: Schema,
     pub(crate) rows: usize,
     rows_per_id: NonZeroU32,
-    domain: DomainSource,
+    domain: Domain,
     pub(crate) columns: Vec<Codes>,
+}
+
+/// Where the columns' values and ranges came from.
+pub(crate) struct Domain {
+    pub(crate) source: DomainSource,
+    /// What was spent on them before.
+    pub(crate) spends: Vec<DomainSpend>,
 }
 
 /// Fewer codes to count a table under: code `c` of column `i` counts as `maps[i][c]`, one of
@@ -80,7 +87,10 @@ impl CodedTable {
             }
             coded.push(Codes::collect(column.size(), codes.iter().copied()));
         }
-        let domain = DomainSource::Declared;
+        let domain = Domain {
+            source: DomainSource::Declared,
+            spends: Vec::new(),
+        };
         Ok(Self::new(schema, rows, NonZeroU32::MIN, domain, coded))
     }
 
@@ -88,7 +98,7 @@ impl CodedTable {
         schema: Schema,
         rows: usize,
         rows_per_id: NonZeroU32,
-        domain: DomainSource,
+        domain: Domain,
         columns: Vec<Codes>,
     ) -> Self {
         debug_assert!(columns.iter().all(|column| column.len() == rows));
@@ -118,7 +128,14 @@ impl CodedTable {
     /// on.
     #[must_use]
     pub fn domain(&self) -> DomainSource {
-        self.domain
+        self.domain.source
+    }
+
+    /// What was spent on the columns' values and ranges before, as the schemas say that declare
+    /// them ([`schema::Origin::Discovery`]).
+    #[must_use]
+    pub fn domain_spends(&self) -> &[DomainSpend] {
+        &self.domain.spends
     }
 
     /// The codes themselves, column by column. For a person's own evaluation of data they own.

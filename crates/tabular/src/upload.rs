@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use printable::first_hidden;
 use schema::number::trim;
-use schema::{Column, Constraint, Schema, check_name, is_formula};
+use schema::{Column, Constraint, Origin, Schema, check_name, is_formula};
 use strict_yaml::{nearest, quoted_list};
 
 use crate::account::{Account, NoRoom};
@@ -13,6 +13,7 @@ use crate::coder::Coder;
 use crate::codes::{Codes, Wiped};
 use crate::dictionary::{Dictionary, DictionaryError, RawColumn};
 use crate::error::{RecordPosition, TableError};
+use crate::id_forms::IdForms;
 use crate::ids::{IdCollector, Ids, IdsError, KeyHasher};
 use crate::join::TableBounds;
 use crate::read_limits::ReadLimits;
@@ -23,7 +24,10 @@ use crate::read_options::ReadAs;
 pub struct Upload {
     pub(crate) rows: usize,
     pub(crate) ids: Option<Ids>,
+    id_forms: Option<IdForms>,
     pub(crate) columns: Vec<UploadColumn>,
+    /// Of the schema that it was read with.
+    pub(crate) origin: Option<Origin>,
     /// About these columns, by their positions.
     pub(crate) constraints: Vec<Constraint>,
     warnings: Vec<String>,
@@ -84,6 +88,12 @@ impl Upload {
     #[must_use]
     pub fn read_as(&self) -> &ReadAs {
         &self.read_as
+    }
+
+    /// What the ids look like; none without a key. Only for the owner of the table.
+    #[must_use]
+    pub fn id_forms(&self) -> Option<&IdForms> {
+        self.id_forms.as_ref()
     }
 
     /// How many rows of one id take part, at most; 1 without a key, where each row is an id of its
@@ -172,6 +182,7 @@ pub(crate) struct Intake<'a> {
     key: String,
     ids: Option<IdCollector>,
     columns: Vec<Filling>,
+    origin: Option<Origin>,
     constraints: Vec<Constraint>,
     warnings: Vec<String>,
     max_rows: u32,
@@ -247,6 +258,7 @@ impl<'a> Intake<'a> {
             key: key.unwrap_or_default().to_owned(),
             ids,
             columns: Vec::new(),
+            origin: schema.and_then(Schema::origin),
             constraints: schema.map_or_else(Vec::new, |schema| schema.constraints().to_vec()),
             warnings: Vec::new(),
             max_rows: limits.max_rows,
@@ -452,17 +464,14 @@ impl<'a> Intake<'a> {
                 },
             },
             Target::Key => {
-                let id = trim(field);
-                // Trimmed as in the other party's table, or ` 7` and `7` would be two people.
-                if id.is_empty() {
+                if let Some(ids) = &mut self.ids
+                    && !ids.take_in(field, self.account)?
+                {
                     // An empty id would join with every other empty id.
                     return Err(TableError::EmptyKey {
                         at: (self.place)(at),
                         key: self.key.clone(),
                     });
-                }
-                if let Some(ids) = &mut self.ids {
-                    ids.push(id, self.account)?;
                 }
                 Ok(())
             }
@@ -524,8 +533,16 @@ impl<'a> Intake<'a> {
         }
         let mut ids = match self.ids.map(|ids| ids.finish(account)).transpose() {
             Ok(ids) => ids,
-            Err(IdsError::Repeated(rows, first)) => {
-                return Err(TableError::RepeatedIds { rows, first });
+            Err(IdsError::Repeated {
+                rows,
+                first,
+                normalisation,
+            }) => {
+                return Err(TableError::RepeatedIds {
+                    rows,
+                    first,
+                    normalisation,
+                });
             }
             Err(IdsError::NoRoom(no_room)) => return Err(no_room.into()),
         };
@@ -538,20 +555,22 @@ impl<'a> Intake<'a> {
             }
             let gather = |column: UploadColumn| column.gather(kept.as_slice());
             columns = columns.into_iter().map(gather).collect();
-            ids = ids.map(|(ids, _)| {
+            ids = ids.map(|(ids, forms, _)| {
                 let ids = ids.gather(kept.as_slice());
                 let surplus = ids.surplus();
-                (ids, surplus)
+                (ids, forms, surplus)
             });
         }
-        if let Some((ids, surplus)) = &ids {
+        if let Some((ids, _, surplus)) = &ids {
             let surplus = warning_of_surplus(*surplus, ids.most());
             self.warnings.extend(surplus);
         }
         Ok(Upload {
             rows,
-            ids: ids.map(|(ids, _)| ids),
+            id_forms: ids.as_ref().map(|(_, forms, _)| *forms),
+            ids: ids.map(|(ids, ..)| ids),
             columns,
+            origin: self.origin,
             constraints: self.constraints,
             warnings: self.warnings,
             read_as,

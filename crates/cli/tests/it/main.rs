@@ -10,6 +10,7 @@ mod discovered_columns;
 mod documents;
 mod endless_files;
 mod hostile_text;
+mod ids;
 mod images;
 #[cfg(unix)]
 mod interruption;
@@ -20,6 +21,7 @@ mod public_data;
 mod reading;
 mod receipts;
 mod rooms;
+mod schemas;
 mod spreadsheets;
 mod tables;
 mod understanding;

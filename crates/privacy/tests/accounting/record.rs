@@ -1,8 +1,8 @@
 use std::num::NonZeroU32;
 
 use privacy::{
-    Accounting, Counts, DomainSource, FileDigest, KeyCounts, Ledger, LedgerOptions, LedgerRecord,
-    Mechanism, Neighbours, NoiseRng, People, Prior, RecordError, Rho,
+    Accounting, Counts, DomainSource, DomainSpend, FileDigest, KeyCounts, Ledger, LedgerOptions,
+    LedgerRecord, Mechanism, Neighbours, NoiseRng, People, Prior, RecordError, Rho,
 };
 use serde_json::{Value, json};
 
@@ -232,6 +232,48 @@ fn a_guarantee_says_for_how_many_rows_of_an_id_it_holds_unless_one_fit_was_made_
     check(&[3, 1], ", up to 1 row,");
     check(&[3, 1, 1], ", up to 1 row,");
     check(&[2, 1, 3], ", up to 1 row,");
+}
+
+#[test]
+fn what_was_spent_on_the_domain_before_adds_up_and_cannot_be_talked_away() {
+    let spend = |promised, rows| DomainSpend {
+        epsilon: epsilon(promised),
+        delta: delta(1e-6),
+        rows_per_id: NonZeroU32::new(rows).unwrap(),
+    };
+    let mut ledger = Ledger::open(LedgerOptions {
+        rows_per_id: NonZeroU32::new(4).unwrap(),
+        ..LedgerOptions::new(epsilon(1.0), delta(1e-9), Accounting::Gdp)
+    })
+    .unwrap();
+    let spends = [spend(2.0, 3), spend(0.5, 5)];
+    ledger.note_domain_spends(&spends);
+    let mut rng = NoiseRng::dangerous_from_seed(55);
+    let (counts, total) = (Counts::from_exact(vec![1]), ledger.total());
+    ledger.measure("all", &counts, total, &mut rng).unwrap();
+    let record = ledger.close();
+    let [add_remove, replace_one] = record.guarantees() else {
+        panic!("{record:?}")
+    };
+    let [_, own] = record.own_guarantees() else {
+        panic!("{record:?}")
+    };
+    assert!((add_remove.epsilon() - 3.5).abs() < 1e-6, "{add_remove:?}");
+    assert!((add_remove.delta() - 2.001e-6).abs() < 1e-15);
+    assert!(
+        add_remove.sentence().contains("up to 3 rows"),
+        "{add_remove:?}"
+    );
+    // Two steps: out with one id, and in with another.
+    assert!((replace_one.epsilon() - own.epsilon() - 5.0).abs() < 1e-9);
+    let twice = 1e-6 * (2.0 + 2_f64.exp() + 0.5_f64.exp());
+    let by_spends = replace_one.delta() - own.delta();
+    assert!((by_spends / twice - 1.0).abs() < 1e-6, "{by_spends:e}");
+    assert_eq!(record.check(), Ok(()));
+
+    let mut silent = serde_json::to_value(&record).unwrap();
+    silent.as_object_mut().unwrap().remove("domain_spends");
+    assert_eq!(refusal(&silent), Some(RecordError::Guarantee.to_string()));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 use std::num::NonZeroU32;
 
 use privacy::{
-    Accounting, Counts, Delta, InvalidParameter, KeyCounts, Ledger, LedgerError, LedgerOptions,
-    NoiseRng, Rho, Score,
+    Accounting, CountTest, Counts, Delta, InvalidParameter, KeyCounts, Ledger, LedgerError,
+    LedgerOptions, Mechanism, NoiseRng, Rho, Score,
 };
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn scores() -> Vec<Score> {
         .into()
 }
 
-/// One of the five ways to spend.
+/// One of the six ways to spend.
 #[derive(Clone, Debug)]
 enum Spend {
     Measure(f64),
@@ -26,6 +26,9 @@ enum Spend {
     Laplace(f64),
     Select(f64),
     Keys(f64, f64),
+    /// A test of whether a count reaches the largest number: a smaller one could not be told from
+    /// none for what some of the spends cost.
+    Test(f64),
 }
 
 impl Spend {
@@ -47,6 +50,17 @@ impl Spend {
                     .release_keys("keys", keys, rho(cost), delta(lost), rng)
                     .map(drop)
             }
+            Self::Test(cost) => {
+                let rows = ledger.rows_per_id();
+                let test = CountTest::costing(rho(cost), NonZeroU32::MAX, rows);
+                let count = Counts::from_exact(vec![17]);
+                match test {
+                    Some(test) => test.passes("test", &count, ledger, rng).map(drop),
+                    None => Err(LedgerError::NoBudget {
+                        label: "test".to_owned(),
+                    }),
+                }
+            }
         }
     }
 }
@@ -59,6 +73,7 @@ fn any_spend() -> impl Strategy<Value = Spend> {
         cost().prop_map(Spend::Scores),
         prop_oneof![1e-12..0.2_f64, Just(1e9)].prop_map(Spend::Laplace),
         cost().prop_map(Spend::Select),
+        cost().prop_map(Spend::Test),
         (
             cost(),
             prop_oneof![1e-12..2e-10_f64, Just(0.5), Just(5e-324)]
@@ -281,6 +296,46 @@ fn shares_of_the_threshold_delta_can_all_be_spent() {
         matches!(refused, Err(LedgerError::OverThresholdDelta { .. })),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_test_of_a_count_is_one_recorded_measurement_and_the_answers_are_as_its_noise_says() {
+    let (least, rows) = (NonZeroU32::new(1000).unwrap(), NonZeroU32::new(2).unwrap());
+    let options = LedgerOptions::new(epsilon(1.0), delta(1e-9), Accounting::Gdp);
+    let mut ledger = Ledger::open(LedgerOptions {
+        rows_per_id: rows,
+        ..options
+    })
+    .unwrap();
+    let mut rng = NoiseRng::dangerous_from_seed(5);
+    let test = CountTest::taking(100, least, &ledger).unwrap();
+    assert_eq!(test.rho(), ledger.total().share(1, 100));
+    // Five standard deviations on either side of the threshold.
+    for (count, expected) in [(0, false), (200, false), (1300, true), (1_000_000, true)] {
+        let count = Counts::from_exact(vec![count]);
+        let passed = test.passes("enough", &count, &mut ledger, &mut rng);
+        assert_eq!(passed, Ok(expected));
+    }
+    let record = ledger.record();
+    assert_eq!(record.check(), Ok(()));
+    assert_eq!(record.spent().get(), 4.0 * test.rho().get());
+    for entry in record.entries() {
+        let expected = Mechanism::Gaussian {
+            sigma: test.sigma(),
+            cells: 1,
+        };
+        assert_eq!((entry.label(), entry.mechanism()), ("enough", &expected));
+    }
+}
+
+#[test]
+fn a_test_that_a_ledger_cannot_pay_for_is_none() {
+    let options = LedgerOptions::new(epsilon(1.0), delta(1e-9), Accounting::Gdp);
+    let ledger = Ledger::open(options).unwrap();
+    let test = |least| CountTest::taking(100, NonZeroU32::new(least).unwrap(), &ledger);
+    assert_eq!(test(1), None);
+    assert!(test(60).is_some_and(|test| test.rho() > ledger.total().share(1, 100)));
+    assert!(test(1000).is_some_and(|test| test.threshold() > 500));
 }
 
 #[test]

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use privacy::NoiseRng;
-use protocol::{Code, Commitment, Digest, Phase, Salt};
+use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions, NoiseRng};
+use protocol::{Code, Commitment, Digest, Phase, RowTests, Salt};
 use tabular::{KeyHasher, ReadLimits, read_csv};
 
-use super::{Received, RoomState};
+use super::{Means, Received, RoomState};
 use crate::commitments::Seen;
 use crate::expiry::{ClockReading, Idle, LOOK_EVERY};
 use crate::seat::UploadedTable;
+use crate::training::NoModel;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -27,10 +28,15 @@ enum Action {
     /// Confirms what was read last.
     ConfirmSeen(usize),
     Withdraw(usize),
+    /// Training ends with a test by which too few rows met.
+    TooFew,
     Expire,
 }
 
-use Action::{Begin, Confirm, ConfirmSeen, End, Expire, Finish, Withdraw};
+use Action::{Begin, Confirm, ConfirmSeen, End, Expire, Finish, TooFew, Withdraw};
+
+/// Fewer than there are, so that short orders come to the last.
+const TESTS: u32 = 2;
 
 /// What came of it: whether it changed something, or why it was refused.
 type Outcome = Result<bool, Code>;
@@ -41,6 +47,9 @@ struct Model {
     parties: Vec<Party>,
     tables: u64,
     trained_on: Option<Vec<u64>>,
+    /// What was trained on before, when too few rows met.
+    tried: Vec<Vec<u64>>,
+    failed: bool,
     expired: bool,
 }
 
@@ -62,6 +71,8 @@ impl Model {
             parties: vec![Party::default(); parties],
             tables: 0,
             trained_on: None,
+            tried: Vec::new(),
+            failed: false,
             expired: false,
         }
     }
@@ -97,6 +108,17 @@ impl Model {
             ConfirmSeen(party) => self.confirm(party, self.parties[party].looked.clone()),
             Withdraw(_) if self.trained_on.is_some() => Err(Code::TrainingStarted),
             Withdraw(party) => Ok(self.parties[party].confirmed.take().is_some()),
+            TooFew if self.tried.len() + 1 == TESTS as usize => {
+                self.failed = true;
+                Ok(true)
+            }
+            TooFew => {
+                self.tried.extend(self.trained_on.take());
+                for party in &mut self.parties {
+                    (party.table, party.confirmed) = (None, None);
+                }
+                Ok(true)
+            }
             Expire if self.trained_on.is_some() || self.expired => Ok(false),
             Expire => {
                 self.expired = true;
@@ -170,6 +192,7 @@ impl Model {
     fn phase(&self) -> Phase {
         match (self.expired, &self.trained_on) {
             (true, _) => Phase::Expired,
+            (false, Some(_)) if self.failed => Phase::Failed,
             (false, Some(_)) => Phase::Training,
             (false, None) if self.parties.iter().all(|party| party.table.is_some()) => {
                 Phase::AwaitingConfirmation
@@ -187,6 +210,8 @@ struct Real {
     tables: u64,
     looked: Vec<Seen>,
     trainings: Vec<Vec<u64>>,
+    /// With the training that is under way.
+    means: Option<Means>,
 }
 
 impl Real {
@@ -195,12 +220,26 @@ impl Real {
         let idle = Idle::new(HOUR, LOOK_EVERY, now);
         let rng = NoiseRng::from_os().expect("the system gives entropy");
         Real {
-            state: RoomState::new(names.into_iter().take(parties), rng, idle),
+            state: RoomState::new(
+                names.into_iter().take(parties),
+                Means {
+                    rng,
+                    ledger: ledger(),
+                },
+                Some(RowTests {
+                    minimum_rows: 100,
+                    made: 0,
+                    left: TESTS,
+                    guarantee: None,
+                }),
+                idle,
+            ),
             now,
             seconds: 0,
             tables: 0,
             looked: vec![Seen::new(); parties],
             trainings: Vec::new(),
+            means: None,
         }
     }
 
@@ -227,6 +266,12 @@ impl Real {
             Confirm(party) => self.confirm(party, Seen::new()),
             ConfirmSeen(party) => self.confirm(party, self.looked[party].clone()),
             Withdraw(party) => self.state.withdraw(party, now),
+            TooFew => {
+                let means = self.means.take().expect("a training is under way");
+                let outcome = Err(NoModel::TooFewRows(Box::new(means)));
+                self.state.end_training(outcome, now);
+                Ok(true)
+            }
             Expire => Ok(self.expire()),
         };
         outcome.map_err(|problem| problem.code)
@@ -237,6 +282,7 @@ impl Real {
         if let Some(start) = self.state.begin_training() {
             let rows = start.tables.iter().map(|(_, upload)| upload.rows() as u64);
             self.trainings.push(rows.collect());
+            self.means = Some(start.means);
         }
         Ok(news)
     }
@@ -260,6 +306,12 @@ impl Real {
         self.tables += 1;
         table(self.tables)
     }
+}
+
+fn ledger() -> Ledger {
+    let (epsilon, delta) = (Epsilon::new(1.0), Delta::new(1e-9));
+    let (epsilon, delta) = (epsilon.expect("above 0"), delta.expect("between 0 and 1"));
+    Ledger::open(LedgerOptions::new(epsilon, delta, Accounting::Gdp)).expect("a usual budget")
 }
 
 /// A table of this many rows, with their number for a commitment.
@@ -286,6 +338,7 @@ fn is_possible(model: &Model, action: Action) -> bool {
     match action {
         Finish(party) => model.parties[party].receiving && !model.parties[party].finished,
         End(party) => model.parties[party].receiving,
+        TooFew => model.trained_on.is_some() && !model.failed,
         // What the room's own parser refuses: a party that names no commitment, or not all.
         ConfirmSeen(party) => {
             let looked = &model.parties[party].looked;
@@ -307,7 +360,7 @@ fn actions(parties: usize) -> Vec<Action> {
             Withdraw(party),
         ]
     });
-    of_each.chain([Expire]).collect()
+    of_each.chain([TooFew, Expire]).collect()
 }
 
 /// Does the same to both, and compares all that can be seen.
@@ -330,8 +383,13 @@ fn step(model: &mut Model, real: &mut Real, action: Action, before: &[Action]) {
         assert_eq!(found, expected, "{action:?} after {before:?}");
     }
     model.check_promise();
-    let trained: Vec<_> = model.trained_on.iter().cloned().collect();
-    assert_eq!(real.trainings, trained, "{action:?} after {before:?}");
+    let trainings: Vec<_> = model
+        .tried
+        .iter()
+        .chain(&model.trained_on)
+        .cloned()
+        .collect();
+    assert_eq!(real.trainings, trainings, "{action:?} after {before:?}");
 }
 
 /// Every order of up to `depth` actions after these, where an action that changes nothing is tried
@@ -415,9 +473,10 @@ fn long_walks_follow_the_rules() {
             let possible = actions(parties)
                 .into_iter()
                 .filter(|it| is_possible(&model, *it));
-            // Expiry would end most walks before they have begun.
+            // They would end most walks before they have begun.
+            let rare = |it: &Action| matches!(it, Expire | TooFew);
             let possible: Vec<_> = possible
-                .filter(|it| *it != Expire || dice.is_multiple_of(7))
+                .filter(|it| !rare(it) || dice.is_multiple_of(7))
                 .collect();
             dice = dice
                 .wrapping_mul(6_364_136_223_846_793_005)

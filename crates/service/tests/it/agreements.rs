@@ -125,8 +125,8 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         expect![
             "runtime.yaml: line 3: unknown key `parties`; known here are `method`, `epsilon`, \
              `delta`, `people`, `dangerous`, `params`, `party_names`, `key`, `max_rows_per_id`, \
-             `columns`, `constraints`, `discovery_share`, `workload`, `target`, `expires_after` \
-             and `limits`"
+             `id_normalise`, `minimum_rows`, `columns`, `constraints`, `discovery_share`, \
+             `workload`, `target`, `expires_after` and `limits`"
         ],
     );
     check(
@@ -155,6 +155,15 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         expect![
             "runtime.yaml: columns are declared for `Alise`, who is not a party; did you mean \
              `Alice`?"
+        ],
+    );
+    check(
+        "  Alice:\n",
+        "  Alice:\n    origin: data\n",
+        expect![
+            "runtime.yaml: columns of Alice: `origin: data` says that values and ranges were taken \
+             from the table itself, so that no guarantee would hold; let its owner read them, take \
+             out what could not have been known beforehand, and write `origin: reviewed`"
         ],
     );
     check(

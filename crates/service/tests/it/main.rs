@@ -6,6 +6,7 @@ mod columns;
 mod expiry;
 mod interface;
 mod judging;
+mod meeting;
 mod receipts;
 mod refusals;
 mod samples;

@@ -56,9 +56,14 @@ impl DateForms {
         Some(read.form.has_time())
     }
 
+    /// How many cells there are.
+    pub(super) fn cell_count(&self) -> usize {
+        CELLS * self.forms.len()
+    }
+
     /// Rows in each cell, for texts with their rows.
     pub(super) fn cells<'a>(&self, texts: impl Iterator<Item = (&'a [u8], u32)>) -> Vec<u32> {
-        let mut cells = vec![0; CELLS * self.forms.len()];
+        let mut cells = vec![0; self.cell_count()];
         for (text, rows) in texts {
             if let Some(cell) = self.cell(text) {
                 cells[cell] += rows;
@@ -67,7 +72,8 @@ impl DateForms {
         cells
     }
 
-    fn cell(&self, text: &[u8]) -> Option<usize> {
+    /// The cell that counts a date; none if the text is not one.
+    pub(super) fn cell(&self, text: &[u8]) -> Option<usize> {
         let read = |it: &&Candidate| reads(&it.form, text);
         let first = self.forms.iter().position(|it| read(&it))?;
         // Of several that read it, the one that would write it so; seconds with three digits after

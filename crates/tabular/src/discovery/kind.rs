@@ -15,8 +15,10 @@ pub(super) struct Classes {
     cells: Zeroizing<[u32; CLASSES]>,
 }
 
-const CLASSES: usize = 17;
-const EMPTY: usize = 0;
+/// How many classes there are.
+pub(super) const CLASSES: usize = 17;
+/// The class of missing values.
+pub(super) const EMPTY: usize = 0;
 const WHOLE: usize = 1;
 /// Numbers with this many decimals more than one, and the last with more than six.
 const DECIMAL: std::ops::RangeInclusive<usize> = 2..=8;
@@ -74,7 +76,8 @@ impl Classes {
     }
 }
 
-fn class(text: &[u8], dates: &DateForms) -> usize {
+/// What a text looks like.
+pub(super) fn class(text: &[u8], dates: &DateForms) -> usize {
     if is_missing(text) {
         return EMPTY;
     }

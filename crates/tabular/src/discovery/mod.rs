@@ -7,6 +7,7 @@ mod kind;
 mod ladder;
 mod mass;
 mod numbers;
+mod outline;
 mod search;
 
 use std::num::NonZeroU32;
@@ -17,11 +18,12 @@ use schema::{Column, Schema};
 
 use crate::codes::{Code, Codes, Wiped, with_codes};
 use crate::join::{Joined, JoinedColumn};
-use crate::table::CodedTable;
+use crate::table::{CodedTable, Domain};
 pub use budget::DiscoveryBudget;
 use budget::tenths;
 use dates::DateForms;
 use kind::Classes;
+pub use outline::{Looks, MIN_SHARED, Outline};
 use search::discover;
 
 /// The most categories that are kept of an undeclared column: those with the highest noisy counts.
@@ -119,6 +121,7 @@ impl Joined {
                 ledger: allowed,
             });
         }
+        ledger.note_domain_spends(&self.domain.spends);
         let wanting = self
             .columns
             .iter()
@@ -227,6 +230,10 @@ impl Joined {
             "joined columns have different names, and there is one; constraints are about \
              declared columns and were checked",
         );
+        let domain = Domain {
+            source: self.domain.source.max(domain),
+            spends: self.domain.spends,
+        };
         CodedTable::new(schema, self.rows, rows_per_id, domain, coded)
     }
 }

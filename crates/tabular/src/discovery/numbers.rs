@@ -47,7 +47,8 @@ struct Cell {
     whole: bool,
 }
 
-const CELLS: usize = SIGNS * THOUSANDS.len() * DECIMALS * 2;
+/// How many cells there are.
+pub(super) const CELLS: usize = SIGNS * THOUSANDS.len() * DECIMALS * 2;
 
 impl Cell {
     fn index(self) -> usize {
@@ -74,11 +75,16 @@ pub(super) fn cells<'a>(
 ) -> Vec<u32> {
     let mut cells = vec![0; CELLS];
     for (text, rows) in texts {
-        if let Some(cell) = cell_of(text, mark) {
-            cells[cell.index()] += rows;
+        if let Some(cell) = cell(text, mark) {
+            cells[cell] += rows;
         }
     }
     cells
+}
+
+/// The cell that counts a number, read with this decimal mark; none if the text is not one.
+pub(super) fn cell(text: &[u8], mark: DecimalMark) -> Option<usize> {
+    cell_of(text, mark).map(Cell::index)
 }
 
 fn cell_of(text: &[u8], mark: DecimalMark) -> Option<Cell> {
