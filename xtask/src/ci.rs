@@ -144,6 +144,11 @@ const STEPS: &[Step] = &[
         "the workshop from outside",
         &["python3", "scripts/workshop.py", "target/release"],
     ),
+    // Without the optimiser's last pass, which takes minutes: `--nightly` tests what is shipped.
+    slow(
+        "the Python package",
+        &["cargo", "xtask", "python", "--profile", "dev"],
+    ),
     slow(
         "what the outer tier needs",
         &["bash", "scripts/install-outer"],
@@ -151,6 +156,22 @@ const STEPS: &[Step] = &[
     slow(
         "the outer tier",
         &["cargo", "xtask", "outer", "--programs", "target/release"],
+    ),
+    nightly(
+        "the Python package as it is shipped",
+        &["cargo", "xtask", "python"],
+    ),
+    nightly(
+        "lints of the Python package",
+        &[
+            "cargo",
+            "clippy",
+            "--manifest-path",
+            "python/Cargo.toml",
+            "--",
+            "-D",
+            "warnings",
+        ],
     ),
     nightly(
         "what the conformance check needs",

@@ -11,6 +11,7 @@ mod debian;
 mod fuzz;
 mod image;
 mod outer;
+mod python;
 mod run;
 mod tidy;
 mod vm;
@@ -44,6 +45,8 @@ enum Task {
     /// Check what no compiler does: which crate may use which, what the engine must not touch, and
     /// the width of lines
     Tidy,
+    /// Build the Python package's wheel, install it, and run its tests and the notebooks
+    Python(python::Options),
     /// Build the enclave image and its measurements, the same bytes wherever it is built
     Image(image::Options),
 }
@@ -57,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Task::Vm(options) => vm::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Tidy => tidy::run(),
+        Task::Python(options) => python::run(&options),
         Task::Image(options) => image::run(&options),
     }
 }

@@ -98,8 +98,10 @@ pub(crate) fn run(options: &EvaluateOptions, printer: Printer) -> anyhow::Result
     Ok(())
 }
 
-/// For each column, the shares of its codes in the real and in the synthetic rows.
-fn one_ways(real: &CodedTable, synthetic: &CodedTable) -> Vec<[Vec<f64>; 2]> {
+/// For each column, the shares of its codes in the real and in the synthetic rows. Not private: the
+/// real rows are counted without noise.
+#[must_use]
+pub fn one_ways(real: &CodedTable, synthetic: &CodedTable) -> Vec<[Vec<f64>; 2]> {
     let sizes = real.schema().sizes();
     let [real, synthetic] = [real, synthetic].map(|table| {
         let columns = table.dangerous_codes();

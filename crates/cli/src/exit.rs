@@ -1,16 +1,16 @@
 //! What the exit code tells a script.
 
-use std::process::ExitCode;
-
 use attestation::Refusal;
 use client::{Error, Refused};
 use protocol::ReceiptError;
 use synthesis::{FitError, PlanError};
 
-/// One code for each reason that a script may want to tell apart.
+/// One code for each reason that a script may want to tell apart. The help of `synclave connect`
+/// says what each of them means.
+#[expect(missing_docs, reason = "the names say it, and the help says more")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Exit {
+pub enum Exit {
     Success = 0,
     Failure = 1,
     // 2 is clap's: the command line itself makes no sense.
@@ -72,14 +72,10 @@ Exit codes (nothing of yours was sent in any of these cases):
    1  anything else, such as a connection that was lost";
 
 impl Exit {
-    pub(crate) fn code(self) -> u8 {
+    /// The code that the process ends with.
+    #[must_use]
+    pub fn code(self) -> u8 {
         self as u8
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(exit.code())
     }
 }
 
@@ -91,10 +87,11 @@ pub(crate) struct Declined;
 /// A file or value that the person gave cannot be used; what is wrong with it is the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct BadInput(pub(crate) String);
+pub struct BadInput(pub String);
 
 /// The code for an error, by the cause or context in it that is known here.
-pub(crate) fn of(error: &anyhow::Error) -> Exit {
+#[must_use]
+pub fn of(error: &anyhow::Error) -> Exit {
     // By the type of a cause or context: texts change, and contexts are added on the way.
     let declined = error
         .downcast_ref()

@@ -192,16 +192,19 @@ impl Printer {
     }
 }
 
-/// What went wrong and why.
-struct Causes {
-    told: Vec<String>,
-    /// From the first on that depends on what is in a table.
-    private: Vec<String>,
+/// What went wrong and why, a sentence each.
+#[derive(Debug)]
+pub struct Causes {
+    /// What anybody may know.
+    pub told: Vec<String>,
+    /// From the first on that depends on what is in a table: for its owner alone.
+    pub private: Vec<String>,
 }
 
 impl Causes {
     /// Without a cause that the sentence before it ends with.
-    fn of(error: &anyhow::Error) -> Self {
+    #[must_use]
+    pub fn of(error: &anyhow::Error) -> Self {
         let (mut told, mut private) = (Vec::new(), Vec::new());
         let mut before = String::new();
         for cause in error.chain() {

@@ -21,13 +21,23 @@ use crate::workbook::{Sheet, Workbook};
 const MAX_PIPED_BYTES: u64 = 1 << 30;
 
 /// A table of the person's own, and what they alone should know of it.
-pub(crate) struct OwnTable {
-    pub(crate) upload: Upload,
+#[derive(Debug)]
+pub struct OwnTable {
+    /// Its rows, as codes.
+    pub upload: Upload,
     name: String,
     notes: Vec<String>,
 }
 
 impl OwnTable {
+    /// What its owner, and nobody else, should know of it.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.notes
+            .iter()
+            .chain(self.upload.warnings())
+            .map(String::as_str)
+    }
+
     /// Tells its owner, and nobody else, how it was read and what was noticed; nothing with
     /// `--quiet`. Returns what was noticed.
     pub(crate) fn tell(&self, printer: Printer) -> Vec<String> {
@@ -44,9 +54,9 @@ impl OwnTable {
         if let Some(ids) = self.upload.id_forms().filter(|_| printer.is_verbose()) {
             printer.private(format_args!("{}: {ids}", self.name));
         }
-        let warnings = self.notes.iter().chain(self.upload.warnings());
-        let notes: Vec<String> = warnings
-            .map(|warning| format!("{}: {warning}", self.name))
+        let notes: Vec<String> = self
+            .notes()
+            .map(|note| format!("{}: {note}", self.name))
             .collect();
         // Marked as private: they are facts about the table, under no budget.
         notes.iter().for_each(|note| printer.private(note));

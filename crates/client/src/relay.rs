@@ -26,10 +26,13 @@ const SILENCE: Duration = Duration::from_secs(120);
 /// Only what was not sent at all, or asks for nothing but a look (GET without a body, of a path
 /// that changes nothing) over a connection that may have been closed in the meantime, is sent
 /// again.
-pub(crate) async fn relay(
+pub(crate) async fn relay<B>(
     upstream: &Arc<Upstream>,
-    request: Request<Incoming>,
-) -> Result<Response<Relayed>, Error> {
+    request: Request<B>,
+) -> Result<Response<Relayed>, Error>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
+{
     let (mut head, body) = request.into_parts();
     // Only path and query are the room's; how this port is called is not.
     head.uri = origin_form(&head.uri);
@@ -82,7 +85,10 @@ fn origin_form(uri: &Uri) -> Uri {
         .map_or_else(|| Uri::from_static("/"), Uri::from)
 }
 
-fn with_body(head: Parts, body: Outbound) -> Request<upstream::Body> {
+fn with_body<B>(head: Parts, body: Outbound<B>) -> Request<upstream::Body>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
+{
     Request::from_parts(head, body.boxed_unsync())
 }
 
@@ -154,12 +160,15 @@ impl Pulse {
 }
 
 /// The request's body on its way to the room: data only, trailers are dropped.
-struct Outbound {
-    body: Incoming,
+struct Outbound<B> {
+    body: B,
     pulse: Arc<Pulse>,
 }
 
-impl Body for Outbound {
+impl<B> Body for Outbound<B>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
     type Data = Bytes;
     type Error = hyper::Error;
 

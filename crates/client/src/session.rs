@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attested_tls::{ClientKey, Connector, ExpectedRoom, VerifiedChannel};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
 use hyper::header::HOST;
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use protocol::{Agreement, AgreementReply, MAX_FILE_BYTES};
 
 use crate::dial::{Dial, attested};
+use crate::relay::relay;
 use crate::upstream::{self, Upstream};
 use crate::{Endpoint, Error};
 
@@ -79,6 +81,30 @@ impl Session {
     /// What the room will do and who takes part, byte for byte as its evidence names it.
     pub fn agreement(&self) -> &Agreement {
         &self.agreement
+    }
+
+    /// Sends a request to the room, without a local port in between, and collects the reply, whose
+    /// status may be an error's. Each connection is verified like the first and must show the same
+    /// room; what of headers is this machine's own business is left out.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where a new connection leads elsewhere: nothing was sent then.
+    /// [`Error::Lost`], [`Error::Silent`], [`Error::Busy`]; [`Error::Reply`] for a reply longer
+    /// than `most` bytes, or one that breaks off.
+    pub async fn send(
+        &self,
+        request: Request<Bytes>,
+        most: usize,
+    ) -> Result<Response<Bytes>, Error> {
+        let request = request.map(|body| Full::new(body).map_err(|never| match never {}));
+        let reply = relay(&self.upstream, request).await?;
+        let (head, body) = reply.into_parts();
+        let body = Limited::new(body, most).collect().await;
+        let body = body.map_err(|error| Error::Reply {
+            request: "a request",
+            why: error.to_string(),
+        })?;
+        Ok(Response::from_parts(head, body.to_bytes()))
     }
 
     pub(crate) fn into_upstream(self) -> Arc<Upstream> {

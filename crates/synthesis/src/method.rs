@@ -190,6 +190,11 @@ impl From<GrainOptions> for MethodOptions {
 }
 
 impl Method {
+    /// All methods, the default first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        METHODS.iter().map(|&(method, _)| method)
+    }
+
     /// The name, in capitals.
     #[must_use]
     pub fn name(self) -> &'static str {

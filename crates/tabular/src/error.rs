@@ -315,11 +315,12 @@ pub enum TableError {
     /// The Parquet file is damaged or uses something that is not supported.
     #[error("the Parquet file cannot be read: {0}")]
     Parquet(String),
-    /// A declared Parquet column is not flat or of no supported type.
+    /// A declared column of a Parquet file, or of a table in memory, is not flat or of no supported
+    /// type.
     #[error(
         "column `{column}` is {what}, which is not supported; write it as text, numbers or dates"
     )]
-    ParquetType {
+    UnsupportedType {
         /// Name of the column.
         column: String,
         /// What its type is, in words.

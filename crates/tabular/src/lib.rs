@@ -60,6 +60,7 @@ mod parquet_footer;
 mod parquet_page;
 mod parquet_value;
 mod probe;
+mod read_columns;
 mod read_csv;
 mod read_json;
 mod read_limits;
@@ -94,6 +95,7 @@ pub use join::{
     domain_spend, most_joined_rows, rows_per_joined_id,
 };
 pub use parquet::file::reader::ChunkReader;
+pub use read_columns::{HeldColumn, HeldValue, read_columns};
 pub use read_csv::read_csv;
 pub use read_limits::ReadLimits;
 pub use read_options::{

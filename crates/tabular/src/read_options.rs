@@ -145,6 +145,8 @@ pub(crate) enum TableFormat {
     JsonArray,
     Parquet,
     Sheet(String),
+    /// A program's own.
+    Memory,
 }
 
 impl ReadAs {
@@ -188,6 +190,7 @@ impl fmt::Display for ReadAs {
             TableFormat::JsonLines => f.write_str("JSON, one object after the other")?,
             TableFormat::JsonArray => f.write_str("JSON, an array of objects")?,
             TableFormat::Parquet => return f.write_str("Parquet"),
+            TableFormat::Memory => return f.write_str("a table in memory"),
             TableFormat::Sheet(name) => return write!(f, "the sheet `{name}` of a workbook"),
         }
         write!(f, ", in {}", self.encoding.name())?;

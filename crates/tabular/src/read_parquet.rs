@@ -239,7 +239,7 @@ fn readable(
                     || schema.is_some_and(|schema| schema.position(name).is_some()) =>
             {
                 let column = name.clone();
-                return Err(TableError::ParquetType { column, what });
+                return Err(TableError::UnsupportedType { column, what });
             }
             Err(_) if left_out.last() == Some(name) => {}
             Err(_) => left_out.push(name.clone()),

@@ -1,0 +1,123 @@
+//! The command line of synclave: everything a person runs.
+//!
+//! [`run`] is the program `synclave`, which the Python package carries along as well. That package
+//! reads a person's files by the same [`read_table`], and names what went wrong by the same
+//! [`Exit`], so that neither can differ from the other.
+
+mod agreement_text;
+mod arguments;
+mod codebook;
+mod connect;
+mod demo;
+mod evaluate;
+mod exit;
+mod image_file;
+mod inspect;
+mod interrupt;
+mod keygen;
+mod model_file;
+mod moment;
+mod parquet_file;
+mod printer;
+mod progress;
+mod public_data;
+mod quality;
+mod receipt;
+mod report_file;
+mod room;
+mod rows_file;
+mod schema_command;
+mod schema_text;
+mod synth;
+mod table_file;
+mod table_input;
+mod trust;
+mod validate;
+mod whole_file;
+mod workbook;
+mod workbook_rows;
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use clap::{CommandFactory, Parser};
+use schema::Schema;
+
+use crate::arguments::{Arguments, Command, ReadArguments};
+use crate::printer::Printer;
+use crate::table_input::IdReading;
+
+pub use crate::evaluate::one_ways;
+pub use crate::exit::{BadInput, Exit, of as exit_of};
+pub use crate::printer::Causes;
+pub use crate::table_input::OwnTable;
+
+/// Runs the program with these arguments, of which the first is its name, and returns its exit
+/// code: [`Exit`]'s, or 2 for arguments that make no sense.
+///
+/// It may end the process: on Ctrl-C, where files are being written.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(asked) => {
+            // Help and the version come this way too. A reader that went away is no error of ours.
+            drop(asked.print());
+            return u8::try_from(asked.exit_code()).unwrap_or(u8::MAX);
+        }
+    };
+    let printer = Printer::new(arguments.output);
+    match carry_out(&arguments.command, printer) {
+        Ok(()) => Exit::Success.code(),
+        Err(error) => {
+            printer.error(&error);
+            exit_of(&error).code()
+        }
+    }
+}
+
+/// Reads a table of the person's own from a file, of whatever format its first bytes tell, or from
+/// standard input (`-`).
+///
+/// # Errors
+/// [`BadInput`], with the cause below it.
+pub fn read_table(
+    path: &Path,
+    key: Option<&str>,
+    max_rows_per_id: Option<NonZeroU32>,
+    schema: Option<&Schema>,
+) -> anyhow::Result<OwnTable> {
+    let ids = IdReading {
+        key,
+        max_rows_per_id,
+        ..IdReading::default()
+    };
+    table_input::read(path, &ReadArguments::default(), &ids, schema)
+}
+
+fn carry_out(command: &Command, printer: Printer) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(options) => demo::run(options, printer),
+        Command::Keygen(options) => keygen::run(options, printer),
+        Command::Room(command) => room::run(command, printer),
+        Command::Validate(options) => validate::run(options, printer),
+        Command::Connect(options) => connect::run(options, printer),
+        Command::Inspect(options) => inspect::run(options, printer),
+        Command::Measure(options) => image_file::measure(options, printer),
+        Command::VerifyReceipt(options) => receipt::run(options, printer),
+        Command::Schema(options) => schema_command::run(options, printer),
+        Command::Synth(options) => synth::run(options, printer),
+        Command::Sample(options) => synth::sample(options, printer),
+        Command::Evaluate(options) => evaluate::run(options, printer),
+        Command::Completions(options) => {
+            let mut command = Arguments::command();
+            clap_complete::generate(
+                options.shell,
+                &mut command,
+                "synclave",
+                &mut printer.raw_result(),
+            );
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The Python package: built as a wheel, installed where nothing of it was, and tested there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::run;
+
+/// What of the package is checked.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Build with this profile of Cargo's; `dev` is quick to build, and its engine is optimised
+    #[arg(long, default_value = "release")]
+    profile: String,
+
+    /// Leave out the notebooks
+    #[arg(long)]
+    skip_notebooks: bool,
+}
+
+/// Builds the wheel, installs it, checks its types, and runs its tests and the notebooks.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let folder = run::root().join("target/python");
+    let (tools, wheels) = (folder.join("tools"), folder.join("wheels"));
+    // An older wheel must not be tested in place of this one.
+    drop(fs::remove_dir_all(&wheels));
+    run::program(&["bash", "scripts/install-python", text(&tools)?], &[])?;
+    let python = tools.join("bin/python3");
+    let python = text(&python)?;
+    // Third-party crates are built once for both workspaces where they share a folder.
+    let target = run::root().join("target");
+    let shared = [("CARGO_TARGET_DIR", text(&target)?)];
+    let manifest = ["--manifest-path", "python/Cargo.toml"];
+    run::program(&[&["cargo", "fmt", "--check"], &manifest[..]].concat(), &[])?;
+    let allowed = [
+        "--all-features",
+        "--config",
+        "deny.toml",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ];
+    run::program(
+        &[&["cargo-deny"], &manifest[..], &allowed[..]].concat(),
+        &[],
+    )?;
+    let profile = ["--profile", &options.profile];
+    let maturin = tools.join("bin/maturin");
+    let build = [text(&maturin)?, "build", "--out", text(&wheels)?];
+    run::program(&[&build[..], &manifest[..], &profile[..]].concat(), &shared)?;
+    let wheel = only_file(&wheels)?;
+    let install = ["-m", "pip", "install", "--quiet", "--no-deps"];
+    let wheel = [
+        "--force-reinstall",
+        "--disable-pip-version-check",
+        text(&wheel)?,
+    ];
+    run::program(&[&[python], &install[..], &wheel[..]].concat(), &[])?;
+    // From a folder in which no copy of the package lies beside the tests.
+    run::program(&[python, "-m", "pytest", "--quiet", "python/tests"], &[])?;
+    let types = ["-m", "mypy", "--strict", "--config-file=", "-p", "synclave"];
+    run::program(&[&[python], &types[..]].concat(), &[])?;
+    let example = [
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "python/tests/every_call.py",
+    ];
+    run::program(&[&[python], &example[..]].concat(), &[])?;
+    if !options.skip_notebooks {
+        run::program(&[python, "notebooks/execute.py"], &[])?;
+    }
+    Ok(())
+}
+
+fn only_file(folder: &Path) -> anyhow::Result<PathBuf> {
+    let mut files = fs::read_dir(folder)?;
+    let file = files.next().context("no wheel was built")??;
+    Ok(file.path())
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("a path that is not UTF-8")
+}
