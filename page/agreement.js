@@ -4,7 +4,7 @@ import { html, useState } from "./vendor/preact-htm.js";
 import { hasToken, post } from "./api.js";
 import { grouped, shown } from "./format.js";
 import { Action, Foreign, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
-import { asProblem, change, loadPage } from "./state.js";
+import { change, loadPage, useAction } from "./state.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./types").PageState} PageState */
@@ -43,7 +43,7 @@ export function AgreementStep({ page }) {
 
 /** @param {{page: PageState, agreement: Agreement}} props */
 function Decision({ page, agreement }) {
-  const [state, setState] = useState({ busy: "", problem: null });
+  const { busy, problem, run } = useAction();
   const [leaving, setLeaving] = useState(false);
   if (agreement.accepted) {
     return html`<p class="notice good">
@@ -52,16 +52,6 @@ function Decision({ page, agreement }) {
       <p class="next"><a class="button" href="#upload">${words.toUpload}</a></p>`;
   }
   if (!page.evidence?.held) return html`<p class="notice danger">${words.notWithoutEvidence}</p>`;
-  /** @param {string} what @param {() => Promise<void>} act */
-  const run = async (what, act) => {
-    setState({ busy: what, problem: null });
-    try {
-      await act();
-      setState({ busy: "", problem: null });
-    } catch (error) {
-      setState({ busy: "", problem: asProblem(error) });
-    }
-  };
   const accept = () =>
     run(words.accepting, async () => {
       // By its hash: what is accepted is what this page showed.
@@ -80,19 +70,19 @@ function Decision({ page, agreement }) {
     ${leaving
       ? html`<p>
           ${words.leaveMeans}${" "}
-          <${Action} busy=${state.busy !== ""} disabled=${disabled} kind="serious" press=${leave}>
+          <${Action} busy=${busy !== ""} disabled=${disabled} kind="serious" press=${leave}>
             ${words.leaveReally}
           <//>${" "}
           <button type="button" onClick=${() => setLeaving(false)}>${words.stay}</button>
         </p>`
       : html`<p>
-          <${Action} busy=${state.busy !== ""} disabled=${disabled} kind="main" press=${accept}>
+          <${Action} busy=${busy !== ""} disabled=${disabled} kind="main" press=${accept}>
             ${words.accept}
           <//>${" "}
           <${Action} disabled=${disabled} press=${() => setLeaving(true)}>${words.leave}<//>
         </p>`}
-    <p role="status" class="faint">${state.busy}</p>
-    <${Trouble} problem=${state.problem} />
+    <p role="status" class="faint">${busy}</p>
+    <${Trouble} problem=${problem} />
   </section>`;
 }
 

@@ -118,7 +118,7 @@ export function upload(file, progress) {
  */
 export async function events(signal, receive) {
   const response = await send("/events", { signal });
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body)
+  const reader = /** @type {ReadableStream<any>} */ (response.body)
     .pipeThrough(new TextDecoderStream())
     .getReader();
   let rest = "";

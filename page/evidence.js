@@ -1,11 +1,11 @@
 // Evidence: what was checked of the room before anything was sent to it.
 
-import { html, useState } from "./vendor/preact-htm.js";
+import { html } from "./vendor/preact-htm.js";
 import { hasToken, post } from "./api.js";
 import { grouping, time } from "./format.js";
 import { Action, Scroll, Sentence, Trouble } from "./parts.js";
 import { QrCode } from "./qr.js";
-import { asProblem, change } from "./state.js";
+import { change, useAction } from "./state.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./types").PageState} PageState */
@@ -66,21 +66,14 @@ function Checks({ evidence }) {
 
 /** @param {{page: PageState}} props */
 function CheckAgain({ page }) {
-  const [state, setState] = useState({ busy: false, problem: null });
-  const check = async () => {
-    setState({ busy: true, problem: null });
-    try {
-      change({ page: { ...page, evidence: await post("/page/api/check") } });
-      setState({ busy: false, problem: null });
-    } catch (error) {
-      setState({ busy: false, problem: asProblem(error) });
-    }
-  };
+  const { busy, problem, run } = useAction();
+  const check = () =>
+    run(words.checking, async () => change({ page: { ...page, evidence: await post("/page/api/check") } }));
   return html`<p>
-      <${Action} busy=${state.busy} disabled=${!hasToken()} press=${check}>${words.checkAgain}<//>
-      <span role="status" class="faint"> ${state.busy && words.checking}</span>
+      <${Action} busy=${busy !== ""} disabled=${!hasToken()} press=${check}>${words.checkAgain}<//>
+      <span role="status" class="faint"> ${busy}</span>
     </p>
-    <${Trouble} problem=${state.problem} />`;
+    <${Trouble} problem=${problem} />`;
 }
 
 /** What two people compare by telephone. @param {{page: PageState}} props */
