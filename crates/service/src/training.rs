@@ -131,7 +131,8 @@ fn fit_model(
     model.save(&mut model_file).map_err(|_| NoModel::Failed)?;
     let report = model.report();
     let report_page = report::model_page(&model, &report);
-    let report = serde_json::to_vec(&report).map_err(|_| NoModel::Failed)?;
+    let report =
+        serde_json::to_vec(&report::model_json(&model, &report)).map_err(|_| NoModel::Failed)?;
     Ok(Fitted {
         model_digest: Digest::sha384(&model_file),
         model_file: model_file.into(),
