@@ -2,7 +2,7 @@
 
 import { html, useState } from "./vendor/preact-htm.js";
 import { hasToken, post } from "./api.js";
-import { grouped, shown } from "./format.js";
+import { grouped, grouping, shown, shownLines } from "./format.js";
 import { Action, Foreign, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
 import { change, loadPage, useAction } from "./state.js";
 import { words } from "./words.js";
@@ -108,7 +108,7 @@ function Facts({ summary }) {
 export function Constraint({ constraint }) {
   const { impossible, determines } = constraint;
   if (determines) {
-    return html`<${Foreign} text=${determines.from} /> ${words.determines}
+    return html`<${Foreign} text=${determines.from} /> ${words.determines}${" "}
       <${Foreign} text=${determines.to} />.`;
   }
   const columns = Object.entries(impossible ?? {});
@@ -129,10 +129,10 @@ function Users({ page, summary }) {
         (user) => html`<li>
           <p>
             <strong><${Foreign} text=${user.name} /></strong>
-            ${user.name === page.me?.name && ` (${words.you})`} ${words.asRole}
+            ${user.name === page.me?.name && ` (${words.you})`} ${words.asRole}${" "}
             <${Foreign} text=${user.role} />${user.provides_data && `, ${words.bringsData}`}
           </p>
-          <p class="small"><code>${shown(user.fingerprint)}</code></p>
+          <p class="small"><code>${grouping(shown(user.fingerprint))}</code></p>
         </li>`,
       )}
     </ul>`;
@@ -241,11 +241,9 @@ const LONGEST_FILE = 200_000;
 
 /** @param {{name: string, text: string}} props */
 function File({ name, text }) {
-  // Line by line, so that what a screen would obey is shown by its code and the lines stay.
-  const lines = text.slice(0, LONGEST_FILE).split("\n").map((line) => shown(line, 2_000));
   return html`<details>
     <summary>${name}</summary>
-    <pre class="file" tabindex="0" aria-label=${name}><code>${lines.join("\n")}</code></pre>
+    <pre class="file" tabindex="0" aria-label=${name}><code>${shownLines(text.slice(0, LONGEST_FILE), 2_000)}</code></pre>
     ${text.length > LONGEST_FILE && html`<p>${words.fileCut}</p>`}
   </details>`;
 }

@@ -61,8 +61,9 @@ export function Distribution({ column, bars }) {
 
 /** @param {Bar} bar */
 function figures({ released, synthetic, error }) {
-  const share = synthetic ?? released ?? 0;
-  return error > 0 ? `${percent(share)} ± ${percent(error).replace(" %", "")}` : percent(share);
+  // The error is that of what was released.
+  if (released === null) return percent(synthetic ?? 0);
+  return error > 0 ? `${percent(released)} ± ${percent(error).replace(" %", "")}` : percent(released);
 }
 
 /** @param {Bar} bar @param {number} left @param {number} top @param {number} scale */

@@ -59,7 +59,7 @@ function currentStep(page, status) {
   const asked = steps.find(([name]) => location.hash === `#${name}`);
   // The evidence is looked at before anything else, whatever was done already.
   const refused = page.mode === "room" && !page.evidence?.held;
-  const first = refused ? steps[0] : steps.find(([name]) => !isDone(name, page, status));
+  const first = refused || (page.agreement && !page.agreement.accepted) ? steps[0] : steps.find(([name]) => !isDone(name, page, status));
   return /** @type {typeof STEPS[number]} */ (asked ?? first ?? steps[0]);
 }
 

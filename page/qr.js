@@ -1,14 +1,19 @@
 // A text as a QR code (ISO/IEC 18004, bytes, error correction L), drawn as one path, dark on light
 // in every colour scheme. The tests compare it with another implementation, module by module.
 
-import { html, useMemo } from "./vendor/preact-htm.js";
+import { html, useEffect, useState } from "./vendor/preact-htm.js";
 
 /** Light modules around the code, which readers need. */
 const MARGIN = 4;
 
 /** @param {{text: string, label: string}} props */
 export function QrCode({ text, label }) {
-  const [side, path] = useMemo(() => draw(text), [text]);
+  const [[side, path], setCode] = useState(/** @type {[number, string]} */ ([1, ""]));
+  // After the first paint: choosing a mask takes longer than all the rest of the page.
+  useEffect(() => {
+    const timer = setTimeout(() => setCode(draw(text)));
+    return () => clearTimeout(timer);
+  }, [text]);
   return html`<svg class="qr" role="img" aria-label=${label} viewBox=${`0 0 ${side} ${side}`} shape-rendering="crispEdges">
     <rect width=${side} height=${side} fill="#fff" />
     <path d=${path} fill="#000" />

@@ -143,6 +143,7 @@ function Choose({ page, replaces }) {
       sessionStorage.setItem(REPLY, JSON.stringify({ ...reply, commitment }));
       await loadStatus();
       setFile(null);
+      /** @type {HTMLInputElement} */ (document.getElementById("table")).value = "";
       document.getElementById("read")?.focus();
     } catch (error) {
       setProblem(asProblem(error));

@@ -2,12 +2,18 @@
 
 /** What each check of the terminal means to somebody who has never heard of it. @type {Record<string, string>} */
 const CHECKS = {
-  chain: "The evidence is signed by the hardware's maker, along an unbroken chain of certificates.",
+  size: "The evidence is no larger than evidence is.",
+  form: "The evidence has the form that the hardware gives it.",
+  certificates: "It is signed along an unbroken chain of certificates, up to the root named below.",
+  signature: "The signature is that of the hardware's own key.",
+  "document time": "It is fresh.",
+  "report data": "What came beside the evidence is what the hardware vouched for.",
   measurements: "The program in the enclave is the very image that you expect.",
-  connection: "The evidence belongs to this connection: nobody sits in between.",
-  agreement: "The room runs under the agreement whose files this program holds.",
-  room: "The room is the one that was named.",
-  time: "The evidence is fresh.",
+  "server key": "The enclave's key for this connection is the one that the hardware vouched for.",
+  nonce: "The evidence answers a question that this program has just thought up.",
+  connection: "The evidence belongs to this very connection: nobody sits in between.",
+  agreement: "The room works under this agreement, and the hardware has measured it.",
+  room: "This is the room's own id, drawn when it began.",
 };
 
 export const words = {
@@ -87,7 +93,7 @@ export const words = {
   lastCheck: (time) => `Last check: ${time}.`,
   checks: "What was checked",
   /** @param {string} name */
-  checkMeans: (name) => CHECKS[name] ?? `The check “${name}” holds.`,
+  checkMeans: (name) => CHECKS[name] ?? (/^PCR/.test(name) ? `${name}: the register in which the agreement is measured.` : `The check “${name}” holds.`),
   detail: "Detail",
   /** @param {string} name */
   ofCheck: (name) => `of the check “${name}”`,
@@ -200,7 +206,7 @@ export const words = {
   onlyYou: "This is told to you alone.",
   /** @param {number} count */
   readWarnings: (count) => (count === 1 ? "One warning: look at it before you confirm" : `${count} warnings: look at them before you confirm`),
-  noWarnings: "No warnings: everything was understood.",
+  noWarnings: "The enclave has no warnings about your table.",
   rows: "Rows",
   readAs: "Read as",
   ids: "Ids",
