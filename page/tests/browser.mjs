@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { PICTURES, tool } from "./tools.mjs";
+import { extname, join } from "node:path";
+import { PAGE, PICTURES, tool } from "./tools.mjs";
 
 const { chromium } = tool("playwright-core");
 const AXE = readFileSync(tool.resolve("axe-core/axe.min.js"), "utf8");
@@ -12,6 +12,18 @@ const AXE = readFileSync(tool.resolve("axe-core/axe.min.js"), "utf8");
 export function launch(more = []) {
   const args = [...(process.getuid() === 0 ? ["--no-sandbox"] : []), ...more];
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
+}
+
+/** While one works on the page: its files as they are now, in place of those in the program. */
+function serveTree(context) {
+  return context.route(/\/(page\/(?!api\/|download\/).*|)$/, async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const path = join(PAGE, pathname === "/" ? "index.html" : pathname.slice("/page/".length));
+    const headers = (await route.fetch()).headers();
+    const types = { ".js": "text/javascript", ".css": "text/css", ".html": "text/html" };
+    const type = types[extname(path)];
+    await route.fulfill({ path, headers: { ...headers, "content-type": type } });
+  });
 }
 
 /** A person's browser at a page, and what went wrong in it. */
@@ -27,6 +39,7 @@ export class Person {
         console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
       });
     });
+    if (process.env.SYNCLAVE_PAGE_LIVE) await serveTree(context);
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
     page.on("pageerror", (error) => person.faults.push(String(error)));
