@@ -3,13 +3,9 @@
 import { html, useState } from "./vendor/preact-htm.js";
 import { hasToken, post } from "./api.js";
 import { grouped, grouping, shown, shownLines } from "./format.js";
-import { Action, Foreign, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
+import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
 import { change, loadPage, useAction } from "./state.js";
 import { words } from "./words.js";
-
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Agreement} Agreement */
-/** @typedef {import("./types").Summary} Summary */
 
 /** @param {{page: PageState}} props */
 export function AgreementStep({ page }) {
@@ -104,7 +100,7 @@ function Facts({ summary }) {
   </ul>`;
 }
 
-/** @param {{constraint: import("./types").Constraint}} props */
+/** @param {{constraint: Constraint}} props */
 export function Constraint({ constraint }) {
   const { impossible, determines } = constraint;
   if (determines) {
@@ -153,24 +149,19 @@ function Party({ party, page }) {
 
 /** @param {{columns: [string, string][]}} props */
 function DeclaredColumns({ columns }) {
-  const [most, setMost] = useState(30);
-  return html`<${Scroll} label=${words.columns}>
-      <table>
-        <thead><tr><th>${words.column}</th><th>${words.takenFor}</th></tr></thead>
-        <tbody>
-          ${columns.slice(0, most).map(
-            ([name, kind]) => html`<tr>
-              <th scope="row"><${Foreign} text=${name} /></th><td><${Foreign} text=${kind} /></td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    <//>
-    ${columns.length > most &&
-    html`<p>
-      ${words.shownOf(most, columns.length)}${" "}
-      <button type="button" onClick=${() => setMost(most + 200)}>${words.showMore(200)}</button>
-    </p>`}`;
+  const show = (/** @type {[string, string][]} */ some) => html`<${Scroll} label=${words.columns}>
+    <table>
+      <thead><tr><th>${words.column}</th><th>${words.takenFor}</th></tr></thead>
+      <tbody>
+        ${some.map(
+          ([name, kind]) => html`<tr>
+            <th scope="row"><${Foreign} text=${name} /></th><td><${Foreign} text=${kind} /></td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  <//>`;
+  return html`<${Lazy} items=${columns} most=${40} show=${show} />`;
 }
 
 /** Keys of a schema that are not columns, unless their value declares a kind. */
@@ -178,7 +169,7 @@ const TABLE_KEYS = ["read", "constraints", "discover", "origin", "key"];
 
 /**
  * A declaration's columns, each with its kind in words.
- * @param {import("./types").Declaration | null} declaration @returns {[string, string][]}
+ * @param {Declaration | null} declaration @returns {[string, string][]}
  */
 export function columnsOf(declaration) {
   const entries = Object.entries(declaration ?? {}).filter(

@@ -2,8 +2,6 @@
 
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-
 const TOKEN = "synclave-token";
 
 /** What was answered instead of what was asked for: a sentence for a person, and its code. */

@@ -5,8 +5,6 @@ import { html } from "./vendor/preact-htm.js";
 import { percent, shown } from "./format.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./types").Bar} Bar */
-
 // In the drawing's units, which are pixels at its full size.
 const WIDTH = 340;
 const WIDEST_LABEL = 120;

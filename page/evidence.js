@@ -8,8 +8,6 @@ import { QrCode } from "./qr.js";
 import { change, useAction } from "./state.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-
 /** @param {{page: PageState}} props */
 export function EvidenceStep({ page }) {
   const { evidence } = page;
@@ -24,13 +22,13 @@ export function EvidenceStep({ page }) {
 
 /** @param {{page: PageState}} props */
 function Held({ page }) {
-  const evidence = /** @type {import("./types").Evidence} */ (page.evidence);
+  const evidence = /** @type {Evidence} */ (page.evidence);
   return html`<p class="notice good"><strong>${words.held}</strong> ${words.heldMeans}</p>
     <p class="next"><a class="button" href="#agreement">${words.toAgreement}</a></p>
     <p>${words.lastCheck(time(evidence.checked_at))}</p>`;
 }
 
-/** @param {{evidence: import("./types").Evidence}} props */
+/** @param {{evidence: Evidence}} props */
 function Refused({ evidence }) {
   const refusal = evidence.refusal;
   return html`<div class="notice danger" role="alert">
@@ -44,7 +42,7 @@ function Refused({ evidence }) {
   </div>`;
 }
 
-/** @param {{evidence: import("./types").Evidence}} props */
+/** @param {{evidence: Evidence}} props */
 function Checks({ evidence }) {
   return html`<h2>${words.checks}</h2>
     <ol class="checks">

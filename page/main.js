@@ -13,9 +13,6 @@ import { UploadStep } from "./upload.js";
 import { WaitingStep } from "./waiting.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Status} Status */
-
 /** The steps in their order: the part of the address, what is shown, and the path it needs. */
 const STEPS = /** @type {const} */ ([
   ["evidence", EvidenceStep, null],

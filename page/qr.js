@@ -1,19 +1,14 @@
 // A text as a QR code (ISO/IEC 18004, bytes, error correction L), drawn as one path, dark on light
 // in every colour scheme. The tests compare it with another implementation, module by module.
 
-import { html, useEffect, useState } from "./vendor/preact-htm.js";
+import { html, useMemo } from "./vendor/preact-htm.js";
 
 /** Light modules around the code, which readers need. */
 const MARGIN = 4;
 
 /** @param {{text: string, label: string}} props */
 export function QrCode({ text, label }) {
-  const [[side, path], setCode] = useState(/** @type {[number, string]} */ ([1, ""]));
-  // After the first paint: choosing a mask takes longer than all the rest of the page.
-  useEffect(() => {
-    const timer = setTimeout(() => setCode(draw(text)));
-    return () => clearTimeout(timer);
-  }, [text]);
+  const [side, path] = useMemo(() => draw(text), [text]);
   return html`<svg class="qr" role="img" aria-label=${label} viewBox=${`0 0 ${side} ${side}`} shape-rendering="crispEdges">
     <rect width=${side} height=${side} fill="#fff" />
     <path d=${path} fill="#000" />
@@ -37,16 +32,16 @@ const BLOCKS = [1, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 7, 8];
 const at = (list, i) => /** @type {number} */ (list[i]);
 
 /**
- * The code's modules, row by row, true where dark; by the mask that is easiest to read, or this one.
+ * The code's modules, row by row, true where dark. Every reader takes every mask; which one is
+ * easiest to read matters for texts that repeat themselves, and hashes do not.
  * @param {string} text @param {number} [mask] @returns {boolean[][]}
  */
-export function encode(text, mask) {
+export function encode(text, mask = 3) {
   const bytes = [...new TextEncoder().encode(text)];
   for (let version = 1; version <= BLOCKS.length; version += 1) {
     const room = dataBytes(version);
     if (bytes.length + (version < 10 ? 2 : 3) > room) continue;
-    const all = withCorrection(version, padded(bytes, version, room));
-    return mask === undefined ? easiest(version, all) : masked(version, all, mask);
+    return masked(version, withCorrection(version, padded(bytes, version, room)), mask);
   }
   throw new Error("the text is too long for a QR code");
 }
@@ -125,13 +120,6 @@ const MASKS = [
   (x, y) => (((x * y) % 2) + ((x * y) % 3)) % 2 === 0,
   (x, y) => (((x + y) % 2) + ((x * y) % 3)) % 2 === 0,
 ];
-
-/** @param {number} version @param {number[]} bytes */
-function easiest(version, bytes) {
-  const drawn = MASKS.map((_, mask) => masked(version, bytes, mask));
-  const costs = drawn.map(penalty);
-  return /** @type {boolean[][]} */ (drawn[costs.indexOf(Math.min(...costs))]);
-}
 
 /** A remainder by a binary polynomial, behind the value itself. @param {number} value @param {number} by @param {number} bits */
 function checked(value, by, bits) {
@@ -213,26 +201,4 @@ function fill(grid, bytes, mask) {
       }
     }
   }
-}
-
-/** How hard a code is to read: long runs, squares, what looks like a corner, and imbalance. @param {boolean[][]} grid */
-function penalty(grid) {
-  const side = grid.length;
-  let cost = 0;
-  const columns = grid.map((_, x) => grid.map((row) => row[x]));
-  for (const line of [...grid, ...columns]) {
-    const text = line.map((on) => (on ? "1" : "0")).join("");
-    for (const run of text.match(/1{5,}|0{5,}/g) ?? []) cost += run.length - 2;
-    for (let i = 0; i + 11 <= side; i += 1) {
-      if (["10111010000", "00001011101"].includes(text.slice(i, i + 11))) cost += 40;
-    }
-  }
-  for (let y = 0; y + 1 < side; y += 1) {
-    for (let x = 0; x + 1 < side; x += 1) {
-      const four = [grid[y]?.[x], grid[y]?.[x + 1], grid[y + 1]?.[x], grid[y + 1]?.[x + 1]];
-      if (four.every((on) => on === four[0])) cost += 3;
-    }
-  }
-  const dark = grid.flat().filter(Boolean).length / side / side;
-  return cost + 10 * Math.floor(Math.abs(dark - 0.5) * 20);
 }

@@ -9,8 +9,6 @@ import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Waiting } fro
 import { roomIsOpen, useAction, useRequest, useStore } from "./state.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Report} Report */
 /** @typedef {import("./charts.js").PairError} PairError */
 
 /** @param {{page: PageState}} props */
@@ -29,7 +27,7 @@ function Loaded({ page }) {
   return html`<${ReportView} page=${page} report=${report} />`;
 }
 
-/** @param {{page: PageState, report: Report}} props */
+/** @param {{page: PageState, report: ModelReport}} props */
 function ReportView({ page, report }) {
   const pairs = useMemo(() => pairsOf(report), [report]);
   const [low, high] = report.row_count.between;
@@ -84,7 +82,7 @@ function Files({ page }) {
     <${Trouble} problem=${problem} />`;
 }
 
-/** @param {{report: Report}} props */
+/** @param {{report: ModelReport}} props */
 function NotToRelyOn({ report }) {
   const found = (report.errors?.marginals ?? []).filter((it) => it.mostly_noise);
   found.sort((a, b) => (b.bound ?? 1) - (a.bound ?? 1));
@@ -117,7 +115,7 @@ function names(columns) {
   return columns.map((name, i) => html`${i > 0 && ` ${words.and} `}<${Foreign} text=${name} />`);
 }
 
-/** @param {{report: Report}} props */
+/** @param {{report: ModelReport}} props */
 function Distributions({ report }) {
   const [search, setSearch] = useState("");
   const wanted = report.columns
@@ -143,7 +141,7 @@ function Distributions({ report }) {
   `;
 }
 
-/** @param {{column: import("./types").ColumnReport, values: import("./types").Bar[] | null}} props */
+/** @param {{column: ColumnReport, values: Bar[] | null}} props */
 function ColumnCard({ column, values }) {
   const facts = [
     column.kind,
@@ -164,7 +162,7 @@ function ColumnCard({ column, values }) {
 /**
  * Pairs with their stated bounds; where the method does not measure errors, how far the model is
  * from what was counted and that on average from the table, together.
- * @param {Report} report @returns {PairError[]}
+ * @param {ModelReport} report @returns {PairError[]}
  */
 function pairsOf(report) {
   const position = new Map(report.columns.map((column, i) => [column.name, i]));
@@ -191,7 +189,7 @@ function pairsOf(report) {
   return [...best.values()].sort((a, b) => (b.error ?? Infinity) - (a.error ?? Infinity));
 }
 
-/** @param {{report: Report, pairs: PairError[]}} props */
+/** @param {{report: ModelReport, pairs: PairError[]}} props */
 function Pairs({ report, pairs }) {
   const [pointed, point] = useState(/** @type {PairError | null} */ (null));
   const columns = report.columns.map((column) => column.name);
@@ -242,7 +240,7 @@ function PairInWords({ pair, columns }) {
     ${pair.relation !== null && `; ${words.relation(percent(pair.relation))}`}${pair.unreliable && `; × ${words.doNotRely}`}`;
 }
 
-/** @param {{report: Report}} props */
+/** @param {{report: ModelReport}} props */
 function Spent({ report }) {
   const { spent, guarantees } = report;
   return html`

@@ -8,8 +8,6 @@ import { Action, Copyable, Foreign, NotYet, Scroll, Trouble, Waiting } from "./p
 import { asProblem, roomIsOpen, useAction, useRequest, useStore } from "./state.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Columns} Columns */
 /** @typedef {import("./condition.js").Test} Test */
 /** @typedef {{name: string, ordered: boolean, range: [string, string] | null, values: string[]}} Column */
 
@@ -40,7 +38,7 @@ async function columnsOf(page) {
       values.set(name, all.filter((value) => value !== ""));
     });
   }
-  return /** @type {import("./types").Report} */ (report).columns.map(({ name, kind, range }) => {
+  return /** @type {ModelReport} */ (report).columns.map(({ name, kind, range }) => {
     const ordered = range !== null && kind !== "categories" && kind !== "boolean";
     return { name, ordered, range, values: values.get(name) ?? [] };
   });
@@ -132,14 +130,23 @@ function Where({ columns, where, set }) {
   };
   /** @param {number} i @param {Partial<Test>} some */
   const change = (i, some) => apply(tests.map((test, k) => (k === i ? { ...test, ...some } : test)));
+  const add = () => {
+    apply([...tests, { column: "", test: "=", values: [] }]);
+    focusSoon(".test:last-of-type select");
+  };
+  /** @param {number} i */
+  const remove = (i) => {
+    apply(tests.filter((_, k) => k !== i));
+    focusSoon("#add");
+  };
   return html`<fieldset class="where">
     <legend>${words.whichRows}</legend>
     ${tests.map((test, i) => html`<${OneTest}
         key=${i} test=${test} place=${i + 1} columns=${columns} change=${(/** @type {Partial<Test>} */ some) => change(i, some)}
-        remove=${() => apply(tests.filter((_, k) => k !== i))}
+        remove=${() => remove(i)}
       />`)}
     <p>
-      <button type="button" onClick=${() => apply([...tests, { column: "", test: "=", values: [] }])}>
+      <button type="button" id="add" onClick=${add}>
         ${tests.length === 0 ? words.addTest : words.andTest}
       </button>
     </p>
@@ -148,6 +155,11 @@ function Where({ columns, where, set }) {
         onInput=${(/** @type {any} */ e) => set({ where: e.target.value })} />
     </label>
   </fieldset>`;
+}
+
+/** Where a person goes on who uses the keyboard, once it is drawn. @param {string} selector */
+function focusSoon(selector) {
+  setTimeout(() => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.focus());
 }
 
 /** @param {{test: Test, place: number, columns: Column[], change: (some: Partial<Test>) => void, remove: () => void}} props */
@@ -251,7 +263,7 @@ const MOST_COLUMNS = 40;
 function Rows({ names, rows }) {
   const [most, setMost] = useState(MOST_COLUMNS);
   const some = names.slice(0, most);
-  return html`<${Scroll} label=${words.preview(PREVIEW)}>
+  return html`<${Scroll} label=${words.previewRows}>
       <table class="rows">
         <thead><tr>${some.map((name) => html`<th scope="col"><${Foreign} text=${name} /></th>`)}</tr></thead>
         <tbody>

@@ -3,9 +3,6 @@
 import { useEffect, useState } from "./vendor/preact-htm.js";
 import { events, get, Problem } from "./api.js";
 
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Status} Status */
-
 /**
  * `live` is how the room's events stand: `retryAt` is when the next attempt is made.
  * @type {{

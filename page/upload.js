@@ -9,10 +9,6 @@ import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Warnings } fr
 import { asProblem, loadStatus, roomIsOpen, useAction, useStore } from "./state.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Status} Status */
-/** @typedef {import("./types").UploadReply} UploadReply */
-
 const REPLY = "synclave-upload";
 
 /** @param {{page: PageState}} props */

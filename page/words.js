@@ -414,6 +414,7 @@ export const words = {
   removeTest: (place) => `Remove test ${place}`,
   /** @param {number} count */
   preview: (count) => `Preview of ${count} rows`,
+  previewRows: "Rows of the preview",
   drawing: "Drawing rows …",
   previewDrawn: "Drawn for this preview alone; a download draws others.",
   /** @param {string} share */

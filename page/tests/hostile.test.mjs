@@ -18,7 +18,7 @@ let room;
 /** Bob's columns, declared by Bob, as Alice is shown them. */
 function runtime() {
   const text = JSON.stringify;
-  const bob = [`    ${text(MARKUP)}: {categories: [${text(MARKUP)}, ${text(CLOSES)}, ${text(TURNS)}, ${text(LONG)}]}`];
+  const bob = [`    ${text(MARKUP)}: {categories: [${text(MARKUP)}, ${text(CLOSES)}, ${text(LONG)}]}`];
   bob.push(`    ${text(CLOSES)}: {integer: {min: 0, max: 9}}`, `    ${text("עברית")}: {categories: [כן, לא]}`);
   for (let i = bob.length; i < COLUMNS; i += 1) bob.push(`    c${i}: {categories: [a, b]}`);
   return `method: INDEPENDENT
@@ -26,7 +26,7 @@ epsilon: 3
 party_names:
 - Alice
 - Bob
-schema:
+columns:
   Alice:
     buying: {categories: [low, high]}
   Bob:
@@ -38,7 +38,7 @@ function table() {
   const csv = (value) => `"${value.replaceAll('"', '""')}"`;
   const names = ["id", MARKUP, CLOSES, "עברית", ...Array.from({ length: COLUMNS - 3 }, (_, i) => `c${i + 3}`)];
   const rows = Array.from({ length: 60 }, (_, id) => [
-    String(id), [MARKUP, CLOSES, TURNS][id % 3], String(id % 10), id % 2 ? "כן" : "לא",
+    String(id), [MARKUP, CLOSES][id % 2], String(id % 10), id % 2 ? "כן" : "לא",
     ...Array.from({ length: COLUMNS - 3 }, (_, i) => ((id + i) % 2 ? "a" : "b")),
   ]);
   return [names, ...rows].map((row) => `${row.map(csv).join(",")}\n`).join("");
@@ -47,7 +47,7 @@ function table() {
 before(async () => {
   browser = await launch();
   room = await Room.start(runtime());
-  writeFileSync(room.file("0.csv"), `id,buying\n${Array.from({ length: 60 }, (_, i) => `${i},${i % 2 ? "low" : "high"}\n`).join("")}`);
+  writeFileSync(room.file("0.csv"), `id,buying,${TURNS}\n${Array.from({ length: 60 }, (_, i) => `${i},${i % 2 ? "low" : "high"},${TURNS}\n`).join("")}`);
   writeFileSync(room.file("1.csv"), table());
 });
 
@@ -73,6 +73,8 @@ test("nothing runs and nothing breaks, from the agreement to the rows", async ()
     await person.press("Accept this agreement");
     await person.page.setInputFiles("#table", room.file(`${i}.csv`));
     await person.sees("Takes part as");
+    // Shown by their codes, so that a screen does not obey them; an agreement may not hold any.
+    if (i === 0) await person.sees("abc\\u{202e}\\u{2066}txt.exe");
     if (i === 1) await person.picture("hostile-upload");
     await person.press("Upload to the enclave");
     await person.sees("What the enclave read of your table");
@@ -100,8 +102,6 @@ test("nothing runs and nothing breaks, from the agreement to the rows", async ()
   await alice.picture("hostile-samples");
   const wide = await alice.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
   assert.ok(wide, "the page is wider than the window");
-  // Shown by their codes, so that a screen does not obey them.
-  assert.ok(!(await alice.page.locator("main").innerText()).includes("\u202e"));
   const images = await alice.page.locator("img, main script").count();
   assert.equal(images, 0);
   for (const person of people) person.isUnharmed();

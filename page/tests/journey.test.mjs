@@ -121,7 +121,7 @@ test("the result is drawn with its errors, and says what not to rely on", async 
   assert.equal(await alice.page.locator("svg.bars").count(), 4);
   assert.ok((await alice.page.locator("svg.bars .error").count()) >= 14);
   assert.match(await alice.page.locator("svg.bars .figure").first().textContent(), /^\d+\.\d % ± \d+\.\d$/);
-  await alice.page.locator("svg.map .cell").first().hover();
+  await alice.page.locator("svg.map .cell").first().hover({ force: true });
   await alice.sees("off by up to");
   await look(alice, "result");
 });

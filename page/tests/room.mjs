@@ -182,7 +182,7 @@ epsilon: 3
 party_names:
 - Alice
 - Bob
-schema:
+columns:
   Alice:
     buying: {categories: [low, med, high, vhigh]}
     doors: {integer: {min: 2, max: 5}}
