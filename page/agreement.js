@@ -2,14 +2,10 @@
 
 import { html, useState } from "./vendor/preact-htm.js";
 import { hasToken, post } from "./api.js";
-import { grouped, shown } from "./format.js";
-import { Action, Foreign, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
-import { asProblem, change, loadPage } from "./state.js";
+import { grouped, grouping, shown, shownLines } from "./format.js";
+import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
+import { change, loadPage, useAction } from "./state.js";
 import { words } from "./words.js";
-
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Agreement} Agreement */
-/** @typedef {import("./types").Summary} Summary */
 
 /** @param {{page: PageState}} props */
 export function AgreementStep({ page }) {
@@ -43,7 +39,7 @@ export function AgreementStep({ page }) {
 
 /** @param {{page: PageState, agreement: Agreement}} props */
 function Decision({ page, agreement }) {
-  const [state, setState] = useState({ busy: "", problem: null });
+  const { busy, problem, run } = useAction();
   const [leaving, setLeaving] = useState(false);
   if (agreement.accepted) {
     return html`<p class="notice good">
@@ -52,16 +48,6 @@ function Decision({ page, agreement }) {
       <p class="next"><a class="button" href="#upload">${words.toUpload}</a></p>`;
   }
   if (!page.evidence?.held) return html`<p class="notice danger">${words.notWithoutEvidence}</p>`;
-  /** @param {string} what @param {() => Promise<void>} act */
-  const run = async (what, act) => {
-    setState({ busy: what, problem: null });
-    try {
-      await act();
-      setState({ busy: "", problem: null });
-    } catch (error) {
-      setState({ busy: "", problem: asProblem(error) });
-    }
-  };
   const accept = () =>
     run(words.accepting, async () => {
       // By its hash: what is accepted is what this page showed.
@@ -80,19 +66,19 @@ function Decision({ page, agreement }) {
     ${leaving
       ? html`<p>
           ${words.leaveMeans}${" "}
-          <${Action} busy=${state.busy !== ""} disabled=${disabled} kind="serious" press=${leave}>
+          <${Action} busy=${busy !== ""} disabled=${disabled} kind="serious" press=${leave}>
             ${words.leaveReally}
           <//>${" "}
           <button type="button" onClick=${() => setLeaving(false)}>${words.stay}</button>
         </p>`
       : html`<p>
-          <${Action} busy=${state.busy !== ""} disabled=${disabled} kind="main" press=${accept}>
+          <${Action} busy=${busy !== ""} disabled=${disabled} kind="main" press=${accept}>
             ${words.accept}
           <//>${" "}
           <${Action} disabled=${disabled} press=${() => setLeaving(true)}>${words.leave}<//>
         </p>`}
-    <p role="status" class="faint">${state.busy}</p>
-    <${Trouble} problem=${state.problem} />
+    <p role="status" class="faint">${busy}</p>
+    <${Trouble} problem=${problem} />
   </section>`;
 }
 
@@ -114,11 +100,11 @@ function Facts({ summary }) {
   </ul>`;
 }
 
-/** @param {{constraint: import("./types").Constraint}} props */
+/** @param {{constraint: Constraint}} props */
 export function Constraint({ constraint }) {
   const { impossible, determines } = constraint;
   if (determines) {
-    return html`<${Foreign} text=${determines.from} /> ${words.determines}
+    return html`<${Foreign} text=${determines.from} /> ${words.determines}${" "}
       <${Foreign} text=${determines.to} />.`;
   }
   const columns = Object.entries(impossible ?? {});
@@ -139,10 +125,10 @@ function Users({ page, summary }) {
         (user) => html`<li>
           <p>
             <strong><${Foreign} text=${user.name} /></strong>
-            ${user.name === page.me?.name && ` (${words.you})`} ${words.asRole}
+            ${user.name === page.me?.name && ` (${words.you})`} ${words.asRole}${" "}
             <${Foreign} text=${user.role} />${user.provides_data && `, ${words.bringsData}`}
           </p>
-          <p class="small"><code>${shown(user.fingerprint)}</code></p>
+          <p class="small"><code>${grouping(shown(user.fingerprint))}</code></p>
         </li>`,
       )}
     </ul>`;
@@ -163,24 +149,19 @@ function Party({ party, page }) {
 
 /** @param {{columns: [string, string][]}} props */
 function DeclaredColumns({ columns }) {
-  const [most, setMost] = useState(30);
-  return html`<${Scroll} label=${words.columns}>
-      <table>
-        <thead><tr><th>${words.column}</th><th>${words.takenFor}</th></tr></thead>
-        <tbody>
-          ${columns.slice(0, most).map(
-            ([name, kind]) => html`<tr>
-              <th scope="row"><${Foreign} text=${name} /></th><td><${Foreign} text=${kind} /></td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    <//>
-    ${columns.length > most &&
-    html`<p>
-      ${words.shownOf(most, columns.length)}${" "}
-      <button type="button" onClick=${() => setMost(most + 200)}>${words.showMore(200)}</button>
-    </p>`}`;
+  const show = (/** @type {[string, string][]} */ some) => html`<${Scroll} label=${words.columns}>
+    <table>
+      <thead><tr><th>${words.column}</th><th>${words.takenFor}</th></tr></thead>
+      <tbody>
+        ${some.map(
+          ([name, kind]) => html`<tr>
+            <th scope="row"><${Foreign} text=${name} /></th><td><${Foreign} text=${kind} /></td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  <//>`;
+  return html`<${Lazy} items=${columns} most=${40} show=${show} />`;
 }
 
 /** Keys of a schema that are not columns, unless their value declares a kind. */
@@ -188,7 +169,7 @@ const TABLE_KEYS = ["read", "constraints", "discover", "origin", "key"];
 
 /**
  * A declaration's columns, each with its kind in words.
- * @param {import("./types").Declaration | null} declaration @returns {[string, string][]}
+ * @param {Declaration | null} declaration @returns {[string, string][]}
  */
 export function columnsOf(declaration) {
   const entries = Object.entries(declaration ?? {}).filter(
@@ -251,11 +232,9 @@ const LONGEST_FILE = 200_000;
 
 /** @param {{name: string, text: string}} props */
 function File({ name, text }) {
-  // Line by line, so that what a screen would obey is shown by its code and the lines stay.
-  const lines = text.slice(0, LONGEST_FILE).split("\n").map((line) => shown(line, 2_000));
   return html`<details>
     <summary>${name}</summary>
-    <pre class="file" tabindex="0" aria-label=${name}><code>${lines.join("\n")}</code></pre>
+    <pre class="file" tabindex="0" aria-label=${name}><code>${shownLines(text.slice(0, LONGEST_FILE), 2_000)}</code></pre>
     ${text.length > LONGEST_FILE && html`<p>${words.fileCut}</p>`}
   </details>`;
 }

@@ -2,8 +2,6 @@
 
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-
 const TOKEN = "synclave-token";
 
 /** What was answered instead of what was asked for: a sentence for a person, and its code. */
@@ -118,7 +116,7 @@ export function upload(file, progress) {
  */
 export async function events(signal, receive) {
   const response = await send("/events", { signal });
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body)
+  const reader = /** @type {ReadableStream<any>} */ (response.body)
     .pipeThrough(new TextDecoderStream())
     .getReader();
   let rest = "";

@@ -1,14 +1,12 @@
 // Evidence: what was checked of the room before anything was sent to it.
 
-import { html, useState } from "./vendor/preact-htm.js";
+import { html } from "./vendor/preact-htm.js";
 import { hasToken, post } from "./api.js";
 import { grouping, time } from "./format.js";
 import { Action, Scroll, Sentence, Trouble } from "./parts.js";
 import { QrCode } from "./qr.js";
-import { asProblem, change } from "./state.js";
+import { change, useAction } from "./state.js";
 import { words } from "./words.js";
-
-/** @typedef {import("./types").PageState} PageState */
 
 /** @param {{page: PageState}} props */
 export function EvidenceStep({ page }) {
@@ -24,13 +22,13 @@ export function EvidenceStep({ page }) {
 
 /** @param {{page: PageState}} props */
 function Held({ page }) {
-  const evidence = /** @type {import("./types").Evidence} */ (page.evidence);
+  const evidence = /** @type {Evidence} */ (page.evidence);
   return html`<p class="notice good"><strong>${words.held}</strong> ${words.heldMeans}</p>
     <p class="next"><a class="button" href="#agreement">${words.toAgreement}</a></p>
     <p>${words.lastCheck(time(evidence.checked_at))}</p>`;
 }
 
-/** @param {{evidence: import("./types").Evidence}} props */
+/** @param {{evidence: Evidence}} props */
 function Refused({ evidence }) {
   const refusal = evidence.refusal;
   return html`<div class="notice danger" role="alert">
@@ -44,7 +42,7 @@ function Refused({ evidence }) {
   </div>`;
 }
 
-/** @param {{evidence: import("./types").Evidence}} props */
+/** @param {{evidence: Evidence}} props */
 function Checks({ evidence }) {
   return html`<h2>${words.checks}</h2>
     <ol class="checks">
@@ -66,21 +64,14 @@ function Checks({ evidence }) {
 
 /** @param {{page: PageState}} props */
 function CheckAgain({ page }) {
-  const [state, setState] = useState({ busy: false, problem: null });
-  const check = async () => {
-    setState({ busy: true, problem: null });
-    try {
-      change({ page: { ...page, evidence: await post("/page/api/check") } });
-      setState({ busy: false, problem: null });
-    } catch (error) {
-      setState({ busy: false, problem: asProblem(error) });
-    }
-  };
+  const { busy, problem, run } = useAction();
+  const check = () =>
+    run(words.checking, async () => change({ page: { ...page, evidence: await post("/page/api/check") } }));
   return html`<p>
-      <${Action} busy=${state.busy} disabled=${!hasToken()} press=${check}>${words.checkAgain}<//>
-      <span role="status" class="faint"> ${state.busy && words.checking}</span>
+      <${Action} busy=${busy !== ""} disabled=${!hasToken()} press=${check}>${words.checkAgain}<//>
+      <span role="status" class="faint"> ${busy}</span>
     </p>
-    <${Trouble} problem=${state.problem} />`;
+    <${Trouble} problem=${problem} />`;
 }
 
 /** What two people compare by telephone. @param {{page: PageState}} props */

@@ -21,6 +21,11 @@ export function shown(text, most = LONGEST) {
   return short.replace(UNSEEN, (c) => `\\u{${/** @type {number} */ (c.codePointAt(0)).toString(16)}}`);
 }
 
+/** The same of a text whose lines stay lines. @param {string} text @param {number} most */
+export function shownLines(text, most) {
+  return text.split("\n").map((line) => shown(line, most)).join("\n");
+}
+
 /** A share of the rows as a percentage. @param {number} share */
 export function percent(share) {
   const value = 100 * share;

@@ -13,9 +13,6 @@ import { UploadStep } from "./upload.js";
 import { WaitingStep } from "./waiting.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Status} Status */
-
 /** The steps in their order: the part of the address, what is shown, and the path it needs. */
 const STEPS = /** @type {const} */ ([
   ["evidence", EvidenceStep, null],
@@ -59,7 +56,7 @@ function currentStep(page, status) {
   const asked = steps.find(([name]) => location.hash === `#${name}`);
   // The evidence is looked at before anything else, whatever was done already.
   const refused = page.mode === "room" && !page.evidence?.held;
-  const first = refused ? steps[0] : steps.find(([name]) => !isDone(name, page, status));
+  const first = refused || (page.agreement && !page.agreement.accepted) ? steps[0] : steps.find(([name]) => !isDone(name, page, status));
   return /** @type {typeof STEPS[number]} */ (asked ?? first ?? steps[0]);
 }
 

@@ -1,7 +1,7 @@
 // Small parts that several steps show.
 
 import { html, useState } from "./vendor/preact-htm.js";
-import { shown } from "./format.js";
+import { shown, shownLines } from "./format.js";
 import { words } from "./words.js";
 
 /** Longest text that a title repeats: a category may be as long as a book. */
@@ -50,7 +50,7 @@ export function Copyable({ text, label }) {
       () => setDone(words.notCopied),
     );
   return html`<div class="copyable">
-    <pre tabindex="0" aria-label=${label}><code>${shown(text, 4_000)}</code></pre>
+    <pre tabindex="0" aria-label=${label}><code>${shownLines(text, 4_000)}</code></pre>
     <button type="button" aria-label=${words.copyOf(label)} onClick=${copy}>${words.copy}</button>
     <span role="status">${done}</span>
   </div>`;

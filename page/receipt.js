@@ -3,37 +3,28 @@
 import { html, useState } from "./vendor/preact-htm.js";
 import { download, hasToken, post } from "./api.js";
 import { Action, NotYet, Sentence, Trouble } from "./parts.js";
-import { asProblem, roomIsOpen, useStore } from "./state.js";
+import { roomIsOpen, useAction, useStore } from "./state.js";
 import { words } from "./words.js";
 
 export function ReceiptStep() {
   const { status } = useStore();
-  const [state, setState] = useState({ busy: "", problem: null, checked: null });
+  const { busy, problem, run } = useAction();
+  const [checked, setChecked] = useState(/** @type {any} */ (null));
   if (!roomIsOpen() || status?.status !== "trained") {
     return html`<${NotYet} text=${words.receiptLater} href="#waiting" link=${words.toWaiting} />
       <${Means} />`;
   }
-  /** @param {string} busy @param {() => Promise<any>} act */
-  const run = async (busy, act) => {
-    setState({ ...state, busy, problem: null });
-    try {
-      const checked = await act();
-      setState({ busy: "", problem: null, checked: checked ?? state.checked });
-    } catch (error) {
-      setState({ ...state, busy: "", problem: asProblem(error) });
-    }
-  };
-  const verify = () => run(words.verifying, () => post("/page/api/receipt"));
+  const verify = () => run(words.verifying, async () => setChecked(await post("/page/api/receipt")));
   const save = () => run(words.downloading, () => download("/receipt"));
   const disabled = !hasToken();
   return html`
     <p>
-      <${Action} kind="main" busy=${!!state.busy} disabled=${disabled} press=${verify}>${words.verify}<//>${" "}
-      <${Action} busy=${!!state.busy} disabled=${disabled} press=${save}>${words.downloadReceipt}<//>
+      <${Action} kind="main" busy=${!!busy} disabled=${disabled} press=${verify}>${words.verify}<//>${" "}
+      <${Action} busy=${!!busy} disabled=${disabled} press=${save}>${words.downloadReceipt}<//>
     </p>
-    <p role="status" class="faint">${state.busy}</p>
-    <${Trouble} problem=${state.problem} />
-    ${state.checked && html`<${Checked} checked=${state.checked} />`}
+    <p role="status" class="faint">${busy}</p>
+    <${Trouble} problem=${problem} />
+    ${checked && html`<${Checked} checked=${checked} />`}
     <${Means} />
   `;
 }

@@ -3,9 +3,6 @@
 import { useEffect, useState } from "./vendor/preact-htm.js";
 import { events, get, Problem } from "./api.js";
 
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Status} Status */
-
 /**
  * `live` is how the room's events stand: `retryAt` is when the next attempt is made.
  * @type {{
@@ -122,23 +119,45 @@ export function asProblem(error) {
 }
 
 /**
- * What a request gave: its value, what went wrong, or nothing yet; asked again when `key` changes.
- * @template T @param {() => Promise<T>} ask @param {unknown} key
+ * What a request gave: its value, what went wrong, or nothing yet; asked again by `again`.
+ * @template T @param {() => Promise<T>} ask
  * @returns {{value: T | null, problem: Problem | null, again: () => void}}
  */
-export function useRequest(ask, key) {
+export function useRequest(ask) {
   const [turn, setTurn] = useState(0);
-  const [result, setResult] = useState({ value: null, problem: null });
+  const [value, setValue] = useState(/** @type {T | null} */ (null));
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   useEffect(() => {
     let wanted = true;
-    setResult({ value: null, problem: null });
+    setProblem(null);
     ask().then(
-      (value) => wanted && setResult({ value, problem: null }),
-      (error) => wanted && setResult({ value: null, problem: asProblem(error) }),
+      (value) => wanted && setValue(() => value),
+      (error) => wanted && setProblem(asProblem(error)),
     );
     return () => {
       wanted = false;
     };
-  }, [key, turn]);
-  return { ...result, again: () => setTurn(turn + 1) };
+  }, [turn]);
+  return { value, problem, again: () => setTurn(turn + 1) };
+}
+
+/**
+ * What a button does: what is said meanwhile, and what went wrong.
+ * @returns {{busy: string, problem: Problem | null, run: (busy: string, act: () => Promise<unknown>) => Promise<void>}}
+ */
+export function useAction() {
+  const [busy, setBusy] = useState("");
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
+  /** @param {string} said @param {() => Promise<unknown>} act */
+  const run = async (said, act) => {
+    setBusy(said);
+    setProblem(null);
+    try {
+      await act();
+    } catch (error) {
+      setProblem(asProblem(error));
+    }
+    setBusy("");
+  };
+  return { busy, problem, run };
 }

@@ -1,7 +1,7 @@
 // What the program and the room answer, as far as the page reads it. The room's replies are
 // described in crates/service/openapi.json; those under /page/api in docs/src/reference/page.md.
 
-export interface PageState {
+interface PageState {
   mode: "room" | "model";
   version: string;
   address: string;
@@ -12,7 +12,7 @@ export interface PageState {
   token_required: boolean;
 }
 
-export interface Evidence {
+interface Evidence {
   held: boolean;
   checked_at: string;
   platform: string;
@@ -23,7 +23,7 @@ export interface Evidence {
   refusal: { check: string; code: number; text: string; at: string } | null;
 }
 
-export interface Agreement {
+interface Agreement {
   sha384: string;
   short: string;
   accepted: boolean;
@@ -36,7 +36,7 @@ export interface Agreement {
   runtime_yaml: string;
 }
 
-export interface Summary {
+interface Summary {
   method: string;
   epsilon: number;
   delta: number;
@@ -66,14 +66,14 @@ export interface Summary {
 }
 
 /** A schema: the kind of each column by its name, and keys for the whole table. */
-export type Declaration = Record<string, any>;
+type Declaration = Record<string, any>;
 
-export interface Constraint {
+interface Constraint {
   impossible?: Record<string, (string | null)[]>;
   determines?: { from: string; to: string; map: Record<string, unknown> };
 }
 
-export interface Status {
+interface Status {
   status: "awaiting_data" | "awaiting_confirmation" | "training" | "trained" | "failed" | "expired";
   parties: { name: string; uploaded: boolean; confirmed: boolean; commitment: string | null }[];
   progress: { stage: string; tenths: number } | null;
@@ -86,7 +86,7 @@ export interface Status {
   };
 }
 
-export interface UploadReply {
+interface UploadReply {
   message: string;
   rows: number;
   read_as: string;
@@ -95,7 +95,7 @@ export interface UploadReply {
   commitment: { salt: string; digest: string };
 }
 
-export interface Marginal {
+interface Marginal {
   columns: string[];
   cells: number;
   sigma: number;
@@ -103,7 +103,7 @@ export interface Marginal {
   expected_noise: number;
 }
 
-export interface MarginalError {
+interface MarginalError {
   columns: string[];
   distance: number;
   bound: number | null;
@@ -112,7 +112,7 @@ export interface MarginalError {
   mostly_noise: boolean;
 }
 
-export interface ColumnReport {
+interface ColumnReport {
   name: string;
   kind: string;
   values: number;
@@ -125,14 +125,14 @@ export interface ColumnReport {
   advice: string | null;
 }
 
-export interface Bar {
+interface Bar {
   label: string;
   released: number | null;
   synthetic: number | null;
   error: number;
 }
 
-export interface Report {
+interface ModelReport {
   method: string;
   warnings: string[];
   rows: number;
@@ -148,7 +148,7 @@ export interface Report {
   danger?: string | null;
 }
 
-export interface Columns {
+interface Columns {
   user: string;
   columns: string[];
   rows: string[][];

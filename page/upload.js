@@ -6,12 +6,8 @@ import { hasToken, post, upload } from "./api.js";
 import { readStart } from "./file-start.js";
 import { grouped, grouping, percent, shown, size } from "./format.js";
 import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
-import { asProblem, loadStatus, roomIsOpen, useStore } from "./state.js";
+import { asProblem, loadStatus, roomIsOpen, useAction, useStore } from "./state.js";
 import { words } from "./words.js";
-
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Status} Status */
-/** @typedef {import("./types").UploadReply} UploadReply */
 
 const REPLY = "synclave-upload";
 
@@ -62,25 +58,19 @@ function Read({ status }) {
 /** @param {{page: PageState, status: Status, confirmed: boolean}} props */
 function Confirm({ page, status, confirmed }) {
   const [understood, setUnderstood] = useState(false);
-  const [state, setState] = useState({ busy: false, problem: null });
-  /** @param {() => Promise<unknown>} act */
-  const run = async (act) => {
-    setState({ busy: true, problem: null });
-    try {
-      await act();
+  const { busy, problem, run } = useAction();
+  const withdraw = () =>
+    run(words.withdrawing, async () => {
+      await post("/withdraw_confirmation");
       await loadStatus();
-      setState({ busy: false, problem: null });
-    } catch (error) {
-      setState({ busy: false, problem: asProblem(error) });
-    }
-  };
-  const trouble = html`<${Trouble} problem=${state.problem} />`;
+    });
+  const trouble = html`<${Trouble} problem=${problem} />`;
   if (confirmed) {
     return html`<section>
       <p class="notice good"><strong>${words.confirmed}</strong> ${words.confirmedMeans}</p>
       <p class="next">
         <a class="button" href="#waiting">${words.toWaiting}</a>${" "}
-        <${Action} busy=${state.busy} disabled=${!hasToken()} press=${() => run(() => post("/withdraw_confirmation"))}>
+        <${Action} busy=${busy !== ""} disabled=${!hasToken()} press=${withdraw}>
           ${words.withdraw}
         <//>
       </p>
@@ -90,11 +80,11 @@ function Confirm({ page, status, confirmed }) {
   const others = status.parties.filter((party) => party.name !== page.me?.name);
   const all = others.every((party) => party.commitment !== null);
   const confirm = () =>
-    run(async () => {
+    run(words.confirming, async () => {
       // For the uploads that this page showed: another one since then, and it does not hold.
       const seen = others.map((party) => `${party.name}:${party.commitment}`).join(",");
       await post(all ? `/confirm_data?commitments=${encodeURIComponent(seen)}` : "/confirm_data");
-      setUnderstood(false);
+      await loadStatus();
     });
   return html`<section class="decision" aria-labelledby="confirm">
     <h2 id="confirm">${words.confirmTitle}</h2>
@@ -110,10 +100,11 @@ function Confirm({ page, status, confirmed }) {
       </label>
     </p>
     <p>
-      <${Action} kind="main" busy=${state.busy} disabled=${!understood || !hasToken()} press=${confirm}>
+      <${Action} kind="main" busy=${busy !== ""} disabled=${!understood || !hasToken()} press=${confirm}>
         ${words.confirm}
       <//>
     </p>
+    <p role="status" class="faint">${busy}</p>
     ${trouble}
   </section>`;
 }
@@ -148,6 +139,7 @@ function Choose({ page, replaces }) {
       sessionStorage.setItem(REPLY, JSON.stringify({ ...reply, commitment }));
       await loadStatus();
       setFile(null);
+      /** @type {HTMLInputElement} */ (document.getElementById("table")).value = "";
       document.getElementById("read")?.focus();
     } catch (error) {
       setProblem(asProblem(error));

@@ -6,9 +6,6 @@ import { Foreign, NotYet, Scroll, Sentence } from "./parts.js";
 import { roomIsOpen, tryNow, useStore } from "./state.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./types").PageState} PageState */
-/** @typedef {import("./types").Status} Status */
-
 /** @param {{page: PageState}} props */
 export function WaitingStep({ page }) {
   const { status, live } = useStore();
