@@ -30,6 +30,17 @@ pub(crate) fn verifier(file: Option<&Path>, printer: Printer) -> anyhow::Result<
     Ok(Arc::new(verifier))
 }
 
+/// Who vouches for the platform, for a person.
+pub(crate) fn root_in_words(file: Option<&Path>) -> String {
+    match file {
+        None => "AWS's own, which vouches for its Nitro hardware".to_owned(),
+        Some(file) => format!(
+            "the one in {}; no hardware vouches for what it signs",
+            file.display()
+        ),
+    }
+}
+
 /// The measurements in a file.
 pub(crate) fn policy_file(file: &Path) -> anyhow::Result<Policy> {
     let problem = || {

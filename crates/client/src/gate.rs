@@ -78,18 +78,27 @@ impl Gate {
     /// # Errors
     /// 503 before the agreement is accepted; 403 without the token, where that is demanded.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), HttpRefusal> {
-        if self.accepted().is_none() {
-            return Err(HttpRefusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "agreement-not-accepted",
-                "Nothing goes to the room before its agreement is accepted: accept it in the \
-                 terminal or on the page of this address.",
-            ));
-        }
+        self.check_accepted()?;
         match self.demands_token {
             true => self.check_token(headers),
             false => Ok(()),
         }
+    }
+
+    /// Refuses while it is shut, whoever asks.
+    ///
+    /// # Errors
+    /// 503 before the agreement is accepted.
+    pub fn check_accepted(&self) -> Result<(), HttpRefusal> {
+        if self.accepted().is_some() {
+            return Ok(());
+        }
+        Err(HttpRefusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "agreement-not-accepted",
+            "Nothing goes to the room before its agreement is accepted: accept it in the terminal \
+             or on the page of this address.",
+        ))
     }
 
     /// Refuses a request that does not show the token, as `x-synclave-token` or as the bearer of
@@ -119,8 +128,8 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
     use hyper::HeaderMap;
+    use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
     use super::{AcceptedBy, Gate, TOKEN};
     use crate::StartToken;
@@ -167,7 +176,10 @@ mod tests {
             (with(TOKEN, other.reveal()), "token-required"),
             (with(TOKEN, ""), "token-required"),
             (with(AUTHORIZATION, token), "token-required"),
-            (with(AUTHORIZATION, &format!("Basic {token}")), "token-required"),
+            (
+                with(AUTHORIZATION, &format!("Basic {token}")),
+                "token-required",
+            ),
             (with(AUTHORIZATION, &format!("Bearer {token}")), "passes"),
             (with(AUTHORIZATION, &format!("bearer {token}")), "passes"),
             (with(TOKEN, token), "passes"),

@@ -423,7 +423,11 @@ mod tests {
             "POST /",
             "HEAD /",
         ] {
-            assert_eq!(with_page(request, &visit, true), "foreign-page", "{request}");
+            assert_eq!(
+                with_page(request, &visit, true),
+                "foreign-page",
+                "{request}"
+            );
         }
         for (name, value) in [
             ("sec-fetch-dest", "iframe"),

@@ -97,12 +97,7 @@ impl Proxy {
 
     /// For requests to the room of `session` that pass the `gate`, and for those to `site`: the
     /// path `/`, and what is below `/page/`.
-    pub fn with_site(
-        bound: BoundPort,
-        session: Session,
-        gate: Arc<Gate>,
-        site: LocalSite,
-    ) -> Self {
+    pub fn with_site(bound: BoundPort, session: Session, gate: Arc<Gate>, site: LocalSite) -> Self {
         Self {
             bound,
             answers: Answers::RoomAndSite(session.into_upstream(), gate, site),

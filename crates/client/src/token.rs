@@ -52,7 +52,12 @@ mod tests {
         let (token, other) = (StartToken::draw().unwrap(), StartToken::draw().unwrap());
         assert_eq!(token.reveal().len(), 32);
         assert!(token.is(token.reveal().as_bytes()));
-        for wrong in [other.reveal(), "", &token.reveal()[1..], &token.reveal().to_uppercase()] {
+        for wrong in [
+            other.reveal(),
+            "",
+            &token.reveal()[1..],
+            &token.reveal().to_uppercase(),
+        ] {
             // Of digits alone it would be its own upper case.
             let same = wrong == token.reveal();
             assert_eq!(token.is(wrong.as_bytes()), same, "{wrong}");
