@@ -440,7 +440,8 @@ export const words = {
   receiptHoldsMeans: "It was checked in the program on this machine, by the code of `synclave verify-receipt`.",
   receiptFails: "The receipt does not hold.",
   holds: "holds",
-  doesNotHold: "does not hold",
+  notCompared: "not compared",
+  receiptAbout: "What this one says",
   receiptMeansTitle: "What a receipt says",
   receiptMeans: [
     "which image computed, under which agreement, in which room;",
