@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROGRAMS } from "./tools.mjs";
@@ -127,6 +127,43 @@ export class Room {
   end() {
     for (const { child } of this.running) child.kill("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A host in the middle, which leads where it wants, counts what it carries, and can be cut. */
+export class Relay {
+  static async to(target) {
+    const relay = new Relay();
+    Object.assign(relay, { target, carried: 0, isCut: false, open: new Set(), port: await freePort() });
+    relay.server = createServer((client) => relay.carry(client));
+    await new Promise((go) => relay.server.listen(relay.port, "127.0.0.1", go));
+    return relay;
+  }
+
+  carry(client) {
+    if (this.isCut) return client.destroy();
+    const enclave = connect(this.target, "127.0.0.1");
+    client.on("data", (bytes) => (this.carried += bytes.length));
+    client.pipe(enclave).pipe(client);
+    for (const one of [client, enclave]) {
+      this.open.add(one);
+      one.on("error", () => (client.destroy(), enclave.destroy()));
+      one.on("close", () => this.open.delete(one));
+    }
+  }
+
+  cut() {
+    this.isCut = true;
+    for (const one of this.open) one.destroy();
+  }
+
+  mend() {
+    this.isCut = false;
+  }
+
+  end() {
+    this.cut();
+    this.server.close();
   }
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch, Person } from "./browser.mjs";
-import { freePort, Room, RUNTIME, tables, until } from "./room.mjs";
+import { freePort, Relay, Room, RUNTIME, tables, until } from "./room.mjs";
 
 let browser;
 let room;
@@ -47,6 +47,30 @@ test("a model's file has its result and its samples, and no step of a room", asy
   const [saved] = await Promise.all([person.page.waitForEvent("download"), person.press("Download the rows")]);
   assert.equal(readFileSync(await saved.path(), "utf8").trim().split("\n").length, 1001);
   person.isUnharmed();
+});
+
+test("a way to the room that is cut is told in words, and the page goes on when it is mended", async () => {
+  const host = await Relay.to(room.port);
+  try {
+    const bob = await room.connect("Bob", { port: host.port });
+    const person = await Person.at(browser, bob.address);
+    await person.step("agreement");
+    await person.press("Accept this agreement");
+    await person.page.waitForSelector(".step.upload");
+    await person.step("waiting");
+    await person.sees("This page follows the room by itself.");
+    host.cut();
+    await person.sees("The connection to the room is broken.");
+    await person.sees("This is what was last heard of the room.");
+    await person.isAccessible();
+    await person.picture("waiting-broken");
+    host.mend();
+    await person.sees("This page follows the room by itself.");
+    assert.equal(await person.page.getByText("is broken").count(), 0);
+    person.isUnharmed();
+  } finally {
+    host.end();
+  }
 });
 
 test("where the token is demanded, a page without it is told so and one with it goes on", async () => {
