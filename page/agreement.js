@@ -143,13 +143,13 @@ function Party({ party, page }) {
       <${Foreign} text=${party.name} />${own && ` (${words.you})`}: ${words.columnsCount(columns.length)}
     </summary>
     <p>${party.max_rows_per_id === null ? words.oneRow : words.rowsPerId(party.max_rows_per_id)}</p>
-    ${columns.length > 0 && html`<${DeclaredColumns} columns=${columns} />`}
+    ${columns.length > 0 && html`<${DeclaredColumns} columns=${columns} label=${words.columnsOf(shown(party.name, 60))} />`}
   </details>`;
 }
 
-/** @param {{columns: [string, string][]}} props */
-function DeclaredColumns({ columns }) {
-  const show = (/** @type {[string, string][]} */ some) => html`<${Scroll} label=${words.columns}>
+/** @param {{columns: [string, string][], label: string}} props */
+function DeclaredColumns({ columns, label }) {
+  const show = (/** @type {[string, string][]} */ some) => html`<${Scroll} label=${label}>
     <table>
       <thead><tr><th>${words.column}</th><th>${words.takenFor}</th></tr></thead>
       <tbody>

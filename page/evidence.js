@@ -15,7 +15,7 @@ export function EvidenceStep({ page }) {
   return html`
     ${evidence.held ? html`<${Held} page=${page} />` : html`<${Refused} evidence=${evidence} />`}
     ${evidence.steps.length > 0 && html`<${Checks} evidence=${evidence} />`}
-    <${CheckAgain} page=${page} />
+    ${page.room && html`<${CheckAgain} page=${page} />`}
     <${Compare} page=${page} />
   `;
 }

@@ -103,7 +103,7 @@ function skip(event) {
 function Where({ page }) {
   if (page.mode === "model") return html`<p>${words.modelFile}</p>`;
   return html`<p>
-    ${words.roomShort} <code>${page.room?.short}</code>
+    ${page.room && html`${words.roomShort} <code>${page.room.short}</code>`}
     ${page.me && html`, ${words.youAre} <${Foreign} text=${page.me.name} />`}
   </p>`;
 }

@@ -29,7 +29,7 @@ export function ReceiptStep() {
   `;
 }
 
-/** @param {{checked: {holds: boolean, lines: {ok: boolean, text: string}[], error: string | null}}} props */
+/** @param {{checked: {holds: boolean, lines: {ok: boolean, text: string}[], about?: string[], error: string | null}}} props */
 function Checked({ checked }) {
   return html`<section aria-label=${words.verified} role="status">
     ${checked.holds
@@ -40,11 +40,13 @@ function Checked({ checked }) {
     <ul class="checks">
       ${checked.lines.map(
         ({ ok, text }) => html`<li class=${ok ? "yes" : "no"}>
-          <span class="mark" aria-hidden="true">${ok ? "✓" : "✗"}</span>
-          <span><span class="hidden">${ok ? words.holds : words.doesNotHold}: </span><${Sentence} text=${text} /></span>
+          <span class="mark" aria-hidden="true">${ok ? "✓" : "–"}</span>
+          <span><span class="hidden">${ok ? words.holds : words.notCompared}: </span><${Sentence} text=${text} /></span>
         </li>`,
       )}
     </ul>
+    <h3>${words.receiptAbout}</h3>
+    <ul>${(checked.about ?? []).map((/** @type {string} */ text) => html`<li><${Sentence} text=${text} /></li>`)}</ul>
   </section>`;
 }
 

@@ -235,7 +235,7 @@ function Pairs({ report, pairs }) {
 
 /** @param {{pair: PairError, columns: string[]}} props */
 function PairInWords({ pair, columns }) {
-  return html`${names(pair.columns.map((i) => columns[i] ?? ""))}:
+  return html`${names(pair.columns.map((i) => columns[i] ?? ""))}:${" "}
     ${pair.error === null ? words.nothingKnown : words.offBy(percent(pair.error), percent(pair.best))}
     ${pair.relation !== null && `; ${words.relation(percent(pair.relation))}`}${pair.unreliable && `; × ${words.doNotRely}`}`;
 }

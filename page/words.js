@@ -86,7 +86,7 @@ export const words = {
   /** @param {string} check @param {number} code */
   refusalDetail: (check, code) => `Check: ${check}; exit code ${code};`,
   refusedDo:
-    "Do not go on by another way. Tell the person who runs the room what is written here, and compare the ids below with those that you were given.",
+    "Do not go on by another way. Tell the person who runs the room what is written here, and compare it with what you were given.",
   toAgreement: "Go on to the agreement",
   toEvidence: "Look at the evidence.",
   /** @param {string} time */
@@ -173,7 +173,8 @@ export const words = {
   oneRow: "One row an id; a table that repeats an id is refused.",
   /** @param {number} rows */
   rowsPerId: (rows) => `At most ${rows} rows an id; of more, a random choice takes part.`,
-  columns: "Columns",
+  /** @param {string} name */
+  columnsOf: (name) => `Columns of ${name}`,
   column: "Column",
   takenFor: "Taken for",
   unknownKind: "as declared in the file",
@@ -439,7 +440,8 @@ export const words = {
   receiptHoldsMeans: "It was checked in the program on this machine, by the code of `synclave verify-receipt`.",
   receiptFails: "The receipt does not hold.",
   holds: "holds",
-  doesNotHold: "does not hold",
+  notCompared: "not compared",
+  receiptAbout: "What this one says",
   receiptMeansTitle: "What a receipt says",
   receiptMeans: [
     "which image computed, under which agreement, in which room;",

@@ -68,7 +68,13 @@ export class Person {
   }
 
   async sees(text) {
-    await this.page.getByText(text).first().waitFor();
+    try {
+      await this.page.getByText(text).first().waitFor();
+    } catch {
+      const said = await this.page.locator("[role=alert], [role=status]").allInnerTexts();
+      await this.picture("not-seen");
+      throw new Error(`the page does not say "${text}", but: ${said.join(" | ")}`);
+    }
   }
 
   async picture(name) {

@@ -26,6 +26,8 @@ async function tabTo(page, name) {
     await page.keyboard.press("Tab");
     const found = await page.evaluate(() => {
       const one = document.activeElement;
+      // Between the last and the first the browser's own window has it.
+      if (one === document.body) return { label: "", outline: true };
       const label = one?.labels?.[0]?.textContent ?? one?.getAttribute("aria-label") ?? one?.textContent ?? "";
       const style = getComputedStyle(one);
       return { label: label.replace(/\s+/g, " ").trim(), outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 };
