@@ -361,12 +361,13 @@ async fn nothing_goes_to_the_room_before_the_agreement_is_accepted_on_the_page()
 
     // Every path of the room, also of the kind that is none, and with the token too.
     let token = page.token.clone();
+    let curl = ("user-agent", "curl/8.5.0");
     for path in access::Endpoint::ALL
         .map(access::Endpoint::path)
         .iter()
         .chain(&["/x"])
     {
-        for headers in [&[][..], &[("x-synclave-token", token.as_str())]] {
+        for headers in [&[curl][..], &[curl, ("x-synclave-token", token.as_str())]] {
             let reply = page.ask(&format!("GET {path}"), headers, b"");
             reply.is(503, "agreement-not-accepted");
         }
