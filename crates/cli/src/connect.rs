@@ -176,6 +176,11 @@ async fn served_until_the_end(
 ) -> anyhow::Result<()> {
     let page = served.page();
     if page.gate().accepted().is_none() {
+        // Who wants to be told little is not told the address either.
+        let question = match printer.is_quiet() {
+            true => QUESTION,
+            false => QUESTION_BESIDE_PAGE,
+        };
         printer.say(format_args!(
             "the page is at {} (keep this address to yourself: it lets you act)",
             page.address()
@@ -188,7 +193,7 @@ async fn served_until_the_end(
                 }
                 printer.say("the agreement was accepted on the page");
             }
-            answer = answered(QUESTION_BESIDE_PAGE, printer) => match is_yes(&answer?) {
+            answer = answered(question, printer) => match is_yes(&answer?) {
                 true => drop(page.gate().open(AcceptedBy::Terminal)),
                 false => return Err(Declined.into()),
             },

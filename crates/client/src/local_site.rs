@@ -44,7 +44,7 @@ impl LocalSite {
     }
 
     /// Whether a path is the site's where there is a room as well. The room has none of these.
-    pub(crate) fn owns(path: &str) -> bool {
+    pub fn owns(path: &str) -> bool {
         matches!(path, "/" | "/favicon.ico" | "/page") || path.starts_with("/page/")
     }
 

@@ -1,6 +1,6 @@
 //! The page's own paths.
 
-use client::{AcceptedBy, Error, HttpRefusal, SiteBody, site_body};
+use client::{AcceptedBy, Error, HttpRefusal, LocalSite, SiteBody, site_body};
 use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
@@ -44,7 +44,7 @@ impl Page {
             _ if path.starts_with("/page/api/") && path != "/page/api/state" => &[Method::POST],
             // A look ahead would use it up.
             _ if path.starts_with("/page/download/") => &[Method::GET],
-            _ if is_of_the_page(path) => &[Method::GET, Method::HEAD],
+            _ if LocalSite::owns(path) => &[Method::GET, Method::HEAD],
             // The room's, or a model's, which says so itself.
             _ => &[],
         };
@@ -284,10 +284,6 @@ fn verified(receipt: &[u8], room: &PageRoom) -> Value {
             json!({"holds": false, "lines": lines, "about": [], "error": sentence})
         }
     }
-}
-
-fn is_of_the_page(path: &str) -> bool {
-    matches!(path, "/" | "/favicon.ico" | "/page") || path.starts_with("/page/")
 }
 
 fn file(name: &str, request: &Request<Incoming>) -> Reply {

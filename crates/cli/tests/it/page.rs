@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -46,7 +46,7 @@ impl Served {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = change(&mut command).spawn().unwrap();
-        let said = lines(&mut child);
+        let said = lines(child.stderr.take().unwrap());
         let token = wait_for(&said, &format!("http://localhost:{port}/#token="));
         Served {
             child: testkit::Running(child),
@@ -120,11 +120,10 @@ impl Served {
 }
 
 /// Its talk, line by line.
-fn lines(child: &mut Child) -> Receiver<String> {
+fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
-    let stderr = BufReader::new(child.stderr.take().unwrap());
     std::thread::spawn(move || {
-        for line in stderr.lines().map_while(Result::ok) {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 return;
             }
@@ -138,7 +137,11 @@ fn wait_for(said: &Receiver<String>, lead: &str) -> String {
     let mut seen = Vec::new();
     while let Ok(line) = said.recv_timeout(Duration::from_secs(60)) {
         if let Some((_, rest)) = line.split_once(lead) {
-            return rest.split(' ').next().unwrap().to_owned();
+            return rest
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
         }
         seen.push(line);
     }
@@ -358,12 +361,13 @@ async fn nothing_goes_to_the_room_before_the_agreement_is_accepted_on_the_page()
 
     // Every path of the room, also of the kind that is none, and with the token too.
     let token = page.token.clone();
+    let curl = ("user-agent", "curl/8.5.0");
     for path in access::Endpoint::ALL
         .map(access::Endpoint::path)
         .iter()
         .chain(&["/x"])
     {
-        for headers in [&[][..], &[("x-synclave-token", token.as_str())]] {
+        for headers in [&[curl][..], &[curl, ("x-synclave-token", token.as_str())]] {
             let reply = page.ask(&format!("GET {path}"), headers, b"");
             reply.is(503, "agreement-not-accepted");
         }
@@ -428,6 +432,101 @@ async fn nothing_goes_to_the_room_before_the_agreement_is_accepted_on_the_page()
     assert!(Path::new(given.trim()).exists());
     assert_eq!(page.interrupt(), Some(0));
     assert!(!Path::new(given.trim()).exists());
+    running.shutdown().await;
+}
+
+/// A person at a terminal, who is asked. `script` is in Debian's essential packages.
+#[cfg(target_os = "linux")]
+struct AtTerminal {
+    script: testkit::Running,
+    keys: std::process::ChildStdin,
+    port: u16,
+    token: String,
+    said: Receiver<String>,
+}
+
+#[cfg(target_os = "linux")]
+impl AtTerminal {
+    fn start(folder: &Path, running: &enclave::Running) -> Self {
+        let port = free_port();
+        let arguments = connecting(running, port, &[("--agreement", None)]);
+        let program = env!("CARGO_BIN_EXE_synclave");
+        let command = format!("{program} {}", arguments.join(" "));
+        let mut script = Command::new("script")
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let keys = script.stdin.take().unwrap();
+        let said = lines(script.stdout.take().unwrap());
+        let token = wait_for(
+            &said,
+            &format!("the page is at http://localhost:{port}/#token="),
+        );
+        AtTerminal {
+            script: testkit::Running(script),
+            keys,
+            port,
+            token,
+            said,
+        }
+    }
+
+    fn type_in(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn state(&self) -> Value {
+        ask(self.port, "GET /page/api/state", &[], b"").json()
+    }
+
+    fn wait(mut self) -> Option<i32> {
+        self.script.0.wait().unwrap().code()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_comes_first_of_terminal_and_page_accepts() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = open_room(folder.path()).await;
+
+    let mut terminal = AtTerminal::start(folder.path(), &running);
+    let details = |port| ask(port, "GET /details", &[], b"");
+    details(terminal.port).is(503, "agreement-not-accepted");
+    terminal.type_in("yes\n");
+    wait_for(&terminal.said, "the room is at http://localhost:");
+    assert_eq!(details(terminal.port).status, 200);
+    assert_eq!(terminal.state()["agreement"]["accepted_by"], "terminal");
+    terminal.type_in("\u{3}");
+    assert_eq!(terminal.wait(), Some(0));
+
+    // The question is still open when it is accepted on the page, and keeps nothing from ending.
+    let mut page = AtTerminal::start(folder.path(), &running);
+    let hash = json!({"sha384": running.agreement().to_string()}).to_string();
+    let headers = [JSON, ("x-synclave-token", page.token.as_str())];
+    let accepted = ask(
+        page.port,
+        "POST /page/api/accept",
+        &headers,
+        hash.as_bytes(),
+    );
+    assert_eq!(accepted.status, 204);
+    wait_for(&page.said, "the agreement was accepted on the");
+    wait_for(&page.said, "the room is at http://localhost:");
+    assert_eq!(details(page.port).status, 200);
+    page.type_in("\u{3}");
+    assert_eq!(page.wait(), Some(0));
+
+    let mut declined = AtTerminal::start(folder.path(), &running);
+    declined.type_in("no\n");
+    wait_for(
+        &declined.said,
+        "the agreement was not accepted: nothing was",
+    );
+    assert_eq!(declined.wait(), Some(36));
     running.shutdown().await;
 }
 
@@ -592,7 +691,7 @@ async fn without_the_page_all_is_the_rooms_and_with_token_all_wants_it() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let said = lines(&mut child);
+    let said = lines(child.stderr.take().unwrap());
     let _child = testkit::Running(child);
     wait_for(&said, "the room is at http://localhost:");
     for path in ["/", "/page/api/state", "/page/index.html"] {
@@ -702,9 +801,9 @@ async fn a_refused_room_is_shown_and_sent_nothing() {
     let page = Served::start_with(folder.path(), port, &arguments, |command| {
         command.env("BROWSER", &browser)
     });
-    let before = sent.load(Ordering::SeqCst);
     assert_eq!(page.get("/").status, 200);
     let state = page.state();
+    let before = sent.load(Ordering::SeqCst);
     assert_eq!(
         (&state["room"], &state["agreement"]),
         (&Value::Null, &Value::Null)
@@ -972,7 +1071,7 @@ fn one_person_plays_both_parties_of_the_demo() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let said = lines(&mut child);
+    let said = lines(child.stderr.take().unwrap());
     let child = testkit::Running(child);
     let mut parties = Vec::new();
     for name in ["insurer", "clinic"] {
