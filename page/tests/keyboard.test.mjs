@@ -28,9 +28,13 @@ async function tabTo(page, name) {
       const one = document.activeElement;
       // Between the last and the first the browser's own window has it.
       if (one === document.body) return { label: "", outline: true };
-      const label = one?.labels?.[0]?.textContent ?? one?.getAttribute("aria-label") ?? one?.textContent ?? "";
+      const label =
+        one?.labels?.[0]?.textContent ?? one?.getAttribute("aria-label") ?? one?.textContent ?? "";
       const style = getComputedStyle(one);
-      return { label: label.replace(/\s+/g, " ").trim(), outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 };
+      return {
+        label: label.replace(/\s+/g, " ").trim(),
+        outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0,
+      };
     });
     if (!found.label.includes(name)) continue;
     assert.ok(found.outline, `the focus on ${name} cannot be seen`);
@@ -54,7 +58,10 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
   await page.waitForSelector(".step.upload");
   await tabTo(page, "Drop a file here");
   // The browser's own dialogue is the system's; a file that it returns arrives like this.
-  const [dialogue] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+  const [dialogue] = await Promise.all([
+    page.waitForEvent("filechooser"),
+    page.keyboard.press("Enter"),
+  ]);
   await dialogue.setFiles(room.file("0.csv"));
   await page.getByText("Takes part as").waitFor();
   await go("Upload to the enclave");
@@ -66,15 +73,31 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
 
   // The other party is a program.
   const token = /token=([0-9a-f]+)/.exec(bob.address)[1];
-  const headers = { "x-synclave-token": token, origin: bob.origin, "content-type": "application/json" };
-  const { sha384 } = (await (await fetch(`${bob.origin}/page/api/state`, { headers })).json()).agreement;
-  const accepted = await fetch(`${bob.origin}/page/api/accept`, { method: "POST", headers, body: JSON.stringify({ sha384 }) });
+  const headers = {
+    "x-synclave-token": token,
+    origin: bob.origin,
+    "content-type": "application/json",
+  };
+  const { sha384 } = (await (await fetch(`${bob.origin}/page/api/state`, { headers })).json())
+    .agreement;
+  const accepted = await fetch(`${bob.origin}/page/api/accept`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ sha384 }),
+  });
   assert.equal(accepted.status, 204);
   const form = new FormData();
   form.append("file", new Blob([tables(200)[1]]), "bob.csv");
   const { "content-type": _, ...rest } = headers;
-  assert.equal((await fetch(`${bob.origin}/upload_data`, { method: "POST", headers: rest, body: form })).status, 200);
-  assert.equal((await fetch(`${bob.origin}/confirm_data`, { method: "POST", headers: rest })).status, 200);
+  assert.equal(
+    (await fetch(`${bob.origin}/upload_data`, { method: "POST", headers: rest, body: form }))
+      .status,
+    200,
+  );
+  assert.equal(
+    (await fetch(`${bob.origin}/confirm_data`, { method: "POST", headers: rest })).status,
+    200,
+  );
 
   await go("Waiting");
   await page.getByText("The model is ready.").waitFor({ timeout: 60_000 });
@@ -96,7 +119,10 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
   await go("Verify the receipt");
   await page.getByText("The receipt holds.").waitFor();
   await tabTo(page, "Download the receipt");
-  const [receipt] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+  const [receipt] = await Promise.all([
+    page.waitForEvent("download"),
+    page.keyboard.press("Enter"),
+  ]);
   assert.equal(await receipt.failure(), null);
   assert.deepEqual(alice.faults, []);
 });

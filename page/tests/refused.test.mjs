@@ -33,7 +33,13 @@ test("another image is refused from the start: the page says what, and has nothi
     const form = new FormData();
     form.append("file", new Blob(["id,a\n1,secret\n"]), "t.csv");
     const token = sessionStorage.getItem("synclave-token");
-    return (await fetch("/upload_data", { method: "POST", body: form, headers: { "x-synclave-token": token } })).status;
+    return (
+      await fetch("/upload_data", {
+        method: "POST",
+        body: form,
+        headers: { "x-synclave-token": token },
+      })
+    ).status;
   });
   assert.ok(status >= 400, `the upload was answered with ${status}`);
   person.isUnharmed();
@@ -55,7 +61,13 @@ test("a room that is replaced later is refused by the next check, and no byte of
       const form = new FormData();
       form.append("file", new Blob([`id,a\n${"1,secret\n".repeat(200_000)}`]), "t.csv");
       const token = sessionStorage.getItem("synclave-token");
-      return (await fetch("/upload_data", { method: "POST", body: form, headers: { "x-synclave-token": token } })).status;
+      return (
+        await fetch("/upload_data", {
+          method: "POST",
+          body: form,
+          headers: { "x-synclave-token": token },
+        })
+      ).status;
     });
     assert.ok(status >= 400, `the upload was answered with ${status}`);
     // At most another handshake, and nothing of two megabytes.

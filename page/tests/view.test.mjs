@@ -21,11 +21,20 @@ after(async () => {
 
 test("a model's file has its result and its samples, and no step of a room", async () => {
   writeFileSync(room.file("table.csv"), tables(500)[0]);
-  const schema = "id: drop\nbuying: {categories: [low, med, high, vhigh]}\ndoors: {integer: {min: 2, max: 5}}\n";
+  const schema =
+    "id: drop\nbuying: {categories: [low, med, high, vhigh]}\ndoors: {integer: {min: 2, max: 5}}\n";
   writeFileSync(room.file("schema.yaml"), schema);
   room.once("synclave", [
-    "synth", room.file("table.csv"), "--schema", room.file("schema.yaml"), "--epsilon", "2",
-    "--model", room.file("table.model"), "--output", room.file("rows.csv"),
+    "synth",
+    room.file("table.csv"),
+    "--schema",
+    room.file("schema.yaml"),
+    "--epsilon",
+    "2",
+    "--model",
+    room.file("table.model"),
+    "--output",
+    room.file("rows.csv"),
   ]);
   const lport = await freePort();
   const viewer = room.run("synclave", ["view", room.file("table.model"), "--lport", String(lport)]);
@@ -44,8 +53,16 @@ test("a model's file has its result and its samples, and no step of a room", asy
   await selects.nth(0).selectOption("buying");
   await selects.nth(2).selectOption("low");
   await person.sees("of the model's rows are of this kind");
-  const [saved] = await Promise.all([person.page.waitForEvent("download"), person.press("Download the rows")]);
-  assert.equal(readFileSync(await saved.path(), "utf8").trim().split("\n").length, 1001);
+  const [saved] = await Promise.all([
+    person.page.waitForEvent("download"),
+    person.press("Download the rows"),
+  ]);
+  assert.equal(
+    readFileSync(await saved.path(), "utf8")
+      .trim()
+      .split("\n").length,
+    1001,
+  );
   person.isUnharmed();
 });
 
