@@ -51,11 +51,13 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
     await tabTo(page, name);
     await page.keyboard.press(key);
   };
+  // A step that is gone to has the focus at its heading.
+  const stands = (step) =>
+    page.waitForFunction((it) => document.activeElement?.matches(`.step.${it} h1`), step);
   await go("Go on to the agreement");
-  await page.waitForSelector(".step.agreement h1");
-  assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1");
+  await stands("agreement");
   await go("Accept this agreement");
-  await page.waitForSelector(".step.upload");
+  await stands("upload");
   await tabTo(page, "Drop a file here");
   // The browser's own dialogue is the system's; a file that it returns arrives like this.
   const [dialogue] = await Promise.all([
@@ -66,7 +68,7 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
   await page.getByText("Takes part as").waitFor();
   await go("Upload to the enclave");
   await page.getByText("200 different ids").waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement?.id), "read");
+  await page.waitForFunction(() => document.activeElement?.id === "read");
   await go("I have read this", "Space");
   await go("Confirm my table");
   await page.getByText("You have confirmed your table.").waitFor();
@@ -100,10 +102,13 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
   );
 
   await go("Waiting");
+  await stands("waiting");
   await page.getByText("The model is ready.").waitFor({ timeout: 60_000 });
   await go("See the result");
+  await stands("result");
   await page.waitForSelector(".step.result svg.bars");
   await go("Draw synthetic rows");
+  await stands("samples");
   await page.waitForSelector("table.rows");
   await go("Only rows of which");
   // The focus goes on to what has appeared.
@@ -116,6 +121,7 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
   const [rows] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
   assert.equal(await rows.failure(), null);
   await go("Receipt");
+  await stands("receipt");
   await go("Verify the receipt");
   await page.getByText("The receipt holds.").waitFor();
   await tabTo(page, "Download the receipt");

@@ -79,6 +79,7 @@ test("a way to the room that is cut is told in words, and the page goes on when 
     host.cut();
     await person.sees("The connection to the room is broken.");
     await person.sees("This is what was last heard of the room.");
+    await person.sees(/broken off|not be reached|could not/);
     await person.isAccessible();
     await person.picture("waiting-broken");
     host.mend();
