@@ -1,11 +1,11 @@
 //! `synclave connect`: evidence first, then a local port.
 
 use anyhow::Context;
-use client::{Endpoint, ExpectedRoom, HttpProxy, KeyPair, OuterTrust, Proxy, Session};
-use protocol::{AgreementHash, KeyFingerprint, RoomId};
+use client::{Endpoint, ExpectedRoom, HttpProxy, KeyPair, Proxy, Session};
+use protocol::KeyFingerprint;
 use serde_json::json;
 use server_kit::StopSignals;
-use service::{CheckedAgreement, Summary};
+use service::Summary;
 
 use crate::arguments::ConnectOptions;
 use crate::exit::{BadInput, Declined};
@@ -21,15 +21,15 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     }
     let own = KeyFingerprint::of_key(key.spki());
     let expected = ExpectedRoom {
-        verifier: trust::verifier(options.trust.dangerous_root.as_deref(), printer)?,
+        verifier: trust::verifier_with_warning(options.trust.dangerous_root.as_deref(), printer)?,
         policy: trust::policy(&options.measurements)?,
         agreement: options
             .trust
             .agreement
             .as_deref()
-            .map(agreement)
+            .map(trust::agreement)
             .transpose()?,
-        id: options.room.as_deref().map(room).transpose()?,
+        id: options.room.as_deref().map(trust::room).transpose()?,
     };
     // Nobody to ask means nobody to accept.
     if expected.agreement.is_none() && !printer.can_ask() {
@@ -70,28 +70,17 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
 
 /// Where the enclave is, and the way there.
 fn endpoint(options: &ConnectOptions, printer: Printer) -> anyhow::Result<Endpoint> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let endpoint = Endpoint::parse(&options.url, options.port)?;
-    let proxy = match &options.proxy {
-        Some(named) => Some(HttpProxy::parse(named)?),
-        // By option first, then as other tools have it.
-        None => HttpProxy::of_environment(&endpoint, variable)?,
-    };
-    if options.proxy.is_some() && proxy.as_ref().is_some_and(HttpProxy::has_password) {
+    let (proxy, outer_ca) = (options.proxy.as_deref(), options.outer_ca.as_deref());
+    let endpoint = trust::endpoint(&options.url, options.port, proxy, outer_ca)?;
+    if let Some(proxy) = proxy
+        && HttpProxy::parse(proxy)?.has_password()
+    {
         printer.warn(format_args!(
             "other users of this machine can see the password in --proxy; put it in {} instead",
             client::PASSWORD_VARIABLE
         ));
     }
-    // Arguments are visible to every user of the machine; the environment is not.
-    let proxy = proxy
-        .map(|proxy| proxy.with_password_of_environment(variable))
-        .transpose()?;
-    let trust = match &options.outer_ca {
-        Some(file) => OuterTrust::from_pem_file(file)?,
-        None => OuterTrust::default(),
-    };
-    Ok(endpoint.through(proxy).trusting(trust))
+    Ok(endpoint)
 }
 
 /// Every check that passed, a line each.
@@ -99,22 +88,6 @@ pub(crate) fn show(session: &Session, indent: &str, printer: Printer) {
     for step in session.verified().steps() {
         printer.say(format_args!("{indent}ok  {step}"));
     }
-}
-
-pub(crate) fn agreement(text: &str) -> anyhow::Result<[u8; 48]> {
-    let hash: AgreementHash = text
-        .trim()
-        .parse()
-        .with_context(|| BadInput(format!("`{text}` is no hash of an agreement")))?;
-    Ok(hash.to_bytes())
-}
-
-pub(crate) fn room(text: &str) -> anyhow::Result<[u8; 32]> {
-    let room: RoomId = text
-        .trim()
-        .parse()
-        .with_context(|| BadInput(format!("`{text}` is no id of a room")))?;
-    Ok(room.to_bytes())
 }
 
 /// Shows the person what the agreement says, and goes on only after a yes; who named its hash
@@ -125,16 +98,8 @@ fn judge(
     options: &ConnectOptions,
     printer: Printer,
 ) -> anyhow::Result<Summary> {
-    // By the very check that the enclave makes: what it accepts is what is shown.
     let agreement = session.agreement();
-    let problem = || {
-        BadInput(
-            "the room's agreement cannot be read here, so that nobody can judge it; use the \
-             version of synclave that it was written for"
-                .to_owned(),
-        )
-    };
-    let checked = CheckedAgreement::parse(agreement.clone()).with_context(problem)?;
+    let checked = trust::checked_agreement(agreement)?;
     let summary = Summary::new(&checked);
     let mut text = agreement_text::text(&summary, Some(own));
     if options.show_agreement {

@@ -19,7 +19,7 @@ use crate::{image_file, model_file, moment, quality, receipt, trust};
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<()> {
-    let verifier = trust::verifier(options.dangerous_root.as_deref(), printer)?;
+    let verifier = trust::verifier_with_warning(options.dangerous_root.as_deref(), printer)?;
     let at = options.at.as_deref().map(moment::parse).transpose()?;
     let problem = || BadInput(format!("could not read {}", options.file.display()));
     let file = BoundedFile::open(&options.file).with_context(problem)?;

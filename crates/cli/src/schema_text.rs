@@ -8,6 +8,7 @@ use schema::{
 use serde_json::json;
 
 /// What stands for one column.
+#[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) entry: Entry,
@@ -16,6 +17,7 @@ pub(crate) struct Line {
 }
 
 /// What a schema says of a column.
+#[derive(Debug)]
 pub(crate) enum Entry {
     Declared(Declared),
     Discover,

@@ -17,14 +17,16 @@ use synthesis::{
 use tabular::Joined;
 
 use crate::arguments::{SampleOptions, SynthOptions};
+use crate::calling::Calling;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
+use crate::public_data::PublicFile;
 use crate::rows_file::RowsFile;
 use crate::table_input::IdReading;
 use crate::{
-    interrupt, model_file, public_data, quality, receipt, report_file, rows_file, table_file,
-    table_input, whole_file,
+    interrupt, model_file, quality, receipt, report_file, rows_file, table_file, table_input,
+    whole_file,
 };
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
@@ -55,9 +57,9 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         printer.warn(warning);
     }
     interrupt::leaves_nothing_behind(printer)?;
-    // Before a byte of it is read as public.
-    public_data::refuse_the_table_itself(options)?;
-    public_data::check(options)?;
+    if let Some(public) = public(options) {
+        public.check(Some(&options.data))?;
+    }
     // From the operating system, whatever --seed says: that drives the drawing of rows only.
     let mut rng = NoiseRng::from_os()?;
     let Opened {
@@ -125,10 +127,8 @@ const FROM_DATA: &str = "the schema says `origin: data`: no guarantee will hold 
 /// What the options ask for.
 fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
     let method: Method = options.method.parse().map_err(bad_input)?;
-    // Refused by name, rather than ignored: a prior that was not used would be taken for used.
-    if !method.takes_prior() && options.public.is_some() {
-        let message = format!("{method} takes no --public data; use GRAIN");
-        return Err(BadInput(message).into());
+    if let Some(public) = public(options) {
+        public.suits(method)?;
     }
     let method = MethodOptions::read(method, &params(options)?).map_err(bad_input)?;
     let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
@@ -146,6 +146,16 @@ fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
         plan = plan.target(target.clone());
     }
     Ok(plan)
+}
+
+/// What the fit is to start from.
+fn public(options: &SynthOptions) -> Option<PublicFile<'_>> {
+    let path = options.public.as_deref()?;
+    Some(PublicFile {
+        path,
+        of_other_people: options.public_of_other_people,
+        calling: Calling::CommandLine,
+    })
 }
 
 /// Refuses outputs that would cost a file, before anything is spent.
@@ -288,8 +298,9 @@ fn fit(
     printer: Printer,
 ) -> anyhow::Result<Model> {
     // Only now all columns are known.
-    let public = public_data::read(options, open.table().schema(), printer)?;
-    if let Some(public) = public {
+    if let Some(public) = public(options) {
+        let public = public.read(open.table().schema())?;
+        public.notes().iter().for_each(|note| printer.say(note));
         let prior = public.for_fit_of(open.table())?;
         open.start_from(prior)?;
     }
