@@ -63,6 +63,7 @@ mod http_refusal;
 mod keys;
 mod local_only;
 mod outer_trust;
+mod pieces;
 mod proxy;
 mod relay;
 mod session;
