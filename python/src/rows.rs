@@ -28,7 +28,7 @@ pub(crate) struct Rows {
 }
 
 /// Name, kind, whether values may be missing, and categories.
-type Described = (String, &'static str, bool, Vec<String>);
+pub(crate) type Described = (String, &'static str, bool, Vec<String>);
 
 /// What the columns of a schema are, for those who choose a frame's types.
 pub(crate) fn described(schema: &Schema) -> Vec<Described> {
