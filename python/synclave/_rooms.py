@@ -465,13 +465,13 @@ def _as_parquet(held: Any) -> tuple[bytes, list[str]]:
         if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
             # Polars' categories, which Arrow cannot write as they are.
             chunks = [_with_plain_texts(chunk) for chunk in table.column(number).chunks]
-            texts = pa.chunked_array(chunks, pa.dictionary(field.type.index_type, pa.string()))
+            texts: Any = pa.chunked_array(chunks) if chunks else pa.nulls(0, pa.string())
             table = table.set_column(number, field.name, texts)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue(), notes
 
 
-def _with_plain_texts(categories: pa.DictionaryArray) -> pa.DictionaryArray:
+def _with_plain_texts(categories: Any) -> Any:
     texts = categories.dictionary.cast(pa.string())
     return pa.DictionaryArray.from_arrays(categories.indices, texts)
