@@ -50,7 +50,7 @@ class Synthesizer:
         dangerous_domain_from_data: bool = False,
         **params: Any,
     ) -> None:
-        """As `create`."""
+        """Makes a synthesizer, with the arguments of `create`."""
         self._method = method.upper()
         self._epsilon = float(epsilon)
         self._options = _as_json(

@@ -119,6 +119,9 @@ def evaluate(
         schema: The bins in which numbers are compared; without it a grid taken from the real table.
         key: The column that says whose a row is; it is not compared.
 
+    Returns:
+        An `Evaluation`: a page in a notebook, with ``scores`` and ``relations`` as frames.
+
     Raises:
         InputError: If a table cannot be read, or the two have not the same columns.
     """
@@ -137,8 +140,15 @@ def inspect(
         path: The file. It may come from a stranger.
         dangerous_root: Trusts another root than AWS's, such as that of a simulated room.
 
+    Returns:
+        What ``synclave --json inspect`` prints: ``kind`` says what it is (``"model"``,
+        ``"receipt"``, ``"attestation document"``, ``"enclave image"``), and the rest follows from
+        that.
+
     Raises:
-        InputError, EvidenceRefused, ReceiptRefused: If it is none of these, or does not hold.
+        InputError: If the file cannot be read, or is none of these.
+        EvidenceRefused: If it is evidence, or a receipt with evidence, that does not hold.
+        ReceiptRefused: If it is a receipt that does not hold.
     """
     options = [] if dangerous_root is None else ["--dangerous-root", os.fspath(dangerous_root)]
     return command("inspect", os.fspath(path), *options)
@@ -146,6 +156,10 @@ def inspect(
 
 def measure(image: str | os.PathLike[str]) -> dict[str, Any]:
     """Measures an enclave's image: the PCRs that its evidence will show.
+
+    Returns:
+        ``{"Measurements": {"HashAlgorithm": ..., "PCR0": ..., "PCR1": ..., "PCR2": ...}}``, in hex.
+        Written to a file as JSON it is what ``connect(measurements=...)`` reads.
 
     Raises:
         InputError: If it is not an image, or one that two readers could see differently.

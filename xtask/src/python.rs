@@ -47,10 +47,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         &[&["cargo-deny"], &manifest[..], &allowed[..]].concat(),
         &[],
     )?;
+    // As in the other workspace, whose lints and features of third-party crates these are.
+    let features = ["--features", "shared-build"];
     let lints = ["--all-targets", "--", "-D", "warnings"];
-    let clippy = [&["cargo", "clippy"], &manifest[..], &lints[..]].concat();
+    let clippy = [&["cargo", "clippy"], &manifest[..], &features, &lints].concat();
     run::program(&clippy, &shared)?;
-    let profile = ["--profile", &options.profile];
+    let mut profile = vec!["--profile", &options.profile];
+    if options.profile == "dev" {
+        // What people install has no more than it needs.
+        profile.extend(features);
+    }
     let maturin = tools.join("bin/maturin");
     let build = [text(&maturin)?, "build", "--out", text(&wheels)?];
     run::program(&[&build[..], &manifest[..], &profile[..]].concat(), &shared)?;
