@@ -52,7 +52,8 @@ class Report(_Page):
         ``distance`` is as measured, with noise; the true one is below ``bound`` with a probability
         of 95 %, for each marginal by itself, and below ``joint_bound`` for all at once;
         ``relation`` says how far the columns are from independent, on the same scale; where
-        ``mostly_noise`` holds, do not rely on it. Empty where the method measures no errors (all but GRAIN).
+        ``mostly_noise`` holds, do not rely on it. Empty where the method measures no errors (all
+        but GRAIN).
         """
         errors = self.to_dict()["report"]["errors"] or {"marginals": []}
         rows = [

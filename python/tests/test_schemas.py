@@ -73,7 +73,7 @@ def test_what_names_people_is_left_out_unless_it_is_kept(table: pa.Table) -> Non
     kept = synclave.schema(people, key="id", keep="email")
     assert "Has nothing that 20 people share" in str(kept)
     with pytest.raises(synclave.InputError, match="keep= names .* did you mean `email`"):
-        synclave.schema(people, key="id", keep=["emial"])
+        synclave.schema(people, key="id", keep=["emall"])
 
 
 def test_a_draft_under_a_budget_adds_its_own_to_each_fit(table: pa.Table) -> None:
