@@ -304,7 +304,7 @@ mod tests {
             refusal("BAYES"),
             "there is no method \"BAYES\"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"
         );
-        assert!(refusal("independet").ends_with(" and INDEPENDENT; did you mean INDEPENDENT?"));
+        assert!(refusal("independents").ends_with(" and INDEPENDENT; did you mean INDEPENDENT?"));
         assert!(refusal("grian").ends_with("; did you mean GRAIN?"));
         assert!(refusal("").starts_with("there is no method \"\""));
     }
