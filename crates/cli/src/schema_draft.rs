@@ -89,7 +89,7 @@ impl SchemaRequest<'_> {
     pub fn draft(&self, read: Option<&ReadTable<'_>>) -> anyhow::Result<SchemaDraft> {
         let draft = match (self.source, read) {
             (SchemaSource::Codebook { file, sheet }, read) => {
-                self.from_codebook(file, sheet, read)?
+                self.by_codebook(file, sheet, read)?
             }
             (
                 SchemaSource::Discovery {
@@ -99,7 +99,7 @@ impl SchemaRequest<'_> {
                 },
                 Some(read),
             ) => self.by_discovery(epsilon, delta, max_rows_per_id, read)?,
-            (SchemaSource::Rows, Some(read)) => self.from_rows(read)?,
+            (SchemaSource::Rows, Some(read)) => self.by_rows(read)?,
             (_, None) => {
                 let codebook = self.calling.option("codebook");
                 let message = format!("name a table, or a code book with {codebook}");
@@ -131,7 +131,7 @@ impl SchemaRequest<'_> {
         Ok(())
     }
 
-    fn from_rows(&self, read: &ReadTable<'_>) -> anyhow::Result<SchemaDraft> {
+    fn by_rows(&self, read: &ReadTable<'_>) -> anyhow::Result<SchemaDraft> {
         // A person is an id, however many rows it has; all of them are looked at.
         let ids = self.ids(self.key.and(Some(NonZeroU32::MAX)));
         let (upload, notes) = read(&ids, None)?;
@@ -330,7 +330,7 @@ impl SchemaRequest<'_> {
         })
     }
 
-    fn from_codebook(
+    fn by_codebook(
         &self,
         book: &Path,
         sheet: Option<&str>,
