@@ -144,6 +144,10 @@ const STEPS: &[Step] = &[
         "the workshop from outside",
         &["python3", "scripts/workshop.py", "target/release"],
     ),
+    slow(
+        "the local page in a browser",
+        &["cargo", "xtask", "page", "--programs", "target/release"],
+    ),
     // Without the optimiser's last pass, which takes minutes: `--nightly` tests what is shipped.
     slow(
         "the Python package",
@@ -156,6 +160,17 @@ const STEPS: &[Step] = &[
     slow(
         "the outer tier",
         &["cargo", "xtask", "outer", "--programs", "target/release"],
+    ),
+    nightly(
+        "the local page with a large table",
+        &[
+            "cargo",
+            "xtask",
+            "page",
+            "--programs",
+            "target/release",
+            "--large",
+        ],
     ),
     nightly(
         "the Python package as it is shipped",

@@ -11,6 +11,7 @@ mod debian;
 mod fuzz;
 mod image;
 mod outer;
+mod page;
 mod python;
 mod run;
 mod tidy;
@@ -47,6 +48,8 @@ enum Task {
     Tidy,
     /// Build the Python package's wheel, install it, and run its tests and the notebooks
     Python(python::Options),
+    /// Check the types of the local page, and drive it in Chromium from evidence to receipt
+    Page(page::Options),
     /// Build the enclave image and its measurements, the same bytes wherever it is built
     Image(image::Options),
 }
@@ -61,6 +64,7 @@ fn main() -> anyhow::Result<()> {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Tidy => tidy::run(),
         Task::Python(options) => python::run(&options),
+        Task::Page(options) => page::run(&options),
         Task::Image(options) => image::run(&options),
     }
 }

@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Room(RoomCommand),
     Validate(ValidateOptions),
     Connect(ConnectOptions),
+    View(ViewOptions),
     Inspect(InspectOptions),
     Measure(MeasureOptions),
     VerifyReceipt(VerifyReceiptOptions),
@@ -84,6 +85,11 @@ pub(crate) struct DemoOptions {
         allow_negative_numbers = true
     )]
     pub(crate) epsilon: f64,
+
+    /// Play both parties yourself, in two browser windows: the room waits for the two tables, which
+    /// are put into the folder, until Ctrl-C
+    #[arg(long)]
+    pub(crate) serve: bool,
 }
 
 /// Make a key pair for a party
@@ -229,8 +235,9 @@ pub(crate) struct ValidateOptions {
 /// Check an enclave's evidence, then open a local port to it
 ///
 /// Before a byte of yours leaves this machine it checks that the hardware vouches for exactly this
-/// program, this agreement and this connection. Then http://localhost:LPORT is the room, for curl,
-/// a notebook or a browser.
+/// program, this agreement and this connection. Then http://localhost:LPORT is a page that leads
+/// from that evidence to synthetic rows, and, once you have accepted the agreement there or in the
+/// terminal, the room itself, for curl or a notebook.
 #[derive(Args)]
 #[command(after_help = crate::exit::HELP_OF_CONNECT)]
 pub(crate) struct ConnectOptions {
@@ -278,6 +285,42 @@ pub(crate) struct ConnectOptions {
     /// Print the agreement's two files before the summary of what they say
     #[arg(long)]
     pub(crate) show_agreement: bool,
+
+    /// Open the browser at the page. Then the page also shows why a room was refused, and nobody
+    /// has to be at the terminal
+    #[arg(long, conflicts_with = "no_page")]
+    pub(crate) open: bool,
+
+    /// No page: the local port is opened after the agreement is accepted, and is the room alone
+    #[arg(long)]
+    pub(crate) no_page: bool,
+
+    /// Demand the token of this start, which stands in the page's address, for the room's own paths
+    /// as well: for machines that other people use too
+    ///
+    /// Programs send it as the header `x-synclave-token`, or as `Authorization: Bearer TOKEN`.
+    #[arg(long, conflicts_with = "no_page")]
+    pub(crate) token: bool,
+}
+
+/// Look at a model in the browser: its report, and rows from it
+///
+/// It is the page of `connect` without a room, at http://localhost:LPORT. Rows cost no further
+/// privacy.
+#[derive(Args)]
+#[command(after_help = "Example: synclave view people.model --open")]
+pub(crate) struct ViewOptions {
+    /// The model, as `synth --model` or /model gave it
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+
+    /// The local port to open, on the loopback address only
+    #[arg(long, value_name = "N", default_value_t = 3030)]
+    pub(crate) lport: u16,
+
+    /// Open the browser at the page
+    #[arg(long)]
+    pub(crate) open: bool,
 }
 
 #[derive(Args)]

@@ -116,7 +116,7 @@ fn of_fit(error: &FitError) -> Exit {
     }
 }
 
-fn of_client(error: &Error) -> Exit {
+pub(crate) fn of_client(error: &Error) -> Exit {
     match error {
         Error::KeyName { .. }
         | Error::KeyFileExists { .. }

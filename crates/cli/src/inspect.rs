@@ -53,7 +53,7 @@ fn a_receipt(
         agreement: None,
         room: None,
     };
-    let verified = receipt::verify(signed, &wanted, printer)?;
+    let verified = receipt::verify(signed, &wanted, &mut receipt::say(printer))?;
     receipt::describe(verified.receipt(), printer);
     verified.tell_time(printer);
     printer.result(format_args!("a receipt: {}", wanted.verdict()));

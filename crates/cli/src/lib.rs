@@ -18,6 +18,7 @@ mod interrupt;
 mod keygen;
 mod model_file;
 mod moment;
+mod page;
 mod parquet_file;
 mod printer;
 mod progress;
@@ -35,6 +36,7 @@ mod table_file;
 mod table_input;
 pub mod trust;
 mod validate;
+mod view;
 mod whole_file;
 mod workbook;
 mod workbook_rows;
@@ -99,6 +101,7 @@ fn carry_out(command: &Command, printer: Printer) -> anyhow::Result<()> {
         Command::Room(command) => room::run(command, printer),
         Command::Validate(options) => validate::run(options, printer),
         Command::Connect(options) => connect::run(options, printer),
+        Command::View(options) => view::run(options, printer),
         Command::Inspect(options) => inspect::run(options, printer),
         Command::Measure(options) => image_file::measure(options, printer),
         Command::VerifyReceipt(options) => receipt::run(options, printer),

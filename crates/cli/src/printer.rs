@@ -40,17 +40,6 @@ impl Printer {
         Self { options }
     }
 
-    /// For steps whose talk nobody needs.
-    pub(crate) fn silent() -> Self {
-        Self {
-            options: OutputOptions {
-                json: false,
-                quiet: true,
-                verbose: false,
-            },
-        }
-    }
-
     /// Whether a person watches: progress may be drawn and questions asked.
     pub(crate) fn interactive(self) -> bool {
         // A bar in a file or a pipe would be noise.

@@ -1,6 +1,6 @@
 //! `synclave verify-receipt`.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::printer::Printer;
 use crate::{moment, trust};
 
 /// Twice the longest text, since quotes in it are escaped, and evidence.
-const MAX_BYTES: u64 = 33 << 20;
+pub(crate) const MAX_BYTES: usize = 33 << 20;
 
 pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::Result<()> {
     let wanted = Wanted {
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::R
     };
     let problem = || unreadable(&options.file);
     let file = BoundedFile::open(&options.file).with_context(problem)?;
-    let verified = verify(&read(&options.file, file)?, &wanted, printer)
+    let verified = verify(&read(&options.file, file)?, &wanted, &mut say(printer))
         .with_context(|| format!("{} is not accepted", options.file.display()))?;
     describe(verified.receipt(), printer);
     verified.tell_time(printer);
@@ -124,7 +124,7 @@ impl VerifiedReceipt {
 /// Reads a receipt as `/receipt` gave it.
 pub(crate) fn read(path: &Path, file: BoundedFile) -> anyhow::Result<SignedReceipt> {
     let problem = || unreadable(path);
-    let bytes = file.read(MAX_BYTES).with_context(problem)?;
+    let bytes = file.read(MAX_BYTES as u64).with_context(problem)?;
     serde_json::from_slice(&bytes).with_context(problem)
 }
 
@@ -132,11 +132,31 @@ fn unreadable(path: &Path) -> BadInput {
     BadInput(format!("could not read a receipt from {}", path.display()))
 }
 
-/// Verifies the evidence, at the time asked for, then what it vouches for.
+/// One line of what was checked of a receipt.
+pub(crate) struct Check {
+    /// Whether it held; where it did not, there is an error and no line.
+    pub(crate) held: bool,
+    pub(crate) text: String,
+}
+
+impl Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.held { "ok" } else { "--" };
+        write!(f, "  {mark}  {}", self.text)
+    }
+}
+
+/// Tells each line as it comes.
+pub(crate) fn say(printer: Printer) -> impl FnMut(Check) {
+    move |check| printer.say(check)
+}
+
+/// Verifies the evidence, at the time asked for, then what it vouches for. `tell` gets each check
+/// that held, or was not made.
 pub(crate) fn verify(
     signed: &SignedReceipt,
     wanted: &Wanted,
-    printer: Printer,
+    tell: &mut dyn FnMut(Check),
 ) -> anyhow::Result<VerifiedReceipt> {
     let evidence = Evidence::from_bytes(signed.evidence()?);
     // By default the evidence's own time: at that of reading its certificates have long expired.
@@ -150,36 +170,37 @@ pub(crate) fn verify(
         Some(policy) => Authentic::clone(&*evidence.matching(policy)?),
         None => evidence,
     };
+    let mut tell = |held: bool, text: String| tell(Check { held, text });
     for step in evidence.steps() {
-        printer.say(format_args!("  ok  {step}"));
+        tell(true, step.to_string());
     }
     // Told though nothing was compared: the person can compare them with a list.
     if wanted.policy.is_none() {
         for register in program {
-            printer.say(format_args!(
-                "  --  {}, not compared: {}",
-                register.name,
-                hex::encode(register.value)
-            ));
+            let value = hex::encode(register.value);
+            tell(false, format!("{}, not compared: {value}", register.name));
         }
     }
     // Evidence without user data vouches for no text: the check then fails.
     let checked = signed.check(evidence.bound.user_data().unwrap_or_default())?;
     let receipt = checked.receipt();
-    printer.say("  ok  text: it is what the evidence vouches for");
-    printer.say("  ok  ledger: the spends add up, and stay within the budget");
+    for line in [
+        "text: it is what the evidence vouches for",
+        "ledger: the spends add up, and stay within the budget",
+    ] {
+        tell(true, line.to_owned());
+    }
 
     let about =
         |sentence: String| anyhow::Error::new(ReceiptError::NotVouchedFor).context(sentence);
     let named = receipt.agreement_sha384.to_bytes();
     match evidence.measured_agreement(&named) {
-        Ok(MeasuredAgreement::Extended { register }) => printer.say(format_args!(
-            "  ok  {register}: extended with the receipt's agreement"
-        )),
+        Ok(MeasuredAgreement::Extended { register }) => tell(
+            true,
+            format!("{register}: extended with the receipt's agreement"),
+        ),
         Ok(MeasuredAgreement::NotReported { register }) => {
-            printer.say(format_args!(
-                "  --  {register}: not reported by this platform"
-            ));
+            tell(false, format!("{register}: not reported by this platform"));
         }
         Err(Refusal::WrongAgreementRegister { register, .. }) => {
             return Err(about(format!(
@@ -192,13 +213,13 @@ pub(crate) fn verify(
         "agreement",
         wanted.agreement.map(|wanted| wanted == named),
         &receipt.agreement_sha384,
-        printer,
+        &mut tell,
     )?;
     compare(
         "room",
         wanted.room.map(|wanted| wanted == receipt.room.to_bytes()),
         &receipt.room,
-        printer,
+        &mut tell,
     )?;
     Ok(VerifiedReceipt {
         checked,
@@ -211,41 +232,56 @@ fn compare(
     what: &str,
     equal: Option<bool>,
     found: &dyn Display,
-    printer: Printer,
+    tell: &mut dyn FnMut(bool, String),
 ) -> anyhow::Result<()> {
     match equal {
-        Some(true) => printer.say(format_args!("  ok  {what}: the one you named")),
+        Some(true) => tell(true, format!("{what}: the one you named")),
         Some(false) => {
             return Err(anyhow::Error::new(ReceiptError::NotVouchedFor)
                 .context(format!("the receipt is about another {what}: {found}")));
         }
-        None => printer.say(format_args!("  --  {what}, not compared: {found}")),
+        None => tell(false, format!("{what}, not compared: {found}")),
     }
     Ok(())
 }
 
-/// The receipt for a person.
+/// Tells the receipt to a person.
 pub(crate) fn describe(receipt: &Receipt, printer: Printer) {
     printer.say("");
-    printer.say(format_args!("room       {}", receipt.room));
-    printer.say(format_args!("agreement  {}", receipt.agreement_sha384));
-    for party in &receipt.parties {
-        printer.say(format_args!(
+    let (before, after) = description_parts(receipt);
+    before.iter().for_each(|line| printer.say(line));
+    detail_entries(&receipt.ledger, printer);
+    after.iter().for_each(|line| printer.say(line));
+}
+
+/// The receipt for a person, a line each.
+pub(crate) fn description(receipt: &Receipt) -> Vec<String> {
+    let (mut lines, after) = description_parts(receipt);
+    lines.extend(after);
+    lines
+}
+
+/// What comes before the single spends, and what after them.
+fn description_parts(receipt: &Receipt) -> (Vec<String>, Vec<String>) {
+    let mut lines = vec![
+        format!("room       {}", receipt.room),
+        format!("agreement  {}", receipt.agreement_sha384),
+    ];
+    lines.extend(receipt.parties.iter().map(|party| {
+        format!(
             "party      {} (key {}), input {}",
             party.name, party.key, party.input
-        ));
-    }
-    printer.say(format_args!("method     {}", receipt.method));
-    for line in ledger_lines(&receipt.ledger) {
-        printer.say(line);
-    }
-    detail_entries(&receipt.ledger, printer);
-    for samples in &receipt.samples {
-        printer.say(format_args!(
+        )
+    }));
+    lines.push(format!("method     {}", receipt.method));
+    lines.extend(ledger_lines(&receipt.ledger));
+    let samples = receipt.samples.iter().map(|samples| {
+        format!(
             "samples    {}: {} requests, {} rows",
             samples.user, samples.requests, samples.rows
-        ));
-    }
+        )
+    });
+    (lines, samples.collect())
 }
 
 /// The ledger, a line each: what is guaranteed altogether, then what this ledger spent.

@@ -35,6 +35,17 @@ pub fn verifier(file: Option<&Path>) -> anyhow::Result<Arc<dyn Verifier>> {
     Ok(Arc::new(verifier))
 }
 
+/// Who vouches for the platform, for a person.
+pub(crate) fn root_in_words(file: Option<&Path>) -> String {
+    match file {
+        None => "AWS's own, which vouches for its Nitro hardware".to_owned(),
+        Some(file) => format!(
+            "the one in {}; no hardware vouches for what it signs",
+            file.display()
+        ),
+    }
+}
+
 /// The same, where a person is warned of a root of their own.
 pub(crate) fn verifier_with_warning(
     file: Option<&Path>,

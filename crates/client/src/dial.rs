@@ -51,6 +51,28 @@ impl Dial {
     }
 }
 
+impl Dial {
+    /// What a new connection shows, which is closed again.
+    ///
+    /// # Errors
+    /// As [`Dial::connect`].
+    pub(crate) async fn check(&self) -> Result<VerifiedChannel, Error> {
+        match self {
+            Self::Attested {
+                endpoint,
+                connector,
+            } => {
+                let ((_, driver), verified) = attested(endpoint, connector).await?;
+                driver.abort();
+                Ok(verified)
+            }
+            // Nobody makes a session of it.
+            #[cfg(feature = "dangerous-plain-upstream")]
+            Self::DangerousPlain(_) => Err(Error::Lost),
+        }
+    }
+}
+
 /// A connection over which everything that `connector` expects was verified, and what was verified.
 pub(crate) async fn attested(
     endpoint: &Endpoint,

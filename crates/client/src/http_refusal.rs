@@ -8,14 +8,19 @@ use hyper::{Response, StatusCode};
 use crate::{Error, Refused};
 
 /// A status, a stable code for programs, and a sentence for a person: `{"detail": .., "code": ..}`.
-pub(crate) struct HttpRefusal {
-    pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
-    pub(crate) detail: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRefusal {
+    /// Of HTTP.
+    pub status: StatusCode,
+    /// What a program goes by.
+    pub code: &'static str,
+    /// What was wrong and what to do, for a person.
+    pub detail: String,
 }
 
 impl HttpRefusal {
-    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    /// From its three parts.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -23,7 +28,8 @@ impl HttpRefusal {
         }
     }
 
-    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+    /// The reply that says so, in JSON.
+    pub fn into_response(self) -> Response<Full<Bytes>> {
         let body = serde_json::json!({ "detail": self.detail, "code": self.code }).to_string();
         // In the room's own form, so that a program has one kind of error to read.
         let mut response = Response::new(Full::from(body));

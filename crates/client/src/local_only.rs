@@ -8,8 +8,11 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
 
+use crate::gate::TOKEN;
 use crate::http_refusal::HttpRefusal;
 
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses a request that a browser may have been tricked into, and one that is meant for another
@@ -22,10 +25,16 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 ///
 /// - by GET, it must be a request as only the programs of [`KNOWN_PROGRAMS`] make it;
 /// - by any other method, what may come from a browser must say that a page of this port asks.
-pub(crate) fn check(head: &Parts, port: u16) -> Result<(), HttpRefusal> {
+///
+/// Where this port `has_page`, a link elsewhere may lead to that: it tells nothing to the page that
+/// has the link, and a visit changes nothing.
+pub(crate) fn check(head: &Parts, port: u16, has_page: bool) -> Result<(), HttpRefusal> {
     // From the request itself to what surrounds it: each check may rely on the ones before.
     check_target(head, port)?;
     check_host(&head.headers, port)?;
+    if has_page && is_visit_of_the_page(head) {
+        return Ok(());
+    }
     check_page(&head.headers, port)?;
     // Looking is free to every program of this machine; only what changes the room needs more.
     match Endpoint::at(head.uri.path()).filter(|endpoint| endpoint.changes_the_room()) {
@@ -67,6 +76,18 @@ fn check_host(headers: &HeaderMap, port: u16) -> Result<(), HttpRefusal> {
              request's Host header says otherwise."
         ),
     ))
+}
+
+/// A browser's window goes to the page itself, from wherever: a bookmark, a mail, or the file that
+/// `connect --open` shows it. In a frame, or from a script that reads the reply, it would say
+/// otherwise.
+fn is_visit_of_the_page(head: &Parts) -> bool {
+    let says = |name, value| only(&head.headers, &name).is_some_and(|said| said == value);
+    head.method == Method::GET
+        && head.uri.path() == "/"
+        && says(SEC_FETCH_MODE, "navigate")
+        && says(SEC_FETCH_DEST, "document")
+        && !head.headers.contains_key(ORIGIN)
 }
 
 /// Whatever names the page that asks must name one of this port.
@@ -138,8 +159,9 @@ const FORM_TYPES: [&str; 3] = [
     "text/plain",
 ];
 
-/// What [`KNOWN_PROGRAMS`] send. Browsers send `Accept-Language` at least besides.
-const PLAIN_HEADERS: [HeaderName; 8] = [
+/// What [`KNOWN_PROGRAMS`] send. Browsers send `Accept-Language` at least besides. (The token is a
+/// header that no page of another site can have sent.)
+const PLAIN_HEADERS: [HeaderName; 9] = [
     ACCEPT,
     ACCEPT_ENCODING,
     AUTHORIZATION,
@@ -147,6 +169,7 @@ const PLAIN_HEADERS: [HeaderName; 8] = [
     CONTENT_LENGTH,
     CONTENT_TYPE,
     HOST,
+    TOKEN,
     USER_AGENT,
 ];
 
@@ -266,13 +289,17 @@ mod tests {
     use hyper::Request;
 
     pub(super) fn answer(request: &str, headers: &[(&str, &str)]) -> &'static str {
+        with_page(request, headers, false)
+    }
+
+    fn with_page(request: &str, headers: &[(&str, &str)], has_page: bool) -> &'static str {
         let (method, target) = request.split_once(' ').unwrap();
         let mut builder = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             builder = builder.header(*name, *value);
         }
         let (head, ()) = builder.body(()).unwrap().into_parts();
-        super::check(&head, 3030).map_or_else(|refusal| refusal.code, |()| "passes")
+        super::check(&head, 3030, has_page).map_or_else(|refusal| refusal.code, |()| "passes")
     }
 
     #[test]
@@ -376,6 +403,51 @@ mod tests {
                 "passes"
             );
         }
+    }
+
+    #[test]
+    fn a_link_elsewhere_may_lead_to_the_page_and_nowhere_else() {
+        let visit = [
+            ("host", "localhost:3030"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+            ("referer", "https://mail.example/"),
+        ];
+        assert_eq!(with_page("GET /", &visit, true), "passes");
+        assert_eq!(with_page("GET /", &visit, false), "foreign-page");
+        for request in [
+            "GET /report",
+            "GET /page/api/state",
+            "GET /page/download/ab",
+            "POST /",
+            "HEAD /",
+        ] {
+            assert_eq!(
+                with_page(request, &visit, true),
+                "foreign-page",
+                "{request}"
+            );
+        }
+        for (name, value) in [
+            ("sec-fetch-dest", "iframe"),
+            ("sec-fetch-dest", "image"),
+            ("sec-fetch-mode", "no-cors"),
+            ("sec-fetch-mode", "cors"),
+        ] {
+            let other = visit.map(|header| match header.0 == name {
+                true => (name, value),
+                false => header,
+            });
+            assert_eq!(with_page("GET /", &other, true), "foreign-page", "{value}");
+        }
+        let scripted = [&visit[..], &[("origin", "https://evil.example")]].concat();
+        assert_eq!(with_page("GET /", &scripted, true), "foreign-page");
+        let rebound = visit.map(|header| match header.0 == "host" {
+            true => ("host", "evil.example:3030"),
+            false => header,
+        });
+        assert_eq!(with_page("GET /", &rebound, true), "host-not-local");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{Either, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::Either;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use server_kit::Stage;
@@ -17,9 +17,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::local_site::{disarm, site_body};
 use crate::relay::{Relayed, relay};
 use crate::upstream::Upstream;
-use crate::{Error, Session, connection, local_only};
+use crate::{Error, Gate, HttpRefusal, LocalSite, Session, SiteBody, connection, local_only};
 
 /// Connections of local programs at once; more wait to be accepted.
 const MAX_LOCAL_CONNECTIONS: usize = 128;
@@ -30,16 +31,56 @@ const FREE_PORT_ATTEMPTS: u32 = 8;
 /// After a failed `accept` (too many open files, most likely).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A bound local port: 127.0.0.1, and ::1 where the machine has it, so that `localhost` means this
-/// proxy and nothing else.
+/// A local port that is taken: on 127.0.0.1, and on ::1 where the machine has it, so that
+/// `localhost` means whoever holds this and nothing else.
+#[derive(Debug)]
+pub struct BoundPort {
+    listeners: Vec<TcpListener>,
+    port: u16,
+}
+
+impl BoundPort {
+    /// Takes `port`, or any free one for 0. Nothing is answered on it yet.
+    ///
+    /// # Errors
+    /// [`Error::PortInUse`], [`Error::Bind`].
+    pub async fn bind(port: u16) -> Result<Self, Error> {
+        // A port that is free on one of the two addresses may be taken on the other; then any other
+        // port will do, if any was asked for.
+        let mut attempts_left = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
+        loop {
+            attempts_left -= 1;
+            match listen_on_loopback(port).await {
+                Ok((listeners, port)) => return Ok(Self { listeners, port }),
+                Err(Error::PortInUse { .. }) if attempts_left > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u16 {
+        self.port
+    }
+}
+
+/// Answers on a local port, for the programs and the browser of this machine.
 ///
 /// Each connection it makes to the room is verified like the first and must show the same room.
 /// When that fails it answers 502 with a sentence and goes on serving: the next request tries
 /// again.
 pub struct Proxy {
-    listeners: Vec<TcpListener>,
-    port: u16,
-    upstream: Arc<Upstream>,
+    bound: BoundPort,
+    answers: Answers,
+}
+
+/// Who answers.
+#[derive(Clone)]
+enum Answers {
+    Room(Arc<Upstream>),
+    Site(LocalSite),
+    /// The site answers its own paths, and the gate says who comes to the room.
+    RoomAndSite(Arc<Upstream>, Arc<Gate>, LocalSite),
 }
 
 impl Proxy {
@@ -48,7 +89,27 @@ impl Proxy {
     /// # Errors
     /// [`Error::PortInUse`], [`Error::Bind`].
     pub async fn bind(session: Session, port: u16) -> Result<Self, Error> {
-        Self::to(session.into_upstream(), port).await
+        Ok(Self {
+            bound: BoundPort::bind(port).await?,
+            answers: Answers::Room(session.into_upstream()),
+        })
+    }
+
+    /// For requests to the room of `session` that pass the `gate`, and for those to `site`: the
+    /// path `/`, and what is below `/page/`.
+    pub fn with_site(bound: BoundPort, session: Session, gate: Arc<Gate>, site: LocalSite) -> Self {
+        Self {
+            bound,
+            answers: Answers::RoomAndSite(session.into_upstream(), gate, site),
+        }
+    }
+
+    /// For requests to `site`, which is asked for every path. There is no room behind it.
+    pub fn site_alone(bound: BoundPort, site: LocalSite) -> Self {
+        Self {
+            bound,
+            answers: Answers::Site(site),
+        }
     }
 
     /// The same, to a plain HTTP server: nothing is verified, nothing is encrypted. It serves as
@@ -61,36 +122,16 @@ impl Proxy {
         server: SocketAddr,
         port: u16,
     ) -> Result<Self, Error> {
-        Self::to(
-            Arc::new(Upstream::new(crate::dial::Dial::DangerousPlain(server))),
-            port,
-        )
-        .await
-    }
-
-    async fn to(upstream: Arc<Upstream>, port: u16) -> Result<Self, Error> {
-        // A port that is free on one of the two addresses may be taken on the other; then any other
-        // port will do, if any was asked for.
-        let mut attempts_left = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
-        loop {
-            attempts_left -= 1;
-            match listen_on_loopback(port).await {
-                Ok((listeners, port)) => {
-                    return Ok(Self {
-                        listeners,
-                        port,
-                        upstream,
-                    });
-                }
-                Err(Error::PortInUse { .. }) if attempts_left > 0 => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let upstream = Upstream::new(crate::dial::Dial::DangerousPlain(server));
+        Ok(Self {
+            bound: BoundPort::bind(port).await?,
+            answers: Answers::Room(Arc::new(upstream)),
+        })
     }
 
     /// The port it is bound to.
     pub fn port(&self) -> u16 {
-        self.port
+        self.bound.port
     }
 
     /// Serves until `stop` completes; then requests under way have 5 seconds to end.
@@ -102,17 +143,14 @@ impl Proxy {
         stop: impl Future<Output = ()>,
         report: impl Fn(&Error) + Send + Sync + 'static,
     ) {
-        let Self {
-            listeners,
-            port,
-            upstream,
-        } = self;
+        let Self { bound, answers } = self;
+        let BoundPort { listeners, port } = bound;
         let (stage, watched) = watch::channel(Stage::Serving);
         // As many as can be served; more wait in the operating system's queue, and get no error.
         let slots = Arc::new(Semaphore::new(MAX_LOCAL_CONNECTIONS));
         let front = Front {
             port,
-            upstream,
+            answers,
             report: Arc::new(report),
             slots: Arc::clone(&slots),
             stage: watched,
@@ -172,13 +210,13 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
 #[derive(Clone)]
 struct Front {
     port: u16,
-    upstream: Arc<Upstream>,
+    answers: Answers,
     report: Arc<dyn Fn(&Error) + Send + Sync>,
     slots: Arc<Semaphore>,
     stage: watch::Receiver<Stage>,
 }
 
-type Reply = Response<Either<Relayed, Full<Bytes>>>;
+type Reply = Response<Either<Relayed, SiteBody>>;
 
 impl Front {
     async fn accept_all(self, listener: TcpListener) {
@@ -222,20 +260,44 @@ impl Front {
 
     async fn answer(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        // Before a byte goes to the room.
-        if let Err(refusal) = local_only::check(&head, self.port) {
-            return refusal.into_response().map(Either::Right);
+        // Before a byte goes to the room, and before the site sees it.
+        let has_page = !matches!(self.answers, Answers::Room(_));
+        if let Err(refusal) = local_only::check(&head, self.port, has_page) {
+            return refuse(refusal);
         }
-        match relay(&self.upstream, Request::from_parts(head, body)).await {
-            Ok(response) => response.map(Either::Left),
-            Err(error) => {
-                (self.report)(&error);
-                crate::http_refusal::HttpRefusal::from(&error)
-                    .into_response()
-                    .map(Either::Right)
+        let request = Request::from_parts(head, body);
+        match &self.answers {
+            Answers::Room(upstream) => self.relay(upstream, request).await,
+            Answers::Site(site) => site.answer(request).await.map(Either::Right),
+            Answers::RoomAndSite(_, _, site) if LocalSite::owns(request.uri().path()) => {
+                site.answer(request).await.map(Either::Right)
+            }
+            Answers::RoomAndSite(upstream, gate, _) => {
+                if let Err(refusal) = gate.check(request.headers()) {
+                    return refuse(refusal);
+                }
+                let mut reply = self.relay(upstream, request).await;
+                disarm(reply.headers_mut());
+                reply
             }
         }
     }
+
+    async fn relay(&self, upstream: &Arc<Upstream>, request: Request<Incoming>) -> Reply {
+        match relay(upstream, request).await {
+            Ok(response) => response.map(Either::Left),
+            Err(error) => {
+                (self.report)(&error);
+                refuse(HttpRefusal::from(&error))
+            }
+        }
+    }
+}
+
+fn refuse(refusal: HttpRefusal) -> Reply {
+    refusal
+        .into_response()
+        .map(|body| Either::Right(site_body(body)))
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;

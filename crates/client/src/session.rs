@@ -7,10 +7,11 @@ use attested_tls::{ClientKey, Connector, ExpectedRoom, VerifiedChannel};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use hyper::header::HOST;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Uri};
 use protocol::{Agreement, AgreementReply, MAX_FILE_BYTES};
 
 use crate::dial::{Dial, attested};
+use crate::local_site::{SiteBody, disarm, site_body};
 use crate::pieces::Pieces;
 use crate::relay::relay;
 use crate::upstream::{self, Upstream};
@@ -24,7 +25,8 @@ const MAX_REPLY_BYTES: usize = 12 * MAX_FILE_BYTES + 4096;
 /// That an enclave was asked for evidence, and gave it: the program, the room and its agreement are
 /// what they were expected to be.
 ///
-/// Every further connection must show the same room.
+/// Every further connection must show the same room. Clones share their connections.
+#[derive(Clone)]
 pub struct Session {
     verified: VerifiedChannel,
     agreement: Agreement,
@@ -120,6 +122,28 @@ impl Session {
             why: error.to_string(),
         })?;
         Ok(Response::from_parts(head, body.to_bytes()))
+    }
+
+    /// Asks the room for `path_and_query` and gives its reply for a browser of this machine, whose
+    /// body streams: a document that can run nothing, whatever it is.
+    ///
+    /// # Errors
+    /// As [`Session::send`], for what can be known before the body.
+    pub async fn stream(&self, path_and_query: Uri) -> Result<Response<SiteBody>, Error> {
+        let mut request = Request::new(upstream::empty());
+        *request.uri_mut() = path_and_query;
+        let mut reply = relay(&self.upstream, request).await?;
+        disarm(reply.headers_mut());
+        Ok(reply.map(site_body))
+    }
+
+    /// Verifies the room once more, over a connection that is made for this and carries nothing
+    /// else.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], and those of an enclave that does not answer.
+    pub async fn check(&self) -> Result<VerifiedChannel, Error> {
+        self.upstream.check().await
     }
 
     pub(crate) fn into_upstream(self) -> Arc<Upstream> {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use attested_tls::VerifiedChannel;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -75,11 +76,7 @@ impl Upstream {
     /// # Errors
     /// As [`Dial::connect`]; [`Error::Busy`] where too many requests are under way for too long.
     pub(crate) async fn connection(&self) -> Result<Connection, Error> {
-        // Waits for a slot rather than refuse at once: short peaks are ordinary.
-        let slot = tokio::time::timeout(SLOT_DEADLINE, Arc::clone(&self.slots).acquire_owned())
-            .await
-            .map_err(|_| Error::Busy)?
-            .expect("the semaphore is never closed");
+        let slot = self.slot().await?;
         if let Some(Idle { sender, driver, .. }) = self.take_idle() {
             return Ok(Connection {
                 sender,
@@ -95,6 +92,21 @@ impl Upstream {
             reused: false,
             slot,
         })
+    }
+
+    /// A new connection for the sake of what it must show, closed again.
+    pub(crate) async fn check(&self) -> Result<VerifiedChannel, Error> {
+        let slot = self.slot().await?;
+        let verified = self.dial.check().await;
+        drop(slot);
+        verified
+    }
+
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, Error> {
+        // Waits for a slot rather than refuse at once: short peaks are ordinary.
+        let slot = tokio::time::timeout(SLOT_DEADLINE, Arc::clone(&self.slots).acquire_owned());
+        let slot = slot.await.map_err(|_| Error::Busy)?;
+        Ok(slot.expect("the semaphore is never closed"))
     }
 
     fn take_idle(&self) -> Option<Idle> {

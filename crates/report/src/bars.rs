@@ -14,11 +14,11 @@ const MOST: usize = 24;
 /// One value, or several together.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bar {
-    label: String,
+    pub(crate) label: String,
     /// Shares of the rows of the first table and of the second, where there are such.
-    shares: [Option<f64>; 2],
+    pub(crate) shares: [Option<f64>; 2],
     /// Half the width of the first share's 95 % interval.
-    error: f64,
+    pub(crate) error: f64,
 }
 
 /// The counts of a column's codes in two tables.

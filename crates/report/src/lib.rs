@@ -6,7 +6,8 @@
 //! in the one place where text is put on a page. It reads well on a screen, in the dark, on paper,
 //! and aloud.
 //!
-//! [`model_page`] is computed from what a ledger paid for, and may go wherever the model may.
+//! [`model_page`] is computed from what a ledger paid for, and may go wherever the model may; so is
+//! [`model_json`], the same for programs that draw it themselves.
 //! [`EvaluationPage`] is computed from real rows without noise: it is for their owner alone.
 //!
 //! ```
@@ -38,7 +39,9 @@ mod constraint_text;
 mod evaluation_page;
 mod heat_map;
 mod html;
+mod model_json;
 mod model_page;
 
 pub use evaluation_page::EvaluationPage;
+pub use model_json::model_json;
 pub use model_page::model_page;

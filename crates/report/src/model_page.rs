@@ -4,7 +4,7 @@ use privacy::DomainSource;
 use schema::{Column, Schema};
 use synthesis::{ErrorReport, MarginalError, MarginalReport, Model, OneWay, Report};
 
-use crate::bars::{self, Distributions, Names};
+use crate::bars::{self, Bar, Distributions, Names};
 use crate::budget;
 use crate::constraint_text;
 use crate::heat_map::{self, MOST_COLUMNS, PairError};
@@ -201,38 +201,46 @@ fn distributions(page: &mut Html, model: &Model, report: &Report) {
         page.markup("<article>\n<h3>")
             .word(column.name())
             .markup("</h3>\n");
-        let OneWay {
-            released,
-            synthetic,
-            ..
-        } = model.one_way(i);
-        let share = |counts: Vec<f64>| -> Vec<f64> {
-            let shares = counts.into_iter().map(|count| count / report.rows as f64);
-            shares.collect()
+        let Some(bars) = bars_of(model, report, i) else {
+            page.element(
+                "p",
+                "It was never measured: the model has all its values alike.",
+            );
+            page.markup("</article>\n");
+            continue;
         };
-        let sigma = released
-            .as_ref()
-            .map_or(0.0, |it| it.sigma / report.rows as f64);
-        let released = released.map(|it| share(it.counts));
-        let synthetic = synthetic.map(share);
-        let distributions = Distributions {
-            column,
-            shares: [released.as_deref(), synthetic.as_deref()],
-            sigma,
-        };
-        match (&released, &synthetic) {
-            (None, None) => {
-                page.element(
-                    "p",
-                    "It was never measured: the model has all its values alike.",
-                );
-            }
-            _ => bars::draw(page, column.name(), &distributions.bars(), NAMES, i),
-        }
+        bars::draw(page, column.name(), &bars, NAMES, i);
         page.markup("</article>\n");
     }
     page.markup("</div>\n");
     left_out(page, columns.len(), MOST_CHARTS, "columns");
+}
+
+/// A column's values as the budget paid for them and as the model has them, as shares of the
+/// estimated rows; none where it was never measured.
+pub(crate) fn bars_of(model: &Model, report: &Report, column: usize) -> Option<Vec<Bar>> {
+    let OneWay {
+        released,
+        synthetic,
+        ..
+    } = model.one_way(column);
+    if released.is_none() && synthetic.is_none() {
+        return None;
+    }
+    let rows = report.rows as f64;
+    let share = |counts: Vec<f64>| -> Vec<f64> {
+        let shares = counts.into_iter().map(|count| count / rows);
+        shares.collect()
+    };
+    let sigma = released.as_ref().map_or(0.0, |it| it.sigma / rows);
+    let released = released.map(|it| share(it.counts));
+    let synthetic = synthetic.map(share);
+    let distributions = Distributions {
+        column: &model.schema().columns()[column],
+        shares: [released.as_deref(), synthetic.as_deref()],
+        sigma,
+    };
+    Some(distributions.bars())
 }
 
 /// Says how many are not shown.

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon};
-use report::model_page;
+use report::{model_json, model_page};
 use schema::{Declaration, Schema};
 use serde_json::Map;
 use synthesis::{FitPlan, KnownColumns, MethodOptions, Model};
@@ -201,4 +201,38 @@ fn of_very_many_columns_the_page_says_what_it_leaves_out() {
     assert!(page.contains("Left out: 10 of 210 columns."));
     assert!(page.contains("There is no map of more than 100 columns"));
     assert!(page.len() < 2 << 20, "{} bytes", page.len());
+}
+
+#[test]
+fn a_programs_form_of_a_page_has_the_same_distributions_budget_and_guarantees() {
+    let model = fit("GRAIN", Some(MIXED), &mixed(), 2.0);
+    let report = model.report();
+    let json = model_json(&model, &report);
+    assert_eq!(json["rows"], report.rows);
+    let columns = json["distributions"].as_array().unwrap();
+    assert_eq!(columns.len(), 3);
+    assert_eq!(columns[1]["column"], "town");
+    let towns = columns[1]["values"].as_array().unwrap();
+    let labels: Vec<_> = towns
+        .iter()
+        .map(|it| it["label"].as_str().unwrap())
+        .collect();
+    assert_eq!(labels, ["Graz", "Wien", "other"]);
+    let sum: f64 = towns
+        .iter()
+        .map(|it| it["synthetic"].as_f64().unwrap())
+        .sum();
+    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    assert!(towns[0]["error"].as_f64().unwrap() > 0.0);
+    assert_eq!(json["constraints"].as_array().unwrap().len(), 2);
+    let groups = json["spent"]["groups"].as_array().unwrap();
+    let spent: f64 = groups.iter().map(|it| it["share"].as_f64().unwrap()).sum();
+    assert!((spent - 1.0).abs() < 1e-6, "{spent}");
+    assert!(
+        json["guarantees"][0]["odds"]
+            .as_str()
+            .unwrap()
+            .contains("odds")
+    );
+    assert!(json["danger"].is_null());
 }

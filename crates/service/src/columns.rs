@@ -10,10 +10,19 @@ const MAX_SHOWN: usize = 1000;
 /// Those columns of the schema that are the party's, as a table to show.
 pub(crate) fn columns_reply(party: &str, schema: &Schema) -> ColumnsReply {
     let prefix = format!("{party}_");
+    shown(party, schema, |name| name.starts_with(&prefix))
+}
+
+/// All columns of a schema that is nobody's in particular.
+pub(crate) fn all_columns_reply(schema: &Schema) -> ColumnsReply {
+    shown("", schema, |_| true)
+}
+
+fn shown(party: &str, schema: &Schema, wanted: impl Fn(&str) -> bool) -> ColumnsReply {
     let columns: Vec<_> = schema
         .columns()
         .iter()
-        .filter(|column| column.name().starts_with(&prefix))
+        .filter(|column| wanted(column.name()))
         .collect();
     let longest = columns
         .iter()

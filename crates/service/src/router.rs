@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Authorized, Denied, Endpoint};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -150,22 +151,41 @@ async fn model(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
 }
 
 async fn report(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
-    let parameters = Parameters::from_query(&uri, &["format"])?;
+    let form = report_form(&uri)?;
+    let fitted = room.fitted()?;
+    Ok(report_reply(form, &fitted.report, &fitted.report_page))
+}
+
+/// How a report is asked for.
+pub(crate) enum ReportForm {
+    Json,
+    Page,
+}
+
+pub(crate) fn report_form(uri: &Uri) -> Result<ReportForm, Problem> {
+    let parameters = Parameters::from_query(uri, &["format"])?;
     match parameters.get("format").unwrap_or("json") {
-        "json" => {
-            let headers = [(header::CONTENT_TYPE, "application/json")];
-            Ok((headers, room.fitted()?.report.clone()).into_response())
+        "json" => Ok(ReportForm::Json),
+        "html" => Ok(ReportForm::Page),
+        _ => {
+            let detail = "`format` must be one of json, html.";
+            Err(Problem::new(Code::UnknownFormat, detail))
         }
-        "html" => {
+    }
+}
+
+pub(crate) fn report_reply(form: ReportForm, json: &Bytes, page: &Bytes) -> Response {
+    match form {
+        ReportForm::Json => {
+            let headers = [(header::CONTENT_TYPE, "application/json")];
+            (headers, json.clone()).into_response()
+        }
+        ReportForm::Page => {
             let headers = [
                 (header::CONTENT_TYPE, "text/html; charset=utf-8"),
                 (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
             ];
-            Ok((headers, room.fitted()?.report_page.clone()).into_response())
-        }
-        _ => {
-            let detail = "`format` must be one of json, html.";
-            Err(Problem::new(Code::UnknownFormat, detail).into())
+            (headers, page.clone()).into_response()
         }
     }
 }
@@ -174,7 +194,7 @@ async fn report(State(room): SharedRoom, uri: Uri) -> Reply<Response> {
 /// anything there, whatever a party's words in it might be.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
-async fn formats(uri: Uri) -> Reply<Json<[&'static str; 3]>> {
+pub(crate) async fn formats(uri: Uri) -> Reply<Json<[&'static str; 3]>> {
     no_parameters(&uri)?;
     Ok(Json(FORMATS.map(Format::name)))
 }
@@ -256,7 +276,7 @@ async fn unknown_path() -> Refusal {
     problem_of(&Denied::UnknownPath).into()
 }
 
-fn no_parameters(uri: &Uri) -> Result<(), Problem> {
+pub(crate) fn no_parameters(uri: &Uri) -> Result<(), Problem> {
     Parameters::from_query(uri, &[]).map(|_| ())
 }
 
@@ -286,7 +306,7 @@ async fn authorize(State(room): SharedRoom, mut request: Request, next: Next) ->
     }
 }
 
-fn problem_of(denied: &Denied) -> Problem {
+pub(crate) fn problem_of(denied: &Denied) -> Problem {
     let code = match denied {
         Denied::NotRegistered => Code::NotRegistered,
         Denied::UnknownPath => Code::NotFound,

@@ -9,14 +9,13 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use protocol::{Code, Problem};
 use schema::Condition;
-use synthesis::Impossible;
+use synthesis::{Impossible, Model};
 use tabular::Format;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::query::Parameters;
 use crate::reply::{Reply, internal};
 use crate::room::Room;
-use crate::training::Fitted;
 use crate::turnstile::LongRequest;
 
 /// Parameters that the path knows.
@@ -33,83 +32,50 @@ const PROBABILITY: HeaderName = HeaderName::from_static("synclave-condition-prob
 /// Answers with rows drawn afresh, or always the same for a `seed`; with `where`, with rows that
 /// satisfy it.
 pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> Reply<Response> {
-    let parameters = Parameters::from_query(uri, PARAMETERS)?;
-    let format = format_named(parameters.get("format").unwrap_or(Format::Csv.name()))?;
-    let format = made_safe(format, parameters.get("safe"))?;
-    let max_rows = room.agreement().limits().max_samples;
-    let rows = parameters.number("num_samples", 1, max_rows)?;
-    let seed = parameters.number("seed", 0, u64::MAX)?;
+    let request = SampleRequest::from_uri(uri, room.agreement().limits().max_samples)?;
     let fitted = room.fitted()?;
-    let condition = parameters
-        .get("where")
-        .map(|text| Condition::parse(text, fitted.model.schema()))
-        .transpose()
-        .map_err(bad_condition)?;
-    let wanted = Wanted {
-        format,
-        rows,
-        max_rows,
-        seed,
-        condition,
-    };
-    // Held by the writing thread as well: the reader may be gone long before it notices.
+    let wanted = request.of(&fitted.model)?;
     let place = Arc::new(room.turnstile.enter(user, LongRequest::Samples)?);
-    let writing = Arc::clone(&place);
-    let (pieces, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
-    let (opening, opened) = oneshot::channel();
-    tokio::task::spawn_blocking(move || {
-        let mut out = Outgoing {
-            pieces,
-            piece: Vec::with_capacity(PIECE_BYTES),
-        };
-        // When the other side has gone away there is nobody to tell.
-        if wanted
-            .write(&fitted, opening, &mut out)
-            .and_then(|()| out.flush())
-            .is_ok()
-        {
-            drop(out.pieces.blocking_send(Piece::End));
-        }
-        drop(writing);
-    });
-    let Opening { rows, probability } = opened
-        .await
-        .map_err(|_| internal())?
-        .map_err(bad_condition)?;
+    let (response, rows) = wanted.stream(Arc::clone(&fitted.model), place).await?;
     room.note_samples(user, rows);
-    let body = stream::unfold(Some((receiver, place)), |state| async {
-        let (mut receiver, place) = state?;
-        match receiver.recv().await {
-            Some(Piece::Bytes(piece)) => Some((Ok(piece), Some((receiver, place)))),
-            Some(Piece::End) => None,
-            // A body that lacks its end must not look complete.
-            None => Some((Err(io::Error::from(io::ErrorKind::BrokenPipe)), None)),
-        }
-    });
-    let (content_type, attachment) = match format {
-        Format::Csv | Format::SpreadsheetCsv => (
-            "text/csv; charset=utf-8",
-            "attachment; filename=synthetic_data.csv",
-        ),
-        Format::Json => (
-            "application/json",
-            "attachment; filename=synthetic_data.json",
-        ),
-        Format::JsonLines => (
-            "application/x-ndjson",
-            "attachment; filename=synthetic_data.jsonl",
-        ),
-    };
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CONTENT_DISPOSITION, attachment),
-    ];
-    let mut response = (headers, Body::from_stream(body)).into_response();
-    if let Some(probability) = probability {
-        let value = HeaderValue::try_from(probability.to_string()).map_err(|_| internal())?;
-        response.headers_mut().insert(PROBABILITY, value);
-    }
     Ok(response)
+}
+
+/// What a request for samples asks for, before its condition is read.
+pub(crate) struct SampleRequest {
+    format: Format,
+    rows: Option<u64>,
+    max_rows: u64,
+    seed: Option<u64>,
+    condition: Option<String>,
+}
+
+impl SampleRequest {
+    /// Reads the query, of which at most `max_rows` rows may be asked for.
+    pub(crate) fn from_uri(uri: &Uri, max_rows: u64) -> Result<Self, Problem> {
+        let parameters = Parameters::from_query(uri, PARAMETERS)?;
+        let format = format_named(parameters.get("format").unwrap_or(Format::Csv.name()))?;
+        Ok(Self {
+            format: made_safe(format, parameters.get("safe"))?,
+            rows: parameters.number("num_samples", 1, max_rows)?,
+            max_rows,
+            seed: parameters.number("seed", 0, u64::MAX)?,
+            condition: parameters.get("where").map(str::to_owned),
+        })
+    }
+
+    /// Reads the condition by the columns of the model.
+    pub(crate) fn of(self, model: &Model) -> Result<Wanted, Problem> {
+        let condition = self.condition.as_deref();
+        let condition = condition.map(|text| Condition::parse(text, model.schema()));
+        Ok(Wanted {
+            condition: condition.transpose().map_err(bad_condition)?,
+            format: self.format,
+            rows: self.rows,
+            max_rows: self.max_rows,
+            seed: self.seed,
+        })
+    }
 }
 
 /// The sentence goes to the person who wrote the condition.
@@ -148,7 +114,7 @@ fn made_safe(format: Format, safe: Option<&str>) -> Result<Format, Problem> {
 }
 
 /// What was asked for.
-struct Wanted {
+pub(crate) struct Wanted {
     format: Format,
     rows: Option<u64>,
     max_rows: u64,
@@ -163,10 +129,57 @@ struct Opening {
 }
 
 impl Wanted {
+    /// Streams the rows, and tells how many there are. `place` is held until the last is written:
+    /// the reader may be gone long before the writing thread notices.
+    pub(crate) async fn stream(
+        self,
+        model: Arc<Model>,
+        place: impl Clone + Send + 'static,
+    ) -> Reply<(Response, u64)> {
+        let format = self.format;
+        let writing = place.clone();
+        let (pieces, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
+        let (opening, opened) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            let mut out = Outgoing {
+                pieces,
+                piece: Vec::with_capacity(PIECE_BYTES),
+            };
+            // When the other side has gone away there is nobody to tell.
+            if self
+                .write(&model, opening, &mut out)
+                .and_then(|()| out.flush())
+                .is_ok()
+            {
+                drop(out.pieces.blocking_send(Piece::End));
+            }
+            drop(writing);
+        });
+        let Opening { rows, probability } = opened
+            .await
+            .map_err(|_| internal())?
+            .map_err(bad_condition)?;
+        let body = stream::unfold(Some((receiver, place)), |state| async {
+            let (mut receiver, place) = state?;
+            match receiver.recv().await {
+                Some(Piece::Bytes(piece)) => Some((Ok(piece), Some((receiver, place)))),
+                Some(Piece::End) => None,
+                // A body that lacks its end must not look complete.
+                None => Some((Err(io::Error::from(io::ErrorKind::BrokenPipe)), None)),
+            }
+        });
+        let mut response = (headers(format), Body::from_stream(body)).into_response();
+        if let Some(probability) = probability {
+            let value = HeaderValue::try_from(probability.to_string()).map_err(|_| internal())?;
+            response.headers_mut().insert(PROBABILITY, value);
+        }
+        Ok((response, rows))
+    }
+
     /// Tells what will come, or that nothing can, and then writes the rows.
     fn write(
         &self,
-        fitted: &Fitted,
+        model: &Model,
         opening: oneshot::Sender<Result<Opening, Impossible>>,
         out: &mut impl Write,
     ) -> io::Result<()> {
@@ -176,13 +189,13 @@ impl Wanted {
                 .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
         };
         let Some(condition) = &self.condition else {
-            let rows = self.rows_or(fitted.model.default_rows());
+            let rows = self.rows_or(model.default_rows());
             let probability = None;
             tell(Ok(Opening { rows, probability }))?;
-            let mut samples = fitted.model.sample(rows, self.seed);
+            let mut samples = model.sample(rows, self.seed);
             return samples.write(self.format, out, &mut |_| ());
         };
-        let given = match fitted.model.given(condition) {
+        let given = match model.given(condition) {
             Ok(given) => given,
             Err(impossible) => return tell(Err(impossible)),
         };
@@ -196,6 +209,27 @@ impl Wanted {
     fn rows_or(&self, default: u64) -> u64 {
         self.rows.unwrap_or(default.min(self.max_rows))
     }
+}
+
+fn headers(format: Format) -> [(HeaderName, &'static str); 2] {
+    let (content_type, attachment) = match format {
+        Format::Csv | Format::SpreadsheetCsv => (
+            "text/csv; charset=utf-8",
+            "attachment; filename=synthetic_data.csv",
+        ),
+        Format::Json => (
+            "application/json",
+            "attachment; filename=synthetic_data.json",
+        ),
+        Format::JsonLines => (
+            "application/x-ndjson",
+            "attachment; filename=synthetic_data.jsonl",
+        ),
+    };
+    [
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_DISPOSITION, attachment),
+    ]
 }
 
 enum Piece {

@@ -17,7 +17,7 @@ use crate::state::{Means, Start};
 
 /// What training leaves behind: nothing here is private any more.
 pub(crate) struct Fitted {
-    pub(crate) model: Model,
+    pub(crate) model: Arc<Model>,
     /// The model as a file, and its name.
     pub(crate) model_file: Bytes,
     pub(crate) model_digest: Digest,
@@ -129,18 +129,24 @@ fn fit_model(
     // model.
     let mut model_file = Vec::new();
     model.save(&mut model_file).map_err(|_| NoModel::Failed)?;
-    let report = model.report();
-    let report_page = report::model_page(&model, &report);
-    let report = serde_json::to_vec(&report).map_err(|_| NoModel::Failed)?;
+    let (report, report_page) = reports(&model).map_err(|_| NoModel::Failed)?;
     Ok(Fitted {
         model_digest: Digest::sha384(&model_file),
         model_file: model_file.into(),
-        report: report.into(),
-        report_page: report_page.into(),
+        report,
+        report_page,
         ledger: model.ledger().clone(),
         row_count: model.row_count(),
-        model,
+        model: Arc::new(model),
     })
+}
+
+/// The report of a model as `/report` gives it: as JSON, and as a page.
+pub(crate) fn reports(model: &Model) -> serde_json::Result<(Bytes, Bytes)> {
+    let report = model.report();
+    let page = report::model_page(model, &report);
+    let json = serde_json::to_vec(&report::model_json(model, &report))?;
+    Ok((json.into(), page.into()))
 }
 
 fn tenths(done: u64, total: u64) -> u8 {

@@ -2,6 +2,7 @@
 
 mod comparison;
 mod http;
+mod pages;
 mod parties;
 
 use std::fs;
@@ -45,10 +46,10 @@ pub(crate) fn run(options: &DemoOptions, printer: Printer) -> anyhow::Result<()>
     fs::create_dir_all(folder)
         .with_context(|| BadInput(format!("could not make {}", folder.display())))?;
     let runtime = tokio::runtime::Runtime::new().context("could not start")?;
-    runtime.block_on(play(folder, options.epsilon, printer))
+    runtime.block_on(play(folder, options, printer))
 }
 
-async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<()> {
+async fn play(folder: &Path, options: &DemoOptions, printer: Printer) -> anyhow::Result<()> {
     let start = Instant::now();
     printer.say(
         "An insurer and a clinic hold tables about the same 5,912 people: the RAND Health \
@@ -61,7 +62,7 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
     printer.say("");
 
     printer.say("1. They make keys, and agree on what will be computed.");
-    let agreement = parties::agree(folder, epsilon)?;
+    let agreement = parties::agree(folder, options.epsilon)?;
     let name = short(&agreement.sha384().to_string());
     printer.say(format_args!(
         "   agreement {name} ({}/room)",
@@ -77,6 +78,9 @@ async fn play(folder: &Path, epsilon: f64, printer: Printer) -> anyhow::Result<(
     let room = short(&running.room().to_string());
     printer.say(format_args!("   room {room} at {}", running.address()));
     printer.say("");
+    if options.serve {
+        return pages::serve(running, folder, printer).await;
+    }
 
     printer.say(
         "3. Each party connects, and checks the room's evidence before a byte of data leaves it.",
@@ -188,7 +192,7 @@ fn check_receipt(
     };
     let path = folder.join("receipt.json");
     let signed = receipt::read(&path, BoundedFile::open(&path)?)?;
-    let checked = receipt::verify(&signed, &wanted, Printer::silent())?;
+    let checked = receipt::verify(&signed, &wanted, &mut drop)?;
     printer.say("   the receipt holds:");
     for line in receipt::ledger_lines(&checked.receipt().ledger) {
         printer.say(format_args!("   {line}"));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use attestation::nitro::{Measurements, NitroVerifier};
 use attestation::{Policy, Verifier};
-use client::{Endpoint, ExpectedRoom, KeyAlgorithm, Proxy, Session};
+use client::{Endpoint, ExpectedRoom, KeyAlgorithm, KeyPair, Proxy, Session};
 use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::{Agreement, Phase, RoomId, Status};
@@ -106,11 +106,7 @@ impl RunningRoom {
 
     /// The first half of what `synclave connect` does: to verify.
     pub(super) async fn connect(&self, folder: &Path, party: &Party) -> anyhow::Result<Session> {
-        let keys = folder.join("keys");
-        let pair = client::read_keys(
-            &keys.join(format!("{}_private.der", party.name)),
-            &keys.join(format!("{}_public.der", party.name)),
-        )?;
+        let pair = party.keys(folder)?;
         let address = self.address();
         let endpoint = Endpoint::parse(&address.ip().to_string(), address.port())?;
         let expected = ExpectedRoom {
@@ -125,6 +121,17 @@ impl RunningRoom {
 
     pub(super) async fn close(self) {
         self.running.shutdown().await;
+    }
+}
+
+impl Party {
+    /// Its keys, as [`agree`] has left them in `folder`.
+    pub(super) fn keys(&self, folder: &Path) -> anyhow::Result<KeyPair> {
+        let keys = folder.join("keys");
+        Ok(client::read_keys(
+            &keys.join(format!("{}_private.der", self.name)),
+            &keys.join(format!("{}_public.der", self.name)),
+        )?)
     }
 }
 

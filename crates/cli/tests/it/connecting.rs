@@ -11,7 +11,12 @@ use protocol::Agreement;
 use crate::synclave;
 
 /// A simulated room with the keys of Alice and Bob, and everything a client needs, in `folder`.
-async fn open_room(folder: &Path) -> Running {
+pub(crate) async fn open_room(folder: &Path) -> Running {
+    open_room_at(folder, "127.0.0.1:0").await
+}
+
+/// The same at an address that is free.
+pub(crate) async fn open_room_at(folder: &Path, address: &str) -> Running {
     let mut service = include_str!("../../assets/demo/service.yaml")
         .replace("user_name: insurer", "user_name: Alice")
         .replace("user_name: clinic", "user_name: Bob");
@@ -27,10 +32,7 @@ async fn open_room(folder: &Path) -> Running {
     let running = Enclave::start(Config {
         agreement: Agreement::new(service, runtime).unwrap(),
         platform: Platform::simulated().unwrap(),
-        listener: tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .unwrap()
-            .into(),
+        listener: tokio::net::TcpListener::bind(address).await.unwrap().into(),
         limits: EnclaveLimits::default(),
         events: Arc::new(drop),
     })
@@ -45,7 +47,7 @@ async fn open_room(folder: &Path) -> Running {
 }
 
 /// The arguments of a connection that succeeds, of which a test changes one.
-fn arguments(running: &Running, lport: u16) -> Vec<(String, String)> {
+pub(crate) fn arguments(running: &Running, lport: u16) -> Vec<(String, String)> {
     [
         ("--url", "http://127.0.0.1".to_owned()),
         (
@@ -70,7 +72,7 @@ fn command(arguments: &[(String, String)]) -> Vec<&str> {
     std::iter::once("connect").chain(pairs).collect()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -16,6 +16,7 @@ mod images;
 mod interruption;
 mod keys_and_rooms;
 mod outputs;
+mod page;
 mod private_facts;
 mod public_data;
 mod reading;

@@ -231,6 +231,9 @@ async fn the_report_is_a_page_where_that_is_asked_for() {
     let json = room.get("Bob", "/report?format=json").await.value();
     assert_eq!(json, room.get("Bob", "/report").await.value());
     assert_eq!(json["columns"][0]["kind"], "categories");
+    // What a page draws, with a party's word as it was written: whoever shows it escapes it.
+    assert_eq!(json["distributions"][0]["column"], "Alice_buying");
+    assert!(json["distributions"][0].to_string().contains("<script>x"));
     room.get("Bob", "/report?format=pdf")
         .await
         .refused(Code::UnknownFormat);

@@ -1,0 +1,61 @@
+//! `synclave view`: a model's report and rows in the browser, without a room.
+
+use anyhow::Context;
+use client::BoundPort;
+use privacy::DomainSource;
+use protocol::BoundedFile;
+use serde_json::json;
+use server_kit::StopSignals;
+use service::ServedModel;
+
+use crate::arguments::ViewOptions;
+use crate::exit::BadInput;
+use crate::model_file;
+use crate::page::{Page, ServedPage, Subject};
+use crate::printer::Printer;
+
+pub(crate) fn run(options: &ViewOptions, printer: Printer) -> anyhow::Result<()> {
+    let problem = || {
+        BadInput(format!(
+            "could not use the model in {}",
+            options.model.display()
+        ))
+    };
+    let file = BoundedFile::open(&options.model).with_context(problem)?;
+    let model = model_file::load(file).with_context(problem)?;
+    if model.domain() == DomainSource::FromData {
+        printer.warn(format_args!(
+            "no guarantee holds for this model and its rows: {}",
+            DomainSource::WHY_NO_GUARANTEE
+        ));
+    }
+    let model = ServedModel::new(model).with_context(problem)?;
+    let runtime = tokio::runtime::Runtime::new().context("could not start")?;
+    runtime.block_on(serve(options, model, printer))
+}
+
+async fn serve(options: &ViewOptions, model: ServedModel, printer: Printer) -> anyhow::Result<()> {
+    let signals = StopSignals::listen().context("signals cannot be received")?;
+    let bound = BoundPort::bind(options.lport).await?;
+    let page = Page::new(&bound, Subject::Model(Box::new(model)), false)?;
+    printer.say(format_args!(
+        "the model is shown at {} (Ctrl-C ends it)",
+        page.address()
+    ));
+    printer.document(&json!({
+        "url": format!("http://localhost:{}", page.port()),
+        "page": page.address(),
+    }));
+    let served = ServedPage::start(page, bound, printer);
+    // Removed when this function returns.
+    let _browser = options
+        .open
+        .then(|| served.page().open_browser(printer))
+        .transpose()?;
+    tokio::select! {
+        () = served.page().left() => {}
+        () = signals.received() => {}
+    }
+    served.end().await;
+    Ok(())
+}

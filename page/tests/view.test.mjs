@@ -1,0 +1,66 @@
+// A model's file in the page, without a room; and a port that demands the token of everything.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { launch, Person } from "./browser.mjs";
+import { freePort, Room, RUNTIME, tables, until } from "./room.mjs";
+
+let browser;
+let room;
+
+before(async () => {
+  browser = await launch();
+  room = await Room.start(RUNTIME);
+});
+
+after(async () => {
+  await browser?.close();
+  room?.end();
+});
+
+test("a model's file has its result and its samples, and no step of a room", async () => {
+  writeFileSync(room.file("table.csv"), tables(500)[0]);
+  const schema = "id: drop\nbuying: {categories: [low, med, high, vhigh]}\ndoors: {integer: {min: 2, max: 5}}\n";
+  writeFileSync(room.file("schema.yaml"), schema);
+  room.once("synclave", [
+    "synth", room.file("table.csv"), "--schema", room.file("schema.yaml"), "--epsilon", "2",
+    "--model", room.file("table.model"), "--output", room.file("rows.csv"),
+  ]);
+  const lport = await freePort();
+  const viewer = room.run("synclave", ["view", room.file("table.model"), "--lport", String(lport)]);
+  const address = await until("the page", () => {
+    return /http:\/\/localhost:\d+\/#token=[0-9a-f]+/.exec(viewer.said())?.[0] ?? viewer.ended();
+  });
+  const person = await Person.at(browser, address);
+  assert.deepEqual(await person.page.locator(".steps a").allInnerTexts(), ["Result", "Samples"]);
+  await person.page.locator("svg.bars").nth(1).waitFor();
+  await person.isAccessible();
+  await person.picture("model-result");
+  await person.step("samples");
+  await person.page.locator("table.rows tbody tr").nth(19).waitFor();
+  await person.press("Only rows of which …");
+  const selects = person.page.locator(".test select");
+  await selects.nth(0).selectOption("buying");
+  await selects.nth(2).selectOption("low");
+  await person.sees("of the model's rows are of this kind");
+  const [saved] = await Promise.all([person.page.waitForEvent("download"), person.press("Download the rows")]);
+  assert.equal(readFileSync(await saved.path(), "utf8").trim().split("\n").length, 1001);
+  person.isUnharmed();
+});
+
+test("where the token is demanded, a page without it is told so and one with it goes on", async () => {
+  const { address, origin } = await room.connect("Alice", { more: ["--token"] });
+  const other = await browser.newContext();
+  const page = await other.newPage();
+  await page.goto(`${origin}/`);
+  await page.getByRole("alert").waitFor();
+  assert.match(await page.getByRole("alert").innerText(), /token/);
+  const person = await Person.at(browser, address);
+  await person.step("agreement");
+  await person.press("Accept this agreement");
+  await person.page.waitForSelector(".step.upload");
+  await person.step("waiting");
+  await person.sees("Waiting for tables");
+  person.isUnharmed();
+});

@@ -1,0 +1,63 @@
+// What the page writes by itself: conditions, QR codes, foreign texts, the start of a table.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { condition, quoted } from "../condition.js";
+import { readStart } from "../file-start.js";
+import { percent, shown, size } from "../format.js";
+import { encode } from "../qr.js";
+import { tool } from "./tools.mjs";
+
+const qrcode = tool("qrcode-generator");
+
+test("a QR code is the one that another implementation writes, under one of the eight masks", () => {
+  for (const length of [1, 17, 60, 100, 250, 420, 700, 850]) {
+    const text = "The image: PCR0 00ff ".repeat(50).slice(0, length);
+    const other = qrcode(0, "L");
+    other.addData(text);
+    other.make();
+    const count = other.getModuleCount();
+    const expected = Array.from({ length: count }, (_, y) => Array.from({ length: count }, (_, x) => other.isDark(y, x)));
+    const same = [0, 1, 2, 3, 4, 5, 6, 7].filter((mask) => JSON.stringify(encode(text, mask)) === JSON.stringify(expected));
+    assert.equal(same.length, 1, `${length} characters`);
+  }
+});
+
+test("a condition quotes what the grammar would read otherwise", () => {
+  assert.equal(quoted("Alice_age"), "Alice_age");
+  assert.equal(quoted("-3.5"), "-3.5");
+  assert.equal(quoted("and"), '"and"');
+  assert.equal(quoted('a"] or 1'), '"a""] or 1"');
+  const tests = [
+    { column: "Alice_age", test: "between", values: ["30", "40"] },
+    { column: "town", test: "in", values: ["Graz", "St. Pölten"] },
+    { column: "x", test: "is missing", values: [] },
+    { column: "y", test: "=", values: [""] },
+  ];
+  assert.equal(condition(tests), 'Alice_age in 30..40 and town in [Graz, "St. Pölten"] and x is missing');
+});
+
+test("what a screen would obey is shown by its code, and books are cut", () => {
+  assert.equal(shown("a\u202eb\u0007\u200b"), "a\\u{202e}b\\u{7}\\u{200b}");
+  assert.equal(shown("שלום"), "שלום");
+  assert.equal(shown("x".repeat(64_000)).length, 301);
+});
+
+test("numbers are short", () => {
+  assert.equal(percent(0.1234), "12.3 %");
+  assert.equal(percent(-0.01), "−1.0 %");
+  assert.equal(percent(0.00001), "<0.1 %");
+  assert.equal(size(999), "999 bytes");
+  assert.equal(size(2_500_000), "2.5 MB");
+});
+
+test("the start of a table is read with its quotes, and other formats are left to the enclave", async () => {
+  const start = await readStart(new Blob(['id;"a;b"\r\n1;"x ""y"""\r\n2;\r\n']));
+  assert.equal(start.separator, ";");
+  assert.deepEqual(start.columns, [
+    { name: "id", examples: ["1", "2"], empty: 0 },
+    { name: "a;b", examples: ['x "y"'], empty: 1 },
+  ]);
+  assert.equal(await readStart(new Blob([new Uint8Array([80, 65, 82, 49, 0])])), null);
+  assert.equal(await readStart(new Blob(['[{"id": 1}]'])), null);
+});
