@@ -80,9 +80,12 @@ impl Model {
         let model = Arc::clone(&self.0);
         carry_out(py, progress.as_ref(), move |watch| {
             let given = r#where.map(|text| given(&model, &text)).transpose()?;
-            let most = synthesis::Model::MAX_DEFAULT_ROWS;
+            if let Some(rows) = rows {
+                let checked = model.schema().check_rows(rows);
+                checked.map_err(|refused| BadInput(refused.to_string()))?;
+            }
             let stream = match &given {
-                Some(given) => given.sample(rows.unwrap_or(given.noisy_rows().min(most)), seed),
+                Some(given) => given.sample(rows.unwrap_or(given.default_rows()), seed),
                 None => model.sample(rows.unwrap_or(model.default_rows()), seed),
             };
             Rows::draw(stream, watch)

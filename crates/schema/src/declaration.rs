@@ -13,6 +13,7 @@ use crate::constraint::DeclaredConstraint;
 use crate::day::Day;
 use crate::form::{DateForm, DecimalMark, NumberForm, Reading, TruthWords, ValueForm};
 use crate::grid::{Bins, DEFAULT_BINS, Range};
+use crate::identifier::IdentifierForm;
 use crate::moment::Moment;
 use crate::origin::{DiscoverySeed, Origin};
 use crate::schema::SchemaError;
@@ -31,6 +32,7 @@ use crate::schema::SchemaError;
 /// price:  {number: {min: 0, max: 1000, decimals: 2}, nullable: true, missing: [-9]}
 /// smoker: {boolean: true}                                # or {true: [ja], false: [nein]}
 /// job:    discover                                       # or drop
+/// name:   {identifier: {format: 'P-#####'}}
 /// note:   {categories: [yes, no], nullable: true, other: true}
 /// ```
 ///
@@ -47,6 +49,9 @@ use crate::schema::SchemaError;
 /// offset from UTC it is converted to UTC. A `boolean` is written in a table as true or false, t or
 /// f, yes or no, y or n, 1 or 0; synthetic rows have true and false. Other words are declared, and
 /// then the first of each is written.
+///
+/// An `identifier` is not read at all: synthetic rows get new ones of its form
+/// ([`IdentifierForm`]), no two of which are the same.
 ///
 /// Dates are in ISO 8601 unless a `format` says otherwise ([`DateForm`]); bounds always are. The
 /// `form` of numbers is a [`NumberForm`]. What stands for a missing value besides an empty field,
@@ -107,6 +112,8 @@ pub enum DeclaredKind {
     Datetime(Range<Moment>),
     /// The two truth values.
     Boolean,
+    /// Whatever is in the table; synthetic rows get new identifiers of this form.
+    Identifier(IdentifierForm),
 }
 
 impl Declaration {
@@ -217,7 +224,8 @@ impl<'de> DeserializeSeed<'de> for EntrySeed<'_> {
 
 const ORIGINS: &str = "`data`, `reviewed`, `codebook` or `{discovery: {epsilon: .., delta: ..}}`";
 
-const KINDS: &str = "`categories`, `integer`, `number`, `date`, `datetime` or `boolean`";
+const KINDS: &str =
+    "`categories`, `integer`, `number`, `date`, `datetime`, `boolean` or `identifier`";
 
 impl<'de> Visitor<'de> for EntrySeed<'_> {
     type Value = Entry;
@@ -267,6 +275,7 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
             "date",
             "datetime",
             "boolean",
+            "identifier",
             "nullable",
             "other",
             "missing",
@@ -423,6 +432,7 @@ impl Notation {
             "number" => DeclaredKind::Number(map.next_value_seed(RangeSeed::new(self))?),
             "date" => DeclaredKind::Date(map.next_value_seed(RangeSeed::new(self))?),
             "datetime" => DeclaredKind::Datetime(map.next_value_seed(RangeSeed::new(self))?),
+            "identifier" => DeclaredKind::Identifier(map.next_value_seed(IdentifierSeed)?),
             _ => {
                 self.words = map.next_value_seed(BooleanSeed { column })?;
                 DeclaredKind::Boolean
@@ -432,7 +442,7 @@ impl Notation {
 
     fn form_of(self, kind: &DeclaredKind) -> ValueForm {
         match kind {
-            DeclaredKind::Categories(_) => ValueForm::Usual,
+            DeclaredKind::Categories(_) | DeclaredKind::Identifier(_) => ValueForm::Usual,
             DeclaredKind::Boolean => self.words.map_or(ValueForm::Usual, ValueForm::Boolean),
             DeclaredKind::Date(_) | DeclaredKind::Datetime(_) => {
                 self.date.map_or(ValueForm::Usual, ValueForm::Date)
@@ -495,6 +505,37 @@ impl<'de> Visitor<'de> for BooleanSeed<'_> {
             falses: falses.unwrap_or_default(),
             trues: trues.unwrap_or_default(),
         }))
+    }
+}
+
+/// A mapping with the form of identifiers.
+struct IdentifierSeed;
+
+impl<'de> DeserializeSeed<'de> for IdentifierSeed {
+    type Value = IdentifierForm;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for IdentifierSeed {
+    type Value = IdentifierForm;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a mapping with the form of identifiers, as in `{format: 'P-#####'}`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut form = None;
+        while let Some(key) = map.next_key_seed(Key(&["format"]))? {
+            if form.replace(map.next_value()?).is_some() {
+                return Err(given_twice(key));
+            }
+        }
+        form.ok_or_else(|| {
+            de::Error::custom("`identifier` needs a `format`, as in `{format: 'P-#####'}`")
+        })
     }
 }
 
@@ -914,6 +955,9 @@ impl Serialize for Declared {
                 }
                 _ => map.serialize_entry("boolean", &true)?,
             },
+            DeclaredKind::Identifier(form) => {
+                map.serialize_entry("identifier", &BTreeMap::from([("format", form)]))?;
+            }
         }
         if self.nullable {
             map.serialize_entry("nullable", &true)?;

@@ -15,6 +15,7 @@ use crate::day::Day;
 use crate::declaration::{CONSTRAINTS, Declaration, Declared, DeclaredKind};
 use crate::form::{DateForm, NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Range, RangeError};
+use crate::identifier::IdentifierColumn;
 use crate::origin::Origin;
 use crate::spreadsheet::is_formula;
 
@@ -45,12 +46,47 @@ pub const OTHER: &str = "other";
 pub struct Schema {
     origin: Option<Origin>,
     columns: Vec<Column>,
+    /// In their order, each with its place among the columns.
+    identifiers: Vec<IdentifierColumn>,
     constraints: Vec<Constraint>,
     /// Names of columns that are to be discovered, and of those that are left out.
     discover: Vec<String>,
     dropped: Vec<String>,
     /// Whether columns that are not named are discovered as well.
     discovers_rest: bool,
+}
+
+/// A column of synthetic rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OutputColumn<'a> {
+    /// One with codes, which rows of a model have.
+    Coded(&'a Column),
+    /// One of new identifiers.
+    Identifiers(&'a IdentifierColumn),
+}
+
+impl<'a> OutputColumn<'a> {
+    /// The name; in a joined table with the party's name before it.
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        match self {
+            Self::Coded(column) => column.name(),
+            Self::Identifiers(column) => column.name(),
+        }
+    }
+}
+
+/// More rows are asked for than a column has identifiers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there are not {rows} different identifiers of the form `{form}` for the column `{column}`, \
+     but {room}; ask for at most that many rows, or give the form more `#`"
+)]
+pub struct TooManyRows {
+    rows: u64,
+    column: String,
+    form: String,
+    room: u128,
 }
 
 /// What is wrong with a declaration.
@@ -180,6 +216,15 @@ pub enum SchemaError {
         name: String,
         /// A column with a similar name.
         nearest: Option<String>,
+    },
+    /// A constraint names a column of identifiers.
+    #[error(
+        "a constraint names the column `{column}`, which holds new identifiers, made for each row \
+         from nothing of the data"
+    )]
+    ConstrainedIdentifier {
+        /// Name of the column.
+        column: String,
     },
     /// A constraint names a column whose bins are not known yet.
     #[error(
@@ -358,8 +403,14 @@ impl Schema {
             return Err(SchemaError::BadOrigin(fault));
         }
         let mut columns = Vec::with_capacity(declaration.columns.len());
+        let mut identifiers = Vec::new();
         let mut codes = 0;
         for (name, mut declared) in declaration.columns {
+            if let DeclaredKind::Identifier(_) = declared.kind {
+                let after = columns.len();
+                identifiers.push(checked_identifiers(name, limit, declared, after)?);
+                continue;
+            }
             declared.inherit(&declaration.read);
             let column = checked_column(name, limit, declared)?;
             codes += column.size();
@@ -370,7 +421,15 @@ impl Schema {
             }
             columns.push(column);
         }
-        let mut schema = Self::from_parts(columns, Vec::new())?;
+        // What is not declared may be discovered, beside what is left out or made anew.
+        let others = [&declaration.discover, &declaration.drop];
+        if columns.is_empty()
+            && identifiers.is_empty()
+            && others.iter().all(|names| names.is_empty())
+        {
+            return Err(SchemaError::NoColumns);
+        }
+        let mut schema = Self::of_columns(columns)?.with_identifiers(identifiers)?;
         for name in declaration.discover.iter().chain(&declaration.drop) {
             if let Err(fault) = check_name_within(limit, name) {
                 let name = name.clone();
@@ -397,7 +456,7 @@ impl Schema {
     #[must_use]
     pub fn discovers(&self, name: &str) -> bool {
         let listed = |names: &[String]| names.iter().any(|own| own == name);
-        let named = self.position(name).is_some() || listed(&self.dropped);
+        let named = self.position(name).is_some() || listed(&self.dropped) || self.makes(name);
         listed(&self.discover) || self.discovers_rest && !named
     }
 
@@ -406,6 +465,12 @@ impl Schema {
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.origin
+    }
+
+    /// Whether any column of a table is read: declared with its values, or to be discovered.
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        !self.columns.is_empty() || !self.discover.is_empty() || self.discovers_rest
     }
 
     /// Names of the columns that a declaration leaves to be discovered.
@@ -420,6 +485,77 @@ impl Schema {
         &self.dropped
     }
 
+    /// The columns of new identifiers, in their order.
+    #[must_use]
+    pub fn identifiers(&self) -> &[IdentifierColumn] {
+        &self.identifiers
+    }
+
+    /// Whether the column of this name holds new identifiers.
+    #[must_use]
+    pub fn makes(&self, name: &str) -> bool {
+        self.identifiers.iter().any(|column| column.name == name)
+    }
+
+    /// The same schema with these columns of new identifiers besides its own.
+    ///
+    /// # Errors
+    /// [`SchemaError::DuplicateColumn`] if a name is taken.
+    pub fn with_identifiers(mut self, more: Vec<IdentifierColumn>) -> Result<Self, SchemaError> {
+        for column in more {
+            if self.position(&column.name).is_some() || self.makes(&column.name) {
+                return Err(SchemaError::DuplicateColumn { name: column.name });
+            }
+            self.identifiers.push(IdentifierColumn {
+                after: column.after.min(self.columns.len()),
+                ..column
+            });
+        }
+        // In a stable order: those at one place stay as they came.
+        self.identifiers.sort_by_key(|column| column.after);
+        Ok(self)
+    }
+
+    /// The columns of synthetic rows in their order: those with codes, and between them those of
+    /// new identifiers.
+    pub fn output_columns(&self) -> impl Iterator<Item = OutputColumn<'_>> {
+        let mut identifiers = self.identifiers.iter().peekable();
+        (0..=self.columns.len()).flat_map(move |place| {
+            let mut here = Vec::new();
+            while let Some(column) = identifiers.next_if(|column| column.after <= place) {
+                here.push(OutputColumn::Identifiers(column));
+            }
+            here.extend(self.columns.get(place).map(OutputColumn::Coded));
+            here
+        })
+    }
+
+    /// How many rows can be drawn at once, as far as there are different identifiers for them;
+    /// `None` if nothing bounds them.
+    #[must_use]
+    pub fn most_rows(&self) -> Option<u64> {
+        let rooms = self.identifiers.iter().map(|column| column.form.room());
+        // Where there is room for more than 2^64 nothing is bounded.
+        rooms.min().and_then(|room| u64::try_from(room).ok())
+    }
+
+    /// Checks that there are different identifiers for this many rows.
+    ///
+    /// # Errors
+    /// If the form of a column of identifiers has room for fewer.
+    pub fn check_rows(&self, rows: u64) -> Result<(), TooManyRows> {
+        let short = |column: &&IdentifierColumn| column.form.room() < u128::from(rows);
+        match self.identifiers.iter().find(short) {
+            None => Ok(()),
+            Some(column) => Err(TooManyRows {
+                rows,
+                column: column.name.clone(),
+                form: column.form.to_string(),
+                room: column.form.room(),
+            }),
+        }
+    }
+
     /// The same columns with more constraints on them.
     ///
     /// # Errors
@@ -432,7 +568,12 @@ impl Schema {
         let mut new = Vec::new();
         let positions: HashMap<&str, usize> =
             self.columns.iter().map(Column::name).zip(0..).collect();
-        let find = |name: &str| self.constrainable(name, positions.get(name).copied());
+        let find = |name: &str| match self.makes(name) {
+            false => self.constrainable(name, positions.get(name).copied()),
+            true => Err(SchemaError::ConstrainedIdentifier {
+                column: name.to_owned(),
+            }),
+        };
         let mut codes = 0;
         for declared in constraints {
             let constraint = Constraint::new(declared, &find)?;
@@ -525,6 +666,11 @@ impl Schema {
                 .iter()
                 .map(|column| column.clone().renamed(format!("{party}_{}", column.name())))
                 .collect(),
+            identifiers: self
+                .identifiers
+                .iter()
+                .map(|column| column.clone().renamed(format!("{party}_{}", column.name())))
+                .collect(),
             constraints: self.constraints.clone(),
             discover: Vec::new(),
             dropped: Vec::new(),
@@ -545,18 +691,29 @@ impl Schema {
             .chain(later.map(|constraint| constraint.moved(|at| at + before)))
             .collect();
         let columns = self.columns.into_iter().chain(other.columns).collect();
-        Self::from_parts(columns, constraints)
+        let later = other.identifiers.into_iter();
+        let identifiers = self
+            .identifiers
+            .into_iter()
+            .chain(later.map(|column| column.moved(before)))
+            .collect();
+        Self::of_columns(columns)?
+            .with_identifiers(identifiers)?
+            .with_constraints(constraints)
     }
 
     /// The columns with texts that a spreadsheet would take for formulas ([`is_formula`]): the name
     /// of each, and these texts, which are its name or some of its categories.
     pub fn formulas(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
-        self.columns.iter().filter_map(|column| {
-            let categories = match column.kind() {
-                Kind::Categories(texts) => texts.as_slice(),
-                _ => &[],
+        self.output_columns().filter_map(|column| {
+            let values: Vec<&str> = match column {
+                OutputColumn::Coded(column) => match column.kind() {
+                    Kind::Categories(texts) => texts.iter().map(String::as_str).collect(),
+                    _ => Vec::new(),
+                },
+                OutputColumn::Identifiers(column) => vec![column.form.as_ref()],
             };
-            let texts = std::iter::once(column.name()).chain(categories.iter().map(String::as_str));
+            let texts = std::iter::once(column.name()).chain(values);
             let formulas: Vec<&str> = texts.filter(|text| is_formula(text)).collect();
             (!formulas.is_empty()).then(|| (column.name(), formulas))
         })
@@ -584,21 +741,26 @@ impl Schema {
         if columns.is_empty() {
             return Err(SchemaError::NoColumns);
         }
+        Self::of_columns(columns)?.with_constraints(constraints)
+    }
+
+    /// The columns may be none.
+    fn of_columns(columns: Vec<Column>) -> Result<Self, SchemaError> {
         let mut names = HashSet::new();
         if let Some(twice) = columns.iter().find(|column| !names.insert(column.name())) {
             return Err(SchemaError::DuplicateColumn {
                 name: twice.name().to_owned(),
             });
         }
-        let schema = Self {
+        Ok(Self {
             origin: None,
             columns,
+            identifiers: Vec::new(),
             constraints: Vec::new(),
             discover: Vec::new(),
             dropped: Vec::new(),
             discovers_rest: false,
-        };
-        schema.with_constraints(constraints)
+        })
     }
 }
 
@@ -612,7 +774,20 @@ impl TryFrom<Declaration> for Schema {
 
 impl From<Schema> for Declaration {
     fn from(schema: Schema) -> Self {
-        let declared = |column: Column| (column.name().to_owned(), column.into_declared());
+        let columns = schema.output_columns().map(|column| {
+            let declared = match column {
+                OutputColumn::Coded(column) => column.clone().into_declared(),
+                OutputColumn::Identifiers(column) => Declared {
+                    kind: DeclaredKind::Identifier(column.form.clone()),
+                    nullable: false,
+                    other: false,
+                    form: ValueForm::Usual,
+                    reading: Reading::default(),
+                },
+            };
+            (column.name().to_owned(), declared)
+        });
+        let columns = columns.collect();
         Self {
             origin: schema.origin,
             constraints: schema
@@ -620,7 +795,7 @@ impl From<Schema> for Declaration {
                 .iter()
                 .map(|constraint| constraint.declared(&schema.columns))
                 .collect(),
-            columns: schema.columns.into_iter().map(declared).collect(),
+            columns,
             discover: schema.discover,
             drop: schema.dropped,
             // Each column has its own by now.
@@ -643,6 +818,27 @@ fn check_name_within(limit: usize, name: &str) -> Result<(), NameFault> {
         return Err(NameFault::Length { limit });
     }
     first_hidden(name).map_or(Ok(()), |hidden| Err(NameFault::Hidden(hidden)))
+}
+
+fn checked_identifiers(
+    name: String,
+    limit: usize,
+    declared: Declared,
+    after: usize,
+) -> Result<IdentifierColumn, SchemaError> {
+    if let Err(fault) = check_name_within(limit, &name) {
+        return Err(SchemaError::BadName { name, fault });
+    }
+    let says_more = declared.nullable || declared.other || declared.reading != Reading::default();
+    match declared.kind {
+        DeclaredKind::Identifier(form) if !says_more => Ok(IdentifierColumn { name, form, after }),
+        _ => Err(SchemaError::BadForm {
+            column: name,
+            problem: "`identifier` stands alone: the column is not read, and every synthetic row \
+                      gets an identifier"
+                .to_owned(),
+        }),
+    }
 }
 
 fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Column, SchemaError> {
@@ -668,6 +864,7 @@ fn checked_column(name: String, limit: usize, declared: Declared) -> Result<Colu
         DeclaredKind::Date(range) => Kind::Date(checked_grid(&name, range)?),
         DeclaredKind::Datetime(range) => Kind::Datetime(checked_grid(&name, range)?),
         DeclaredKind::Boolean => Kind::Boolean,
+        DeclaredKind::Identifier(_) => unreachable!("identifiers are checked apart"),
     };
     let column = Column::found(name, kind, nullable, other)
         .with_form(form)

@@ -40,6 +40,10 @@ pub(crate) async fn stream_samples(room: &Arc<Room>, user: &str, uri: &Uri) -> R
     let rows = parameters.number("num_samples", 1, max_rows)?;
     let seed = parameters.number("seed", 0, u64::MAX)?;
     let fitted = room.fitted()?;
+    if let Some(rows) = rows {
+        let short = |error| Problem::new(Code::BadParameter, format!("`num_samples`: {error}."));
+        fitted.model.schema().check_rows(rows).map_err(short)?;
+    }
     let condition = parameters
         .get("where")
         .map(|text| Condition::parse(text, fitted.model.schema()))

@@ -226,10 +226,12 @@ impl Joined {
             columns.push(column);
             coded.push(codes);
         }
-        let schema = Schema::from_parts(columns, self.constraints).expect(
-            "joined columns have different names, and there is one; constraints are about \
-             declared columns and were checked",
-        );
+        let schema = Schema::from_parts(columns, self.constraints)
+            .and_then(|schema| schema.with_identifiers(self.identifiers))
+            .expect(
+                "joined columns have different names, and there is one; constraints are about \
+                 declared columns and were checked",
+            );
         let domain = Domain {
             source: self.domain.source.max(domain),
             spends: self.domain.spends,
