@@ -411,7 +411,7 @@ impl Schema {
                     Kind::Categories(texts) => texts.iter().map(String::as_str).collect(),
                     _ => Vec::new(),
                 },
-                OutputColumn::Identifiers(column) => vec![column.form.as_ref()],
+                OutputColumn::Identifiers(column) => vec![column.form.example()],
             };
             let texts = std::iter::once(column.name()).chain(values);
             let formulas: Vec<&str> = texts.filter(|text| is_formula(text)).collect();

@@ -644,3 +644,17 @@ fn a_column_of_identifiers_takes_nothing_else() {
     let read = "read: {tolerance: 0.5, missing: [x]}\na: {identifier: {format: '##'}}\n";
     assert!(load(read).is_ok());
 }
+
+#[test]
+fn identifiers_are_formulas_if_they_begin_as_such() {
+    let texts = |format: &str| -> Vec<String> {
+        let schema = load(&format!("a: {{identifier: {{format: '{format}'}}}}\n")).unwrap();
+        let formulas = schema.formulas().flat_map(|(_, texts)| texts);
+        formulas.map(str::to_owned).collect()
+    };
+    assert_eq!(texts("=#"), ["=0"]);
+    assert_eq!(texts(r"\@@"), ["@A"]);
+    for format in ["@@###", "##", "-##"] {
+        assert!(texts(format).is_empty(), "{format}");
+    }
+}

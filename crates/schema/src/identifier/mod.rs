@@ -74,6 +74,8 @@ pub struct IdentifierForm {
     text: String,
     signs: Vec<Sign>,
     room: u128,
+    /// The identifier of the number 0.
+    first: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +129,12 @@ impl IdentifierForm {
     #[must_use]
     pub fn room(&self) -> u128 {
         self.room
+    }
+
+    /// One of the identifiers, by which to tell how programs take them: all begin alike.
+    #[must_use]
+    pub fn example(&self) -> &str {
+        &self.first
     }
 
     /// Whether a word is one of the identifiers, in whatever letter case.
@@ -203,7 +211,15 @@ impl FromStr for IdentifierForm {
             return Err(IdentifierFormError::NothingVaries);
         }
         let text = text.to_owned();
-        let form = Self { text, signs, room };
+        let mut form = Self {
+            text,
+            signs,
+            room,
+            first: String::new(),
+        };
+        let mut first = String::new();
+        form.write(0, &mut first);
+        form.first = first;
         match MISSING_WORDS.iter().any(|word| form.could_be(word)) {
             true => Err(IdentifierFormError::Missing),
             false => Ok(form),
