@@ -119,7 +119,7 @@ pub(super) fn located<T: Ladder>(coarse: &Measured, filled: f64) -> Option<Range
 }
 
 /// How probable the most likely place must be.
-const PROBABLE: f64 = 0.9;
+const PROBABLE: f64 = 0.8;
 
 /// The adjacent cells that most likely hold all values where no cell is clear by itself. That the
 /// values are somewhere is known, so that it is asked how much likelier one place is than all
@@ -128,8 +128,11 @@ fn likely(values: &[f64], sigma: f64, filled: f64, widest: usize) -> Option<Rang
     if sigma <= 0.0 || filled <= 0.0 {
         return None;
     }
-    let widths = std::iter::successors(Some(1), |width| Some(2 * width));
-    let widths = widths.take_while(|&width| width <= widest.min(values.len()));
+    // 1, 2, 3, 4, 6, 8, 12: no range is far from one of them.
+    let doubled = std::iter::successors(Some(1), |width| Some(2 * width));
+    let widths = doubled.flat_map(|width| [Some(width), (width > 1).then_some(width * 3 / 2)]);
+    let widest = widest.min(values.len());
+    let widths = widths.flatten().take_while(|&width| width <= widest);
     let log_likelihood = |window: &[f64]| {
         #[expect(clippy::cast_precision_loss, reason = "a few cells")]
         let each = filled / window.len() as f64;

@@ -92,9 +92,9 @@ impl Joined {
     /// - *Bounds*, two tenths (one where rows are many), for other numbers and dates: a noisy
     ///   histogram over fixed cells (sign and power of two; years), of which those that stand out
     ///   mark the range, with their neighbours of one and a half standard deviations. Where none
-    ///   does, adjacent cells do that most likely (by nine tenths) hold all values together. Where
-    ///   there are none either, all that is left is spent on the same histogram once more, and bins
-    ///   are made of both; should these not tell, the column gets the single code `other`.
+    ///   does, adjacent cells do that hold all values with a probability of at least four fifths.
+    ///   Where there are none either, all that is left is spent on the same histogram once more,
+    ///   and bins are made of both; should these not tell, the column gets the single code `other`.
     /// - *Bins*, all that is left: a noisy histogram over a finer grid, denser where there is more
     ///   mass. Its ends are trimmed where there is only noise; up to 32 whole numbers, days or
     ///   seconds get a code each, more are cut into bins of about equal mass. A declared `bins:
