@@ -74,8 +74,8 @@ impl Conditional {
     /// [`Model::sample`].
     ///
     /// # Panics
-    /// If [`Schema::check_rows`] refuses this many, or no seed is given and the operating system has
-    /// no entropy.
+    /// If [`Schema::check_rows`] refuses this many, or no seed is given and the operating system
+    /// has no entropy.
     #[must_use]
     pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
         let generator = self.generator.as_ref();

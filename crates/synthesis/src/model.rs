@@ -120,8 +120,8 @@ impl Model {
     /// The stream outlives the model: it holds what it needs of it.
     ///
     /// # Panics
-    /// If [`Schema::check_rows`] refuses this many, or no seed is given and the operating system has
-    /// no entropy.
+    /// If [`Schema::check_rows`] refuses this many, or no seed is given and the operating system
+    /// has no entropy.
     #[must_use]
     pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
         SampleStream::new(&self.schema, self.generator.as_ref(), rows, seed)

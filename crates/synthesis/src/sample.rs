@@ -81,9 +81,9 @@ impl SampleStream {
         self.write(Format::Json, out, &mut |_| ())
     }
 
-    /// Appends the values of the next rows to those of each output column, and returns how many rows it
-    /// were; 0 after the last. A seed gives the values that [`write`](Self::write) writes, in
-    /// types.
+    /// Appends the values of the next rows to those of each output column, and returns how many
+    /// rows it were; 0 after the last. A seed gives the values that [`write`](Self::write) writes,
+    /// in types.
     ///
     /// # Panics
     /// If there are not as many columns, of the schema's kinds, or the drawer is another's.

@@ -181,7 +181,7 @@ fn beside_identifiers_alone_all_else_is_discovered() {
     // A misspelt column would be discovered, and its values released.
     fs::write(
         folder.path().join("t.yaml"),
-        "nane: {identifier: {format: '#####'}}\n",
+        "names: {identifier: {format: '#####'}}\n",
     )
     .unwrap();
     let refused = run(folder.path(), SYNTH).exits(3);
