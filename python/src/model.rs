@@ -8,7 +8,7 @@ use cli::BadInput;
 use protocol::BoundedFile;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use schema::Condition;
+use schema::{Condition, TooManyRows};
 use serde_json::json;
 use synthesis::{Conditional, ModelFileError};
 
@@ -82,7 +82,8 @@ impl Model {
             let given = r#where.map(|text| given(&model, &text)).transpose()?;
             if let Some(rows) = rows {
                 let checked = model.schema().check_rows(rows);
-                checked.map_err(|refused| BadInput(refused.to_string()))?;
+                let refused = |refused: TooManyRows| BadInput(refused.to_string());
+                checked.map_err(refused).map_err(anyhow::Error::from)?;
             }
             let stream = match &given {
                 Some(given) => given.sample(rows.unwrap_or(given.default_rows()), seed),
