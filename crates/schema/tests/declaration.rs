@@ -144,7 +144,7 @@ fn a_slip_is_answered_with_what_was_probably_meant() {
     check_refused(
         "note: {categories: [x], colour: red}",
         expect![[r#"
-            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `nullable`, `other`, `missing` and `tolerance`
+            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `identifier`, `nullable`, `other`, `missing` and `tolerance`
         "#]],
     );
     check_refused(
@@ -178,19 +178,19 @@ fn what_is_missing_or_too_much_is_said() {
     check_refused(
         "age: {}",
         expect![[r#"
-            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
+            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime`, `boolean` or `identifier`
         "#]],
     );
     check_refused(
         "age: {nullable: true}",
         expect![[r#"
-            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
+            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime`, `boolean` or `identifier`
         "#]],
     );
     check_refused(
         "age: {integer: {min: 0, max: 1}, categories: [x]}",
         expect![[r#"
-            line 1: column `age` says more than once what it holds; keep one of `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
+            line 1: column `age` says more than once what it holds; keep one of `categories`, `integer`, `number`, `date`, `datetime`, `boolean` or `identifier`
         "#]],
     );
     check_refused(
@@ -631,7 +631,7 @@ fn a_column_of_identifiers_takes_nothing_else() {
         ("a: {identifier: {format: 'PP'}}", "needs at least one `#`"),
         ("a: {identifier: {form: '##'}}", "did you mean `format`?"),
         ("a: {identifier: {}}", "needs a `format`"),
-        ("a: {identifier: '##'}", "the form of identifiers"),
+        ("a: {identifier: '##'}", "expected a mapping"),
         (
             "a: {identifier: {format: '##'}}\nb: {boolean: true}\nc: {boolean: true}\nconstraints: \
              [{impossible: {a: [x], b: [true]}}]",
