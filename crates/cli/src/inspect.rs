@@ -132,6 +132,9 @@ fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
     for line in quality::column_lines(&report.columns) {
         printer.result(line);
     }
+    if let Some(line) = quality::identifier_line(&report.identifiers) {
+        printer.result(line);
+    }
     printer.result(format_args!("domain     {}", model.domain().in_words()));
     let lines = receipt::ledger_lines(model.ledger()).into_iter();
     for line in lines.chain(receipt::prior_lines(model.prior())) {
@@ -141,6 +144,7 @@ fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
         "kind": "model",
         "method": model.method().to_string(),
         "columns": report.columns,
+        "identifiers": report.identifiers,
         "rows": report.rows,
         "row_count": report.row_count,
         "warnings": report.warnings,

@@ -37,6 +37,7 @@ impl Entry {
                 DeclaredKind::Date(_) => "date",
                 DeclaredKind::Datetime(_) => "datetime",
                 DeclaredKind::Boolean => "boolean",
+                DeclaredKind::Identifier(_) => "identifier",
             },
             Self::Discover => "discover",
             Self::Drop => "drop",
@@ -124,6 +125,10 @@ fn column(declared: &Declared) -> String {
             ),
             _ => "boolean: true".to_owned(),
         },
+        DeclaredKind::Identifier(it) => {
+            let form = it.to_string();
+            format!("identifier: {{format: {}}}", quoted(&form))
+        }
     };
     if declared.nullable {
         text.push_str(", nullable: true");

@@ -674,3 +674,16 @@ fn a_room_has_to_spend_what_a_plan_with_its_guarantee_has() {
         );
     }
 }
+
+#[test]
+fn a_party_that_brings_nothing_but_identifiers_is_refused() {
+    let declared = DECLARED.replace(
+        "ill: {categories: [yes, no]}",
+        "ill: {identifier: {format: 'P-#####'}}",
+    );
+    let refused = refusal_of(&["Alice", "Bob"], &declared);
+    assert!(
+        refused.contains("columns of Bob: no columns are declared"),
+        "{refused}"
+    );
+}
