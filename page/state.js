@@ -27,9 +27,12 @@ export function change(change) {
 /** The state now, of a component that is drawn again whenever it changes. */
 export function useStore() {
   const [, redraw] = useState(0);
+  const seen = current;
   useEffect(() => {
     const watcher = () => redraw((/** @type {number} */ n) => n + 1);
     watchers.add(watcher);
+    // An effect runs after the paint, and an answer may have come before.
+    if (seen !== current) watcher();
     return () => void watchers.delete(watcher);
   }, []);
   return current;
