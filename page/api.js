@@ -121,7 +121,9 @@ export async function events(signal, receive) {
     .getReader();
   let rest = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((error) => {
+      throw signal.aborted ? error : new Problem(words.streamBroke, "no-program");
+    });
     if (done) return;
     const blocks = (rest + value.replaceAll("\r\n", "\n")).split("\n\n");
     rest = blocks.pop() ?? "";

@@ -23,7 +23,8 @@ export function condition(tests) {
     const name = quoted(column);
     const filled = values.filter((value) => value !== "");
     if (test.startsWith("is ")) return `${name} ${test}`;
-    if (test === "in") return filled.length > 0 ? `${name} in [${filled.map(quoted).join(", ")}]` : "";
+    if (test === "in")
+      return filled.length > 0 ? `${name} in [${filled.map(quoted).join(", ")}]` : "";
     if (test === "between") {
       return filled.length === 2 ? `${name} in ${filled.map(quoted).join("..")}` : "";
     }

@@ -33,11 +33,13 @@ function Refused({ evidence }) {
   const refusal = evidence.refusal;
   return html`<div class="notice danger" role="alert">
     <p><strong>${words.refused}</strong> ${words.refusedMeans}</p>
-    ${refusal &&
-    html`<p><${Sentence} text=${refusal.text} /></p>
+    ${
+      refusal &&
+      html`<p><${Sentence} text=${refusal.text} /></p>
       <p class="small">
         ${words.refusalDetail(refusal.check, refusal.code)} ${time(refusal.at)}
-      </p>`}
+      </p>`
+    }
     <p>${words.refusedDo}</p>
   </div>`;
 }
@@ -66,7 +68,9 @@ function Checks({ evidence }) {
 function CheckAgain({ page }) {
   const { busy, problem, run } = useAction();
   const check = () =>
-    run(words.checking, async () => change({ page: { ...page, evidence: await post("/page/api/check") } }));
+    run(words.checking, async () =>
+      change({ page: { ...page, evidence: await post("/page/api/check") } }),
+    );
   return html`<p>
       <${Action} busy=${busy !== ""} disabled=${!hasToken()} press=${check}>${words.checkAgain}<//>
       <span role="status" class="faint"> ${busy}</span>
@@ -84,7 +88,8 @@ function Compare({ page }) {
     const whole = Object.entries(measured).map(([name, value]) => `${name} ${value}`);
     ids.push([words.imageId, evidence.measurements_short, whole.join("\n"), words.imageCompare]);
   }
-  if (agreement) ids.push([words.agreementId, agreement.short, agreement.sha384, words.agreementCompare]);
+  if (agreement)
+    ids.push([words.agreementId, agreement.short, agreement.sha384, words.agreementCompare]);
   if (room) ids.push([words.roomId, room.short, room.id, words.roomCompare]);
   if (ids.length === 0) return null;
   const text = ids.map(([name, , whole]) => `${name}: ${whole}`).join("\n");

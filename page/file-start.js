@@ -19,7 +19,9 @@ export async function readStart(file) {
   const text = decode(bytes);
   if (text === null || /^\s*[[{]/.test(text)) return null;
   const first = text.slice(0, text.search(/[\r\n]|$/));
-  const counts = [",", ";", "\t", "|"].map((mark) => /** @type {const} */ ([first.split(mark).length, mark]));
+  const counts = [",", ";", "\t", "|"].map(
+    (mark) => /** @type {const} */ ([first.split(mark).length, mark]),
+  );
   const [, separator] = counts.reduce((best, one) => (one[0] > best[0] ? one : best));
   const rows = parse(text, separator, MOST_ROWS + 2);
   // The last line that was read may be cut off.

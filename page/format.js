@@ -18,12 +18,18 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu;
  */
 export function shown(text, most = LONGEST) {
   const short = text.length > most ? `${[...text.slice(0, most)].join("")}…` : text;
-  return short.replace(UNSEEN, (c) => `\\u{${/** @type {number} */ (c.codePointAt(0)).toString(16)}}`);
+  return short.replace(
+    UNSEEN,
+    (c) => `\\u{${/** @type {number} */ (c.codePointAt(0)).toString(16)}}`,
+  );
 }
 
 /** The same of a text whose lines stay lines. @param {string} text @param {number} most */
 export function shownLines(text, most) {
-  return text.split("\n").map((line) => shown(line, most)).join("\n");
+  return text
+    .split("\n")
+    .map((line) => shown(line, most))
+    .join("\n");
 }
 
 /** A share of the rows as a percentage. @param {number} share */

@@ -28,7 +28,8 @@ const STEPS = /** @type {const} */ ([
 
 /** The steps that this person has: of a model's file, what it shows; of a room, what its role may. @param {PageState} page */
 function stepsOf(page) {
-  if (page.mode === "model") return STEPS.filter(([name]) => name === "result" || name === "samples");
+  if (page.mode === "model")
+    return STEPS.filter(([name]) => name === "result" || name === "samples");
   const me = page.agreement?.summary.users.find((user) => user.name === page.me?.name);
   return STEPS.filter(([, , path]) => path === null || !me || me.may.includes(path));
 }
@@ -56,7 +57,10 @@ function currentStep(page, status) {
   const asked = steps.find(([name]) => location.hash === `#${name}`);
   // The evidence is looked at before anything else, whatever was done already.
   const refused = page.mode === "room" && !page.evidence?.held;
-  const first = refused || (page.agreement && !page.agreement.accepted) ? steps[0] : steps.find(([name]) => !isDone(name, page, status));
+  const first =
+    refused || (page.agreement && !page.agreement.accepted)
+      ? steps[0]
+      : steps.find(([name]) => !isDone(name, page, status));
   return /** @type {typeof STEPS[number]} */ (asked ?? first ?? steps[0]);
 }
 

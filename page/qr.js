@@ -85,7 +85,8 @@ function withCorrection(version, data) {
   const divisor = Array(degree).fill(0);
   divisor[degree - 1] = 1;
   for (let i = 0, root = 1; i < degree; i += 1, root = times(root, 2)) {
-    for (let k = 0; k < degree; k += 1) divisor[k] = times(divisor[k], root) ^ (divisor[k + 1] ?? 0);
+    for (let k = 0; k < degree; k += 1)
+      divisor[k] = times(divisor[k], root) ^ (divisor[k + 1] ?? 0);
   }
   const short = Math.floor(data.length / count);
   const long = data.length % count;
@@ -140,7 +141,11 @@ function masked(version, bytes, mask) {
     set(6, i, i % 2 === 0);
     set(i, 6, i % 2 === 0);
   }
-  for (const [cx, cy] of /** @type {[number, number][]} */ ([[3, 3], [side - 4, 3], [3, side - 4]])) {
+  for (const [cx, cy] of /** @type {[number, number][]} */ ([
+    [3, 3],
+    [side - 4, 3],
+    [3, side - 4],
+  ])) {
     square(4, (x, y, ring) => set(cx + x, cy + y, ring !== 2 && ring !== 4));
   }
   const places = alignments(version, side);

@@ -45,7 +45,7 @@ function Checked({ checked }) {
         </li>`,
       )}
     </ul>
-    <h3>${words.receiptAbout}</h3>
+    <h2>${words.receiptAbout}</h2>
     <ul>${(checked.about ?? []).map((/** @type {string} */ text) => html`<li><${Sentence} text=${text} /></li>`)}</ul>
   </section>`;
 }

@@ -72,6 +72,7 @@ export const words = {
   unknown: "unknown",
   noProgram:
     "The program on this machine does not answer. Is `synclave` still running in its terminal?",
+  streamBroke: "What the room was telling has broken off.",
   /** @param {number} status */
   unexpectedAnswer: (status) =>
     `The answer (HTTP ${status}) is not in the room's form. Look at the terminal in which the program runs.`,

@@ -29,14 +29,20 @@ function serveTree(context) {
 /** A person's browser at a page, and what went wrong in it. */
 export class Person {
   static async at(browser, address, options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, acceptDownloads: true, ...options });
+    const context = await browser.newContext({
+      viewport: { width: 1200, height: 900 },
+      acceptDownloads: true,
+      ...options,
+    });
     const person = new Person();
     person.faults = [];
     person.context = context;
     // Before any script of the page: what the browser itself refuses.
     await context.addInitScript(() => {
       addEventListener("securitypolicyviolation", (event) => {
-        console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+        console.error(
+          `CSP violation: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`,
+        );
       });
     });
     if (process.env.SYNCLAVE_PAGE_LIVE) await serveTree(context);
@@ -86,7 +92,9 @@ export class Person {
   async isAccessible() {
     await this.page.evaluate(AXE);
     const found = await this.page.evaluate(() => globalThis.axe.run());
-    const violations = found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" | ")}`);
+    const violations = found.violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" | ")}`,
+    );
     assert.deepEqual(violations, [], await this.page.title());
   }
 

@@ -17,7 +17,9 @@ before(async () => {
   target = await room.connect("Alice");
   const { port } = new URL(target.origin);
   // Both names lead to this machine: the second is a site that resolves to loopback.
-  browser = await launch(["--host-resolver-rules=MAP evil.example 127.0.0.1, MAP rebound.example 127.0.0.1"]);
+  browser = await launch([
+    "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP rebound.example 127.0.0.1",
+  ]);
   site = createServer((_, response) => {
     response.setHeader("content-type", "text/html");
     response.end("<!doctype html><title>evil</title><body>");
@@ -36,7 +38,9 @@ after(async () => {
 
 async function stateNow() {
   const token = /token=([0-9a-f]+)/.exec(target.address)[1];
-  const reply = await fetch(`${target.origin}/page/api/state`, { headers: { "x-synclave-token": token } });
+  const reply = await fetch(`${target.origin}/page/api/state`, {
+    headers: { "x-synclave-token": token },
+  });
   return JSON.stringify((await reply.json()).agreement.accepted);
 }
 
@@ -63,8 +67,16 @@ test("fetch, form, image, WebSocket and frame of another site get nothing", asyn
       const body = JSON.stringify({ sha384 });
       await read("state", "/page/api/state", { credentials: "include" });
       await read("page", "/");
-      await read("accept", "/page/api/accept", { method: "POST", body, headers: { "content-type": "application/json", "x-synclave-token": "00" } });
-      await read("accept without a question", "/page/api/accept", { method: "POST", mode: "no-cors", body });
+      await read("accept", "/page/api/accept", {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json", "x-synclave-token": "00" },
+      });
+      await read("accept without a question", "/page/api/accept", {
+        method: "POST",
+        mode: "no-cors",
+        body,
+      });
       await read("leave", "/page/api/leave", { method: "POST", mode: "no-cors", body: "{}" });
       await read("confirm", "/confirm_data", { method: "POST", mode: "no-cors" });
       outcome.image = await new Promise((done) => {
@@ -111,7 +123,7 @@ test("a form of another site changes nothing", async () => {
       page.evaluate((action) => {
         const form = document.createElement("form");
         Object.assign(form, { action, method: "post", enctype: "text/plain" });
-        form.innerHTML = '<input name=\'{"x":"\' value=\'"}\'>';
+        form.innerHTML = "<input name='{\"x\":\"' value='\"}'>";
         document.body.append(form);
         form.submit();
       }, target.origin + path),

@@ -7,7 +7,7 @@ import { launch, Person } from "./browser.mjs";
 import { Room } from "./room.mjs";
 
 const MARKUP = "<img src=x onerror=alert(1)>";
-const CLOSES = '"]}\'</script><script>alert(2)</script>';
+const CLOSES = "\"]}'</script><script>alert(2)</script>";
 const TURNS = "abc\u202e\u2066txt.exe";
 const LONG = "w".repeat(64 * 1024);
 const COLUMNS = 2_000;
@@ -18,8 +18,13 @@ let room;
 /** Bob's columns, declared by Bob, as Alice is shown them. */
 function runtime() {
   const text = JSON.stringify;
-  const bob = [`    ${text(MARKUP)}: {categories: [${text(MARKUP)}, ${text(CLOSES)}, ${text(LONG)}]}`];
-  bob.push(`    ${text(CLOSES)}: {integer: {min: 0, max: 9}}`, `    ${text("עברית")}: {categories: [כן, לא]}`);
+  const bob = [
+    `    ${text(MARKUP)}: {categories: [${text(MARKUP)}, ${text(CLOSES)}, ${text(LONG)}]}`,
+  ];
+  bob.push(
+    `    ${text(CLOSES)}: {integer: {min: 0, max: 9}}`,
+    `    ${text("עברית")}: {categories: [כן, לא]}`,
+  );
   for (let i = bob.length; i < COLUMNS; i += 1) bob.push(`    c${i}: {categories: [a, b]}`);
   return `method: INDEPENDENT
 epsilon: 3
@@ -38,9 +43,18 @@ ${bob.join("\n")}
 
 function table() {
   const csv = (value) => `"${value.replaceAll('"', '""')}"`;
-  const names = ["id", MARKUP, CLOSES, "עברית", ...Array.from({ length: COLUMNS - 3 }, (_, i) => `c${i + 3}`)];
+  const names = [
+    "id",
+    MARKUP,
+    CLOSES,
+    "עברית",
+    ...Array.from({ length: COLUMNS - 3 }, (_, i) => `c${i + 3}`),
+  ];
   const rows = Array.from({ length: 60 }, (_, id) => [
-    String(id), [MARKUP, CLOSES][id % 2], String(id % 10), id % 2 ? "כן" : "לא",
+    String(id),
+    [MARKUP, CLOSES][id % 2],
+    String(id % 10),
+    id % 2 ? "כן" : "לא",
     ...Array.from({ length: COLUMNS - 3 }, (_, i) => ((id + i) % 2 ? "a" : "b")),
   ]);
   return [names, ...rows].map((row) => `${row.map(csv).join(",")}\n`).join("");
@@ -49,7 +63,10 @@ function table() {
 before(async () => {
   browser = await launch();
   room = await Room.start(runtime());
-  writeFileSync(room.file("0.csv"), `id,buying\n${Array.from({ length: 60 }, (_, i) => `${i},${i % 2 ? "low" : "high"}\n`).join("")}`);
+  writeFileSync(
+    room.file("0.csv"),
+    `id,buying\n${Array.from({ length: 60 }, (_, i) => `${i},${i % 2 ? "low" : "high"}\n`).join("")}`,
+  );
   writeFileSync(room.file("1.csv"), table());
   writeFileSync(room.file("turns.csv"), `id,buying,${TURNS}\n1,low,${TURNS}\n`);
 });
@@ -68,7 +85,9 @@ test("nothing runs and nothing breaks, from the agreement to the rows", async ()
     await person.step("agreement");
     if (i === 0) {
       await person.page.locator("details", { hasText: "Bob" }).last().locator("summary").click();
-      await person.page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
+      await person.page.evaluate(() =>
+        document.querySelectorAll("details").forEach((one) => (one.open = true)),
+      );
       await person.sees(MARKUP);
       await person.isAccessible();
       await person.picture("hostile-agreement");

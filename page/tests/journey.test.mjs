@@ -120,7 +120,10 @@ test("the result is drawn with its errors, and says what not to rely on", async 
   await alice.sees("Alice_buying");
   assert.equal(await alice.page.locator("svg.bars").count(), 4);
   assert.ok((await alice.page.locator("svg.bars .error").count()) >= 14);
-  assert.match(await alice.page.locator("svg.bars .figure").first().textContent(), /^\d+\.\d % ± \d+\.\d$/);
+  assert.match(
+    await alice.page.locator("svg.bars .figure").first().textContent(),
+    /^\d+\.\d % ± \d+\.\d$/,
+  );
   await alice.page.locator("svg.map .cell").first().hover({ force: true });
   await alice.sees("off by up to");
   await look(alice, "result");
@@ -143,10 +146,18 @@ test("rows are chosen by their columns' values, refused live, previewed and down
   assert.match(await bob.page.locator("[role=alert]").innerText(), /Alice_colour|column/);
   await bob.page.getByLabel("The condition, as the room reads it").fill("Alice_buying = high");
   await bob.page.getByLabel("Rows", { exact: true }).fill("500");
-  const [saved] = await Promise.all([bob.page.waitForEvent("download"), bob.press("Download the rows")]);
-  const rows = readFileSync(await saved.path(), "utf8").trim().split("\n");
+  const [saved] = await Promise.all([
+    bob.page.waitForEvent("download"),
+    bob.press("Download the rows"),
+  ]);
+  const rows = readFileSync(await saved.path(), "utf8")
+    .trim()
+    .split("\n");
   assert.equal(rows.length, 501);
-  assert.ok(rows.slice(1).every((row) => row.startsWith("high,")), rows[1]);
+  assert.ok(
+    rows.slice(1).every((row) => row.startsWith("high,")),
+    rows[1],
+  );
 });
 
 test("the receipt is verified by the program, explained and downloaded", async () => {
@@ -157,11 +168,20 @@ test("the receipt is verified by the program, explained and downloaded", async (
   assert.ok((await alice.page.locator(".checks li.yes").count()) > 0);
   assert.equal(await alice.page.locator(".checks li.no").count(), 0);
   await look(alice, "receipt");
-  const [saved] = await Promise.all([alice.page.waitForEvent("download"), alice.press("Download the receipt")]);
+  const [saved] = await Promise.all([
+    alice.page.waitForEvent("download"),
+    alice.press("Download the receipt"),
+  ]);
   writeFileSync(room.file("receipt.json"), readFileSync(await saved.path()));
   room.once("synclave", [
-    "verify-receipt", room.file("receipt.json"), "--measurements", room.file("measurements.json"),
-    "--agreement", room.agreement(), "--dangerous-root", room.file("root.pem"),
+    "verify-receipt",
+    room.file("receipt.json"),
+    "--measurements",
+    room.file("measurements.json"),
+    "--agreement",
+    room.agreement(),
+    "--dangerous-root",
+    room.file("root.pem"),
   ]);
 });
 

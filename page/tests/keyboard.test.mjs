@@ -28,9 +28,13 @@ async function tabTo(page, name) {
       const one = document.activeElement;
       // Between the last and the first the browser's own window has it.
       if (one === document.body) return { label: "", outline: true };
-      const label = one?.labels?.[0]?.textContent ?? one?.getAttribute("aria-label") ?? one?.textContent ?? "";
+      const label =
+        one?.labels?.[0]?.textContent ?? one?.getAttribute("aria-label") ?? one?.textContent ?? "";
       const style = getComputedStyle(one);
-      return { label: label.replace(/\s+/g, " ").trim(), outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 };
+      return {
+        label: label.replace(/\s+/g, " ").trim(),
+        outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0,
+      };
     });
     if (!found.label.includes(name)) continue;
     assert.ok(found.outline, `the focus on ${name} cannot be seen`);
@@ -47,40 +51,64 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
     await tabTo(page, name);
     await page.keyboard.press(key);
   };
+  // A step that is gone to has the focus at its heading.
+  const stands = (step) =>
+    page.waitForFunction((it) => document.activeElement?.matches(`.step.${it} h1`), step);
   await go("Go on to the agreement");
-  await page.waitForSelector(".step.agreement h1");
-  assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1");
+  await stands("agreement");
   await go("Accept this agreement");
-  await page.waitForSelector(".step.upload");
+  await stands("upload");
   await tabTo(page, "Drop a file here");
   // The browser's own dialogue is the system's; a file that it returns arrives like this.
-  const [dialogue] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+  const [dialogue] = await Promise.all([
+    page.waitForEvent("filechooser"),
+    page.keyboard.press("Enter"),
+  ]);
   await dialogue.setFiles(room.file("0.csv"));
   await page.getByText("Takes part as").waitFor();
   await go("Upload to the enclave");
   await page.getByText("200 different ids").waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement?.id), "read");
+  await page.waitForFunction(() => document.activeElement?.id === "read");
   await go("I have read this", "Space");
   await go("Confirm my table");
   await page.getByText("You have confirmed your table.").waitFor();
 
   // The other party is a program.
   const token = /token=([0-9a-f]+)/.exec(bob.address)[1];
-  const headers = { "x-synclave-token": token, origin: bob.origin, "content-type": "application/json" };
-  const { sha384 } = (await (await fetch(`${bob.origin}/page/api/state`, { headers })).json()).agreement;
-  const accepted = await fetch(`${bob.origin}/page/api/accept`, { method: "POST", headers, body: JSON.stringify({ sha384 }) });
+  const headers = {
+    "x-synclave-token": token,
+    origin: bob.origin,
+    "content-type": "application/json",
+  };
+  const { sha384 } = (await (await fetch(`${bob.origin}/page/api/state`, { headers })).json())
+    .agreement;
+  const accepted = await fetch(`${bob.origin}/page/api/accept`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ sha384 }),
+  });
   assert.equal(accepted.status, 204);
   const form = new FormData();
   form.append("file", new Blob([tables(200)[1]]), "bob.csv");
   const { "content-type": _, ...rest } = headers;
-  assert.equal((await fetch(`${bob.origin}/upload_data`, { method: "POST", headers: rest, body: form })).status, 200);
-  assert.equal((await fetch(`${bob.origin}/confirm_data`, { method: "POST", headers: rest })).status, 200);
+  assert.equal(
+    (await fetch(`${bob.origin}/upload_data`, { method: "POST", headers: rest, body: form }))
+      .status,
+    200,
+  );
+  assert.equal(
+    (await fetch(`${bob.origin}/confirm_data`, { method: "POST", headers: rest })).status,
+    200,
+  );
 
   await go("Waiting");
+  await stands("waiting");
   await page.getByText("The model is ready.").waitFor({ timeout: 60_000 });
   await go("See the result");
+  await stands("result");
   await page.waitForSelector(".step.result svg.bars");
   await go("Draw synthetic rows");
+  await stands("samples");
   await page.waitForSelector("table.rows");
   await go("Only rows of which");
   // The focus goes on to what has appeared.
@@ -93,10 +121,14 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
   const [rows] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
   assert.equal(await rows.failure(), null);
   await go("Receipt");
+  await stands("receipt");
   await go("Verify the receipt");
   await page.getByText("The receipt holds.").waitFor();
   await tabTo(page, "Download the receipt");
-  const [receipt] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+  const [receipt] = await Promise.all([
+    page.waitForEvent("download"),
+    page.keyboard.press("Enter"),
+  ]);
   assert.equal(await receipt.failure(), null);
   assert.deepEqual(alice.faults, []);
 });

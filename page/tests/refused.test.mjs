@@ -1,10 +1,9 @@
 // Evidence that does not hold: what the page shows, and that nothing of a table leaves.
 
 import assert from "node:assert/strict";
-import { connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { launch, Person } from "./browser.mjs";
-import { freePort, Room, RUNTIME } from "./room.mjs";
+import { Relay, Room, RUNTIME } from "./room.mjs";
 
 let browser;
 let room;
@@ -34,46 +33,48 @@ test("another image is refused from the start: the page says what, and has nothi
     const form = new FormData();
     form.append("file", new Blob(["id,a\n1,secret\n"]), "t.csv");
     const token = sessionStorage.getItem("synclave-token");
-    return (await fetch("/upload_data", { method: "POST", body: form, headers: { "x-synclave-token": token } })).status;
+    return (
+      await fetch("/upload_data", {
+        method: "POST",
+        body: form,
+        headers: { "x-synclave-token": token },
+      })
+    ).status;
   });
   assert.ok(status >= 400, `the upload was answered with ${status}`);
   person.isUnharmed();
 });
 
 test("a room that is replaced later is refused by the next check, and no byte of a table leaves", async () => {
-  // A host in the middle, which leads to another enclave from some moment on.
   const other = await Room.start(RUNTIME);
-  const port = await freePort();
-  let target = room.port;
-  let carried = 0;
-  const host = createServer((client) => {
-    const enclave = connect(target, "127.0.0.1");
-    client.on("data", (bytes) => (carried += bytes.length));
-    client.pipe(enclave).pipe(client);
-    for (const one of [client, enclave]) one.on("error", () => (client.destroy(), enclave.destroy()));
-  });
-  await new Promise((go) => host.listen(port, "127.0.0.1", go));
+  const host = await Relay.to(room.port);
   try {
-    const { address } = await room.connect("Alice", { port });
+    const { address } = await room.connect("Alice", { port: host.port });
     const person = await Person.at(browser, address);
     await person.sees("The evidence holds.");
-    target = other.port;
+    host.target = other.port;
     await person.press("Check again now");
     await person.sees("The evidence was refused.");
     await person.picture("refused-later");
-    const before = carried;
+    const before = host.carried;
     const status = await person.page.evaluate(async () => {
       const form = new FormData();
       form.append("file", new Blob([`id,a\n${"1,secret\n".repeat(200_000)}`]), "t.csv");
       const token = sessionStorage.getItem("synclave-token");
-      return (await fetch("/upload_data", { method: "POST", body: form, headers: { "x-synclave-token": token } })).status;
+      return (
+        await fetch("/upload_data", {
+          method: "POST",
+          body: form,
+          headers: { "x-synclave-token": token },
+        })
+      ).status;
     });
     assert.ok(status >= 400, `the upload was answered with ${status}`);
     // At most another handshake, and nothing of two megabytes.
-    assert.ok(carried - before < 20_000, `${carried - before} bytes were carried`);
+    assert.ok(host.carried - before < 20_000, `${host.carried - before} bytes were carried`);
     person.isUnharmed();
   } finally {
-    host.close();
+    host.end();
     other.end();
   }
 });

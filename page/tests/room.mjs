@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROGRAMS } from "./tools.mjs";
@@ -12,8 +12,19 @@ const PATIENCE = 60_000;
 /** All of it is on this machine, whatever proxies the environment names; and no browser is opened. */
 const ENVIRONMENT = { ...process.env, NO_PROXY: "*", no_proxy: "*", BROWSER: "true" };
 const PATHS = [
-  "/upload_data", "/confirm_data", "/withdraw_confirmation", "/status", "/events", "/samples",
-  "/columns", "/report", "/model", "/formats", "/details", "/agreement", "/receipt",
+  "/upload_data",
+  "/confirm_data",
+  "/withdraw_confirmation",
+  "/status",
+  "/events",
+  "/samples",
+  "/columns",
+  "/report",
+  "/model",
+  "/formats",
+  "/details",
+  "/agreement",
+  "/receipt",
 ];
 
 /** A port that is free now. */
@@ -54,10 +65,20 @@ export class Room {
       writeFileSync(join(room.folder, "room/runtime.yaml"), runtime);
       room.port = await freePort();
       room.enclave = room.run("synclave-enclave", [
-        "--simulated", "--room", join(room.folder, "room"), "--listen", `127.0.0.1:${room.port}`,
-        "--root-out", room.file("root.pem"), "--measurements-out", room.file("measurements.json"),
+        "--simulated",
+        "--room",
+        join(room.folder, "room"),
+        "--listen",
+        `127.0.0.1:${room.port}`,
+        "--root-out",
+        room.file("root.pem"),
+        "--measurements-out",
+        room.file("measurements.json"),
       ]);
-      await until("the enclave", () => existsSync(room.file("measurements.json")) || room.enclave.ended());
+      await until(
+        "the enclave",
+        () => existsSync(room.file("measurements.json")) || room.enclave.ended(),
+      );
       return room;
     } catch (error) {
       room.end();
@@ -71,14 +92,21 @@ export class Room {
 
   /** What a program prints that ends by itself. */
   once(program, args) {
-    const done = spawnSync(join(PROGRAMS, program), args, { env: ENVIRONMENT, encoding: "utf8", timeout: PATIENCE });
+    const done = spawnSync(join(PROGRAMS, program), args, {
+      env: ENVIRONMENT,
+      encoding: "utf8",
+      timeout: PATIENCE,
+    });
     if (done.status !== 0) throw new Error(`${program} ${args[0]}: ${done.stderr}`);
     return done.stdout;
   }
 
   /** A program that goes on until the end, with what it has said. */
   run(program, args) {
-    const child = spawn(join(PROGRAMS, program), args, { env: ENVIRONMENT, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(join(PROGRAMS, program), args, {
+      env: ENVIRONMENT,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let said = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (said += text));
     const one = {
@@ -99,16 +127,31 @@ export class Room {
   }
 
   agreement() {
-    return JSON.parse(this.once("synclave", ["validate", this.file("room"), "--json"])).agreement_sha384;
+    return JSON.parse(this.once("synclave", ["validate", this.file("room"), "--json"]))
+      .agreement_sha384;
   }
 
   /** Starts `synclave connect` for a party; returns the page's address, as the terminal printed it. */
   async connect(name, { measurements = "measurements.json", more = [], port = this.port } = {}) {
     const lport = await freePort();
     const proxy = this.run("synclave", [
-      "connect", "--url", "http://127.0.0.1", "--port", String(port), "--lport", String(lport),
-      "--private-key", this.file(`${name}_private.der`), "--public-key", this.file(`${name}_public.der`),
-      "--measurements", this.file(measurements), "--dangerous-root", this.file("root.pem"), "--open", ...more,
+      "connect",
+      "--url",
+      "http://127.0.0.1",
+      "--port",
+      String(port),
+      "--lport",
+      String(lport),
+      "--private-key",
+      this.file(`${name}_private.der`),
+      "--public-key",
+      this.file(`${name}_public.der`),
+      "--measurements",
+      this.file(measurements),
+      "--dangerous-root",
+      this.file("root.pem"),
+      "--open",
+      ...more,
     ]);
     const address = await until(`${name}'s page`, () => {
       const found = /http:\/\/localhost:\d+\/#token=[0-9a-f]+/.exec(proxy.said());
@@ -120,7 +163,10 @@ export class Room {
   /** Measurements of another image. */
   otherMeasurements() {
     const text = readFileSync(this.file("measurements.json"), "utf8");
-    writeFileSync(this.file("other.json"), text.replace(/[0-9a-f]{96}/g, (hex) => hex.replace(/^./, (c) => (c === "0" ? "1" : "0"))));
+    writeFileSync(
+      this.file("other.json"),
+      text.replace(/[0-9a-f]{96}/g, (hex) => hex.replace(/^./, (c) => (c === "0" ? "1" : "0"))),
+    );
     return "other.json";
   }
 
@@ -130,8 +176,53 @@ export class Room {
   }
 }
 
+/** A host in the middle, which leads where it wants, counts what it carries, and can be cut. */
+export class Relay {
+  static async to(target) {
+    const relay = new Relay();
+    Object.assign(relay, {
+      target,
+      carried: 0,
+      isCut: false,
+      open: new Set(),
+      port: await freePort(),
+    });
+    relay.server = createServer((client) => relay.carry(client));
+    await new Promise((go) => relay.server.listen(relay.port, "127.0.0.1", go));
+    return relay;
+  }
+
+  carry(client) {
+    if (this.isCut) return client.destroy();
+    const enclave = connect(this.target, "127.0.0.1");
+    client.on("data", (bytes) => (this.carried += bytes.length));
+    client.pipe(enclave).pipe(client);
+    for (const one of [client, enclave]) {
+      this.open.add(one);
+      one.on("error", () => (client.destroy(), enclave.destroy()));
+      one.on("close", () => this.open.delete(one));
+    }
+  }
+
+  cut() {
+    this.isCut = true;
+    for (const one of this.open) one.destroy();
+  }
+
+  mend() {
+    this.isCut = false;
+  }
+
+  end() {
+    this.cut();
+    this.server.close();
+  }
+}
+
 function service([alice, bob]) {
-  const paths = PATHS.map((path) => `- path: ${path}\n  access: data_provider\n  short_description: for the parties\n`);
+  const paths = PATHS.map(
+    (path) => `- path: ${path}\n  access: data_provider\n  short_description: for the parties\n`,
+  );
   return `auth:
 - auth_name: default
   auth_type: signed_headers

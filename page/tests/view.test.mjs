@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch, Person } from "./browser.mjs";
-import { freePort, Room, RUNTIME, tables, until } from "./room.mjs";
+import { freePort, Relay, Room, RUNTIME, tables, until } from "./room.mjs";
 
 let browser;
 let room;
@@ -21,11 +21,20 @@ after(async () => {
 
 test("a model's file has its result and its samples, and no step of a room", async () => {
   writeFileSync(room.file("table.csv"), tables(500)[0]);
-  const schema = "id: drop\nbuying: {categories: [low, med, high, vhigh]}\ndoors: {integer: {min: 2, max: 5}}\n";
+  const schema =
+    "id: drop\nbuying: {categories: [low, med, high, vhigh]}\ndoors: {integer: {min: 2, max: 5}}\n";
   writeFileSync(room.file("schema.yaml"), schema);
   room.once("synclave", [
-    "synth", room.file("table.csv"), "--schema", room.file("schema.yaml"), "--epsilon", "2",
-    "--model", room.file("table.model"), "--output", room.file("rows.csv"),
+    "synth",
+    room.file("table.csv"),
+    "--schema",
+    room.file("schema.yaml"),
+    "--epsilon",
+    "2",
+    "--model",
+    room.file("table.model"),
+    "--output",
+    room.file("rows.csv"),
   ]);
   const lport = await freePort();
   const viewer = room.run("synclave", ["view", room.file("table.model"), "--lport", String(lport)]);
@@ -44,9 +53,42 @@ test("a model's file has its result and its samples, and no step of a room", asy
   await selects.nth(0).selectOption("buying");
   await selects.nth(2).selectOption("low");
   await person.sees("of the model's rows are of this kind");
-  const [saved] = await Promise.all([person.page.waitForEvent("download"), person.press("Download the rows")]);
-  assert.equal(readFileSync(await saved.path(), "utf8").trim().split("\n").length, 1001);
+  const [saved] = await Promise.all([
+    person.page.waitForEvent("download"),
+    person.press("Download the rows"),
+  ]);
+  assert.equal(
+    readFileSync(await saved.path(), "utf8")
+      .trim()
+      .split("\n").length,
+    1001,
+  );
   person.isUnharmed();
+});
+
+test("a way to the room that is cut is told in words, and the page goes on when it is mended", async () => {
+  const host = await Relay.to(room.port);
+  try {
+    const bob = await room.connect("Bob", { port: host.port });
+    const person = await Person.at(browser, bob.address);
+    await person.step("agreement");
+    await person.press("Accept this agreement");
+    await person.page.waitForSelector(".step.upload");
+    await person.step("waiting");
+    await person.sees("This page follows the room by itself.");
+    host.cut();
+    await person.sees("The connection to the room is broken.");
+    await person.sees("This is what was last heard of the room.");
+    await person.sees(/broken off|not be reached|could not/);
+    await person.isAccessible();
+    await person.picture("waiting-broken");
+    host.mend();
+    await person.sees("This page follows the room by itself.");
+    assert.equal(await person.page.getByText("is broken").count(), 0);
+    person.isUnharmed();
+  } finally {
+    host.end();
+  }
 });
 
 test("where the token is demanded, a page without it is told so and one with it goes on", async () => {

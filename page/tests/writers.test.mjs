@@ -17,8 +17,12 @@ test("a QR code is the one that another implementation writes, under one of the 
     other.addData(text);
     other.make();
     const count = other.getModuleCount();
-    const expected = Array.from({ length: count }, (_, y) => Array.from({ length: count }, (_, x) => other.isDark(y, x)));
-    const same = [0, 1, 2, 3, 4, 5, 6, 7].filter((mask) => JSON.stringify(encode(text, mask)) === JSON.stringify(expected));
+    const expected = Array.from({ length: count }, (_, y) =>
+      Array.from({ length: count }, (_, x) => other.isDark(y, x)),
+    );
+    const same = [0, 1, 2, 3, 4, 5, 6, 7].filter(
+      (mask) => JSON.stringify(encode(text, mask)) === JSON.stringify(expected),
+    );
     assert.equal(same.length, 1, `${length} characters`);
   }
 });
@@ -34,7 +38,10 @@ test("a condition quotes what the grammar would read otherwise", () => {
     { column: "x", test: "is missing", values: [] },
     { column: "y", test: "=", values: [""] },
   ];
-  assert.equal(condition(tests), 'Alice_age in 30..40 and town in [Graz, "St. Pölten"] and x is missing');
+  assert.equal(
+    condition(tests),
+    'Alice_age in 30..40 and town in [Graz, "St. Pölten"] and x is missing',
+  );
 });
 
 test("what a screen would obey is shown by its code, and books are cut", () => {
