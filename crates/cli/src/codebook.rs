@@ -350,7 +350,7 @@ impl Variable {
             comments.push(format!("{}.", labelled.join(", ")));
         }
         let entry = match declared {
-            Some(declared) => Entry::Declared(declared),
+            Some(declared) => Entry::Declared(Box::new(declared)),
             None if kind == Kind::Identifier => {
                 comments.push("Identifiers are left out.".to_owned());
                 Entry::Drop

@@ -183,7 +183,7 @@ impl SchemaRequest<'_> {
                 if matches!(&declared.kind, DeclaredKind::Categories(texts) if texts.is_empty()) {
                     declared.other = true;
                 }
-                Entry::Declared(declared)
+                Entry::Declared(Box::new(declared))
             }
             (None, _) => {
                 comments.push(format!(
@@ -296,7 +296,7 @@ impl SchemaRequest<'_> {
             };
             let (entry, comment) = match (found, looks(name)) {
                 (Some((_, declared)), _) if !nothing(&declared.kind) => {
-                    (Entry::Declared(declared.clone()), None)
+                    (Entry::Declared(Box::new(declared.clone())), None)
                 }
                 (_, Some(looks)) => (Entry::Drop, Some(self.dropped(name, looks))),
                 _ => {

@@ -19,7 +19,7 @@ pub(crate) struct Line {
 /// What a schema says of a column.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    Declared(Declared),
+    Declared(Box<Declared>),
     Discover,
     Drop,
     /// Nothing: its name stands in a comment.
@@ -241,7 +241,7 @@ mod tests {
         columns
             .map(|(name, declared)| Line {
                 name: name.clone(),
-                entry: Entry::Declared(declared.clone()),
+                entry: Entry::Declared(Box::new(declared.clone())),
                 comments: vec!["A sentence of some length. ".repeat(9)],
             })
             .collect()

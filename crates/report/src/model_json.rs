@@ -81,7 +81,7 @@ fn guarantees(model: &Model) -> Value {
     if model.domain() == DomainSource::FromData {
         return json!([]);
     }
-    let guarantees = model.ledger().guarantees().into_iter();
+    let guarantees = model.ledger().guarantees().iter();
     let in_words = guarantees
         .map(|guarantee| json!({"odds": guarantee.in_odds(), "formula": guarantee.sentence()}));
     in_words.collect()

@@ -111,19 +111,21 @@ impl ValueDrawer {
             "there are codes for every column"
         );
         // Row by row, as text is written: the generator then gives both the same.
-        for row in 0..codes[0].len() {
+        let rows = codes[0].len();
+        for row in 0..rows {
             self.identifiers.begin(rng);
             let mut values = values.iter_mut();
-            for place in 0..=self.columns.len() {
+            let coded = self.columns.iter().zip(codes).map(Some);
+            for (place, coded) in coded.chain([None]).enumerate() {
                 self.identifiers.next_behind(place, |identifier| {
                     let Some(ColumnValues::Text(values)) = values.next() else {
                         panic!("there are texts for every column of identifiers");
                     };
                     values.push(Some(Arc::from(identifier)));
                 });
-                if let Some(column) = self.columns.get(place) {
+                if let Some((column, codes)) = coded {
                     let values = values.next().expect("there are values for every column");
-                    column.push(codes[place][row] as usize, rng, values);
+                    column.push(codes[row] as usize, rng, values);
                 }
             }
         }

@@ -44,7 +44,7 @@ pub(crate) enum Subject {
     /// A room that was refused, of which there is nothing but the reason.
     Refused {
         reason: String,
-        evidence: EvidenceOfRefused,
+        evidence: Box<EvidenceOfRefused>,
     },
     /// A model's file.
     Model(Box<ServedModel>),
@@ -132,7 +132,7 @@ impl Subject {
     pub(crate) fn refused(error: &Error, root: String) -> Self {
         Self::Refused {
             reason: error.to_string(),
-            evidence: EvidenceOfRefused(EvidenceRecord::refused(error, root)),
+            evidence: Box::new(EvidenceOfRefused(EvidenceRecord::refused(error, root))),
         }
     }
 }
