@@ -58,12 +58,11 @@ test("from evidence to a downloaded receipt without a mouse", async () => {
   await stands("agreement");
   await go("Accept this agreement");
   await stands("upload");
-  await tabTo(page, "Drop a file here");
-  // The browser's own dialogue is the system's; a file that it returns arrives like this.
-  const [dialogue] = await Promise.all([
-    page.waitForEvent("filechooser"),
-    page.keyboard.press("Enter"),
-  ]);
+  // The browser's own dialogue is the system's; a file that it returns arrives like this. Listened
+  // for early: the browser is told to leave the dialogue out, and a key could be there before that.
+  const opened = page.waitForEvent("filechooser");
+  await go("Drop a file here");
+  const dialogue = await opened;
   await dialogue.setFiles(room.file("0.csv"));
   await page.getByText("Takes part as").waitFor();
   await go("Upload to the enclave");
