@@ -14,7 +14,7 @@ use tabular::TableError;
 
 use crate::arguments::OutputOptions;
 use crate::public_data::IsTheTable;
-use crate::schema_command::NothingShared;
+use crate::schema_command::{NothingFound, NothingShared};
 use crate::workbook::WorkbookError;
 
 /// Of a person's answer to a question.
@@ -166,6 +166,12 @@ impl Printer {
             let exit_code = crate::exit::of(error).code();
             let mut document =
                 serde_json::json!({"error": told.join(": "), "exit_code": exit_code});
+            let nothing = |cause: &(dyn std::error::Error + 'static)| {
+                cause.downcast_ref::<NothingFound>()?.ledger.clone()
+            };
+            if let Some(ledger) = error.chain().find_map(nothing) {
+                document["ledger"] = serde_json::json!(ledger);
+            }
             if !private.is_empty() {
                 document[PRIVATE_FIELD] = private.join(": ").into();
             }

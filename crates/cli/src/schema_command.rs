@@ -10,7 +10,7 @@ use privacy::{
 use schema::{Declaration, DeclaredKind, Origin, Schema, SchemaSpend};
 use serde_json::{Value, json};
 use strict_yaml::nearest;
-use tabular::{Joined, Looks, MIN_SHARED, Outline};
+use tabular::{Joined, Looks, MIN_RANGED, MIN_SHARED, Outline};
 
 use crate::arguments::SchemaOptions;
 use crate::codebook;
@@ -42,7 +42,7 @@ pub(crate) fn run(options: &SchemaOptions, printer: Printer) -> anyhow::Result<(
             return Err(BadInput(message.to_owned()).into());
         }
     };
-    check(&written)?;
+    check(&written).inspect_err(|_| written.tell_spent(printer))?;
     written.give(options, printer)
 }
 
@@ -65,11 +65,22 @@ struct Written {
 /// There is too little in the table that people share.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no column has a value that {MIN_SHARED} people share, or is a number or date that as many \
-     reach, and is not left out by its looks: write the schema by hand, from what is known without \
+    "no column has a text that {MIN_SHARED} people share, or numbers or dates of {MIN_RANGED} \
+     people, and is not left out by its looks: write the schema by hand, from what is known without \
      the table, or keep a column with --keep"
 )]
 pub(crate) struct NothingShared;
+
+/// Discovery found nothing: that is its outcome, and no more private than what it finds.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nothing of any column could be told from noise with this budget: give --private a larger \
+     epsilon, or write the schema by hand, from what is known without the table"
+)]
+pub(crate) struct NothingFound {
+    /// What it has cost to find that out.
+    pub(crate) ledger: Option<LedgerRecord>,
+}
 
 /// What a text of ours says must be what a fit reads.
 fn check(written: &Written) -> anyhow::Result<()> {
@@ -81,6 +92,11 @@ fn check(written: &Written) -> anyhow::Result<()> {
                     .to_owned(),
             )
             .into(),
+            Origin::Discovery(_) => {
+                let problem = BadInput("no schema was found".to_owned());
+                let ledger = written.ledger.clone();
+                anyhow::Error::new(NothingFound { ledger }).context(problem)
+            }
             _ => {
                 let problem = BadInput("no schema can be made of the table".to_owned());
                 anyhow::Error::new(NothingShared).context(problem)
@@ -92,6 +108,20 @@ fn check(written: &Written) -> anyhow::Result<()> {
 }
 
 impl Written {
+    /// Tells what a schema that is not written has cost all the same.
+    fn tell_spent(&self, printer: Printer) {
+        let (Some(ledger), Origin::Discovery(spend)) = (&self.ledger, self.origin) else {
+            return;
+        };
+        printer.warn(format_args!(
+            "epsilon {} with delta {:e} is spent all the same: that nothing was found is released",
+            spend.epsilon, spend.delta
+        ));
+        for line in receipt::ledger_lines(ledger) {
+            printer.warn(line);
+        }
+    }
+
     fn give(self, options: &SchemaOptions, printer: Printer) -> anyhow::Result<()> {
         let is_private = self.origin == Origin::Data;
         if let Some(path) = output(options) {
@@ -189,7 +219,7 @@ fn from_data(options: &SchemaOptions, path: &Path, printer: Printer) -> anyhow::
         format!(
             "A schema to start from. What stands here was taken from the table itself: texts that \
              at least {MIN_SHARED} {people} share, and ranges rounded outward from values that as \
-             many reach."
+             many reach, where {MIN_RANGED} have one."
         ),
         "Read every line, and take out what you could not have known without the table. Then write \
          `origin: reviewed` in place of `origin: data`: until then a fit with this schema has no \
@@ -232,7 +262,8 @@ fn outlined(outline: Outline, options: &SchemaOptions) -> Line {
         }
         (None, _) => {
             comments.push(format!(
-                "Has nothing that {MIN_SHARED} people share or reach, and is left out."
+                "Has no text that {MIN_SHARED} people share, and no numbers or dates of \
+                 {MIN_RANGED}, and is left out: declare it from what is known without the table."
             ));
             Entry::Drop
         }
