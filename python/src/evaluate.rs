@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use anyhow::Context;
-use cli::BadInput;
+use cli::{BadInput, IdReading};
 use pyo3::prelude::*;
 use report::EvaluationPage;
 use serde_json::json;
@@ -26,15 +26,19 @@ pub(crate) fn evaluate(
     carry_out(py, None, move |watch| {
         let schema = schema.as_deref().map(declared).transpose()?;
         // All rows of everyone are compared.
-        let all = Some(NonZeroU32::MAX);
-        let real = real.read(key.as_deref(), all, schema.as_ref(), watch)?;
+        let ids = IdReading {
+            key: key.as_deref(),
+            max_rows_per_id: Some(NonZeroU32::MAX),
+            ..IdReading::default()
+        };
+        let real = real.read(&ids, schema.as_ref(), watch)?;
         let mut notes = real.notes;
         let real = Joined::single(real.upload).dangerous_into_coded_for_comparison();
         // Under the real table's bins, or distances would be between different codes.
         let Read {
             upload,
             notes: more,
-        } = synthetic.read(None, None, Some(real.schema()), watch)?;
+        } = synthetic.read(&IdReading::default(), Some(real.schema()), watch)?;
         notes.extend(more);
         let synthetic = Joined::single(upload).dangerous_into_coded();
         let evaluation = synthesis::evaluate(&real, &synthetic)

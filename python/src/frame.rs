@@ -73,6 +73,21 @@ impl Frame {
     }
 }
 
+/// For each column whose type means nothing here its name, and what it is in words. A fit leaves
+/// such columns out.
+#[pyfunction]
+pub(crate) fn unsupported_columns(
+    table: &Bound<'_, PyAny>,
+) -> PyResult<Vec<(String, &'static str)>> {
+    let frame = Frame::of(table)?;
+    let fields = frame.schema.fields().iter();
+    let left_out = fields.filter_map(|field| {
+        let what = unsupported(field.data_type())?;
+        Some((field.name().clone(), what))
+    });
+    Ok(left_out.collect())
+}
+
 /// What a column of this type is, in words, if its values mean nothing here.
 fn unsupported(of: &DataType) -> Option<&'static str> {
     match of {

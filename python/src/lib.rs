@@ -5,6 +5,7 @@
 //! ([`work`]); tables come and go as Arrow's C streams ([`frame`], [`rows`]); every error is one of
 //! the package's exceptions ([`failure`]).
 
+mod draft;
 mod evaluate;
 mod failure;
 mod fit;
@@ -23,8 +24,10 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::{
+        draft::{declared_columns, draft_schema},
         evaluate::evaluate,
-        fit::{fit, methods},
+        fit::{check_synthesizer, fit, methods},
+        frame::unsupported_columns,
         model::Model,
         room::{Room, SimulatedRoom},
         rows::Rows,

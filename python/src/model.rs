@@ -8,7 +8,7 @@ use cli::BadInput;
 use protocol::BoundedFile;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use schema::Condition;
+use schema::{Condition, TooManyRows};
 use serde_json::json;
 use synthesis::{Conditional, ModelFileError};
 
@@ -80,9 +80,13 @@ impl Model {
         let model = Arc::clone(&self.0);
         carry_out(py, progress.as_ref(), move |watch| {
             let given = r#where.map(|text| given(&model, &text)).transpose()?;
-            let most = synthesis::Model::MAX_DEFAULT_ROWS;
+            if let Some(rows) = rows {
+                let checked = model.schema().check_rows(rows);
+                let refused = |refused: TooManyRows| BadInput(refused.to_string());
+                checked.map_err(refused).map_err(anyhow::Error::from)?;
+            }
             let stream = match &given {
-                Some(given) => given.sample(rows.unwrap_or(given.noisy_rows().min(most)), seed),
+                Some(given) => given.sample(rows.unwrap_or(given.default_rows()), seed),
                 None => model.sample(rows.unwrap_or(model.default_rows()), seed),
             };
             Rows::draw(stream, watch)

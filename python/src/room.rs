@@ -4,28 +4,28 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use attestation::nitro::{Measurements, NitroVerifier};
-use attestation::{Policy, Step};
+use attestation::Step;
+use attestation::nitro::Measurements;
 use bytes::Bytes;
-use cli::BadInput;
-use client::{Endpoint, ExpectedRoom, HttpProxy, KeyPair, OuterTrust, Session};
+use cli::{BadInput, trust};
+use client::{ExpectedRoom, KeyPair, Session};
 use enclave::{Config, Enclave, EnclaveLimits, Platform, Running};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
-use protocol::{AgreementHash, RoomId, read_text_file};
+use protocol::RoomId;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use serde::Deserialize;
 use serde_json::json;
-use service::{CheckedAgreement, Summary};
+use service::Summary;
+use synthesis::Progress;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
-use crate::work::carry_out;
+use crate::work::{LOOK, Watch, carry_out};
 
-/// Of measurements, or a root certificate.
-const MAX_TEXT_BYTES: u64 = 1 << 20;
 /// Of one reply: a model is the longest.
 const MAX_REPLY_BYTES: usize = 1 << 30;
 
@@ -83,14 +83,7 @@ impl Room {
         let open = Arc::clone(&self.open);
         carry_out(py, None, move |_| {
             let agreement = open.session.agreement();
-            let problem = || {
-                BadInput(
-                    "the room's agreement cannot be read here, so that nobody can judge it; use \
-                     the version of synclave that it was written for"
-                        .to_owned(),
-                )
-            };
-            let checked = CheckedAgreement::parse(agreement.clone()).with_context(problem)?;
+            let checked = trust::checked_agreement(agreement)?;
             let document = json!({
                 "sha384": agreement.sha384().to_string(),
                 "service_yaml": agreement.service_yaml(),
@@ -114,14 +107,16 @@ impl Room {
     }
 
     /// Sends a request over a verified connection. Returns status and body of the reply.
-    #[pyo3(signature = (method, path, content_type=None, body=None))]
+    /// `progress` is told how many bytes of the body are on their way, of how many.
+    #[pyo3(signature = (method, path, content_type=None, body=None, progress=None))]
     fn request<'py>(
         &self,
         py: Python<'py>,
         method: &str,
         path: &str,
         content_type: Option<&str>,
-        body: Option<Vec<u8>>,
+        body: Option<PyBackedBytes>,
+        progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<(u16, Bound<'py, PyBytes>)> {
         let method: Result<Method, _> = method.parse();
         let method = method.map_err(|error| Failure::input(error).into_exception(py))?;
@@ -129,78 +124,57 @@ impl Room {
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
-        let request = request.body(Bytes::from(body.unwrap_or_default()));
+        let body = body.map_or_else(Bytes::new, Bytes::from_owner);
+        let total = body.len() as u64;
+        let request = request.body(body);
         let request = request.map_err(|error| Failure::input(error).into_exception(py))?;
         let open = Arc::clone(&self.open);
-        let (status, body) = carry_out(py, None, move |_| {
-            let sent = open.session.send(request, MAX_REPLY_BYTES);
-            let reply = open.runtime.block_on(sent).map_err(anyhow::Error::from)?;
+        let (status, body) = carry_out(py, progress.as_ref(), move |watch| {
+            let telling = watch.clone();
+            let tell = move |done| {
+                // That nobody waits any more is seen below.
+                let _ = telling.tell(Progress {
+                    stage: "sending",
+                    done,
+                    total,
+                });
+            };
+            let sent = open.session.send_telling(request, MAX_REPLY_BYTES, tell);
+            let reply = open.runtime.block_on(async {
+                tokio::select! {
+                    reply = sent => reply.map_err(anyhow::Error::from),
+                    // What is left of a table does not leave after Ctrl-C.
+                    () = unwanted(watch) => Err(anyhow::anyhow!("nobody waits for the reply")),
+                }
+            })?;
             Ok((reply.status().as_u16(), reply.into_body()))
         })?;
         Ok((status, PyBytes::new(py, &body)))
     }
 }
 
+/// Returns once nobody waits for the work any more.
+async fn unwanted(watch: &Watch) {
+    while watch.is_wanted() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 /// As `synclave connect` does, up to where a local port would be opened.
 fn connect(expected: &Expected) -> anyhow::Result<(Open, Vec<String>)> {
-    let endpoint = endpoint(expected)?;
+    let (proxy, outer_ca) = (expected.proxy.as_deref(), expected.outer_ca.as_deref());
+    let endpoint = trust::endpoint(&expected.url, expected.port, proxy, outer_ca)?;
     let KeyPair { key, exposed } = client::read_keys(&expected.private_key, &expected.public_key)?;
-    let agreement: AgreementHash = (expected.agreement.trim().parse()).with_context(|| {
-        BadInput(format!(
-            "`{}` is no hash of an agreement",
-            expected.agreement
-        ))
-    })?;
-    let room: Option<RoomId> = (expected.room.as_deref())
-        .map(|room| {
-            let problem = || BadInput(format!("`{room}` is no id of a room"));
-            room.trim().parse().with_context(problem)
-        })
-        .transpose()?;
-    let verifier = match &expected.dangerous_root {
-        None => NitroVerifier::aws(),
-        Some(file) => {
-            let problem = || BadInput(format!("could not use the root in {}", file.display()));
-            let pem = read_text_file(file, MAX_TEXT_BYTES).with_context(problem)?;
-            NitroVerifier::dangerous_from_pem(&pem).with_context(problem)?
-        }
-    };
-    let file = &expected.measurements;
-    let problem = || {
-        BadInput(format!(
-            "could not use the measurements in {}",
-            file.display()
-        ))
-    };
-    let text = read_text_file(file, MAX_TEXT_BYTES).with_context(problem)?;
-    let measurements = Measurements::from_json(&text).with_context(problem)?;
     let expected = ExpectedRoom {
-        verifier: Arc::new(verifier),
-        policy: Policy::from(measurements),
-        agreement: Some(agreement.to_bytes()),
-        id: room.map(|room| room.to_bytes()),
+        verifier: trust::verifier(expected.dangerous_root.as_deref())?,
+        policy: trust::policy_file(&expected.measurements)?,
+        agreement: Some(trust::agreement(&expected.agreement)?),
+        id: expected.room.as_deref().map(trust::room).transpose()?,
     };
     let runtime = Runtime::new().context("could not start")?;
     let session = runtime.block_on(Session::open(endpoint, key, expected))?;
     let notes = exposed.iter().map(ToString::to_string).collect();
     Ok((Open { session, runtime }, notes))
-}
-
-fn endpoint(expected: &Expected) -> anyhow::Result<Endpoint> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let endpoint = Endpoint::parse(&expected.url, expected.port)?;
-    let proxy = match &expected.proxy {
-        Some(named) => Some(HttpProxy::parse(named)?),
-        None => HttpProxy::of_environment(&endpoint, variable)?,
-    };
-    let proxy = proxy
-        .map(|proxy| proxy.with_password_of_environment(variable))
-        .transpose()?;
-    let trust = match &expected.outer_ca {
-        Some(file) => OuterTrust::from_pem_file(file)?,
-        None => OuterTrust::default(),
-    };
-    Ok(endpoint.through(proxy).trusting(trust))
 }
 
 /// A room in this process. No hardware vouches for it.

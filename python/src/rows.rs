@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, SchemaRef, TimeUnit};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use schema::{Column, Kind, OTHER, Schema};
+use schema::{Column, Kind, OTHER, OutputColumn, Schema};
 use synthesis::{Progress, SampleStream};
 use tabular::ColumnValues;
 
@@ -28,17 +28,21 @@ pub(crate) struct Rows {
 }
 
 /// Name, kind, whether values may be missing, and categories.
-type Described = (String, &'static str, bool, Vec<String>);
+pub(crate) type Described = (String, &'static str, bool, Vec<String>);
 
 /// What the columns of a schema are, for those who choose a frame's types.
 pub(crate) fn described(schema: &Schema) -> Vec<Described> {
-    let columns = schema.columns().iter();
-    let column = |column: &Column| {
+    let column = |column: OutputColumn<'_>| {
         let name = column.name().to_owned();
-        let (kind, may_be_none) = (column.kind().name(), may_be_none(column));
-        (name, kind, may_be_none, categories(column))
+        match column {
+            OutputColumn::Coded(column) => {
+                let (kind, may_be_none) = (column.kind().name(), may_be_none(column));
+                (name, kind, may_be_none, categories(column))
+            }
+            OutputColumn::Identifiers(_) => (name, "identifier", false, Vec::new()),
+        }
     };
-    columns.map(column).collect()
+    schema.output_columns().map(column).collect()
 }
 
 /// Whether a value may be missing: `other` is a text among texts, and nothing among numbers.
@@ -60,16 +64,16 @@ impl Rows {
     /// Draws the whole stream.
     pub(crate) fn draw(mut stream: SampleStream, watch: &Watch) -> Result<Self, Failure> {
         let total = stream.left();
-        let makers: Vec<Maker> = stream.schema().columns().iter().map(Maker::new).collect();
+        let makers: Vec<Maker> = stream.schema().output_columns().map(Maker::new).collect();
         let fields: Vec<Field> = makers.iter().map(|maker| maker.field.clone()).collect();
         let schema = Arc::new(arrow_schema::Schema::new(fields));
         let described = described(stream.schema());
-        let drawer = stream.value_drawer();
+        let mut drawer = stream.value_drawer();
         let mut batches = Vec::new();
         loop {
-            let columns = stream.schema().columns().iter();
+            let columns = stream.schema().output_columns();
             let mut values: Vec<ColumnValues> = columns.map(ColumnValues::none_of).collect();
-            if stream.next_values(&drawer, &mut values) == 0 {
+            if stream.next_values(&mut drawer, &mut values) == 0 {
                 break;
             }
             let arrays = makers.iter().zip(values);
@@ -101,7 +105,13 @@ struct Maker {
 }
 
 impl Maker {
-    fn new(column: &Column) -> Self {
+    fn new(column: OutputColumn<'_>) -> Self {
+        let OutputColumn::Coded(column) = column else {
+            return Self {
+                field: Field::new(column.name(), DataType::Utf8, false),
+                texts: None,
+            };
+        };
         let data_type = match column.kind() {
             Kind::Categories(_) => {
                 DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
@@ -126,7 +136,10 @@ impl Maker {
     fn array(&self, values: ColumnValues) -> ArrayRef {
         match values {
             ColumnValues::Text(values) => {
-                let (texts, places) = self.texts.as_ref().expect("the column has categories");
+                // Of new identifiers no two are the same.
+                let Some((texts, places)) = &self.texts else {
+                    return Arc::new(values.into_iter().collect::<StringArray>());
+                };
                 let mut known = HashMap::new();
                 let keys: Int32Array = values
                     .iter()

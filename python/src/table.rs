@@ -1,10 +1,9 @@
 //! Tables of the person's own, from memory or from a file.
 
-use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use cli::BadInput;
+use cli::{BadInput, IdReading};
 use pyo3::prelude::*;
 use schema::{Declaration, Schema};
 use tabular::{KeyHasher, ReadLimits, Upload};
@@ -38,15 +37,14 @@ pub(crate) struct Read {
 impl Table {
     /// Reads it, for as long as somebody waits.
     pub(crate) fn read(
-        self,
-        key: Option<&str>,
-        max_rows_per_id: Option<NonZeroU32>,
+        &self,
+        ids: &IdReading<'_>,
         schema: Option<&Schema>,
         watch: &Watch,
     ) -> anyhow::Result<Read> {
         let frame = match self {
             Self::File(path) => {
-                let table = cli::read_table(&path, key, max_rows_per_id, schema)?;
+                let table = cli::read_table(path, ids, schema)?;
                 let notes = table.notes().map(str::to_owned).collect();
                 let upload = table.upload;
                 return Ok(Read { upload, notes });
@@ -57,21 +55,29 @@ impl Table {
         let mut hash_key = [0; 16];
         getrandom::fill(&mut hash_key).context("the operating system gives no randomness")?;
         let limits = ReadLimits {
-            max_rows_per_id,
+            max_rows_per_id: ids.max_rows_per_id,
             ..ReadLimits::default()
         };
         let upload = tabular::read_columns(
             frame.columns(),
             frame.rows(),
-            key,
+            ids.key,
             schema,
-            &KeyHasher::new(hash_key),
+            &KeyHasher::new(hash_key).normalising(ids.normalisation),
             &limits,
             &|| watch.is_wanted(),
         );
         let upload = upload.context(BadInput("could not read the table".to_owned()))?;
         let notes = upload.warnings().to_vec();
         Ok(Read { upload, notes })
+    }
+
+    /// Where it lies, if it is a file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Frame(_) => None,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use synthesis::Progress;
 use crate::failure::{Failure, unexpected};
 
 /// How often it is asked whether Ctrl-C was pressed.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// How a piece of work hears that nobody waits for it any more, and tells how far it is.
 #[derive(Clone)]

@@ -39,8 +39,9 @@ from ._errors import (
 from ._model import Condition, Model
 from ._report import Evaluation, Report
 from ._rooms import Agreement, Receipt, Room, Simulation, connect, keygen, simulated_room
+from ._schema import SchemaDraft
 from ._synthesizer import NotFittedError, Synthesizer
-from ._tools import evaluate, inspect, measure
+from ._tools import columns, evaluate, inspect, measure, schema
 
 __version__ = _native.version()
 
@@ -62,15 +63,18 @@ __all__ = [
     "Report",
     "Room",
     "RoomError",
+    "SchemaDraft",
     "Simulation",
     "Synthesizer",
     "TableError",
     "UnreachableError",
     "__version__",
+    "columns",
     "connect",
     "evaluate",
     "inspect",
     "keygen",
     "measure",
+    "schema",
     "simulated_room",
 ]

@@ -30,8 +30,14 @@ def held(table: Any, key: str | None = None) -> Any:
     if isinstance(table, (str, os.PathLike)):
         return table
     kind = kind_of(table)
+    if kind in ("pandas", "polars") and type(table).__name__ == "Series":
+        raise InputError("a Series is one column; make it a table with .to_frame()", code=3)
     if kind == "pandas":
         return _from_pandas(table, key)
+    if kind == "polars" and hasattr(table, "collect"):
+        raise InputError("a LazyFrame holds no rows yet; give .collect() of it", code=3)
+    if kind == "polars":
+        return _from_polars(table)
     if not hasattr(table, "__arrow_c_stream__"):
         name = type(table).__name__
         raise InputError(
@@ -43,8 +49,6 @@ def held(table: Any, key: str | None = None) -> Any:
 
 
 def _from_pandas(table: Any, key: str | None) -> pa.Table:
-    if not hasattr(table, "columns"):
-        raise InputError("a Series is one column; make it a table with .to_frame()", code=3)
     if key is not None and key not in table.columns and key in table.index.names:
         table = table.reset_index(level=key)
     for name in table.columns:
@@ -64,6 +68,26 @@ def _from_pandas(table: Any, key: str | None) -> pa.Table:
             "make them one type, for example with .astype(str)",
             code=3,
         ) from None
+
+
+def of_rows(rows: list[dict[str, Any]], names: list[str], kind: Kind) -> Any:
+    """A frame of what is not anybody's rows: reports, columns, checks."""
+    table = pa.table({name: [row[name] for row in rows] for name in names})
+    if kind == "pandas":
+        return table.to_pandas()
+    if kind == "polars":
+        import polars as pl
+
+        return pl.from_arrow(table)
+    return table
+
+
+def _from_polars(table: Any) -> Any:
+    import polars as pl
+
+    # Columns without a value and a type, whose form in Arrow other readers refuse.
+    empty = [name for name, kind in table.schema.items() if kind == pl.Null]
+    return table.with_columns(pl.col(empty).cast(pl.String)) if empty else table
 
 
 class Drawn(Protocol):

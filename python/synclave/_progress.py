@@ -19,8 +19,8 @@ _PATIENCE_SECONDS = 1.0
 
 
 @contextmanager
-def listener(progress: Progress) -> Generator[Listener | None]:
-    """What to call with each step."""
+def listener(progress: Progress, unit: str = "it") -> Generator[Listener | None]:
+    """What to call with each step. Steps of the unit ``"B"`` are bytes."""
     if callable(progress):
         yield progress
         return
@@ -43,7 +43,7 @@ def listener(progress: Progress) -> Generator[Listener | None]:
             # What is over at once needs no bar.
             if time.monotonic() - start < _PATIENCE_SECONDS:
                 return
-            bars.append(tqdm(total=total, leave=False))
+            bars.append(tqdm(total=total, leave=False, unit=unit, unit_scale=unit == "B"))
         (bar,) = bars
         bar.set_description(stage, refresh=False)
         bar.total = total

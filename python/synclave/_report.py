@@ -6,8 +6,6 @@ import html
 import json
 from typing import Any
 
-import pyarrow as pa
-
 from . import _frames
 from ._frames import Kind
 
@@ -36,14 +34,7 @@ class _Page:
         return f'<iframe sandbox style="{style}" srcdoc="{page}"></iframe>'
 
     def _frame(self, rows: list[dict[str, Any]], names: list[str]) -> Any:
-        table = pa.table({name: [row[name] for row in rows] for name in names})
-        if self._kind == "pandas":
-            return table.to_pandas()
-        if self._kind == "polars":
-            import polars as pl
-
-            return pl.from_arrow(table)
-        return table
+        return _frames.of_rows(rows, names, self._kind)
 
 
 class Report(_Page):
@@ -61,7 +52,8 @@ class Report(_Page):
         ``distance`` is as measured, with noise; the true one is below ``bound`` with a probability
         of 95 %, for each marginal by itself, and below ``joint_bound`` for all at once;
         ``relation`` says how far the columns are from independent, on the same scale; where
-        ``mostly_noise`` holds, do not rely on it. Empty where the method measures no errors (all but GRAIN).
+        ``mostly_noise`` holds, do not rely on it. Empty where the method measures no errors (all
+        but GRAIN).
         """
         errors = self.to_dict()["report"]["errors"] or {"marginals": []}
         rows = [

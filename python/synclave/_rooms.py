@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,8 +107,11 @@ class Room:
     """A room that was verified: `connect` gives it.
 
     Every further connection is verified as the first was, and must show the same room. All methods
-    wait for the reply with the interpreter's lock released; in an event loop call them by
-    ``await asyncio.to_thread(room.upload, table)``.
+    wait for the reply with the interpreter's lock released, so that other threads go on. In an
+    event loop call them by a thread::
+
+        await asyncio.to_thread(room.upload, table)
+        await asyncio.to_thread(room.wait)
     """
 
     def __init__(self, native: _native.Room, trust: dict[str, str]) -> None:
@@ -135,14 +139,16 @@ class Room:
         """What the room will do. It is the one that you named when you connected."""
         return Agreement(json.loads(self._native.agreement()))
 
-    def upload(self, data: Any) -> dict[str, Any]:
+    def upload(self, data: Any, *, progress: Progress = None) -> dict[str, Any]:
         """Sends your table to the room, and to nobody else.
 
         Until you confirm it may be sent again, and replaces what you sent before.
 
         Args:
             data: A frame, which goes as Parquet, or the path of a file, which goes as it is. The
-                column ``id`` says whose a row is; a pandas index of that name does.
+                agreement's key (``id``, unless it names another column) says whose a row is; a
+                pandas index of that name does.
+            progress: As for `Synthesizer.fit`; its steps are bytes.
 
         Returns:
             What the room has read: ``rows``, ``warnings`` about your table, and the
@@ -151,16 +157,21 @@ class Room:
         Raises:
             RoomError: If the room cannot use the table; what it says is for you alone.
             EvidenceRefused: If what answers is no longer the room. Nothing was sent then.
+
+        Warns:
+            PrivateNote: Which columns of a frame are left out, as a fit leaves them out.
         """
-        held = _frames.held(data, "id")
+        held = _frames.held(data, str(self.agreement.summary["key"]))
         if isinstance(held, (str, os.PathLike)):
             try:
                 name, contents = Path(held).name, Path(held).read_bytes()
             except OSError as error:
                 raise _errors.InputError(f"could not read {held}: {error}", code=3) from error
         else:
-            name, contents = "table.parquet", _as_parquet(held)
+            name, (contents, notes) = "table.parquet", _as_parquet(held)
             self._kind = _frames.kind_of(data)
+            for note in notes:
+                warnings.warn(note, _errors.PrivateNote, stacklevel=2)
         boundary = secrets.token_hex(16)
         quoted = name.replace("\\", "_").replace('"', "_").encode("ascii", "replace").decode()
         head = (
@@ -169,7 +180,9 @@ class Room:
         )
         body = b"".join([head.encode(), contents, f"\r\n--{boundary}--\r\n".encode()])
         form = f"multipart/form-data; boundary={boundary}"
-        reply: dict[str, Any] = json.loads(self._send("POST", "/upload_data", form, body, True))
+        with _progress.listener(progress, unit="B") as listener:
+            sent = self._send("POST", "/upload_data", form, body, private=True, listener=listener)
+        reply: dict[str, Any] = json.loads(sent)
         return reply
 
     def confirm(self, commitments: dict[str, str] | None = None) -> str:
@@ -280,9 +293,11 @@ class Room:
         path: str,
         content_type: str | None = None,
         body: bytes | None = None,
+        *,
         private: bool = False,
+        listener: _progress.Listener | None = None,
     ) -> bytes:
-        status, reply = self._native.request(method, path, content_type, body)
+        status, reply = self._native.request(method, path, content_type, body, listener)
         if status < 400:
             return reply
         try:
@@ -434,11 +449,29 @@ def simulated_room(folder: str | os.PathLike[str]) -> Generator[Simulation]:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _as_parquet(held: Any) -> bytes:
+def _as_parquet(held: Any) -> tuple[bytes, list[str]]:
+    """The file of a frame, as a fit would read that, and what is left out of it."""
     import pyarrow.parquet as pq
 
     # Without what pandas notes about its index.
     table = pa.table(held).replace_schema_metadata(None)
+    left_out = _native.unsupported_columns(table.slice(0, 0))
+    notes = [
+        f"column `{name}` is {what}, which is not supported, and is left out"
+        for name, what in left_out
+    ]
+    table = table.drop_columns([name for name, _ in left_out])
+    for number, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
+            # Polars' categories, which Arrow cannot write as they are.
+            chunks = [_with_plain_texts(chunk) for chunk in table.column(number).chunks]
+            texts: Any = pa.chunked_array(chunks) if chunks else pa.nulls(0, pa.string())
+            table = table.set_column(number, field.name, texts)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
+    return buffer.getvalue(), notes
+
+
+def _with_plain_texts(categories: Any) -> Any:
+    texts = categories.dictionary.cast(pa.string())
+    return pa.DictionaryArray.from_arrays(categories.indices, texts)

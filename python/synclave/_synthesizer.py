@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from . import _frames, _native, _progress, _schema
@@ -47,20 +50,22 @@ class Synthesizer:
         dangerous_domain_from_data: bool = False,
         **params: Any,
     ) -> None:
-        """As `create`."""
-        known = {name.casefold() for name in _native.methods()}
-        # Others are left to the engine, which says why some of them are not here.
-        self._method = method.upper() if method.casefold() in known else method
-        self._options: dict[str, Any] = {
-            "method": self._method,
-            "params": params,
-            "epsilon": epsilon,
-            "delta": delta,
-            "dangerous_epsilon": dangerous_epsilon,
-            "dangerous_domain_from_data": dangerous_domain_from_data,
-            "workload": _schema.as_workload(workload),
-            "target": target,
-        }
+        """Makes a synthesizer, with the arguments of `create`."""
+        self._method = method.upper()
+        self._epsilon = float(epsilon)
+        self._options = _as_json(
+            {
+                "method": method,
+                "params": params,
+                "epsilon": self._epsilon,
+                "delta": float(delta),
+                "dangerous_epsilon": dangerous_epsilon,
+                "dangerous_domain_from_data": dangerous_domain_from_data,
+                "workload": _schema.as_workload(workload),
+                "target": target,
+            }
+        )
+        _native.check_synthesizer(self._options)
         self._model: Model | None = None
 
     @classmethod
@@ -91,6 +96,9 @@ class Synthesizer:
             dangerous_domain_from_data: Takes values and ranges of columns from the rows as they
                 are. No guarantee holds then.
             params: Parameters of the method, such as ``rounds=50``.
+
+        Raises:
+            InputError: If there is no such method or parameter, or the budget cannot be used.
         """
         return cls(
             method,
@@ -115,6 +123,9 @@ class Synthesizer:
         schema: Schema | None = None,
         key: str | None = None,
         max_rows_per_id: int | None = None,
+        id_normalise: str | Sequence[str] = (),
+        public: str | os.PathLike[str] | Model | None = None,
+        public_of_other_people: bool = False,
         preprocessor_eps: float | None = None,
         categorical_columns: Sequence[str] = (),
         ordinal_columns: Sequence[str] = (),
@@ -128,13 +139,23 @@ class Synthesizer:
                 ``__arrow_c_stream__``, or the path of a file (CSV, JSON, Parquet, a workbook;
                 compressed or not). Frames are read in place, without a copy. A pandas index is left
                 out, unless a level of it is named as the key.
-            schema: What the columns can hold: a YAML file, or a mapping that says the same. It
-                must come from what is publicly known, and not from the rows. Columns that it does
-                not name are discovered, which costs part of the budget.
+            schema: What the columns can hold: a YAML file, a mapping that says the same, or what
+                `synclave.schema` drafts. It must come from what is publicly known, and not from the
+                rows. Columns that it does not name are discovered, which costs part of the budget.
             key: The column that says whose a row is. Without it each row counts as one person,
                 which nobody checks.
             max_rows_per_id: Most rows of one person that take part; noise grows with it. Without
                 it a table with a second row of anybody is refused.
+            id_normalise: What to do to ids before they are compared: ``"trim"`` (all white space),
+                ``"strip_leading_zeros"`` (007 is 7), ``"lower"``, or several of them.
+            public: Data about the same columns to start from: the path of an earlier model or of a
+                table of other people, or a `Model`. For GRAIN. It takes nothing of epsilon; but the
+                guarantee that is stated is that of both fits together, as an earlier model was paid
+                for with its people's data.
+            public_of_other_people: Your word that nobody of the table is in the public data, nor in
+                anything that it was made from. Nothing can check it; where it is not true, the
+                guarantee that is stated does not hold. A public table needs it: a table is used
+                without any noise.
             preprocessor_eps: The part of epsilon that discovery may take at most, as in
                 smartnoise-synth; it is set aside as that share of the whole budget. Without it
                 10 to 40 %, by a noisy number of rows. Nothing is set aside where the schema names
@@ -160,20 +181,24 @@ class Synthesizer:
             BudgetWarning: Where the budget protects less than you may think.
         """
         hints = {
-            "categories": tuple(categorical_columns),
-            "ordered values": tuple(ordinal_columns),
-            "numbers": tuple(continuous_columns),
+            "categories": _schema.as_names(categorical_columns),
+            "ordered values": _schema.as_names(ordinal_columns),
+            "numbers": _schema.as_names(continuous_columns),
         }
-        options = {
-            **self._options,
-            "schema": _schema.as_yaml(schema),
-            "key": key,
-            "max_rows_per_id": max_rows_per_id,
-            "discovery_share": self._share(preprocessor_eps),
-        }
+        steps = id_normalise.split(",") if isinstance(id_normalise, str) else id_normalise
         table = _frames.held(data, key)
-        with _progress.listener(progress) as listener:
-            model, told, notes = _native.fit(table, json.dumps(options), listener)
+        with _public_file(public) as public_path, _progress.listener(progress) as listener:
+            options = {
+                "schema": _schema.as_yaml(schema),
+                "key": key,
+                "max_rows_per_id": max_rows_per_id,
+                "id_normalise": [step.strip() for step in steps],
+                "discovery_share": self._share(preprocessor_eps),
+                "public": public_path,
+                "public_of_other_people": public_of_other_people,
+            }
+            fitted = _native.fit(table, self._options, _as_json(options), listener)
+        model, told, notes = fitted
         for text in told:
             warnings.warn(text, BudgetWarning, stacklevel=2)
         for text in notes:
@@ -225,6 +250,11 @@ class Synthesizer:
         """The errors of the report, as a frame."""
         return self.model.errors
 
+    @property
+    def columns(self) -> Any:
+        """What each column was taken for, as a frame."""
+        return self.model.columns
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model's file, for `Model.load` and ``synclave sample``."""
         self.model.save(path)
@@ -232,7 +262,7 @@ class Synthesizer:
     def _share(self, preprocessor_eps: float | None) -> float | None:
         if preprocessor_eps is None:
             return None
-        epsilon = float(self._options["epsilon"])
+        epsilon = self._epsilon
         if not 0 < preprocessor_eps < epsilon:
             raise InputError(
                 f"preprocessor_eps is {preprocessor_eps}, but is a part of epsilon and must lie "
@@ -243,8 +273,34 @@ class Synthesizer:
 
     def __repr__(self) -> str:
         state = "fitted" if self._model else "not fitted"
-        epsilon = self._options["epsilon"]
-        return f"<synclave synthesizer: {self._method}, epsilon {epsilon}, {state}>"
+        return f"<synclave synthesizer: {self._method}, epsilon {self._epsilon:g}, {state}>"
+
+
+def _as_json(options: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(options, default=_schema.plain, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"an option cannot be used: {error}", code=3) from None
+
+
+@contextmanager
+def _public_file(public: str | os.PathLike[str] | Model | None) -> Generator[str | None]:
+    """A file with the public data: the ledger names that by the hash of its bytes."""
+    if public is None:
+        yield None
+    elif isinstance(public, (str, os.PathLike)):
+        yield os.fspath(public)
+    elif isinstance(public, Model):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "public.model"
+            public.save(path)
+            yield os.fspath(path)
+    else:
+        raise InputError(
+            f"a {type(public).__name__} is not public data; give a Model or the path of a file. "
+            "Write a frame to a file first: the model will name it by the hash of that file",
+            code=3,
+        )
 
 
 _FITTING = {

@@ -27,6 +27,9 @@ def one_table(people: pd.DataFrame, path: Path) -> pd.DataFrame:
         schema={"age": {"integer": {"min": 0, "max": 99}}},
         key="id",
         max_rows_per_id=2,
+        id_normalise=["trim", "lower"],
+        public=path,
+        public_of_other_people=True,
         preprocessor_eps=0.2,
         categorical_columns=names,
         ordinal_columns=[],
@@ -50,7 +53,21 @@ def one_table(people: pd.DataFrame, path: Path) -> pd.DataFrame:
     comparison: synclave.Evaluation = synclave.evaluate(people, rows, schema=path, key="id")
     print(comparison.scores, comparison.relations, comparison.to_dict())
     print(synclave.inspect(path, dangerous_root=path), synclave.measure(path))
+    print(synclave.columns(fitted), synclave.columns(model), fitted.columns)
+    fitted.fit(people, id_normalise="trim, lower", public=model, categorical_columns="town")
     return rows
+
+
+def a_schema(people: pd.DataFrame, path: Path) -> None:
+    draft: synclave.SchemaDraft = synclave.schema(people, key="id", keep=["email"])
+    print(draft, draft.to_yaml().upper(), draft.origin.upper(), draft.columns, draft.ledger)
+    declaration: dict[str, object] = draft.to_dict()
+    draft.save(path)
+    synclave.schema(path, key="id", keep="email", private=1.0, delta=1e-9, max_rows_per_id=2)
+    synclave.schema(codebook=path)
+    print(synclave.columns(draft), synclave.columns(declaration), synclave.columns(path))
+    synth = synclave.Synthesizer("grain", epsilon=1.0)
+    synth.fit(people, schema=draft)
 
 
 def a_room(table: pa.Table, folder: Path) -> None:
@@ -69,7 +86,7 @@ def a_room(table: pa.Table, folder: Path) -> None:
     agreement: synclave.Agreement = room.agreement
     print(public, room.id, room.evidence, agreement.sha384, agreement.summary)
     print(agreement.service_yaml, agreement.runtime_yaml)
-    rows_read: object = room.upload(table)["rows"]
+    rows_read: object = room.upload(table, progress=False)["rows"]
     said: str = room.confirm({"Bob": "ab" * 48})
     print(rows_read, said, room.withdraw(), room.status, room.columns("theirs"))
     print(room.wait(timeout=60.0, progress=True).samples(1000, where="Alice_age < 50", seed=1))

@@ -12,8 +12,10 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import synclave
@@ -45,6 +47,7 @@ def test_budgets_and_methods_that_cannot_be_used_are_refused(table: pa.Table) ->
     assert "epsilon" in refusal("mst", epsilon=-1.0)
     assert "dangerous_epsilon=True" in refusal("mst", epsilon=2000.0)
     assert "noisy gradients" in refusal("dpctgan", epsilon=1.0)
+    assert "did you mean GRAIN?" in refusal("grian", epsilon=1.0)
     assert "colour" in refusal("mst", epsilon=1.0, colour=3)
     assert "aeg" in refusal("grain", epsilon=1.0, target="aeg")
     assert "preprocessor_eps" in str(
@@ -55,6 +58,80 @@ def test_budgets_and_methods_that_cannot_be_used_are_refused(table: pa.Table) ->
             preprocessor_eps=2.0,
         ).value
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"method": "grian"}, "did you mean GRAIN"),
+        ({"epsilon": 0.0}, "epsilon"),
+        ({"epsilon": float("nan")}, "JSON"),
+        ({"epsilon": 2000.0}, "dangerous_epsilon=True"),
+        ({"delta": 1.0}, "delta"),
+        ({"method": "mst", "rounds": 3}, "rounds"),
+        ({"workload": [["age"], {"column": ["age"]}]}, "workload"),
+    ],
+)
+def test_what_suits_no_table_is_refused_before_one_is_given(
+    arguments: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(synclave.InputError, match=why) as refused:
+        synclave.Synthesizer.create(**{"epsilon": 1.0, **arguments})
+    assert refused.value.code == 3
+
+
+def test_ids_of_one_person_meet_after_the_steps_that_are_named(table: pa.Table) -> None:
+    people = table.select(["age"]).slice(0, 4).append_column("id", pa.array(["a", "A", "b", "c"]))
+    schema = {"age": SCHEMA["age"]}
+    synth = synclave.Synthesizer.create("independent", epsilon=1.0)
+    synth.fit(people, schema=schema, key="id")
+    for steps in ("lower", "trim, lower", ["lower"]):
+        with pytest.raises(synclave.TableError):
+            synth.fit(people, schema=schema, key="id", id_normalise=steps)
+    with pytest.raises(synclave.InputError, match="there is no step `upper`"):
+        synth.fit(people, schema=schema, key="id", id_normalise="upper")
+
+
+def test_a_fit_starts_from_public_data_and_says_what_that_costs(
+    table: pa.Table, csv: Path, fitted: synclave.Synthesizer, tmp_path: Path
+) -> None:
+    synth = synclave.Synthesizer.create(epsilon=1.0)
+
+    def stated(**public: Any) -> float:
+        guarantees = synth.fit(table, schema=SCHEMA, **public).report.guarantees
+        return float(guarantees[0]["epsilon"])
+
+    assert stated() == pytest.approx(1.0)
+    # The earlier model's people may be the same.
+    assert stated(public=fitted.model) == pytest.approx(4.0)
+    path = tmp_path / "earlier.model"
+    fitted.save(path)
+    assert stated(public=path) == pytest.approx(4.0)
+    assert stated(public=path, public_of_other_people=True) == pytest.approx(1.0)
+
+    census = tmp_path / "census.csv"
+    pyarrow.csv.write_csv(people(200, seed=8), census)
+    assert stated(public=census, public_of_other_people=True) == pytest.approx(1.0)
+
+    def refusal(synth: synclave.Synthesizer, **public: Any) -> synclave.InputError:
+        with pytest.raises(synclave.InputError) as refused:
+            synth.fit(table, schema=SCHEMA, **public)
+        return refused.value
+
+    assert "public_of_other_people=True" in str(refusal(synth, public=census))
+    assert "missing.csv" in str(refusal(synth, public="missing.csv"))
+    assert "Write a frame to a file first" in str(refusal(synth, public=table))
+    mst = synclave.Synthesizer.create("mst", epsilon=1.0)
+    assert "MST takes no public data" in str(refusal(mst, public=path))
+    # Its own rows, in a file, are told to their owner alone; what was found out is paid for.
+    itself = refusal(synth, public=csv, public_of_other_people=True)
+    assert isinstance(itself, synclave.TableError) and "very values" in str(itself)
+
+
+def test_one_name_is_not_taken_for_a_list_of_letters(table: pa.Table) -> None:
+    synth = synclave.Synthesizer.create("independent", epsilon=1.0)
+    with pytest.warns(UserWarning, match="you take 'age' for categories"):
+        synth.fit(table, schema=SCHEMA, categorical_columns="age")
 
 
 def test_nothing_declared_is_discovered_and_paid_for(table: pa.Table) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import synclave
+from synclave import _frames, _rooms
 
 from conftest import SCHEMA, people
 
@@ -43,6 +45,75 @@ def test_every_form_of_a_table_gets_the_codes_of_its_file(
     scores = synclave.evaluate(csv, FORMS[form](table), schema=SCHEMA).to_dict()
     for marginals in ("one_way", "two_way", "three_way"):
         assert scores[marginals]["max"] == 0, form
+
+
+def of_all_types() -> pa.Table:
+    """A column of each type that frames have, with a missing value in each."""
+    import datetime
+    import decimal
+
+    number = pa.array([*range(20, 60), None] * 3)
+    times = {
+        unit: pa.array([1_600_000_000 + 86_400 * (n % 40) for n in range(123)], pa.timestamp("s"))
+        for unit in ("s", "ms", "us", "ns")
+    }
+    day = pa.array([datetime.date(2020, 1, 1 + n % 28) for n in range(122)] + [None])
+    town = pa.array(["Wien", "Graz", None] * 41)
+    return pa.table(
+        {
+            **{str(kind): number.cast(kind) for kind in (pa.int8(), pa.uint16(), pa.int64())},
+            "uint64": number.cast(pa.uint64()),
+            "float": number.cast(pa.float32()),
+            "double": pa.array([n / 4 if n % 7 else None for n in range(123)]),
+            "boolean": pa.array([True, False, None] * 41),
+            "decimal": pa.array([decimal.Decimal(n % 9) / 4 for n in range(123)]),
+            **{f"time {unit}": moments.cast(pa.timestamp(unit)) for unit, moments in times.items()},
+            "zone": times["us"].cast(pa.timestamp("us", "Europe/Vienna")),
+            "zone ns": times["ns"].cast(pa.timestamp("ns", "America/New_York")),
+            "date32": day,
+            "date64": day.cast(pa.date64()),
+            "town": town,
+            "large": town.cast(pa.large_string()),
+            "view": town.cast(pa.string_view()),
+            "category": town.dictionary_encode(),
+            "category of numbers": number.dictionary_encode(),
+            "nothing": pa.nulls(123),
+            "time of day": pa.array([datetime.time(n % 24) for n in range(123)]),
+            "length of time": pa.array([datetime.timedelta(n) for n in range(123)]),
+            "bytes": pa.array([b"x"] * 123),
+            "list": pa.array([[1]] * 123),
+        }
+    )
+
+
+ALL_TYPES = {
+    "pyarrow": lambda table: table,
+    "pandas": as_pandas,
+    "pandas with an index": lambda table: as_pandas(table).set_index("int64"),
+    "pandas with nullable types": lambda table: as_pandas(table).convert_dtypes(),
+    "pandas with Arrow's types": lambda table: table.to_pandas(types_mapper=pd.ArrowDtype),
+    "polars": pl.from_arrow,
+}
+
+
+@pytest.mark.parametrize("form", ALL_TYPES)
+def test_a_room_gets_the_table_that_a_fit_reads(form: str, tmp_path: Path) -> None:
+    frame = ALL_TYPES[form](of_all_types())
+    sent = tmp_path / "table.parquet"
+    contents, left_out = _rooms._as_parquet(_frames.held(frame, None))
+    sent.write_bytes(contents)
+
+    def told(table: Any) -> tuple[str, set[str]]:
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            draft = synclave.schema(table)
+        of_parquet = f"{sent}: "
+        return draft.to_yaml(), {str(note.message).removeprefix(of_parquet) for note in notes}
+
+    by_room, by_fit = told(sent), told(frame)
+    assert by_room[0] == by_fit[0]
+    assert by_room[1] | set(left_out) == by_fit[1]
+    assert any("`list` is nested" in note for note in left_out)
 
 
 def test_another_table_has_other_codes(csv: Path) -> None:
@@ -124,6 +195,8 @@ def refused(table: Any, **options: Any) -> str:
 def test_tables_that_cannot_be_used_are_refused_with_a_sentence(csv: Path) -> None:
     assert "column name 0 is not a text" in refused(pd.DataFrame([[1], [2]]))
     assert "to_frame" in refused(pd.Series([1, 2]))
+    assert "to_frame" in refused(pl.Series("a", [1, 2]))
+    assert ".collect()" in refused(pl.LazyFrame({"a": [1, 2]}))
     assert "a dict is no table" in refused({"a": [1]})
     assert "several types" in refused(pd.DataFrame({"a": [1, "x", None]}))
     nested = pa.table({"a": [[1], [2]], "b": [1, 2]})

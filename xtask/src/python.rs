@@ -47,7 +47,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         &[&["cargo-deny"], &manifest[..], &allowed[..]].concat(),
         &[],
     )?;
-    let profile = ["--profile", &options.profile];
+    // As in the other workspace, whose lints and features of third-party crates these are.
+    let features = ["--features", "shared-build"];
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    let clippy = [&["cargo", "clippy"], &manifest[..], &features, &lints].concat();
+    run::program(&clippy, &shared)?;
+    let mut profile = vec!["--profile", &options.profile];
+    if options.profile == "dev" {
+        // What people install has no more than it needs.
+        profile.extend(features);
+    }
     let maturin = tools.join("bin/maturin");
     let build = [text(&maturin)?, "build", "--out", text(&wheels)?];
     run::program(&[&build[..], &manifest[..], &profile[..]].concat(), &shared)?;
@@ -59,8 +68,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         text(&wheel)?,
     ];
     run::program(&[&[python], &install[..], &wheel[..]].concat(), &[])?;
+    // A room that lies, which the package must refuse.
+    let example = ["--workspace", "--example", FALSE_ROOM];
+    run::program(&[&["cargo", "build"], &example[..]].concat(), &[])?;
+    let false_room = target.join("debug/examples").join(FALSE_ROOM);
+    let lies = [("SYNCLAVE_FALSE_ROOM", text(&false_room)?)];
     // From a folder in which no copy of the package lies beside the tests.
-    run::program(&[python, "-m", "pytest", "--quiet", "python/tests"], &[])?;
+    run::program(&[python, "-m", "pytest", "--quiet", "python/tests"], &lies)?;
     let types = ["-m", "mypy", "--strict", "--config-file=", "-p", "synclave"];
     run::program(&[&[python], &types[..]].concat(), &[])?;
     let example = [
@@ -76,6 +90,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+const FALSE_ROOM: &str = "false_room";
 
 fn only_file(folder: &Path) -> anyhow::Result<PathBuf> {
     let mut files = fs::read_dir(folder)?;

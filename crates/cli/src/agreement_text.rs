@@ -186,6 +186,10 @@ fn values(declared: &Declared) -> String {
         DeclaredKind::Date(range) => ordered("dates", range),
         DeclaredKind::Datetime(range) => ordered("dates with times", range),
         DeclaredKind::Boolean => "true or false".to_owned(),
+        DeclaredKind::Identifier(form) => format!(
+            "not read; each synthetic row gets a new identifier of the form {}",
+            word(form.as_ref())
+        ),
     };
     text.push_str(&form(&declared.form));
     if declared.other {

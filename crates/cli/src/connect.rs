@@ -5,13 +5,11 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use anyhow::Context;
-use client::{
-    AcceptedBy, BoundPort, Endpoint, ExpectedRoom, HttpProxy, KeyPair, OuterTrust, Proxy, Session,
-};
-use protocol::{AgreementHash, KeyFingerprint, RoomId};
+use client::{AcceptedBy, BoundPort, Endpoint, ExpectedRoom, HttpProxy, KeyPair, Proxy, Session};
+use protocol::KeyFingerprint;
 use serde_json::{Value, json};
 use server_kit::StopSignals;
-use service::{CheckedAgreement, Summary};
+use service::Summary;
 use tokio::sync::oneshot;
 
 use crate::arguments::ConnectOptions;
@@ -29,15 +27,15 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     }
     let root = options.trust.dangerous_root.as_deref();
     let expected = ExpectedRoom {
-        verifier: trust::verifier(root, printer)?,
+        verifier: trust::verifier_with_warning(root, printer)?,
         policy: trust::policy(&options.measurements)?,
         agreement: options
             .trust
             .agreement
             .as_deref()
-            .map(agreement)
+            .map(trust::agreement)
             .transpose()?,
-        id: options.room.as_deref().map(room).transpose()?,
+        id: options.room.as_deref().map(trust::room).transpose()?,
     };
     // Nobody to ask means nobody to accept; who opens the browser is there.
     if expected.agreement.is_none() && !printer.can_ask() && !options.open {
@@ -279,28 +277,17 @@ fn document(port: u16, room: &str, warnings: &[String], summary: &Summary) -> Va
 
 /// Where the enclave is, and the way there.
 fn endpoint(options: &ConnectOptions, printer: Printer) -> anyhow::Result<Endpoint> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let endpoint = Endpoint::parse(&options.url, options.port)?;
-    let proxy = match &options.proxy {
-        Some(named) => Some(HttpProxy::parse(named)?),
-        // By option first, then as other tools have it.
-        None => HttpProxy::of_environment(&endpoint, variable)?,
-    };
-    if options.proxy.is_some() && proxy.as_ref().is_some_and(HttpProxy::has_password) {
+    let (proxy, outer_ca) = (options.proxy.as_deref(), options.outer_ca.as_deref());
+    let endpoint = trust::endpoint(&options.url, options.port, proxy, outer_ca)?;
+    if let Some(proxy) = proxy
+        && HttpProxy::parse(proxy)?.has_password()
+    {
         printer.warn(format_args!(
             "other users of this machine can see the password in --proxy; put it in {} instead",
             client::PASSWORD_VARIABLE
         ));
     }
-    // Arguments are visible to every user of the machine; the environment is not.
-    let proxy = proxy
-        .map(|proxy| proxy.with_password_of_environment(variable))
-        .transpose()?;
-    let trust = match &options.outer_ca {
-        Some(file) => OuterTrust::from_pem_file(file)?,
-        None => OuterTrust::default(),
-    };
-    Ok(endpoint.through(proxy).trusting(trust))
+    Ok(endpoint)
 }
 
 /// Every check that passed, a line each.
@@ -310,22 +297,6 @@ pub(crate) fn show(session: &Session, indent: &str, printer: Printer) {
     }
 }
 
-pub(crate) fn agreement(text: &str) -> anyhow::Result<[u8; 48]> {
-    let hash: AgreementHash = text
-        .trim()
-        .parse()
-        .with_context(|| BadInput(format!("`{text}` is no hash of an agreement")))?;
-    Ok(hash.to_bytes())
-}
-
-pub(crate) fn room(text: &str) -> anyhow::Result<[u8; 32]> {
-    let room: RoomId = text
-        .trim()
-        .parse()
-        .with_context(|| BadInput(format!("`{text}` is no id of a room")))?;
-    Ok(room.to_bytes())
-}
-
 /// What a room's agreement says to a person.
 pub(crate) struct Judged {
     pub(crate) summary: Summary,
@@ -333,16 +304,9 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    /// Reads it by the very check that the enclave makes: what that accepts is what is shown. `own`
-    /// marks the reader's own key.
+    /// Reads it by the very check that the enclave makes. `own` marks the reader's own key.
     pub(crate) fn of(session: &Session, own: KeyFingerprint) -> anyhow::Result<Self> {
-        let checked = CheckedAgreement::parse(session.agreement().clone()).with_context(|| {
-            BadInput(
-                "the room's agreement cannot be read here, so that nobody can judge it; use the \
-                 version of synclave that it was written for"
-                    .to_owned(),
-            )
-        })?;
+        let checked = trust::checked_agreement(session.agreement())?;
         let summary = Summary::new(&checked);
         let text = agreement_text::text(&summary, Some(own));
         Ok(Self { summary, text })

@@ -19,7 +19,7 @@ use crate::{image_file, model_file, moment, quality, receipt, trust};
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 pub(crate) fn run(options: &InspectOptions, printer: Printer) -> anyhow::Result<()> {
-    let verifier = trust::verifier(options.dangerous_root.as_deref(), printer)?;
+    let verifier = trust::verifier_with_warning(options.dangerous_root.as_deref(), printer)?;
     let at = options.at.as_deref().map(moment::parse).transpose()?;
     let problem = || BadInput(format!("could not read {}", options.file.display()));
     let file = BoundedFile::open(&options.file).with_context(problem)?;
@@ -132,6 +132,9 @@ fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
     for line in quality::column_lines(&report.columns) {
         printer.result(line);
     }
+    if let Some(line) = quality::identifier_line(&report.identifiers) {
+        printer.result(line);
+    }
     printer.result(format_args!("domain     {}", model.domain().in_words()));
     let lines = receipt::ledger_lines(model.ledger()).into_iter();
     for line in lines.chain(receipt::prior_lines(model.prior())) {
@@ -141,6 +144,7 @@ fn model(file: BoundedFile, printer: Printer) -> anyhow::Result<()> {
         "kind": "model",
         "method": model.method().to_string(),
         "columns": report.columns,
+        "identifiers": report.identifiers,
         "rows": report.rows,
         "row_count": report.row_count,
         "warnings": report.warnings,

@@ -6,6 +6,7 @@
 
 mod agreement_text;
 mod arguments;
+mod calling;
 mod codebook;
 mod connect;
 mod demo;
@@ -28,11 +29,12 @@ mod report_file;
 mod room;
 mod rows_file;
 mod schema_command;
+mod schema_draft;
 mod schema_text;
 mod synth;
 mod table_file;
 mod table_input;
-mod trust;
+pub mod trust;
 mod validate;
 mod view;
 mod whole_file;
@@ -40,7 +42,6 @@ mod workbook;
 mod workbook_rows;
 
 use std::ffi::OsString;
-use std::num::NonZeroU32;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser};
@@ -48,12 +49,14 @@ use schema::Schema;
 
 use crate::arguments::{Arguments, Command, ReadArguments};
 use crate::printer::Printer;
-use crate::table_input::IdReading;
 
+pub use crate::calling::Calling;
 pub use crate::evaluate::one_ways;
 pub use crate::exit::{BadInput, Exit, of as exit_of};
 pub use crate::printer::Causes;
-pub use crate::table_input::OwnTable;
+pub use crate::public_data::{PublicData, PublicFile};
+pub use crate::schema_draft::{ReadTable, SchemaDraft, SchemaRequest, SchemaSource};
+pub use crate::table_input::{IdReading, OwnTable};
 
 /// Runs the program with these arguments, of which the first is its name, and returns its exit
 /// code: [`Exit`]'s, or 2 for arguments that make no sense.
@@ -85,16 +88,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 /// [`BadInput`], with the cause below it.
 pub fn read_table(
     path: &Path,
-    key: Option<&str>,
-    max_rows_per_id: Option<NonZeroU32>,
+    ids: &IdReading<'_>,
     schema: Option<&Schema>,
 ) -> anyhow::Result<OwnTable> {
-    let ids = IdReading {
-        key,
-        max_rows_per_id,
-        ..IdReading::default()
-    };
-    table_input::read(path, &ReadArguments::default(), &ids, schema)
+    table_input::read(path, &ReadArguments::default(), ids, schema)
 }
 
 fn carry_out(command: &Command, printer: Printer) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use parquet::data_type::{ByteArray, DataType};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{Type, TypePtr};
-use schema::{Column, Kind};
+use schema::{Kind, OutputColumn, Schema};
 use synthesis::SampleStream;
 use tabular::ColumnValues;
 
@@ -25,16 +25,18 @@ pub(crate) fn write(
     out: &mut (dyn Write + Send),
     written: &mut dyn FnMut(u64),
 ) -> anyhow::Result<()> {
-    let drawer = samples.value_drawer();
-    let columns = samples.schema().columns().to_vec();
+    let mut drawer = samples.value_drawer();
+    let schema = samples.schema().clone();
+    let columns: Vec<OutputColumn> = schema.output_columns().collect();
     let properties = Arc::new(WriterProperties::builder().build());
-    let mut file = SerializedFileWriter::new(out, message(&columns)?, properties)?;
+    let mut file = SerializedFileWriter::new(out, message(&schema)?, properties)?;
     let group_rows = (GROUP_VALUES / columns.len()).max(1) as u64;
     loop {
-        let mut values: Vec<ColumnValues> = columns.iter().map(ColumnValues::none_of).collect();
+        let mut values: Vec<ColumnValues> =
+            columns.iter().copied().map(ColumnValues::none_of).collect();
         let mut rows = 0;
         while rows < group_rows {
-            match samples.next_values(&drawer, &mut values) {
+            match samples.next_values(&mut drawer, &mut values) {
                 0 => break,
                 more => {
                     rows += more;
@@ -48,7 +50,7 @@ pub(crate) fn write(
         let mut group = file.next_row_group()?;
         for (column, values) in columns.iter().zip(&values) {
             let mut writer = group.next_column()?.context("a writer for each column")?;
-            write_column(&mut writer, values, may_be_null(column))?;
+            write_column(&mut writer, values, may_be_null(*column))?;
             writer.close()?;
         }
         group.close()?;
@@ -58,23 +60,30 @@ pub(crate) fn write(
 }
 
 /// Whether a code of the column has no value: an empty field, or `other` among what is not text.
-fn may_be_null(column: &Column) -> bool {
+fn may_be_null(column: OutputColumn<'_>) -> bool {
+    let OutputColumn::Coded(column) = column else {
+        return false;
+    };
     let is_text = matches!(column.kind(), Kind::Categories(_));
     column.is_nullable() || column.has_other() && !is_text
 }
 
-fn message(columns: &[Column]) -> anyhow::Result<TypePtr> {
-    let field = |column: &Column| -> anyhow::Result<TypePtr> {
-        let (physical, logical) = match column.kind() {
-            Kind::Categories(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
-            Kind::Integer(_) => (Physical::INT64, None),
-            Kind::Number(_) => (Physical::DOUBLE, None),
-            Kind::Date(_) => (Physical::INT32, Some(LogicalType::Date)),
-            Kind::Datetime(_) => (
+fn message(schema: &Schema) -> anyhow::Result<TypePtr> {
+    let field = |column: OutputColumn<'_>| -> anyhow::Result<TypePtr> {
+        let kind = match column {
+            OutputColumn::Coded(column) => Some(column.kind()),
+            OutputColumn::Identifiers(_) => None,
+        };
+        let (physical, logical) = match kind {
+            Some(Kind::Categories(_)) | None => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+            Some(Kind::Integer(_)) => (Physical::INT64, None),
+            Some(Kind::Number(_)) => (Physical::DOUBLE, None),
+            Some(Kind::Date(_)) => (Physical::INT32, Some(LogicalType::Date)),
+            Some(Kind::Datetime(_)) => (
                 Physical::INT64,
                 Some(LogicalType::timestamp(false, TimeUnit::MICROS)),
             ),
-            Kind::Boolean => (Physical::BOOLEAN, None),
+            Some(Kind::Boolean) => (Physical::BOOLEAN, None),
         };
         let repetition = match may_be_null(column) {
             true => Repetition::OPTIONAL,
@@ -86,7 +95,10 @@ fn message(columns: &[Column]) -> anyhow::Result<TypePtr> {
             .build()?;
         Ok(Arc::new(field))
     };
-    let fields = columns.iter().map(field).collect::<anyhow::Result<_>>()?;
+    let fields = schema
+        .output_columns()
+        .map(field)
+        .collect::<anyhow::Result<_>>()?;
     let message = Type::group_type_builder("schema")
         .with_fields(fields)
         .build()?;

@@ -14,7 +14,7 @@ use tabular::TableError;
 
 use crate::arguments::OutputOptions;
 use crate::public_data::IsTheTable;
-use crate::schema_command::NothingShared;
+use crate::schema_draft::NothingShared;
 use crate::workbook::WorkbookError;
 
 /// Of a person's answer to a question.

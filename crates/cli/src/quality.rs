@@ -1,7 +1,7 @@
 //! What a person is told of how far to rely on a model.
 
 use printable::escaped;
-use synthesis::{ColumnReport, ErrorReport, MarginalError, Report};
+use synthesis::{ColumnReport, ErrorReport, IdentifierReport, MarginalError, Report};
 
 use crate::printer::Printer;
 
@@ -23,10 +23,11 @@ pub(crate) fn tell(report: &Report, printer: Printer) {
 }
 
 /// What each column was taken for.
-pub(crate) fn tell_columns(columns: &[ColumnReport], printer: Printer) {
+pub(crate) fn tell_columns(report: &Report, printer: Printer) {
     /// More columns than fit on a screen are for the curious, unless something is to be done.
     const MOST_LINES: usize = 30;
     printer.say("the columns were taken for:");
+    let columns = &report.columns;
     let lines = column_lines(columns);
     let mut hidden = 0;
     for (line, (column, at)) in lines.iter().zip(columns.iter().zip(0..)) {
@@ -40,6 +41,21 @@ pub(crate) fn tell_columns(columns: &[ColumnReport], printer: Printer) {
     if hidden > 0 {
         printer.say(format_args!("  and {hidden} more columns, which -v shows"));
     }
+    if let Some(line) = identifier_line(&report.identifiers) {
+        printer.say(line);
+    }
+}
+
+/// Which columns were made from nothing.
+pub(crate) fn identifier_line(columns: &[IdentifierReport]) -> Option<String> {
+    let column = |it: &IdentifierReport| format!("`{}` ({})", it.name, it.format);
+    let columns: Vec<String> = columns.iter().map(column).collect();
+    (!columns.is_empty()).then(|| {
+        format!(
+            "new identifiers, made for each row from nothing of the table: {}",
+            columns.join(", ")
+        )
+    })
 }
 
 /// For each column a line with its name, its kind, its values, and what is missing or `other`.

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::arguments::VerifyReceiptOptions;
 use crate::exit::BadInput;
 use crate::printer::Printer;
-use crate::{connect, moment, trust};
+use crate::{moment, trust};
 
 /// Twice the longest text, since quotes in it are escaped, and evidence.
 pub(crate) const MAX_BYTES: usize = 33 << 20;
@@ -23,7 +23,7 @@ pub(crate) const MAX_BYTES: usize = 33 << 20;
 pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::Result<()> {
     let wanted = Wanted {
         at: options.at.as_deref().map(moment::parse).transpose()?,
-        verifier: trust::verifier(options.dangerous_root.as_deref(), printer)?,
+        verifier: trust::verifier_with_warning(options.dangerous_root.as_deref(), printer)?,
         policy: options
             .measurements
             .as_deref()
@@ -32,9 +32,9 @@ pub(crate) fn run(options: &VerifyReceiptOptions, printer: Printer) -> anyhow::R
         agreement: options
             .agreement
             .as_deref()
-            .map(connect::agreement)
+            .map(trust::agreement)
             .transpose()?,
-        room: options.room.as_deref().map(connect::room).transpose()?,
+        room: options.room.as_deref().map(trust::room).transpose()?,
     };
     let problem = || unreadable(&options.file);
     let file = BoundedFile::open(&options.file).with_context(problem)?;

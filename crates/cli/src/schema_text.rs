@@ -8,6 +8,7 @@ use schema::{
 use serde_json::json;
 
 /// What stands for one column.
+#[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) entry: Entry,
@@ -16,8 +17,9 @@ pub(crate) struct Line {
 }
 
 /// What a schema says of a column.
+#[derive(Debug)]
 pub(crate) enum Entry {
-    Declared(Declared),
+    Declared(Box<Declared>),
     Discover,
     Drop,
     /// Nothing: its name stands in a comment.
@@ -35,6 +37,7 @@ impl Entry {
                 DeclaredKind::Date(_) => "date",
                 DeclaredKind::Datetime(_) => "datetime",
                 DeclaredKind::Boolean => "boolean",
+                DeclaredKind::Identifier(_) => "identifier",
             },
             Self::Discover => "discover",
             Self::Drop => "drop",
@@ -122,6 +125,10 @@ fn column(declared: &Declared) -> String {
             ),
             _ => "boolean: true".to_owned(),
         },
+        DeclaredKind::Identifier(it) => {
+            let form = it.to_string();
+            format!("identifier: {{format: {}}}", quoted(&form))
+        }
     };
     if declared.nullable {
         text.push_str(", nullable: true");
@@ -234,7 +241,7 @@ mod tests {
         columns
             .map(|(name, declared)| Line {
                 name: name.clone(),
-                entry: Entry::Declared(declared.clone()),
+                entry: Entry::Declared(Box::new(declared.clone())),
                 comments: vec!["A sentence of some length. ".repeat(9)],
             })
             .collect()

@@ -17,14 +17,16 @@ use synthesis::{
 use tabular::Joined;
 
 use crate::arguments::{SampleOptions, SynthOptions};
+use crate::calling::Calling;
 use crate::exit::BadInput;
 use crate::printer::Printer;
 use crate::progress::Stages;
+use crate::public_data::PublicFile;
 use crate::rows_file::RowsFile;
 use crate::table_input::IdReading;
 use crate::{
-    interrupt, model_file, public_data, quality, receipt, report_file, rows_file, table_file,
-    table_input, whole_file,
+    interrupt, model_file, quality, receipt, report_file, rows_file, table_file, table_input,
+    whole_file,
 };
 
 pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()> {
@@ -39,6 +41,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     // On one's own machine the other columns of a table are at hand: they are discovered.
     let declared = declared.transpose()?.map(Schema::discovering_rest);
     let origin = declared.as_ref().and_then(Schema::origin);
+    check_rows(declared.as_ref(), options.rows)?;
     let columns = match &declared {
         Some(schema) => KnownColumns::at_least(schema.clone()),
         None if options.dangerous_domain_from_data => KnownColumns::dangerous_from_data(),
@@ -55,9 +58,9 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         printer.warn(warning);
     }
     interrupt::leaves_nothing_behind(printer)?;
-    // Before a byte of it is read as public.
-    public_data::refuse_the_table_itself(options)?;
-    public_data::check(options)?;
+    if let Some(public) = public(options) {
+        public.check(Some(&options.data))?;
+    }
     // From the operating system, whatever --seed says: that drives the drawing of rows only.
     let mut rng = NoiseRng::from_os()?;
     let Opened {
@@ -65,7 +68,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         notes,
         discovery,
     } = open(options, &plan, declared.as_ref(), &mut rng, printer)?;
-    let columns = open.table().schema().columns().len();
+    let columns = open.table().schema().output_columns().count();
     let fits = output.check_columns(columns);
     fits.inspect_err(|_| tell_lost(&open.spent(), printer))?;
     let fitted = fit(options, &mut open, &mut rng, printer);
@@ -73,7 +76,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     // The rows are overwritten.
     drop(open);
     let domain = model.domain().in_words();
-    let rows = rows(options.rows, model.noisy_rows(), &output, printer);
+    let rows = rows(options.rows, model.noisy_rows(), &output, &model, printer);
     // Drawing rows is post-processing, so that a seed may be a person's.
     let samples = model.sample(rows, options.seed);
     let report = model.report();
@@ -89,13 +92,12 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     output.keep(files, ready, printer)?;
     // After the files are in place: what is told must be true.
     printer.say(format_args!(
-        "wrote {rows} synthetic rows of {} columns to {}",
-        report.columns.len(),
+        "wrote {rows} synthetic rows of {columns} columns to {}",
         output.in_words()
     ));
     quality::tell(&report, printer);
     output.warn_of_formulas(&report.formulas, printer);
-    quality::tell_columns(&report.columns, printer);
+    quality::tell_columns(&report, printer);
     tell_budget(options, &model, discovery.as_deref(), printer);
     quality::detail(&report, printer);
     let mut document = json!({
@@ -108,6 +110,7 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
         "warnings": report.warnings,
         "row_count": report.row_count,
         "columns": report.columns,
+        "identifiers": report.identifiers,
         "errors": report.errors,
         "formulas": report.formulas,
         "ledger": model.ledger(),
@@ -125,10 +128,8 @@ const FROM_DATA: &str = "the schema says `origin: data`: no guarantee will hold 
 /// What the options ask for.
 fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
     let method: Method = options.method.parse().map_err(bad_input)?;
-    // Refused by name, rather than ignored: a prior that was not used would be taken for used.
-    if !method.takes_prior() && options.public.is_some() {
-        let message = format!("{method} takes no --public data; use GRAIN");
-        return Err(BadInput(message).into());
+    if let Some(public) = public(options) {
+        public.suits(method)?;
     }
     let method = MethodOptions::read(method, &params(options)?).map_err(bad_input)?;
     let epsilon = Epsilon::new(options.epsilon).map_err(bad_input)?;
@@ -146,6 +147,16 @@ fn plan(options: &SynthOptions) -> anyhow::Result<FitPlan> {
         plan = plan.target(target.clone());
     }
     Ok(plan)
+}
+
+/// What the fit is to start from.
+fn public(options: &SynthOptions) -> Option<PublicFile<'_>> {
+    let path = options.public.as_deref()?;
+    Some(PublicFile {
+        path,
+        of_other_people: options.public_of_other_people,
+        calling: Calling::CommandLine,
+    })
 }
 
 /// Refuses outputs that would cost a file, before anything is spent.
@@ -288,8 +299,9 @@ fn fit(
     printer: Printer,
 ) -> anyhow::Result<Model> {
     // Only now all columns are known.
-    let public = public_data::read(options, open.table().schema(), printer)?;
-    if let Some(public) = public {
+    if let Some(public) = public(options) {
+        let public = public.read(open.table().schema())?;
+        public.notes().iter().for_each(|note| printer.say(note));
         let prior = public.for_fit_of(open.table())?;
         open.start_from(prior)?;
     }
@@ -377,6 +389,7 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
             DomainSource::WHY_NO_GUARANTEE
         ));
     }
+    check_rows(Some(model.schema()), options.rows)?;
     let condition = options.condition.as_deref().map(|text| {
         let unusable = || BadInput(format!("could not use the condition {text:?}"));
         Condition::parse(text, model.schema()).with_context(unusable)
@@ -395,8 +408,8 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
         Some(given) => given.noisy_rows(),
         None => model.noisy_rows(),
     };
-    output.check_columns(model.schema().columns().len())?;
-    let rows = rows(options.rows, noisy_rows, &output, printer);
+    output.check_columns(model.schema().output_columns().count())?;
+    let rows = rows(options.rows, noisy_rows, &output, &model, printer);
     let samples = match &given {
         Some(given) => given.sample(rows, options.seed),
         None => model.sample(rows, options.seed),
@@ -424,10 +437,25 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     Ok(())
 }
 
+/// Refuses more rows than there are identifiers for.
+fn check_rows(schema: Option<&Schema>, asked: Option<u64>) -> Result<(), BadInput> {
+    match (schema, asked) {
+        (Some(schema), Some(asked)) => schema.check_rows(asked).map_err(bad_input),
+        _ => Ok(()),
+    }
+}
+
 /// How many rows to write: as many as were asked for, or as the model says that the table had,
-/// within what the output can hold.
-fn rows(asked: Option<u64>, noisy_rows: u64, output: &RowsFile, printer: Printer) -> u64 {
-    let most = output.most_rows().unwrap_or(u64::MAX);
+/// within what the output can hold and as far as there are identifiers.
+fn rows(
+    asked: Option<u64>,
+    noisy_rows: u64,
+    output: &RowsFile,
+    model: &Model,
+    printer: Printer,
+) -> u64 {
+    let bounds = [output.most_rows(), model.schema().most_rows()];
+    let most = bounds.into_iter().flatten().min().unwrap_or(u64::MAX);
     let most = most.min(Model::MAX_DEFAULT_ROWS);
     asked.unwrap_or_else(|| {
         // A noisy count may be any number: a file of billions of rows is not what was asked for.

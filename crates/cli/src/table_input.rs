@@ -70,12 +70,14 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 }
 
 /// Whose a row is; by default each is somebody's of their own.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct IdReading<'a> {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct IdReading<'a> {
     /// The column that tells.
-    pub(crate) key: Option<&'a str>,
-    pub(crate) max_rows_per_id: Option<NonZeroU32>,
-    pub(crate) normalisation: IdNormalisation,
+    pub key: Option<&'a str>,
+    /// Most rows of one person; without it repeats are refused.
+    pub max_rows_per_id: Option<NonZeroU32>,
+    /// What is done to ids before they are compared.
+    pub normalisation: IdNormalisation,
 }
 
 /// Reads a table, of whatever format its first bytes tell; Parquet also if its name ends so.

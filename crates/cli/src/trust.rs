@@ -1,4 +1,7 @@
-//! Which platform and program a person trusts: the one place that picks a verifier.
+//! Which room a person trusts, and the way there: the one place that picks a verifier.
+//!
+//! The command line and the Python package read all of it here, so that neither can trust what the
+//! other refuses.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +9,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use attestation::nitro::{Measurements, NitroVerifier};
 use attestation::{Policy, Verifier};
-use protocol::read_text_file;
+use client::{Endpoint, HttpProxy, OuterTrust};
+use protocol::{Agreement, AgreementHash, RoomId, read_text_file};
+use service::CheckedAgreement;
 
 use crate::arguments::MeasurementOptions;
 use crate::exit::BadInput;
@@ -15,15 +20,15 @@ use crate::printer::Printer;
 /// Of a root certificate, or of measurements.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
-/// Of AWS Nitro; under the root in `file`, if one is named.
-pub(crate) fn verifier(file: Option<&Path>, printer: Printer) -> anyhow::Result<Arc<dyn Verifier>> {
+/// The verifier of AWS Nitro's evidence; under the root in `file`, if one is named, for which no
+/// hardware vouches.
+///
+/// # Errors
+/// [`BadInput`], if the file is no such root.
+pub fn verifier(file: Option<&Path>) -> anyhow::Result<Arc<dyn Verifier>> {
     let Some(file) = file else {
         return Ok(Arc::new(NitroVerifier::aws()));
     };
-    printer.warn(format_args!(
-        "trusting the root in {}; no hardware vouches for what it signs",
-        file.display()
-    ));
     let problem = || BadInput(format!("could not use the root in {}", file.display()));
     let pem = read_text_file(file, MAX_TEXT_BYTES).with_context(problem)?;
     let verifier = NitroVerifier::dangerous_from_pem(&pem).with_context(problem)?;
@@ -41,8 +46,25 @@ pub(crate) fn root_in_words(file: Option<&Path>) -> String {
     }
 }
 
-/// The measurements in a file.
-pub(crate) fn policy_file(file: &Path) -> anyhow::Result<Policy> {
+/// The same, where a person is warned of a root of their own.
+pub(crate) fn verifier_with_warning(
+    file: Option<&Path>,
+    printer: Printer,
+) -> anyhow::Result<Arc<dyn Verifier>> {
+    if let Some(file) = file {
+        printer.warn(format_args!(
+            "trusting the root in {}; no hardware vouches for what it signs",
+            file.display()
+        ));
+    }
+    verifier(file)
+}
+
+/// Reads the measurements to insist on.
+///
+/// # Errors
+/// [`BadInput`], if the file holds none.
+pub fn policy_file(file: &Path) -> anyhow::Result<Policy> {
     let problem = || {
         BadInput(format!(
             "could not use the measurements in {}",
@@ -71,4 +93,73 @@ pub(crate) fn policy(options: &MeasurementOptions) -> anyhow::Result<Policy> {
             .with_context(|| BadInput("could not use the measurements".to_owned())),
         _ => unreachable!("clap asks for a file or for all three"),
     }
+}
+
+/// Reads the hash of an agreement.
+///
+/// # Errors
+/// [`BadInput`], if it is not 96 hex digits.
+pub fn agreement(text: &str) -> anyhow::Result<[u8; 48]> {
+    let hash: AgreementHash = text
+        .trim()
+        .parse()
+        .with_context(|| BadInput(format!("`{text}` is not the hash of an agreement")))?;
+    Ok(hash.to_bytes())
+}
+
+/// Reads the id of a room.
+///
+/// # Errors
+/// [`BadInput`], if it is not 64 hex digits.
+pub fn room(text: &str) -> anyhow::Result<[u8; 32]> {
+    let room: RoomId = text
+        .trim()
+        .parse()
+        .with_context(|| BadInput(format!("`{text}` is not the id of a room")))?;
+    Ok(room.to_bytes())
+}
+
+/// Where the enclave is, and the way there: an HTTP proxy, or else that of the environment, and the
+/// authorities of the outer hop.
+///
+/// # Errors
+/// An address or file that cannot be used.
+pub fn endpoint(
+    url: &str,
+    port: u16,
+    proxy: Option<&str>,
+    outer_ca: Option<&Path>,
+) -> anyhow::Result<Endpoint> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let endpoint = Endpoint::parse(url, port)?;
+    let proxy = match proxy {
+        Some(named) => Some(HttpProxy::parse(named)?),
+        // By option first, then as other tools have it.
+        None => HttpProxy::of_environment(&endpoint, variable)?,
+    };
+    // Arguments are visible to every user of the machine; the environment is not.
+    let proxy = proxy
+        .map(|proxy| proxy.with_password_of_environment(variable))
+        .transpose()?;
+    let trust = match outer_ca {
+        Some(file) => OuterTrust::from_pem_file(file)?,
+        None => OuterTrust::default(),
+    };
+    Ok(endpoint.through(proxy).trusting(trust))
+}
+
+/// Reads a room's agreement by the very check that the enclave makes: what it accepts is what is
+/// shown.
+///
+/// # Errors
+/// [`BadInput`], if it was written for another version.
+pub fn checked_agreement(agreement: &Agreement) -> anyhow::Result<CheckedAgreement> {
+    let problem = || {
+        BadInput(
+            "the room's agreement cannot be read here, so that nobody can judge it; use the \
+             version of synclave that it was written for"
+                .to_owned(),
+        )
+    };
+    CheckedAgreement::parse(agreement.clone()).with_context(problem)
 }

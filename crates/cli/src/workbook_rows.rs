@@ -25,19 +25,20 @@ pub(crate) fn write(
     let mut workbook = Workbook::new();
     // Rows go to a temporary file of the library's, not into memory.
     let sheet = workbook.add_worksheet_with_constant_memory()?;
-    let columns = samples.schema().columns().to_vec();
-    for (column, at) in columns.iter().zip(0..) {
+    let schema = samples.schema().clone();
+    for (column, at) in schema.output_columns().zip(0..) {
         sheet.write_string(0, at, column.name())?;
     }
     let forms = Forms {
         date: Format::new().set_num_format("yyyy-mm-dd"),
         datetime: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
     };
-    let drawer = samples.value_drawer();
+    let mut drawer = samples.value_drawer();
     let mut next = 1;
     loop {
-        let mut values: Vec<ColumnValues> = columns.iter().map(ColumnValues::none_of).collect();
-        let rows = samples.next_values(&drawer, &mut values);
+        let mut values: Vec<ColumnValues> =
+            schema.output_columns().map(ColumnValues::none_of).collect();
+        let rows = samples.next_values(&mut drawer, &mut values);
         if rows == 0 {
             break;
         }

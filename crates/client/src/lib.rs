@@ -65,6 +65,7 @@ mod keys;
 mod local_only;
 mod local_site;
 mod outer_trust;
+mod pieces;
 mod proxy;
 mod relay;
 mod session;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attested_tls::{ClientKey, Connector, ExpectedRoom, VerifiedChannel};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use hyper::header::HOST;
 use hyper::{Request, Response, StatusCode, Uri};
@@ -12,6 +12,7 @@ use protocol::{Agreement, AgreementReply, MAX_FILE_BYTES};
 
 use crate::dial::{Dial, attested};
 use crate::local_site::{SiteBody, disarm, site_body};
+use crate::pieces::Pieces;
 use crate::relay::relay;
 use crate::upstream::{self, Upstream};
 use crate::{Endpoint, Error};
@@ -98,7 +99,21 @@ impl Session {
         request: Request<Bytes>,
         most: usize,
     ) -> Result<Response<Bytes>, Error> {
-        let request = request.map(|body| Full::new(body).map_err(|never| match never {}));
+        self.send_telling(request, most, |_| {}).await
+    }
+
+    /// Sends a request as [`send`](Self::send) does, and tells how many bytes of its body are on
+    /// their way, with each piece of it.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_telling(
+        &self,
+        request: Request<Bytes>,
+        most: usize,
+        tell: impl FnMut(u64) + Send + Unpin + 'static,
+    ) -> Result<Response<Bytes>, Error> {
+        let request = request.map(|body| Pieces::new(body, tell));
         let reply = relay(&self.upstream, request).await?;
         let (head, body) = reply.into_parts();
         let body = Limited::new(body, most).collect().await;

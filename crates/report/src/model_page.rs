@@ -186,6 +186,20 @@ fn taken_for(page: &mut Html, report: &Report) {
          a share of the rows. Where in a bin a value lies is lost, and values beyond the range \
          count as its ends.</p>\n",
     );
+    if !report.identifiers.is_empty() {
+        page.element("h3", "Columns of new identifiers");
+        page.markup(
+            "<p>Made for each row from nothing of the table, so that they cost no budget. No \
+             identifier is that of a real row, though one may look the same by chance.</p>\n",
+        );
+        page.table(
+            &["column", "format"],
+            report.identifiers.iter(),
+            |page, column| {
+                page.row_heading(&column.name).cell(&column.format);
+            },
+        );
+    }
 }
 
 fn distributions(page: &mut Html, model: &Model, report: &Report) {

@@ -117,12 +117,14 @@ impl Reading {
 /// `NaN`, `NaT`, `null` or `None` in any letter case, with or without spaces around it.
 #[must_use]
 pub fn is_missing(field: &[u8]) -> bool {
-    const WORDS: [&[u8]; 8] = [
-        b"na", b"n/a", b"#n/a", b"<na>", b"nan", b"nat", b"null", b"none",
-    ];
     let field = trim(field);
-    field.is_empty() || WORDS.iter().any(|word| field.eq_ignore_ascii_case(word))
+    let is = |word: &&str| field.eq_ignore_ascii_case(word.as_bytes());
+    field.is_empty() || MISSING_WORDS.iter().any(is)
 }
+
+/// The words of [`is_missing`].
+pub(crate) const MISSING_WORDS: [&str; 8] =
+    ["na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"];
 
 /// Reads true or false: true or false, t or f, yes or no, y or n, 1 or 0, 1.0 or 0.0, in any letter
 /// case, with or without spaces around it.

@@ -47,6 +47,7 @@ mod day;
 mod declaration;
 pub mod form;
 mod grid;
+mod identifier;
 mod moment;
 pub mod number;
 mod origin;
@@ -63,10 +64,12 @@ pub use day::{Day, NotADay};
 pub use declaration::{Declaration, Declared, DeclaredKind};
 pub use form::{DateForm, DecimalMark, FormError, NumberForm, Reading, TruthWords, ValueForm};
 pub use grid::{Bins, DEFAULT_BINS, FINE_CELLS, Grid, Ordered, Range, RangeError};
+pub use identifier::{IdentifierColumn, IdentifierForm, IdentifierFormError, Identifiers};
 pub use moment::{Moment, NotAMoment};
 pub use origin::{Origin, SchemaSpend};
 pub use render::{Rendering, Value};
 pub use schema::{
-    MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, Schema, SchemaError, check_name,
+    MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, OutputColumn, Schema, SchemaError,
+    TooManyRows, check_name,
 };
 pub use spreadsheet::{inert, is_formula};

@@ -144,7 +144,7 @@ fn a_slip_is_answered_with_what_was_probably_meant() {
     check_refused(
         "note: {categories: [x], colour: red}",
         expect![[r#"
-            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `nullable`, `other`, `missing` and `tolerance`
+            line 1: unknown key `colour`; known here are `categories`, `integer`, `number`, `date`, `datetime`, `boolean`, `identifier`, `nullable`, `other`, `missing` and `tolerance`
         "#]],
     );
     check_refused(
@@ -178,19 +178,19 @@ fn what_is_missing_or_too_much_is_said() {
     check_refused(
         "age: {}",
         expect![[r#"
-            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
+            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime`, `boolean` or `identifier`
         "#]],
     );
     check_refused(
         "age: {nullable: true}",
         expect![[r#"
-            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
+            line 1: column `age` does not say what it holds; add `categories`, `integer`, `number`, `date`, `datetime`, `boolean` or `identifier`
         "#]],
     );
     check_refused(
         "age: {integer: {min: 0, max: 1}, categories: [x]}",
         expect![[r#"
-            line 1: column `age` says more than once what it holds; keep one of `categories`, `integer`, `number`, `date`, `datetime` or `boolean`
+            line 1: column `age` says more than once what it holds; keep one of `categories`, `integer`, `number`, `date`, `datetime`, `boolean` or `identifier`
         "#]],
     );
     check_refused(
@@ -588,5 +588,73 @@ fn forms_that_cannot_hold_are_refused() {
     ] {
         let refused = load(yaml).unwrap_err().to_string();
         assert!(refused.contains(said), "{yaml}: {refused}");
+    }
+}
+
+#[test]
+fn columns_of_identifiers_keep_their_places_and_have_no_codes() {
+    let yaml = "id: {identifier: {format: 'P-###'}}\na: {categories: [x, y]}\nb: {identifier: \
+                {format: '@#'}}\nc: {boolean: true}\nd: {identifier: {format: '##'}}\n";
+    let schema = load(yaml).unwrap();
+    assert_eq!(schema.sizes(), [2, 2]);
+    assert_eq!(schema.most_rows(), Some(100));
+    assert!(schema.check_rows(100).is_ok() && schema.check_rows(101).is_err());
+    let names = |schema: &Schema| -> Vec<String> {
+        let columns = schema.output_columns();
+        columns.map(|column| column.name().to_owned()).collect()
+    };
+    assert_eq!(names(&schema), ["id", "a", "b", "c", "d"]);
+    let back: Schema = serde_json::from_str(&serde_json::to_string(&schema).unwrap()).unwrap();
+    assert_eq!(back, schema);
+    let both = schema.prefixed("P").concat(schema.prefixed("Q")).unwrap();
+    assert_eq!(
+        names(&both),
+        [
+            "P_id", "P_a", "P_b", "P_c", "P_d", "Q_id", "Q_a", "Q_b", "Q_c", "Q_d"
+        ]
+    );
+    assert!(schema.clone().concat(schema).is_err());
+}
+
+#[test]
+fn a_column_of_identifiers_takes_nothing_else() {
+    let refused = |yaml: &str| load(yaml).unwrap_err().to_string();
+    for (yaml, part) in [
+        (
+            "a: {identifier: {format: '##'}, nullable: true}",
+            "stands alone",
+        ),
+        (
+            "a: {identifier: {format: '##'}, missing: [x]}",
+            "stands alone",
+        ),
+        ("a: {identifier: {format: 'PP'}}", "needs at least one `#`"),
+        ("a: {identifier: {form: '##'}}", "did you mean `format`?"),
+        ("a: {identifier: {}}", "needs a `format`"),
+        ("a: {identifier: '##'}", "expected a mapping"),
+        (
+            "a: {identifier: {format: '##'}}\nb: {boolean: true}\nc: {boolean: true}\nconstraints: \
+             [{impossible: {a: [x], b: [true]}}]",
+            "the column `a`, which holds new identifiers",
+        ),
+    ] {
+        assert!(refused(yaml).contains(part), "{yaml}: {}", refused(yaml));
+    }
+    // What all columns are read with does not concern them.
+    let read = "read: {tolerance: 0.5, missing: [x]}\na: {identifier: {format: '##'}}\n";
+    assert!(load(read).is_ok());
+}
+
+#[test]
+fn identifiers_are_formulas_if_they_begin_as_such() {
+    let texts = |format: &str| -> Vec<String> {
+        let schema = load(&format!("a: {{identifier: {{format: '{format}'}}}}\n")).unwrap();
+        let formulas = schema.formulas().flat_map(|(_, texts)| texts);
+        formulas.map(str::to_owned).collect()
+    };
+    assert_eq!(texts("=#"), ["=0"]);
+    assert_eq!(texts(r"\@@"), ["@A"]);
+    for format in ["@@###", "##", "-##"] {
+        assert!(texts(format).is_empty(), "{format}");
     }
 }

@@ -9,7 +9,7 @@ use access::ServicePolicy;
 use printable::first_hidden;
 use privacy::{Delta, Epsilon, InvalidParameter, MAX_EPSILON, UnsafeBudget, needs_danger};
 use protocol::Agreement;
-use schema::{Declaration, Origin, Schema};
+use schema::{Declaration, Origin, Schema, SchemaError};
 use strict_yaml::{Spanned, nearest};
 use synthesis::{
     CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, Method, MethodOptions, PlanError,
@@ -372,6 +372,12 @@ fn checked_schema(
         party: party.to_owned(),
         cause,
     })?;
+    if !schema.has_values() {
+        return Err(AgreementError::Columns {
+            party: party.to_owned(),
+            cause: SchemaError::NoColumns,
+        });
+    }
     // A room states a guarantee to everyone, and must not open with none.
     if schema.origin() == Some(Origin::Data) {
         return Err(AgreementError::ColumnsFromData {

@@ -1,13 +1,13 @@
 //! A party's columns as `/columns` shows them.
 
 use protocol::ColumnsReply;
-use schema::Schema;
+use schema::{OutputColumn, Schema};
 
 /// Of a column with more categories than anyone would read, the first are shown; the model's file
 /// has all.
 const MAX_SHOWN: usize = 1000;
 
-/// Those columns of the schema that are the party's, as a table to show.
+/// Those columns of synthetic rows that are the party's, as a table to show.
 pub(crate) fn columns_reply(party: &str, schema: &Schema) -> ColumnsReply {
     let prefix = format!("{party}_");
     shown(party, schema, |name| name.starts_with(&prefix))
@@ -20,22 +20,24 @@ pub(crate) fn all_columns_reply(schema: &Schema) -> ColumnsReply {
 
 fn shown(party: &str, schema: &Schema, wanted: impl Fn(&str) -> bool) -> ColumnsReply {
     let columns: Vec<_> = schema
-        .columns()
-        .iter()
+        .output_columns()
         .filter(|column| wanted(column.name()))
         .collect();
     let longest = columns
         .iter()
-        .map(|column| column.size())
+        .map(|column| match column {
+            OutputColumn::Coded(column) => column.size(),
+            OutputColumn::Identifiers(_) => 1,
+        })
         .max()
         .unwrap_or(0)
         .min(MAX_SHOWN);
-    let label = |column: &schema::Column, code: usize| {
-        if code < column.size() {
-            column.label(code).into_owned()
-        } else {
-            String::new()
+    let label = |column: &OutputColumn<'_>, code: usize| match column {
+        OutputColumn::Coded(column) if code < column.size() => column.label(code).into_owned(),
+        OutputColumn::Identifiers(column) if code == 0 => {
+            format!("new identifiers of the form {}", column.form())
         }
+        _ => String::new(),
     };
     ColumnsReply {
         user: party.to_owned(),

@@ -66,6 +66,11 @@ impl SampleRequest {
 
     /// Reads the condition by the columns of the model.
     pub(crate) fn of(self, model: &Model) -> Result<Wanted, Problem> {
+        if let Some(rows) = self.rows {
+            let short =
+                |error| Problem::new(Code::BadParameter, format!("`num_samples`: {error}."));
+            model.schema().check_rows(rows).map_err(short)?;
+        }
         let condition = self.condition.as_deref();
         let condition = condition.map(|text| Condition::parse(text, model.schema()));
         Ok(Wanted {

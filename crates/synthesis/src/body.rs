@@ -94,6 +94,9 @@ impl Body {
     }
 
     fn into_random_field(self) -> Result<Model, String> {
+        if self.schema.columns().is_empty() {
+            return Err("its schema has no column with values".to_owned());
+        }
         let domain = self.domain()?;
         if !(1.0..=LARGEST_TOTAL).contains(&self.total) {
             return Err(format!(

@@ -4,7 +4,7 @@ use schema::{Condition, Schema};
 
 use crate::Model;
 use crate::generator::Generator;
-use crate::model::rows;
+use crate::model::{most_default_rows, rows};
 use crate::sample::SampleStream;
 
 /// No row of a model satisfies a condition.
@@ -63,17 +63,19 @@ impl Conditional {
         rows(self.generator.total())
     }
 
-    /// [`noisy_rows`](Self::noisy_rows), but [`Model::MAX_DEFAULT_ROWS`] at most.
+    /// [`noisy_rows`](Self::noisy_rows), but at most [`Model::MAX_DEFAULT_ROWS`] and
+    /// [`Schema::most_rows`].
     #[must_use]
     pub fn default_rows(&self) -> u64 {
-        self.noisy_rows().min(Model::MAX_DEFAULT_ROWS)
+        self.noisy_rows().min(most_default_rows(&self.schema))
     }
 
     /// Draws this many synthetic rows, every one of which satisfies the condition; otherwise as
     /// [`Model::sample`].
     ///
     /// # Panics
-    /// If no seed is given and the operating system has no entropy.
+    /// If [`Schema::check_rows`] refuses this many, or no seed is given and the operating system
+    /// has no entropy.
     #[must_use]
     pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
         let generator = self.generator.as_ref();

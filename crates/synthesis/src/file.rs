@@ -8,8 +8,8 @@ use crate::checksum::crc64;
 
 const MAGIC: &[u8] = b"synclave model\n";
 /// Raised whenever the body changes. Format 3 says what public data the fit started from, format 4
-/// how the values of columns are written.
-const VERSION: u16 = 4;
+/// how the values of columns are written, format 5 which columns are of new identifiers.
+const VERSION: u16 = 5;
 /// The oldest that is read: format 1 did not say where the columns' domain came from.
 const OLDEST: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
@@ -203,8 +203,8 @@ mod tests {
     use crate::common::{PAIRS, fit};
 
     fn model(method: Method) -> Model {
-        let yaml = "a: {categories: [x, y, z]}\nb: {integer: {min: 0, max: 59}}\nc: {categories: \
-                    [no, yes], nullable: true}\n";
+        let yaml = "a: {categories: [x, y, z]}\nid: {identifier: {format: 'P-####'}}\nb: \
+                    {integer: {min: 0, max: 59}}\nc: {categories: [no, yes], nullable: true}\n";
         let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
         let columns: Vec<Vec<u32>> = [3, 20, 3]
             .map(|size| (0..500_u32).map(|row| row * row % 97 % size).collect())
@@ -318,13 +318,13 @@ mod tests {
         let mut bytes = saved(&model(Method::Independent));
         bytes[MAGIC.len() + 1] = 9;
         let newer =
-            "the model is of format 9, and this program reads formats 2 to 4: use a newer program";
+            "the model is of format 9, and this program reads formats 2 to 5: use a newer program";
         assert_eq!(refusal(&bytes), newer);
         bytes[MAGIC.len() + 1] = 1;
         assert_eq!(
             refusal(&bytes),
             "the model is of format 1, which does not say whether its columns were taken from the \
-             data, and this program reads formats 2 to 4: fit it again, or use the program that \
+             data, and this program reads formats 2 to 5: fit it again, or use the program that \
              made it"
         );
     }
@@ -344,6 +344,7 @@ mod tests {
             (2, &Prior::NotRecorded),
             (3, &Prior::None),
             (4, &Prior::None),
+            (5, &Prior::None),
         ] {
             let bytes = std::fs::read(golden(format)).unwrap();
             assert_eq!(bytes[MAGIC.len()..][..2], format.to_be_bytes());

@@ -98,7 +98,9 @@ pub use mwem::MwemOptions;
 pub use parameters::ParameterError;
 pub use plan::{CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, MAX_ROW_TESTS, OpenFit};
 pub use prior::{PublicPrior, PublicPriorError};
-pub use report::{ErrorReport, FormulaReport, MarginalError, MarginalReport, Report};
+pub use report::{
+    ErrorReport, FormulaReport, IdentifierReport, MarginalError, MarginalReport, Report,
+};
 pub use rounds::{RoundOptions, RoundsError};
 pub use run::{Progress, Watcher};
 pub use sample::SampleStream;

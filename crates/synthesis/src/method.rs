@@ -4,6 +4,7 @@ use std::str::FromStr;
 use privacy::Accounting;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strict_yaml::nearest;
 
 use crate::aim::AimOptions;
 use crate::grain::GrainOptions;
@@ -49,10 +50,12 @@ pub enum Method {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownMethod {
     /// No such method is known.
-    #[error("there is no method {name:?}; there are {}", known())]
+    #[error("there is no method {name:?}; there are {}{hint}", known())]
     Unknown {
         /// The name that was given.
         name: String,
+        /// Which one may be meant, as the end of the sentence, or nothing.
+        hint: String,
     },
     /// A method of other programs that is left out on purpose.
     #[error("{name} is not offered: {reason}; use one of {}", known())]
@@ -251,6 +254,10 @@ impl FromStr for Method {
             Some(&(name, reason)) => UnknownMethod::Declined { name, reason },
             None => UnknownMethod::Unknown {
                 name: name.to_owned(),
+                hint: match nearest(name, METHODS.map(|(_, known)| known)) {
+                    Some(meant) => format!("; did you mean {meant}?"),
+                    None => String::new(),
+                },
             },
         })
     }
@@ -294,9 +301,11 @@ mod tests {
     fn an_unknown_method_is_refused_with_those_there_are() {
         let refusal = |name: &str| name.parse::<Method>().unwrap_err().to_string();
         assert_eq!(
-            refusal("MTS"),
-            "there is no method \"MTS\"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"
+            refusal("BAYES"),
+            "there is no method \"BAYES\"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"
         );
+        assert!(refusal("independents").ends_with(" and INDEPENDENT; did you mean INDEPENDENT?"));
+        assert!(refusal("grian").ends_with("; did you mean GRAIN?"));
         assert!(refusal("").starts_with("there is no method \"\""));
     }
 

@@ -104,10 +104,11 @@ impl Model {
         rows(self.generator.total())
     }
 
-    /// [`noisy_rows`](Self::noisy_rows), but [`MAX_DEFAULT_ROWS`](Self::MAX_DEFAULT_ROWS) at most.
+    /// [`noisy_rows`](Self::noisy_rows), but at most [`MAX_DEFAULT_ROWS`](Self::MAX_DEFAULT_ROWS)
+    /// and [`Schema::most_rows`].
     #[must_use]
     pub fn default_rows(&self) -> u64 {
-        self.noisy_rows().min(Model::MAX_DEFAULT_ROWS)
+        self.noisy_rows().min(most_default_rows(&self.schema))
     }
 
     /// Draws this many synthetic rows. A seed always gives the same rows; without one they are
@@ -119,7 +120,8 @@ impl Model {
     /// The stream outlives the model: it holds what it needs of it.
     ///
     /// # Panics
-    /// If no seed is given and the operating system has no entropy.
+    /// If [`Schema::check_rows`] refuses this many, or no seed is given and the operating system
+    /// has no entropy.
     #[must_use]
     pub fn sample(&self, rows: u64, seed: Option<u64>) -> SampleStream {
         SampleStream::new(&self.schema, self.generator.as_ref(), rows, seed)
@@ -139,6 +141,12 @@ impl Model {
     pub fn report(&self) -> Report {
         Report::new(self)
     }
+}
+
+/// The most rows that are drawn where no number is asked for.
+pub(crate) fn most_default_rows(schema: &Schema) -> u64 {
+    let most = schema.most_rows().unwrap_or(u64::MAX);
+    most.min(Model::MAX_DEFAULT_ROWS)
 }
 
 /// A total as a number of rows, at least 1.

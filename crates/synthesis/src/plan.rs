@@ -18,7 +18,9 @@ use crate::method::{Method, MethodOptions};
 use crate::model::Model;
 use crate::prior::PublicPrior;
 use crate::run::{Run, Watcher};
-use crate::workload::{NamedMarginal, Workload, check_marginals, check_names};
+use crate::workload::{
+    NamedMarginal, Workload, check_marginals, check_names, check_no_identifiers,
+};
 
 /// The least and the most of the budget that goes into discovery where something has to be
 /// discovered, unless a plan says how much: the fewer the rows, by a noisy count of them, the more.
@@ -246,6 +248,10 @@ impl FitPlan {
         plan.row_test = plan.plan.row_test(&ledger)?;
         let declared = columns.declared.as_ref();
         declared.map(Constraints::check).transpose()?;
+        if let Some(schema) = declared {
+            let workload = plan.plan.workload.as_deref().unwrap_or_default();
+            check_no_identifiers(workload, plan.plan.target.as_deref(), schema)?;
+        }
         let mut sizes = declared.map_or(Vec::new(), Schema::sizes);
         // A guess of one value each: what is found out later is checked again before it is fitted.
         sizes.resize(sizes.len() + columns.undeclared, 1);

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use marginals::Clique;
 use privacy::DomainSource;
-use schema::Schema;
+use schema::{IdentifierColumn, Schema};
 use serde::Serialize;
 
 use crate::Model;
@@ -32,6 +32,9 @@ pub struct Report {
     pub row_count: RowCount,
     /// What noise and coding hide of each column.
     pub columns: Vec<ColumnReport>,
+    /// Columns that rows get besides, made from nothing of the data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identifiers: Vec<IdentifierReport>,
     /// Single columns.
     pub one_way: Vec<MarginalReport>,
     /// Pairs of columns. Their rare values, or groups of neighbouring ones, are taken together.
@@ -45,6 +48,16 @@ pub struct Report {
     /// form](tabular::Format::SpreadsheetCsv) only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub formulas: Vec<FormulaReport>,
+}
+
+/// A column of new identifiers ([`schema::IdentifierColumn`]).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct IdentifierReport {
+    /// Name of the column.
+    pub name: String,
+    /// What identifiers look like, as it was declared.
+    pub format: String,
 }
 
 /// The texts of a column that a spreadsheet may take for formulas and run
@@ -145,6 +158,7 @@ impl Report {
             rows: row_count.estimate,
             row_count,
             columns,
+            identifiers: IdentifierReport::all_of(&model.schema),
             one_way: of_columns(1..=1),
             two_way: of_columns(2..=2),
             higher_way: of_columns(3..=usize::MAX),
@@ -154,6 +168,16 @@ impl Report {
                 .map(|errors| ErrorReport::new(model, errors, row_count)),
             formulas: FormulaReport::all_of(&model.schema),
         }
+    }
+}
+
+impl IdentifierReport {
+    fn all_of(schema: &Schema) -> Vec<IdentifierReport> {
+        let report = |column: &IdentifierColumn| IdentifierReport {
+            name: column.name().to_owned(),
+            format: column.form().to_string(),
+        };
+        schema.identifiers().iter().map(report).collect()
     }
 }
 

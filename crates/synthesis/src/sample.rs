@@ -29,6 +29,9 @@ impl SampleStream {
         rows: u64,
         seed: Option<u64>,
     ) -> SampleStream {
+        schema
+            .check_rows(rows)
+            .unwrap_or_else(|refused| panic!("{refused}"));
         let rng = match seed {
             Some(seed) => ChaCha8Rng::seed_from_u64(seed),
             None => from_entropy(),
@@ -78,13 +81,13 @@ impl SampleStream {
         self.write(Format::Json, out, &mut |_| ())
     }
 
-    /// Appends the values of the next rows to those of each column, and returns how many rows it
-    /// were; 0 after the last. A seed gives the values that [`write`](Self::write) writes, in
-    /// types.
+    /// Appends the values of the next rows to those of each output column, and returns how many
+    /// rows it were; 0 after the last. A seed gives the values that [`write`](Self::write) writes,
+    /// in types.
     ///
     /// # Panics
-    /// If there are not as many columns, of the schema's kinds.
-    pub fn next_values(&mut self, drawer: &ValueDrawer, values: &mut [ColumnValues]) -> u64 {
+    /// If there are not as many columns, of the schema's kinds, or the drawer is another's.
+    pub fn next_values(&mut self, drawer: &mut ValueDrawer, values: &mut [ColumnValues]) -> u64 {
         let left = self.left();
         if let Some(codes) = self.next_chunk() {
             drawer.draw(&codes, &mut self.values, values);

@@ -120,6 +120,15 @@ pub enum WorkloadError {
         /// The column that was probably meant.
         nearest: Option<String>,
     },
+    /// A column of new identifiers is named.
+    #[error(
+        "the column `{name}` holds new identifiers, made for each row from nothing of the data: no \
+         marginal can have it, and no target can be it"
+    )]
+    Identifiers {
+        /// The name that was given.
+        name: String,
+    },
     /// The target is in no marginal, or in all, so that there is nothing to weigh more.
     #[error(
         "{which} marginal of the workload has the target `{name}`, so that it changes nothing; \
@@ -352,6 +361,22 @@ pub(crate) fn check_names(
             nearest: nearest(name),
         }),
         None => Ok(()),
+    }
+}
+
+/// Refuses columns that no model knows.
+pub(crate) fn check_no_identifiers(
+    workload: &[NamedMarginal],
+    target: Option<&str>,
+    schema: &Schema,
+) -> Result<(), WorkloadError> {
+    let marginals = workload.iter().flat_map(|marginal| &marginal.columns);
+    let mut names = marginals.map(String::as_str).chain(target);
+    match names.find(|name| schema.makes(name)) {
+        None => Ok(()),
+        Some(name) => Err(WorkloadError::Identifiers {
+            name: name.to_owned(),
+        }),
     }
 }
 

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 
 use privacy::{Counts, Delta, DomainSource, DomainSpend, Epsilon};
 use rayon::prelude::*;
-use schema::{Column, Constraint, DeclaredConstraint, Origin, Schema, SchemaError};
+use schema::{
+    Column, Constraint, DeclaredConstraint, IdentifierColumn, Origin, Schema, SchemaError,
+};
 
 use crate::codes::{Codes, Wiped};
 use crate::dictionary::{RawColumn, Texts};
@@ -22,6 +24,8 @@ pub struct Joined {
     pub(crate) rows: usize,
     rows_per_id: NonZeroU32,
     pub(crate) columns: Vec<JoinedColumn>,
+    /// Those that no table was read for, each with its place among the columns.
+    pub(crate) identifiers: Vec<IdentifierColumn>,
     /// About these columns, by their positions; each table's own were checked, and do not touch
     /// each other.
     pub(crate) constraints: Vec<Constraint>,
@@ -66,6 +70,7 @@ impl Joined {
         let picks = matching_rows(&uploads);
         let rows = picks[0].len();
         let mut columns: Vec<JoinedColumn> = Vec::new();
+        let mut identifiers = Vec::new();
         let mut constraints = Vec::new();
         // Columns are gathered table by table, so that only one table is in memory twice.
         for ((party, upload), picks) in uploads.into_iter().zip(&picks) {
@@ -74,15 +79,21 @@ impl Joined {
                 .into_par_iter()
                 .map(|column| pick(&party, column, picks.as_slice()))
                 .collect();
+            let own = upload.identifiers.into_iter();
+            identifiers.extend(own.map(|column| {
+                let name = format!("{party}_{}", column.name());
+                column.renamed(name).moved(columns.len())
+            }));
             let own = upload.constraints.into_iter();
             constraints.extend(own.map(|constraint| constraint.moved(|at| at + columns.len())));
             columns.extend(picked);
         }
-        tell_apart(&mut columns);
+        tell_apart(&mut columns, &mut identifiers);
         Self {
             rows,
             rows_per_id,
             columns,
+            identifiers,
             constraints,
             domain,
         }
@@ -129,6 +140,7 @@ impl Joined {
             rows: kept.as_ref().map_or(upload.rows, Wiped::len),
             rows_per_id,
             columns,
+            identifiers: upload.identifiers,
             constraints: upload.constraints,
             domain: Domain::declared_by([upload.origin]),
         }
@@ -157,7 +169,9 @@ impl Joined {
                 .moved(|at| places.partition_point(|&place| place < at))
         });
         // Constraints first: positions change with undeclared columns put in between.
-        let schema = Schema::from_parts(columns, own.collect())?.constrained(constraints)?;
+        let schema = Schema::from_parts(columns, own.collect())?
+            .with_identifiers(self.identifiers.clone())?
+            .constrained(constraints)?;
         let all = schema.constraints().iter().cloned();
         self.constraints = all
             .map(|constraint| constraint.moved(|at| places[at]))
@@ -462,10 +476,11 @@ fn pick(party: &str, column: UploadColumn, rows: &[u32]) -> JoinedColumn {
     }
 }
 
-fn tell_apart(columns: &mut [JoinedColumn]) {
+fn tell_apart(columns: &mut [JoinedColumn], identifiers: &mut [IdentifierColumn]) {
     let taken = |columns: &[JoinedColumn], but: usize, name: &str| {
         let (before, after) = columns.split_at(but);
-        before.iter().any(|column| column.name() == name)
+        identifiers.iter().any(|column| column.name() == name)
+            || before.iter().any(|column| column.name() == name)
             || after
                 .iter()
                 .skip(1)

@@ -56,6 +56,7 @@ mod id_forms;
 mod id_normalisation;
 mod ids;
 mod join;
+mod new_identifiers;
 mod parquet_footer;
 mod parquet_page;
 mod parquet_value;

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use printable::first_hidden;
 use schema::number::trim;
-use schema::{Column, Constraint, Origin, Schema, check_name, is_formula};
+use schema::{Column, Constraint, IdentifierColumn, Origin, Schema, check_name, is_formula};
 use strict_yaml::{nearest, quoted_list};
 
 use crate::account::{Account, NoRoom};
@@ -26,6 +26,8 @@ pub struct Upload {
     pub(crate) ids: Option<Ids>,
     id_forms: Option<IdForms>,
     pub(crate) columns: Vec<UploadColumn>,
+    /// Those of which nothing was read.
+    pub(crate) identifiers: Vec<IdentifierColumn>,
     /// Of the schema that it was read with.
     pub(crate) origin: Option<Origin>,
     /// About these columns, by their positions.
@@ -182,6 +184,7 @@ pub(crate) struct Intake<'a> {
     key: String,
     ids: Option<IdCollector>,
     columns: Vec<Filling>,
+    identifiers: Vec<IdentifierColumn>,
     origin: Option<Origin>,
     constraints: Vec<Constraint>,
     warnings: Vec<String>,
@@ -258,6 +261,7 @@ impl<'a> Intake<'a> {
             key: key.unwrap_or_default().to_owned(),
             ids,
             columns: Vec::new(),
+            identifiers: schema.map_or_else(Vec::new, |schema| schema.identifiers().to_vec()),
             origin: schema.and_then(Schema::origin),
             constraints: schema.map_or_else(Vec::new, |schema| schema.constraints().to_vec()),
             warnings: Vec::new(),
@@ -285,23 +289,31 @@ impl<'a> Intake<'a> {
         present: impl Fn() -> Vec<String>,
     ) -> Result<(), TableError> {
         let mut missing = Vec::new();
+        // All missing columns are told at once, each with the nearest name there is: a person
+        // corrects a header in one go.
+        let mut miss = |name: &str| {
+            let undeclared = header
+                .iter()
+                .map(String::as_str)
+                .filter(|name| schema.position(name).is_none() && !schema.makes(name));
+            let nearest = nearest(name, undeclared).map(str::to_owned);
+            missing.push((name.to_owned(), nearest));
+        };
         for column in schema.columns() {
-            // All missing columns are told at once, each with the nearest name there is: a person
-            // corrects a header in one go.
             let Some(&position) = positions.get(column.name()) else {
-                let undeclared = header
-                    .iter()
-                    .map(String::as_str)
-                    .filter(|name| schema.position(name).is_none());
-                missing.push((
-                    column.name().to_owned(),
-                    nearest(column.name(), undeclared).map(str::to_owned),
-                ));
+                miss(column.name());
                 continue;
             };
             self.targets[position] = Target::Column(self.columns.len());
             self.columns
                 .push(Filling::Declared(Box::new(Coder::new(column))));
+        }
+        // Of these nothing is read. A name that the table lacks was misspelt all the same: the
+        // column that was meant would be discovered, and so released.
+        for column in schema.identifiers() {
+            if !positions.contains_key(column.name()) {
+                miss(column.name());
+            }
         }
         // What is to be discovered was named for a reason as well.
         for name in schema.to_discover() {
@@ -325,8 +337,8 @@ impl<'a> Intake<'a> {
             .zip(header)
             .filter(|(target, name)| **target == Target::Nowhere && !name.is_empty())
             .map(|(_, name)| name)
-            // Those that the schema drops by name need no word.
-            .filter(|name| !schema.dropped().contains(name))
+            // Those that the schema drops by name, or makes anew, need no word.
+            .filter(|name| !schema.dropped().contains(name) && !schema.makes(name))
             .collect();
         if !ignored.is_empty() {
             let (columns, are) = if ignored.len() == 1 {
@@ -570,6 +582,7 @@ impl<'a> Intake<'a> {
             id_forms: ids.as_ref().map(|(_, forms, _)| *forms),
             ids: ids.map(|(ids, ..)| ids),
             columns,
+            identifiers: self.identifiers,
             origin: self.origin,
             constraints: self.constraints,
             warnings: self.warnings,

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use rand_core::Rng;
-use schema::{Column, Condition, Day, Kind, Moment, OTHER, Rendering, Schema, Value};
+use schema::{Column, Condition, Day, Kind, Moment, OTHER, OutputColumn, Rendering, Schema, Value};
+
+use crate::new_identifiers::NewIdentifiers;
 
 /// Values of one column, a place for each row; `None` where the value is missing, or is `other` in
 /// a column of no texts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ColumnValues {
-    /// Categories, and `other`.
+    /// Categories, and `other`; new identifiers.
     Text(Vec<Option<Arc<str>>>),
     /// Whole numbers.
     Integer(Vec<Option<i64>>),
@@ -26,7 +28,10 @@ pub enum ColumnValues {
 impl ColumnValues {
     /// No values yet, of the column's kind.
     #[must_use]
-    pub fn none_of(column: &Column) -> Self {
+    pub fn none_of(column: OutputColumn<'_>) -> Self {
+        let OutputColumn::Coded(column) = column else {
+            return Self::Text(Vec::new());
+        };
         match column.kind() {
             Kind::Categories(_) => Self::Text(Vec::new()),
             Kind::Integer(_) => Self::Integer(Vec::new()),
@@ -56,6 +61,7 @@ impl ColumnValues {
 #[derive(Debug)]
 pub struct ValueDrawer {
     columns: Vec<Drawn>,
+    identifiers: NewIdentifiers,
 }
 
 #[derive(Debug)]
@@ -73,6 +79,7 @@ impl ValueDrawer {
         let columns = schema.columns().iter().map(Drawn::new);
         Self {
             columns: columns.collect(),
+            identifiers: NewIdentifiers::new(schema),
         }
     }
 
@@ -91,20 +98,35 @@ impl ValueDrawer {
         self
     }
 
-    /// Draws the values of rows given as codes, column by column, and appends them.
+    /// Draws the values of rows given as codes, column by column, and appends them to those of all
+    /// [output columns](Schema::output_columns).
     ///
     /// # Panics
-    /// If codes or values do not fit the schema.
-    pub fn draw(&self, codes: &[Vec<u32>], rng: &mut impl Rng, values: &mut [ColumnValues]) {
+    /// If codes or values do not fit the schema, or there are more rows than
+    /// [`Schema::check_rows`] allows.
+    pub fn draw(&mut self, codes: &[Vec<u32>], rng: &mut impl Rng, values: &mut [ColumnValues]) {
         assert_eq!(
             codes.len(),
             self.columns.len(),
             "there are codes for every column"
         );
         // Row by row, as text is written: the generator then gives both the same.
-        for row in 0..codes[0].len() {
-            for ((column, codes), values) in self.columns.iter().zip(codes).zip(&mut *values) {
-                column.push(codes[row] as usize, rng, values);
+        let rows = codes[0].len();
+        for row in 0..rows {
+            self.identifiers.begin(rng);
+            let mut values = values.iter_mut();
+            let coded = self.columns.iter().zip(codes).map(Some);
+            for (place, coded) in coded.chain([None]).enumerate() {
+                self.identifiers.next_behind(place, |identifier| {
+                    let Some(ColumnValues::Text(values)) = values.next() else {
+                        panic!("there are texts for every column of identifiers");
+                    };
+                    values.push(Some(Arc::from(identifier)));
+                });
+                if let Some((column, codes)) = coded {
+                    let values = values.next().expect("there are values for every column");
+                    column.push(codes[row] as usize, rng, values);
+                }
             }
         }
     }
@@ -162,13 +184,15 @@ mod tests {
     use crate::{Format, RowWriter};
 
     const YAML: &str = "\
+        p: {identifier: {format: 'P-###'}}\n\
         t: {categories: [plain, quoted], nullable: true, other: true}\n\
         i: {integer: {min: -50, max: 119, bins: 12}, nullable: true}\n\
         n: {number: {min: 0, max: 1e6, bins: 4}}\n\
         s: {number: {min: 0, max: 1e-20, bins: 4}}\n\
         d: {date: {min: 2020-01-01, max: 2020-12-31, bins: 2}}\n\
         m: {datetime: {min: 2020-01-01T00:00, max: 2020-01-02T00:00, bins: 3}, nullable: true}\n\
-        b: {boolean: true, nullable: true}\n";
+        b: {boolean: true, nullable: true}\n\
+        k: {identifier: {format: 'K@##'}}\n";
 
     fn shown(values: &ColumnValues, row: usize) -> String {
         fn text<T: ToString>(value: &Option<T>) -> String {
@@ -202,8 +226,8 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(3);
         writer.write(&codes, &mut rng, &mut csv).unwrap();
         let mut values: Vec<ColumnValues> =
-            schema.columns().iter().map(ColumnValues::none_of).collect();
-        let drawer = ValueDrawer::new(&schema).within(&condition);
+            schema.output_columns().map(ColumnValues::none_of).collect();
+        let mut drawer = ValueDrawer::new(&schema).within(&condition);
         drawer.draw(&codes, &mut ChaCha20Rng::seed_from_u64(3), &mut values);
         let text = String::from_utf8(csv).unwrap();
         for (row, line) in text.lines().skip(1).enumerate() {
@@ -223,8 +247,9 @@ mod tests {
     fn what_is_other_among_numbers_has_no_value() {
         let yaml = "i: {integer: {min: 0, max: 1}, other: true}\n";
         let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
-        let mut values = [ColumnValues::none_of(&schema.columns()[0])];
-        let drawer = ValueDrawer::new(&schema);
+        let mut values: Vec<ColumnValues> =
+            schema.output_columns().map(ColumnValues::none_of).collect();
+        let mut drawer = ValueDrawer::new(&schema);
         drawer.draw(
             &[vec![1, 2, 0]],
             &mut ChaCha20Rng::seed_from_u64(3),

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 use rand_core::Rng;
-use schema::{Column, Condition, Rendering, Schema, inert};
+use schema::{Column, Condition, OutputColumn, Rendering, Schema, inert};
+
+use crate::new_identifiers::NewIdentifiers;
 
 /// A format that rows can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,13 +92,15 @@ pub struct UnknownFormat;
 /// A code of a category becomes its text, the code of undeclared values the text `other`. A bin
 /// becomes a value drawn uniformly from it with the given generator: whole numbers stay whole,
 /// dates dates, and other numbers get about as many digits as a hundredth of the bin's width needs.
-/// Every value written falls into its bin again when it is read.
+/// Every value written falls into its bin again when it is read. Columns of new identifiers stand at
+/// their places, and no identifier comes twice from one writer.
 ///
 /// Call [`write`](Self::write) any number of times, then [`finish`](Self::finish) once.
 pub struct RowWriter {
     format: Format,
     opening: Vec<u8>,
     columns: Vec<Vec<Rendering>>,
+    identifiers: NewIdentifiers,
     keys: Vec<Vec<u8>>,
     begun: bool,
     buffer: Vec<u8>,
@@ -109,12 +113,12 @@ impl RowWriter {
     /// A writer for rows of this schema.
     #[must_use]
     pub fn new(format: Format, schema: &Schema) -> Self {
-        let names = || schema.columns().iter().map(Column::name);
+        let names = || schema.output_columns().map(OutputColumn::name);
         let (opening, keys) = match format {
             Format::Csv | Format::SpreadsheetCsv => (csv_header(names(), format), Vec::new()),
             Format::Json | Format::JsonLines => (Vec::new(), json_keys(names())),
         };
-        let alone = schema.columns().len() == 1;
+        let alone = schema.output_columns().count() == 1;
         let columns = schema
             .columns()
             .iter()
@@ -124,6 +128,7 @@ impl RowWriter {
             format,
             opening,
             columns,
+            identifiers: NewIdentifiers::new(schema),
             keys,
             begun: false,
             buffer: Vec::with_capacity(BUFFER + 1024),
@@ -158,7 +163,8 @@ impl RowWriter {
     /// If writing to `out` fails.
     ///
     /// # Panics
-    /// If the codes do not fit the schema.
+    /// If the codes do not fit the schema, or there are more rows than
+    /// [`Schema::check_rows`] allows.
     pub fn write(
         &mut self,
         codes: &[Vec<u32>],
@@ -173,6 +179,9 @@ impl RowWriter {
         let rows = codes[0].len();
         if rows > 0 && !self.begun && self.format.is_csv() {
             self.begin();
+        }
+        if rows > 0 {
+            self.identifiers.begin(rng);
         }
         for row in 0..rows {
             match self.format {
@@ -210,13 +219,20 @@ impl RowWriter {
     }
 
     fn push_csv_row(&mut self, codes: &[Vec<u32>], row: usize, rng: &mut impl Rng) {
-        for (i, (column, codes)) in self.columns.iter().zip(codes).enumerate() {
-            if i > 0 {
-                self.buffer.push(b',');
+        let (buffer, format) = (&mut self.buffer, self.format);
+        for place in 0..=self.columns.len() {
+            self.identifiers.next_behind(place, |identifier| {
+                buffer.extend_from_slice(&format.text(identifier));
+                buffer.push(b',');
+            });
+            if let Some(column) = self.columns.get(place) {
+                column[codes[place][row] as usize].append(buffer, rng, b"");
+                buffer.push(b',');
             }
-            column[codes[row] as usize].append(&mut self.buffer, rng, b"");
         }
-        self.buffer.push(b'\n');
+        // Instead of the last comma.
+        buffer.pop();
+        buffer.push(b'\n');
     }
 
     fn push_json_row(&mut self, codes: &[Vec<u32>], row: usize, rng: &mut impl Rng) {
@@ -227,9 +243,18 @@ impl RowWriter {
         };
         self.buffer.extend_from_slice(lead);
         self.begun = true;
-        for ((column, codes), key) in self.columns.iter().zip(codes).zip(&self.keys) {
-            self.buffer.extend_from_slice(key);
-            column[codes[row] as usize].append(&mut self.buffer, rng, b"\"");
+        let (buffer, format) = (&mut self.buffer, self.format);
+        let mut keys = self.keys.iter();
+        let mut key = || keys.next().expect("every column has a key");
+        for place in 0..=self.columns.len() {
+            self.identifiers.next_behind(place, |identifier| {
+                buffer.extend_from_slice(key());
+                buffer.extend_from_slice(&format.text(identifier));
+            });
+            if let Some(column) = self.columns.get(place) {
+                buffer.extend_from_slice(key());
+                column[codes[place][row] as usize].append(buffer, rng, b"\"");
+            }
         }
         self.buffer.push(b'}');
         if self.format == Format::JsonLines {

@@ -15,6 +15,7 @@ mod images;
 #[cfg(unix)]
 mod interruption;
 mod keys_and_rooms;
+mod new_identifiers;
 mod outputs;
 mod page;
 mod private_facts;

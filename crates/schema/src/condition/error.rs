@@ -60,6 +60,11 @@ pub(crate) enum ConditionProblem {
          condition on its own"
     )]
     Or,
+    #[error(
+        "column `{0}` holds new identifiers, made for each row from nothing of the data: no \
+         condition can be on it"
+    )]
+    Identifiers(String),
     #[error("there is no such column{0}")]
     UnknownColumn(String),
     #[error("column `{column}` has no such value{hint}")]

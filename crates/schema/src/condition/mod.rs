@@ -106,7 +106,10 @@ fn select(text: &str, schema: &Schema) -> Result<BTreeMap<usize, Selected>, Loca
     for comparison in comparisons(text)? {
         let name = &comparison.column;
         let position = schema.position(&name.text).ok_or_else(|| {
-            let problem = ConditionProblem::unknown_column(&name.text, schema);
+            let problem = match schema.makes(&name.text) {
+                true => ConditionProblem::Identifiers(name.text.clone()),
+                false => ConditionProblem::unknown_column(&name.text, schema),
+            };
             LocatedProblem::new(name.place.clone(), problem)
         })?;
         let column = &schema.columns()[position];

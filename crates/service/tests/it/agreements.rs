@@ -133,7 +133,7 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "method: INDEPENDENT",
         "method: INDEPENDANT",
         expect![[
-            r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT"#
+            r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are GRAIN, MST, AIM, MWEM and INDEPENDENT; did you mean INDEPENDENT?"#
         ]],
     );
     check(
@@ -673,4 +673,17 @@ fn a_room_has_to_spend_what_a_plan_with_its_guarantee_has() {
             alone.remaining_threshold_delta()
         );
     }
+}
+
+#[test]
+fn a_party_that_brings_nothing_but_identifiers_is_refused() {
+    let declared = DECLARED.replace(
+        "ill: {categories: [yes, no]}",
+        "ill: {identifier: {format: 'P-#####'}}",
+    );
+    let refused = refusal_of(&["Alice", "Bob"], &declared);
+    assert!(
+        refused.contains("columns of Bob: no columns are declared"),
+        "{refused}"
+    );
 }

@@ -284,3 +284,56 @@ async fn a_spreadsheet_gets_formulas_as_texts_only_where_it_is_asked_for() {
         answer.refused(Code::BadParameter);
     }
 }
+
+#[tokio::test]
+async fn columns_of_identifiers_are_made_anew_for_each_row() {
+    let declared = DECLARED
+        .replace(
+            "    age:",
+            "    name: {identifier: {format: 'P-###'}}\n    age:",
+        )
+        .replace(
+            "    ill:",
+            "    id: {identifier: {format: '#####'}}\n    ill:",
+        );
+    let room = TestRoom::open(&declared);
+    // The column must be there, and nobody reads it.
+    let named = |csv: &str| -> String {
+        let named = csv.lines().zip(0..).map(|(line, row)| match row {
+            0 => format!("{line},name\n"),
+            _ => format!("{line},Secret{row}\n"),
+        });
+        named.collect()
+    };
+    let tables = [("Alice", named(&alice())), ("Bob", bob())];
+    let tables = tables.each_ref().map(|(user, csv)| (*user, csv.as_str()));
+    assert_eq!(room.train(&tables).await, Phase::Trained);
+    let answer = room
+        .get("Bob", "/samples?format=csv&num_samples=1000&seed=1")
+        .await;
+    let csv = answer.ok();
+    let mut lines = csv.lines();
+    assert_eq!(
+        lines.next(),
+        Some("Alice_buying,Alice_name,Alice_age,Bob_id,Bob_ill")
+    );
+    let mut names: Vec<&str> = lines.map(|line| line.split(',').nth(1).unwrap()).collect();
+    names.sort_unstable();
+    let all: Vec<String> = (0..1000).map(|number| format!("P-{number:03}")).collect();
+    assert_eq!(names, all);
+    let columns = room.get("Bob", "/columns?party=theirs").await.value();
+    assert_eq!(columns["columns"][1], "Alice_name");
+    assert_eq!(columns["rows"][0][1], "new identifiers of the form P-###");
+    let problem = room
+        .get("Bob", "/samples?format=csv&num_samples=1001")
+        .await
+        .refused(Code::BadParameter);
+    assert!(
+        problem.detail.starts_with(
+            "`num_samples`: there are not 1001 different identifiers of the form `P-###` for the \
+             column `Alice_name`, but 1000"
+        ),
+        "{}",
+        problem.detail
+    );
+}

@@ -1,5 +1,7 @@
 //! From fixed cells over all values to a grid over those that occur.
 
+use std::ops::Range;
+
 use schema::{Day, FINE_CELLS, Grid, Kind, Moment, Ordered};
 
 use super::Measured;
@@ -14,6 +16,8 @@ pub(super) trait Ladder: Ordered {
     fn largest() -> Self;
     /// How many values lie from `min` to `max`, both included; `u64::MAX` if beyond counting.
     fn values_between(min: Self, max: Self) -> u64;
+    /// How many adjacent cells values may be spread over where no single cell is clear.
+    const WIDEST: usize;
     /// The values of a column.
     fn kind(grid: Grid<Self>) -> Kind;
     /// Whether a cell is so narrow beside the whole range that dividing it gains nothing.
@@ -85,18 +89,21 @@ const CLEAR: f64 = 4.0;
 /// many is trimmed again by the finer counts, while one too few is lost.
 const CLEAR_BESIDE: f64 = 1.5;
 
-/// Takes the range of the cells that stand out of the noise, and divides it into at most
-/// [`FINE_CELLS`] or so finer ones, denser where there is more mass. With little data there are
-/// fewer, so that a cell's mass is not lost in its noise.
-pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64) -> FineGrid<T> {
+/// Returns the cells that hold values, by noisy counts of all cells and of the filled fields. `None`
+/// where these do not tell: a range taken all the same would be made of noise.
+pub(super) fn located<T: Ladder>(coarse: &Measured, filled: f64) -> Option<Range<usize>> {
     let clear = |value: &f64| *value > CLEAR * coarse.sigma;
-    let largest = || {
-        let by_value = |a: &usize, b: &usize| coarse.values[*a].total_cmp(&coarse.values[*b]);
-        (0..rungs.len()).max_by(by_value).unwrap_or(0)
+    let ends = || {
+        let first = coarse.values.iter().position(clear)?;
+        Some((first, coarse.values.iter().rposition(clear)?))
     };
-    // Nothing clear: the largest cell is the best guess, and always there.
-    let mut first = coarse.values.iter().position(clear).unwrap_or_else(largest);
-    let mut last = coarse.values.iter().rposition(clear).unwrap_or(first);
+    let (mut first, mut last) = match ends() {
+        Some(ends) => ends,
+        None => {
+            let likely = likely(&coarse.values, coarse.sigma, filled, T::WIDEST)?;
+            (likely.start, likely.end - 1)
+        }
+    };
     // The tails of a distribution, of which no single cell is clear.
     let beside = |cell: usize| {
         let value = coarse.values.get(cell);
@@ -108,6 +115,61 @@ pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64
     while beside(last + 1) {
         last += 1;
     }
+    Some(first..last + 1)
+}
+
+/// How probable the most likely place must be.
+const PROBABLE: f64 = 0.8;
+
+/// The adjacent cells that most likely hold all values where no cell is clear by itself. That the
+/// values are somewhere is known, so that it is asked how much likelier one place is than all
+/// others, each place being as likely as any other beforehand and its cells equally full.
+fn likely(values: &[f64], sigma: f64, filled: f64, widest: usize) -> Option<Range<usize>> {
+    if sigma <= 0.0 || filled <= 0.0 {
+        return None;
+    }
+    // 1, 2, 3, 4, 6, 8, 12: no range is far from one of them.
+    let doubled = std::iter::successors(Some(1), |width| Some(2 * width));
+    let widths = doubled.flat_map(|width| [Some(width), (width > 1).then_some(width * 3 / 2)]);
+    let widest = widest.min(values.len());
+    let widths = widths.flatten().take_while(|&width| width <= widest);
+    let log_likelihood = |window: &[f64]| {
+        #[expect(clippy::cast_precision_loss, reason = "a few cells")]
+        let each = filled / window.len() as f64;
+        let sum: f64 = window.iter().sum();
+        each * (sum - filled / 2.0) / (sigma * sigma)
+    };
+    let places: Vec<(Range<usize>, f64)> = widths
+        .flat_map(|width| {
+            let windows = values.windows(width).enumerate();
+            windows.map(move |(start, window)| (start..start + width, log_likelihood(window)))
+        })
+        .collect();
+    let (best, most) = places
+        .iter()
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(place, log)| (place.clone(), *log))?;
+    // Whoever is a little beside it says nothing else.
+    let near = best.start.saturating_sub(best.len())..best.end + best.len();
+    let (mut here, mut elsewhere) = (0.0, 0.0);
+    for (place, log) in places {
+        match near.start <= place.start && place.end <= near.end {
+            true => here += (log - most).exp(),
+            false => elsewhere += (log - most).exp(),
+        }
+    }
+    (here >= PROBABLE * (here + elsewhere)).then_some(best)
+}
+
+/// Divides located cells into at most [`FINE_CELLS`] or so finer ones, denser where there is more
+/// mass. With little data there are fewer, so that a cell's mass is not lost in its noise.
+pub(super) fn fine_starts<T: Ladder>(
+    rungs: &[T],
+    located: &Range<usize>,
+    coarse: &Measured,
+    filled: f64,
+) -> FineGrid<T> {
+    let (first, last) = (located.start, located.end - 1);
     let end = |cell: usize| {
         rungs
             .get(cell + 1)
@@ -145,6 +207,20 @@ pub(super) fn fine_starts<T: Ladder>(rungs: &[T], coarse: &Measured, filled: f64
     }
 }
 
+/// The counts that the coarse cells give the finer ones, where values are even within each.
+pub(super) fn spread<T: Ladder>(rungs: &[T], coarse: &Measured, fine: &FineGrid<T>) -> Measured {
+    let rung = |start: &T| rungs.partition_point(|rung| rung <= start).max(1) - 1;
+    let mut parts = vec![0.0_f64; rungs.len()];
+    for start in &fine.starts {
+        parts[rung(start)] += 1.0;
+    }
+    let share = |start: &T| coarse.values[rung(start)] / parts[rung(start)];
+    Measured {
+        values: fine.starts.iter().map(share).collect(),
+        sigma: coarse.sigma,
+    }
+}
+
 /// Returns the number of cells at which each has twice the standard deviation of its noise in rows,
 /// on average, if the noise is as that of the coarse cells.
 fn affordable_cells(filled: f64, sigma: f64) -> u32 {
@@ -165,6 +241,9 @@ fn affordable_cells(filled: f64, sigma: f64) -> u32 {
 }
 
 impl Ladder for i64 {
+    /// The largest number is 256 times the smallest.
+    const WIDEST: usize = 8;
+
     fn kind(grid: Grid<i64>) -> Kind {
         Kind::Integer(grid)
     }
@@ -195,6 +274,8 @@ impl Ladder for i64 {
 }
 
 impl Ladder for Day {
+    const WIDEST: usize = 64;
+
     fn kind(grid: Grid<Day>) -> Kind {
         Kind::Date(grid)
     }
@@ -224,6 +305,8 @@ impl Ladder for Day {
 }
 
 impl Ladder for Moment {
+    const WIDEST: usize = Day::WIDEST;
+
     fn kind(grid: Grid<Moment>) -> Kind {
         Kind::Datetime(grid)
     }
@@ -255,6 +338,8 @@ fn midnight(day: Day) -> Moment {
 }
 
 impl Ladder for f64 {
+    const WIDEST: usize = i64::WIDEST;
+
     fn kind(grid: Grid<f64>) -> Kind {
         Kind::Number(grid)
     }
@@ -283,5 +368,54 @@ impl Ladder for f64 {
 
     fn is_speck(cell: (f64, f64), range: (f64, f64)) -> bool {
         cell.1 / 2.0 - cell.0 / 2.0 < (range.1 / 2.0 - range.0 / 2.0) * 1e-6
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGMA: f64 = 10.0;
+
+    /// Cells of noise below 2.5 standard deviations, with these on top.
+    fn counts(on_top: &[(usize, f64)]) -> Measured {
+        let noise = [4.0, -13.0, 8.0, 21.0, -6.0, -2.0, 12.0, -25.0, 24.0, 1.0];
+        let mut values: Vec<f64> = noise.iter().copied().cycle().take(127).collect();
+        on_top.iter().for_each(|&(cell, rows)| values[cell] += rows);
+        Measured {
+            values,
+            sigma: SIGMA,
+        }
+    }
+
+    #[test]
+    fn noise_alone_gives_no_range() {
+        for filled in [1.0, 20.0, 40.0, 200.0] {
+            assert_eq!(located::<i64>(&counts(&[]), filled), None, "{filled}");
+        }
+    }
+
+    #[test]
+    fn cells_that_are_clear_together_are_found_though_none_is_by_itself() {
+        let four = [(70, 30.0), (71, 28.0), (72, 30.0), (73, 10.0)];
+        let found = located::<i64>(&counts(&four), 100.0).unwrap();
+        assert!(found.contains(&71) && found.contains(&72), "{found:?}");
+        assert!(found.len() <= 8, "{found:?}");
+        let one = [(70, 26.0)];
+        assert_eq!(located::<i64>(&counts(&one), 30.0), None);
+        assert_eq!(located::<i64>(&counts(&[(70, 60.0)]), 60.0), Some(70..71));
+    }
+
+    #[test]
+    fn coarse_counts_are_shared_out_evenly() {
+        let rungs = i64::rungs();
+        let at = |value: i64| rungs.binary_search(&value).unwrap();
+        let coarse = counts(&[(at(64), 100.0)]);
+        let cells = at(64)..at(64) + 1;
+        let fine = fine_starts(&rungs, &cells, &coarse, 100.0);
+        let shares = spread(&rungs, &coarse, &fine);
+        assert_eq!(shares.values.len(), 32);
+        let sum: f64 = shares.values.iter().sum();
+        assert!((sum - coarse.values[at(64)]).abs() < 1e-9, "{sum}");
     }
 }

@@ -91,7 +91,10 @@ impl Joined {
     ///   numbers become `other`.
     /// - *Bounds*, two tenths (one where rows are many), for other numbers and dates: a noisy
     ///   histogram over fixed cells (sign and power of two; years), of which those that stand out
-    ///   mark the range, with their neighbours of one and a half standard deviations.
+    ///   mark the range, with their neighbours of one and a half standard deviations. Where none
+    ///   does, adjacent cells do that hold all values with a probability of at least four fifths.
+    ///   Where there are none either, all that is left is spent on the same histogram once more,
+    ///   and bins are made of both; should these not tell, the column gets the single code `other`.
     /// - *Bins*, all that is left: a noisy histogram over a finer grid, denser where there is more
     ///   mass. Its ends are trimmed where there is only noise; up to 32 whole numbers, days or
     ///   seconds get a code each, more are cut into bins of about equal mass. A declared `bins:
@@ -226,10 +229,12 @@ impl Joined {
             columns.push(column);
             coded.push(codes);
         }
-        let schema = Schema::from_parts(columns, self.constraints).expect(
-            "joined columns have different names, and there is one; constraints are about \
-             declared columns and were checked",
-        );
+        let schema = Schema::from_parts(columns, self.constraints)
+            .and_then(|schema| schema.with_identifiers(self.identifiers))
+            .expect(
+                "joined columns have different names, and there is one; constraints are about \
+                 declared columns and were checked",
+            );
         let domain = Domain {
             source: self.domain.source.max(domain),
             spends: self.domain.spends,
@@ -261,6 +266,24 @@ struct Released {
 struct Measured {
     values: Vec<f64>,
     sigma: f64,
+}
+
+impl Measured {
+    /// Both measurements of the same cells as one, each weighed by its precision.
+    fn combined(self, other: Self) -> Self {
+        // Without noise one says what the other does.
+        if self.sigma <= 0.0 || other.sigma <= 0.0 {
+            return self;
+        }
+        let [own, others] = [self.sigma, other.sigma].map(|sigma| 1.0 / (sigma * sigma));
+        let values = self.values.iter().zip(&other.values);
+        Self {
+            values: values
+                .map(|(a, b)| (a * own + b * others) / (own + others))
+                .collect(),
+            sigma: 1.0 / (own + others).sqrt(),
+        }
+    }
 }
 
 struct Private<'a> {

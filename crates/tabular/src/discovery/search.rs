@@ -206,7 +206,8 @@ impl<C: Counting> Search<'_, C> {
         }
     }
 
-    /// Bounds and bins, if the noise leaves any.
+    /// Bounds and bins, if the noise leaves any. Where the bounds are not clear at first, all that
+    /// is left is spent on them, and the bins follow from their counts.
     fn range<T: Ladder, R: Fn(&[u8]) -> Option<T> + Clone>(
         &mut self,
         read: R,
@@ -215,12 +216,29 @@ impl<C: Counting> Search<'_, C> {
         let rungs = T::rungs();
         // Coarse first, over all values there are: cells that followed the data would tell of it.
         let counts = count_by_start(&rungs, self.classes.read(self.texts, read.clone()));
-        let coarse = self.measure("bounds", counts, self.steps.bounds);
-        let fine = settled(ladder::fine_starts(&rungs, &coarse, self.finding.filled));
-        let counts = count_by_start(&fine.starts, self.classes.read(self.texts, read.clone()));
+        let mut coarse = self.measure("bounds", counts.clone(), self.steps.bounds);
+        let filled = self.finding.filled;
+        let mut located = ladder::located::<T>(&coarse, filled);
         let left = self.left;
-        let measured = self.measure("bins", counts, left);
-        let kept = mass::trimmed(&measured.values, measured.sigma);
+        let at_once = located.is_some();
+        if !at_once {
+            coarse = coarse.combined(self.measure("bounds once more", counts, left));
+            located = ladder::located::<T>(&coarse, filled);
+        }
+        let Some(located) = located else {
+            return (None, read);
+        };
+        let fine = settled(ladder::fine_starts(&rungs, &located, &coarse, filled));
+        let (measured, kept) = if at_once {
+            let counts = count_by_start(&fine.starts, self.classes.read(self.texts, read.clone()));
+            let measured = self.measure("bins", counts, left);
+            let kept = mass::trimmed(&measured.values, measured.sigma);
+            (measured, kept)
+        } else {
+            let measured = ladder::spread(&rungs, &coarse, &fine);
+            let all = 0..measured.values.len();
+            (measured, all)
+        };
         let (min, max) = (fine.starts[kept.start], fine.last_of(kept.end - 1));
         // Few values: a code for each tells all, and bins would only lose something.
         let bins = if T::values_between(min, max) <= u64::from(DEFAULT_BINS) {
