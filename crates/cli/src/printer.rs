@@ -14,7 +14,7 @@ use tabular::TableError;
 
 use crate::arguments::OutputOptions;
 use crate::public_data::IsTheTable;
-use crate::schema_draft::NothingShared;
+use crate::schema_draft::{NothingFound, NothingShared};
 use crate::workbook::WorkbookError;
 
 /// Of a person's answer to a question.
@@ -155,6 +155,9 @@ impl Printer {
             let exit_code = crate::exit::of(error).code();
             let mut document =
                 serde_json::json!({"error": told.join(": "), "exit_code": exit_code});
+            if let Some(ledger) = NothingFound::ledger_of(error) {
+                document["ledger"] = serde_json::json!(ledger);
+            }
             if !private.is_empty() {
                 document[PRIVATE_FIELD] = private.join(": ").into();
             }

@@ -10,7 +10,7 @@ use crate::arguments::SchemaOptions;
 use crate::calling::Calling;
 use crate::exit::BadInput;
 use crate::printer::{PRIVATE_FIELD, Printer};
-use crate::schema_draft::{ReadTable, SchemaDraft, SchemaRequest, SchemaSource};
+use crate::schema_draft::{NothingFound, ReadTable, SchemaDraft, SchemaRequest, SchemaSource};
 use crate::{interrupt, receipt, table_input, whole_file};
 
 pub(crate) fn run(options: &SchemaOptions, printer: Printer) -> anyhow::Result<()> {
@@ -39,7 +39,13 @@ pub(crate) fn run(options: &SchemaOptions, printer: Printer) -> anyhow::Result<(
             Ok((table.upload, notes))
         })
     });
-    give(&request.draft(read.as_deref())?, options, printer)
+    let draft = request.draft(read.as_deref()).inspect_err(|error| {
+        let spent = NothingFound::ledger_of(error).map(receipt::ledger_lines);
+        for line in spent.into_iter().flatten() {
+            printer.warn(line);
+        }
+    })?;
+    give(&draft, options, printer)
 }
 
 /// Where the schema goes, unless it is standard output.

@@ -9,7 +9,7 @@ use privacy::{
 use schema::{Declaration, DeclaredKind, Origin, Schema, SchemaSpend};
 use serde_json::{Value, json};
 use strict_yaml::nearest;
-use tabular::{Joined, Looks, MIN_SHARED, Outline, Upload};
+use tabular::{Joined, Looks, MIN_RANGED, MIN_SHARED, Outline, Upload};
 
 use crate::calling::Calling;
 use crate::codebook;
@@ -73,12 +73,37 @@ pub struct SchemaDraft {
 /// There is too little in the table that people share.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no column has a value that {MIN_SHARED} people share, or is a number or date that as many \
-     reach, and is not left out by its looks: write the schema by hand, from what is known without \
+    "no column has a text that {MIN_SHARED} people share, or numbers or dates of {MIN_RANGED} \
+     people, and is not left out by its looks: write the schema by hand, from what is known without \
      the table, or keep a column with {keep}"
 )]
 pub(crate) struct NothingShared {
     keep: String,
+}
+
+/// Discovery found nothing: that is its outcome, and no more private than what it finds.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nothing of any column could be told from noise with this budget, and epsilon {} with delta \
+     {:e} is spent all the same: give {private} a larger epsilon, or write the schema by hand, from \
+     what is known without the table",
+    spent.epsilon,
+    spent.delta
+)]
+pub(crate) struct NothingFound {
+    private: String,
+    spent: SchemaSpend,
+    ledger: LedgerRecord,
+}
+
+impl NothingFound {
+    /// What was spent to find nothing, if that is what an error tells.
+    pub(crate) fn ledger_of(error: &anyhow::Error) -> Option<&LedgerRecord> {
+        let nothing = error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<Self>())?;
+        Some(&nothing.ledger)
+    }
 }
 
 impl SchemaRequest<'_> {
@@ -114,12 +139,21 @@ impl SchemaRequest<'_> {
     fn check(&self, draft: &SchemaDraft) -> anyhow::Result<()> {
         let has_columns = |line: &Line| matches!(line.entry, Entry::Declared(_));
         if !draft.lines.iter().any(has_columns) {
-            return Err(match draft.origin {
-                Origin::Codebook => BadInput(
+            return Err(match (draft.origin, &draft.ledger) {
+                (Origin::Codebook, _) => BadInput(
                     "the code book says of no column what it can hold: give values, or min and max"
                         .to_owned(),
                 )
                 .into(),
+                (Origin::Discovery(spent), Some(ledger)) => {
+                    let nothing = NothingFound {
+                        private: self.calling.option("private"),
+                        spent,
+                        ledger: ledger.clone(),
+                    };
+                    let problem = BadInput("no schema was found".to_owned());
+                    anyhow::Error::new(nothing).context(problem)
+                }
                 _ => {
                     let problem = BadInput("no schema can be made of the table".to_owned());
                     let keep = self.calling.option("keep");
@@ -147,7 +181,7 @@ impl SchemaRequest<'_> {
             format!(
                 "A schema to start from. What stands here was taken from the table itself: texts \
                  that at least {MIN_SHARED} {people} share, and ranges rounded outward from values \
-                 that as many reach."
+                 that as many reach, where {MIN_RANGED} have one."
             ),
             "Read every line, and take out what you could not have known without the table. Then \
              write `origin: reviewed` in place of `origin: data`: until then a fit with this \
@@ -187,7 +221,8 @@ impl SchemaRequest<'_> {
             }
             (None, _) => {
                 comments.push(format!(
-                    "Has nothing that {MIN_SHARED} people share or reach, and is left out."
+                    "Has no text that {MIN_SHARED} people share, and no numbers or dates of \
+                     {MIN_RANGED}, and is left out: declare it from what is known without the table."
                 ));
                 Entry::Drop
             }

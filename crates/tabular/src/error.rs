@@ -87,16 +87,32 @@ pub enum TableError {
         /// Name of the field.
         name: String,
     },
-    /// An object in JSON has a field that the first one lacks.
+    /// An object in JSON has a field that none of the first ones has.
     #[error(
-        "line {line}: the field `{name}` is not in the first object, whose fields are the columns; \
-         add it there, if only as null"
+        "line {line}: the field `{name}` is in none of the objects before it, of which the first \
+         {looked_at} say what the columns are; add it to the first object, if only as null"
     )]
     JsonUnknownField {
         /// Line on which the row's object starts, from 1.
         line: u64,
         /// Name of the field.
         name: String,
+        /// How many objects the names of columns were taken from.
+        looked_at: usize,
+    },
+    /// So few objects in JSON have a field that its name would tell others of them.
+    #[error(
+        "the field `{name}` is in {objects} of {rows} objects, and others will read its name: one \
+         that fewer than 20 have, and not all, tells of them; write it in every object, as null \
+         where it has no value, take it out, or declare it in a schema"
+    )]
+    JsonRareField {
+        /// Name of the field.
+        name: String,
+        /// How many objects have it.
+        objects: u32,
+        /// How many objects there are.
+        rows: u32,
     },
     /// A field has bytes that are not UTF-8.
     #[error(

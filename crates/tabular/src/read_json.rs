@@ -1,6 +1,6 @@
 //! JSON to codes, streaming: one object for each row, one after the other or in an array.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 
 use schema::Schema;
@@ -18,9 +18,14 @@ use crate::read_limits::ReadLimits;
 use crate::read_options::{ReadAs, TableFormat};
 use crate::source::Source;
 use crate::text::Text;
-use crate::upload::{Intake, Upload};
+use crate::upload::{Intake, Target, Upload};
 
 const BUFFER: usize = 1 << 16;
+/// Programs leave out what is null: columns are the fields of the objects that fit in here, and of
+/// the first whatever its length is.
+const LOOKED_AHEAD: usize = 1 << 16;
+/// A name that fewer objects have, and not all, tells of those that have it.
+const FEW_OBJECTS: u32 = 20;
 
 /// Whether a text begins as JSON of a table does: an object, or an array of objects.
 pub(crate) fn is_json(start: &[u8]) -> bool {
@@ -65,12 +70,14 @@ pub(crate) fn read_text(
         ended: false,
         object: Wiped::new(),
         object_line: 1,
+        ahead: VecDeque::new(),
     };
+    let mut row = Row::default();
+    objects.look_ahead(&mut row)?;
     if !objects.next()? {
         return Err(TableError::EmptyFile);
     }
-    let mut row = Row::default();
-    row.take(&objects, true)?;
+    row.take(&objects, false)?;
     let names: Vec<String> = row
         .names
         .iter()
@@ -80,8 +87,12 @@ pub(crate) fn read_text(
     let mut intake = Intake::new(&names, at, key, schema, hasher, limits, account)?;
     let targets = intake.targets.clone();
     let mut rows = 0;
+    let mut having = vec![0_u32; names.len()];
     loop {
         intake.begin_row(rows)?;
+        for (count, given) in having.iter_mut().zip(&row.given) {
+            *count += u32::from(*given);
+        }
         for ((&target, field), name) in targets.iter().zip(&row.fields).zip(&names) {
             let column = || ColumnRef::Name(name.clone());
             check_field(field, at(objects.object_line), column, limits)?;
@@ -102,6 +113,24 @@ pub(crate) fn read_text(
         encoding,
     };
     drop(objects);
+    for ((name, &objects), &target) in names.iter().zip(&having).zip(&targets) {
+        let is_public = schema.is_some_and(|schema| schema.position(name).is_some());
+        if objects == rows || target == Target::Nowhere {
+            continue;
+        }
+        if objects < FEW_OBJECTS && target != Target::Key && !is_public {
+            let name = name.clone();
+            return Err(TableError::JsonRareField {
+                name,
+                objects,
+                rows,
+            });
+        }
+        let without = rows - objects;
+        intake.warn(format!(
+            "{without} of {rows} objects have no field `{name}`, which counts as empty in them"
+        ));
+    }
     intake.finish(rows, read_as)
 }
 
@@ -122,9 +151,26 @@ struct Objects<'a> {
     ended: bool,
     object: Wiped<u8>,
     object_line: u64,
+    /// Objects that were read before their turn, with their lines.
+    ahead: VecDeque<(Wiped<u8>, u64)>,
 }
 
 impl Objects<'_> {
+    /// Reads the first objects, for the names of their fields; they still come one by one.
+    fn look_ahead(&mut self, row: &mut Row) -> Result<(), TableError> {
+        let (mut ahead, mut bytes) = (VecDeque::new(), 0);
+        while bytes < LOOKED_AHEAD && self.next()? {
+            row.take(self, true)?;
+            let object = std::mem::replace(&mut self.object, Wiped::new());
+            // What an object of few bytes takes besides them.
+            bytes += object.as_slice().len() + size_of::<(Wiped<u8>, u64)>();
+            ahead.push_back((object, self.object_line));
+        }
+        row.looked_at = ahead.len();
+        self.ahead = ahead;
+        Ok(())
+    }
+
     /// The byte that comes next, and stays.
     fn peek(&mut self) -> Result<Option<u8>, TableError> {
         if self.at == self.end {
@@ -155,6 +201,10 @@ impl Objects<'_> {
 
     /// Takes the next object in; false at the end.
     fn next(&mut self) -> Result<bool, TableError> {
+        if let Some((object, line)) = self.ahead.pop_front() {
+            (self.object, self.object_line) = (object, line);
+            return Ok(true);
+        }
         let mut first = false;
         if !self.begun {
             (self.begun, first) = (true, true);
@@ -253,17 +303,19 @@ impl Nesting {
     }
 }
 
-/// The fields of one object, in the order of the first.
+/// The fields of one object, in the order in which they first came.
 #[derive(Default)]
 struct Row {
     names: Vec<String>,
     positions: HashMap<String, usize>,
     fields: Vec<Zeroizing<Vec<u8>>>,
     given: Vec<bool>,
+    /// How many objects the names are from.
+    looked_at: usize,
 }
 
 impl Row {
-    /// Takes an object in; the first says what the columns are.
+    /// Takes an object in; the first ones say what the columns are.
     fn take(&mut self, objects: &Objects<'_>, first: bool) -> Result<(), TableError> {
         for field in &mut self.fields {
             field.clear();
@@ -355,8 +407,12 @@ impl Fields<'_> {
             Some(position) => Ok(position),
             None if self.first => Ok(self.row.add(name)),
             None => {
-                let name = name.to_owned();
-                Err(self.refuse(TableError::JsonUnknownField { line, name }))
+                let (name, looked_at) = (name.to_owned(), self.row.looked_at);
+                Err(self.refuse(TableError::JsonUnknownField {
+                    line,
+                    name,
+                    looked_at,
+                }))
             }
         }
     }

@@ -340,9 +340,9 @@ fn encodings_are_told_by_mark_or_by_name() {
 fn objects_are_rows() {
     check(
         r#"{"name": "a \"b\" é \u00e9", "n": 1.50, "yes": true, "none": null}
-{"n": 12345678901234567890123, "name": "x"}
+{"n": 12345678901234567890123, "name": "x", "none": null, "yes": null}
 
-{"yes":false,"name":"a\nb"}"#,
+{"yes":false,"name":"a\nb", "none": null, "n": null}"#,
         expect![[r#"
             JSON, one object after the other, in UTF-8
             name / n / yes / none
@@ -378,6 +378,37 @@ fn objects_are_rows() {
 }
 
 #[test]
+fn a_field_that_few_objects_have_names_no_column() {
+    let table = |rare: u32, first: &str| -> String {
+        let object = |row: u32| match row < rare {
+            true => format!("{{\"a\": {row}, \"secret_since\": 1}}\n"),
+            false => format!("{{\"a\": {row}}}\n"),
+        };
+        first.to_owned() + &(0..200).map(object).collect::<String>()
+    };
+    // Whether the first object has it or a later one is all the same.
+    for first in ["", "{\"a\": 5}\n"] {
+        let refusal = read(table(19, first).as_bytes()).unwrap_err().to_string();
+        assert!(
+            refusal.contains("the field `secret_since` is in 19 of 20"),
+            "{refusal}"
+        );
+        let upload = read(table(20, first).as_bytes()).unwrap();
+        let names: Vec<&str> = upload.column_names().collect();
+        assert_eq!(names, ["a", "secret_since"]);
+        let told = upload.warnings().join("; ");
+        assert!(told.contains("have no field `secret_since`"), "{told}");
+    }
+    // Names are looked for in the first objects alone, so that memory stays bounded.
+    let late = "{\"a\": 1}\n".repeat(20_000) + "{\"a\": 1, \"b\": 2}\n";
+    let refusal = read(late.as_bytes()).unwrap_err().to_string();
+    assert!(
+        refusal.starts_with("line 20001: the field `b` is in none"),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn objects_that_are_no_table_are_refused_where_they_are() {
     check(
         "{\"a\": 1}\n{\"a\": [1]}\n",
@@ -394,7 +425,7 @@ fn objects_that_are_no_table_are_refused_where_they_are() {
     check(
         "{\"a\": 1}\n{\"b\": 1}\n",
         expect![[r#"
-        refused: line 2: the field `b` is not in the first object, whose fields are the columns; add it there, if only as null
+        refused: the field `a` is in 1 of 2 objects, and others will read its name: one that fewer than 20 have, and not all, tells of them; write it in every object, as null where it has no value, take it out, or declare it in a schema
     "#]],
     );
     check(

@@ -197,6 +197,47 @@ fn nothing_is_guaranteed_until_a_person_has_read_the_schema() {
 }
 
 #[test]
+fn nothing_is_said_of_a_range_of_few_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut csv = String::from("id,lab,visits\n");
+    for row in 0..3_000_u32 {
+        // Of 39 people there is a measurement: the 20th from below is the 20th from above.
+        let lab = match row % 76 {
+            0 if row / 76 < 39 => format!("{}.668", 300 + row / 76 * 7),
+            _ => String::new(),
+        };
+        writeln!(csv, "P{row},{lab},{}", row % 7).unwrap();
+    }
+    fs::write(folder.path().join("sparse.csv"), csv).unwrap();
+    let text = run(folder.path(), "schema sparse.csv --key id")
+        .exits(0)
+        .stdout();
+    assert!(!text.contains(".668") && !text.contains("43"), "{text}");
+    assert!(text.contains("no numbers or dates of 60"), "{text}");
+    assert!(text.contains("lab: drop"), "{text}");
+}
+
+#[test]
+fn what_a_schema_has_cost_is_told_where_nothing_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut csv = String::from("colour,shade\n");
+    for row in 0..25 {
+        writeln!(csv, "c{row},t{row}").unwrap();
+    }
+    fs::write(folder.path().join("small.csv"), csv).unwrap();
+    let ran = run(
+        folder.path(),
+        "schema small.csv --private 0.1 --delta 1e-9 --json",
+    )
+    .exits(3)
+    .saying("epsilon 0.1 with delta 1e-9 is spent all the same");
+    let document = ran.json();
+    assert_eq!(document["ledger"]["epsilon"], 0.1, "{document}");
+    let error = document["error"].as_str().unwrap();
+    assert!(error.contains("could be told from noise"), "{document}");
+}
+
+#[test]
 fn a_schema_that_was_paid_for_adds_to_the_guarantee_of_each_fit() {
     let folder = tempfile::tempdir().unwrap();
     people(folder.path());
@@ -315,7 +356,7 @@ fn what_cannot_be_is_refused() {
         (
             "schema few.csv",
             3,
-            "no column has a value that 20 people share",
+            "no column has a text that 20 people share",
         ),
     ] {
         run(folder.path(), command).exits(code).saying(said);

@@ -23,7 +23,7 @@ pub use budget::DiscoveryBudget;
 use budget::tenths;
 use dates::DateForms;
 use kind::Classes;
-pub use outline::{Looks, MIN_SHARED, Outline};
+pub use outline::{Looks, MIN_RANGED, MIN_SHARED, Outline};
 use search::discover;
 
 /// The most categories that are kept of an undeclared column: those with the highest noisy counts.

@@ -21,11 +21,16 @@ use range::Rounded;
 
 /// How many people must share a value, or reach one, before anything is said of it.
 pub const MIN_SHARED: u32 = 20;
+/// How many people must have a value before anything is said of a range: of fewer, the value that
+/// [`MIN_SHARED`] people reach from below is nearly the one that as many reach from above, and both
+/// are one or two people's own.
+pub const MIN_RANGED: u32 = 3 * MIN_SHARED;
 
 /// What a schema could say of one column.
 ///
 /// Every text in it is shared by [`MIN_SHARED`] people at least, and every bound is the nearest
-/// round number beyond a value that as many people reach. It is exact all the same, and protected
+/// round number beyond a value that as many people reach, of [`MIN_RANGED`] at least who have one,
+/// and shows three digits at most of their size. It is exact all the same, and protected
 /// by no budget: for the owner of the table, to be read before anybody else sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outline {

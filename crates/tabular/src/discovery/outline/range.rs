@@ -3,7 +3,7 @@
 use schema::{Bins, Day, Moment, Ordered, Range};
 
 use super::people::{Cells, People};
-use super::{Kinded, MIN_SHARED};
+use super::{Kinded, MIN_RANGED, MIN_SHARED};
 
 /// The different values of a column, ascending, and which of them each text is.
 pub(super) struct Ranks<T> {
@@ -36,18 +36,25 @@ impl<T: Ordered> Ranks<T> {
     }
 
     /// The smallest and the largest value that enough people reach: of as many people the smallest
-    /// values are no larger, and the largest no smaller.
+    /// values are no larger, and the largest no smaller. None where so few people have a value that
+    /// the two could be one person's: of [`MIN_RANGED`] people they never cross, and where they
+    /// meet, more than [`MIN_SHARED`] people have that very value and no other.
     fn reached(&self, people: &People<'_>) -> Option<(T, T)> {
         let smallest = people.at_an_end(&self.cells, false);
         let largest = people.at_an_end(&self.cells, true);
+        let having: u64 = smallest.iter().copied().map(u64::from).sum();
+        if having < u64::from(MIN_RANGED) {
+            return None;
+        }
         let low = enough(self.values.iter().zip(smallest))?;
         let high = enough(self.values.iter().zip(largest).rev())?;
-        // Few people with many rows each: the ends may have crossed.
-        Some(if low <= high {
-            (low, high)
-        } else {
-            (high, low)
-        })
+        (low <= high).then_some((low, high))
+    }
+
+    /// Whether enough people have this very value.
+    fn is_shared(&self, value: T, people: &People<'_>) -> bool {
+        let position = self.values.iter().position(|own| *own == value);
+        position.is_some_and(|at| people.in_cells(&self.cells)[at] >= MIN_SHARED)
     }
 }
 
@@ -107,12 +114,17 @@ impl Step {
         if below.size() >= size * (1.0 - 1e-12) {
             return below;
         }
-        match below.digit {
-            1 => Self { digit: 2, ..below },
-            2 => Self { digit: 5, ..below },
+        below.coarser()
+    }
+
+    /// The next larger step.
+    fn coarser(self) -> Self {
+        match self.digit {
+            1 => Self { digit: 2, ..self },
+            2 => Self { digit: 5, ..self },
             _ => Self {
                 digit: 1,
-                exponent: below.exponent + 1,
+                exponent: self.exponent + 1,
             },
         }
     }
@@ -206,6 +218,10 @@ const MOST_SINGLE: f64 = 256.0;
 const MOST_BINS: u64 = 80;
 /// A value that has this part of the mass of such a bin gets a bin of its own.
 const SPIKE: u64 = 2;
+/// As many bins as these cuts make show how values are spread.
+const FEW_CUTS: usize = 4;
+/// Bounds show the first three digits of the larger of them, and no more.
+const FINEST: f64 = 1_000.0;
 
 /// A range rounded outward to a step of about a tenth of it, in bins of about equal mass that begin
 /// at round numbers or at values that very many people have.
@@ -223,7 +239,13 @@ pub(super) fn of_numbers<T: Rounded>(
         // All but a few people have one number.
         None => low.as_number().abs().max(1.0) / 10.0,
     };
-    let step = Step::at_least(width);
+    // Values close beside each other would otherwise show with nearly all their digits.
+    let size = low.as_number().abs().max(high.as_number().abs());
+    let mut step = Step::at_least(width.max(size / FINEST));
+    // A step of one unit rounds nothing: an end that few people have would stand there as it is.
+    if unit == Some(step) && !(ranks.is_shared(low, people) && ranks.is_shared(high, people)) {
+        step = step.coarser();
+    }
     let min = low.rounded(step, false);
     let mut max = high.rounded(step, true);
     if max <= min {
@@ -242,11 +264,35 @@ pub(super) fn of_numbers<T: Rounded>(
             Bins::Uniform(values.max(schema::DEFAULT_BINS))
         }
         _ => match cuts(ranks, people, (min, max), unit) {
-            cuts if cuts.len() < 2 => Bins::Uniform(schema::DEFAULT_BINS),
-            cuts => Bins::Cuts(cuts),
+            cuts if cuts.len() >= FEW_CUTS => Bins::Cuts(places(cuts)),
+            cuts if cuts.iter().any(|cut| cut.of_spike) => {
+                Bins::Cuts(with_steps(places(cuts), max, step))
+            }
+            cuts if cuts.len() >= 2 => Bins::Cuts(places(cuts)),
+            _ => Bins::Uniform(schema::DEFAULT_BINS),
         },
     };
     Some(Range { min, max, bins })
+}
+
+fn places<T>(cuts: Vec<Cut<T>>) -> Vec<T> {
+    cuts.into_iter().map(|cut| cut.at).collect()
+}
+
+/// Beside a value that nearly everybody has, the few others would be one bin: it is cut at each
+/// step of the range, wherever they are.
+fn with_steps<T: Rounded>(mut cuts: Vec<T>, max: T, step: Step) -> Vec<T> {
+    let Some(mut last) = cuts.last().copied() else {
+        return cuts;
+    };
+    loop {
+        let next = last.next(step);
+        if !(next > last && next < max) {
+            return cuts;
+        }
+        cuts.push(next);
+        last = next;
+    }
 }
 
 /// Where a bin is to begin: with the value at this rank.
@@ -269,7 +315,7 @@ fn cuts<T: Rounded>(
     people: &People<'_>,
     (min, max): (T, T),
     unit: Option<Step>,
-) -> Vec<T> {
+) -> Vec<Cut<T>> {
     let sharing = people.in_cells(&ranks.cells);
     let boundaries = boundaries(&sharing);
     let number = |rank: usize| ranks.values[rank].as_number();
@@ -349,7 +395,7 @@ fn of_enough_people<T: Rounded>(
     ranks: &Ranks<T>,
     people: &People<'_>,
     mut cuts: Vec<Cut<T>>,
-) -> Vec<T> {
+) -> Vec<Cut<T>> {
     loop {
         let bin = |value: &T| cuts.partition_point(|cut| cut.at <= *value);
         let of_ranks: Vec<usize> = ranks.values.iter().map(bin).collect();
@@ -372,7 +418,7 @@ fn of_enough_people<T: Rounded>(
             }
         }
         if !dropped.contains(&true) {
-            return cuts.into_iter().map(|cut| cut.at).collect();
+            return cuts;
         }
         let mut dropped = dropped.into_iter();
         cuts.retain(|_| !dropped.next().unwrap_or(false));
@@ -457,6 +503,49 @@ mod tests {
         let range = outlined(&carats, Some(2)).unwrap();
         assert_eq!((range.min, range.max), (0.0, 3.0));
         assert_eq!(outlined(&[(5_i64, 19)], Some(0)), None);
+    }
+
+    #[test]
+    fn nothing_is_said_of_the_range_of_few_people() {
+        let of = |count: u32| -> Vec<(f64, u32)> {
+            let values = (0..count).map(|it| (365.667_1 + f64::from(it) * 0.000_13, 1));
+            values.collect()
+        };
+        for count in [20, 37, 39, 42, 59] {
+            assert_eq!(outlined(&of(count), Some(7)), None, "{count}");
+            assert_eq!(outlined(&of(count), None), None, "{count}");
+        }
+        // Close beside each other they show their first digits alone.
+        let range = outlined(&of(60), Some(7)).unwrap();
+        assert_eq!((range.min, range.max), (365.5, 366.0));
+        let large: Vec<(i64, u32)> = (4_547_054..4_547_120).map(|it| (it, 1)).collect();
+        let range = outlined(&large, Some(0)).unwrap();
+        assert_eq!((range.min, range.max), (4_545_000, 4_550_000));
+    }
+
+    #[test]
+    fn an_end_that_few_people_have_is_no_bound() {
+        // The 20th from below is the only one to have 23, and the 20th from above to have 25.
+        let values: Vec<(i64, u32)> = vec![(22, 19), (23, 1), (24, 30), (25, 1), (26, 19)];
+        let range = outlined(&values, Some(0)).unwrap();
+        assert_eq!((range.min, range.max), (22, 26));
+        let shared: Vec<(i64, u32)> = vec![(23, 20), (24, 30), (25, 20)];
+        let range = outlined(&shared, Some(0)).unwrap();
+        assert_eq!((range.min, range.max), (23, 25));
+    }
+
+    #[test]
+    fn a_value_that_nearly_all_have_keeps_a_bin_of_its_own() {
+        let mut values: Vec<(i64, u32)> = vec![(0, 2_960)];
+        values.extend((1..=40).map(|it| (it * 98_765 + 17, 1)));
+        let range = outlined(&values, Some(0)).unwrap();
+        let Bins::Cuts(cuts) = range.bins else {
+            panic!("{range:?}")
+        };
+        assert_eq!(cuts[0], 1, "{cuts:?}");
+        // The others are spread by round numbers, not all over one bin.
+        assert!((5..=25).contains(&cuts.len()), "{cuts:?}");
+        assert!(cuts[1..].iter().all(|cut| cut % 100_000 == 0), "{cuts:?}");
     }
 
     #[test]
