@@ -449,10 +449,10 @@ pub(crate) struct VerifyReceiptOptions {
   synclave schema --codebook dictionary.xlsx --output people.yaml
 
 What is taken from the table is in the file only where at least 20 people share or reach
-it, and ranges only where 60 have a value, and it is marked `origin: data`: until a person has read it and written
-`origin: reviewed`, a fit with it has no guarantee, and no room takes it. Columns that look
-like names, addresses, identifiers, e-mail addresses, telephone numbers or free text are
-left out (`drop`), unless they are named with --keep.")]
+it, ranges only where 60 have a value, and it is marked `origin: data`: until a person
+has read it and written `origin: reviewed`, a fit with it has no guarantee, and no room
+takes it. Columns that look like names, addresses, identifiers, e-mail addresses,
+telephone numbers or free text are left out (`drop`), unless they are named with --keep.")]
 pub(crate) struct SchemaOptions {
     /// The table: CSV, JSON, Parquet or an Excel workbook; `-` is standard input. With --codebook
     /// it is only compared with that, and may be left out

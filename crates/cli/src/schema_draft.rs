@@ -74,8 +74,8 @@ pub struct SchemaDraft {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no column has a text that {MIN_SHARED} people share, or numbers or dates of {MIN_RANGED} \
-     people, and is not left out by its looks: write the schema by hand, from what is known without \
-     the table, or keep a column with {keep}"
+     people, and is not left out by its looks: write the schema by hand, from what is known \
+     without the table, or keep a column with {keep}"
 )]
 pub(crate) struct NothingShared {
     keep: String,
@@ -85,8 +85,8 @@ pub(crate) struct NothingShared {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "nothing of any column could be told from noise with this budget, and epsilon {} with delta \
-     {:e} is spent all the same: give {private} a larger epsilon, or write the schema by hand, from \
-     what is known without the table",
+     {:e} is spent all the same: give {private} a larger epsilon, or write the schema by hand, \
+     from what is known without the table",
     spent.epsilon,
     spent.delta
 )]
@@ -222,7 +222,8 @@ impl SchemaRequest<'_> {
             (None, _) => {
                 comments.push(format!(
                     "Has no text that {MIN_SHARED} people share, and no numbers or dates of \
-                     {MIN_RANGED}, and is left out: declare it from what is known without the table."
+                     {MIN_RANGED}, and is left out: declare it from what is known without the \
+                     table."
                 ));
                 Entry::Drop
             }

@@ -60,8 +60,8 @@ use crate::schema::SchemaError;
 /// An `identifier` is not read at all: synthetic rows get new ones of its form
 /// ([`IdentifierForm`]), no two of which are the same.
 ///
-/// Dates are in ISO 8601 unless a `format` says otherwise ([`DateForm`]); bounds always are. The
-/// `form` of numbers is a [`NumberForm`]. What stands for a missing value besides an empty field,
+/// Dates are in ISO 8601 unless a `format` says otherwise ([`DateForm`](crate::DateForm)); bounds
+/// always are. The `form` of numbers is a [`NumberForm`](crate::NumberForm). What stands for a missing value besides an empty field,
 /// `NA`, `null` and the like ([`is_missing`](crate::form::is_missing)) is listed under `missing`.
 /// `tolerance` is the share of a column's fields that may be not understood, 0.01 unless it is
 /// given; a table with more is refused.

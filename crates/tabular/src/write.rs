@@ -92,8 +92,8 @@ pub struct UnknownFormat;
 /// A code of a category becomes its text, the code of undeclared values the text `other`. A bin
 /// becomes a value drawn uniformly from it with the given generator: whole numbers stay whole,
 /// dates dates, and other numbers get about as many digits as a hundredth of the bin's width needs.
-/// Every value written falls into its bin again when it is read. Columns of new identifiers stand at
-/// their places, and no identifier comes twice from one writer.
+/// Every value written falls into its bin again when it is read. Columns of new identifiers stand
+/// at their places, and no identifier comes twice from one writer.
 ///
 /// Call [`write`](Self::write) any number of times, then [`finish`](Self::finish) once.
 pub struct RowWriter {

@@ -89,8 +89,8 @@ const CLEAR: f64 = 4.0;
 /// many is trimmed again by the finer counts, while one too few is lost.
 const CLEAR_BESIDE: f64 = 1.5;
 
-/// Returns the cells that hold values, by noisy counts of all cells and of the filled fields. `None`
-/// where these do not tell: a range taken all the same would be made of noise.
+/// Returns the cells that hold values, by noisy counts of all cells and of the filled fields.
+/// `None` where these do not tell: a range taken all the same would be made of noise.
 pub(super) fn located<T: Ladder>(coarse: &Measured, filled: f64) -> Option<Range<usize>> {
     let clear = |value: &f64| *value > CLEAR * coarse.sigma;
     let ends = || {
