@@ -61,10 +61,11 @@ use crate::schema::SchemaError;
 /// ([`IdentifierForm`]), no two of which are the same.
 ///
 /// Dates are in ISO 8601 unless a `format` says otherwise ([`DateForm`](crate::DateForm)); bounds
-/// always are. The `form` of numbers is a [`NumberForm`](crate::NumberForm). What stands for a missing value besides an empty field,
-/// `NA`, `null` and the like ([`is_missing`](crate::form::is_missing)) is listed under `missing`.
-/// `tolerance` is the share of a column's fields that may be not understood, 0.01 unless it is
-/// given; a table with more is refused.
+/// always are. The `form` of numbers is a [`NumberForm`](crate::NumberForm). What stands
+/// for a missing value besides an empty field, `NA`, `null` and the like
+/// ([`is_missing`](crate::form::is_missing)) is listed under `missing`. `tolerance` is the share of
+/// a column's fields that may be not understood, 0.01 unless it is given; a table with more is
+/// refused.
 ///
 /// The entry `read` has these for all columns that do not say otherwise; a mapping with a kind
 /// under that name is a column. Columns that are to be discovered under the budget, as those that
