@@ -144,10 +144,6 @@ const STEPS: &[Step] = &[
         "the workshop from outside",
         &["python3", "scripts/workshop.py", "target/release"],
     ),
-    slow(
-        "the local page in a browser",
-        &["cargo", "xtask", "page", "--programs", "target/release"],
-    ),
     // Without the optimiser's last pass, which takes minutes: `--nightly` tests what is shipped.
     slow(
         "the Python package",
@@ -161,8 +157,10 @@ const STEPS: &[Step] = &[
         "the outer tier",
         &["cargo", "xtask", "outer", "--programs", "target/release"],
     ),
+    // A reload in the browser hung once of three runs on a loaded machine: until that is understood
+    // it would stop changes that have no part in it.
     nightly(
-        "the local page with a large table",
+        "the local page in a browser",
         &[
             "cargo",
             "xtask",
