@@ -71,7 +71,7 @@ def test_what_names_people_is_left_out_unless_it_is_kept(table: pa.Table) -> Non
     # In the words of this package, and not of the command line.
     assert 'keep=["email"]' in str(draft) and "--" not in str(draft)
     kept = synclave.schema(people, key="id", keep="email")
-    assert "Has nothing that 20 people share" in str(kept)
+    assert "Has no text that 20 people share" in str(kept)
     with pytest.raises(synclave.InputError, match="keep= names .* did you mean `email`"):
         synclave.schema(people, key="id", keep=["emall"])
 
