@@ -19,6 +19,17 @@ pub enum TableError {
     /// The file has no byte.
     #[error("the file is empty; a table begins with a line of column names")]
     EmptyFile,
+    /// The first line seems to be a row.
+    #[error(
+        "the first line seems to be a row, not names of columns: {values} of its fields {} a number \
+         or a date; write a line of names above it, or, if these are the names, a schema with one of \
+         them",
+        if *.values == 1 { "is" } else { "are" }
+    )]
+    NoNames {
+        /// How many of its fields look like values.
+        values: usize,
+    },
     /// The file has a header and no row below it.
     #[error("the file has column names but no rows")]
     NoRows,

@@ -52,6 +52,7 @@ mod dictionary;
 mod discovery;
 mod error;
 mod field;
+mod header;
 mod id_forms;
 mod id_normalisation;
 mod ids;

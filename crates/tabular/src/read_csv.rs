@@ -9,6 +9,7 @@ use schema::Schema;
 use crate::account::Account;
 use crate::error::{ColumnRef, RecordPosition, TableError};
 use crate::field::check_field;
+use crate::header::check_names;
 use crate::ids::KeyHasher;
 use crate::read_limits::ReadLimits;
 use crate::read_options::{Delimiter, ReadAs, ReadOptions, TableFormat};
@@ -100,6 +101,7 @@ pub(crate) fn read_text(
         csv.next()?;
     }
     csv.read_header()?;
+    check_names(&csv.header, key, schema)?;
     let mut intake = Intake::new(
         &csv.header,
         RecordPosition::Line,

@@ -5,6 +5,7 @@ use schema::Schema;
 use crate::account::Account;
 use crate::error::{ColumnRef, RecordPosition, TableError};
 use crate::field::check_field;
+use crate::header::check_names;
 use crate::ids::KeyHasher;
 use crate::read_limits::ReadLimits;
 use crate::read_options::ReadAs;
@@ -33,6 +34,7 @@ pub fn read_rows<'a>(
 ) -> Result<Upload, TableError> {
     let account = Account::new(limits.max_memory_bytes);
     let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
+    check_names(&names, key, schema)?;
     let at = RecordPosition::Row;
     let mut intake = Intake::new(&names, at, key, schema, hasher, limits, &account)?;
     let targets = intake.targets.clone();
