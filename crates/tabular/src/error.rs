@@ -21,9 +21,9 @@ pub enum TableError {
     EmptyFile,
     /// The first line seems to be a row.
     #[error(
-        "the first line seems to be a row, not names of columns: {values} of its fields {} a number \
-         or a date; write a line of names above it, or, if these are the names, a schema with one of \
-         them",
+        "the first line seems to be a row, not names of columns: {values} of its fields {} a \
+         number or a date; write a line of names above it, or, if these are the names, a schema \
+         with one of them",
         if *.values == 1 { "is" } else { "are" }
     )]
     NoNames {

@@ -7,8 +7,8 @@ use crate::error::TableError;
 /// Refuses names that look like the fields of a row: with such a file the first person's values
 /// would be released as the names of columns.
 ///
-/// A key or a schema that knows one of the names says that they are names. So are numbers that count
-/// on, as the years of a wide table do.
+/// A key or a schema that knows one of the names says that they are names. So are numbers that
+/// count on, as the years of a wide table do.
 ///
 /// # Errors
 /// [`TableError::NoNames`], which quotes none of them.

@@ -200,6 +200,27 @@ fn what_is_no_table_is_refused_with_what_to_do() {
 
 /// A file that grows while it is read must not pass for what it was.
 #[test]
+fn a_first_row_does_not_become_the_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..300)
+        .map(|n| format!("{},y,{}\n", n % 90, 569 + n))
+        .collect();
+    fs::write(folder.path().join("people.csv"), &rows).unwrap();
+    let refused = |command: &[&str]| {
+        let ran = synclave(folder.path(), command);
+        let (said, told) = (ran.stderr(), ran.stdout());
+        ran.exits(3).saying("the first line seems to be a row");
+        assert!(
+            !said.contains("569") && !told.contains("569"),
+            "{said}{told}"
+        );
+    };
+    refused(&["synth", "people.csv", "--epsilon", "3", "--output", "o.csv"]);
+    refused(&["schema", "people.csv"]);
+    assert!(!folder.path().join("o.csv").exists());
+}
+
+#[test]
 fn a_file_that_changes_while_it_is_read_is_refused() {
     let folder = folder();
     let path = folder.path().join("t.csv");
