@@ -451,7 +451,8 @@ impl AtTerminal {
         let port = free_port();
         let arguments = connecting(running, port, &[("--agreement", None)]);
         let program = env!("CARGO_BIN_EXE_synclave");
-        let command = format!("{program} {}", arguments.join(" "));
+        // Without it, a shell that waits for the program would be ended by Ctrl-C as well.
+        let command = format!("exec {program} {}", arguments.join(" "));
         let mut script = Command::new("script")
             .args(["--quiet", "--return", "--command", &command, "/dev/null"])
             .current_dir(folder)
