@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Model;
 use crate::compression::Compression;
+use crate::copula::CopulaPart;
 use crate::errors::MeasuredErrors;
 use crate::fitted::Coarse;
+use crate::generator::Generator;
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::model::LARGEST_TOTAL;
@@ -34,6 +36,9 @@ pub(crate) enum Kind {
     #[default]
     #[serde(rename = "random field")]
     RandomField,
+    /// Independent columns of which some are tied by a Gaussian copula.
+    #[serde(rename = "copula")]
+    Copula,
 }
 
 #[derive(Serialize)]
@@ -48,6 +53,8 @@ pub(crate) struct BodyRef<'a> {
     measured: &'a [Measured],
     errors: &'a Option<MeasuredErrors>,
     ledger: &'a LedgerRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copula: Option<&'a CopulaPart>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +71,9 @@ pub(crate) struct Body {
     measured: Vec<Measured>,
     errors: Option<MeasuredErrors>,
     ledger: LedgerRecord,
+    /// Of the kind of that name, and of no other.
+    #[serde(default)]
+    copula: Option<CopulaPart>,
 }
 
 impl<'a> BodyRef<'a> {
@@ -80,6 +90,16 @@ impl<'a> BodyRef<'a> {
             measured: &model.measured,
             errors: &model.errors,
             ledger: &model.ledger,
+            copula: None,
+        }
+    }
+
+    /// The same columns, tied by a copula.
+    pub(crate) fn with_copula(self, copula: &'a CopulaPart) -> BodyRef<'a> {
+        BodyRef {
+            kind: Kind::Copula,
+            copula: Some(copula),
+            ..self
         }
     }
 }
@@ -88,12 +108,6 @@ impl Body {
     /// Every index, size and number is checked before it is used, and cheap checks come before
     /// costly ones.
     pub(crate) fn into_model(self) -> Result<Model, String> {
-        match self.kind {
-            Kind::RandomField => self.into_random_field(),
-        }
-    }
-
-    fn into_random_field(self) -> Result<Model, String> {
         if self.schema.columns().is_empty() {
             return Err("its schema has no column with values".to_owned());
         }
@@ -113,14 +127,20 @@ impl Body {
         }
         self.ledger.check().map_err(|error| error.to_string())?;
         let field = field(domain, self.potentials, self.total, &self.measured)?;
+        let field = RandomField {
+            compressions: self.compressions.into(),
+            coarse: self.coarse,
+            field,
+        };
+        let generator: Arc<dyn Generator> = match (self.kind, self.copula) {
+            (Kind::RandomField, None) => Arc::new(field),
+            (Kind::Copula, Some(copula)) => Arc::new(copula.onto(field)?),
+            _ => return Err("it is not of the kind that it says".to_owned()),
+        };
         Ok(Model {
             schema: self.schema.into(),
             method: self.method,
-            generator: Arc::new(RandomField {
-                compressions: self.compressions.into(),
-                coarse: self.coarse,
-                field,
-            }),
+            generator,
             measured: self.measured,
             errors: self.errors,
             ledger: self.ledger,

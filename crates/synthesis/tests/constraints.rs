@@ -14,8 +14,9 @@ use tabular::CodedTable;
 
 use common::{PAIRS, fit};
 
-const METHODS: [Method; 5] = [
+const METHODS: [Method; 6] = [
     Method::Independent,
+    Method::Copula,
     Method::Mst,
     Method::Aim,
     Method::Mwem,

@@ -214,6 +214,7 @@ fn tables_at_the_edge_give_models_and_rows() {
     for (name, table) in &cases {
         for method in [
             Method::Independent,
+            Method::Copula,
             Method::Mst,
             Method::Aim,
             Method::Mwem,
@@ -345,6 +346,7 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
     let real = related(1000);
     for method in [
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,
@@ -676,6 +678,7 @@ fn every_method_says_when_its_budget_drowned_and_not_when_it_did_not() {
     let real = related(20_000);
     for method in [
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,
@@ -713,7 +716,13 @@ fn every_method_says_when_its_budget_drowned_and_not_when_it_did_not() {
 #[ignore = "slow: 1,000 fits, some seconds"]
 fn the_number_of_rows_is_within_what_is_stated_as_often_as_it_says() {
     let real = table(&[4, 3, 2], 300, scatter);
-    for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
+    for method in [
+        Method::Independent,
+        Method::Copula,
+        Method::Mst,
+        Method::Aim,
+        Method::Mwem,
+    ] {
         let within = (0..250).filter(|&seed| {
             let mut ledger = Ledger::open(LedgerOptions::new(
                 Epsilon::new(0.2).unwrap(),
@@ -766,7 +775,7 @@ fn public_data_of_another_schema_is_refused_before_anything_is_spent() {
 #[test]
 fn the_estimate_of_the_number_of_rows_is_within_its_own_range_also_of_an_empty_table() {
     let empty = table(&[3, 4], 0, |_, _| 0);
-    for method in [Method::Grain, Method::Independent, Method::Mst] {
+    for method in [Method::Grain, Method::Independent, Method::Copula, Method::Mst] {
         for epsilon in [0.05, 1.0, 30.0] {
             let rows = fitted(&empty, method, epsilon).row_count();
             let [low, high] = rows.between;
