@@ -340,7 +340,9 @@ fn log_likelihood_ratios(model: &Model, copies: u32, known: &[Known]) -> [f64; 2
                 if same { 1.0 } else { -1.0 }
             };
             let cells = known.counts.iter().enumerate();
-            let without: f64 = cells.map(|(cell, &count)| sign(cell) * f64::from(count)).sum();
+            let without: f64 = cells
+                .map(|(cell, &count)| sign(cell) * f64::from(count))
+                .sum();
             let with = without + f64::from(copies) * sign(known.cell);
             ratio(sum, without, with, signs.sigma)
         })
@@ -350,9 +352,14 @@ fn log_likelihood_ratios(model: &Model, copies: u32, known: &[Known]) -> [f64; 2
 
 /// What independent columns would have in each cell of a marginal.
 fn product_counts(model: &Model, columns: &[usize], total: f64) -> Vec<f64> {
-    let shares = columns.iter().map(|&column| expected_counts(model, &[column], 1.0));
+    let shares = columns
+        .iter()
+        .map(|&column| expected_counts(model, &[column], 1.0));
     shares.fold(vec![total], |cells, shares| {
-        cells.iter().flat_map(|cell| shares.iter().map(move |share| cell * share)).collect()
+        cells
+            .iter()
+            .flat_map(|cell| shares.iter().map(move |share| cell * share))
+            .collect()
     })
 }
 

@@ -775,7 +775,12 @@ fn public_data_of_another_schema_is_refused_before_anything_is_spent() {
 #[test]
 fn the_estimate_of_the_number_of_rows_is_within_its_own_range_also_of_an_empty_table() {
     let empty = table(&[3, 4], 0, |_, _| 0);
-    for method in [Method::Grain, Method::Independent, Method::Copula, Method::Mst] {
+    for method in [
+        Method::Grain,
+        Method::Independent,
+        Method::Copula,
+        Method::Mst,
+    ] {
         for epsilon in [0.05, 1.0, 30.0] {
             let rows = fitted(&empty, method, epsilon).row_count();
             let [low, high] = rows.between;

@@ -82,7 +82,10 @@ fn mwem(rho: f64) -> Vec<Step> {
 fn copula(rho: f64, errors: u64) -> Vec<Step> {
     let pairs = (SIZES.len() * (SIZES.len() - 1) / 2) as u64;
     let scores = [(pairs, 0.29), (errors, 0.03)];
-    let scores = scores.map(|(scores, share)| Step::Scores { scores, rho: share * rho });
+    let scores = scores.map(|(scores, share)| Step::Scores {
+        scores,
+        rho: share * rho,
+    });
     [columns(0.68 * rho), scores.to_vec()].concat()
 }
 

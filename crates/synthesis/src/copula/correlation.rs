@@ -274,7 +274,7 @@ mod tests {
             "{none} {little} {much}"
         );
         assert_eq!(from_signs([0.0, 0.5], 0.2, 0.01), 0.0);
-        assert_eq!(from_signs([0.5, 0.5], 0.0, 0.0), 0.0);
+        assert_eq!(from_signs([0.5, 0.5], 0.0, 1e-3), 0.0);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use schema::{Condition, Declaration, Schema};
 use serde_json::Map;
-use tabular::CodedTable;
+use tabular::{CodedTable, Joined, KeyHasher, ReadLimits, read_csv};
 
 use super::*;
 use crate::common::{PAIRS, fit};
-use crate::{Method, Model};
+use crate::{FitPlan, Method, Model};
 
 const ROWS: usize = 20_000;
 
@@ -270,6 +270,42 @@ fn a_single_row_is_drawn_with_its_relations() {
     }
     // A correlation of .8 gives 80 %, independence 50 %.
     assert!((290..350).contains(&same_side), "{same_side}");
+}
+
+#[test]
+fn a_file_holds_no_id_and_no_value_of_a_row() {
+    let id = |row: u32| format!("canary-{row}-{:x}", row.wrapping_mul(0x9E37_79B9));
+    let value = |row: u32| f64::from(row) / 200.0 + 0.000_123_456_7;
+    let rows = (0..200).map(|row| format!("{},{},{}\n", id(row), value(row), row % 60));
+    let text = format!("id,a,b\n{}", rows.collect::<String>());
+    let yaml = "a: {number: {min: 0, max: 2, bins: 8}}\nb: {integer: {min: 0, max: 59}}\n";
+    let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
+    let (hasher, limits) = (KeyHasher::new([1; 16]), ReadLimits::default());
+    let upload = read_csv(text.as_bytes(), Some(&schema), Some("id"), &hasher, &limits).unwrap();
+    let plan = FitPlan::new(
+        Method::Copula,
+        Epsilon::new(5.0).unwrap(),
+        Delta::new(1e-6).unwrap(),
+    );
+    let plan = plan.check(schema).unwrap();
+    let mut go_on = |_| ControlFlow::Continue(());
+    let model = plan
+        .fit(Joined::single(upload), &mut testkit::noise(2), &mut go_on)
+        .unwrap();
+    let mut file = Vec::new();
+    model.save(&mut file).unwrap();
+    let holds = |canary: &[u8]| file.windows(canary.len()).any(|bytes| bytes == canary);
+    assert!(
+        holds(b"copula") && holds(b"number"),
+        "the search finds what is there"
+    );
+    for row in 0..200 {
+        let hidden = [id(row).into_bytes(), value(row).to_string().into_bytes()];
+        let hidden = hidden
+            .into_iter()
+            .chain([value(row).to_be_bytes().to_vec()]);
+        hidden.for_each(|canary| assert!(!holds(&canary), "row {row}"));
+    }
 }
 
 #[test]
