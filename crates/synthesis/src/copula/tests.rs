@@ -281,7 +281,7 @@ fn a_file_holds_no_id_and_no_value_of_a_row() {
     let yaml = "a: {number: {min: 0, max: 2, bins: 8}}\nb: {integer: {min: 0, max: 59}}\n";
     let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
     let (hasher, limits) = (KeyHasher::new([1; 16]), ReadLimits::default());
-    let upload = read_csv(text.as_bytes(), Some(&schema), Some("id"), &hasher, &limits).unwrap();
+    let upload = read_csv(text.as_bytes(), Some("id"), Some(&schema), &hasher, &limits).unwrap();
     let plan = FitPlan::new(
         Method::Copula,
         Epsilon::new(5.0).unwrap(),
