@@ -316,7 +316,9 @@ mod tests {
         ) {
             let cuts = [cuts.0, cuts.1];
             let found = from_signs(cuts, expected_sum(cuts, r), 0.0);
-            prop_assert!((found - r).abs() < 1e-6, "{found}");
+            // About cuts far from the middle hardly anything depends on r: the sum must come back.
+            let again = expected_sum(cuts, found);
+            prop_assert!((again - expected_sum(cuts, r)).abs() < 1e-8, "{found}, {again}");
         }
 
         #[test]
