@@ -160,11 +160,8 @@ impl Correlations {
                     rest / factor[row(b) + b]
                 } else {
                     let pivot = rest - less;
-                    // Written so that what is not a number is refused as well.
-                    if !(pivot > 0.0) {
-                        return None;
-                    }
-                    pivot.sqrt()
+                    // What is not a number is refused as well.
+                    (pivot > 0.0).then(|| pivot.sqrt())?
                 };
             }
         }
