@@ -279,7 +279,7 @@ mod tests {
         for sum in [1.0, 1.2, 50.0] {
             let [positive, negative] = [sum, -sum].map(|sum| from_signs([0.5, 0.5], sum, 1e-9));
             assert!(positive > 0.99 && positive <= MOST, "{positive}");
-            assert!(negative < -0.99 && negative >= -MOST, "{negative}");
+            assert!((-MOST..-0.99).contains(&negative), "{negative}");
         }
     }
 
