@@ -42,7 +42,7 @@ pub enum Method {
     Mwem,
     /// Every column's own distribution, ordered columns tied by one Gaussian copula whose
     /// correlations are found in noisy counts of rows on the same side of two medians. The others
-    /// are drawn on their own. Quick; far behind GRAIN wherever there is enough budget for pairs.
+    /// are drawn on their own. Quick; behind GRAIN on tables of mixed columns.
     Copula,
     /// Pairs of columns at the resolution that the budget allows, chosen in three rounds where the
     /// model is worst, with Gaussian noise throughout: the default.
