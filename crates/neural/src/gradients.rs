@@ -52,6 +52,12 @@ impl<'a> Gradients<'a> {
         }
     }
 
+    /// How many units a gradient has: one for each parameter.
+    #[must_use]
+    pub fn coordinates(&self) -> usize {
+        self.critic.parameters().len()
+    }
+
     /// Adds the rows' gradients, of rows that are given column by column, to sums of as many units
     /// as the critic has parameters.
     ///

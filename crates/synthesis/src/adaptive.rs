@@ -306,6 +306,7 @@ impl Adaptive {
             field: self.field,
             measured: self.measured,
             errors: None,
+            network: None,
         }
     }
 

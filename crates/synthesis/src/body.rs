@@ -14,6 +14,7 @@ use crate::fitted::Coarse;
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::model::LARGEST_TOTAL;
+use crate::network::NetworkBody;
 use crate::random_field::RandomField;
 
 /// Columns, coarser ones among them, of one table of a model: more than 27 would have one value
@@ -34,6 +35,9 @@ pub(crate) enum Kind {
     #[default]
     #[serde(rename = "random field")]
     RandomField,
+    /// The same, and a network that makes the rows: of format 6.
+    #[serde(rename = "network")]
+    Network,
 }
 
 #[derive(Serialize)]
@@ -64,13 +68,24 @@ pub(crate) struct Body {
     measured: Vec<Measured>,
     errors: Option<MeasuredErrors>,
     ledger: LedgerRecord,
+    #[serde(default)]
+    network: Option<NetworkBody>,
 }
 
 impl<'a> BodyRef<'a> {
     pub(crate) fn new(model: &'a Model, generator: &'a RandomField) -> BodyRef<'a> {
+        BodyRef::of_kind(Kind::RandomField, model, generator)
+    }
+
+    /// Of a network's file, where the network follows.
+    pub(crate) fn of_network(model: &'a Model, base: &'a RandomField) -> BodyRef<'a> {
+        BodyRef::of_kind(Kind::Network, model, base)
+    }
+
+    fn of_kind(kind: Kind, model: &'a Model, generator: &'a RandomField) -> BodyRef<'a> {
         let potentials = generator.field.potentials().iter();
         BodyRef {
-            kind: Kind::RandomField,
+            kind,
             schema: &model.schema,
             method: model.method,
             compressions: &generator.compressions,
@@ -87,13 +102,17 @@ impl<'a> BodyRef<'a> {
 impl Body {
     /// Every index, size and number is checked before it is used, and cheap checks come before
     /// costly ones.
-    pub(crate) fn into_model(self) -> Result<Model, String> {
-        match self.kind {
-            Kind::RandomField => self.into_random_field(),
+    pub(crate) fn into_model(mut self) -> Result<Model, String> {
+        match (self.kind, self.network.take()) {
+            (Kind::RandomField, None) => self.into_random_field(),
+            (Kind::Network, Some(network)) => network.onto(self),
+            (Kind::RandomField, Some(_)) | (Kind::Network, None) => {
+                Err("it is of another kind than what it holds".to_owned())
+            }
         }
     }
 
-    fn into_random_field(self) -> Result<Model, String> {
+    pub(crate) fn into_random_field(self) -> Result<Model, String> {
         if self.schema.columns().is_empty() {
             return Err("its schema has no column with values".to_owned());
         }

@@ -105,6 +105,7 @@ impl Columns {
             field,
             measured: self.measured,
             errors: None,
+            network: None,
         }
     }
 }

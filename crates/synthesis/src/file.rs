@@ -8,8 +8,9 @@ use crate::checksum::crc64;
 
 const MAGIC: &[u8] = b"synclave model\n";
 /// Raised whenever the body changes. Format 3 says what public data the fit started from, format 4
-/// how the values of columns are written, format 5 which columns are of new identifiers.
-const VERSION: u16 = 5;
+/// how the values of columns are written, format 5 which columns are of new identifiers; format 6
+/// has networks.
+const VERSION: u16 = 6;
 /// The oldest that is read: format 1 did not say where the columns' domain came from.
 const OLDEST: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
@@ -318,13 +319,13 @@ mod tests {
         let mut bytes = saved(&model(Method::Independent));
         bytes[MAGIC.len() + 1] = 9;
         let newer =
-            "the model is of format 9, and this program reads formats 2 to 5: use a newer program";
+            "the model is of format 9, and this program reads formats 2 to 6: use a newer program";
         assert_eq!(refusal(&bytes), newer);
         bytes[MAGIC.len() + 1] = 1;
         assert_eq!(
             refusal(&bytes),
             "the model is of format 1, which does not say whether its columns were taken from the \
-             data, and this program reads formats 2 to 5: fit it again, or use the program that \
+             data, and this program reads formats 2 to 6: fit it again, or use the program that \
              made it"
         );
     }
@@ -345,6 +346,7 @@ mod tests {
             (3, &Prior::None),
             (4, &Prior::None),
             (5, &Prior::None),
+            (6, &Prior::None),
         ] {
             let bytes = std::fs::read(golden(format)).unwrap();
             assert_eq!(bytes[MAGIC.len()..][..2], format.to_be_bytes());

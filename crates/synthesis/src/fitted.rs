@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::compression::Compression;
 use crate::errors::MeasuredErrors;
 use crate::measured::Measured;
+use crate::network::Network;
 
 /// A random field over a table's columns, and what it was estimated from.
 pub(crate) struct Fitted {
@@ -17,6 +18,8 @@ pub(crate) struct Fitted {
     pub(crate) field: MarkovRandomField,
     pub(crate) measured: Vec<Measured>,
     pub(crate) errors: Option<MeasuredErrors>,
+    /// What makes the rows, where that is not the field.
+    pub(crate) network: Option<Network>,
 }
 
 /// A column with its codes in groups.

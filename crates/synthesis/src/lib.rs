@@ -52,6 +52,7 @@ mod common;
 mod compression;
 mod conditional;
 mod constraints;
+mod dpctgan;
 mod errors;
 mod evaluation;
 mod file;
@@ -69,6 +70,7 @@ mod method;
 mod model;
 mod mst;
 mod mwem;
+mod network;
 mod parameters;
 mod plan;
 mod prior;
@@ -83,6 +85,7 @@ mod workload;
 pub use aim::AimOptions;
 pub use conditional::{Conditional, Impossible};
 pub use constraints::ConstraintError;
+pub use dpctgan::{DpctganOptions, Widths};
 pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
     evaluate_halves,

@@ -9,6 +9,7 @@ use crate::generator::Generator;
 use crate::hidden::{OneWay, RowCount};
 use crate::measured::Measured;
 use crate::method::Method;
+use crate::network::NetworkField;
 use crate::random_field::RandomField;
 use crate::report::Report;
 use crate::sample::SampleStream;
@@ -38,14 +39,19 @@ impl Model {
         fitted: Fitted,
         ledger: LedgerRecord,
     ) -> Model {
+        let schema = Arc::new(schema);
+        let field = RandomField {
+            compressions: fitted.compressions.into(),
+            coarse: fitted.coarse,
+            field: fitted.field,
+        };
         Model {
-            schema: schema.into(),
+            generator: match fitted.network {
+                Some(network) => Arc::new(NetworkField::new(&schema, field, network)),
+                None => Arc::new(field),
+            },
+            schema,
             method,
-            generator: Arc::new(RandomField {
-                compressions: fitted.compressions.into(),
-                coarse: fitted.coarse,
-                field: fitted.field,
-            }),
             measured: fitted.measured,
             errors: fitted.errors,
             ledger,

@@ -197,6 +197,7 @@ impl Fit {
             field,
             measured,
             errors,
+            network: None,
         })
     }
 }

@@ -1,0 +1,107 @@
+//! The body of a network's file: that of the columns' own model, and the network.
+
+use std::sync::Arc;
+
+use neural::{Blocks, Generator as Net, Shape};
+use serde::{Deserialize, Serialize};
+
+use super::groups::Groups;
+use super::{Network, NetworkField};
+use crate::Model;
+use crate::body::{Body, BodyRef};
+use crate::random_field::RandomField;
+
+/// Weights of a network, at most: 64 MiB.
+const MOST_PARAMETERS: usize = 1 << 24;
+/// Far beyond what a fit can give, and so small that no sum overflows.
+const LARGEST_PARAMETER: f32 = 1e4;
+
+#[derive(Serialize)]
+pub(crate) struct NetworkRef<'a> {
+    #[serde(flatten)]
+    columns: BodyRef<'a>,
+    network: NetworkBodyRef<'a>,
+}
+
+#[derive(Serialize)]
+struct NetworkBodyRef<'a> {
+    groups: &'a [Groups],
+    embedding: usize,
+    hidden: &'a [usize],
+    parameters: &'a [f32],
+}
+
+/// What a file says of a network.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NetworkBody {
+    groups: Vec<Groups>,
+    embedding: usize,
+    hidden: Vec<usize>,
+    parameters: Vec<f32>,
+}
+
+impl<'a> NetworkRef<'a> {
+    pub(crate) fn new(
+        model: &'a Model,
+        base: &'a RandomField,
+        network: &'a Network,
+    ) -> NetworkRef<'a> {
+        NetworkRef {
+            columns: BodyRef::of_network(model, base),
+            network: NetworkBodyRef {
+                groups: &network.groups,
+                embedding: network.net.shape().embedding,
+                hidden: &network.net.shape().hidden,
+                parameters: network.net.parameters(),
+            },
+        }
+    }
+}
+
+impl NetworkBody {
+    /// The whole model, of that of the columns and this network. Everything is checked before it is
+    /// used.
+    pub(crate) fn onto(self, columns: Body) -> Result<Model, String> {
+        let model = columns.into_random_field()?;
+        let refusal = || "its network is not that of its schema".to_owned();
+        let sizes = model.schema.sizes();
+        let right = self.groups.len() == sizes.len()
+            && self
+                .groups
+                .iter()
+                .zip(&sizes)
+                .all(|(groups, &size)| groups.is_sound(size));
+        if !right {
+            return Err(refusal());
+        }
+        let too_wide = |&width: &usize| width > 1 << 12;
+        if self.hidden.len() > 4 || self.hidden.iter().chain([&self.embedding]).any(too_wide) {
+            return Err(refusal());
+        }
+        let usable = |parameter: &f32| parameter.abs() <= LARGEST_PARAMETER;
+        if self.parameters.len() > MOST_PARAMETERS || !self.parameters.iter().all(usable) {
+            return Err("a weight of its network is not usable".to_owned());
+        }
+        let blocks = Blocks::new(&self.groups.iter().map(Groups::size).collect::<Vec<_>>());
+        let shape = Shape {
+            embedding: self.embedding,
+            hidden: self.hidden,
+        };
+        let net = Net::from_parameters(&blocks, &shape, self.parameters).ok_or_else(refusal)?;
+        let network = Network {
+            groups: self.groups,
+            net,
+        };
+        let base = model
+            .generator
+            .random_field()
+            .cloned()
+            .ok_or_else(refusal)?;
+        let generator = NetworkField::new(&model.schema, base, network);
+        Ok(Model {
+            generator: Arc::new(generator),
+            ..model
+        })
+    }
+}
