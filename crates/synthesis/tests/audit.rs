@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use synthesis::{FitError, Method, Model, Progress};
 use tabular::CodedTable;
 
-use common::{PAIRS, fit};
+use common::{PAIRS, fit, quick};
 
 const EPSILON: f64 = 2.0;
 /// So large that what is promised can be exceeded in so few fits.
@@ -92,12 +92,13 @@ fn noise_half_as_large_as_promised_or_a_row_too_many_of_an_id_is_noticed() {
     }
 }
 
-const METHODS: [Method; 5] = [
+const METHODS: [Method; 6] = [
     Method::Independent,
     Method::Mst,
     Method::Aim,
     Method::Mwem,
     Method::Grain,
+    Method::Dpctgan,
 ];
 
 /// Four times the rho that was promised.
@@ -219,7 +220,7 @@ fn fitted(table: &CodedTable, method: Method, epsilon: f64, rows_per_id: u32, se
     fit(
         table,
         method,
-        &Map::new(),
+        &quick(method),
         PAIRS,
         &mut ledger,
         &mut testkit::noise(seed),

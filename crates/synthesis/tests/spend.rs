@@ -8,11 +8,10 @@ use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Entry, Epsilon, Ledger, LedgerOptions, LedgerRecord, Mechanism};
 use schema::{Declaration, Schema};
-use serde_json::Map;
 use synthesis::Method;
 use tabular::CodedTable;
 
-use common::{PAIRS, fit};
+use common::{PAIRS, fit, quick};
 
 const SIZES: [usize; 5] = [6, 2, 4, 8, 3];
 
@@ -33,6 +32,10 @@ enum Step {
     Measure { columns: usize, rho: f64 },
     /// The exponential mechanism.
     Select { rho: f64 },
+    /// So many sums of clipped gradients, one after the other.
+    Train { steps: u64, rho: f64 },
+    /// The distances of table and model in so many marginals.
+    Errors { scores: u64, rho: f64 },
 }
 
 /// In proportion to size^(2/3), which minimises the sum of the expected L1 errors of the columns.
@@ -75,6 +78,21 @@ fn mwem(rho: f64) -> Vec<Step> {
     vec![round; rounds].concat()
 }
 
+/// DPCTGAN: nearly a third for columns, two thirds for the gradients of six steps (composition of
+/// Gaussian mechanisms: Dong, Roth and Su 2022, arXiv:1905.02383, corollary 2), and the rest for the
+/// errors of ten pairs.
+fn dpctgan(rho: f64) -> Vec<Step> {
+    let train = Step::Train {
+        steps: 6,
+        rho: 0.67 * rho,
+    };
+    let errors = Step::Errors {
+        scores: 10,
+        rho: 0.03 * rho,
+    };
+    [columns(0.3 * rho), vec![train, errors]].concat()
+}
+
 #[test]
 fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
     for (epsilon, delta, zcdp, gdp) in BUDGETS {
@@ -86,6 +104,7 @@ fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
                 gdp,
                 &columns(gdp),
             );
+            check(&record(Method::Dpctgan), rows_per_id, gdp, &dpctgan(gdp));
             check(&record(Method::Mst), rows_per_id, zcdp, &mst(zcdp));
             check(&record(Method::Mwem), rows_per_id, zcdp, &mwem(zcdp));
         }
@@ -107,7 +126,7 @@ fn record(method: Method, epsilon: f64, delta: f64, rows_per_id: u32) -> LedgerR
     fit(
         &table,
         method,
-        &Map::new(),
+        &quick(method),
         PAIRS,
         &mut ledger,
         &mut testkit::noise(3),
@@ -172,6 +191,16 @@ fn holds(entry: &Entry, rows_per_id: f64, step: Step) -> bool {
         (Mechanism::Exponential { epsilon, .. }, Step::Select { rho }) => {
             close(epsilon, (8.0 * rho).sqrt()) && close(entry.rho().get(), rho)
         }
+        (Mechanism::GaussianGradients { sigma, steps, .. }, Step::Train { steps: of, rho }) => {
+            steps == of
+                && close(sigma, rows_per_id * (steps as f64 / (2.0 * rho)).sqrt())
+                && close(entry.rho().get(), rho)
+        }
+        (Mechanism::GaussianScores { sigma, scores }, Step::Errors { scores: of, rho }) => {
+            scores == of
+                && close(sigma, rows_per_id * (scores as f64 / (2.0 * rho)).sqrt())
+                && close(entry.rho().get(), rho)
+        }
         _ => false,
     }
 }
@@ -183,6 +212,9 @@ fn cost(entry: &Entry, rows_per_id: u32) -> f64 {
         Mechanism::Gaussian { sigma, .. } => k * k / (2.0 * sigma * sigma),
         Mechanism::GaussianScores { sigma, scores } => {
             k * k * scores as f64 / (2.0 * sigma * sigma)
+        }
+        Mechanism::GaussianGradients { sigma, steps, .. } => {
+            k * k * steps as f64 / (2.0 * sigma * sigma)
         }
         Mechanism::Exponential { epsilon, .. } => epsilon * epsilon / 8.0,
         ref other => panic!("no fit uses {other:?}"),
@@ -248,6 +280,7 @@ fn methods_with_selection_are_accounted_by_zcdp() {
         Method::Aim,
         Method::Mwem,
         Method::Grain,
+        Method::Dpctgan,
     ] {
         let record = record(method, 1.0, 1e-9, 1);
         let gaussian = record

@@ -21,6 +21,7 @@ mod options;
 mod train;
 
 use marginals::Clique;
+use neural::{Blocks, Generator};
 use privacy::Accounting;
 use schema::Schema;
 
@@ -30,7 +31,7 @@ use crate::fit_error::{FitError, PlanError};
 use crate::fitted::Fitted;
 use crate::grain::levels::merge_neighbours;
 use crate::mechanism::{Mechanism, PreparedFit, parts_of_columns};
-use crate::network::{Groups, Network, NetworkField, each};
+use crate::network::{Groups, MOST_PARAMETERS, Network, NetworkField, each};
 use crate::parameters::ParameterError;
 use crate::prior::PublicPrior;
 use crate::random_field::RandomField;
@@ -46,6 +47,11 @@ const SHARES: [f64; 3] = [0.3, 0.67, 0.03];
 /// A column has at most so many groups: each costs the critic's first layer a row of weights, and
 /// every weight gets noise.
 const GROUPS: usize = 16;
+
+/// A group's probability at each point, three times at most while a model is made; and weights.
+const BYTES_OF_A_GROUP: u64 = 1 << 17;
+/// Of as many groups as a network of the smallest width can have.
+const MOST_MEMORY: u64 = 1 << 30;
 
 impl Mechanism for DpctganOptions {
     fn accounting(&self) -> Accounting {
@@ -66,9 +72,32 @@ impl Mechanism for DpctganOptions {
         (parts_of_columns(sizes) / columns).max(1.0 / errors)
     }
 
-    fn prepare(&self, _: &Schema, workload: &Workload) -> Result<Box<dyn PreparedFit>, PlanError> {
+    fn most_memory(&self) -> u64 {
+        // A model's points for as many columns as a network may have.
+        MOST_MEMORY
+    }
+
+    fn prepare(
+        &self,
+        schema: &Schema,
+        workload: &Workload,
+    ) -> Result<Box<dyn PreparedFit>, PlanError> {
+        let groups: Vec<usize> = schema
+            .sizes()
+            .iter()
+            .map(|&size| size.min(GROUPS))
+            .collect();
+        let parameters = Generator::count(&Blocks::new(&groups), &self.shape());
+        if parameters > MOST_PARAMETERS {
+            return Err(PlanError::Network {
+                method: options::NAME,
+                parameters,
+                most: MOST_PARAMETERS,
+            });
+        }
         Ok(Box::new(Dpctgan {
             options: *self,
+            width: groups.iter().sum(),
             workload: workload.clone(),
         }))
     }
@@ -77,11 +106,17 @@ impl Mechanism for DpctganOptions {
 /// What a fit does, as far as it follows from public facts.
 struct Dpctgan {
     options: DpctganOptions,
+    /// Groups of all columns, at most.
+    width: usize,
     /// Of which the model's errors are measured.
     workload: Workload,
 }
 
 impl PreparedFit for Dpctgan {
+    fn memory(&self) -> u64 {
+        (BYTES_OF_A_GROUP * self.width as u64).min(MOST_MEMORY)
+    }
+
     fn fit(
         self: Box<Self>,
         run: &mut Run<'_>,

@@ -1,4 +1,4 @@
-use neural::Loss;
+use neural::{Loss, Shape};
 use serde_json::{Map, Value};
 
 use crate::parameters::{ParameterError, WholeNumber};
@@ -66,9 +66,9 @@ impl Default for DpctganOptions {
             embedding_dim: 32,
             generator_dim: Widths::one(128),
             discriminator_dim: Widths::one(32),
-            generator_lr: 2e-3,
+            generator_lr: 5e-3,
             generator_decay: 0.0,
-            discriminator_lr: 2e-3,
+            discriminator_lr: 1e-2,
             discriminator_decay: 0.0,
             batch_size: 1000,
             discriminator_steps: 1,
@@ -124,6 +124,14 @@ impl DpctganOptions {
             options.set(name, value)?;
         }
         Ok(options)
+    }
+
+    /// Of the generator.
+    pub(super) fn shape(&self) -> Shape {
+        Shape {
+            embedding: self.embedding_dim as usize,
+            hidden: self.generator_dim.to_vec(),
+        }
     }
 
     fn set(&mut self, name: &str, value: &Value) -> Result<(), ParameterError> {

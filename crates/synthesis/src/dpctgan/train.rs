@@ -1,4 +1,4 @@
-use neural::{Adam, AdamOptions, Blocks, Critic, Generator, Gradients, Latent, Shape};
+use neural::{Adam, AdamOptions, Blocks, Critic, Generator, Gradients, Latent};
 use privacy::{GradientSum, Rho};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -32,10 +32,7 @@ pub(super) fn train(
     let (blocks, shares) = (Blocks::new(&sizes), shares(base, groups));
     // Weights to start from, and all that generated rows are drawn by: post-processing.
     let mut rng = ChaCha8Rng::from_seed(run.rng.seed());
-    let shape = Shape {
-        embedding: options.embedding_dim as usize,
-        hidden: options.generator_dim.to_vec(),
-    };
+    let shape = options.shape();
     let mut generator = Generator::new(&blocks, &shape, &shares, &mut rng);
     let mut critic = Critic::new(&blocks, &options.discriminator_dim.to_vec(), &mut rng);
     let coordinates = critic.parameters().len();

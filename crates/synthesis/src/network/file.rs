@@ -11,9 +11,12 @@ use crate::Model;
 use crate::body::{Body, BodyRef};
 use crate::random_field::RandomField;
 
-/// Weights of a network, at most: 64 MiB.
-const MOST_PARAMETERS: usize = 1 << 24;
-/// Far beyond what a fit can give, and so small that no sum overflows.
+/// Weights of a network, at most: evaluating it at all points takes some ten seconds.
+pub(crate) const MOST_PARAMETERS: usize = 1 << 22;
+/// Of a layer, at most.
+const MOST_WIDTH: usize = 512;
+/// Far beyond what a fit can give, and so small that no sum overflows: five layers of so large
+/// weights and so many inputs give at most 10^20 512^4.
 const LARGEST_PARAMETER: f32 = 1e4;
 
 #[derive(Serialize)]
@@ -75,7 +78,7 @@ impl NetworkBody {
         if !right {
             return Err(refusal());
         }
-        let too_wide = |&width: &usize| width > 1 << 12;
+        let too_wide = |&width: &usize| width > MOST_WIDTH;
         if self.hidden.len() > 4 || self.hidden.iter().chain([&self.embedding]).any(too_wide) {
             return Err(refusal());
         }

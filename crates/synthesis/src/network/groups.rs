@@ -64,19 +64,17 @@ impl Groups {
             .map(|(&group, &share)| (group as usize, share))
     }
 
-    /// A code of a group, by a uniform number.
-    pub(crate) fn code(&self, group: u32, mut uniform: f64) -> u32 {
-        let mut last = 0;
-        for (code, (&of, &share)) in (0_u32..).zip(self.group.iter().zip(&self.share)) {
-            if of == group && share > 0.0 {
-                last = code;
-                uniform -= share;
-                if uniform < 0.0 {
-                    break;
-                }
+    /// For each group its codes, each with what the shares up to it add up to.
+    pub(crate) fn members(&self) -> Members {
+        let mut members = vec![Vec::new(); self.size()];
+        for (code, (group, share)) in (0_u32..).zip(self.shares()) {
+            let group: &mut Vec<(f64, u32)> = &mut members[group];
+            if share > 0.0 {
+                let before = group.last().map_or(0.0, |&(sum, _)| sum);
+                group.push((before + share, code));
             }
         }
-        last
+        Members(members)
     }
 
     /// Given likelihoods of the codes: those of the groups, and the shares of codes that satisfy
@@ -105,6 +103,20 @@ impl Groups {
     }
 }
 
+/// The codes of each group of a column, to be drawn from.
+#[derive(Debug)]
+pub(crate) struct Members(Vec<Vec<(f64, u32)>>);
+
+impl Members {
+    /// A code of a group, by a uniform number. (0 of a group without any, which is never asked
+    /// for.)
+    pub(crate) fn code(&self, group: u32, uniform: f64) -> u32 {
+        let codes = &self.0[group as usize];
+        let at = codes.partition_point(|&(sum, _)| sum <= uniform);
+        codes.get(at).or(codes.last()).map_or(0, |&(_, code)| code)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +126,8 @@ mod tests {
         let groups = Groups::new(vec![0, 0, 1, 1, 2], &[1.0, 3.0, 0.0, 0.0, 5.0]);
         assert_eq!(groups.share, [0.25, 0.75, 0.5, 0.5, 1.0]);
         assert!(groups.is_sound(5) && !groups.is_sound(4));
-        let code = |group, uniform| groups.code(group, uniform);
+        let members = groups.members();
+        let code = |group, uniform| members.code(group, uniform);
         assert_eq!(
             [code(0, 0.2), code(0, 0.3), code(1, 0.999), code(2, 0.0)],
             [0, 1, 3, 4]
@@ -128,7 +141,7 @@ mod tests {
         let (likelihoods, given) = groups.given(&[1.0, 0.0, 0.5]);
         assert_eq!(likelihoods, [0.25, 0.5]);
         assert_eq!(given.share, [1.0, 0.0, 1.0]);
-        assert_eq!(given.code(0, 0.9999), 0);
+        assert_eq!(given.members().code(0, 0.9999), 0);
     }
 
     #[test]

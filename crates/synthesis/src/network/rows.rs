@@ -6,6 +6,7 @@ use rand_core::{Rng, SeedableRng};
 use schema::Constraint;
 
 use super::NetworkField;
+use super::groups::{Groups, Members};
 use crate::generator::{CodeStream, Generator};
 
 /// How often a row that the constraints forbid is drawn again.
@@ -14,6 +15,7 @@ const TRIES: usize = 100;
 /// Rows of a network's model.
 pub(crate) struct NetworkRows {
     field: NetworkField,
+    members: Vec<Members>,
     left: u64,
     rng: ChaCha8Rng,
     /// Where in the components' weights the next row lies: neighbouring rows are far apart, and
@@ -27,6 +29,7 @@ impl NetworkRows {
     pub(crate) fn new(field: NetworkField, left: u64, mut rng: ChaCha8Rng) -> NetworkRows {
         NetworkRows {
             place: f64::from(uniform(&mut rng)),
+            members: field.groups.iter().map(Groups::members).collect(),
             field,
             left,
             rng,
@@ -54,7 +57,7 @@ impl NetworkRows {
                 }
             }
             let within = uniform53(&mut self.rng);
-            *code = self.field.groups[column].code(group, within);
+            *code = self.members[column].code(group, within);
         }
     }
 
