@@ -268,6 +268,10 @@ impl FromStr for Method {
         {
             return Ok(method);
         }
+        // As some configurations for other programs spell it.
+        if name.eq_ignore_ascii_case("MTS") {
+            return Ok(Method::Mst);
+        }
         let plain: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
         let declined = DECLINED
             .iter()
@@ -309,6 +313,8 @@ mod tests {
             ("mst", Method::Mst),
             ("Independent", Method::Independent),
             ("MST", Method::Mst),
+            ("MTS", Method::Mst),
+            ("dpctgan", Method::Dpctgan),
         ] {
             assert_eq!(text.parse::<Method>().unwrap(), method);
         }

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use synthesis::{FitError, GrainOptions, Method, Model, PlanError, PublicPrior, evaluate};
 use tabular::CodedTable;
 
-use common::{PAIRS, fit, fit_from};
+use common::{PAIRS, fit, fit_from, quick};
 
 const DIGEST: FileDigest = FileDigest::from_bytes([1; 48]);
 
@@ -69,7 +69,7 @@ fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
     let model = fit(
         table,
         method,
-        &Map::new(),
+        &quick(method),
         PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
@@ -218,6 +218,7 @@ fn tables_at_the_edge_give_models_and_rows() {
             Method::Aim,
             Method::Mwem,
             Method::Grain,
+            Method::Dpctgan,
         ] {
             for epsilon in [1e-4, 1.0, 1e6] {
                 let model = fitted(table, method, epsilon);
@@ -349,13 +350,14 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
         Method::Aim,
         Method::Mwem,
         Method::Grain,
+        Method::Dpctgan,
     ] {
         let fit = |epsilon: f64| {
             let mut ledger = ledger_of(method, epsilon);
             let result = fit(
                 &real,
                 method,
-                &Map::new(),
+                &quick(method),
                 PAIRS,
                 &mut ledger,
                 &mut testkit::noise(1),
@@ -766,7 +768,12 @@ fn public_data_of_another_schema_is_refused_before_anything_is_spent() {
 #[test]
 fn the_estimate_of_the_number_of_rows_is_within_its_own_range_also_of_an_empty_table() {
     let empty = table(&[3, 4], 0, |_, _| 0);
-    for method in [Method::Grain, Method::Independent, Method::Mst] {
+    for method in [
+        Method::Grain,
+        Method::Independent,
+        Method::Mst,
+        Method::Dpctgan,
+    ] {
         for epsilon in [0.05, 1.0, 30.0] {
             let rows = fitted(&empty, method, epsilon).row_count();
             let [low, high] = rows.between;

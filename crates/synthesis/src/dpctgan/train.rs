@@ -7,7 +7,7 @@ use tabular::{Recoding, RowSum};
 use super::options::DpctganOptions;
 use crate::fit_error::FitError;
 use crate::generator::Generator as _;
-use crate::network::{Groups, points, shares};
+use crate::network::{Groups, LARGEST_PARAMETER, points, shares};
 use crate::random_field::RandomField;
 use crate::run::Run;
 
@@ -88,6 +88,13 @@ pub(super) fn train(
     }
     generator.parameters_mut().copy_from_slice(&average);
     correct_one_ways(&mut generator, &shares);
+    // So that a model's file holds them, whatever learning rates were asked for.
+    let usable = |parameter: f32| match parameter.is_finite() {
+        true => parameter.clamp(-LARGEST_PARAMETER, LARGEST_PARAMETER),
+        false => 0.0,
+    };
+    let parameters = generator.parameters_mut().iter_mut();
+    parameters.for_each(|parameter| *parameter = usable(*parameter));
     Ok(generator)
 }
 

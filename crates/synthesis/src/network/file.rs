@@ -17,7 +17,7 @@ pub(crate) const MOST_PARAMETERS: usize = 1 << 22;
 const MOST_WIDTH: usize = 512;
 /// Far beyond what a fit can give, and so small that no sum overflows: five layers of so large
 /// weights and so many inputs give at most 10^20 512^4.
-const LARGEST_PARAMETER: f32 = 1e4;
+pub(crate) const LARGEST_PARAMETER: f32 = 1e4;
 
 #[derive(Serialize)]
 pub(crate) struct NetworkRef<'a> {

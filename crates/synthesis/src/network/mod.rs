@@ -26,7 +26,7 @@ use crate::generator::{CodeStream, Drawing, Generator};
 use crate::random_field::RandomField;
 
 pub(crate) use components::{Components, each, points, shares};
-pub(crate) use file::{MOST_PARAMETERS, NetworkBody, NetworkRef};
+pub(crate) use file::{LARGEST_PARAMETER, MOST_PARAMETERS, NetworkBody, NetworkRef};
 pub(crate) use groups::Groups;
 use rows::NetworkRows;
 
