@@ -95,16 +95,16 @@ impl<'a> Gradients<'a> {
         let layers = scratch.activations.len();
         // The first layer's inputs are as many ones as there are columns.
         let mut inputs_square = vec![columns as f64 + 1.0; layers];
-        for layer in 1..layers {
-            let inputs = scratch.activations[layer - 1].iter();
+        let inputs = scratch.activations.iter().zip(&mut whole.inputs[1..]);
+        for ((inputs, whole), square) in inputs.zip(&mut inputs_square[1..]) {
             let unit = |&input: &f32| {
                 let units = (f64::from(input) * INPUT_UNITS).round();
                 units.clamp(-LARGEST_INPUT, LARGEST_INPUT)
             };
-            whole.inputs[layer].clear();
-            whole.inputs[layer].extend(inputs.map(unit));
-            let square: f64 = whole.inputs[layer].iter().map(|x| x * x).sum();
-            inputs_square[layer] = square / INPUT_UNITS.powi(2) + 1.0;
+            whole.clear();
+            whole.extend(inputs.iter().map(unit));
+            let squares: f64 = whole.iter().map(|x| x * x).sum();
+            *square = squares / INPUT_UNITS.powi(2) + 1.0;
         }
         let squares = scratch
             .deltas

@@ -83,9 +83,14 @@ impl NetworkField {
         let drawn = self.drawn();
         let cells = columns.iter().map(|column| sizes[column]).product();
         let mut table = vec![0.0; cells];
-        for row in 0..DRAWN {
-            let cell = |cell, column: usize| cell * sizes[column] + drawn[column][row] as usize;
-            table[columns.iter().fold(0, cell)] += self.total / DRAWN as f64;
+        let mut cell_of_row = vec![0; DRAWN];
+        for column in columns.iter() {
+            for (cell, &code) in cell_of_row.iter_mut().zip(&drawn[column]) {
+                *cell = *cell * sizes[column] + code as usize;
+            }
+        }
+        for cell in cell_of_row {
+            table[cell] += self.total / DRAWN as f64;
         }
         table
     }
