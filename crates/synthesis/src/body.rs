@@ -16,6 +16,7 @@ use crate::generator::Generator;
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::model::LARGEST_TOTAL;
+use crate::network::NetworkBody;
 use crate::random_field::RandomField;
 
 /// Columns, coarser ones among them, of one table of a model: more than 27 would have one value
@@ -39,6 +40,9 @@ pub(crate) enum Kind {
     /// Independent columns of which some are tied by a Gaussian copula.
     #[serde(rename = "copula")]
     Copula,
+    /// The same, and a network that makes the rows.
+    #[serde(rename = "network")]
+    Network,
 }
 
 #[derive(Serialize)]
@@ -74,13 +78,25 @@ pub(crate) struct Body {
     /// Of the kind of that name, and of no other.
     #[serde(default)]
     copula: Option<CopulaPart>,
+    /// The same.
+    #[serde(default)]
+    network: Option<NetworkBody>,
 }
 
 impl<'a> BodyRef<'a> {
     pub(crate) fn new(model: &'a Model, generator: &'a RandomField) -> BodyRef<'a> {
+        BodyRef::of_kind(Kind::RandomField, model, generator)
+    }
+
+    /// Of a network's file, where the network follows.
+    pub(crate) fn of_network(model: &'a Model, base: &'a RandomField) -> BodyRef<'a> {
+        BodyRef::of_kind(Kind::Network, model, base)
+    }
+
+    fn of_kind(kind: Kind, model: &'a Model, generator: &'a RandomField) -> BodyRef<'a> {
         let potentials = generator.field.potentials().iter();
         BodyRef {
-            kind: Kind::RandomField,
+            kind,
             schema: &model.schema,
             method: model.method,
             compressions: &generator.compressions,
@@ -132,13 +148,15 @@ impl Body {
             coarse: self.coarse,
             field,
         };
-        let generator: Arc<dyn Generator> = match (self.kind, self.copula) {
-            (Kind::RandomField, None) => Arc::new(field),
-            (Kind::Copula, Some(copula)) => Arc::new(copula.onto(field)?),
+        let schema = Arc::new(self.schema);
+        let generator: Arc<dyn Generator> = match (self.kind, self.copula, self.network) {
+            (Kind::RandomField, None, None) => Arc::new(field),
+            (Kind::Copula, Some(copula), None) => Arc::new(copula.onto(field)?),
+            (Kind::Network, None, Some(network)) => Arc::new(network.onto(&schema, field)?),
             _ => return Err("it is not of the kind that it says".to_owned()),
         };
         Ok(Model {
-            schema: self.schema.into(),
+            schema,
             method: self.method,
             generator,
             measured: self.measured,

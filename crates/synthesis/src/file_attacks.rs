@@ -9,10 +9,9 @@ use privacy::{Delta, Epsilon, FileDigest, Ledger, LedgerOptions, People};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use schema::{Condition, Declaration, Schema};
-use serde_json::Map;
 use tabular::CodedTable;
 
-use crate::common::{PAIRS, fit};
+use crate::common::{PAIRS, fit, quick};
 use crate::file::{body_of, with_header};
 use crate::{Method, Model, PublicPrior};
 
@@ -43,7 +42,7 @@ fn model(method: Method, yaml: &str) -> Model {
     let fitted = fit(
         &table,
         method,
-        &Map::new(),
+        &quick(method),
         PAIRS,
         ledger.as_mut().unwrap(),
         &mut testkit::noise(3),
@@ -398,6 +397,7 @@ fn whatever_of_a_file_is_changed_nothing_panics() {
         (Method::Copula, constrained.as_str()),
         (Method::Grain, COLUMNS),
         (Method::Grain, constrained.as_str()),
+        (Method::Dpctgan, constrained.as_str()),
     ];
     for (method, columns) in models {
         let valid = body(&model(method, columns));

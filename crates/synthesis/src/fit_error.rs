@@ -94,6 +94,20 @@ pub enum PlanError {
         /// The most it takes.
         limit: usize,
     },
+    /// The network would be too large for a model's file.
+    #[error(
+        "the generator of {method} could have up to {parameters} weights for these columns, and at \
+         most {most} fit into a model; make `generator_dim` or `embedding_dim` smaller, or leave \
+         columns out"
+    )]
+    Network {
+        /// Name of the method.
+        method: &'static str,
+        /// How many weights there would be, at most.
+        parameters: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// The workload or the target is not about these columns.
     #[error(transparent)]
     Workload(#[from] WorkloadError),

@@ -53,6 +53,7 @@ mod compression;
 mod conditional;
 mod constraints;
 mod copula;
+mod dpctgan;
 mod errors;
 mod evaluation;
 mod file;
@@ -70,6 +71,7 @@ mod method;
 mod model;
 mod mst;
 mod mwem;
+mod network;
 mod parameters;
 mod plan;
 mod prior;
@@ -84,6 +86,7 @@ mod workload;
 pub use aim::AimOptions;
 pub use conditional::{Conditional, Impossible};
 pub use constraints::ConstraintError;
+pub use dpctgan::{DpctganOptions, Widths};
 pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
     evaluate_halves,

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use synthesis::{FitError, GrainOptions, Method, Model, PlanError, PublicPrior, evaluate};
 use tabular::CodedTable;
 
-use common::{PAIRS, fit, fit_from};
+use common::{PAIRS, fit, fit_from, quick};
 
 const DIGEST: FileDigest = FileDigest::from_bytes([1; 48]);
 
@@ -69,7 +69,7 @@ fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
     let model = fit(
         table,
         method,
-        &Map::new(),
+        &quick(method),
         PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
@@ -219,6 +219,7 @@ fn tables_at_the_edge_give_models_and_rows() {
             Method::Aim,
             Method::Mwem,
             Method::Grain,
+            Method::Dpctgan,
         ] {
             for epsilon in [1e-4, 1.0, 1e6] {
                 let model = fitted(table, method, epsilon);
@@ -351,13 +352,14 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
         Method::Aim,
         Method::Mwem,
         Method::Grain,
+        Method::Dpctgan,
     ] {
         let fit = |epsilon: f64| {
             let mut ledger = ledger_of(method, epsilon);
             let result = fit(
                 &real,
                 method,
-                &Map::new(),
+                &quick(method),
                 PAIRS,
                 &mut ledger,
                 &mut testkit::noise(1),
@@ -780,6 +782,7 @@ fn the_estimate_of_the_number_of_rows_is_within_its_own_range_also_of_an_empty_t
         Method::Independent,
         Method::Copula,
         Method::Mst,
+        Method::Dpctgan,
     ] {
         for epsilon in [0.05, 1.0, 30.0] {
             let rows = fitted(&empty, method, epsilon).row_count();

@@ -71,8 +71,12 @@ pub(super) fn measure(
                     .sum();
                 scores.push(counts.l1_distance(&modelled));
             } else if clique.len() > 1 {
-                error.relation =
-                    crate::errors::relation(&field.field.marginal(clique)?, clique, &field.field);
+                let sizes: Vec<usize> = clique
+                    .iter()
+                    .map(|column| field.field.domain().size(column))
+                    .collect();
+                let table = field.field.marginal(clique)?;
+                error.relation = crate::errors::relation(&table, &sizes, field.total());
             }
             scores.push(counts.l1_distance(&alone));
             compared.push(error);
