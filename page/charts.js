@@ -92,12 +92,6 @@ export function BarLegend() {
   </p>`;
 }
 
-/**
- * How far one pair of columns is off: positions of the columns, ascending; null where nothing is
- * known.
- * @typedef {{columns: [number, number], error: number | null, best: number, relation: number | null, unreliable: boolean}} PairError
- */
-
 /** What the colours stand for: at most this many times the best possible. @type {[number, string][]} */
 const CLASSES = [
   [1.5, "h0"],
