@@ -23,9 +23,16 @@ export function EvidenceStep({ page }) {
 /** @param {{page: PageState}} props */
 function Held({ page }) {
   const evidence = /** @type {Evidence} */ (page.evidence);
-  return html`<p class="notice good"><strong>${words.held}</strong> ${words.heldMeans}</p>
+  return html`${evidence.hardware
+      ? html`<p class="notice good"><strong>${words.held}</strong> ${words.heldMeans}</p>`
+      : html`<${NoHardware} />`}
     <p class="next"><a class="button" href="#agreement">${words.toAgreement}</a></p>
     <p>${words.lastCheck(time(evidence.checked_at))}</p>`;
+}
+
+/** That what was checked is worth as much as whoever has the key of the root that was named. */
+export function NoHardware() {
+  return html`<p class="notice warning"><strong>${words.noHardware}</strong> ${words.noHardwareMeans}</p>`;
 }
 
 /** @param {{evidence: Evidence}} props */

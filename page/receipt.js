@@ -46,8 +46,14 @@ function Checked({ checked }) {
       )}
     </ul>
     <h2>${words.receiptAbout}</h2>
-    <ul>${(checked.about ?? []).map((/** @type {string} */ text) => html`<li><${Sentence} text=${text} /></li>`)}</ul>
+    <dl class="facts">${(checked.about ?? []).map(Fact)}</dl>
   </section>`;
+}
+
+/** A line of the terminal: a word, blanks, and what there is to say. @param {string} line */
+function Fact(line) {
+  const [, name, text] = /^(.*?) {2,}(.*)$/s.exec(line) ?? [line, "", line];
+  return html`<div><dt>${name}</dt><dd><${Sentence} text=${text} /></dd></div>`;
 }
 
 function Means() {

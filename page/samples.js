@@ -76,8 +76,8 @@ function samplesPath({ count, format, safe, seed, where }) {
 /** @param {PageState} page @param {string} path @param {string} format */
 function curl(page, path, format) {
   const token = page.token_required ? `--header "x-synclave-token: $TOKEN" ` : "";
-  // In single quotes a shell takes all as it stands, and URLSearchParams leaves none of these.
-  return `curl --fail ${token}--output rows.${format} '${page.address}${path}'`;
+  // In these quotes shells, Windows' too, take as it stands what URLSearchParams leaves.
+  return `curl --fail ${token}--output rows.${format} "${page.address}${path}"`;
 }
 
 /** @param {PageState} page @param {string} path @param {string} format */

@@ -17,6 +17,7 @@ interface Evidence {
   checked_at: string;
   platform: string;
   root: string;
+  hardware: boolean;
   steps: { name: string; text: string }[];
   measurements: Record<string, string>;
   measurements_short: string;

@@ -44,7 +44,7 @@ async function look(person, name) {
 test("the token leaves the address, and the evidence is shown first", async () => {
   const [alice] = people;
   assert.ok(!alice.page.url().includes("token"), alice.page.url());
-  await alice.sees("The evidence holds.");
+  await alice.sees("All checks hold, but no hardware vouches for this room.");
   await alice.sees("The program in the enclave is the very image that you expect.");
   await alice.press("Check again now");
   await alice.page.waitForFunction(() => !document.querySelector("button:disabled"));
@@ -63,6 +63,7 @@ test("the agreement is said in words and accepted on the page", async () => {
   for (const [i, person] of people.entries()) {
     await person.step("agreement");
     await person.sees("changes the odds of anything");
+    await person.sees("no hardware vouches for this room");
     if (i === 0) await look(person, "agreement");
     await person.press("Accept this agreement");
     await person.page.waitForSelector(".step.upload");
@@ -167,6 +168,7 @@ test("the receipt is verified by the program, explained and downloaded", async (
   await alice.sees("The receipt holds.");
   assert.ok((await alice.page.locator(".checks li.yes").count()) > 0);
   assert.equal(await alice.page.locator(".checks li.no").count(), 0);
+  assert.match(await alice.page.locator(".facts div", { hasText: "method" }).innerText(), /GRAIN/);
   await look(alice, "receipt");
   const [saved] = await Promise.all([
     alice.page.waitForEvent("download"),
