@@ -64,7 +64,7 @@ function Decision({ page, agreement }) {
   const disabled = !hasToken();
   return html`<section class="decision" aria-label=${words.decision}>
     <p>${words.decide}</p>
-    ${!page.evidence.hardware && html`<${NoHardware} />`}
+    <${NoHardware} evidence=${page.evidence} />
     ${leaving
       ? html`<p>
           ${words.leaveMeans}${" "}

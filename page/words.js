@@ -259,7 +259,7 @@ export const words = {
   isLeftOut: "not in the agreement: left out",
   beforeUpload: "Before you send it",
   /** @param {number} columns @param {number} rows */
-  lookedAt: (columns, rows) => `${columns} columns, by the first ${rows} rows, which this browser read. Nothing is sent yet.`,
+  lookedAt: (columns, rows) => `${columns} columns, by the first ${rows} rows, which this browser has read by itself.`,
   fileColumns: "Columns of the file",
   takesPart: "Takes part as",
   examples: "Examples",
