@@ -209,7 +209,7 @@ function Pairs({ report, pairs }) {
       items=${pairs}
       most=${20}
       show=${(/** @type {PairError[]} */ some) => html`<${Scroll} label=${words.worstPairs}>
-        <table>
+        <table class="pairs">
           <thead>
             <tr><th>${words.column}</th><th>${words.column}</th><th class="number">${words.errorUpTo}</th>
               <th class="number">${words.bestPossible}</th><th>${words.judgement}</th></tr>

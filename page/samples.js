@@ -218,7 +218,7 @@ function Values({ test, column, change }) {
 
 /** Twenty rows, drawn again whenever the condition changes; the room's refusal where it refuses. @param {{where: string}} props */
 function Preview({ where }) {
-  const [state, setState] = useState(/** @type {any} */ ({ rows: null, problem: null, share: null, busy: true }));
+  const [state, setState] = useState(/** @type {any} */ ({ busy: true }));
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const stop = new AbortController();
@@ -230,9 +230,9 @@ function Preview({ where }) {
         const response = await send(`/samples?${query}`, { signal: stop.signal });
         const share = response.headers.get("synclave-condition-probability");
         const rows = await response.json();
-        setState({ rows, problem: null, share: share === null ? null : Number(share), busy: false });
+        setState({ rows, share: share === null ? null : Number(share) });
       } catch (error) {
-        if (!stop.signal.aborted) setState({ rows: null, problem: asProblem(error), share: null, busy: false });
+        if (!stop.signal.aborted) setState({ problem: asProblem(error), share: null });
       }
     };
     const timer = setTimeout(draw, where === "" ? 0 : PAUSE);
@@ -245,7 +245,7 @@ function Preview({ where }) {
   return html`<section aria-labelledby="preview">
     <h2 id="preview">${words.preview(PREVIEW)}</h2>
     <p role="status" class="faint">
-      ${state.busy ? words.drawing : state.share !== null ? words.shareOfModel(percent(state.share)) : words.previewDrawn}
+      ${state.busy ? words.drawing : !state.rows ? "" : state.share !== null ? words.shareOfModel(percent(state.share)) : words.previewDrawn}
     </p>
     <${Trouble} problem=${state.problem} />
     ${state.rows && html`<${Rows} names=${names} rows=${state.rows} />

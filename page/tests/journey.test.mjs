@@ -127,6 +127,11 @@ test("the result is drawn with its errors, and says what not to rely on", async 
   );
   await alice.page.locator("svg.map .cell").first().hover({ force: true });
   await alice.sees("off by up to");
+  // On a small screen too an error stands beside its pair, in what is seen without scrolling.
+  await alice.page.setViewportSize({ width: 320, height: 800 });
+  const bound = await alice.page.locator(".pairs td.number").first().boundingBox();
+  assert.ok(bound.x + bound.width <= 320, JSON.stringify(bound));
+  await alice.page.setViewportSize({ width: 1200, height: 900 });
   await look(alice, "result");
 });
 
