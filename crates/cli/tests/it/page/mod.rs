@@ -9,6 +9,8 @@ mod downloads;
 mod protection;
 mod refusal;
 mod served;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod view;
 
 /// Both parties' tables, of which one says nothing of the other.
