@@ -107,9 +107,12 @@ fn types(tools: &Path) -> anyhow::Result<()> {
 
 const FALSE_ROOM: &str = "false_room";
 
-fn only_file(folder: &Path) -> anyhow::Result<PathBuf> {
-    let mut files = fs::read_dir(folder)?;
-    let file = files.next().context("no wheel was built")??;
+/// The file of a folder that holds one.
+pub(crate) fn only_file(folder: &Path) -> anyhow::Result<PathBuf> {
+    let mut files = fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
+    let file = files
+        .next()
+        .with_context(|| format!("{} has no file", folder.display()))??;
     Ok(file.path())
 }
 
