@@ -35,6 +35,9 @@ pub struct ColumnReport {
     pub values: usize,
     /// The smallest and the largest value of a column of ordered values.
     pub range: Option<[String; 2]>,
+    /// Which of several readings that its fields could have was taken: `day first`, `decimal
+    /// comma`. Empty where there is one reading only.
+    pub conventions: Vec<&'static str>,
     /// Whether values may be missing.
     pub nullable: bool,
     /// The share of the estimated rows in which the value is missing. `None` for a column that may
@@ -175,6 +178,7 @@ impl ColumnReport {
             kind: column.kind().name(),
             values: column.kind().len(),
             range: column.range(),
+            conventions: column.form().conventions(),
             nullable: column.is_nullable(),
             missing: noise.and(column.null_code()).map(share),
             other,
