@@ -276,7 +276,8 @@ pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String>
     let lost = names(|column| column.advice.is_some());
     if !lost.is_empty() {
         sentences.push(format!(
-            "more than a fifth of the rows of {} are `other`, of which nothing else is known: {}",
+            "more than a fifth of the rows of {} are `other`, which stands for each value that is \
+             not among those listed, and for the word itself: {}",
             listed(&lost),
             match lost.len() {
                 1 => ADVICE,
