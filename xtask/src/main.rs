@@ -13,6 +13,7 @@ mod image;
 mod outer;
 mod page;
 mod python;
+mod release;
 mod run;
 mod tidy;
 mod vm;
@@ -52,6 +53,9 @@ enum Task {
     Page(page::Options),
     /// Build the enclave image and its measurements, the same bytes wherever it is built
     Image(image::Options),
+    /// Put together what is given to others: programs, wheel and image, with a signed list of
+    /// checksums
+    Release(release::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -66,5 +70,6 @@ fn main() -> anyhow::Result<()> {
         Task::Python(options) => python::run(&options),
         Task::Page(options) => page::run(&options),
         Task::Image(options) => image::run(&options),
+        Task::Release(options) => release::run(&options),
     }
 }

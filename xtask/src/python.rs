@@ -75,27 +75,44 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let lies = [("SYNCLAVE_FALSE_ROOM", text(&false_room)?)];
     // From a folder in which no copy of the package lies beside the tests.
     run::program(&[python, "-m", "pytest", "--quiet", "python/tests"], &lies)?;
-    let types = ["-m", "mypy", "--strict", "--config-file=", "-p", "synclave"];
-    run::program(&[&[python], &types[..]].concat(), &[])?;
-    let example = [
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file=",
-        "python/tests/every_call.py",
-    ];
-    run::program(&[&[python], &example[..]].concat(), &[])?;
+    types(&tools)?;
     if !options.skip_notebooks {
         run::program(&[python, "notebooks/execute.py"], &[])?;
     }
     Ok(())
 }
 
+/// Both type checkers that people use, over the package as it is installed and over every call.
+fn types(tools: &Path) -> anyhow::Result<()> {
+    let bin = tools.join("bin");
+    let every_call = "python/tests/every_call.py";
+    let python = bin.join("python3");
+    for checked in [&["-p", "synclave"][..], &[every_call]] {
+        let mypy = [text(&python)?, "-m", "mypy", "--strict", "--config-file="];
+        run::program(&[&mypy, checked].concat(), &[])?;
+    }
+    let pyright = bin.join("basedpyright");
+    let mut path = std::ffi::OsString::from(&bin);
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let path = path.to_str().context("a PATH that is not UTF-8")?;
+    for checked in [
+        &["--verifytypes", "synclave", "--ignoreexternal"][..],
+        &["--level", "error", every_call],
+    ] {
+        run::program(&[&[text(&pyright)?], checked].concat(), &[("PATH", path)])?;
+    }
+    Ok(())
+}
+
 const FALSE_ROOM: &str = "false_room";
 
-fn only_file(folder: &Path) -> anyhow::Result<PathBuf> {
-    let mut files = fs::read_dir(folder)?;
-    let file = files.next().context("no wheel was built")??;
+/// The file of a folder that holds one.
+pub(crate) fn only_file(folder: &Path) -> anyhow::Result<PathBuf> {
+    let mut files = fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
+    let file = files
+        .next()
+        .with_context(|| format!("{} has no file", folder.display()))??;
     Ok(file.path())
 }
 
