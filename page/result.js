@@ -144,6 +144,7 @@ function ColumnCard({ column, values }) {
   const facts = [
     column.kind,
     column.range && words.fromTo(shown(column.range[0], 40), shown(column.range[1], 40)),
+    ...column.conventions,
     column.nullable && words.missingShare(column.missing === null ? words.unknown : percent(column.missing)),
     column.other !== null && words.otherShare(percent(column.other)),
   ];

@@ -118,6 +118,7 @@ interface ColumnReport {
   kind: string;
   values: number;
   range: [string, string] | null;
+  conventions: string[];
   nullable: boolean;
   missing: number | null;
   other: number | null;

@@ -93,6 +93,9 @@ fn facts(column: &ColumnReport) -> String {
     if let Some([low, high]) = &column.range {
         text.push_str(&format!(", {low} to {high}"));
     }
+    for convention in &column.conventions {
+        text.push_str(&format!(", {convention}"));
+    }
     match column.missing {
         Some(missing) => text.push_str(&format!("; {:.1} % missing", 100.0 * missing)),
         None if column.nullable => text.push_str("; may be missing"),

@@ -36,6 +36,9 @@ pub struct ColumnReport {
     pub values: usize,
     /// The smallest and the largest value of a column of ordered values.
     pub range: Option<[String; 2]>,
+    /// Which of several readings that its fields could have was taken: `day first`, `decimal
+    /// comma`. Empty where there is one reading only.
+    pub conventions: Vec<&'static str>,
     /// Whether values may be missing.
     pub nullable: bool,
     /// The share of the estimated rows in which the value is missing. `None` for a column that may
@@ -176,6 +179,7 @@ impl ColumnReport {
             kind: column.kind().name(),
             values: column.kind().len(),
             range: column.range(),
+            conventions: column.form().conventions(),
             nullable: column.is_nullable(),
             missing: noise.and(column.null_code()).map(share),
             other,
@@ -273,7 +277,8 @@ pub(crate) fn warnings(model: &Model, rows: &RowCount, columns: &[ColumnReport])
     let lost = names(|column| column.advice.is_some());
     if !lost.is_empty() {
         sentences.push(format!(
-            "more than a fifth of the rows of {} are `other`, of which nothing else is known: {}",
+            "more than a fifth of the rows of {} are `other`, which stands for each value that is \
+             not among those listed, and for the word itself: {}",
             listed(&lost),
             match lost.len() {
                 1 => ADVICE,
