@@ -169,7 +169,7 @@ fn gradients_that_are_clipped_to_more_than_the_noise_is_made_for_are_noticed() {
     assert!(leak.exceeds(Method::Dpctgan), "{leak:?}");
 }
 
-const METHODS: [Method; 6] = [
+const METHODS: [Method; 7] = [
     Method::Independent,
     Method::Copula,
     Method::Mst,

@@ -14,7 +14,7 @@ use tabular::CodedTable;
 
 use common::{PAIRS, fit, quick};
 
-const METHODS: [Method; 6] = [
+const METHODS: [Method; 7] = [
     Method::Independent,
     Method::Copula,
     Method::Mst,
