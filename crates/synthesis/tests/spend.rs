@@ -221,11 +221,6 @@ fn holds(entry: &Entry, rows_per_id: f64, step: Step) -> bool {
                 && close(sigma, rows_per_id * (steps as f64 / (2.0 * rho)).sqrt())
                 && close(entry.rho().get(), rho)
         }
-        (Mechanism::GaussianScores { sigma, scores }, Step::Errors { scores: of, rho }) => {
-            scores == of
-                && close(sigma, rows_per_id * (scores as f64 / (2.0 * rho)).sqrt())
-                && close(entry.rho().get(), rho)
-        }
         _ => false,
     }
 }

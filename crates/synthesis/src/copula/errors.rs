@@ -76,7 +76,7 @@ pub(super) fn measure(
                     .map(|column| field.field.domain().size(column))
                     .collect();
                 let table = field.field.marginal(clique)?;
-                error.relation = crate::errors::relation(&table, &sizes, field.total());
+                error.relation = crate::errors::relation(&table, &sizes, field.field.total());
             }
             scores.push(counts.l1_distance(&alone));
             compared.push(error);
