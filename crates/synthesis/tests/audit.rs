@@ -63,7 +63,7 @@ fn table(row: Row, copies: u32) -> CodedTable {
 }
 
 #[test]
-#[ignore = "slow: 18,000 fits, half a minute"]
+#[ignore = "slow: 54,000 fits, some minutes"]
 fn no_method_tells_more_about_a_row_than_it_promised() {
     for method in METHODS {
         for (row, copies) in [(CANARY, 1), (COMMON, 1), (CANARY, 3)] {
@@ -80,7 +80,7 @@ fn no_method_tells_more_about_a_row_than_it_promised() {
 }
 
 #[test]
-#[ignore = "slow: 12,000 fits, a quarter of a minute"]
+#[ignore = "slow: 36,000 fits, some minutes"]
 fn noise_half_as_large_as_promised_or_a_row_too_many_of_an_id_is_noticed() {
     for method in METHODS {
         let epsilon = method
