@@ -162,9 +162,12 @@ fn taken_for(page: &mut Html, report: &Report) {
                 values
             });
             let range = column.range.as_ref();
-            page.cell(range.map_or(String::new(), |[low, high]| {
-                short_numbers(&format!("{low} to {high}"))
-            }));
+            let mut facts: Vec<String> = range
+                .map(|[low, high]| short_numbers(&format!("{low} to {high}")))
+                .into_iter()
+                .collect();
+            facts.extend(column.conventions.iter().map(|it| (*it).to_owned()));
+            page.cell(facts.join(", "));
             page.cell(bin.map_or(String::new(), |bin| {
                 format!("{} ({})", bin.size(), short_numbers(&bin.bin))
             }));

@@ -56,6 +56,28 @@ impl ValueForm {
         }
     }
 
+    /// Which of several readings that a field could have holds for the column, in words: `day
+    /// first`, `decimal comma`. None where there is one reading only.
+    #[must_use]
+    pub fn conventions(&self) -> Vec<&'static str> {
+        let number = self.number();
+        let decimal = (number.decimal == DecimalMark::Comma).then_some("decimal comma");
+        let thousands = number.thousands.map(|it| match it {
+            Thousands::Comma => "`,` between thousands",
+            Thousands::Point => "`.` between thousands",
+            Thousands::Space => "a space between thousands",
+            Thousands::Apostrophe => "`'` between thousands",
+        });
+        let date = self.date();
+        let order = date.and_then(DateForm::order);
+        let offset = date.filter(|form| form.has_offset());
+        let moved = offset.map(|_| "moved to UTC");
+        [decimal, thousands, order, moved]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     /// What stands around and between the digits of a number.
     #[must_use]
     pub fn number(&self) -> NumberForm {
@@ -113,18 +135,28 @@ impl Reading {
     }
 }
 
-/// Whether the field says that there is no value: it is empty, or `NA`, `N/A`, `#N/A`, `<NA>`,
-/// `NaN`, `NaT`, `null` or `None` in any letter case, with or without spaces around it.
+/// Whether the field says that there is no value: it is empty, or one of the words that programs
+/// write in place of a value, in any letter case and with or without spaces around it: `NA`, `N/A`,
+/// `n.a.`, `#N/A`, `#NULL!`, `<NA>`, `NaN`, `NaT`, `null`, `(null)`, `None`, `\N`, `?`, `.`, `-`,
+/// `--`.
 #[must_use]
 pub fn is_missing(field: &[u8]) -> bool {
     let field = trim(field);
+    let Some(first) = field.first() else {
+        return true;
+    };
+    // Most fields are told by their first character.
     let is = |word: &&str| field.eq_ignore_ascii_case(word.as_bytes());
-    field.is_empty() || MISSING_WORDS.iter().any(is)
+    b"nN#<(\\-1?.".contains(first) && MISSING_WORDS.iter().any(is)
 }
 
-/// The words of [`is_missing`].
-pub(crate) const MISSING_WORDS: [&str; 8] =
-    ["na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"];
+/// The words of [`is_missing`]: those of pandas, R, spreadsheets, database dumps (`\N`), SAS (`.`)
+/// and of the tables of the UCI repository (`?`).
+pub(crate) const MISSING_WORDS: [&str; 24] = [
+    "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "n.a.", "#na", "#n/a n/a", "#null!",
+    "(null)", "\\n", "-nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "?", ".", "-", "--",
+    "---",
+];
 
 /// Reads true or false: true or false, t or f, yes or no, y or n, 1 or 0, 1.0 or 0.0, in any letter
 /// case, with or without spaces around it.
@@ -149,13 +181,35 @@ mod tests {
     fn missing_values_are_known_by_their_usual_spellings() {
         for field in [
             "", " ", "NA", "na", "N/A", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL",
-            "None", " none\t",
+            "None", " none\t", "\\N", "?", " . ", "-", "--", "(null)", "#NULL!", "n.a.", "-1.#IND",
         ] {
             assert!(is_missing(field.as_bytes()), "{field:?}");
         }
-        for field in ["0", "-", "?", "nana", "nothing", "n.a.", "-999"] {
+        assert!(MISSING_WORDS.iter().all(|word| is_missing(word.as_bytes())));
+        for field in ["0", "..", "??", "nana", "nothing", "unknown", "-999", "N"] {
             assert!(!is_missing(field.as_bytes()), "{field:?}");
         }
+    }
+
+    #[test]
+    fn what_could_be_read_in_several_ways_is_told() {
+        let date = |pattern: &str| ValueForm::Date(DateForm::new(pattern).unwrap()).conventions();
+        assert_eq!(date("%d/%m/%Y"), ["day first"]);
+        assert_eq!(date("%-m/%-d/%y %I:%M %p"), ["month first"]);
+        assert_eq!(date("%Y-%m-%dT%H:%M%:z"), ["moved to UTC"]);
+        for pattern in ["%Y/%m/%d", "%d %b %Y", "%Y%m%d"] {
+            assert_eq!(date(pattern), [""; 0], "{pattern}");
+        }
+        let number = |field: &str, decimal| {
+            let form = NumberForm::of(field.as_bytes(), decimal).unwrap();
+            let decimals = None;
+            ValueForm::Number { form, decimals }.conventions()
+        };
+        let comma = ["decimal comma", "`.` between thousands"];
+        assert_eq!(number("1.234,5", DecimalMark::Comma), comma);
+        let thousands = ["`,` between thousands"];
+        assert_eq!(number("19,856", DecimalMark::Point), thousands);
+        assert_eq!(number("$5", DecimalMark::Point), [""; 0]);
     }
 
     #[test]

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Model;
 use crate::compression::Compression;
+use crate::copula::CopulaPart;
 use crate::errors::MeasuredErrors;
 use crate::fitted::Coarse;
+use crate::generator::Generator;
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::model::LARGEST_TOTAL;
@@ -35,7 +37,10 @@ pub(crate) enum Kind {
     #[default]
     #[serde(rename = "random field")]
     RandomField,
-    /// The same, and a network that makes the rows: of format 6.
+    /// Independent columns of which some are tied by a Gaussian copula.
+    #[serde(rename = "copula")]
+    Copula,
+    /// The same, and a network that makes the rows.
     #[serde(rename = "network")]
     Network,
 }
@@ -52,6 +57,8 @@ pub(crate) struct BodyRef<'a> {
     measured: &'a [Measured],
     errors: &'a Option<MeasuredErrors>,
     ledger: &'a LedgerRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copula: Option<&'a CopulaPart>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +75,10 @@ pub(crate) struct Body {
     measured: Vec<Measured>,
     errors: Option<MeasuredErrors>,
     ledger: LedgerRecord,
+    /// Of the kind of that name, and of no other.
+    #[serde(default)]
+    copula: Option<CopulaPart>,
+    /// The same.
     #[serde(default)]
     network: Option<NetworkBody>,
 }
@@ -95,6 +106,16 @@ impl<'a> BodyRef<'a> {
             measured: &model.measured,
             errors: &model.errors,
             ledger: &model.ledger,
+            copula: None,
+        }
+    }
+
+    /// The same columns, tied by a copula.
+    pub(crate) fn with_copula(self, copula: &'a CopulaPart) -> BodyRef<'a> {
+        BodyRef {
+            kind: Kind::Copula,
+            copula: Some(copula),
+            ..self
         }
     }
 }
@@ -102,17 +123,7 @@ impl<'a> BodyRef<'a> {
 impl Body {
     /// Every index, size and number is checked before it is used, and cheap checks come before
     /// costly ones.
-    pub(crate) fn into_model(mut self) -> Result<Model, String> {
-        match (self.kind, self.network.take()) {
-            (Kind::RandomField, None) => self.into_random_field(),
-            (Kind::Network, Some(network)) => network.onto(self),
-            (Kind::RandomField, Some(_)) | (Kind::Network, None) => {
-                Err("it is of another kind than what it holds".to_owned())
-            }
-        }
-    }
-
-    pub(crate) fn into_random_field(self) -> Result<Model, String> {
+    pub(crate) fn into_model(self) -> Result<Model, String> {
         if self.schema.columns().is_empty() {
             return Err("its schema has no column with values".to_owned());
         }
@@ -132,14 +143,22 @@ impl Body {
         }
         self.ledger.check().map_err(|error| error.to_string())?;
         let field = field(domain, self.potentials, self.total, &self.measured)?;
+        let field = RandomField {
+            compressions: self.compressions.into(),
+            coarse: self.coarse,
+            field,
+        };
+        let schema = Arc::new(self.schema);
+        let generator: Arc<dyn Generator> = match (self.kind, self.copula, self.network) {
+            (Kind::RandomField, None, None) => Arc::new(field),
+            (Kind::Copula, Some(copula), None) => Arc::new(copula.onto(field)?),
+            (Kind::Network, None, Some(network)) => Arc::new(network.onto(&schema, field)?),
+            _ => return Err("it is not of the kind that it says".to_owned()),
+        };
         Ok(Model {
-            schema: self.schema.into(),
+            schema,
             method: self.method,
-            generator: Arc::new(RandomField {
-                compressions: self.compressions.into(),
-                coarse: self.coarse,
-                field,
-            }),
+            generator,
             measured: self.measured,
             errors: self.errors,
             ledger: self.ledger,

@@ -35,13 +35,19 @@ pub(crate) struct MeasuredError {
     /// L1 distance between the model's marginal and the product of its columns: how strong it says
     /// the relation is.
     pub(crate) relation: f64,
+    /// L1 distance between the table and the product of the model's columns, with the same noise:
+    /// how far independent columns would be. Measured where a method may do no better than these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) independent: Option<f64>,
 }
 
 impl MeasuredErrors {
     /// Whether they are numbers about columns that there are.
     pub(crate) fn check(&self, columns: usize) -> Result<(), String> {
         let sound = |error: &MeasuredError| {
-            let numbers = error.distance.is_finite() && error.relation.is_finite();
+            let numbers = error.distance.is_finite()
+                && error.relation.is_finite()
+                && error.independent.is_none_or(f64::is_finite);
             numbers
                 && !error.columns.is_empty()
                 && error.columns.len() <= MOST_COLUMNS
@@ -113,7 +119,7 @@ const MOST_MARGINALS: usize = 5000;
 const MOST_COLUMNS: usize = 64;
 /// The most cells of a marginal whose error is measured, and of all marginals that are in memory
 /// together.
-const MOST_CELLS: usize = 1 << 22;
+pub(crate) const MOST_CELLS: usize = 1 << 22;
 
 /// Measures, for all that is left of the budget, the L1 distance between table and model in each
 /// marginal of the workload; in each column for a workload without marginals. Nothing is measured
@@ -205,6 +211,7 @@ pub(crate) fn measure_errors_of(
         columns,
         distance,
         relation,
+        independent: None,
     };
     let marginals = compared.into_iter().zip(noisy.values).map(error).collect();
     Ok(Some(MeasuredErrors {
@@ -215,15 +222,15 @@ pub(crate) fn measure_errors_of(
 }
 
 /// The marginals whose errors are measured: public facts.
-struct Wanted {
-    cliques: Vec<Clique>,
+pub(crate) struct Wanted {
+    pub(crate) cliques: Vec<Clique>,
     /// Of each of them.
-    cells: Vec<usize>,
-    left_out: u64,
+    pub(crate) cells: Vec<usize>,
+    pub(crate) left_out: u64,
 }
 
 impl Wanted {
-    fn new(workload: &Workload, sizes: &[usize]) -> Wanted {
+    pub(crate) fn new(workload: &Workload, sizes: &[usize]) -> Wanted {
         let mut all: Vec<(Clique, f64)> = workload.marginals().to_vec();
         if all.is_empty() {
             // Without a workload columns are what a reader can judge at least.
@@ -308,7 +315,11 @@ impl Axis {
 }
 
 /// From the model's codes to the columns', one axis after the other.
-fn expand(mut counts: Vec<f64>, clique: &Clique, compressions: &[Compression]) -> Vec<f64> {
+pub(crate) fn expand(
+    mut counts: Vec<f64>,
+    clique: &Clique,
+    compressions: &[Compression],
+) -> Vec<f64> {
     let mut after = 1;
     for &column in clique.attributes().iter().rev() {
         let compression = &compressions[column];

@@ -9,7 +9,7 @@ use crate::checksum::crc64;
 const MAGIC: &[u8] = b"synclave model\n";
 /// Raised whenever the body changes. Format 3 says what public data the fit started from, format 4
 /// how the values of columns are written, format 5 which columns are of new identifiers; format 6
-/// has networks.
+/// has copulas and networks.
 const VERSION: u16 = 6;
 /// The oldest that is read: format 1 did not say where the columns' domain came from.
 const OLDEST: u16 = 2;
@@ -254,6 +254,7 @@ mod tests {
             Method::Aim,
             Method::Mwem,
             Method::Grain,
+            Method::Copula,
             Method::Dpctgan,
         ] {
             let model = model(method);
@@ -391,8 +392,8 @@ mod tests {
         assert!(Model::load(&forged(|_| ())).is_ok());
         type Change = fn(&mut Vec<(Value, Value)>);
         let cases: [(&str, Change); 10] = [
-            ("unknown variant `copula`", |body| {
-                *field(body, "kind") = Value::from("copula")
+            ("unknown variant `network`", |body| {
+                *field(body, "kind") = Value::from("network")
             }),
             ("missing field `total`", |body| {
                 body.retain(|(key, _)| key.as_text() != Some("total"))
@@ -534,7 +535,7 @@ mod tests {
         fields.retain(|(key, _)| key.as_text() != Some("network"));
         let mut changed = Vec::new();
         ciborium::into_writer(&body, &mut changed).unwrap();
-        assert!(refusal(&with_header(&changed)).contains("another kind"));
+        assert!(refusal(&with_header(&changed)).contains("not of the kind"));
     }
 
     #[test]

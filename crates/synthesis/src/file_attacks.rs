@@ -190,6 +190,55 @@ fn tables_that_take_long_to_triangulate_are_refused_before() {
 }
 
 #[test]
+fn a_copula_that_is_none_is_refused() {
+    let valid = body(&model(Method::Copula, COLUMNS));
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 7] = [
+        ("not of the kind", |body| {
+            set(body, "kind", "random field".into())
+        }),
+        ("not of the kind", |body| {
+            body.as_map_mut()
+                .unwrap()
+                .retain(|(key, _)| key.as_text() != Some("copula"));
+        }),
+        ("not one of its columns", |body| {
+            set(part(body), "columns", list([5, 4, 3, 1]))
+        }),
+        ("not one of its columns", |body| {
+            set(part(body), "columns", list([1, 3, 4, 9]))
+        }),
+        ("not one of its columns", |body| {
+            set(part(body), "signs", Value::Null)
+        }),
+        ("correlations", |body| {
+            set(part(body), "correlations", list([1.0; 6]))
+        }),
+        ("correlations", |body| {
+            set(part(body), "correlations", list([f64::NAN; 6]))
+        }),
+    ];
+    assert!(Model::load(&file(&valid)).is_ok());
+    for (expected, change) in cases {
+        let mut changed = valid.clone();
+        change(&mut changed);
+        check_refused(&changed, expected);
+    }
+    // The first column is in a table with the third, which a copula would break.
+    let mut constrained = body(&model(Method::Copula, &format!("{COLUMNS}{CONSTRAINTS}")));
+    set(part(&mut constrained), "columns", list([0, 3, 4, 5]));
+    check_refused(&constrained, "in a table with another");
+}
+
+fn part(body: &mut Value) -> &mut Value {
+    let fields = body.as_map_mut().unwrap().iter_mut();
+    let copula = fields
+        .filter(|(key, _)| key.as_text() == Some("copula"))
+        .map(|(_, part)| part);
+    copula.last().unwrap()
+}
+
+#[test]
 fn a_schema_of_a_few_bytes_cannot_ask_for_gigabytes() {
     let mut body = body(&model(Method::Independent, "a: {categories: [x]}\n"));
     let integer = |bins: u32| {
@@ -344,6 +393,8 @@ fn whatever_of_a_file_is_changed_nothing_panics() {
     let models = [
         (Method::Independent, COLUMNS),
         (Method::Mst, COLUMNS),
+        (Method::Copula, COLUMNS),
+        (Method::Copula, constrained.as_str()),
         (Method::Grain, COLUMNS),
         (Method::Grain, constrained.as_str()),
         (Method::Dpctgan, constrained.as_str()),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::Model;
 use crate::measured::Measured;
+use crate::report::AgainstIndependent;
 
 /// How many rows the table has, by noisy counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -35,6 +36,9 @@ pub struct ColumnReport {
     pub values: usize,
     /// The smallest and the largest value of a column of ordered values.
     pub range: Option<[String; 2]>,
+    /// Which of several readings that its fields could have was taken: `day first`, `decimal
+    /// comma`. Empty where there is one reading only.
+    pub conventions: Vec<&'static str>,
     /// Whether values may be missing.
     pub nullable: bool,
     /// The share of the estimated rows in which the value is missing. `None` for a column that may
@@ -175,6 +179,7 @@ impl ColumnReport {
             kind: column.kind().name(),
             values: column.kind().len(),
             range: column.range(),
+            conventions: column.form().conventions(),
             nullable: column.is_nullable(),
             missing: noise.and(column.null_code()).map(share),
             other,
@@ -241,7 +246,7 @@ fn sigma_of(model: &Model, column: usize) -> Option<f64> {
 }
 
 /// Sentences for a person about what not to rely on, and what to do; none where all is well.
-pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String> {
+pub(crate) fn warnings(model: &Model, rows: &RowCount, columns: &[ColumnReport]) -> Vec<String> {
     // Sentences say what to do, not only what is wrong: they are printed where somebody just lost a
     // budget.
     let mut sentences = Vec::new();
@@ -272,7 +277,8 @@ pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String>
     let lost = names(|column| column.advice.is_some());
     if !lost.is_empty() {
         sentences.push(format!(
-            "more than a fifth of the rows of {} are `other`, of which nothing else is known: {}",
+            "more than a fifth of the rows of {} are `other`, which stands for each value that is \
+             not among those listed, and for the word itself: {}",
             listed(&lost),
             match lost.len() {
                 1 => ADVICE,
@@ -288,6 +294,31 @@ pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String>
             unmeasured.len(),
             columns.len(),
             listed(&unmeasured)
+        ));
+    }
+    let unrelated = model.generator.unrelated();
+    if !unrelated.is_empty() && columns.len() > 1 {
+        let names: Vec<&str> = unrelated
+            .iter()
+            .map(|&it| columns[it].name.as_str())
+            .collect();
+        sentences.push(format!(
+            "{} of {} columns ({}) are drawn without regard to the others, but for what \
+             constraints say of them: {} relates ordered columns, and those of two values, that \
+             are in no constraint; where their relations matter use GRAIN",
+            names.len(),
+            columns.len(),
+            listed(&names),
+            model.method
+        ));
+    }
+    let compared = model.errors.as_ref();
+    let compared = compared.and_then(|errors| AgainstIndependent::new(model, errors));
+    if compared.is_some_and(|it| !it.is_better()) {
+        sentences.push(format!(
+            "as far as the budget tells, the pairs of this model are no closer to the table than \
+             those of independent columns: {} gained nothing here; use GRAIN, or INDEPENDENT",
+            model.method
         ));
     }
     sentences

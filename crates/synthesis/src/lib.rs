@@ -52,6 +52,7 @@ mod common;
 mod compression;
 mod conditional;
 mod constraints;
+mod copula;
 mod dpctgan;
 mod errors;
 mod evaluation;
@@ -102,7 +103,8 @@ pub use parameters::ParameterError;
 pub use plan::{CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, MAX_ROW_TESTS, OpenFit};
 pub use prior::{PublicPrior, PublicPriorError};
 pub use report::{
-    ErrorReport, FormulaReport, IdentifierReport, MarginalError, MarginalReport, Report,
+    AgainstIndependent, ErrorReport, FormulaReport, IdentifierReport, MarginalError,
+    MarginalReport, Report,
 };
 pub use rounds::{RoundOptions, RoundsError};
 pub use run::{Progress, Watcher};

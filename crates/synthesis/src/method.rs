@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use strict_yaml::nearest;
 
 use crate::aim::AimOptions;
+use crate::copula::Copula;
 use crate::dpctgan::DpctganOptions;
 use crate::grain::GrainOptions;
 use crate::independent::Independent;
@@ -40,6 +41,10 @@ pub enum Method {
     ///
     /// Parameters: those of AIM, by default one round for each column and models of 25.
     Mwem,
+    /// Every column's own distribution, ordered columns tied by one Gaussian copula whose
+    /// correlations are found in noisy counts of rows on the same side of two medians. The others
+    /// are drawn on their own. Quick; behind GRAIN on tables of mixed columns.
+    Copula,
     /// Pairs of columns at the resolution that the budget allows, chosen in three rounds where the
     /// model is worst, with Gaussian noise throughout: the default.
     ///
@@ -78,11 +83,12 @@ pub enum UnknownMethod {
 }
 
 /// In the order in which they are told.
-const METHODS: [(Method, &str); 6] = [
+const METHODS: [(Method, &str); 7] = [
     (Method::Grain, "GRAIN"),
     (Method::Mst, "MST"),
     (Method::Aim, "AIM"),
     (Method::Mwem, "MWEM"),
+    (Method::Copula, "COPULA"),
     (Method::Independent, "INDEPENDENT"),
     (Method::Dpctgan, "DPCTGAN"),
 ];
@@ -121,6 +127,8 @@ fn list(names: Vec<&str>, conjunction: &str) -> String {
 pub enum MethodOptions {
     /// [`Method::Independent`], which has none.
     Independent,
+    /// [`Method::Copula`], which has none.
+    Copula,
     /// Of [`Method::Mst`].
     Mst(MstOptions),
     /// Of [`Method::Aim`].
@@ -144,6 +152,10 @@ impl MethodOptions {
                 let [] = whole_numbers("INDEPENDENT", params, [], "it has none")?;
                 MethodOptions::Independent
             }
+            Method::Copula => {
+                let [] = whole_numbers("COPULA", params, [], "it has none")?;
+                MethodOptions::Copula
+            }
             Method::Mst => MethodOptions::Mst(MstOptions::read(params)?),
             Method::Aim => MethodOptions::Aim(AimOptions::read(params)?),
             Method::Mwem => MethodOptions::Mwem(MwemOptions::read(params)?),
@@ -157,6 +169,7 @@ impl MethodOptions {
     pub fn method(&self) -> Method {
         match self {
             MethodOptions::Independent => Method::Independent,
+            MethodOptions::Copula => Method::Copula,
             MethodOptions::Mst(_) => Method::Mst,
             MethodOptions::Aim(_) => Method::Aim,
             MethodOptions::Mwem(_) => Method::Mwem,
@@ -168,6 +181,7 @@ impl MethodOptions {
     pub(crate) fn mechanism(&self) -> &dyn Mechanism {
         match self {
             MethodOptions::Independent => &Independent,
+            MethodOptions::Copula => &Copula,
             MethodOptions::Mst(options) => options,
             MethodOptions::Aim(options) => options,
             MethodOptions::Mwem(options) => options,
@@ -330,7 +344,8 @@ mod tests {
         let refusal = |name: &str| name.parse::<Method>().unwrap_err().to_string();
         assert_eq!(
             refusal("BAYES"),
-            "there is no method \"BAYES\"; there are GRAIN, MST, AIM, MWEM, INDEPENDENT and DPCTGAN"
+            "there is no method \"BAYES\"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and \
+             DPCTGAN"
         );
         assert!(refusal("independents").ends_with(" and DPCTGAN; did you mean INDEPENDENT?"));
         assert!(refusal("grian").ends_with("; did you mean GRAIN?"));
@@ -354,7 +369,7 @@ mod tests {
             assert!(
                 error.starts_with(told)
                     && error
-                        .ends_with("; use one of GRAIN, MST, AIM, MWEM, INDEPENDENT and DPCTGAN"),
+                        .ends_with("; use one of GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and DPCTGAN"),
                 "{error}"
             );
         }

@@ -9,8 +9,6 @@ use crate::generator::Generator;
 use crate::hidden::{OneWay, RowCount};
 use crate::measured::Measured;
 use crate::method::Method;
-use crate::network::NetworkField;
-use crate::random_field::RandomField;
 use crate::report::Report;
 use crate::sample::SampleStream;
 
@@ -39,19 +37,10 @@ impl Model {
         fitted: Fitted,
         ledger: LedgerRecord,
     ) -> Model {
-        let schema = Arc::new(schema);
-        let field = RandomField {
-            compressions: fitted.compressions.into(),
-            coarse: fitted.coarse,
-            field: fitted.field,
-        };
         Model {
-            generator: match fitted.network {
-                Some(network) => Arc::new(NetworkField::new(&schema, field, network)),
-                None => Arc::new(field),
-            },
-            schema,
+            schema: schema.into(),
             method,
+            generator: fitted.generator,
             measured: fitted.measured,
             errors: fitted.errors,
             ledger,

@@ -170,8 +170,9 @@ fn gradients_that_are_clipped_to_more_than_the_noise_is_made_for_are_noticed() {
     assert!(leak.exceeds(Method::Dpctgan), "{leak:?}");
 }
 
-const METHODS: [Method; 6] = [
+const METHODS: [Method; 7] = [
     Method::Independent,
+    Method::Copula,
     Method::Mst,
     Method::Aim,
     Method::Mwem,
@@ -332,6 +333,22 @@ struct Body {
     measured: Vec<Measured>,
     errors: Option<Errors>,
     total: f64,
+    copula: Option<Copula>,
+}
+
+/// What a copula was made from, besides the columns.
+#[derive(Deserialize)]
+struct Copula {
+    columns: Vec<usize>,
+    signs: Signs,
+}
+
+/// Of each pair of columns the rows on the same side of both cuts, less the others.
+#[derive(Deserialize)]
+struct Signs {
+    cuts: Vec<u32>,
+    sums: Vec<f64>,
+    sigma: f64,
 }
 
 #[derive(Deserialize)]
@@ -352,6 +369,8 @@ struct Errors {
 struct Error {
     columns: Vec<usize>,
     distance: f64,
+    /// The same of independent columns, where the model says another thing.
+    independent: Option<f64>,
 }
 
 /// By somebody who knows the table but for the difference: each Gaussian measurement is about what
@@ -377,12 +396,50 @@ fn log_likelihood_ratios(model: &Model, copies: u32, known: &[Known]) -> [f64; 2
     let errors = body.errors.iter().flat_map(|errors| {
         errors.marginals.iter().map(|error| {
             let known = of(&error.columns);
+            let ratio = |measured: f64, expected: &[f64]| {
+                let [without, with] = [0, copies].map(|copies| known.distance(copies, expected));
+                ratio(measured, without, with, errors.sigma)
+            };
             let expected = expected_counts(model, &error.columns, body.total);
-            let [without, with] = [0, copies].map(|copies| known.distance(copies, &expected));
-            ratio(error.distance, without, with, errors.sigma)
+            let independent = error.independent.filter(|it| *it != error.distance);
+            let of_independent = independent.map_or(0.0, |measured| {
+                ratio(measured, &product_counts(model, &error.columns, body.total))
+            });
+            ratio(error.distance, &expected) + of_independent
         })
     });
-    [cells.sum(), errors.sum()]
+    let signs = body.copula.iter().flat_map(|Copula { columns, signs }| {
+        let pairs = (0..columns.len()).flat_map(|a| (0..a).map(move |b| [b, a]));
+        pairs.zip(&signs.sums).map(|(pair, &sum)| {
+            let known = of(&pair.map(|place| columns[place]));
+            let size = model.schema().sizes()[columns[pair[1]]];
+            let sign = |cell: usize| {
+                let is_above = |code: usize, place: usize| code >= signs.cuts[place] as usize;
+                let same = is_above(cell / size, pair[0]) == is_above(cell % size, pair[1]);
+                if same { 1.0 } else { -1.0 }
+            };
+            let cells = known.counts.iter().enumerate();
+            let without: f64 = cells
+                .map(|(cell, &count)| sign(cell) * f64::from(count))
+                .sum();
+            let with = without + f64::from(copies) * sign(known.cell);
+            ratio(sum, without, with, signs.sigma)
+        })
+    });
+    [cells.sum::<f64>() + signs.sum::<f64>(), errors.sum()]
+}
+
+/// What independent columns would have in each cell of a marginal.
+fn product_counts(model: &Model, columns: &[usize], total: f64) -> Vec<f64> {
+    let shares = columns
+        .iter()
+        .map(|&column| expected_counts(model, &[column], 1.0));
+    shares.fold(vec![total], |cells, shares| {
+        cells
+            .iter()
+            .flat_map(|cell| shares.iter().map(move |share| cell * share))
+            .collect()
+    })
 }
 
 /// What a model expects in each cell of a marginal.
@@ -625,7 +682,12 @@ fn neighbours_look_the_same_while_the_same_candidates_are_chosen() {
     // The others' next step depends on how large released numbers are, by which neighbours may
     // differ. With GRAIN they tell how many pairs a round measures, and so how many steps there
     // are.
-    for method in [Method::Independent, Method::Mst, Method::Grain] {
+    for method in [
+        Method::Independent,
+        Method::Copula,
+        Method::Mst,
+        Method::Grain,
+    ] {
         let mut compared = 0;
         for (seed, row) in (0..20).flat_map(|seed| [CANARY, COMMON].map(|row| (seed, row))) {
             for epsilon in [1e-7, 0.3, 2.0, 20.0] {

@@ -214,6 +214,7 @@ fn tables_at_the_edge_give_models_and_rows() {
     for (name, table) in &cases {
         for method in [
             Method::Independent,
+            Method::Copula,
             Method::Mst,
             Method::Aim,
             Method::Mwem,
@@ -346,6 +347,7 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
     let real = related(1000);
     for method in [
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,
@@ -678,6 +680,7 @@ fn every_method_says_when_its_budget_drowned_and_not_when_it_did_not() {
     let real = related(20_000);
     for method in [
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,
@@ -715,7 +718,13 @@ fn every_method_says_when_its_budget_drowned_and_not_when_it_did_not() {
 #[ignore = "slow: 1,000 fits, some seconds"]
 fn the_number_of_rows_is_within_what_is_stated_as_often_as_it_says() {
     let real = table(&[4, 3, 2], 300, scatter);
-    for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
+    for method in [
+        Method::Independent,
+        Method::Copula,
+        Method::Mst,
+        Method::Aim,
+        Method::Mwem,
+    ] {
         let within = (0..250).filter(|&seed| {
             let mut ledger = Ledger::open(LedgerOptions::new(
                 Epsilon::new(0.2).unwrap(),
@@ -771,6 +780,7 @@ fn the_estimate_of_the_number_of_rows_is_within_its_own_range_also_of_an_empty_t
     for method in [
         Method::Grain,
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Dpctgan,
     ] {

@@ -30,12 +30,12 @@ const BUDGETS: [(f64, f64, f64, f64); 4] = [
 enum Step {
     /// Gaussian noise on a marginal of so many columns.
     Measure { columns: usize, rho: f64 },
+    /// Gaussian noise on so many scores, each of which a row moves by at most 1.
+    Scores { scores: u64, rho: f64 },
     /// The exponential mechanism.
     Select { rho: f64 },
     /// So many sums of clipped gradients, one after the other.
     Train { steps: u64, rho: f64 },
-    /// The distances of table and model in so many marginals.
-    Errors { scores: u64, rho: f64 },
 }
 
 /// In proportion to size^(2/3), which minimises the sum of the expected L1 errors of the columns.
@@ -78,6 +78,18 @@ fn mwem(rho: f64) -> Vec<Step> {
     vec![round; rounds].concat()
 }
 
+/// 68 % for the columns, 29 % for one vector of the signs of all pairs, 3 % for one of errors: those
+/// of the pairs, and again for those that are related, of independent columns.
+fn copula(rho: f64, errors: u64) -> Vec<Step> {
+    let pairs = (SIZES.len() * (SIZES.len() - 1) / 2) as u64;
+    let scores = [(pairs, 0.29), (errors, 0.03)];
+    let scores = scores.map(|(scores, share)| Step::Scores {
+        scores,
+        rho: share * rho,
+    });
+    [columns(0.68 * rho), scores.to_vec()].concat()
+}
+
 /// DPCTGAN: nearly a third for columns, two thirds for the gradients of six steps (composition of
 /// Gaussian mechanisms: Dong, Roth and Su 2022, arXiv:1905.02383, corollary 2), and the rest for the
 /// errors of ten pairs.
@@ -86,7 +98,7 @@ fn dpctgan(rho: f64) -> Vec<Step> {
         steps: 6,
         rho: 0.67 * rho,
     };
-    let errors = Step::Errors {
+    let errors = Step::Scores {
         scores: 10,
         rho: 0.03 * rho,
     };
@@ -104,6 +116,13 @@ fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
                 gdp,
                 &columns(gdp),
             );
+            let of_copula = record(Method::Copula);
+            let errors = match *of_copula.entries().last().unwrap().mechanism() {
+                Mechanism::GaussianScores { scores, .. } => scores,
+                ref other => panic!("{other:?}"),
+            };
+            assert!((10..=20).contains(&errors), "{errors}");
+            check(&of_copula, rows_per_id, gdp, &copula(gdp, errors));
             check(&record(Method::Dpctgan), rows_per_id, gdp, &dpctgan(gdp));
             check(&record(Method::Mst), rows_per_id, zcdp, &mst(zcdp));
             check(&record(Method::Mwem), rows_per_id, zcdp, &mwem(zcdp));
@@ -186,6 +205,12 @@ fn holds(entry: &Entry, rows_per_id: f64, step: Step) -> bool {
         (Mechanism::Gaussian { sigma, .. }, Step::Measure { columns, rho }) => {
             entry.label().split(" x ").count() == columns
                 && close(sigma, rows_per_id / (2.0 * rho).sqrt())
+                && close(entry.rho().get(), rho)
+        }
+        (Mechanism::GaussianScores { sigma, scores }, Step::Scores { scores: m, rho }) => {
+            // K sqrt(m) is what one id moves the vector by.
+            scores == m
+                && close(sigma, rows_per_id * (m as f64 / (2.0 * rho)).sqrt())
                 && close(entry.rho().get(), rho)
         }
         (Mechanism::Exponential { epsilon, .. }, Step::Select { rho }) => {
@@ -276,6 +301,7 @@ fn grain_spends_its_shares_and_all_of_the_budget() {
 fn methods_with_selection_are_accounted_by_zcdp() {
     for method in [
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,

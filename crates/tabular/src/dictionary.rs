@@ -60,7 +60,7 @@ pub(crate) struct RawColumn {
 }
 
 /// Bytes of the longest word for a missing value.
-const LONGEST_MISSING: usize = 4;
+const LONGEST_MISSING: usize = 8;
 
 /// Why a text was not taken in.
 #[derive(Debug)]
@@ -264,7 +264,9 @@ mod tests {
 
     #[test]
     fn no_word_for_missing_is_longer_than_is_looked_for() {
-        for word in ["NA", "N/A", "#N/A", "<NA>", "NaN", "NaT", "null", "None"] {
+        for word in [
+            "NA", "<NA>", "null", "None", "#NULL!", "#N/A N/A", "-1.#QNAN",
+        ] {
             assert!(word.len() <= LONGEST_MISSING && is_missing(word.as_bytes()));
         }
     }

@@ -8,6 +8,23 @@ use crate::account::NoRoom;
 use crate::id_normalisation::IdNormalisation;
 use crate::read_options::{Delimiter, Packing, TextEncoding};
 
+/// Why a row may have another number of fields than the line of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RaggedHint {
+    /// There are more fields than names, and commas between digits.
+    DecimalCommas,
+    /// The line of names has one field, or begins as comments do.
+    Title,
+    /// The first row has one field more than there are names, and a first one in quotes or that
+    /// counts rows.
+    RowNames,
+    /// The first row has one field more than there are names, and it is empty.
+    TrailingSeparators,
+    /// Nothing tells.
+    None,
+}
+
 /// Why a table was refused. The texts are for its owner: they name lines, columns and, for repeated
 /// ids, a few ids; other values of the table are never quoted.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +47,21 @@ pub enum TableError {
         /// How many of its fields look like values.
         values: usize,
     },
+    /// Only one of several columns has a name, as below a title.
+    #[error(
+        "only one of {columns} columns has a name: if the first line is a title, delete what is \
+         above the names of columns; else name them all, in one line"
+    )]
+    OneName {
+        /// How many columns the first line has.
+        columns: usize,
+    },
+    /// The only name has quotes within.
+    #[error(
+        "the first line is one name with quotes in it: if the fields are separated by spaces, \
+         separate them by commas or tabs (in R: write.csv with row.names = FALSE)"
+    )]
+    QuotedName,
     /// The file has a header and no row below it.
     #[error("the file has column names but no rows")]
     NoRows,
@@ -168,11 +200,21 @@ pub enum TableError {
     #[error(
         "line {line} has {} where the header has {expected}; {}",
         several(*.found as u64, "field"),
-        if *.decimal_commas {
-            "if numbers are written with a decimal comma, put quotes around them, or separate the \
-             fields by semicolons".to_owned()
-        } else {
-            format!("is a {delimiter} or a quote missing or too many?")
+        match .hint {
+            RaggedHint::DecimalCommas =>
+                "if numbers are written with a decimal comma, put quotes around them, or separate \
+                 the fields by semicolons".to_owned(),
+            RaggedHint::Title =>
+                "if the first line is a title or a comment, delete what is above the names of \
+                 columns".to_owned(),
+            RaggedHint::RowNames =>
+                "if each row begins with a name or number of its own, as R writes them, give that \
+                 column a name too, or write the table without (in R: row.names = FALSE)".to_owned(),
+            RaggedHint::TrailingSeparators => format!(
+                "each row ends with a {delimiter} that the line of names lacks: add one to it, or \
+                 take them off the rows"
+            ),
+            RaggedHint::None => format!("is a {delimiter} or a quote missing or too many?"),
         }
     )]
     Ragged {
@@ -184,8 +226,8 @@ pub enum TableError {
         expected: usize,
         /// What separates them.
         delimiter: Delimiter,
-        /// There are more fields than names, and commas between digits.
-        decimal_commas: bool,
+        /// What is probably the reason.
+        hint: RaggedHint,
     },
     /// A quote is still open at the end of the file.
     #[error(

@@ -11,7 +11,8 @@ use crate::error::TableError;
 /// count on, as the years of a wide table do.
 ///
 /// # Errors
-/// [`TableError::NoNames`], which quotes none of them.
+/// [`TableError::NoNames`], which quotes none of them; [`TableError::OneName`] where the first line
+/// is a title, and [`TableError::QuotedName`] where fields are separated by spaces.
 pub(crate) fn check_names(
     names: &[String],
     key: Option<&str>,
@@ -23,6 +24,16 @@ pub(crate) fn check_names(
     };
     if names.iter().any(is_known) {
         return Ok(());
+    }
+    let named = names.iter().filter(|name| !name.is_empty()).count();
+    if named == 1 && names.len() > 2 {
+        let columns = names.len();
+        return Err(TableError::OneName { columns });
+    }
+    if let [name] = names
+        && name.contains('"')
+    {
+        return Err(TableError::QuotedName);
     }
     let numbers: Vec<f64> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let dates = names.iter().filter(|name| name.parse::<Day>().is_ok());
@@ -98,6 +109,20 @@ mod tests {
         ] {
             assert_eq!(values(line), 0, "{line}");
         }
+    }
+
+    #[test]
+    fn a_title_and_fields_between_spaces_are_no_names() {
+        let refused = |line: &str| {
+            let names: Vec<String> = line.split(',').map(str::to_owned).collect();
+            check_names(&names, None, None).err()
+        };
+        let title = refused("Clients of Dr. Smith,,");
+        assert!(matches!(title, Some(TableError::OneName { columns: 3 })));
+        let spaces = refused("age \"sex\"");
+        assert!(matches!(spaces, Some(TableError::QuotedName)));
+        assert!(refused(",age").is_none(), "an index without a name");
+        assert!(refused("age,sex,,,").is_none(), "empty columns at the end");
     }
 
     #[test]

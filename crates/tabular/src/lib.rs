@@ -86,10 +86,10 @@ mod write;
 
 pub use count_source::{CountSource, SourceError};
 pub use discovery::{
-    DiscoveryBudget, DiscoveryError, Looks, MAX_FOUND_CATEGORIES, MAX_FOUND_NUMBERS, MIN_RANGED,
-    MIN_SHARED, Outline,
+    DiscoveryBudget, DiscoveryError, Looks, MAX_FOUND_CATEGORIES, MAX_FOUND_CODES,
+    MAX_FOUND_NUMBERS, MIN_RANGED, MIN_SHARED, Outline,
 };
-pub use error::{ColumnRef, NotUnderstood, RecordPosition, TableError};
+pub use error::{ColumnRef, NotUnderstood, RaggedHint, RecordPosition, TableError};
 pub use id_forms::{IdForm, IdForms};
 pub use id_normalisation::{IdNormalisation, IdStep, IdStepError};
 pub use ids::KeyHasher;

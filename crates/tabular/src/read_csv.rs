@@ -7,7 +7,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use schema::Schema;
 
 use crate::account::Account;
-use crate::error::{ColumnRef, RecordPosition, TableError};
+use crate::error::{ColumnRef, RaggedHint, RecordPosition, TableError};
 use crate::field::check_field;
 use crate::header::check_names;
 use crate::ids::KeyHasher;
@@ -234,7 +234,7 @@ impl Csv<'_> {
     /// ragged.
     fn wrong_length(&mut self, expected: usize) -> TableError {
         let (line, found) = (self.line(), self.record.len());
-        let decimal_commas = found > expected && self.has_decimal_commas();
+        let hint = self.ragged_hint(expected);
         // Read on first: inside quotes the rest of the file is one field, and "a quote is open" is
         // the better answer.
         if let Ok(false) = self.next()
@@ -247,7 +247,39 @@ impl Csv<'_> {
             found,
             expected,
             delimiter: self.delimiter,
-            decimal_commas,
+            hint,
+        }
+    }
+
+    /// What is probably the reason that the record is longer or shorter than the header. The lines
+    /// of names tell most, and so does the first row, which has what all others have.
+    fn ragged_hint(&self, expected: usize) -> RaggedHint {
+        let found = self.record.len();
+        let is_comment = self
+            .header
+            .first()
+            .is_some_and(|name| name.starts_with('#'));
+        if found > expected && (expected == 1 || is_comment) {
+            return RaggedHint::Title;
+        }
+        // The header is the first record.
+        let is_first_row = self.reader.position().record() <= 2;
+        let (first, last) = (self.record.get(0), self.record.get(found.saturating_sub(1)));
+        let digits = |field: &[u8]| field.iter().all(u8::is_ascii_digit);
+        if is_first_row && found == expected + 1 {
+            if last.is_some_and(<[u8]>::is_empty) {
+                return RaggedHint::TrailingSeparators;
+            }
+            // Numbers of rows, and not the halves of a number at the end.
+            let counts = first.is_some_and(|field| field == b"0" || field == b"1");
+            if counts && !last.is_some_and(digits) {
+                return RaggedHint::RowNames;
+            }
+        }
+        match found > expected && self.has_decimal_commas() {
+            true => RaggedHint::DecimalCommas,
+            false if is_first_row && found == expected + 1 => RaggedHint::RowNames,
+            false => RaggedHint::None,
         }
     }
 

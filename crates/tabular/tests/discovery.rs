@@ -173,10 +173,10 @@ fn with_budget_the_domain_comes_out_close_to_what_it_is() {
         20_000,
         5.0,
         expect![[r#"
-            age: integer 16 to 85 in 32 bins
-            income: number 0 to 131072 in 32 bins, Some(2) decimals (Point, None, None)
+            age: integer 16 to 80 in 32 bins
+            income: number 0 to 98304 in 25 bins, Some(2) decimals (Point, None, None)
             group: categories blue green rare red, other
-            joined: date 2010-01-01 to 2019-12-31 in 32 bins
+            joined: date 2010-01-01 to 2020-12-31 in 32 bins
             flag: integer 0 to 1 in 2 bins, null
             note: categories , other
             void: categories , null, other
@@ -190,11 +190,11 @@ fn with_little_budget_it_comes_out_coarse() {
         20_000,
         0.5,
         expect![[r#"
-            age: integer 16 to 84 in 31 bins
-            income: number 0 to 65536 in 20 bins, Some(2) decimals (Point, None, None)
+            age: integer 16 to 84 in 30 bins
+            income: number 0 to 131072 in 25 bins, Some(2) decimals (Point, None, None)
             group: categories blue green red, other
-            joined: date 2010-01-01 to 2019-12-31 in 31 bins
-            flag: integer 0 to 1 in 2 bins, null
+            joined: date 2010-01-01 to 2019-12-31 in 32 bins
+            flag: integer 0 to 2 in 3 bins, null
             note: categories , other
             void: categories , null, other
         "#]],
@@ -222,8 +222,8 @@ fn with_hardly_any_rows_nothing_comes_out() {
 fn from_the_data_as_they_are_everything_comes_out() {
     let table = Joined::single(upload(&people(2_000), None)).dangerous_into_coded();
     expect![[r#"
-        age: integer 17 to 85 in 32 bins
-        income: number 0 to 91750 in 32 bins, Some(2) decimals (Point, None, None)
+        age: integer 17 to 85 in 33 bins
+        income: number 0 to 93623 in 25 bins, Some(2) decimals (Point, None, None)
         group: categories blue green rare red, other
         joined: date 2010-01-01 to 2019-12-31 in 32 bins
         flag: integer 0 to 1 in 2 bins, null

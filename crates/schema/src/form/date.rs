@@ -257,6 +257,23 @@ impl DateForm {
         self.has(|item| matches!(item, Item::Offset { .. }))
     }
 
+    /// `day first` or `month first`, where both are numbers and no year before them says which is
+    /// which.
+    #[must_use]
+    pub fn order(&self) -> Option<&'static str> {
+        let at = |wanted: &[Part]| {
+            let is =
+                |item: &Item| matches!(item, Item::Number { part, .. } if wanted.contains(part));
+            self.items.iter().position(is)
+        };
+        let (day, month) = (at(&[Part::Day])?, at(&[Part::Month])?);
+        let year = at(&[Part::Year, Part::ShortYear])?;
+        (year > day.min(month)).then_some(match day < month {
+            true => "day first",
+            false => "month first",
+        })
+    }
+
     /// Whether a day can be written so that it is read back: years of two digits are those from
     /// 1969 to 2068.
     #[must_use]
@@ -377,6 +394,8 @@ impl DateForm {
             "%d %B %Y",
             "%d-%b-%Y",
             "%d-%b-%y",
+            "%d%b%Y",
+            "%d%b%Y:%H:%M:%S",
             "%b %d, %Y",
             "%B %d, %Y",
         ]

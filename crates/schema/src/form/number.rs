@@ -227,8 +227,7 @@ fn undress(field: &[u8], decimal: DecimalMark) -> Option<Undressed> {
         thousands: None,
         sign: None,
     };
-    let minus = text.starts_with(['-', '+']).then(|| text.as_bytes()[0]);
-    text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let outer = negative(&mut text);
     for sign in Sign::ALL {
         let (inner, before) = match (text.strip_prefix(sign), text.strip_suffix(sign)) {
             (Some(inner), _) => (inner, true),
@@ -240,12 +239,11 @@ fn undress(field: &[u8], decimal: DecimalMark) -> Option<Undressed> {
         break;
     }
     // The minus may stand on either side of a currency sign: `-$5`, `$-5`.
-    let inner = text.starts_with(['-', '+']).then(|| text.as_bytes()[0]);
-    if inner.is_some() && (minus.is_some() || undressed.sign.is_none()) {
+    let inner = negative(&mut text);
+    if inner.is_some() && (outer.is_some() || undressed.sign.is_none()) {
         return None;
     }
-    text = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if (minus.or(inner)) == Some(b'-') {
+    if outer.or(inner) == Some(true) {
         undressed.push(b"-")?;
     }
     let mark = match decimal {
@@ -265,6 +263,26 @@ fn undress(field: &[u8], decimal: DecimalMark) -> Option<Undressed> {
         None => undressed.push(rest.as_bytes())?,
     }
     Some(undressed)
+}
+
+/// Takes the sign off a number, or the parentheses that accountants put around one below zero: true
+/// for a minus, which may be a hyphen or the character for it, and may stand at the end.
+fn negative(text: &mut &str) -> Option<bool> {
+    const MINUS: [char; 2] = ['-', '\u{2212}'];
+    let within = |text: &&str| text.strip_prefix('(')?.strip_suffix(')').map(str::len);
+    if within(text).is_some() {
+        *text = text[1..text.len() - 1].trim();
+        return Some(true);
+    }
+    if let Some(rest) = text.strip_prefix('+') {
+        *text = rest;
+        return Some(false);
+    }
+    let rest = text
+        .strip_prefix(MINUS)
+        .or_else(|| text.strip_suffix(MINUS))?;
+    *text = rest.trim_end();
+    Some(true)
 }
 
 /// Appends the digits before the decimals: all of them, or one to three and then groups of three
@@ -333,6 +351,16 @@ mod tests {
             ("+12%", Point, Some(12.0)),
             ("$12%", Point, None),
             ("1,5e3", Comma, Some(1500.0)),
+            ("(266.54)", Point, Some(-266.54)),
+            ("($1,200.00)", Point, Some(-1200.0)),
+            ("266,54-", Comma, Some(-266.54)),
+            ("12 -", Point, Some(-12.0)),
+            ("\u{2212}5", Point, Some(-5.0)),
+            ("(-5)", Point, None),
+            ("-5-", Point, None),
+            ("1-5", Point, None),
+            ("()", Point, None),
+            ("-", Point, None),
             ("$", Point, None),
             ("", Point, None),
             ("inf", Point, None),

@@ -20,6 +20,8 @@
 mod options;
 mod train;
 
+use std::sync::Arc;
+
 use marginals::Clique;
 use neural::{Blocks, Generator};
 use privacy::Accounting;
@@ -29,6 +31,7 @@ use crate::columns::Columns;
 use crate::errors::{Compared, measure_errors_of, relation};
 use crate::fit_error::{FitError, PlanError};
 use crate::fitted::Fitted;
+use crate::generator::Generator as _;
 use crate::grain::levels::merge_neighbours;
 use crate::mechanism::{Mechanism, PreparedFit, parts_of_columns};
 use crate::network::{Groups, MOST_PARAMETERS, Network, NetworkField, each};
@@ -129,33 +132,32 @@ impl PreparedFit for Dpctgan {
             .expect("shares are positive");
         let columns = Columns::measure(run, shares[0])?;
         let field = columns.independent(run)?;
-        let fitted = columns.into_fitted(field);
+        let measured = columns.measured;
         let base = RandomField {
-            compressions: fitted.compressions.clone().into(),
+            compressions: columns.compressions.into(),
             coarse: Vec::new(),
-            field: fitted.field.clone(),
+            field,
         };
         let groups = groups(&base);
         let net = train(run, &self.options, &base, &groups, shares[1])?;
-        let network = Network { groups, net };
-        let schema = std::sync::Arc::new(run.schema().clone());
-        let model = NetworkField::new(&schema, base, network.clone());
+        let schema = Arc::new(run.schema().clone());
+        let model = NetworkField::new(&schema, base, Network { groups, net });
         let sizes = schema.sizes();
         let compare = |batch: &[Clique]| {
             each(batch, |clique| {
                 let table = model.table(clique);
                 let sizes: Vec<usize> = clique.iter().map(|column| sizes[column]).collect();
                 Ok(Compared {
-                    relation: relation(&table, &sizes, fitted.field.total()),
+                    relation: relation(&table, &sizes, model.total()),
                     table,
                 })
             })
         };
         let errors = measure_errors_of(run, &compare, &self.workload)?;
         Ok(Fitted {
+            generator: Arc::new(model),
+            measured,
             errors,
-            network: Some(network),
-            ..fitted
         })
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use neural::{Blocks, Generator as Net, Shape};
+use schema::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::groups::Groups;
 use super::{Network, NetworkField};
 use crate::Model;
-use crate::body::{Body, BodyRef};
+use crate::body::BodyRef;
 use crate::random_field::RandomField;
 
 /// Weights of a network, at most: evaluating it at all points takes some ten seconds.
@@ -63,12 +64,15 @@ impl<'a> NetworkRef<'a> {
 }
 
 impl NetworkBody {
-    /// The whole model, of that of the columns and this network. Everything is checked before it is
-    /// used.
-    pub(crate) fn onto(self, columns: Body) -> Result<Model, String> {
-        let model = columns.into_random_field()?;
+    /// What makes the rows, of the columns' model and this network. Everything is checked before it
+    /// is used.
+    pub(crate) fn onto(
+        self,
+        schema: &Arc<Schema>,
+        base: RandomField,
+    ) -> Result<NetworkField, String> {
         let refusal = || "its network is not that of its schema".to_owned();
-        let sizes = model.schema.sizes();
+        let sizes = schema.sizes();
         let right = self.groups.len() == sizes.len()
             && self
                 .groups
@@ -96,15 +100,6 @@ impl NetworkBody {
             groups: self.groups,
             net,
         };
-        let base = model
-            .generator
-            .random_field()
-            .cloned()
-            .ok_or_else(refusal)?;
-        let generator = NetworkField::new(&model.schema, base, network);
-        Ok(Model {
-            generator: Arc::new(generator),
-            ..model
-        })
+        Ok(NetworkField::new(schema, base, network))
     }
 }

@@ -83,6 +83,8 @@ pub(super) mod tenths {
     pub(in crate::discovery) const KIND: u32 = 2;
     /// In which form dates, or numbers that are not plain, are written.
     pub(in crate::discovery) const FORM: u32 = 2;
+    /// Which of day and month comes first, where no date tells.
+    pub(in crate::discovery) const ORDER: u32 = 1;
 
     /// What the steps cost that a column of numbers or dates takes before its bins.
     #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use schema::{Bins, DEFAULT_BINS, Grid, OTHER, Ordered, Range};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::ladder::Ladder;
-use super::{MAX_FOUND_CATEGORIES, MAX_FOUND_NUMBERS, Released};
+use super::{MAX_FOUND_CATEGORIES, MAX_FOUND_CODES, MAX_FOUND_NUMBERS, Released};
 
 use crate::dictionary::Texts;
 
@@ -50,11 +50,23 @@ pub(super) fn categories(texts: &Texts, keys: &[usize], released: Released) -> V
 pub(super) trait Countable: Ladder + Zeroize {
     /// How many numbers of at most this many decimals there are from `min` to `max`.
     fn span(min: Self, max: Self, decimals: usize) -> f64;
+    /// How many units of so many decimals the number is above another one.
+    fn units_above(self, other: Self, decimals: usize) -> u128;
+    /// The number as a category, with so many decimals where that is fixed.
+    fn code(self, decimals: Option<usize>) -> String;
 }
 
 impl Countable for i64 {
     fn span(min: i64, max: i64, _: usize) -> f64 {
         max.above(min) + 1.0
+    }
+
+    fn units_above(self, other: i64, _: usize) -> u128 {
+        self.abs_diff(other).into()
+    }
+
+    fn code(self, _: Option<usize>) -> String {
+        self.to_string()
     }
 }
 
@@ -62,6 +74,23 @@ impl Countable for f64 {
     fn span(min: f64, max: f64, decimals: usize) -> f64 {
         let unit = 10f64.powi(i32::try_from(decimals).expect("a few decimals"));
         ((max - min) * unit).round() + 1.0
+    }
+
+    fn units_above(self, other: f64, decimals: usize) -> u128 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a saturating cast is meant"
+        )]
+        let units = (f64::span(other, self, decimals) - 1.0) as u128;
+        units
+    }
+
+    fn code(self, decimals: Option<usize>) -> String {
+        match decimals {
+            Some(decimals) => format!("{self:.decimals$}"),
+            None => self.to_string(),
+        }
     }
 }
 
@@ -94,7 +123,7 @@ pub(super) enum Few<T> {
     /// Without a gap between them: a bin each. The last is the most frequent.
     Gapless(Grid<T>, T),
     /// With gaps, in which no number is to be made up: categories.
-    Codes(Vec<String>),
+    Codes(Vec<T>),
 }
 
 /// The numbers that were released, if they are few and hold nearly all of about so many fields,
@@ -106,10 +135,10 @@ pub(super) fn all_there_is<T: Countable>(
     decimals: usize,
 ) -> Option<Few<T>> {
     let keys = &released.keys;
-    if keys.len() > MAX_FOUND_NUMBERS {
+    if keys.len() > MAX_FOUND_CODES {
         return None;
     }
-    #[expect(clippy::cast_precision_loss, reason = "at most 32 noisy counts")]
+    #[expect(clippy::cast_precision_loss, reason = "at most 256 noisy counts")]
     let (held, noise) = (
         keys.iter().map(|(_, count)| *count as f64).sum::<f64>(),
         (keys.len() as f64).sqrt() * released.sigma,
@@ -118,6 +147,9 @@ pub(super) fn all_there_is<T: Countable>(
     let found: Vec<T> = keys.iter().map(|(key, _)| values[*key].0).collect();
     let (&min, &max) = (found.first()?, found.last()?);
     let span = T::span(min, max, decimals);
+    if keys.len() > MAX_FOUND_NUMBERS && !are_sparse(&found, decimals) {
+        return None;
+    }
     let noise = noise.hypot(sigma);
     let nearly_all = match span <= f64::from(DEFAULT_BINS) {
         // Nothing is lost where this cannot be told.
@@ -133,7 +165,7 @@ pub(super) fn all_there_is<T: Countable>(
         true => Bins::Uniform(DEFAULT_BINS),
         false => Bins::Cuts(found[1..].to_vec()),
     };
-    #[expect(clippy::cast_precision_loss, reason = "at most 32")]
+    #[expect(clippy::cast_precision_loss, reason = "at most 256")]
     let gapless = span <= found.len() as f64;
     let grid = gapless.then(|| Grid::new(Range { min, max, bins }).ok());
     Some(match grid.flatten() {
@@ -141,8 +173,39 @@ pub(super) fn all_there_is<T: Countable>(
             let most = keys.iter().max_by_key(|(_, count)| *count);
             Few::Gapless(grid, most.map_or(min, |(key, _)| values[*key].0))
         }
-        None => Few::Codes(found.iter().map(ToString::to_string).collect()),
+        None => Few::Codes(found),
     })
+}
+
+/// Whether numbers are so few of those between the first and the last that they are names of
+/// something, such as shops or postcodes. Amounts in round hundreds are not: they are counted in
+/// the largest unit of which all are multiples.
+fn are_sparse<T: Countable>(found: &[T], decimals: usize) -> bool {
+    /// How many numbers there are for each that occurs.
+    const SPARSE: u128 = 20;
+    let above = found.iter().map(|it| it.units_above(found[0], decimals));
+    let unit = above.clone().fold(0, gcd);
+    let widest = above.max().unwrap_or(0);
+    unit > 0 && widest / unit >= SPARSE * found.len() as u128
+}
+
+fn gcd(a: u128, b: u128) -> u128 {
+    match b {
+        0 => a,
+        _ => gcd(b, a % b),
+    }
+}
+
+/// Of texts that were released, those that are all there is: they hold nearly all of about so many
+/// fields, which were counted with noise of this standard deviation.
+pub(super) fn all_texts(released: &Released, (fields, sigma): (f64, f64)) -> bool {
+    let keys = &released.keys;
+    #[expect(clippy::cast_precision_loss, reason = "at most 256 noisy counts")]
+    let (held, noise) = (
+        keys.iter().map(|(_, count)| *count as f64).sum::<f64>(),
+        (keys.len() as f64).sqrt() * released.sigma,
+    );
+    (1..=MAX_FOUND_CODES).contains(&keys.len()) && held >= NEARLY_ALL * fields - noise.hypot(sigma)
 }
 
 /// Finds the code of a category.
@@ -177,15 +240,15 @@ mod tests {
     #[test]
     fn a_few_codes_are_categories_and_a_few_counts_stay_numbers() {
         let codes = few(&[(1010, 500), (1020, 300), (4020, 200)], 1000.0, 0);
-        assert!(matches!(codes, Some(Few::Codes(texts)) if texts == ["1010", "1020", "4020"]));
+        assert!(matches!(codes, Some(Few::Codes(codes)) if codes == [1010, 1020, 4020]));
         let counts = few(&[(0, 5000), (1, 3000), (2, 2000)], 10_000.0, 0);
         assert!(matches!(counts, Some(Few::Gapless(grid, 0)) if grid.len() == 3));
         let halves = few(&[(0.5, 5000), (1.0, 3000), (2.0, 2000)], 10_000.0, 1);
-        assert!(matches!(halves, Some(Few::Codes(texts)) if texts == ["0.5", "1", "2"]));
+        assert!(matches!(halves, Some(Few::Codes(codes)) if codes == [0.5, 1.0, 2.0]));
         let tenths = few(&[(0.1, 5000), (0.2, 3000), (0.3, 2000)], 10_000.0, 1);
         assert!(matches!(tenths, Some(Few::Gapless(grid, _)) if grid.len() == 3));
         let one = few(&[(7.5, 10_000)], 10_000.0, 1);
-        assert!(matches!(one, Some(Few::Codes(texts)) if texts == ["7.5"]));
+        assert!(matches!(one, Some(Few::Codes(codes)) if codes == [7.5]));
     }
 
     #[test]
@@ -199,6 +262,20 @@ mod tests {
         let many: Vec<(i64, u32)> = (0..33).map(|i| (i, 1000)).collect();
         assert!(few(&many, 33_000.0, 0).is_none());
         assert!(few(&many[..32], 32_000.0, 0).is_some());
+    }
+
+    #[test]
+    fn many_codes_are_categories_and_round_amounts_are_not() {
+        let values = |each: fn(i64) -> i64| -> Vec<(i64, u32)> {
+            (0..100).map(|i| (each(i), 1000)).collect()
+        };
+        let shops = values(|i| 10_000 + i * i * 9);
+        assert!(matches!(few(&shops, 100_000.0, 0), Some(Few::Codes(it)) if it.len() == 100));
+        assert!(few(&values(|i| 12_000 + i * 1000), 100_000.0, 0).is_none());
+        assert!(few(&values(|i| i * 3), 100_000.0, 0).is_none());
+        assert!(few(&shops, 120_000.0, 0).is_none(), "a part only");
+        let many: Vec<(i64, u32)> = (0..300).map(|i| (i * i * 9, 1000)).collect();
+        assert!(few(&many, 300_000.0, 0).is_none());
     }
 
     #[test]

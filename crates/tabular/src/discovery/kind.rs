@@ -16,7 +16,7 @@ pub(super) struct Classes {
 }
 
 /// How many classes there are.
-pub(super) const CLASSES: usize = 17;
+pub(super) const CLASSES: usize = 27;
 /// The class of missing values.
 pub(super) const EMPTY: usize = 0;
 const WHOLE: usize = 1;
@@ -34,9 +34,17 @@ const EITHER: usize = 13;
 const DAY: usize = 14;
 const MOMENT: usize = 15;
 const TEXT: usize = 16;
+/// Numbers with two to six decimals of which the last is a zero, which computers do not write
+/// unless all numbers of the column have as many: `4.50`. Whole ones, such as `4.00`, are apart.
+const ZERO_AT_THE_END: usize = 17;
+const WHOLE_WITH_ZEROS: usize = ZERO_AT_THE_END + ZEROED.len();
+/// How many decimals these have.
+const ZEROED: [usize; 5] = [2, 3, 4, 5, 6];
 
 /// All that is written as a number.
-const NUMBERS: std::ops::RangeInclusive<usize> = WHOLE..=EITHER;
+fn numbers() -> impl Iterator<Item = usize> {
+    (WHOLE..=EITHER).chain(ZERO_AT_THE_END..CLASSES)
+}
 
 /// Decimals beyond this many are not counted: such numbers are written to all the digits a computer
 /// has.
@@ -85,8 +93,11 @@ pub(super) fn class(text: &[u8], dates: &DateForms) -> usize {
     match numeral(text) {
         Some(Numeral::Whole(_) | Numeral::Decimal(_)) if is_code(text) => CODE,
         Some(Numeral::Whole(_)) if dates.is_compact(text) => COMPACT,
-        Some(Numeral::Whole(_)) => WHOLE,
-        Some(Numeral::Decimal(_)) => DECIMAL.start() - 1 + decimals_of(text),
+        Some(Numeral::Whole(_)) => zeroed(text).map_or(WHOLE, |at| WHOLE_WITH_ZEROS + at),
+        Some(Numeral::Decimal(_)) => match zeroed(text) {
+            Some(at) => ZERO_AT_THE_END + at,
+            None => DECIMAL.start() - 1 + decimals_of(text),
+        },
         Some(Numeral::Nan) => EMPTY,
         None => undressed_class(text, dates),
     }
@@ -114,6 +125,16 @@ fn decimals_of(text: &[u8]) -> usize {
     decimals
         .filter(|&it| it > 0)
         .map_or(MAX_DECIMALS + 1, |it| it.min(MAX_DECIMALS + 1))
+}
+
+/// The position in [`ZEROED`] of the number of decimals, if a number ends with a zero behind its
+/// point. `7.0` is how computers write 7.
+fn zeroed(text: &[u8]) -> Option<usize> {
+    if !matches!(text, [.., b'0']) {
+        return None;
+    }
+    let decimals = NumberForm::PLAIN.decimals(text)?;
+    ZEROED.iter().position(|it| *it == decimals)
 }
 
 /// Whether a text that reads as a number is written as codes are: with a zero before other digits,
@@ -166,11 +187,35 @@ pub(super) struct Finding {
     pub(super) other: bool,
     /// About how many rows hold something.
     pub(super) filled: f64,
+    /// How the decimals of plain numbers are written.
+    pub(super) decimals: Decimals,
+}
+
+/// How the decimals of plain numbers are written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Decimals {
+    /// With no more of them than a number needs.
+    Shortest,
+    /// As many in all numbers, two at least.
+    Fixed(usize),
+    /// Some with a zero at the end and some without: `1.10` and `1.1`, which are one number. Where
+    /// there are a few of them, they are codes.
+    Mixed,
+}
+
+impl Decimals {
+    pub(super) fn fixed(self) -> Option<usize> {
+        match self {
+            Self::Fixed(decimals) => Some(decimals),
+            Self::Shortest | Self::Mixed => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Values {
-    Whole,
+    /// Whole numbers, with so many zeros behind a point.
+    Whole(usize),
     /// Numbers with at most this many decimals; any number of them where that is not clear.
     Decimal(Option<usize>),
     /// Numbers with a separator of thousands or a sign, or with a decimal comma.
@@ -188,7 +233,7 @@ impl Finding {
         let filled = seen.sum(WHOLE..CLASSES);
         // Nine tenths: a few typing errors do not make text of a column of numbers.
         let most = 0.9 * filled;
-        let numbers = seen.sum(NUMBERS);
+        let numbers = seen.sum(numbers());
         let dates = seen.sum([COMPACT, DAY, MOMENT]);
         let values = if filled <= 0.0 {
             Values::Text
@@ -202,7 +247,7 @@ impl Finding {
             Values::Text
         };
         let other = match values {
-            Values::Whole | Values::Decimal(_) | Values::Dressed(_) => numbers < filled,
+            Values::Whole(_) | Values::Decimal(_) | Values::Dressed(_) => numbers < filled,
             Values::Compact | Values::Dates => dates < filled,
             Values::Text => true,
         };
@@ -211,6 +256,7 @@ impl Finding {
             other,
             nullable: seen.count(EMPTY) > 0.0,
             filled,
+            decimals: decimals_written(&seen, filled),
         }
     }
 }
@@ -231,11 +277,43 @@ fn numbers_of(seen: &Seen<'_>, filled: f64) -> Values {
             false => DecimalMark::Point,
         });
     }
-    match DECIMAL.rev().find(|&cell| some(seen.count(cell))) {
-        Some(cell) => Values::Decimal(known_decimals(cell + 1 - DECIMAL.start())),
+    let fractions = |decimals: usize| {
+        let zero = ZEROED.iter().position(|it| *it == decimals);
+        let zero = zero.map_or(0.0, |at| seen.count(ZERO_AT_THE_END + at));
+        seen.count(DECIMAL.start() - 1 + decimals) + zero
+    };
+    match (1..=MAX_DECIMALS + 1).rev().find(|&it| some(fractions(it))) {
+        Some(decimals) => Values::Decimal(known_decimals(decimals)),
         // Less than one in a hundred, and yet clear.
-        None if seen.sum(DECIMAL) > 0.0 => Values::Decimal(None),
-        None => Values::Whole,
+        None if (1..=MAX_DECIMALS + 1).any(|it| fractions(it) > 0.0) => Values::Decimal(None),
+        None => Values::Whole(match decimals_written(seen, filled) {
+            Decimals::Fixed(zeros) => zeros,
+            Decimals::Shortest | Decimals::Mixed => 0,
+        }),
+    }
+}
+
+/// How the decimals of plain numbers are written.
+fn decimals_written(seen: &Seen<'_>, filled: f64) -> Decimals {
+    let some = |count: f64| count > 0.0 && count >= 0.01 * filled;
+    let zeros = |at: usize| seen.count(ZERO_AT_THE_END + at) + seen.count(WHOLE_WITH_ZEROS + at);
+    let Some(most) = (0..ZEROED.len()).rev().find(|&at| some(zeros(at))) else {
+        return Decimals::Shortest;
+    };
+    let decimals = ZEROED[most];
+    let own = zeros(most) + seen.count(DECIMAL.start() - 1 + decimals);
+    if own >= 0.99 * filled {
+        return Decimals::Fixed(decimals);
+    }
+    // Fewer decimals, written by whoever writes zeros elsewhere. Whole numbers say nothing: many
+    // people write 4.50 and 5.
+    let fewer: f64 = (1..decimals)
+        .map(|it| seen.count(DECIMAL.start() - 1 + it))
+        .sum();
+    let fewer = fewer + (0..most).map(zeros).sum::<f64>();
+    match some(fewer) {
+        true => Decimals::Mixed,
+        false => Decimals::Shortest,
     }
 }
 
@@ -268,7 +346,7 @@ mod tests {
         let check = |of: &[(usize, f64)], values, nullable, other| {
             assert_eq!(finding(of, 0.0), (values, nullable, other), "{of:?}");
         };
-        check(&[(WHOLE, 900.0)], Values::Whole, false, false);
+        check(&[(WHOLE, 900.0)], Values::Whole(0), false, false);
         let decimals = [(EMPTY, 1.0), (WHOLE, 800.0), (3, 100.0), (TEXT, 1.0)];
         check(&decimals, Values::Decimal(Some(2)), true, true);
         let long = [(3, 100.0), (8, 100.0)];
@@ -278,9 +356,36 @@ mod tests {
         let compact = [(COMPACT, 950.0), (WHOLE, 50.0)];
         check(&compact, Values::Compact, false, true);
         let few_compact = [(COMPACT, 50.0), (WHOLE, 950.0)];
-        check(&few_compact, Values::Whole, false, false);
+        check(&few_compact, Values::Whole(0), false, false);
         check(&[(WHOLE, 500.0), (TEXT, 500.0)], Values::Text, false, true);
         check(&[(EMPTY, 9.0)], Values::Text, true, true);
+    }
+
+    #[test]
+    fn zeros_at_the_end_of_some_numbers_alone_are_those_of_codes() {
+        let check = |of: &[(usize, f64)], values, decimals| {
+            let found = Finding::from_counts(&counts(of), 0.0);
+            assert_eq!((found.values, found.decimals), (values, decimals), "{of:?}");
+        };
+        // 4.25, 4.50 and 4.00; 401.9, 250.00 and 493.90; 4.25 and 4; 12.00.
+        let prices = [
+            (3, 900.0),
+            (ZERO_AT_THE_END, 90.0),
+            (WHOLE_WITH_ZEROS, 10.0),
+        ];
+        check(&prices, Values::Decimal(Some(2)), Decimals::Fixed(2));
+        let codes = [
+            (2, 500.0),
+            (ZERO_AT_THE_END, 300.0),
+            (WHOLE_WITH_ZEROS, 200.0),
+        ];
+        check(&codes, Values::Decimal(Some(2)), Decimals::Mixed);
+        let short = [(WHOLE, 200.0), (2, 500.0), (3, 300.0)];
+        check(&short, Values::Decimal(Some(2)), Decimals::Shortest);
+        let typed = [(WHOLE, 200.0), (3, 500.0), (ZERO_AT_THE_END, 300.0)];
+        check(&typed, Values::Decimal(Some(2)), Decimals::Shortest);
+        let whole = [(WHOLE_WITH_ZEROS, 500.0)];
+        check(&whole, Values::Whole(2), Decimals::Fixed(2));
     }
 
     #[test]
@@ -298,11 +403,11 @@ mod tests {
         let with_codes = |codes| finding(&[(WHOLE, 900.0), (CODE, codes)], 2.0).0;
         assert_eq!(with_codes(900.0), Values::Text);
         assert_eq!(with_codes(10.0), Values::Text);
-        assert_eq!(with_codes(7.0), Values::Whole, "below one in a hundred");
+        assert_eq!(with_codes(7.0), Values::Whole(0), "below one in a hundred");
         let noise = finding(&[(WHOLE, 90.0), (CODE, 5.0)], 2.0);
         assert_eq!(
             noise,
-            (Values::Whole, false, false),
+            (Values::Whole(0), false, false),
             "no clearer than noise"
         );
     }
@@ -314,7 +419,7 @@ mod tests {
         let mut noisy = noise;
         noisy[WHOLE] = 300.0;
         let clear = Finding::from_counts(&noisy, 10.0);
-        assert_eq!(clear.values, Values::Whole);
+        assert_eq!(clear.values, Values::Whole(0));
         assert_eq!((clear.nullable, clear.other), (false, false));
         assert_eq!(clear.filled, 300.0);
         noisy[TEXT] += 1.0;
@@ -336,6 +441,10 @@ mod tests {
             ("7.0", WHOLE),
             ("7.5", 2),
             ("7.25", 3),
+            ("7.50", ZERO_AT_THE_END),
+            ("7.120", ZERO_AT_THE_END + 1),
+            ("250.00", WHOLE_WITH_ZEROS),
+            ("7.1200000", 8),
             ("7.123456", 7),
             ("7.1234567", 8),
             ("1e-3", 8),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use schema::{Day, FINE_CELLS, Grid, Kind, Moment, Ordered};
+use schema::{Day, FINE_CELLS, Grid, Kind, Moment, Ordered, ValueForm};
 
 use super::Measured;
 
@@ -18,8 +18,23 @@ pub(super) trait Ladder: Ordered {
     fn values_between(min: Self, max: Self) -> u64;
     /// How many adjacent cells values may be spread over where no single cell is clear.
     const WIDEST: usize;
+    /// Values that tables often have in place of none.
+    fn stand_ins() -> Vec<Self>;
+    /// Whether it is a number below zero.
+    fn is_negative(self) -> bool {
+        false
+    }
+    /// Where a bin begins that follows one which ends with this value, in a column of so many
+    /// decimals.
+    fn next_to(self, _decimals: Option<usize>) -> Option<Self> {
+        self.after()
+    }
     /// The values of a column.
     fn kind(grid: Grid<Self>) -> Kind;
+    /// The value as a category of a column of this form.
+    fn category(self, _form: &ValueForm) -> String {
+        self.to_string()
+    }
     /// Whether a cell is so narrow beside the whole range that dividing it gains nothing.
     fn is_speck(_cell: (Self, Self), _range: (Self, Self)) -> bool {
         false
@@ -83,11 +98,14 @@ impl FineGrid<f64> {
 
 /// How far a cell must rise out of the noise to mark the range: in 250 cells of noise alone, one
 /// does so with a probability below 1 %.
-const CLEAR: f64 = 4.0;
+pub(super) const CLEAR: f64 = 4.0;
 
 /// How far a cell must do so that is beside one in the range. Such cells are few, and a cell too
 /// many is trimmed again by the finer counts, while one too few is lost.
 const CLEAR_BESIDE: f64 = 1.5;
+
+/// How far several cells together must do so: of three sums of noise, one does so in 2 % of columns.
+const CLEAR_TOGETHER: f64 = 2.5;
 
 /// Returns the cells that hold values, by noisy counts of all cells and of the filled fields.
 /// `None` where these do not tell: a range taken all the same would be made of noise.
@@ -105,17 +123,30 @@ pub(super) fn located<T: Ladder>(coarse: &Measured, filled: f64) -> Option<Range
         }
     };
     // The tails of a distribution, of which no single cell is clear.
-    let beside = |cell: usize| {
-        let value = coarse.values.get(cell);
-        value.is_some_and(|value| *value > CLEAR_BESIDE * coarse.sigma)
-    };
-    while first > 0 && beside(first - 1) {
-        first -= 1;
+    let values = &coarse.values;
+    while let Some(cells) = beside(values[..first].iter().rev(), coarse.sigma) {
+        first -= cells;
     }
-    while beside(last + 1) {
-        last += 1;
+    while let Some(cells) = beside(values[last + 1..].iter(), coarse.sigma) {
+        last += cells;
     }
     Some(first..last + 1)
+}
+
+/// How many of the next cells belong to the range that they follow: one by itself, or a few
+/// together of which each is too small to tell.
+fn beside<'a>(next: impl Iterator<Item = &'a f64> + Clone, sigma: f64) -> Option<usize> {
+    let places = [1_u32, 2, 4, 8].into_iter().find(|&cells| {
+        let sums = next.clone().take(cells as usize);
+        let (sum, found) = sums.fold((0.0, 0), |(sum, found), value| (sum + value, found + 1));
+        let clear = if cells == 1 {
+            CLEAR_BESIDE
+        } else {
+            CLEAR_TOGETHER
+        };
+        found == cells && sum > clear * f64::from(cells).sqrt() * sigma
+    });
+    places.map(|cells| cells as usize)
 }
 
 /// How probable the most likely place must be.
@@ -244,6 +275,16 @@ impl Ladder for i64 {
     /// The largest number is 256 times the smallest.
     const WIDEST: usize = 8;
 
+    fn stand_ins() -> Vec<i64> {
+        let nines = (1..=9).map(|digits| 10_i64.pow(digits) - 1);
+        let negative = nines.clone().map(|it| -it);
+        nines.skip(1).chain(negative).chain([-1]).collect()
+    }
+
+    fn is_negative(self) -> bool {
+        self < 0
+    }
+
     fn kind(grid: Grid<i64>) -> Kind {
         Kind::Integer(grid)
     }
@@ -274,7 +315,47 @@ impl Ladder for i64 {
 }
 
 impl Ladder for Day {
-    const WIDEST: usize = 64;
+    /// As many years as people live.
+    const WIDEST: usize = 128;
+
+    fn stand_ins() -> Vec<Day> {
+        let days = [
+            "0001-01-01",
+            "1111-11-11",
+            "1753-01-01",
+            "1800-01-01",
+            "1899-12-30",
+            "1899-12-31",
+            "1900-01-01",
+            "1901-01-01",
+            "1904-01-01",
+            "1960-01-01",
+            "1970-01-01",
+            "2079-06-06",
+            "2099-12-31",
+            "2100-01-01",
+            "2999-12-31",
+            "3000-01-01",
+            "4712-12-31",
+            "9999-01-01",
+            "9999-09-09",
+            "9999-12-30",
+            "9999-12-31",
+        ];
+        let day = |text: &str| text.parse().expect("a day of 4 digits' year");
+        days.map(day).into()
+    }
+
+    fn category(self, form: &ValueForm) -> String {
+        match form.date() {
+            Some(form) => {
+                let mut text = Vec::new();
+                form.write_day(self, &mut text);
+                String::from_utf8(text).expect("a form writes text")
+            }
+            None => self.to_string(),
+        }
+    }
 
     fn kind(grid: Grid<Day>) -> Kind {
         Kind::Date(grid)
@@ -306,6 +387,26 @@ impl Ladder for Day {
 
 impl Ladder for Moment {
     const WIDEST: usize = Day::WIDEST;
+
+    fn stand_ins() -> Vec<Moment> {
+        let days = Day::stand_ins().into_iter().map(midnight);
+        let ends = |midnight: Moment| {
+            let last = Moment::from_number(midnight.number() + SECONDS_OF_DAY - 1);
+            [Some(midnight), last].into_iter().flatten()
+        };
+        days.flat_map(ends).collect()
+    }
+
+    fn category(self, form: &ValueForm) -> String {
+        match form.date() {
+            Some(form) => {
+                let mut text = Vec::new();
+                form.write_moment(self, &mut text);
+                String::from_utf8(text).expect("a form writes text")
+            }
+            None => self.to_string(),
+        }
+    }
 
     fn kind(grid: Grid<Moment>) -> Kind {
         Kind::Datetime(grid)
@@ -339,6 +440,23 @@ fn midnight(day: Day) -> Moment {
 
 impl Ladder for f64 {
     const WIDEST: usize = i64::WIDEST;
+
+    fn stand_ins() -> Vec<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "at most nine digits")]
+        let number = |whole: i64| whole as f64;
+        i64::stand_ins().into_iter().map(number).collect()
+    }
+
+    fn next_to(self, decimals: Option<usize>) -> Option<f64> {
+        let unit = decimals.map(|decimals| 10f64.powi(i32::try_from(decimals).expect("a few")));
+        let next = unit.map(|unit| ((self * unit).round() + 1.0) / unit);
+        // Where so many decimals are less than a number's last digit, the next number there is.
+        next.filter(|next| *next > self).or_else(|| self.after())
+    }
+
+    fn is_negative(self) -> bool {
+        self < 0.0
+    }
 
     fn kind(grid: Grid<f64>) -> Kind {
         Kind::Number(grid)

@@ -66,6 +66,20 @@ pub(super) fn affordable_bins(filled: f64, sigma: f64) -> usize {
     bins
 }
 
+/// The part of so many bins that values of this mass get beside more frequent ones, which have
+/// theirs: at least 4.
+pub(super) fn part_of(bins: usize, mass: f64, all: f64) -> usize {
+    let share = if all > 0.0 { mass / all } else { 1.0 };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "at most as many as there are"
+    )]
+    let part = (bins as f64 * share.clamp(0.0, 1.0)).ceil() as usize;
+    part.max(4)
+}
+
 /// Puts cells together into at most `bins` bins of about equal mass: the cells with which bins
 /// begin, ascending, without the first. A cell heavier than a bin stays alone, and the bins after
 /// it share what is left.

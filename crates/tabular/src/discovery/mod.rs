@@ -9,6 +9,7 @@ mod mass;
 mod numbers;
 mod outline;
 mod search;
+mod spikes;
 
 use std::num::NonZeroU32;
 
@@ -31,6 +32,9 @@ pub const MAX_FOUND_CATEGORIES: usize = 1024;
 
 /// The most numbers that are taken for all that an undeclared column holds.
 pub const MAX_FOUND_NUMBERS: usize = 32;
+
+/// The most, where they are few of the numbers between the first and the last, as codes are.
+pub const MAX_FOUND_CODES: usize = 256;
 
 /// Why the domain could not be discovered. Depends on the budget and the number of columns, never
 /// on the data.
@@ -73,7 +77,7 @@ impl Joined {
     ///
     /// - *Kind*, two tenths of an undeclared column's share: a noisy histogram over what fields
     ///   look like: empty (also `NA`, `null` and the like), whole number, numbers of 1 to 6
-    ///   decimals and of more, code (a number with leading zeros, such as `007`, or written `1e3`),
+    ///   decimals and of more, the same with zeros at their end, code (a number with leading zeros, such as `007`, or written `1e3`),
     ///   compact date (`20200131`), number with separators of thousands, a sign or a decimal comma,
     ///   date, date with a time of day, text. Nine tenths of the filled fields decide for numbers
     ///   or dates; anything else is text, and so are numbers of which one in a hundred is a code,
@@ -81,18 +85,27 @@ impl Joined {
     ///   ones stand out, and numbers and dates have an `other` if other texts do.
     /// - *Form*, two tenths, for dates and for numbers that are not plain: a noisy histogram over
     ///   the usual forms. The form that nine tenths have is taken; without one, the column is text.
-    ///   Day and month are told apart by fields that only one order can read; where none stands
-    ///   out, the day comes first.
+    ///   Day and month are told apart by fields that only one order can read. Where none stands
+    ///   out, a tenth is spent on counts of days and months: a number that nearly all dates share
+    ///   is the day (`07/01/2020`, `08/01/2020`); where there is none, the day comes first.
     /// - *Values*, three tenths (two where rows are many, which the counts of kinds say), for plain
     ///   numbers of at most 6 decimals: if at most [`MAX_FOUND_NUMBERS`] numbers pass the threshold
     ///   of [`Ledger::release_keys`] and hold 98 % of the fields (99.5 % where at most 32 numbers
     ///   lie between the first and the last), they are all there is, and nothing more is spent.
     ///   Without a gap between them they are numbers with a code each, else categories, and other
-    ///   numbers become `other`.
+    ///   numbers become `other`. Up to [`MAX_FOUND_CODES`] are categories if they are a twentieth
+    ///   at most of the numbers between the first and the last. Where some numbers have a zero at
+    ///   the end of their decimals and some have fewer decimals (`1.10`, `1.1`), texts are released
+    ///   in place of numbers, and are categories if they hold as much.
     /// - *Bounds*, two tenths (one where rows are many), for other numbers and dates: a noisy
     ///   histogram over fixed cells (sign and power of two; years), of which those that stand out
     ///   mark the range, with their neighbours of one and a half standard deviations. Where none
     ///   does, adjacent cells do that hold all values with a probability of at least four fifths.
+    ///   Values that tables often have in place of none (`9999-12-31`, -1, 999) have cells of their
+    ///   own. Where one holds a thirty-second of the fields, as where a number does that was
+    ///   released, it gets a bin of its own, and all else is found from the other values. Where the
+    ///   counts make it clear that one in a hundred fields lies beyond the range, what does is
+    ///   `other`.
     ///   Where there are none either, all that is left is spent on the same histogram once more,
     ///   and bins are made of both; should these not tell, the column gets the single code `other`.
     /// - *Bins*, all that is left: a noisy histogram over a finer grid, denser where there is more

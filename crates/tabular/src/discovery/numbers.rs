@@ -106,14 +106,21 @@ pub(super) fn chosen(mark: DecimalMark, noisy: &[f64], sigma: f64) -> Option<Wri
         seen.sum((0..CELLS).filter(|&index| wanted(Cell::at(index))))
     };
     let most = |a: (usize, f64), b: (usize, f64)| if b.1 > a.1 { b } else { a };
-    let used = |best: Option<(usize, f64)>| best.filter(|it| it.1 > 0.0).map_or(0, |it| it.0);
+    let used = |best: Option<(usize, f64)>, least: f64| {
+        best.filter(|it| it.1 > 0.0 && it.1 >= least)
+            .map_or(0, |it| it.0)
+    };
     let signs = (1..SIGNS).map(|it| (it, sum(&|cell| cell.sign == it)));
     let separators = (1..THOUSANDS.len()).map(|it| (it, sum(&|cell| cell.thousands == it)));
-    let (sign_at, thousands_at) = (used(signs.reduce(most)), used(separators.reduce(most)));
     let all = sum(&|_| true);
-    let own = sum(&|cell| {
+    // Small numbers have no thousands, but where amounts have a sign, at least one in ten does: of
+    // so many cells noise alone stands out now and then.
+    let sign_at = used(signs.reduce(most), 0.1 * all);
+    let thousands_at = used(separators.reduce(most), 0.01 * all);
+    let is_own = |cell: Cell| {
         [0, sign_at].contains(&cell.sign) && [0, thousands_at].contains(&cell.thousands)
-    });
+    };
+    let own = sum(&is_own);
     if all <= 0.0 || own < 0.9 * all {
         return None;
     }
@@ -121,7 +128,7 @@ pub(super) fn chosen(mark: DecimalMark, noisy: &[f64], sigma: f64) -> Option<Wri
     let some = |count: f64| count > 0.0 && count >= 0.01 * all;
     let decimals = (1..DECIMALS)
         .rev()
-        .find(|&it| some(sum(&|cell| cell.decimals == it)));
+        .find(|&it| some(sum(&|cell| is_own(cell) && cell.decimals == it)));
     Some(Written {
         form: NumberForm {
             decimal: mark,
@@ -129,7 +136,7 @@ pub(super) fn chosen(mark: DecimalMark, noisy: &[f64], sigma: f64) -> Option<Wri
             sign: sign(sign_at),
         },
         decimals: known_decimals(decimals.unwrap_or(0)),
-        whole: sum(&|cell| !cell.whole) <= 0.0,
+        whole: sum(&|cell| is_own(cell) && !cell.whole) <= 0.0,
         others: own < all,
     })
 }
@@ -182,6 +189,12 @@ mod tests {
             ("None None", Some(2)),
         );
         check(comma, &[("1.234,5", 800)], ("Some(Point) None", Some(1)));
+    }
+
+    #[test]
+    fn a_sign_that_few_numbers_have_is_not_that_of_the_column() {
+        let few = [("1,234", 950), ("€1,234.5678", 45)];
+        check(DecimalMark::Point, &few, ("Some(Comma) None", Some(0)));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The search for what one column holds, step by step.
 
 use schema::form::{DateForm, DecimalMark, NumberForm, ValueForm, is_missing};
-use schema::{Bins, Column, DEFAULT_BINS, Day, Grid, Kind, Moment, Range};
+use schema::{Column, DEFAULT_BINS, Grid, Kind, Moment};
 
-use super::dates::DateForms;
+use super::dates::{Chosen, DateForms};
 use super::keys::{self, Countable, Few, Index};
-use super::kind::{Classes, Finding, Values};
+use super::kind::{Classes, Decimals, Finding, Values};
 use super::ladder::{self, FineGrid, Ladder};
+use super::spikes::{self, BoundCells, Spike};
 use super::{Counting, Measured, Released, mass, numbers, tenths};
 use crate::codes::{Codes, Wiped};
 use crate::dictionary::Texts;
@@ -55,10 +56,27 @@ impl Found {
 }
 
 /// Where values lie.
-struct Span<T> {
-    grid: Grid<T>,
-    /// The median, by noisy counts.
-    usual: T,
+enum Span<T> {
+    Range {
+        grid: Grid<T>,
+        /// The median, by noisy counts.
+        usual: T,
+        /// Whether clearly more than a few values lie beyond its ends: these are `other`.
+        cut: bool,
+    },
+    /// Nothing is known but that very many rows have these values.
+    Few(Vec<T>),
+    Unknown,
+}
+
+impl<T: Ladder> Span<T> {
+    fn all(&self, wanted: impl Fn(T) -> bool) -> bool {
+        match self {
+            Self::Range { grid, .. } => wanted(grid.range().min) && wanted(grid.range().max),
+            Self::Few(values) => values.iter().all(|value| wanted(*value)),
+            Self::Unknown => false,
+        }
+    }
 }
 
 /// Finds what an undeclared column holds.
@@ -87,7 +105,7 @@ pub(super) fn discover(
         counting,
     };
     match values {
-        Values::Whole => search.plain(|text| NumberForm::PLAIN.whole(text), Some(0)),
+        Values::Whole(zeros) => search.plain(|text| NumberForm::PLAIN.whole(text), Some(zeros)),
         Values::Decimal(decimals) => search.plain(|text| NumberForm::PLAIN.number(text), decimals),
         Values::Dressed(mark) => search.dressed(mark),
         Values::Compact => search.dates(forms.compact()),
@@ -129,7 +147,18 @@ impl<C: Counting> Search<'_, C> {
         decimals: Option<usize>,
     ) -> Found {
         let form = written(NumberForm::PLAIN, decimals.filter(|&decimals| decimals > 0));
-        if let Some(decimals) = decimals {
+        let mut frequent = Vec::new();
+        if self.finding.decimals == Decimals::Mixed {
+            let mut keys = keys::releasable(self.texts, self.classes.rows());
+            keys.retain(|&i| read(self.texts.get(i)).is_some());
+            let counts = keys.iter().map(|&i| self.classes.rows()[i]).collect();
+            let released = self.release("values", counts, self.steps.keys);
+            if keys::all_texts(&released, (self.finding.filled, self.sigma)) {
+                let found = keys::categories(self.texts, &keys, released);
+                let index = Index::new(&found);
+                return self.categories(found, move |text| index.code(text));
+            }
+        } else if let Some(decimals) = decimals {
             let values = keys::by_value(self.classes.read(self.texts, read.clone()));
             let counts = values.iter().map(|(_, rows)| *rows).collect();
             let released = self.release("values", counts, self.steps.keys);
@@ -139,16 +168,18 @@ impl<C: Counting> Search<'_, C> {
                     return self.found(grid, usual, read, form);
                 }
                 Some(Few::Codes(found)) => {
+                    let fixed = self.finding.decimals.fixed();
+                    let texts = found.iter().map(|code| code.code(fixed)).collect();
                     // `1010.0` is 1010.
-                    let index = Index::new(&found);
-                    return self.categories(found, move |text| {
-                        index.code(read(text)?.to_string().as_bytes())
+                    return self.categories(texts, move |text| {
+                        let code = read(text)?;
+                        found.iter().position(|own| *own == code)
                     });
                 }
-                None => {}
+                None => frequent = spikes::among(&values, &released, fields),
             }
         }
-        let (span, read) = self.range(read, |grid| T::rounded(grid, decimals));
+        let (span, read) = self.range(read, frequent, decimals, |it| T::rounded(it, decimals));
         self.found_if_any(span, read, form)
     }
 
@@ -163,11 +194,12 @@ impl<C: Counting> Search<'_, C> {
         let (form, decimals) = (found.form, found.decimals);
         let written = written(form, decimals);
         if found.whole {
-            let (span, read) = self.range(move |text| form.whole(text), |grid| grid);
+            let (span, read) = self.range(move |text| form.whole(text), Vec::new(), None, |it| it);
             self.found_if_any(span, read, written)
         } else {
             let rounded = |grid| f64::rounded(grid, decimals);
-            let (span, read) = self.range(move |text| form.number(text), rounded);
+            let read = move |text: &[u8]| form.number(text);
+            let (span, read) = self.range(read, Vec::new(), decimals, rounded);
             self.found_if_any(span, read, written)
         }
     }
@@ -177,7 +209,12 @@ impl<C: Counting> Search<'_, C> {
         let cells = self.forms.cells(self.fields());
         let measured = self.measure("form", cells, tenths::FORM);
         match self.forms.chosen(&measured.values, measured.sigma) {
-            Some(form) => self.dates(form),
+            Some(Chosen::Form(form)) => self.dates(form),
+            Some(Chosen::Order(open)) => {
+                let cells = open.cells(self.fields());
+                let measured = self.measure("order of day and month", cells, tenths::ORDER);
+                self.dates(open.settled(&measured.values, measured.sigma))
+            }
             None => self.texts(),
         }
     }
@@ -189,81 +226,134 @@ impl<C: Counting> Search<'_, C> {
                 true => grid,
                 false => grid.rounded_to_minutes(),
             };
-            let (span, read) = self.range(move |text| form.moment(text), rounded);
+            let read = move |text: &[u8]| form.moment(text);
+            let (span, read) = self.range(read, Vec::new(), None, rounded);
             // Years of two digits cannot tell days beyond a century.
-            let told = span.as_ref().is_some_and(|span: &Span<Moment>| {
-                let ends = [span.grid.range().min, span.grid.range().max];
-                ends.iter().all(|end| of_column.can_write(end.day()))
-            });
+            let told = span.all(|moment| of_column.can_write(moment.day()));
             self.found_if_any(span, read, date_form(of_column, told))
         } else {
-            let (span, read) = self.range(move |text| form.day(text), |grid| grid);
-            let told = span.as_ref().is_some_and(|span: &Span<Day>| {
-                let ends = [span.grid.range().min, span.grid.range().max];
-                ends.iter().all(|end| of_column.can_write(*end))
-            });
+            let read = move |text: &[u8]| form.day(text);
+            let (span, read) = self.range(read, Vec::new(), None, |it| it);
+            let told = span.all(|day| of_column.can_write(day));
             self.found_if_any(span, read, date_form(of_column, told))
         }
     }
 
     /// Bounds and bins, if the noise leaves any. Where the bounds are not clear at first, all that
     /// is left is spent on them, and the bins follow from their counts.
+    ///
+    /// The values that are known to be frequent have been paid for; more are found with the bounds.
+    /// All counts are of the other values.
     fn range<T: Ladder, R: Fn(&[u8]) -> Option<T> + Clone>(
         &mut self,
         read: R,
+        frequent: Vec<Spike<T>>,
+        decimals: Option<usize>,
         settled: impl Fn(FineGrid<T>) -> FineGrid<T>,
-    ) -> (Option<Span<T>>, R) {
-        let rungs = T::rungs();
+    ) -> (Span<T>, R) {
         // Coarse first, over all values there are: cells that followed the data would tell of it.
-        let counts = count_by_start(&rungs, self.classes.read(self.texts, read.clone()));
-        let mut coarse = self.measure("bounds", counts.clone(), self.steps.bounds);
+        let cells = BoundCells::new(frequent);
+        let counts = cells.counts(self.classes.read(self.texts, read.clone()));
+        let mut measured = self.measure("bounds", counts.clone(), self.steps.bounds);
         let filled = self.finding.filled;
-        let mut located = ladder::located::<T>(&coarse, filled);
-        let left = self.left;
-        let at_once = located.is_some();
-        if !at_once {
-            coarse = coarse.combined(self.measure("bounds once more", counts, left));
-            located = ladder::located::<T>(&coarse, filled);
-        }
-        let Some(located) = located else {
-            return (None, read);
+        let located = |measured: &Measured| {
+            let (coarse, spikes) = cells.split(measured, filled);
+            let rest = (filled - spikes::rows(&spikes)).max(0.0);
+            let located = ladder::located::<T>(&coarse, rest);
+            (coarse, spikes, rest, located)
         };
-        let fine = settled(ladder::fine_starts(&rungs, &located, &coarse, filled));
+        let (mut coarse, mut spikes, mut rest, mut found) = located(&measured);
+        let left = self.left;
+        let at_once = found.is_some();
+        if !at_once {
+            measured = measured.combined(self.measure("bounds once more", counts, left));
+            (coarse, spikes, rest, found) = located(&measured);
+        }
+        let Some(found) = found else {
+            let few: Vec<T> = spikes.into_iter().map(|(value, _)| value).collect();
+            return match few.is_empty() {
+                true => (Span::Unknown, read),
+                false => (Span::Few(few), read),
+            };
+        };
+        let rungs = cells.rungs();
+        let fine = settled(ladder::fine_starts(rungs, &found, &coarse, rest));
         let (measured, kept) = if at_once {
-            let counts = count_by_start(&fine.starts, self.classes.read(self.texts, read.clone()));
-            let measured = self.measure("bins", counts, left);
+            let values = self.classes.read(self.texts, read.clone());
+            let others = values.filter(|(value, _)| !spikes::has(&spikes, *value));
+            let measured = self.measure("bins", count_by_start(&fine.starts, others), left);
             let kept = mass::trimmed(&measured.values, measured.sigma);
             (measured, kept)
         } else {
-            let measured = ladder::spread(&rungs, &coarse, &fine);
+            let measured = ladder::spread(rungs, &coarse, &fine);
             let all = 0..measured.values.len();
             (measured, all)
         };
         let (min, max) = (fine.starts[kept.start], fine.last_of(kept.end - 1));
+        let masses = &measured.values[kept.clone()];
         // Few values: a code for each tells all, and bins would only lose something.
-        let bins = if T::values_between(min, max) <= u64::from(DEFAULT_BINS) {
-            Bins::Uniform(DEFAULT_BINS)
+        let starts = if T::values_between(min, max) <= u64::from(DEFAULT_BINS) {
+            T::uniform_starts(min, max, DEFAULT_BINS)
         } else {
-            let wanted = mass::affordable_bins(self.finding.filled, measured.sigma);
-            let firsts = mass::equal(&measured.values[kept.clone()], wanted);
+            let wanted = mass::affordable_bins(filled, measured.sigma);
+            let firsts = mass::equal(masses, mass::part_of(wanted, rest, filled));
             let starts = firsts.into_iter().map(|bin| fine.starts[kept.start + bin]);
-            Bins::Cuts(starts.collect())
+            std::iter::once(min).chain(starts).collect()
         };
-        let usual = fine.starts[kept.start + mass::median(&measured.values[kept.clone()])];
-        let grid = Grid::new(Range { min, max, bins }).ok();
-        (grid.map(|grid| Span { grid, usual }), read)
+        let most = spikes.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        let usual = match most {
+            Some((value, rows)) if *rows >= filled / 2.0 => *value,
+            _ => fine.starts[kept.start + mass::median(masses)],
+        };
+        let cut = self.is_cut(&coarse, &found, rest);
+        match spikes::grid(starts, max, &spikes, decimals) {
+            Some(grid) => (Span::Range { grid, usual, cut }, read),
+            None => (Span::Unknown, read),
+        }
+    }
+
+    /// Whether so many of the rows with other than frequent values are in none of the cells that
+    /// noise does not explain it. Follows from counts that were paid for.
+    fn is_cut(&self, coarse: &Measured, cells: &std::ops::Range<usize>, rest: f64) -> bool {
+        /// Fewer are not worth a code.
+        const FEW: f64 = 0.01;
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred cells at most")]
+        let noise = ((cells.len() as f64).sqrt() * coarse.sigma).hypot(self.sigma);
+        let beyond = rest - coarse.values[cells.clone()].iter().sum::<f64>();
+        beyond > ladder::CLEAR * noise && beyond >= FEW * self.finding.filled
     }
 
     /// Without a range the column keeps the one code `other`, rather than fail because of the data.
     fn found_if_any<T: Ladder + 'static>(
-        self,
-        span: Option<Span<T>>,
+        mut self,
+        span: Span<T>,
         read: impl Fn(&[u8]) -> Option<T> + 'static,
         form: ValueForm,
     ) -> Found {
         match span {
-            Some(span) => self.found(span.grid, span.usual, read, form),
-            None => self.categories(Vec::new(), |_| None),
+            Span::Range {
+                grid,
+                usual,
+                cut: false,
+            } => self.found(grid, usual, read, form),
+            Span::Range { grid, usual, .. } => {
+                self.finding.other = true;
+                // Moved to the ends, they would make them frequent values.
+                let ends = [grid.range().min, grid.range().max];
+                let read = move |text: &[u8]| {
+                    let within = |value: &T| ends[0] <= *value && *value <= ends[1];
+                    read(text).filter(within)
+                };
+                self.found(grid, usual, read, form)
+            }
+            Span::Few(values) => {
+                let texts = values.iter().map(|value| value.category(&form)).collect();
+                self.categories(texts, move |text| {
+                    let value = read(text)?;
+                    values.iter().position(|own| *own == value)
+                })
+            }
+            Span::Unknown => self.categories(Vec::new(), |_| None),
         }
     }
 

@@ -158,6 +158,27 @@ fn ragged_rows_are_refused_with_their_line() {
 }
 
 #[test]
+fn a_ragged_row_is_refused_with_its_probable_reason() {
+    let check = |file: &str, hint: &str| {
+        let found = read(file.as_bytes(), None, None, &ReadLimits::default());
+        let error = found.err().unwrap().to_string();
+        assert!(error.contains(hint), "{file:?}: {error}");
+    };
+    check("# by SAS\nage,sex\n70,m\n", "a title or a comment");
+    check("Clients\n\nage,sex\n70,m\n", "a title or a comment");
+    check("\"age\",\"sex\"\n\"1\",34,\"m\"\n", "row.names = FALSE");
+    check("age,sex\nanna,34,m\n", "row.names = FALSE");
+    check(
+        "a,b\n17,y,\n",
+        "ends with a comma that the line of names lacks",
+    );
+    check("a,b\n1.5,2,5\n", "decimal comma");
+    check("a,b\n1,2\n1,2,3\n", "decimal comma");
+    check("a,b\n1,2\nx,y,z\n", "missing or too many");
+    check("a,b\n1\n", "missing or too many");
+}
+
+#[test]
 fn an_open_quote_is_refused_with_the_line_it_was_opened_on() {
     check(
         "id,a\n1,x\n2,\"y\n3,z\n",

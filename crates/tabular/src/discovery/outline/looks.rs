@@ -132,7 +132,7 @@ impl Looks {
             Values::Text => {
                 by_name.or_else(|| (2 * distinct >= filled).then(|| shapes.of_text(distinct)))
             }
-            Values::Whole => match by_name {
+            Values::Whole(_) => match by_name {
                 // Every row a number of its own, without a gap: whatever it is called.
                 None if distinct == filled && shapes.is_numbering(distinct) => {
                     Some(Self::Identifiers)

@@ -9,10 +9,10 @@ use schema::{Bins, Day, Declared, DeclaredKind, Grid, Moment, OTHER, Range, Trut
 
 use printable::first_hidden;
 
-use super::dates::DateForms;
+use super::dates::{Chosen, DateForms, ORDER_CELLS};
 use super::keys::{self, Countable, Few};
-use super::kind::{self, Finding, Values};
-use super::{MAX_FOUND_CATEGORIES, Released, numbers};
+use super::kind::{self, Decimals, Finding, Values};
+use super::{MAX_FOUND_CATEGORIES, MAX_FOUND_CODES, Released, numbers};
 use crate::dictionary::RawColumn;
 use crate::upload::{Upload, UploadColumn};
 pub use looks::Looks;
@@ -132,7 +132,7 @@ impl<'a> Sketch<'a> {
     fn outline(&self) -> Outline {
         let looks = Looks::of(self.column, &self.sharing, self.people, &self.finding);
         match self.finding.values {
-            Values::Whole => self.numbers(looks, NumberForm::PLAIN, Some(0), |text| {
+            Values::Whole(zeros) => self.numbers(looks, NumberForm::PLAIN, Some(zeros), |text| {
                 NumberForm::PLAIN.whole(text)
             }),
             Values::Decimal(decimals) => self.numbers(looks, NumberForm::PLAIN, decimals, |text| {
@@ -145,7 +145,12 @@ impl<'a> Sketch<'a> {
                 let cells = Cells::new(cells, self.forms.cell_count());
                 let counts = floats(&self.people.in_cells(&cells));
                 match self.forms.chosen(&counts, sigma()) {
-                    Some(form) => self.dates(looks, form),
+                    Some(Chosen::Form(form)) => self.dates(looks, form),
+                    Some(Chosen::Order(open)) => {
+                        let cells = Cells::new(self.texts().map(|it| open.cell(it)), ORDER_CELLS);
+                        let counts = floats(&self.people.in_cells(&cells));
+                        self.dates(looks, open.settled(&counts, sigma()))
+                    }
                     None => self.categories(looks),
                 }
             }
@@ -174,6 +179,12 @@ impl<'a> Sketch<'a> {
         decimals: Option<usize>,
         read: impl Fn(&[u8]) -> Option<T>,
     ) -> Outline {
+        if form == NumberForm::PLAIN
+            && self.finding.decimals == Decimals::Mixed
+            && self.are_shared()
+        {
+            return self.categories(looks);
+        }
         let ranks = range::Ranks::new(self.texts().map(&read), self.people);
         let sharing = self.people.in_cells(ranks.cells());
         let values: Vec<(T, u32)> = ranks.values().iter().copied().zip(sharing).collect();
@@ -195,14 +206,18 @@ impl<'a> Sketch<'a> {
         };
         // Codes are all there is, or nearly so; of measures, a range loses nothing.
         let few = few.filter(|few| match few {
-            Few::Codes(_) if decimals == Some(0) => held >= 0.995 * filled,
+            Few::Codes(_) if matches!(self.finding.values, Values::Whole(_)) => {
+                held >= 0.995 * filled
+            }
             Few::Codes(_) => released.keys.len() == values.len(),
             Few::Gapless(..) => true,
         });
         let written = value_form(form, decimals);
         let unread = self.unread(ranks.cells());
         match few {
-            Some(Few::Codes(texts)) => {
+            Some(Few::Codes(codes)) => {
+                let fixed = self.finding.decimals.fixed();
+                let texts = codes.iter().map(|code| code.code(fixed)).collect();
                 let left_out = values.len() - released.keys.len();
                 let other = left_out > 0 || unread.noticed;
                 let kind = DeclaredKind::Categories(texts);
@@ -288,6 +303,21 @@ impl<'a> Sketch<'a> {
             .collect();
         shared.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         shared.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Whether nearly all fields have texts that enough people share, and these are few.
+    fn are_shared(&self) -> bool {
+        let rows = self.people.rows_of_texts(self.column.texts.len());
+        let (mut all, mut held, mut texts) = (0, 0, 0);
+        for ((text, rows), people) in self.texts().zip(rows).zip(&self.sharing) {
+            if !text.is_empty() {
+                let shared = *people >= MIN_SHARED;
+                all += rows;
+                held += if shared { rows } else { 0 };
+                texts += usize::from(shared);
+            }
+        }
+        texts <= MAX_FOUND_CODES && 100 * held >= 98 * all
     }
 
     /// What is neither empty nor in one of the cells.

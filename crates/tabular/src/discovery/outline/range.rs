@@ -1,9 +1,11 @@
 //! Ranges that one could have known beforehand, from values that enough people reach.
 
-use schema::{Bins, Day, Moment, Ordered, Range};
+use schema::{Bins, Day, Moment, Range};
 
 use super::people::{Cells, People};
 use super::{Kinded, MIN_RANGED, MIN_SHARED};
+use crate::discovery::ladder::Ladder;
+use crate::discovery::spikes;
 
 /// The different values of a column, ascending, and which of them each text is.
 pub(super) struct Ranks<T> {
@@ -11,7 +13,7 @@ pub(super) struct Ranks<T> {
     cells: Cells,
 }
 
-impl<T: Ordered> Ranks<T> {
+impl<T: Ladder> Ranks<T> {
     pub(super) fn new(of_texts: impl Iterator<Item = Option<T>>, people: &People<'_>) -> Self {
         let of_texts: Vec<Option<T>> = of_texts.collect();
         let compare = |a: &T, b: &T| a.partial_cmp(b).expect("what was read can be compared");
@@ -51,6 +53,80 @@ impl<T: Ordered> Ranks<T> {
         (low <= high).then_some((low, high))
     }
 
+    /// The values at either end that very many people have and that lie apart from all others, such
+    /// as -1 or `9999-12-31`; and the ranks of the others. None where there is no such value.
+    fn apart(&self, people: &People<'_>) -> Option<(Vec<T>, Self)> {
+        /// The most at an end.
+        const MOST: usize = 3;
+        /// With fewer different values besides, the column is a scale, and has no gap.
+        const FEWEST: usize = 10;
+        let sharing = people.in_cells(&self.cells);
+        let all: u64 = sharing.iter().copied().map(u64::from).sum();
+        let very_many = u64::from(2 * MIN_SHARED).max(all / u64::from(schema::DEFAULT_BINS));
+        let reached = |ranks: &[usize]| {
+            let mut sum = 0;
+            let found = ranks.iter().find(|rank| {
+                sum += sharing[**rank];
+                sum >= MIN_SHARED
+            });
+            found.copied()
+        };
+        // Beyond what enough people reach there are typing errors.
+        let mut ranks: Vec<usize> = (0..sharing.len()).collect();
+        let mut first = reached(&ranks)?;
+        ranks.reverse();
+        let mut last = reached(&ranks)?;
+        let (all_first, all_last) = (first, last);
+        let mut found = Vec::new();
+        for high in [false, true] {
+            for _ in 0..MOST {
+                if last <= first + FEWEST {
+                    break;
+                }
+                let end = if high { last } else { first };
+                let mut others: Vec<usize> = (first..=last).filter(|rank| *rank != end).collect();
+                let low = self.values[reached(&others)?];
+                others.reverse();
+                let top = self.values[reached(&others)?];
+                let value = self.values[end];
+                let gap = match high {
+                    true => value.above(top),
+                    false => low.above(value),
+                };
+                // Nothing else is below zero, or a tenth of the range lies between.
+                let is_apart = value.is_negative() && !low.is_negative();
+                let is_apart = is_apart || 10.0 * gap >= top.above(low);
+                if u64::from(sharing[end]) < very_many || !is_apart || gap <= 0.0 {
+                    break;
+                }
+                found.push(value);
+                match high {
+                    true => last -= 1,
+                    false => first += 1,
+                }
+            }
+        }
+        if found.is_empty() {
+            return None;
+        }
+        // Where nothing was taken off an end, what is beyond it stays with it.
+        let first = if first == all_first { 0 } else { first };
+        let last = if last == all_last {
+            self.values.len() - 1
+        } else {
+            last
+        };
+        let of_texts = self.cells.of_texts().map(|rank| {
+            let rank = rank? as usize;
+            (first..=last).contains(&rank).then(|| rank - first)
+        });
+        let others = Self {
+            cells: Cells::new(of_texts, last + 1 - first),
+            values: self.values[first..=last].to_vec(),
+        };
+        Some((found, others))
+    }
+
     /// Whether enough people have this very value.
     fn is_shared(&self, value: T, people: &People<'_>) -> bool {
         let position = self.values.iter().position(|own| *own == value);
@@ -71,7 +147,7 @@ fn enough<'a, T: Copy + 'a>(values: impl Iterator<Item = (&'a T, u32)>) -> Optio
 }
 
 /// Numbers that are rounded.
-pub(super) trait Rounded: Ordered + Kinded {
+pub(super) trait Rounded: Ladder + Kinded {
     fn as_number(self) -> f64;
     /// The multiple of the step at or below the number, or at or above it.
     fn rounded(self, step: Step, up: bool) -> Self;
@@ -224,8 +300,40 @@ const FEW_CUTS: usize = 4;
 const FINEST: f64 = 1_000.0;
 
 /// A range rounded outward to a step of about a tenth of it, in bins of about equal mass that begin
-/// at round numbers or at values that very many people have.
+/// at round numbers or at values that very many people have. Of those that lie apart from all
+/// others each has a bin of its own, and so has what lies between.
 pub(super) fn of_numbers<T: Rounded>(
+    ranks: &Ranks<T>,
+    people: &People<'_>,
+    decimals: Option<usize>,
+) -> Option<Range<T>> {
+    let range = |ranks: &Ranks<T>| of_others(ranks, people, decimals);
+    beside_stand_ins(ranks, people, decimals, range)
+}
+
+/// The range that others have, widened to the values that lie apart from them.
+fn beside_stand_ins<T: Ladder>(
+    ranks: &Ranks<T>,
+    people: &People<'_>,
+    decimals: Option<usize>,
+    range: impl Fn(&Ranks<T>) -> Option<Range<T>>,
+) -> Option<Range<T>> {
+    let Some((values, others)) = ranks.apart(people) else {
+        return range(ranks);
+    };
+    let Some(found) = range(&others) else {
+        return range(ranks);
+    };
+    let starts = match found.bins {
+        Bins::Uniform(bins) | Bins::Quantile(bins) => T::uniform_starts(found.min, found.max, bins),
+        Bins::Cuts(cuts) => std::iter::once(found.min).chain(cuts).collect(),
+    };
+    let values: Vec<(T, f64)> = values.into_iter().map(|value| (value, 0.0)).collect();
+    let grid = spikes::grid(starts, found.max, &values, decimals)?;
+    Some(grid.range().clone())
+}
+
+fn of_others<T: Rounded>(
     ranks: &Ranks<T>,
     people: &People<'_>,
     decimals: Option<usize>,
@@ -427,6 +535,10 @@ fn of_enough_people<T: Rounded>(
 
 /// Whole years, in bins of about a month unless they are many.
 pub(super) fn of_days(ranks: &Ranks<Day>, people: &People<'_>) -> Option<Range<Day>> {
+    beside_stand_ins(ranks, people, None, |ranks| days_of_years(ranks, people))
+}
+
+fn days_of_years(ranks: &Ranks<Day>, people: &People<'_>) -> Option<Range<Day>> {
     let (low, high) = ranks.reached(people)?;
     let (first, last) = (year(low)?, year(high)?);
     Some(Range {
@@ -438,6 +550,10 @@ pub(super) fn of_days(ranks: &Ranks<Day>, people: &People<'_>) -> Option<Range<D
 
 /// The same from midnight to midnight.
 pub(super) fn of_moments(ranks: &Ranks<Moment>, people: &People<'_>) -> Option<Range<Moment>> {
+    beside_stand_ins(ranks, people, None, |ranks| moments_of_years(ranks, people))
+}
+
+fn moments_of_years(ranks: &Ranks<Moment>, people: &People<'_>) -> Option<Range<Moment>> {
     let (low, high) = ranks.reached(people)?;
     let (first, last) = (year(low.day())?, year(high.day())?);
     Some(Range {
@@ -546,6 +662,44 @@ mod tests {
         // The others are spread by round numbers, not all over one bin.
         assert!((5..=25).contains(&cuts.len()), "{cuts:?}");
         assert!(cuts[1..].iter().all(|cut| cut % 100_000 == 0), "{cuts:?}");
+    }
+
+    #[test]
+    fn values_apart_from_all_others_do_not_stretch_the_range() {
+        let mut ages: Vec<(i64, u32)> = (18..=90).map(|age| (age, 30)).collect();
+        ages.insert(0, (-1, 300));
+        ages.push((999, 200));
+        let range = outlined(&ages, Some(0)).unwrap();
+        assert_eq!((range.min, range.max), (-1, 999));
+        let Bins::Cuts(cuts) = range.bins else {
+            panic!("bins of equal width")
+        };
+        assert_eq!(cuts[..3], [0, 10, 11]);
+        assert_eq!(cuts[cuts.len() - 2..], [91, 999]);
+        // A scale has no gap, whatever its ends are.
+        let scale: Vec<(i64, u32)> = (1..=7).map(|it| (it, 500)).collect();
+        assert_eq!(outlined(&scale, Some(0)).unwrap().max, 7);
+
+        let day = |text: &str| -> Day { text.parse().unwrap() };
+        let days = (0..700).map(|it| Day::from_number(19_000 + it).unwrap());
+        let mut values: Vec<(Day, u32)> = days.map(|day| (day, 1)).collect();
+        values.push((day("9999-12-31"), 900));
+        let codes = (0..).zip(&values);
+        let codes = codes.flat_map(|(code, it)| std::iter::repeat_n(code, it.1 as usize));
+        let people = People::new(codes.collect(), None);
+        let ranks = Ranks::new(values.iter().map(|it| Some(it.0)), &people);
+        let range = of_days(&ranks, &people).unwrap();
+        assert_eq!(
+            (range.min, range.max),
+            (day("2022-01-01"), day("9999-12-31"))
+        );
+        let Bins::Cuts(cuts) = range.bins else {
+            panic!("bins of equal width")
+        };
+        assert_eq!(
+            cuts[cuts.len() - 2..],
+            [day("2024-01-01"), day("9999-12-31")]
+        );
     }
 
     #[test]
