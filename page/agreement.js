@@ -2,6 +2,7 @@
 
 import { html, useState } from "./vendor/preact-htm.js";
 import { hasToken, post } from "./api.js";
+import { NoHardware } from "./evidence.js";
 import { grouped, grouping, shown, shownLines } from "./format.js";
 import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
 import { change, loadPage, useAction } from "./state.js";
@@ -63,6 +64,7 @@ function Decision({ page, agreement }) {
   const disabled = !hasToken();
   return html`<section class="decision" aria-label=${words.decision}>
     <p>${words.decide}</p>
+    <${NoHardware} evidence=${page.evidence} />
     ${leaving
       ? html`<p>
           ${words.leaveMeans}${" "}

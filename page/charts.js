@@ -92,26 +92,14 @@ export function BarLegend() {
   </p>`;
 }
 
-/**
- * How far one pair of columns is off: positions of the columns, ascending; null where nothing is
- * known.
- * @typedef {{columns: [number, number], error: number | null, best: number, relation: number | null, unreliable: boolean}} PairError
- */
-
-/** What the colours stand for: at most this many times the best possible. @type {[number, string][]} */
-const CLASSES = [
-  [1.5, "h0"],
-  [3, "h1"],
-  [6, "h2"],
-  [12, "h3"],
-  [Infinity, "h4"],
-];
+/** Where a colour of the map gives way to the next, in times the best possible. */
+const BOUNDS = [1.5, 3, 6, 12];
 
 /** @param {PairError} pair */
 function classOf({ error, best }) {
   if (error === null) return "hn";
   const times = error / Math.max(best, 1e-9);
-  return (CLASSES.find(([most]) => times <= most) ?? CLASSES[4])?.[1] ?? "h4";
+  return `h${BOUNDS.filter((bound) => times > bound).length}`;
 }
 
 const NAMES = 150;
@@ -164,7 +152,7 @@ export function HeatMap({ columns, pairs, point, pointed }) {
 /** What the colours of the map mean. @param {{crosses: boolean}} props */
 export function MapLegend({ crosses }) {
   return html`<p class="legend">
-    ${CLASSES.map(([, kind], i) => html`<span><i class=${`key ${kind}`}></i>${words.mapClasses[i]}</span>`)}
+    ${words.mapClasses.map((text, i) => html`<span><i class=${`key h${i}`}></i>${text}</span>`)}
     <span><i class="key hn"></i>${words.nothingKnown}</span>
     ${crosses && html`<span>× ${words.doNotRely}</span>`}
   </p>`;

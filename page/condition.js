@@ -1,7 +1,5 @@
 // A condition as `/samples` reads it, put together from tests of columns.
 
-/** @typedef {{column: string, test: string, values: string[]}} Test */
-
 /** Tests of columns whose values have no order, and of those whose values have one. */
 export const UNORDERED = ["=", "!=", "in", "is missing", "is not missing"];
 export const ORDERED = ["between", "<=", ">=", "=", "!=", "is missing", "is not missing"];

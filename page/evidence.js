@@ -23,9 +23,15 @@ export function EvidenceStep({ page }) {
 /** @param {{page: PageState}} props */
 function Held({ page }) {
   const evidence = /** @type {Evidence} */ (page.evidence);
-  return html`<p class="notice good"><strong>${words.held}</strong> ${words.heldMeans}</p>
+  return html`<${NoHardware} evidence=${evidence} />
+    ${evidence.hardware && html`<p class="notice good"><strong>${words.held}</strong> ${words.heldMeans}</p>`}
     <p class="next"><a class="button" href="#agreement">${words.toAgreement}</a></p>
     <p>${words.lastCheck(time(evidence.checked_at))}</p>`;
+}
+
+/** That a root was named, if so: all is worth as much as whoever has its key. @param {{evidence: Evidence | null}} props */
+export function NoHardware({ evidence }) {
+  return evidence?.held && !evidence.hardware && html`<p class="notice warning"><strong>${words.noHardware}</strong> ${words.noHardwareMeans}</p>`;
 }
 
 /** @param {{evidence: Evidence}} props */

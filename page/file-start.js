@@ -5,11 +5,6 @@ const START = 256 * 1024;
 const MOST_ROWS = 200;
 
 /**
- * @typedef {{name: string, examples: string[], empty: number}} StartColumn
- * @typedef {{separator: string, columns: StartColumn[], rows: number}} FileStart
- */
-
-/**
  * The columns that a CSV file begins with, and a few of their values; null for other formats. It
  * is a help for the eye: how the file is read is decided in the enclave.
  * @param {Blob} file @returns {Promise<FileStart | null>}

@@ -88,3 +88,6 @@ export function Action({ busy = false, disabled = false, kind = "", press, child
     ${children}
   </button>`;
 }
+
+/** Takes what is now in an input. @param {(value: string) => void} take */
+export const typed = (take) => (/** @type {any} */ event) => take(event.target.value);

@@ -31,17 +31,13 @@ const BLOCKS = [1, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 7, 8];
 /** @param {number[]} list @param {number} i */
 const at = (list, i) => /** @type {number} */ (list[i]);
 
-/**
- * The code's modules, row by row, true where dark. Every reader takes every mask; which one is
- * easiest to read matters for texts that repeat themselves, and hashes do not.
- * @param {string} text @param {number} [mask] @returns {boolean[][]}
- */
-export function encode(text, mask = 3) {
+/** The code's modules, row by row, true where dark. @param {string} text @returns {boolean[][]} */
+export function encode(text) {
   const bytes = [...new TextEncoder().encode(text)];
   for (let version = 1; version <= BLOCKS.length; version += 1) {
     const room = dataBytes(version);
     if (bytes.length + (version < 10 ? 2 : 3) > room) continue;
-    return masked(version, withCorrection(version, padded(bytes, version, room)), mask);
+    return placed(version, withCorrection(version, padded(bytes, version, room)));
   }
   throw new Error("the text is too long for a QR code");
 }
@@ -110,17 +106,13 @@ function withCorrection(version, data) {
   return [...interleaved(blocks), ...interleaved(remainders)];
 }
 
-/** The eight patterns that data are mixed with. @type {((x: number, y: number) => boolean)[]} */
-const MASKS = [
-  (x, y) => (x + y) % 2 === 0,
-  (_, y) => y % 2 === 0,
-  (x) => x % 3 === 0,
-  (x, y) => (x + y) % 3 === 0,
-  (x, y) => (Math.floor(x / 3) + Math.floor(y / 2)) % 2 === 0,
-  (x, y) => ((x * y) % 2) + ((x * y) % 3) === 0,
-  (x, y) => (((x * y) % 2) + ((x * y) % 3)) % 2 === 0,
-  (x, y) => (((x + y) % 2) + ((x * y) % 3)) % 2 === 0,
-];
+/**
+ * One of the eight patterns that data may be mixed with. Every reader takes each; which one is
+ * easiest to read matters for texts that repeat themselves, and hashes do not.
+ * @param {number} x @param {number} y
+ */
+const mask = (x, y) => (x + y) % 3 === 0;
+const MASK_NUMBER = 3;
 
 /** A remainder by a binary polynomial, behind the value itself. @param {number} value @param {number} by @param {number} bits */
 function checked(value, by, bits) {
@@ -129,8 +121,8 @@ function checked(value, by, bits) {
   return (value << bits) | (rest & ((1 << bits) - 1));
 }
 
-/** @param {number} version @param {number[]} bytes @param {number} mask */
-function masked(version, bytes, mask) {
+/** @param {number} version @param {number[]} bytes */
+function placed(version, bytes) {
   const side = 4 * version + 17;
   /** @type {(boolean | null)[][]} */
   const grid = Array.from({ length: side }, () => Array(side).fill(null));
@@ -157,7 +149,7 @@ function masked(version, bytes, mask) {
     }),
   );
   // Level L is 1.
-  const format = checked(8 | mask, 0x537, 10) ^ 0x5412;
+  const format = checked(8 | MASK_NUMBER, 0x537, 10) ^ 0x5412;
   for (let i = 0; i < 15; i += 1) {
     const on = ((format >> i) & 1) === 1;
     set(8, i < 6 ? i : i < 8 ? i + 1 : side - 15 + i, on);
@@ -170,7 +162,7 @@ function masked(version, bytes, mask) {
     set(a, b, ((number >> i) & 1) === 1);
     set(b, a, ((number >> i) & 1) === 1);
   }
-  fill(grid, bytes, /** @type {any} */ (MASKS[mask]));
+  fill(grid, bytes);
   return /** @type {boolean[][]} */ (grid);
 }
 
@@ -190,8 +182,8 @@ function alignments(version, side) {
   return [...places, 6].reverse();
 }
 
-/** Two columns at a time, from the right, up and down. @param {(boolean | null)[][]} grid @param {number[]} bytes @param {(x: number, y: number) => boolean} mask */
-function fill(grid, bytes, mask) {
+/** Two columns at a time, from the right, up and down. @param {(boolean | null)[][]} grid @param {number[]} bytes */
+function fill(grid, bytes) {
   const side = grid.length;
   let bit = 0;
   for (let right = side - 1, up = true; right > 0; right -= right === 8 ? 3 : 2, up = !up) {

@@ -2,11 +2,13 @@
 
 import { html, useState } from "./vendor/preact-htm.js";
 import { download, hasToken, post } from "./api.js";
+import { NoHardware } from "./evidence.js";
 import { Action, NotYet, Sentence, Trouble } from "./parts.js";
 import { roomIsOpen, useAction, useStore } from "./state.js";
 import { words } from "./words.js";
 
-export function ReceiptStep() {
+/** @param {{page: PageState}} props */
+export function ReceiptStep({ page }) {
   const { status } = useStore();
   const { busy, problem, run } = useAction();
   const [checked, setChecked] = useState(/** @type {any} */ (null));
@@ -25,6 +27,7 @@ export function ReceiptStep() {
     <p role="status" class="faint">${busy}</p>
     <${Trouble} problem=${problem} />
     ${checked && html`<${Checked} checked=${checked} />`}
+    ${checked?.holds && html`<${NoHardware} evidence=${page.evidence} />`}
     <${Means} />
   `;
 }
@@ -46,8 +49,14 @@ function Checked({ checked }) {
       )}
     </ul>
     <h2>${words.receiptAbout}</h2>
-    <ul>${(checked.about ?? []).map((/** @type {string} */ text) => html`<li><${Sentence} text=${text} /></li>`)}</ul>
+    <dl class="facts">${(checked.about ?? []).map(Fact)}</dl>
   </section>`;
+}
+
+/** A line of the terminal: a word, blanks, and what there is to say. @param {string} line */
+function Fact(line) {
+  const [, name, text] = /^(.*?) {2,}(.*)$/s.exec(line) ?? [line, "", line];
+  return html`<div><dt>${name}</dt><dd><${Sentence} text=${text} /></dd></div>`;
 }
 
 function Means() {

@@ -5,11 +5,9 @@ import { Constraint } from "./agreement.js";
 import { download, get, hasToken } from "./api.js";
 import { BarLegend, Distribution, HeatMap, MapLegend, MOST_COLUMNS } from "./charts.js";
 import { grouped, percent, shown } from "./format.js";
-import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Waiting } from "./parts.js";
+import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, typed, Waiting } from "./parts.js";
 import { roomIsOpen, useAction, useRequest, useStore } from "./state.js";
 import { words } from "./words.js";
-
-/** @typedef {import("./charts.js").PairError} PairError */
 
 /** @param {{page: PageState}} props */
 export function ResultStep({ page }) {
@@ -125,7 +123,7 @@ function Distributions({ report }) {
     ${report.columns.length > 8 &&
     html`<p>
       <label>${words.findColumn}${" "}
-        <input type="search" value=${search} onInput=${(/** @type {any} */ e) => setSearch(e.target.value)} />
+        <input type="search" value=${search} onInput=${typed(setSearch)} />
       </label>
       <span role="status" class="faint"> ${words.found(wanted.length, report.columns.length)}</span>
     </p>`}
@@ -212,7 +210,7 @@ function Pairs({ report, pairs }) {
       items=${pairs}
       most=${20}
       show=${(/** @type {PairError[]} */ some) => html`<${Scroll} label=${words.worstPairs}>
-        <table>
+        <table class="pairs">
           <thead>
             <tr><th>${words.column}</th><th>${words.column}</th><th class="number">${words.errorUpTo}</th>
               <th class="number">${words.bestPossible}</th><th>${words.judgement}</th></tr>

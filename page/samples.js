@@ -4,12 +4,9 @@ import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
 import { download, get, hasToken, send } from "./api.js";
 import { condition, ORDERED, UNORDERED } from "./condition.js";
 import { grouped, percent, shown } from "./format.js";
-import { Action, Copyable, Foreign, NotYet, Scroll, Trouble, Waiting } from "./parts.js";
+import { Action, Copyable, Foreign, NotYet, Scroll, Trouble, typed, Waiting } from "./parts.js";
 import { asProblem, roomIsOpen, useAction, useRequest, useStore } from "./state.js";
 import { words } from "./words.js";
-
-/** @typedef {import("./condition.js").Test} Test */
-/** @typedef {{name: string, ordered: boolean, range: [string, string] | null, values: string[]}} Column */
 
 const PREVIEW = 20;
 /** Values of a column that are offered; others are typed. */
@@ -25,7 +22,7 @@ export function SamplesStep({ page }) {
   return html`<${Loaded} page=${page} />`;
 }
 
-/** @param {PageState} page @returns {Promise<Column[]>} */
+/** @param {PageState} page @returns {Promise<SampleColumn[]>} */
 async function columnsOf(page) {
   const parties = page.agreement?.summary.parties.map((party) => party.name) ?? [];
   const paths = parties.length > 0 ? parties.map((name) => `/columns?party=${encodeURIComponent(name)}`) : ["/columns"];
@@ -79,8 +76,8 @@ function samplesPath({ count, format, safe, seed, where }) {
 /** @param {PageState} page @param {string} path @param {string} format */
 function curl(page, path, format) {
   const token = page.token_required ? `--header "x-synclave-token: $TOKEN" ` : "";
-  // In single quotes a shell takes all as it stands, and URLSearchParams leaves none of these.
-  return `curl --fail ${token}--output rows.${format} '${page.address}${path}'`;
+  // In these quotes shells, Windows' too, take as it stands what URLSearchParams leaves.
+  return `curl --fail ${token}--output rows.${format} "${page.address}${path}"`;
 }
 
 /** @param {PageState} page @param {string} path @param {string} format */
@@ -100,16 +97,16 @@ function Options({ page, request, set }) {
     <legend>${words.howMany}</legend>
     <label>${words.rowsWanted}
       <input type="number" min="1" max=${most} inputmode="numeric" value=${request.count}
-        onInput=${(/** @type {any} */ e) => set({ count: e.target.value })} />
+        onInput=${typed((value) => set({ count: value }))} />
     </label>
     <label>${words.format}
-      <select value=${request.format} onChange=${(/** @type {any} */ e) => set({ format: e.target.value })}>
+      <select value=${request.format} onChange=${typed((value) => set({ format: value }))}>
         ${["csv", "json", "jsonl"].map((name) => html`<option value=${name}>${words.formats[name]}</option>`)}
       </select>
     </label>
     <label>${words.seed}
       <input type="number" min="0" inputmode="numeric" value=${request.seed} placeholder=${words.anySeed}
-        onInput=${(/** @type {any} */ e) => set({ seed: e.target.value })} />
+        onInput=${typed((value) => set({ seed: value }))} />
     </label>
     <label class="check">
       <input type="checkbox" checked=${request.safe} disabled=${request.format !== "csv"}
@@ -120,7 +117,7 @@ function Options({ page, request, set }) {
   </fieldset>`;
 }
 
-/** @param {{columns: Column[], where: string, set: (some: any) => void}} props */
+/** @param {{columns: SampleColumn[], where: string, set: (some: any) => void}} props */
 function Where({ columns, where, set }) {
   const [tests, setTests] = useState(/** @type {Test[]} */ ([]));
   /** @param {Test[]} next */
@@ -152,7 +149,7 @@ function Where({ columns, where, set }) {
     </p>
     <label class="wide">${words.conditionText}
       <input type="text" value=${where} spellcheck=${false} autocomplete="off" placeholder=${words.allRows}
-        onInput=${(/** @type {any} */ e) => set({ where: e.target.value })} />
+        onInput=${typed((value) => set({ where: value }))} />
     </label>
   </fieldset>`;
 }
@@ -162,7 +159,7 @@ function focusSoon(selector) {
   setTimeout(() => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.focus());
 }
 
-/** @param {{test: Test, place: number, columns: Column[], change: (some: Partial<Test>) => void, remove: () => void}} props */
+/** @param {{test: Test, place: number, columns: SampleColumn[], change: (some: Partial<Test>) => void, remove: () => void}} props */
 function OneTest({ test, place, columns, change, remove }) {
   const column = columns.find((one) => one.name === test.column);
   const known = column?.ordered ? ORDERED : UNORDERED;
@@ -179,7 +176,7 @@ function OneTest({ test, place, columns, change, remove }) {
       </select>
     </label>
     <label>${words.test}
-      <select value=${test.test} disabled=${!column} onChange=${(/** @type {any} */ e) => change({ test: e.target.value, values: [] })}>
+      <select value=${test.test} disabled=${!column} onChange=${typed((value) => change({ test: value, values: [] }))}>
         ${known.map((name) => html`<option value=${name}>${words.tests[name]}</option>`)}
       </select>
     </label>
@@ -188,7 +185,7 @@ function OneTest({ test, place, columns, change, remove }) {
   </div>`;
 }
 
-/** @param {{test: Test, column: Column, change: (some: Partial<Test>) => void}} props */
+/** @param {{test: Test, column: SampleColumn, change: (some: Partial<Test>) => void}} props */
 function Values({ test, column, change }) {
   const { ordered, values, range } = column;
   const option = (/** @type {string} */ value) => html`<option value=${value} selected=${test.values.includes(value)}>${shown(value, 80)}</option>`;
@@ -221,7 +218,7 @@ function Values({ test, column, change }) {
 
 /** Twenty rows, drawn again whenever the condition changes; the room's refusal where it refuses. @param {{where: string}} props */
 function Preview({ where }) {
-  const [state, setState] = useState(/** @type {any} */ ({ rows: null, problem: null, share: null, busy: true }));
+  const [state, setState] = useState(/** @type {any} */ ({ busy: true }));
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const stop = new AbortController();
@@ -233,9 +230,9 @@ function Preview({ where }) {
         const response = await send(`/samples?${query}`, { signal: stop.signal });
         const share = response.headers.get("synclave-condition-probability");
         const rows = await response.json();
-        setState({ rows, problem: null, share: share === null ? null : Number(share), busy: false });
+        setState({ rows, share: share === null ? null : Number(share) });
       } catch (error) {
-        if (!stop.signal.aborted) setState({ rows: null, problem: asProblem(error), share: null, busy: false });
+        if (!stop.signal.aborted) setState({ problem: asProblem(error), share: null });
       }
     };
     const timer = setTimeout(draw, where === "" ? 0 : PAUSE);
@@ -248,7 +245,7 @@ function Preview({ where }) {
   return html`<section aria-labelledby="preview">
     <h2 id="preview">${words.preview(PREVIEW)}</h2>
     <p role="status" class="faint">
-      ${state.busy ? words.drawing : state.share !== null ? words.shareOfModel(percent(state.share)) : words.previewDrawn}
+      ${state.busy ? words.drawing : !state.rows ? "" : state.share !== null ? words.shareOfModel(percent(state.share)) : words.previewDrawn}
     </p>
     <${Trouble} problem=${state.problem} />
     ${state.rows && html`<${Rows} names=${names} rows=${state.rows} />

@@ -3,17 +3,8 @@
 import { useEffect, useState } from "./vendor/preact-htm.js";
 import { events, get, Problem } from "./api.js";
 
-/**
- * `live` is how the room's events stand: `retryAt` is when the next attempt is made.
- * @type {{
- *   page: PageState | null,
- *   status: Status | null,
- *   problem: Problem | null,
- *   live: {broken: Problem, retryAt: number} | null,
- *   ended: boolean,
- * }}
- */
-let current = { page: null, status: null, problem: null, live: null, ended: false };
+/** @type {Store} */
+let current = { page: null, status: null, problem: null, live: null, sending: null, ended: false };
 
 /** @type {Set<() => void>} */
 const watchers = new Set();
@@ -66,6 +57,20 @@ const SILENCE = 60_000;
 /** @type {AbortController | null} */
 let following = null;
 
+/**
+ * A browser has six connections to an address for all its tabs, and a stream of events keeps one: in
+ * a seventh tab nothing would load any more. So one tab reads the stream and tells the others, and
+ * another does when it is closed, or its turn is over.
+ * @param {AbortSignal} signal @param {() => Promise<void>} read
+ */
+function inOneTab(signal, read) {
+  // Browsers that take localhost for insecure have no locks.
+  return navigator.locks ? navigator.locks.request("synclave-events", { signal }, read) : read();
+}
+
+const tabs = new BroadcastChannel("synclave-status");
+tabs.onmessage = () => roomIsOpen() && loadStatus().catch(() => {});
+
 /** Follows the room's events until nothing more will change, across broken connections. */
 async function follow() {
   if (following || !roomIsOpen()) return;
@@ -78,12 +83,13 @@ async function follow() {
       await loadStatus();
       wait = 1_000;
       change({ live: null });
-      await events(signal, (status) => {
+      await inOneTab(signal, () => events(signal, (status) => {
         const before = current.status;
         change({ status: { ...status, you: before?.you } });
+        tabs.postMessage("changed");
         // What only the owner is told is not in the events.
         loadStatus().catch(() => {});
-      });
+      }));
       await loadStatus();
       // The stream was closed without an end: not asked again at once.
       await pause(1_000);

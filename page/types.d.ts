@@ -17,6 +17,7 @@ interface Evidence {
   checked_at: string;
   platform: string;
   root: string;
+  hardware: boolean;
   steps: { name: string; text: string }[];
   measurements: Record<string, string>;
   measurements_short: string;
@@ -153,4 +154,62 @@ interface Columns {
   user: string;
   columns: string[];
   rows: string[][];
+}
+
+// What the files of the page hand to each other.
+
+interface Store {
+  page: PageState | null;
+  status: Status | null;
+  problem: Error | null;
+  /** How the room's events stand: `retryAt` is when the next attempt is made. */
+  live: { broken: Error; retryAt: number } | null;
+  /** The table on its way, which can be cancelled, or why it did not arrive. */
+  sending: Sending | null;
+  ended: boolean;
+}
+
+interface Sending {
+  file: File;
+  sent: number;
+  all: number;
+  cancel: (() => void) | null;
+  problem: Error | null;
+}
+
+interface StartColumn {
+  name: string;
+  examples: string[];
+  empty: number;
+}
+
+interface FileStart {
+  separator: string;
+  columns: StartColumn[];
+  rows: number;
+}
+
+/** What a column's values are, for whoever builds a condition. */
+interface SampleColumn {
+  name: string;
+  ordered: boolean;
+  range: [string, string] | null;
+  values: string[];
+}
+
+/** A test of a condition: `column` `test` `values`. */
+interface Test {
+  column: string;
+  test: string;
+  values: string[];
+}
+
+/** How far one pair of columns is off; null where nothing is known. */
+interface PairError {
+  /** Their positions, ascending. */
+  columns: [number, number];
+  error: number | null;
+  best: number;
+  relation: number | null;
+  unreliable: boolean;
 }

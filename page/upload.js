@@ -6,7 +6,7 @@ import { hasToken, post, upload } from "./api.js";
 import { readStart } from "./file-start.js";
 import { grouped, grouping, percent, shown, size } from "./format.js";
 import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
-import { asProblem, loadStatus, roomIsOpen, useAction, useStore } from "./state.js";
+import { asProblem, change, loadStatus, roomIsOpen, useAction, useStore } from "./state.js";
 import { words } from "./words.js";
 
 const REPLY = "synclave-upload";
@@ -109,48 +109,56 @@ function Confirm({ page, status, confirmed }) {
   </section>`;
 }
 
+/**
+ * Sends a table, and says whether the room has it. How far it is stands in the store, as a person
+ * may look at another step meanwhile.
+ * @param {File} file
+ */
+async function sendTable(file) {
+  const warn = (/** @type {Event} */ event) => event.preventDefault();
+  const { done, cancel } = upload(file, (sent, all) => tell({ cancel, sent, all }));
+  const tell = (/** @type {object} */ some) =>
+    change({ sending: { file, sent: 0, all: file.size, cancel: null, problem: null, ...some } });
+  tell({ cancel });
+  addEventListener("beforeunload", warn);
+  try {
+    // What the room has cannot be lost by leaving: no question is asked from then on.
+    const reply = await done.finally(() => removeEventListener("beforeunload", warn));
+    // The salt is the room's to tell its owner again; it need not lie about here.
+    const commitment = { digest: reply.commitment.digest };
+    sessionStorage.setItem(REPLY, JSON.stringify({ ...reply, commitment }));
+    await loadStatus();
+    change({ sending: null });
+    return true;
+  } catch (error) {
+    tell({ problem: asProblem(error) });
+    return false;
+  }
+}
+
 /** @param {{page: PageState, replaces: boolean}} props */
 function Choose({ page, replaces }) {
-  const [file, setFile] = useState(/** @type {File | null} */ (null));
+  const { sending } = useStore();
+  const [file, setFile] = useState(sending?.file ?? null);
   const [over, setOver] = useState(false);
-  const [sending, setSending] = useState(/** @type {any} */ (null));
-  const [problem, setProblem] = useState(/** @type {Error | null} */ (null));
   const most = page.agreement?.summary.limits.max_upload_bytes ?? Infinity;
-  useEffect(() => {
-    if (!sending) return undefined;
-    const warn = (/** @type {Event} */ event) => event.preventDefault();
-    addEventListener("beforeunload", warn);
-    return () => removeEventListener("beforeunload", warn);
-  }, [!!sending]);
+  const busy = !!sending?.cancel;
   /** @param {FileList | null | undefined} files */
   const choose = (files) => {
-    setProblem(null);
+    change({ sending: null });
     setFile(files?.[0] ?? null);
   };
   const start = async () => {
-    if (!file) return;
-    setProblem(null);
-    const { done, cancel } = upload(file, (sent, all) => setSending({ cancel, sent, all }));
-    setSending({ cancel, sent: 0, all: file.size });
-    try {
-      const reply = await done;
-      // The salt is the room's to tell its owner again; it need not lie about here.
-      const commitment = { digest: reply.commitment.digest };
-      sessionStorage.setItem(REPLY, JSON.stringify({ ...reply, commitment }));
-      await loadStatus();
-      setFile(null);
-      /** @type {HTMLInputElement} */ (document.getElementById("table")).value = "";
-      document.getElementById("read")?.focus();
-    } catch (error) {
-      setProblem(asProblem(error));
-    } finally {
-      setSending(null);
-    }
+    if (!file || !(await sendTable(file))) return;
+    setFile(null);
+    const input = /** @type {HTMLInputElement | null} */ (document.getElementById("table"));
+    if (input) input.value = "";
+    document.getElementById("read")?.focus();
   };
   const drop = (/** @type {DragEvent} */ event) => {
     event.preventDefault();
     setOver(false);
-    if (!sending) choose(event.dataTransfer?.files);
+    if (!busy) choose(event.dataTransfer?.files);
   };
   return html`<section aria-labelledby="choose">
     <h2 id="choose">${replaces ? words.replaceTitle : words.chooseTitle}</h2>
@@ -166,7 +174,7 @@ function Choose({ page, replaces }) {
         id="table"
         type="file"
         accept=".csv,.tsv,.txt,.json,.jsonl,.parquet,.gz,.zst"
-        disabled=${!!sending}
+        disabled=${busy}
         onChange=${(/** @type {any} */ event) => choose(event.target.files)}
       />
     </div>
@@ -174,12 +182,12 @@ function Choose({ page, replaces }) {
     ${file && file.size > most && html`<p class="notice warning">${words.tooLarge(size(file.size), size(most))}</p>`}
     ${file &&
     html`<p>
-      <${Action} kind="main" busy=${!!sending} disabled=${!hasToken() || file.size > most} press=${start}>
+      <${Action} kind="main" busy=${busy} disabled=${!hasToken() || file.size > most} press=${start}>
         ${replaces ? words.replace : words.upload}
       <//>
     </p>`}
-    ${sending && html`<${Sending} ...${sending} />`}
-    <${Trouble} problem=${problem} />
+    ${busy && html`<${Sending} ...${sending} />`}
+    <${Trouble} problem=${sending?.problem ?? null} />
   </section>`;
 }
 
@@ -215,7 +223,7 @@ function Chosen({ file, page }) {
   const title = html`<p><strong><${Foreign} text=${file.name} /></strong>, ${size(file.size)}</p>`;
   if (start === undefined) return html`${title}<p role="status" class="faint">${words.looking}</p>`;
   if (start === null) return html`${title}<p class="faint">${words.notLooked}</p>`;
-  /** @type {import("./file-start.js").FileStart} */
+  /** @type {FileStart} */
   const { columns, rows } = start;
   const names = columns.map((column) => column.name.trim());
   const key = summary?.key ?? "id";
@@ -236,7 +244,7 @@ function Chosen({ file, page }) {
     <${Lazy}
       items=${columns}
       most=${40}
-      show=${(/** @type {import("./file-start.js").StartColumn[]} */ some) => html`<${Scroll} label=${words.fileColumns}>
+      show=${(/** @type {StartColumn[]} */ some) => html`<${Scroll} label=${words.fileColumns}>
         <table>
           <thead>
             <tr><th>${words.column}</th><th>${words.takesPart}</th><th>${words.examples}</th><th class="number">${words.empty}</th></tr>

@@ -82,6 +82,9 @@ export const words = {
   held: "The evidence holds.",
   heldMeans:
     "Before anything of yours was sent, the program on this machine has made each of these checks. It makes them again for every connection.",
+  noHardware: "All checks hold, but no hardware vouches for this room.",
+  noHardwareMeans:
+    "It is vouched for by a root that was named on the command line, as in a demonstration. Whoever has that root's key can read what is sent: send made-up tables only.",
   refused: "The evidence was refused.",
   refusedMeans: "Nothing of yours was sent, and nothing will be.",
   /** @param {string} check @param {number} code */
@@ -94,7 +97,7 @@ export const words = {
   lastCheck: (time) => `Last check: ${time}.`,
   checks: "What was checked",
   /** @param {string} name */
-  checkMeans: (name) => CHECKS[name] ?? (/^PCR/.test(name) ? `${name}: the register in which the agreement is measured.` : `The check “${name}” holds.`),
+  checkMeans: (name) => CHECKS[name] ?? (/^PCR/.test(name) ? `${name}, in which an agreement is measured, is as this one makes it.` : `The check “${name}” holds.`),
   detail: "Detail",
   /** @param {string} name */
   ofCheck: (name) => `of the check “${name}”`,
@@ -256,7 +259,7 @@ export const words = {
   isLeftOut: "not in the agreement: left out",
   beforeUpload: "Before you send it",
   /** @param {number} columns @param {number} rows */
-  lookedAt: (columns, rows) => `${columns} columns, by the first ${rows} rows, which this browser read. Nothing is sent yet.`,
+  lookedAt: (columns, rows) => `${columns} columns, by the first ${rows} rows, which this browser has read by itself.`,
   fileColumns: "Columns of the file",
   takesPart: "Takes part as",
   examples: "Examples",

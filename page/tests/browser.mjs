@@ -49,7 +49,11 @@ export class Person {
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
     page.on("pageerror", (error) => person.faults.push(String(error)));
-    page.on("dialog", (dialog) => person.faults.push(`dialog: ${dialog.message()}`));
+    // Answered with no: a question that nobody answers stops all that the test does next.
+    page.on("dialog", (dialog) => {
+      person.faults.push(`dialog: ${dialog.message() || dialog.type()}`);
+      return dialog.dismiss();
+    });
     page.on("console", (message) => {
       // A refusal that the page shows in words is in the console as well.
       if (message.type() === "error" && !/Failed to load resource/.test(message.text())) {

@@ -45,13 +45,33 @@ test("another image is refused from the start: the page says what, and has nothi
   person.isUnharmed();
 });
 
+test("that no hardware vouches is said where a root was named, and not under AWS's own", async () => {
+  const { address } = await room.connect("Alice");
+  const person = await Person.at(browser, address);
+  await person.sees("All checks hold, but no hardware vouches for this room.");
+  await person.sees("send made-up tables only");
+  // The program as it is where it trusts AWS's root, of which there is no evidence here.
+  await person.page.route("**/page/api/state", async (route) => {
+    const state = await (await route.fetch()).json();
+    assert.equal(state.evidence.hardware, false);
+    await route.fulfill({ json: { ...state, evidence: { ...state.evidence, hardware: true } } });
+  });
+  await person.page.reload();
+  await person.sees("The evidence holds.");
+  for (const step of ["evidence", "agreement"]) {
+    await person.step(step);
+    assert.equal(await person.page.getByText("no hardware vouches for this room").count(), 0, step);
+  }
+  person.isUnharmed();
+});
+
 test("a room that is replaced later is refused by the next check, and no byte of a table leaves", async () => {
   const other = await Room.start(RUNTIME);
   const host = await Relay.to(room.port);
   try {
     const { address } = await room.connect("Alice", { port: host.port });
     const person = await Person.at(browser, address);
-    await person.sees("The evidence holds.");
+    await person.sees("All checks hold");
     host.target = other.port;
     await person.press("Check again now");
     await person.sees("The evidence was refused.");

@@ -1,14 +1,16 @@
-// A simulated room and the local ports of its parties, as people start them. All listens on
-// loopback, and ends with the test that has started it.
+// A room and the local ports of its parties, as people start them: simulated, or the image on an
+// emulated host. All listens on loopback, and ends with the test that has started it.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PROGRAMS } from "./tools.mjs";
+import { EMULATOR_TOOLS, IMAGE, PROGRAMS } from "./tools.mjs";
 
 const PATIENCE = 60_000;
+/** An emulated machine boots in half a minute, on a machine that does nothing else. */
+const BOOT = 180_000;
 /** All of it is on this machine, whatever proxies the environment names; and no browser is opened. */
 const ENVIRONMENT = { ...process.env, NO_PROXY: "*", no_proxy: "*", BROWSER: "true" };
 const PATHS = [
@@ -38,9 +40,9 @@ export function freePort() {
   });
 }
 
-/** Asks again and again, for a minute at most. */
-export async function until(what, ready) {
-  const end = Date.now() + PATIENCE;
+/** Asks again and again, for a minute at most unless told otherwise. */
+export async function until(what, ready, patience = PATIENCE) {
+  const end = Date.now() + patience;
   while (Date.now() < end) {
     const result = await ready();
     if (result) return result;
@@ -64,26 +66,57 @@ export class Room {
       writeFileSync(join(room.folder, "room/service.yaml"), service(keys, roles));
       writeFileSync(join(room.folder, "room/runtime.yaml"), runtime);
       room.port = await freePort();
-      room.enclave = room.run("synclave-enclave", [
-        "--simulated",
-        "--room",
-        join(room.folder, "room"),
-        "--listen",
-        `127.0.0.1:${room.port}`,
-        "--root-out",
-        room.file("root.pem"),
-        "--measurements-out",
-        room.file("measurements.json"),
-      ]);
-      await until(
-        "the enclave",
-        () => existsSync(room.file("measurements.json")) || room.enclave.ended(),
-      );
+      await (IMAGE ? room.emulate() : room.simulate());
       return room;
     } catch (error) {
       room.end();
       throw error;
     }
+  }
+
+  async simulate() {
+    const enclave = this.run("synclave-enclave", [
+      "--simulated",
+      "--room",
+      this.file("room"),
+      "--listen",
+      `127.0.0.1:${this.port}`,
+      "--root-out",
+      this.file("root.pem"),
+      "--measurements-out",
+      this.file("measurements.json"),
+    ]);
+    const isThere = () => existsSync(this.file("measurements.json")) || enclave.ended();
+    await until("the enclave", isThere);
+  }
+
+  /** The host, with the image in a machine that QEMU plays and a made-up authority vouches for. */
+  async emulate() {
+    copyFileSync(join(IMAGE, "measurements.json"), this.file("measurements.json"));
+    const host = this.run("synclave-host", [
+      "--listen",
+      `127.0.0.1:${this.port}`,
+      "--room",
+      this.file("room"),
+      "--enclave",
+      `unix:${this.file("enclave.sock")}`,
+      "--run",
+      join(PROGRAMS, "synclave-emulator"),
+      "--eif",
+      join(IMAGE, "synclave.eif"),
+      "--tools",
+      EMULATOR_TOOLS,
+      "--vsock",
+      this.file("enclave.sock"),
+      "--root",
+      this.file("root-with-key.pem"),
+      "--root-out",
+      this.file("root.pem"),
+    ]);
+    // The machine ends with the host, if that ends in order.
+    host.end = () => host.child.kill("SIGTERM");
+    const isThere = () => host.said().includes('"enclave_configured"') || host.ended();
+    await until("the enclave on its emulated host", isThere, BOOT);
   }
 
   file(name) {
@@ -111,6 +144,7 @@ export class Room {
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (said += text));
     const one = {
       child,
+      end: () => child.kill("SIGKILL"),
       said: () => said,
       ended: () => {
         if (child.exitCode !== null) throw new Error(`${program} has ended: ${said}`);
@@ -171,8 +205,8 @@ export class Room {
   }
 
   end() {
-    for (const { child } of this.running) child.kill("SIGKILL");
-    rmSync(this.folder, { recursive: true, force: true });
+    for (const one of this.running) one.end();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 

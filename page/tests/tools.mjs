@@ -8,6 +8,10 @@ export const ROOT = resolve(import.meta.dirname, "../..");
 export const PAGE = join(ROOT, "page");
 export const PROGRAMS = resolve(process.env.SYNCLAVE_PROGRAMS ?? join(ROOT, "target/debug"));
 export const PICTURES = join(ROOT, "target/page");
+/** Folder of an enclave image: rooms are then on an emulated host, and not simulated. */
+export const IMAGE = process.env.SYNCLAVE_PAGE_IMAGE && resolve(process.env.SYNCLAVE_PAGE_IMAGE);
+export const EMULATOR_TOOLS =
+  process.env.SYNCLAVE_EMULATOR_TOOLS ?? join(homedir(), ".cache/synclave/tools/vm");
 const TOOLS = process.env.SYNCLAVE_PAGE_TOOLS ?? join(homedir(), ".cache/synclave/tools/page");
 
 /** Of the packages that scripts/install-page has put outside of the tree. */

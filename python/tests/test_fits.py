@@ -25,10 +25,10 @@ from conftest import SCHEMA, people, slow_to_fit
 
 def test_the_methods_have_their_names() -> None:
     known = synclave.Synthesizer.list_synthesizers()
-    assert known == ["grain", "mst", "aim", "mwem", "independent"]
+    assert known == ["grain", "mst", "aim", "mwem", "copula", "independent"]
 
 
-@pytest.mark.parametrize("method", ["grain", "mst", "aim", "mwem", "independent"])
+@pytest.mark.parametrize("method", ["grain", "mst", "aim", "mwem", "copula", "independent"])
 def test_every_method_fits(method: str, table: pa.Table) -> None:
     small = table.select(["age", "town", "smokes"])
     schema = {name: SCHEMA[name] for name in small.column_names}

@@ -157,9 +157,7 @@ const STEPS: &[Step] = &[
         "the outer tier",
         &["cargo", "xtask", "outer", "--programs", "target/release"],
     ),
-    // A reload in the browser hung once of three runs on a loaded machine: until that is understood
-    // it would stop changes that have no part in it.
-    nightly(
+    slow(
         "the local page in a browser",
         &[
             "cargo",
@@ -167,6 +165,8 @@ const STEPS: &[Step] = &[
             "page",
             "--programs",
             "target/release",
+            "--image",
+            "target/image",
             "--large",
         ],
     ),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use crate::run;
+use crate::{run, vm};
 
 /// How much of the page is checked, with which programs.
 #[derive(Args)]
@@ -18,10 +18,15 @@ pub(crate) struct Options {
     /// Upload a table of 500 MB, and not a small one
     #[arg(long)]
     large: bool,
+
+    /// A folder with synclave.eif and measurements.json: two people go the whole way once more, to
+    /// that image on an emulated host
+    #[arg(long, value_name = "DIR")]
+    image: Option<PathBuf>,
 }
 
-/// Checks the types by TypeScript's compiler and runs the tests in Chromium; pictures of each step
-/// are then in `target/page`.
+/// Checks the types by TypeScript's compiler and runs the tests in Chromium, in simulated rooms;
+/// pictures of each step are then in `target/page`.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let tools = run::tools().join("page");
     let tools = tools.to_str().context("a path that is not UTF-8")?;
@@ -50,7 +55,23 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     ];
     let tests = tests()?;
     let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
-    run::program(&[&test[..], &tests].concat(), &environment)
+    run::program(&[&test[..], &tests].concat(), &environment)?;
+    let Some(image) = &options.image else {
+        return Ok(());
+    };
+    let (image, emulator) = (run::root().join(image), vm::tools()?);
+    let of_image = [
+        (
+            "SYNCLAVE_PAGE_IMAGE",
+            image.to_str().context("a path that is not UTF-8")?,
+        ),
+        (
+            "SYNCLAVE_EMULATOR_TOOLS",
+            emulator.to_str().context("a path that is not UTF-8")?,
+        ),
+    ];
+    let journey = [&test[..], &["page/tests/journey.test.mjs"]].concat();
+    run::program(&journey, &[&environment[..], &of_image].concat())
 }
 
 /// The files of tests, in the order of their names.

@@ -66,7 +66,7 @@ enum Scene {
 /// Fetches and builds what is missing, and plays every scene.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
-    let tools = packages::fetch()?;
+    let tools = tools()?;
     if options.fetch_only {
         eprintln!("the emulator's programs are in {}", tools.display());
         return Ok(());
@@ -97,6 +97,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     eprintln!("\nEverything holds ({} s)", start.elapsed().as_secs());
     Ok(())
+}
+
+/// The folder of QEMU and the vsock device, which are fetched where they are missing.
+pub(crate) fn tools() -> anyhow::Result<PathBuf> {
+    packages::fetch()
 }
 
 fn build_image() -> anyhow::Result<PathBuf> {

@@ -152,7 +152,7 @@ pub(crate) struct RoomNewOptions {
     #[arg(long, default_value_t = 1e-9, allow_negative_numbers = true)]
     pub(crate) delta: f64,
 
-    /// GRAIN, AIM, MST, MWEM or INDEPENDENT
+    /// GRAIN, AIM, MST, MWEM, COPULA, INDEPENDENT or DPCTGAN
     #[arg(long, default_value = "GRAIN")]
     pub(crate) method: String,
 
@@ -543,7 +543,7 @@ pub(crate) struct SynthOptions {
     #[arg(long)]
     pub(crate) dangerous_epsilon: bool,
 
-    /// The method: GRAIN, AIM, MST, MWEM or INDEPENDENT
+    /// The method: GRAIN, AIM, MST, MWEM, COPULA, INDEPENDENT or DPCTGAN
     #[arg(long, default_value = "GRAIN")]
     pub(crate) method: String,
 
@@ -557,12 +557,13 @@ pub(crate) struct SynthOptions {
     pub(crate) schema: Option<PathBuf>,
 
     /// The marginals that matter, with weights (YAML, such as
-    /// `- {columns: [age, income], weight: 2}`); by default all pairs. Not for MST and INDEPENDENT
+    /// `- {columns: [age, income], weight: 2}`); by default all pairs. For GRAIN, AIM and
+    /// MWEM
     #[arg(long, value_name = "FILE")]
     pub(crate) workload: Option<PathBuf>,
 
     /// The column that the rows will be used to predict: marginals with it count as much as all
-    /// others. Not for MST and INDEPENDENT
+    /// others. For GRAIN, AIM and MWEM
     #[arg(long, value_name = "COLUMN")]
     pub(crate) target: Option<String>,
 

@@ -48,7 +48,7 @@ pub(crate) fn run(options: &ConnectOptions, printer: Printer) -> anyhow::Result<
     }
     let knowledge = RoomKnowledge {
         url: endpoint.to_string(),
-        root: trust::root_in_words(root),
+        root: trust::RootInWords::of(root),
         verifier: Arc::clone(&expected.verifier),
         policy: expected.policy.clone(),
         own: KeyFingerprint::of_key(key.spki()),
@@ -219,7 +219,7 @@ async fn served_until_the_end(
 async fn show_refusal(
     options: &ConnectOptions,
     error: client::Error,
-    root: String,
+    root: trust::RootInWords,
     printer: Printer,
 ) -> anyhow::Result<()> {
     let signals = StopSignals::listen().context("signals cannot be received")?;

@@ -201,6 +201,7 @@ fn detail_errors(errors: &ErrorReport, printer: Printer) {
     }
 }
 
+/// How the model compares with independent columns, and which relations not to rely on.
 fn tell_noise(errors: &ErrorReport, printer: Printer) {
     let mut noise: Vec<&MarginalError> = errors
         .marginals
@@ -210,6 +211,16 @@ fn tell_noise(errors: &ErrorReport, printer: Printer) {
     // Those without a bound first, as if all of it were error.
     let order = |it: &MarginalError| it.bound.unwrap_or(1.0);
     noise.sort_by(|a, b| order(b).total_cmp(&order(a)));
+    if let Some(compared) = &errors.against_independent {
+        printer.say(format_args!(
+            "{} pairs of columns are off by {:.3} in the mean, and those of independent columns \
+             would be by {:.3} (each measured to within {:.3})",
+            compared.pairs,
+            compared.model.max(0.0),
+            compared.independent.max(0.0),
+            1.96 * compared.sigma
+        ));
+    }
     for marginal in noise.iter().take(MOST) {
         let columns = marginal.columns.join(" and ");
         match marginal.bound {

@@ -36,13 +36,30 @@ pub fn verifier(file: Option<&Path>) -> anyhow::Result<Arc<dyn Verifier>> {
 }
 
 /// Who vouches for the platform, for a person.
-pub(crate) fn root_in_words(file: Option<&Path>) -> String {
-    match file {
-        None => "AWS's own, which vouches for its Nitro hardware".to_owned(),
-        Some(file) => format!(
-            "the one in {}; no hardware vouches for what it signs",
-            file.display()
-        ),
+pub(crate) struct RootInWords {
+    pub(crate) words: String,
+    /// Whether hardware stands behind it, and not just whoever has its key.
+    pub(crate) hardware: bool,
+}
+
+impl RootInWords {
+    /// The root in `file`, or else AWS's own.
+    pub(crate) fn of(file: Option<&Path>) -> Self {
+        match file {
+            None => Self {
+                words: "AWS's own, which vouches for its Nitro hardware".to_owned(),
+                hardware: true,
+            },
+            Some(file) => Self::dangerous(&format!("the one in {}", file.display())),
+        }
+    }
+
+    /// A root for which no hardware vouches.
+    pub(crate) fn dangerous(which: &str) -> Self {
+        Self {
+            words: format!("{which}; no hardware vouches for what it signs"),
+            hardware: false,
+        }
     }
 }
 

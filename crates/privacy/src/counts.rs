@@ -64,6 +64,29 @@ impl Counts {
         Score(i64::try_from(sum).unwrap_or(i64::MAX).min(Score::LARGEST))
     }
 
+    /// The counts of the cells with a public sign, added up: those of sign 1 less those of sign -1.
+    /// One row more or less moves the score by at most exactly 1, the sign of its cell.
+    ///
+    /// # Panics
+    ///
+    /// If there is another number of signs, or one is neither 1 nor 0 nor -1.
+    pub fn signed_sum(&self, signs: &[i8]) -> Score {
+        assert_eq!(self.cells.len(), signs.len(), "each cell has a sign");
+        assert!(
+            signs.iter().all(|sign| sign.abs() <= 1),
+            "a larger sign would let one row move the score by more than 1"
+        );
+        // Each term is below 2^52 in absolute value; 2^75 of them would be needed to overflow.
+        let sum: i128 = self
+            .cells
+            .iter()
+            .zip(signs)
+            .map(|(&count, &sign)| i128::from(sign) * (i128::from(count) << Score::FRACTION_BITS))
+            .sum();
+        let largest = i128::from(Score::LARGEST);
+        Score(i64::try_from(sum.clamp(-largest, largest)).expect("just clamped"))
+    }
+
     /// Counts over fewer cells: cell `i` is added to cell `map[i]`. One row still changes one cell
     /// by at most 1. The map must come from public facts or from what was released.
     ///
@@ -337,6 +360,20 @@ mod tests {
     }
 
     #[test]
+    fn a_signed_sum_is_the_difference_of_two_groups_of_cells() {
+        let counts = Counts::from_exact(vec![7, 2, 40, 1]);
+        assert_eq!(counts.signed_sum(&[1, -1, 0, 1]).units(), 6 * ONE);
+        let many = Counts::from_exact(vec![u32::MAX; 1 << 11]);
+        assert_eq!(many.signed_sum(&[-1; 1 << 11]).units(), -Score::LARGEST);
+    }
+
+    #[test]
+    #[should_panic(expected = "a larger sign")]
+    fn a_weight_beyond_a_sign_is_a_bug() {
+        Counts::from_exact(vec![1]).signed_sum(&[2]);
+    }
+
+    #[test]
     fn merging_adds_up_cells() {
         let merged = Counts::from_exact(vec![1, 2, 3, u32::MAX]).merge_cells(&[2, 0, 2, 0], 3);
         assert_eq!(merged.dangerous_reveal(), [u32::MAX, 0, 4]);
@@ -376,6 +413,22 @@ mod tests {
             counts[at] += 1;
             let after = units(counts);
             prop_assert!(before.abs_diff(after) <= ONE as u64);
+        }
+
+        #[test]
+        fn one_row_moves_a_signed_sum_by_at_most_exactly_1(
+            cells in prop::collection::vec(
+                (prop_oneof![0..40_u32, Just(u32::MAX - 1)], -1..=1_i8),
+                1..12,
+            ),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let (mut counts, signs): (Vec<u32>, Vec<i8>) = cells.into_iter().unzip();
+            let before = Counts::from_exact(counts.clone()).signed_sum(&signs).units();
+            let at = at.index(counts.len());
+            counts[at] += 1;
+            let after = Counts::from_exact(counts).signed_sum(&signs).units();
+            prop_assert_eq!(after - before, i64::from(signs[at]) * ONE);
         }
 
         #[test]

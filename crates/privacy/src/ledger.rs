@@ -6,6 +6,7 @@ use crate::accounting::Accounting;
 use crate::counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
 use crate::domain_spend::DomainSpend;
 use crate::gaussian::RoundedGaussian;
+use crate::gradient::{GradientSum, PaidGradients};
 use crate::guarantee::Promise;
 use crate::parameters::{Delta, Epsilon, InvalidParameter};
 use crate::prior::Prior;
@@ -296,6 +297,39 @@ impl Ledger {
         Ok(NoisyScores { values, sigma })
     }
 
+    /// Charges for the release of `steps` sums of gradients, one after the other, each with Gaussian
+    /// noise of sigma = `rows_per_id` sqrt(steps / (2 rho)) times the largest norm of a gradient,
+    /// rounded to whole units.
+    ///
+    /// The sums are integers, so that these are Gaussian mechanisms, rounded afterwards: together
+    /// they cost rho, and are mu-GDP with mu^2 = 2 rho (one id moves each sum by at most
+    /// `rows_per_id` norms in L2, and all by sqrt(steps) times that, whatever parameters the sums
+    /// before led to). Changing one id's values costs 4 rho. All is charged now: a training that
+    /// ends early has paid for all of its steps.
+    pub fn open_gradients(
+        &mut self,
+        label: &str,
+        coordinates: usize,
+        steps: u32,
+        rho: Rho,
+    ) -> Result<PaidGradients, LedgerError> {
+        if steps == 0 {
+            return Err(LedgerError::NoCandidate {
+                label: label.to_owned(),
+            });
+        }
+        let sigma = sigma_of_scores(rho, self.rows(), steps.into());
+        let mechanism = Mechanism::GaussianGradients {
+            sigma,
+            coordinates: coordinates as u64,
+            steps: steps.into(),
+        };
+        self.charge(label, mechanism, rho, None)?;
+        let noise =
+            RoundedGaussian::costing_for_each(rho, self.rows(), steps, GradientSum::NORM_BITS);
+        Ok(PaidGradients::new(noise, coordinates, steps))
+    }
+
     /// Adds independent discrete Laplace noise of scale `rows_per_id` / epsilon to each cell, the
     /// inverse of the scale rounded down to a multiple of 2^-32.
     ///
@@ -520,7 +554,7 @@ impl Ledger {
 }
 
 /// Bounding the sum, unlike the noise, is post-processing.
-fn saturating_sum(exact: i64, noise: i128) -> i64 {
+pub(crate) fn saturating_sum(exact: i64, noise: i128) -> i64 {
     let sum = i128::from(exact) + noise;
     i64::try_from(sum.clamp(i64::MIN.into(), i64::MAX.into())).expect("just clamped")
 }

@@ -1,7 +1,7 @@
 //! Epsilon, delta, rho; the ledger; exact integer noise; private selection.
 //!
 //! Private counts are born in types that only this crate can open ([`Counts`], [`KeyCounts`],
-//! [`Score`]), and the only way from them to something publishable is a method of [`Ledger`], which
+//! [`Score`], [`GradientSum`]), and the only way from them to something publishable is a method of [`Ledger`], which
 //! writes the spend down before it draws noise. What such a method returns may be shown to anyone.
 //!
 //! # What is promised
@@ -61,6 +61,7 @@ mod counts;
 mod domain_spend;
 mod gaussian;
 mod gdp;
+mod gradient;
 mod guarantee;
 mod ledger;
 mod normal;
@@ -80,6 +81,7 @@ pub use accounting::Accounting;
 pub use count_test::CountTest;
 pub use counts::{Counts, KeyCounts, NoisyCounts, NoisyScores, Score};
 pub use domain_spend::DomainSpend;
+pub use gradient::{GradientSum, PaidGradients};
 pub use guarantee::{Guarantee, Neighbours};
 pub use ledger::{Ledger, LedgerError, LedgerOptions};
 pub use odds::odds;

@@ -146,6 +146,16 @@ pub enum Mechanism {
         /// How many scores got noise.
         scores: u64,
     },
+    /// [`Ledger::open_gradients`](crate::Ledger::open_gradients)
+    GaussianGradients {
+        /// Of the noise before it is rounded, in shares of the norm that gradients are clipped to:
+        /// the square root of steps / (2 rho), times the rows per id.
+        sigma: f64,
+        /// How many coordinates got noise in each step.
+        coordinates: u64,
+        /// How many sums were paid for.
+        steps: u64,
+    },
     /// [`Ledger::measure_laplace`](crate::Ledger::measure_laplace)
     DiscreteLaplace {
         /// The rows per id divided by the scale; alone, the measurement is epsilon-differentially
@@ -499,6 +509,9 @@ impl Entry {
             Mechanism::GaussianScores { sigma, scores } => {
                 scores > 0 && sigma == sigma_of_scores(self.rho, rows, scores)
             }
+            Mechanism::GaussianGradients { sigma, steps, .. } => {
+                steps > 0 && sigma == sigma_of_scores(self.rho, rows, steps)
+            }
             Mechanism::DiscreteLaplace { epsilon, .. } => Epsilon::new(epsilon)
                 .ok()
                 .and_then(|epsilon| DiscreteLaplace::at_most(epsilon, rows))
@@ -528,7 +541,10 @@ impl Mechanism {
     /// Whether its noise is Gaussian.
     pub fn is_gaussian(&self) -> bool {
         match self {
-            Self::Gaussian { .. } | Self::GaussianScores { .. } | Self::Threshold { .. } => true,
+            Self::Gaussian { .. }
+            | Self::GaussianScores { .. }
+            | Self::GaussianGradients { .. }
+            | Self::Threshold { .. } => true,
             Self::DiscreteLaplace { .. } | Self::Exponential { .. } => false,
         }
     }

@@ -34,6 +34,14 @@ impl NoiseRng {
         Self(Box::new(ChaCha20Rng::seed_from_u64(seed)))
     }
 
+    /// A seed for what is random and protects nobody: the first weights of a network, say. Whoever
+    /// knows it learns nothing of the noise, which comes from other words of the same stream.
+    pub fn seed(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        self.0.fill_bytes(&mut seed);
+        seed
+    }
+
     /// Draws `count` uniform bits, at most 64, as an integer below 2^count.
     pub(crate) fn bits(&mut self, count: u32) -> u64 {
         debug_assert!(count <= 64, "a word has 64 bits");

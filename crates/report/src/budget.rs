@@ -12,17 +12,19 @@ enum Purpose {
     Columns,
     Choice,
     Relations,
+    Training,
     Errors,
     Other,
 }
 
 impl Purpose {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Enough,
         Self::Discovery,
         Self::Columns,
         Self::Choice,
         Self::Relations,
+        Self::Training,
         Self::Errors,
         Self::Other,
     ];
@@ -34,6 +36,7 @@ impl Purpose {
             Mechanism::Exponential { .. } => Self::Choice,
             Mechanism::GaussianScores { .. } if label == "errors of the model" => Self::Errors,
             Mechanism::GaussianScores { .. } => Self::Choice,
+            Mechanism::GaussianGradients { .. } => Self::Training,
             // A column's name before anything else: it may look like one of our own labels.
             _ if columns.contains(label) => Self::Columns,
             _ if label.starts_with("whether enough rows met") => Self::Enough,
@@ -50,6 +53,7 @@ impl Purpose {
             Self::Columns => "counting the values of each column",
             Self::Choice => "finding out which relations matter",
             Self::Relations => "counting combinations of columns",
+            Self::Training => "training the network",
             Self::Errors => "measuring the errors of the model",
             Self::Other => "other measurements",
         }

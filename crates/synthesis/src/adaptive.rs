@@ -1,6 +1,7 @@
 //! Select, measure, estimate, over and over: what AIM and MWEM share.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use marginals::{
     Clique, Domain, EstimationOptions, JunctionTree, MAX_TREE_CELLS, MarkovRandomField,
@@ -15,6 +16,7 @@ use crate::constraints::Constraints;
 use crate::fit_error::FitError;
 use crate::fitted::Fitted;
 use crate::measured::Measured;
+use crate::random_field::RandomField;
 use crate::run::Run;
 
 /// Cells that are counted or scored together: enough to share the work, few enough for memory.
@@ -301,9 +303,11 @@ impl Adaptive {
     pub(crate) fn into_fitted(self) -> Fitted {
         let sizes = self.domain.sizes();
         Fitted {
-            compressions: sizes.iter().map(|&size| Compression::none(size)).collect(),
-            coarse: Vec::new(),
-            field: self.field,
+            generator: Arc::new(RandomField {
+                compressions: sizes.iter().map(|&size| Compression::none(size)).collect(),
+                coarse: Vec::new(),
+                field: self.field,
+            }),
             measured: self.measured,
             errors: None,
         }

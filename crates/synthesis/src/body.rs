@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Model;
 use crate::compression::Compression;
+use crate::copula::CopulaPart;
 use crate::errors::MeasuredErrors;
 use crate::fitted::Coarse;
+use crate::generator::Generator;
 use crate::measured::Measured;
 use crate::method::Method;
 use crate::model::LARGEST_TOTAL;
+use crate::network::NetworkBody;
 use crate::random_field::RandomField;
 
 /// Columns, coarser ones among them, of one table of a model: more than 27 would have one value
@@ -34,6 +37,12 @@ pub(crate) enum Kind {
     #[default]
     #[serde(rename = "random field")]
     RandomField,
+    /// Independent columns of which some are tied by a Gaussian copula.
+    #[serde(rename = "copula")]
+    Copula,
+    /// The same, and a network that makes the rows.
+    #[serde(rename = "network")]
+    Network,
 }
 
 #[derive(Serialize)]
@@ -48,6 +57,8 @@ pub(crate) struct BodyRef<'a> {
     measured: &'a [Measured],
     errors: &'a Option<MeasuredErrors>,
     ledger: &'a LedgerRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copula: Option<&'a CopulaPart>,
 }
 
 #[derive(Deserialize)]
@@ -64,13 +75,28 @@ pub(crate) struct Body {
     measured: Vec<Measured>,
     errors: Option<MeasuredErrors>,
     ledger: LedgerRecord,
+    /// Of the kind of that name, and of no other.
+    #[serde(default)]
+    copula: Option<CopulaPart>,
+    /// The same.
+    #[serde(default)]
+    network: Option<NetworkBody>,
 }
 
 impl<'a> BodyRef<'a> {
     pub(crate) fn new(model: &'a Model, generator: &'a RandomField) -> BodyRef<'a> {
+        BodyRef::of_kind(Kind::RandomField, model, generator)
+    }
+
+    /// Of a network's file, where the network follows.
+    pub(crate) fn of_network(model: &'a Model, base: &'a RandomField) -> BodyRef<'a> {
+        BodyRef::of_kind(Kind::Network, model, base)
+    }
+
+    fn of_kind(kind: Kind, model: &'a Model, generator: &'a RandomField) -> BodyRef<'a> {
         let potentials = generator.field.potentials().iter();
         BodyRef {
-            kind: Kind::RandomField,
+            kind,
             schema: &model.schema,
             method: model.method,
             compressions: &generator.compressions,
@@ -80,6 +106,16 @@ impl<'a> BodyRef<'a> {
             measured: &model.measured,
             errors: &model.errors,
             ledger: &model.ledger,
+            copula: None,
+        }
+    }
+
+    /// The same columns, tied by a copula.
+    pub(crate) fn with_copula(self, copula: &'a CopulaPart) -> BodyRef<'a> {
+        BodyRef {
+            kind: Kind::Copula,
+            copula: Some(copula),
+            ..self
         }
     }
 }
@@ -88,12 +124,6 @@ impl Body {
     /// Every index, size and number is checked before it is used, and cheap checks come before
     /// costly ones.
     pub(crate) fn into_model(self) -> Result<Model, String> {
-        match self.kind {
-            Kind::RandomField => self.into_random_field(),
-        }
-    }
-
-    fn into_random_field(self) -> Result<Model, String> {
         if self.schema.columns().is_empty() {
             return Err("its schema has no column with values".to_owned());
         }
@@ -113,14 +143,22 @@ impl Body {
         }
         self.ledger.check().map_err(|error| error.to_string())?;
         let field = field(domain, self.potentials, self.total, &self.measured)?;
+        let field = RandomField {
+            compressions: self.compressions.into(),
+            coarse: self.coarse,
+            field,
+        };
+        let schema = Arc::new(self.schema);
+        let generator: Arc<dyn Generator> = match (self.kind, self.copula, self.network) {
+            (Kind::RandomField, None, None) => Arc::new(field),
+            (Kind::Copula, Some(copula), None) => Arc::new(copula.onto(field)?),
+            (Kind::Network, None, Some(network)) => Arc::new(network.onto(&schema, field)?),
+            _ => return Err("it is not of the kind that it says".to_owned()),
+        };
         Ok(Model {
-            schema: self.schema.into(),
+            schema,
             method: self.method,
-            generator: Arc::new(RandomField {
-                compressions: self.compressions.into(),
-                coarse: self.coarse,
-                field,
-            }),
+            generator,
             measured: self.measured,
             errors: self.errors,
             ledger: self.ledger,

@@ -1,6 +1,7 @@
 //! The columns' own marginals, and models of them.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use marginals::{
     Domain, EstimationOptions, MarkovRandomField, Measurement, estimate_total, estimate_watched,
@@ -12,6 +13,7 @@ use crate::constraints::Constraints;
 use crate::fit_error::FitError;
 use crate::fitted::Fitted;
 use crate::measured::Measured;
+use crate::random_field::RandomField;
 use crate::run::Run;
 
 /// The columns' own marginals, and what follows from them.
@@ -100,9 +102,11 @@ impl Columns {
 
     pub(crate) fn into_fitted(self, field: MarkovRandomField) -> Fitted {
         Fitted {
-            compressions: self.compressions,
-            coarse: Vec::new(),
-            field,
+            generator: Arc::new(RandomField {
+                compressions: self.compressions.into(),
+                coarse: Vec::new(),
+                field,
+            }),
             measured: self.measured,
             errors: None,
         }

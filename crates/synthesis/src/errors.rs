@@ -35,13 +35,19 @@ pub(crate) struct MeasuredError {
     /// L1 distance between the model's marginal and the product of its columns: how strong it says
     /// the relation is.
     pub(crate) relation: f64,
+    /// L1 distance between the table and the product of the model's columns, with the same noise:
+    /// how far independent columns would be. Measured where a method may do no better than these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) independent: Option<f64>,
 }
 
 impl MeasuredErrors {
     /// Whether they are numbers about columns that there are.
     pub(crate) fn check(&self, columns: usize) -> Result<(), String> {
         let sound = |error: &MeasuredError| {
-            let numbers = error.distance.is_finite() && error.relation.is_finite();
+            let numbers = error.distance.is_finite()
+                && error.relation.is_finite()
+                && error.independent.is_none_or(f64::is_finite);
             numbers
                 && !error.columns.is_empty()
                 && error.columns.len() <= MOST_COLUMNS
@@ -113,7 +119,7 @@ const MOST_MARGINALS: usize = 5000;
 const MOST_COLUMNS: usize = 64;
 /// The most cells of a marginal whose error is measured, and of all marginals that are in memory
 /// together.
-const MOST_CELLS: usize = 1 << 22;
+pub(crate) const MOST_CELLS: usize = 1 << 22;
 
 /// Measures, for all that is left of the budget, the L1 distance between table and model in each
 /// marginal of the workload; in each column for a workload without marginals. Nothing is measured
@@ -122,6 +128,38 @@ pub(crate) fn measure_errors(
     run: &mut Run<'_>,
     field: &MarkovRandomField,
     compressions: &[Compression],
+    workload: &Workload,
+) -> Result<Option<MeasuredErrors>, FitError> {
+    let compare = |batch: &[Clique]| -> Vec<Result<Compared, marginals::Error>> {
+        let compared = |(clique, table): (&Clique, Result<Vec<f64>, marginals::Error>)| {
+            let table = table?;
+            let sizes: Vec<usize> = clique.iter().map(|c| field.domain().size(c)).collect();
+            Ok(Compared {
+                relation: relation(&table, &sizes, field.total()),
+                table: expand(table, clique, compressions),
+            })
+        };
+        let tables = field.each_marginal(batch);
+        batch.iter().zip(tables).map(compared).collect()
+    };
+    measure_errors_of(run, &compare, workload)
+}
+
+/// A marginal of a model.
+pub(crate) struct Compared {
+    /// Its expected counts, in all codes of the columns.
+    pub(crate) table: Vec<f64>,
+    /// How far it is from the product of its columns.
+    pub(crate) relation: f64,
+}
+
+/// The marginals of a model, or why one does not fit into memory.
+pub(crate) type Compare<'a> = dyn Fn(&[Clique]) -> Vec<Result<Compared, marginals::Error>> + 'a;
+
+/// [`measure_errors`] of any kind of model.
+pub(crate) fn measure_errors_of(
+    run: &mut Run<'_>,
+    compare: &Compare<'_>,
     workload: &Workload,
 ) -> Result<Option<MeasuredErrors>, FitError> {
     // All of it: this is the last spend of a fit, and what is not spent here would protect nobody.
@@ -142,7 +180,7 @@ pub(crate) fn measure_errors(
         run.at("measuring errors", batch.start, cliques.len())?;
         let batch = &cliques[batch];
         let counts = run.count(batch)?;
-        let modelled = field.each_marginal(batch);
+        let modelled = compare(batch);
         for ((clique, counts), modelled) in batch.iter().zip(counts).zip(modelled) {
             let modelled = match modelled {
                 Ok(modelled) => modelled,
@@ -157,8 +195,8 @@ pub(crate) fn measure_errors(
                 Err(error) => return Err(error.into()),
             };
             // Relations are the model's own, and cost nothing.
-            compared.push((clique.clone(), relation(&modelled, clique, field)));
-            scores.push(counts.l1_distance(&expand(modelled, clique, compressions)));
+            compared.push((clique.clone(), modelled.relation));
+            scores.push(counts.l1_distance(&modelled.table));
         }
     }
     if scores.is_empty() {
@@ -173,6 +211,7 @@ pub(crate) fn measure_errors(
         columns,
         distance,
         relation,
+        independent: None,
     };
     let marginals = compared.into_iter().zip(noisy.values).map(error).collect();
     Ok(Some(MeasuredErrors {
@@ -183,15 +222,15 @@ pub(crate) fn measure_errors(
 }
 
 /// The marginals whose errors are measured: public facts.
-struct Wanted {
-    cliques: Vec<Clique>,
+pub(crate) struct Wanted {
+    pub(crate) cliques: Vec<Clique>,
     /// Of each of them.
-    cells: Vec<usize>,
-    left_out: u64,
+    pub(crate) cells: Vec<usize>,
+    pub(crate) left_out: u64,
 }
 
 impl Wanted {
-    fn new(workload: &Workload, sizes: &[usize]) -> Wanted {
+    pub(crate) fn new(workload: &Workload, sizes: &[usize]) -> Wanted {
         let mut all: Vec<(Clique, f64)> = workload.marginals().to_vec();
         if all.is_empty() {
             // Without a workload columns are what a reader can judge at least.
@@ -229,12 +268,10 @@ fn cells_within(clique: &Clique, sizes: &[usize], most: usize) -> Option<usize> 
 
 /// L1 distance between a table of a model and the product of its columns. (Rare codes, which are
 /// taken together here, have no relation of their own.)
-fn relation(table: &[f64], clique: &Clique, field: &MarkovRandomField) -> f64 {
-    let total = field.total();
-    let mut columns: Vec<Axis> = Vec::with_capacity(clique.len());
+pub(crate) fn relation(table: &[f64], sizes: &[usize], total: f64) -> f64 {
+    let mut columns: Vec<Axis> = Vec::with_capacity(sizes.len());
     let mut after = 1;
-    for column in clique.iter().rev() {
-        let size = field.domain().size(column);
+    for &size in sizes.iter().rev() {
         columns.push(Axis {
             after,
             shares: vec![0.0; size],
@@ -278,7 +315,11 @@ impl Axis {
 }
 
 /// From the model's codes to the columns', one axis after the other.
-fn expand(mut counts: Vec<f64>, clique: &Clique, compressions: &[Compression]) -> Vec<f64> {
+pub(crate) fn expand(
+    mut counts: Vec<f64>,
+    clique: &Clique,
+    compressions: &[Compression],
+) -> Vec<f64> {
     let mut after = 1;
     for &column in clique.attributes().iter().rev() {
         let compression = &compressions[column];
@@ -402,8 +443,6 @@ mod tests {
 
     #[test]
     fn a_relation_of_three_columns_is_the_distance_from_their_product() {
-        let domain = marginals::Domain::new(vec![2, 3, 2]).unwrap();
-        let field = MarkovRandomField::uniform(domain, 78.0).unwrap();
         let table: Vec<f64> = (1..=12).map(f64::from).collect();
         let (mut a, mut b, mut c) = ([0.0; 2], [0.0; 3], [0.0; 2]);
         for (i, count) in table.iter().enumerate() {
@@ -414,17 +453,14 @@ mod tests {
         let distance: f64 = (0..12)
             .map(|i| (table[i] - 78.0 * a[i / 6] * b[i / 2 % 3] * c[i % 2]).abs())
             .sum();
-        let found = relation(&table, &Clique::new([0, 1, 2]), &field);
+        let found = relation(&table, &[2, 3, 2], 78.0);
         assert!((found - distance).abs() < 1e-9, "{found} {distance}");
     }
 
     #[test]
     fn a_relation_is_the_distance_from_independence() {
-        let domain = marginals::Domain::new(vec![2, 2]).unwrap();
-        let field = MarkovRandomField::uniform(domain, 100.0).unwrap();
-        let pair = Clique::new([0, 1]);
-        assert!(relation(&[25.0; 4], &pair, &field) < 1e-9);
-        assert!((relation(&[50.0, 0.0, 0.0, 50.0], &pair, &field) - 100.0).abs() < 1e-9);
+        assert!(relation(&[25.0; 4], &[2, 2], 100.0) < 1e-9);
+        assert!((relation(&[50.0, 0.0, 0.0, 50.0], &[2, 2], 100.0) - 100.0).abs() < 1e-9);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use crate::checksum::crc64;
 
 const MAGIC: &[u8] = b"synclave model\n";
 /// Raised whenever the body changes. Format 3 says what public data the fit started from, format 4
-/// how the values of columns are written, format 5 which columns are of new identifiers.
-const VERSION: u16 = 5;
+/// how the values of columns are written, format 5 which columns are of new identifiers; format 6
+/// has copulas and networks.
+const VERSION: u16 = 6;
 /// The oldest that is read: format 1 did not say where the columns' domain came from.
 const OLDEST: u16 = 2;
 /// Magic, version, length of the body, checksum of the body; numbers are big-endian.
@@ -200,7 +201,7 @@ mod tests {
 
     use super::*;
     use crate::Method;
-    use crate::common::{PAIRS, fit};
+    use crate::common::{PAIRS, fit, quick};
 
     fn model(method: Method) -> Model {
         let yaml = "a: {categories: [x, y, z]}\nid: {identifier: {format: 'P-####'}}\nb: \
@@ -220,7 +221,7 @@ mod tests {
         fit(
             &table,
             method,
-            &Map::new(),
+            &quick(method),
             PAIRS,
             &mut ledger,
             &mut testkit::noise(3),
@@ -253,6 +254,8 @@ mod tests {
             Method::Aim,
             Method::Mwem,
             Method::Grain,
+            Method::Copula,
+            Method::Dpctgan,
         ] {
             let model = model(method);
             let bytes = saved(&model);
@@ -318,13 +321,13 @@ mod tests {
         let mut bytes = saved(&model(Method::Independent));
         bytes[MAGIC.len() + 1] = 9;
         let newer =
-            "the model is of format 9, and this program reads formats 2 to 5: use a newer program";
+            "the model is of format 9, and this program reads formats 2 to 6: use a newer program";
         assert_eq!(refusal(&bytes), newer);
         bytes[MAGIC.len() + 1] = 1;
         assert_eq!(
             refusal(&bytes),
             "the model is of format 1, which does not say whether its columns were taken from the \
-             data, and this program reads formats 2 to 5: fit it again, or use the program that \
+             data, and this program reads formats 2 to 6: fit it again, or use the program that \
              made it"
         );
     }
@@ -345,6 +348,7 @@ mod tests {
             (3, &Prior::None),
             (4, &Prior::None),
             (5, &Prior::None),
+            (6, &Prior::None),
         ] {
             let bytes = std::fs::read(golden(format)).unwrap();
             assert_eq!(bytes[MAGIC.len()..][..2], format.to_be_bytes());
@@ -388,8 +392,8 @@ mod tests {
         assert!(Model::load(&forged(|_| ())).is_ok());
         type Change = fn(&mut Vec<(Value, Value)>);
         let cases: [(&str, Change); 10] = [
-            ("unknown variant `copula`", |body| {
-                *field(body, "kind") = Value::from("copula")
+            ("unknown variant `network`", |body| {
+                *field(body, "kind") = Value::from("network")
             }),
             ("missing field `total`", |body| {
                 body.retain(|(key, _)| key.as_text() != Some("total"))
@@ -490,6 +494,48 @@ mod tests {
         assert_eq!(found(false), (DomainSource::Discovered, 2));
         let declared = model(Method::Independent);
         assert_eq!(declared.domain(), DomainSource::Declared);
+    }
+
+    #[test]
+    fn a_networks_body_that_does_not_hold_together_is_refused() {
+        let valid: Value =
+            ciborium::from_reader(body_of(&saved(&model(Method::Dpctgan))).unwrap()).unwrap();
+        type Change = fn(&mut Vec<(Value, Value)>);
+        let within = |body: &mut Vec<(Value, Value)>, change: Change| {
+            change(field(body, "network").as_map_mut().unwrap());
+        };
+        let cases: [(&str, Change); 5] = [
+            ("not usable", |network| {
+                let weights = field(network, "parameters").as_array_mut().unwrap();
+                weights[0] = Value::from(f64::NAN);
+            }),
+            ("not that of its schema", |network| {
+                drop(field(network, "parameters").as_array_mut().unwrap().pop());
+            }),
+            ("not that of its schema", |network| {
+                drop(field(network, "groups").as_array_mut().unwrap().pop());
+            }),
+            ("not that of its schema", |network| {
+                *field(network, "embedding") = Value::from(1 << 30);
+            }),
+            ("unknown field `more`", |network| {
+                network.push((Value::from("more"), Value::from(1)));
+            }),
+        ];
+        for (expected, change) in cases {
+            let mut body = valid.clone();
+            within(body.as_map_mut().unwrap(), change);
+            let mut changed = Vec::new();
+            ciborium::into_writer(&body, &mut changed).unwrap();
+            let error = refusal(&with_header(&changed));
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+        let mut body = valid;
+        let fields = body.as_map_mut().unwrap();
+        fields.retain(|(key, _)| key.as_text() != Some("network"));
+        let mut changed = Vec::new();
+        ciborium::into_writer(&body, &mut changed).unwrap();
+        assert!(refusal(&with_header(&changed)).contains("not of the kind"));
     }
 
     #[test]

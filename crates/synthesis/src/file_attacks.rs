@@ -9,10 +9,9 @@ use privacy::{Delta, Epsilon, FileDigest, Ledger, LedgerOptions, People};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use schema::{Condition, Declaration, Schema};
-use serde_json::Map;
 use tabular::CodedTable;
 
-use crate::common::{PAIRS, fit};
+use crate::common::{PAIRS, fit, quick};
 use crate::file::{body_of, with_header};
 use crate::{Method, Model, PublicPrior};
 
@@ -43,7 +42,7 @@ fn model(method: Method, yaml: &str) -> Model {
     let fitted = fit(
         &table,
         method,
-        &Map::new(),
+        &quick(method),
         PAIRS,
         ledger.as_mut().unwrap(),
         &mut testkit::noise(3),
@@ -188,6 +187,55 @@ fn tables_that_take_long_to_triangulate_are_refused_before() {
     check_refused(&single_valued(COLUMNS, all), "junction tree");
     let wide = (0..COLUMNS).map(|i| (i..COLUMNS.min(i + 64)).collect());
     check_refused(&single_valued(COLUMNS, wide), "junction tree");
+}
+
+#[test]
+fn a_copula_that_is_none_is_refused() {
+    let valid = body(&model(Method::Copula, COLUMNS));
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 7] = [
+        ("not of the kind", |body| {
+            set(body, "kind", "random field".into())
+        }),
+        ("not of the kind", |body| {
+            body.as_map_mut()
+                .unwrap()
+                .retain(|(key, _)| key.as_text() != Some("copula"));
+        }),
+        ("not one of its columns", |body| {
+            set(part(body), "columns", list([5, 4, 3, 1]))
+        }),
+        ("not one of its columns", |body| {
+            set(part(body), "columns", list([1, 3, 4, 9]))
+        }),
+        ("not one of its columns", |body| {
+            set(part(body), "signs", Value::Null)
+        }),
+        ("correlations", |body| {
+            set(part(body), "correlations", list([1.0; 6]))
+        }),
+        ("correlations", |body| {
+            set(part(body), "correlations", list([f64::NAN; 6]))
+        }),
+    ];
+    assert!(Model::load(&file(&valid)).is_ok());
+    for (expected, change) in cases {
+        let mut changed = valid.clone();
+        change(&mut changed);
+        check_refused(&changed, expected);
+    }
+    // The first column is in a table with the third, which a copula would break.
+    let mut constrained = body(&model(Method::Copula, &format!("{COLUMNS}{CONSTRAINTS}")));
+    set(part(&mut constrained), "columns", list([0, 3, 4, 5]));
+    check_refused(&constrained, "in a table with another");
+}
+
+fn part(body: &mut Value) -> &mut Value {
+    let fields = body.as_map_mut().unwrap().iter_mut();
+    let copula = fields
+        .filter(|(key, _)| key.as_text() == Some("copula"))
+        .map(|(_, part)| part);
+    copula.last().unwrap()
 }
 
 #[test]
@@ -345,8 +393,11 @@ fn whatever_of_a_file_is_changed_nothing_panics() {
     let models = [
         (Method::Independent, COLUMNS),
         (Method::Mst, COLUMNS),
+        (Method::Copula, COLUMNS),
+        (Method::Copula, constrained.as_str()),
         (Method::Grain, COLUMNS),
         (Method::Grain, constrained.as_str()),
+        (Method::Dpctgan, constrained.as_str()),
     ];
     for (method, columns) in models {
         let valid = body(&model(method, columns));

@@ -84,6 +84,30 @@ pub enum PlanError {
         /// Those that take it, as a list with "or".
         others: String,
     },
+    /// The method takes so many columns only.
+    #[error("{method} takes at most {limit} columns, and there are {columns}: use GRAIN")]
+    TooManyColumns {
+        /// Name of the method.
+        method: &'static str,
+        /// How many there are.
+        columns: usize,
+        /// The most it takes.
+        limit: usize,
+    },
+    /// The network would be too large for a model's file.
+    #[error(
+        "the generator of {method} could have up to {parameters} weights for these columns, and at \
+         most {most} fit into a model; make `generator_dim` or `embedding_dim` smaller, or leave \
+         columns out"
+    )]
+    Network {
+        /// Name of the method.
+        method: &'static str,
+        /// How many weights there would be, at most.
+        parameters: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// The workload or the target is not about these columns.
     #[error(transparent)]
     Workload(#[from] WorkloadError),

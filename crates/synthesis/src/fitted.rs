@@ -1,20 +1,16 @@
 //! What a mechanism makes of what it measured.
 
-use marginals::MarkovRandomField;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::compression::Compression;
 use crate::errors::MeasuredErrors;
+use crate::generator::Generator;
 use crate::measured::Measured;
 
-/// A random field over a table's columns, and what it was estimated from.
+/// A distribution of rows, and what it was estimated from.
 pub(crate) struct Fitted {
-    /// One for each column.
-    pub(crate) compressions: Vec<Compression>,
-    /// Attributes of the field after those of the columns.
-    pub(crate) coarse: Vec<Coarse>,
-    /// Over the compressed columns, and the coarse ones after them.
-    pub(crate) field: MarkovRandomField,
+    pub(crate) generator: Arc<dyn Generator>,
     pub(crate) measured: Vec<Measured>,
     pub(crate) errors: Option<MeasuredErrors>,
 }

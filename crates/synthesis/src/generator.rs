@@ -30,6 +30,12 @@ pub(crate) trait Generator: Debug + Send + Sync {
     /// columns at a coarser resolution.
     fn column_of(&self, attribute: usize) -> usize;
 
+    /// The columns that are drawn without regard to the others, but for what constraints say; none
+    /// of a kind of model that can relate all.
+    fn unrelated(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// Starts drawing this many rows.
     fn draw(&self, rows: u64, rng: ChaCha8Rng) -> Drawing;
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::Model;
 use crate::measured::Measured;
+use crate::report::AgainstIndependent;
 
 /// How many rows the table has, by noisy counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -245,7 +246,7 @@ fn sigma_of(model: &Model, column: usize) -> Option<f64> {
 }
 
 /// Sentences for a person about what not to rely on, and what to do; none where all is well.
-pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String> {
+pub(crate) fn warnings(model: &Model, rows: &RowCount, columns: &[ColumnReport]) -> Vec<String> {
     // Sentences say what to do, not only what is wrong: they are printed where somebody just lost a
     // budget.
     let mut sentences = Vec::new();
@@ -293,6 +294,31 @@ pub(crate) fn warnings(rows: &RowCount, columns: &[ColumnReport]) -> Vec<String>
             unmeasured.len(),
             columns.len(),
             listed(&unmeasured)
+        ));
+    }
+    let unrelated = model.generator.unrelated();
+    if !unrelated.is_empty() && columns.len() > 1 {
+        let names: Vec<&str> = unrelated
+            .iter()
+            .map(|&it| columns[it].name.as_str())
+            .collect();
+        sentences.push(format!(
+            "{} of {} columns ({}) are drawn without regard to the others, but for what \
+             constraints say of them: {} relates ordered columns, and those of two values, that \
+             are in no constraint; where their relations matter use GRAIN",
+            names.len(),
+            columns.len(),
+            listed(&names),
+            model.method
+        ));
+    }
+    let compared = model.errors.as_ref();
+    let compared = compared.and_then(|errors| AgainstIndependent::new(model, errors));
+    if compared.is_some_and(|it| !it.is_better()) {
+        sentences.push(format!(
+            "as far as the budget tells, the pairs of this model are no closer to the table than \
+             those of independent columns: {} gained nothing here; use GRAIN, or INDEPENDENT",
+            model.method
         ));
     }
     sentences

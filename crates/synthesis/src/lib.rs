@@ -52,6 +52,8 @@ mod common;
 mod compression;
 mod conditional;
 mod constraints;
+mod copula;
+mod dpctgan;
 mod errors;
 mod evaluation;
 mod file;
@@ -69,6 +71,7 @@ mod method;
 mod model;
 mod mst;
 mod mwem;
+mod network;
 mod parameters;
 mod plan;
 mod prior;
@@ -83,6 +86,7 @@ mod workload;
 pub use aim::AimOptions;
 pub use conditional::{Conditional, Impossible};
 pub use constraints::ConstraintError;
+pub use dpctgan::{DpctganOptions, Widths};
 pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
     evaluate_halves,
@@ -99,7 +103,8 @@ pub use parameters::ParameterError;
 pub use plan::{CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, MAX_ROW_TESTS, OpenFit};
 pub use prior::{PublicPrior, PublicPriorError};
 pub use report::{
-    ErrorReport, FormulaReport, IdentifierReport, MarginalError, MarginalReport, Report,
+    AgainstIndependent, ErrorReport, FormulaReport, IdentifierReport, MarginalError,
+    MarginalReport, Report,
 };
 pub use rounds::{RoundOptions, RoundsError};
 pub use run::{Progress, Watcher};

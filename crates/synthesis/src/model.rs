@@ -9,7 +9,6 @@ use crate::generator::Generator;
 use crate::hidden::{OneWay, RowCount};
 use crate::measured::Measured;
 use crate::method::Method;
-use crate::random_field::RandomField;
 use crate::report::Report;
 use crate::sample::SampleStream;
 
@@ -41,11 +40,7 @@ impl Model {
         Model {
             schema: schema.into(),
             method,
-            generator: Arc::new(RandomField {
-                compressions: fitted.compressions.into(),
-                coarse: fitted.coarse,
-                field: fitted.field,
-            }),
+            generator: fitted.generator,
             measured: fitted.measured,
             errors: fitted.errors,
             ledger,

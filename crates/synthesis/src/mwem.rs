@@ -45,8 +45,63 @@ impl Default for MwemOptions {
 
 impl MwemOptions {
     pub(crate) fn read(params: &Map<String, Value>) -> Result<MwemOptions, ParameterError> {
-        RoundOptions::read(NAME, MwemOptions::default().0, params).map(MwemOptions)
+        let params = in_our_words(params)?;
+        RoundOptions::read(NAME, MwemOptions::default().0, &params).map(MwemOptions)
     }
+}
+
+/// What smartnoise-synth calls otherwise.
+const ALIASES: [(&str, &str); 2] = [
+    ("iterations", "rounds"),
+    ("mult_weights_iterations", "max_iterations"),
+];
+
+const SPLITS: &str =
+    "cannot be chosen: one model holds all columns, and none are split off; leave it out";
+const BINS: &str = "cannot be chosen here: declare the column's `bins` in its schema";
+
+/// Its parameters that mean nothing for a graphical model, and what there is instead.
+const REFUSED: [(&str, &str); 6] = [
+    (
+        "q_count",
+        "cannot be chosen: the marginals of `workload` are chosen among, all pairs by default; \
+         leave it out",
+    ),
+    ("splits", SPLITS),
+    ("split_factor", SPLITS),
+    ("max_bin_count", BINS),
+    ("custom_bin_count", BINS),
+    (
+        "max_retries_exp_mechanism",
+        "cannot be chosen: a selection never fails, and is never made again; leave it out",
+    ),
+];
+
+fn in_our_words(params: &Map<String, Value>) -> Result<Map<String, Value>, ParameterError> {
+    let mut ours = Map::new();
+    for (name, value) in params {
+        if let Some(&(name, reason)) = REFUSED.iter().find(|(refused, _)| refused == name) {
+            return Err(ParameterError::Refused {
+                method: NAME,
+                name,
+                reason,
+            });
+        }
+        let alias = ALIASES.iter().find(|(alias, _)| alias == name);
+        if let Some(&(alias, own)) = alias.filter(|(_, own)| params.contains_key(*own)) {
+            return Err(ParameterError::Refused {
+                method: NAME,
+                name: alias,
+                reason: match own {
+                    "rounds" => "means the same as `rounds`: give one of them",
+                    _ => "means the same as `max_iterations`: give one of them",
+                },
+            });
+        }
+        let own = alias.map_or(name.as_str(), |&(_, own)| own);
+        ours.insert(own.to_owned(), value.clone());
+    }
+    Ok(ours)
 }
 
 impl Mechanism for MwemOptions {
@@ -164,4 +219,46 @@ fn fit(run: &mut Run<'_>, plan: &Mwem) -> Result<Fitted, FitError> {
         mwem.estimate(run)?;
     }
     Ok(mwem.into_fitted())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(params: Value) -> Result<MwemOptions, String> {
+        MwemOptions::read(params.as_object().unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn other_programs_names_are_read_or_told_what_they_would_mean() {
+        let options = read(json!({"iterations": 7, "mult_weights_iterations": 30})).unwrap();
+        assert_eq!((options.0.rounds, options.0.max_iterations), (Some(7), 30));
+        for (params, told) in [
+            (
+                json!({"iterations": 7, "rounds": 7}),
+                "`iterations` of MWEM means the same as `rounds`",
+            ),
+            (
+                json!({"q_count": 400}),
+                "`q_count` of MWEM cannot be chosen: the marginals of",
+            ),
+            (
+                json!({"splits": [[0, 1]]}),
+                "`splits` of MWEM cannot be chosen: one model holds",
+            ),
+            (
+                json!({"max_bin_count": 9}),
+                "declare the column's `bins` in its schema",
+            ),
+            (
+                json!({"iterations": 0}),
+                "`rounds` of MWEM must be a whole number between 1 and",
+            ),
+        ] {
+            let error = read(params).unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
+    }
 }

@@ -28,6 +28,16 @@ pub enum ParameterError {
         /// The most it may be.
         most: u64,
     },
+    /// The value is of the wrong form, or would break the promise.
+    #[error("the parameter `{name}` of {method} {reason}")]
+    Refused {
+        /// Name of the method.
+        method: &'static str,
+        /// Name of the parameter.
+        name: &'static str,
+        /// What it must be, or why it cannot be chosen: the end of the sentence.
+        reason: &'static str,
+    },
 }
 
 /// A parameter that is a whole number.
@@ -46,7 +56,7 @@ impl WholeNumber {
         }
     }
 
-    fn read(&self, method: &'static str, value: &Value) -> Result<u64, ParameterError> {
+    pub(crate) fn read(&self, method: &'static str, value: &Value) -> Result<u64, ParameterError> {
         let number = value.as_u64().ok_or_else(|| self.refusal(method))?;
         self.check(method, number)
     }

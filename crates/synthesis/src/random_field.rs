@@ -1,4 +1,4 @@
-//! A Markov random field over a table's columns: the kind of model that every method here fits.
+//! A Markov random field over a table's columns: the kind of model that most methods here fit.
 
 use std::io;
 use std::sync::Arc;
@@ -30,6 +30,37 @@ impl RandomField {
     fn counts(&self, column: usize) -> Vec<f64> {
         let counts = self.field.marginal(&Clique::new([column]));
         counts.expect("each column is in a table of the model")
+    }
+
+    /// What holds of some columns under a condition on them and perhaps others. `None` if it is
+    /// impossible.
+    pub(crate) fn given_columns(
+        &self,
+        condition: &Condition,
+        is_meant: impl Fn(usize) -> bool,
+    ) -> Option<RandomField> {
+        // How codes share a code of the model is another under the condition.
+        let mut compressions = self.compressions.to_vec();
+        let evidence: Vec<(usize, Vec<f64>)> = condition
+            .columns()
+            .filter(|&column| is_meant(column))
+            .map(|column| {
+                let weights = condition.weights(column).expect("it is about this column");
+                let (likelihoods, given) = self.compressions[column].given(weights);
+                compressions[column] = given;
+                (column, likelihoods)
+            })
+            .collect();
+        let field = match self.field.condition(&evidence) {
+            Ok(field) => field,
+            Err(marginals::Error::Impossible) => return None,
+            Err(other) => unreachable!("a condition on the schema fits the model: {other}"),
+        };
+        Some(RandomField {
+            compressions: compressions.into(),
+            coarse: self.coarse.clone(),
+            field,
+        })
     }
 }
 
@@ -79,27 +110,8 @@ impl Generator for RandomField {
     }
 
     fn given(&self, condition: &Condition) -> Option<Arc<dyn Generator>> {
-        // How codes share a code of the model is another under the condition.
-        let mut compressions = self.compressions.to_vec();
-        let evidence: Vec<(usize, Vec<f64>)> = condition
-            .columns()
-            .map(|column| {
-                let weights = condition.weights(column).expect("it is about this column");
-                let (likelihoods, given) = self.compressions[column].given(weights);
-                compressions[column] = given;
-                (column, likelihoods)
-            })
-            .collect();
-        let field = match self.field.condition(&evidence) {
-            Ok(field) => field,
-            Err(marginals::Error::Impossible) => return None,
-            Err(other) => unreachable!("a condition on the schema fits the model: {other}"),
-        };
-        Some(Arc::new(RandomField {
-            compressions: compressions.into(),
-            coarse: self.coarse.clone(),
-            field,
-        }))
+        let given = self.given_columns(condition, |_| true)?;
+        Some(Arc::new(given))
     }
 
     fn body(&self, model: &Model) -> io::Result<Vec<u8>> {

@@ -90,8 +90,28 @@ pub struct ErrorReport {
     /// The workload's marginals but for those left out, heaviest first.
     pub marginals: Vec<MarginalError>,
     /// How many marginals of the workload nothing is said of: those with more than 2^22 cells, and
-    /// of the others those of least weight beyond the first 5,000.
+    /// of the others those of least weight beyond the first 5,000. Of a copula also pairs beyond
+    /// 2^24 cells together.
     pub left_out: u64,
+    /// How the model's pairs compare with those of independent columns, by a method that may do no
+    /// better than these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against_independent: Option<AgainstIndependent>,
+}
+
+/// Mean distances of the measured pairs from the table: of the model, and of the product of its
+/// columns, which is what INDEPENDENT would give for about the same budget.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AgainstIndependent {
+    /// Of the model's pairs, with noise, on the scale of [`MarginalError`].
+    pub model: f64,
+    /// Of pairs of independent columns, with noise.
+    pub independent: f64,
+    /// Standard deviation of the noise in each of the two.
+    pub sigma: f64,
+    /// How many pairs they are means of.
+    pub pairs: usize,
 }
 
 /// How far one marginal of the model is from the table's: half the L1 distance between the counts,
@@ -116,6 +136,10 @@ pub struct MarginalError {
     pub bound: Option<f64>,
     /// The true distances of all marginals are below these at once with a probability of 95 %.
     pub joint_bound: Option<f64>,
+    /// The distance of independent columns, as it was measured; 0 at least. `None` unless the
+    /// method compares itself with these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub independent: Option<f64>,
     /// Of several columns, how far the model says they are from independent, on the same scale.
     pub relation: Option<f64>,
     /// Whether what the model says of how the columns are related may be mostly noise: nothing is
@@ -154,7 +178,7 @@ impl Report {
         Report {
             method: model.method,
             domain: model.domain(),
-            warnings: hidden::warnings(&row_count, &columns),
+            warnings: hidden::warnings(model, &row_count, &columns),
             rows: row_count.estimate,
             row_count,
             columns,
@@ -208,6 +232,7 @@ impl ErrorReport {
                 distance: as_distance(error.distance).clamp(0.0, 1.0),
                 bound,
                 joint_bound: known(errors.joint_bound(error.distance)),
+                independent: error.independent.map(|l1| as_distance(l1).clamp(0.0, 1.0)),
                 relation,
                 mostly_noise: relation.is_some_and(|relation| {
                     bound.is_none_or(|bound| bound > relation.max(MarginalError::NEGLIGIBLE))
@@ -221,7 +246,33 @@ impl ErrorReport {
             best_possible: as_distance(errors.bound(0.0)),
             marginals: errors.marginals.iter().map(marginal).collect(),
             left_out: errors.left_out,
+            against_independent: AgainstIndependent::new(model, errors),
         }
+    }
+}
+
+impl AgainstIndependent {
+    pub(crate) fn new(model: &Model, errors: &MeasuredErrors) -> Option<AgainstIndependent> {
+        let both = |error: &MeasuredError| {
+            let independent = error.independent.filter(|_| error.columns.len() == 2)?;
+            Some((error.distance, independent))
+        };
+        let distances: Vec<(f64, f64)> = errors.marginals.iter().filter_map(both).collect();
+        let pairs = distances.len() as f64;
+        // Not clamped at 0 one by one, which would add to a mean what the noise takes from it.
+        let mean = |l1: f64| l1 / 2.0 / model.generator.total() / pairs;
+        (!distances.is_empty()).then(|| AgainstIndependent {
+            model: mean(distances.iter().map(|it| it.0).sum()),
+            independent: mean(distances.iter().map(|it| it.1).sum()),
+            sigma: mean(errors.sigma * pairs.sqrt()),
+            pairs: distances.len(),
+        })
+    }
+
+    /// Whether the model is closer to the table, beyond doubt of noise.
+    pub(crate) fn is_better(&self) -> bool {
+        // Two means of independent noise: their difference has twice the variance.
+        self.independent - self.model > 2.0 * std::f64::consts::SQRT_2 * self.sigma
     }
 }
 

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use marginals::Clique;
-use privacy::{Ledger, NoiseRng, Rho};
+use privacy::{GradientSum, Ledger, NoiseRng, Rho};
 use schema::Schema;
-use tabular::{CountSource, Recoding, SourceError};
+use tabular::{CountSource, Recoding, RowSum, SourceError};
 
 use crate::fit_error::FitError;
 use crate::measured::Measured;
@@ -92,6 +92,20 @@ impl<'a> Run<'a> {
             return Err(SourceError(message.to_owned()).into());
         }
         Ok(counts)
+    }
+
+    /// The sum over all rows of a vector for each, under other codes.
+    pub(crate) fn sum_rows(
+        &self,
+        recoding: &Recoding,
+        what: &dyn RowSum,
+    ) -> Result<GradientSum, FitError> {
+        let sum = self.table.sum_rows(recoding, what)?;
+        if sum.len() != what.coordinates() {
+            let message = "the answer has other coordinates than were asked for";
+            return Err(SourceError(message.to_owned()).into());
+        }
+        Ok(sum)
     }
 
     pub(crate) fn at(

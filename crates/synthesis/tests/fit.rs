@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use synthesis::{FitError, GrainOptions, Method, Model, PlanError, PublicPrior, evaluate};
 use tabular::CodedTable;
 
-use common::{PAIRS, fit, fit_from};
+use common::{PAIRS, fit, fit_from, quick};
 
 const DIGEST: FileDigest = FileDigest::from_bytes([1; 48]);
 
@@ -69,7 +69,7 @@ fn fitted(table: &CodedTable, method: Method, epsilon: f64) -> Model {
     let model = fit(
         table,
         method,
-        &Map::new(),
+        &quick(method),
         PAIRS,
         &mut ledger,
         &mut testkit::noise(1),
@@ -214,10 +214,12 @@ fn tables_at_the_edge_give_models_and_rows() {
     for (name, table) in &cases {
         for method in [
             Method::Independent,
+            Method::Copula,
             Method::Mst,
             Method::Aim,
             Method::Mwem,
             Method::Grain,
+            Method::Dpctgan,
         ] {
             for epsilon in [1e-4, 1.0, 1e6] {
                 let model = fitted(table, method, epsilon);
@@ -345,17 +347,19 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
     let real = related(1000);
     for method in [
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,
         Method::Grain,
+        Method::Dpctgan,
     ] {
         let fit = |epsilon: f64| {
             let mut ledger = ledger_of(method, epsilon);
             let result = fit(
                 &real,
                 method,
-                &Map::new(),
+                &quick(method),
                 PAIRS,
                 &mut ledger,
                 &mut testkit::noise(1),
@@ -676,6 +680,7 @@ fn every_method_says_when_its_budget_drowned_and_not_when_it_did_not() {
     let real = related(20_000);
     for method in [
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,
@@ -713,7 +718,13 @@ fn every_method_says_when_its_budget_drowned_and_not_when_it_did_not() {
 #[ignore = "slow: 1,000 fits, some seconds"]
 fn the_number_of_rows_is_within_what_is_stated_as_often_as_it_says() {
     let real = table(&[4, 3, 2], 300, scatter);
-    for method in [Method::Independent, Method::Mst, Method::Aim, Method::Mwem] {
+    for method in [
+        Method::Independent,
+        Method::Copula,
+        Method::Mst,
+        Method::Aim,
+        Method::Mwem,
+    ] {
         let within = (0..250).filter(|&seed| {
             let mut ledger = Ledger::open(LedgerOptions::new(
                 Epsilon::new(0.2).unwrap(),
@@ -766,7 +777,13 @@ fn public_data_of_another_schema_is_refused_before_anything_is_spent() {
 #[test]
 fn the_estimate_of_the_number_of_rows_is_within_its_own_range_also_of_an_empty_table() {
     let empty = table(&[3, 4], 0, |_, _| 0);
-    for method in [Method::Grain, Method::Independent, Method::Mst] {
+    for method in [
+        Method::Grain,
+        Method::Independent,
+        Method::Copula,
+        Method::Mst,
+        Method::Dpctgan,
+    ] {
         for epsilon in [0.05, 1.0, 30.0] {
             let rows = fitted(&empty, method, epsilon).row_count();
             let [low, high] = rows.between;

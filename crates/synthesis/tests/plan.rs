@@ -189,6 +189,7 @@ fn the_whole_budget_is_that_of_the_methods_own_accounting() {
     for method in [
         Method::Grain,
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,

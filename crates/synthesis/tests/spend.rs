@@ -8,11 +8,10 @@ use std::ops::ControlFlow;
 
 use privacy::{Accounting, Delta, Entry, Epsilon, Ledger, LedgerOptions, LedgerRecord, Mechanism};
 use schema::{Declaration, Schema};
-use serde_json::Map;
 use synthesis::Method;
 use tabular::CodedTable;
 
-use common::{PAIRS, fit};
+use common::{PAIRS, fit, quick};
 
 const SIZES: [usize; 5] = [6, 2, 4, 8, 3];
 
@@ -31,8 +30,12 @@ const BUDGETS: [(f64, f64, f64, f64); 4] = [
 enum Step {
     /// Gaussian noise on a marginal of so many columns.
     Measure { columns: usize, rho: f64 },
+    /// Gaussian noise on so many scores, each of which a row moves by at most 1.
+    Scores { scores: u64, rho: f64 },
     /// The exponential mechanism.
     Select { rho: f64 },
+    /// So many sums of clipped gradients, one after the other.
+    Train { steps: u64, rho: f64 },
 }
 
 /// In proportion to size^(2/3), which minimises the sum of the expected L1 errors of the columns.
@@ -75,6 +78,33 @@ fn mwem(rho: f64) -> Vec<Step> {
     vec![round; rounds].concat()
 }
 
+/// 68 % for the columns, 29 % for one vector of the signs of all pairs, 3 % for one of errors: those
+/// of the pairs, and again for those that are related, of independent columns.
+fn copula(rho: f64, errors: u64) -> Vec<Step> {
+    let pairs = (SIZES.len() * (SIZES.len() - 1) / 2) as u64;
+    let scores = [(pairs, 0.29), (errors, 0.03)];
+    let scores = scores.map(|(scores, share)| Step::Scores {
+        scores,
+        rho: share * rho,
+    });
+    [columns(0.68 * rho), scores.to_vec()].concat()
+}
+
+/// DPCTGAN: nearly a third for columns, two thirds for the gradients of six steps (composition of
+/// Gaussian mechanisms: Dong, Roth and Su 2022, arXiv:1905.02383, corollary 2), and the rest for the
+/// errors of ten pairs.
+fn dpctgan(rho: f64) -> Vec<Step> {
+    let train = Step::Train {
+        steps: 6,
+        rho: 0.67 * rho,
+    };
+    let errors = Step::Scores {
+        scores: 10,
+        rho: 0.03 * rho,
+    };
+    [columns(0.3 * rho), vec![train, errors]].concat()
+}
+
 #[test]
 fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
     for (epsilon, delta, zcdp, gdp) in BUDGETS {
@@ -86,6 +116,14 @@ fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
                 gdp,
                 &columns(gdp),
             );
+            let of_copula = record(Method::Copula);
+            let errors = match *of_copula.entries().last().unwrap().mechanism() {
+                Mechanism::GaussianScores { scores, .. } => scores,
+                ref other => panic!("{other:?}"),
+            };
+            assert!((10..=20).contains(&errors), "{errors}");
+            check(&of_copula, rows_per_id, gdp, &copula(gdp, errors));
+            check(&record(Method::Dpctgan), rows_per_id, gdp, &dpctgan(gdp));
             check(&record(Method::Mst), rows_per_id, zcdp, &mst(zcdp));
             check(&record(Method::Mwem), rows_per_id, zcdp, &mwem(zcdp));
         }
@@ -107,7 +145,7 @@ fn record(method: Method, epsilon: f64, delta: f64, rows_per_id: u32) -> LedgerR
     fit(
         &table,
         method,
-        &Map::new(),
+        &quick(method),
         PAIRS,
         &mut ledger,
         &mut testkit::noise(3),
@@ -169,8 +207,24 @@ fn holds(entry: &Entry, rows_per_id: f64, step: Step) -> bool {
                 && close(sigma, rows_per_id / (2.0 * rho).sqrt())
                 && close(entry.rho().get(), rho)
         }
+        (Mechanism::GaussianScores { sigma, scores }, Step::Scores { scores: m, rho }) => {
+            // K sqrt(m) is what one id moves the vector by.
+            scores == m
+                && close(sigma, rows_per_id * (m as f64 / (2.0 * rho)).sqrt())
+                && close(entry.rho().get(), rho)
+        }
         (Mechanism::Exponential { epsilon, .. }, Step::Select { rho }) => {
             close(epsilon, (8.0 * rho).sqrt()) && close(entry.rho().get(), rho)
+        }
+        (Mechanism::GaussianGradients { sigma, steps, .. }, Step::Train { steps: of, rho }) => {
+            steps == of
+                && close(sigma, rows_per_id * (steps as f64 / (2.0 * rho)).sqrt())
+                && close(entry.rho().get(), rho)
+        }
+        (Mechanism::GaussianScores { sigma, scores }, Step::Errors { scores: of, rho }) => {
+            scores == of
+                && close(sigma, rows_per_id * (scores as f64 / (2.0 * rho)).sqrt())
+                && close(entry.rho().get(), rho)
         }
         _ => false,
     }
@@ -183,6 +237,9 @@ fn cost(entry: &Entry, rows_per_id: u32) -> f64 {
         Mechanism::Gaussian { sigma, .. } => k * k / (2.0 * sigma * sigma),
         Mechanism::GaussianScores { sigma, scores } => {
             k * k * scores as f64 / (2.0 * sigma * sigma)
+        }
+        Mechanism::GaussianGradients { sigma, steps, .. } => {
+            k * k * steps as f64 / (2.0 * sigma * sigma)
         }
         Mechanism::Exponential { epsilon, .. } => epsilon * epsilon / 8.0,
         ref other => panic!("no fit uses {other:?}"),
@@ -244,10 +301,12 @@ fn grain_spends_its_shares_and_all_of_the_budget() {
 fn methods_with_selection_are_accounted_by_zcdp() {
     for method in [
         Method::Independent,
+        Method::Copula,
         Method::Mst,
         Method::Aim,
         Method::Mwem,
         Method::Grain,
+        Method::Dpctgan,
     ] {
         let record = record(method, 1.0, 1e-9, 1);
         let gaussian = record

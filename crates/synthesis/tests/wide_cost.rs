@@ -87,7 +87,9 @@ fn cpu_seconds() -> f64 {
 fn many_columns_take_seconds() {
     let cases = [
         ("1,000 columns", Method::Grain, wide(1000, 500)),
+        ("1,000 columns", Method::Copula, wide(1000, 500)),
         ("constraints", Method::Grain, chained(120, 1000)),
+        ("constraints", Method::Copula, chained(120, 1000)),
         ("constraints", Method::Mwem, chained(120, 1000)),
         ("constraints", Method::Aim, chained(120, 1000)),
     ];

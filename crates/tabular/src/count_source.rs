@@ -2,19 +2,20 @@
 
 use std::num::NonZeroU32;
 
-use privacy::{Counts, DomainSource, DomainSpend};
+use privacy::{Counts, DomainSource, DomainSpend, GradientSum};
 
 use schema::Schema;
 
+use crate::row_sums::RowSum;
 use crate::table::{CodedTable, Recoding};
 
-/// A table of which only counts are asked, wherever its rows are: in memory ([`CodedTable`]), or
+/// A table of which only counts and sums are asked, wherever its rows are: in memory ([`CodedTable`]), or
 /// spread over machines.
 ///
 /// Whoever implements it vouches for three things on which every guarantee rests: everything of one
 /// id adds or removes at most [`rows_per_id`](Self::rows_per_id) rows, which are cut down to that
 /// *before* anything is counted, by a choice that depends on the rows of that id alone; each row
-/// counts once in each table of counts, also where work was lost and done again; and the
+/// counts once in each table of counts and each sum, also where work was lost and done again; and the
 /// [schema](Self::schema) depends on the rows only as [`domain`](Self::domain) says.
 pub trait CountSource: Sync {
     /// The columns, which are public.
@@ -39,6 +40,12 @@ pub trait CountSource: Sync {
         cliques: &[Vec<usize>],
         recoding: Option<&Recoding>,
     ) -> Result<Vec<Counts>, SourceError>;
+
+    /// The sum over all rows, under other codes, of a vector for each row: what trains a network.
+    ///
+    /// # Errors
+    /// If the rows cannot be reached. Nothing was released.
+    fn sum_rows(&self, recoding: &Recoding, what: &dyn RowSum) -> Result<GradientSum, SourceError>;
 }
 
 /// Counts could not be had: a machine, a file or a network failed. Never said of a table in memory.
@@ -72,5 +79,9 @@ impl CountSource for CodedTable {
             Some(recoding) => self.recoded_counts_of(recoding, cliques),
             None => self.counts_of(cliques),
         })
+    }
+
+    fn sum_rows(&self, recoding: &Recoding, what: &dyn RowSum) -> Result<GradientSum, SourceError> {
+        Ok(self.sum_of(recoding, what))
     }
 }

@@ -70,6 +70,7 @@ mod read_options;
 mod read_parquet;
 mod read_rows;
 mod read_table;
+mod row_sums;
 mod separator;
 mod source;
 mod table;
@@ -106,6 +107,7 @@ pub use read_options::{
 pub use read_parquet::{is_decoding, read_parquet, read_parquet_while};
 pub use read_rows::{SheetRow, read_rows};
 pub use read_table::read_table;
+pub use row_sums::RowSum;
 pub use table::{CodedTable, CodesError, Recoding};
 pub use upload::Upload;
 pub use values::{ColumnValues, ValueDrawer};

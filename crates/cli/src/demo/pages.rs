@@ -13,6 +13,7 @@ use crate::demo::parties::RunningRoom;
 use crate::demo::{PARTIES, Party};
 use crate::page::{Page, PageRoom, RoomKnowledge, ServedPage, Subject};
 use crate::printer::Printer;
+use crate::trust::RootInWords;
 use crate::whole_file;
 
 /// Keeps the room and a page for each party until Ctrl-C, or until both have left it.
@@ -67,7 +68,7 @@ async fn page(
     let Judged { summary, text } = Judged::of(&session, own)?;
     let knowledge = RoomKnowledge {
         url: running.address().to_string(),
-        root: "the demo's own; no hardware vouches for what it signs".to_owned(),
+        root: RootInWords::dangerous("the demo's own"),
         verifier: running.verifier()?,
         policy: running.policy(),
         own,

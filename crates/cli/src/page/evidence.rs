@@ -6,6 +6,7 @@ use attestation::UnixTime;
 use client::{Error, Refused, VerifiedChannel};
 use serde_json::{Map, Value, json};
 
+use crate::trust::RootInWords;
 use crate::{exit, moment};
 
 /// The only platform that there is a verifier for.
@@ -15,7 +16,7 @@ const SPOKEN_GROUPS: usize = 3;
 
 /// The evidence that held, and the latest that did not.
 pub(super) struct EvidenceRecord {
-    root: String,
+    root: RootInWords,
     latest: Mutex<Latest>,
 }
 
@@ -27,7 +28,7 @@ struct Latest {
 
 impl EvidenceRecord {
     /// Of a room that has just been verified under `root`.
-    pub(super) fn held(verified: VerifiedChannel, root: String) -> Self {
+    pub(super) fn held(verified: VerifiedChannel, root: RootInWords) -> Self {
         let latest = Latest {
             verified: Some(verified),
             checked: UnixTime::now(),
@@ -40,7 +41,7 @@ impl EvidenceRecord {
     }
 
     /// Of a room that never was.
-    pub(super) fn refused(error: &Error, root: String) -> Self {
+    pub(super) fn refused(error: &Error, root: RootInWords) -> Self {
         let checked = UnixTime::now();
         let latest = Latest {
             verified: None,
@@ -87,7 +88,8 @@ impl EvidenceRecord {
             "held": latest.refusal.is_none(),
             "checked_at": moment::format(latest.checked),
             "platform": PLATFORM,
-            "root": self.root,
+            "root": self.root.words,
+            "hardware": self.root.hardware,
             "steps": steps,
             "measurements_short": first.map(spoken).unwrap_or_default(),
             "measurements": measurements,
@@ -156,6 +158,7 @@ mod tests {
     use client::{Error, Refused};
 
     use super::{EvidenceRecord, is_refusal, spoken};
+    use crate::trust::RootInWords;
 
     #[test]
     fn what_is_read_out_is_the_beginning_in_groups() {
@@ -167,14 +170,16 @@ mod tests {
     fn a_refusal_says_what_was_checked_and_with_which_exit_code() {
         let error = Error::Refused(Refused::Relayed);
         assert!(is_refusal(&error));
-        let document = EvidenceRecord::refused(&error, "AWS's own".to_owned()).document();
+        let document = EvidenceRecord::refused(&error, RootInWords::of(None)).document();
         assert_eq!(document["held"], false);
+        assert_eq!(document["hardware"], true);
         assert_eq!(document["refusal"]["check"], "connection");
         assert_eq!(document["refusal"]["code"], 33);
         assert_eq!(document["measurements_short"], "");
         let register = "PCR0".to_owned();
         let debug = Error::Refused(Refused::Evidence(Refusal::DebugMode { register }));
-        let document = EvidenceRecord::refused(&debug, String::new()).document();
+        let document = EvidenceRecord::refused(&debug, RootInWords::dangerous("a")).document();
+        assert_eq!(document["hardware"], false);
         assert_eq!(document["refusal"]["check"], "debug-mode");
         assert!(!is_refusal(&Error::Lost));
         assert!(!is_refusal(&Error::Refused(Refused::Closed)));

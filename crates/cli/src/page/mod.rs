@@ -24,6 +24,7 @@ use crate::page::downloads::Downloads;
 use crate::page::evidence::{EvidenceRecord, spoken};
 use crate::printer::Printer;
 use crate::receipt::Wanted;
+use crate::trust::RootInWords;
 
 pub(crate) use crate::page::evidence::is_refusal;
 pub(crate) use crate::page::served::ServedPage;
@@ -71,7 +72,7 @@ pub(crate) struct RoomKnowledge {
     /// Where the enclave is reached.
     pub(crate) url: String,
     /// Who vouches for its platform, in words.
-    pub(crate) root: String,
+    pub(crate) root: RootInWords,
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) policy: Policy,
     /// The person's own key.
@@ -129,7 +130,7 @@ impl Subject {
     }
 
     /// A room that was refused because of `error`.
-    pub(crate) fn refused(error: &Error, root: String) -> Self {
+    pub(crate) fn refused(error: &Error, root: RootInWords) -> Self {
         Self::Refused {
             reason: error.to_string(),
             evidence: Box::new(EvidenceOfRefused(EvidenceRecord::refused(error, root))),

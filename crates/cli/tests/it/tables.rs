@@ -201,7 +201,7 @@ fn what_the_coding_loses_is_told_beside_the_errors() {
 fn a_budget_that_drowned_is_told_wherever_the_model_goes() {
     let folder = tempfile::tempdir().unwrap();
     table(folder.path());
-    for method in ["INDEPENDENT", "MST", "AIM", "MWEM", "GRAIN"] {
+    for method in ["INDEPENDENT", "COPULA", "MST", "AIM", "MWEM", "GRAIN"] {
         let command = format!(
             "synth people.csv --schema people.yaml --key id --epsilon 0.001 --rows 9 \
              --method {method} --output out.csv --model people.model --json"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use marginals::{
     Clique, EstimationOptions, MarkovRandomField, Measurement, TreeSizer, estimate_watched,
@@ -15,6 +16,7 @@ use crate::errors::measure_errors;
 use crate::fit_error::FitError;
 use crate::fitted::{Coarse, Fitted};
 use crate::measured::Measured;
+use crate::random_field::RandomField;
 use crate::run::Run;
 use crate::workload::Workload;
 
@@ -192,9 +194,11 @@ impl Fit {
             .chain(pairs)
             .collect();
         Ok(Fitted {
-            compressions: self.compressions,
-            coarse: coarse.collect(),
-            field,
+            generator: Arc::new(RandomField {
+                coarse: coarse.collect(),
+                compressions: self.compressions.into(),
+                field,
+            }),
             measured,
             errors,
         })

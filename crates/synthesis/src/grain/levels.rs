@@ -82,7 +82,7 @@ impl Levels {
 
 /// The group of each item. Of neighbours that are equally light together the first are merged
 /// first.
-fn merge_neighbours(masses: &[f64], size: usize) -> Vec<u32> {
+pub(crate) fn merge_neighbours(masses: &[f64], size: usize) -> Vec<u32> {
     let items = masses.len();
     // A group goes by its first item. Of each: its mass, the group before it, and the item after
     // its last.

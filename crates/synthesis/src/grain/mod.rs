@@ -24,7 +24,7 @@ mod candidates;
 mod choice;
 mod estimate;
 mod fit;
-mod levels;
+pub(crate) mod levels;
 mod one_ways;
 mod pairs;
 mod public_pairs;

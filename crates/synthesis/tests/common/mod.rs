@@ -11,6 +11,24 @@ use tabular::CodedTable;
 /// All pairs of columns.
 pub(crate) const PAIRS: &[NamedMarginal] = &[];
 
+/// Parameters with which a fit takes no time: a network is trained for a few steps only.
+#[allow(
+    dead_code,
+    reason = "not every test that has this module fits every method"
+)]
+pub(crate) fn quick(method: Method) -> Map<String, Value> {
+    match method {
+        Method::Dpctgan => {
+            let params = serde_json::json!({
+                "epochs": 6, "batch_size": 32, "embedding_dim": 4, "generator_dim": [8],
+                "discriminator_dim": [8],
+            });
+            params.as_object().cloned().unwrap_or_default()
+        }
+        _ => Map::new(),
+    }
+}
+
 pub(crate) fn fit(
     table: &CodedTable,
     method: Method,
