@@ -368,8 +368,9 @@ mod tests {
             let error = name.parse::<Method>().unwrap_err().to_string();
             assert!(
                 error.starts_with(told)
-                    && error
-                        .ends_with("; use one of GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and DPCTGAN"),
+                    && error.ends_with(
+                        "; use one of GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and DPCTGAN"
+                    ),
                 "{error}"
             );
         }

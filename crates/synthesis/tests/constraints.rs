@@ -213,7 +213,11 @@ constraints: [{determines: {from: a, to: b, map: {0..3: '0', 4..7: '1', 8..11: '
         let related = distance(&real.dangerous_codes(), &rows, [0, 2]);
         // A copula ties no column in a constraint.
         let loose = [Method::Independent, Method::Copula, Method::Dpctgan];
-        assert_eq!(related < 0.03, !loose.contains(&method), "{method}: {related}");
+        assert_eq!(
+            related < 0.03,
+            !loose.contains(&method),
+            "{method}: {related}"
+        );
     }
 }
 
