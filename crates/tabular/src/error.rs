@@ -209,7 +209,8 @@ pub enum TableError {
                  columns".to_owned(),
             RaggedHint::RowNames =>
                 "if each row begins with a name or number of its own, as R writes them, give that \
-                 column a name too, or write the table without (in R: row.names = FALSE)".to_owned(),
+                 column a name too, or write the table without (in R: row.names = FALSE)"
+                    .to_owned(),
             RaggedHint::TrailingSeparators => format!(
                 "each row ends with a {delimiter} that the line of names lacks: add one to it, or \
                  take them off the rows"

@@ -104,7 +104,8 @@ pub(super) const CLEAR: f64 = 4.0;
 /// many is trimmed again by the finer counts, while one too few is lost.
 const CLEAR_BESIDE: f64 = 1.5;
 
-/// How far several cells together must do so: of three sums of noise, one does so in 2 % of columns.
+/// How far several cells together must do so: of three sums of noise, one does so in 2 % of
+/// columns.
 const CLEAR_TOGETHER: f64 = 2.5;
 
 /// Returns the cells that hold values, by noisy counts of all cells and of the filled fields.
