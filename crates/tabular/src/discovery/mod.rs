@@ -79,10 +79,11 @@ impl Joined {
     ///   look like: empty (also `NA`, `null` and the like), whole number, numbers of 1 to 6
     ///   decimals and of more, the same with zeros at their end, code (a number with leading zeros,
     ///   such as `007`, or written `1e3`), compact date (`20200131`), number with separators of
-    ///   thousands, a sign or a decimal comma, date, date with a time of day, text. Nine tenths of the filled fields decide for numbers
-    ///   or dates; anything else is text, and so are numbers of which one in a hundred is a code,
-    ///   so that no value is made up between two postcodes. The column is nullable if the empty
-    ///   ones stand out, and numbers and dates have an `other` if other texts do.
+    ///   thousands, a sign or a decimal comma, date, date with a time of day, text. Nine tenths of
+    ///   the filled fields decide for numbers or dates; anything else is text, and so are numbers
+    ///   of which one in a hundred is a code, so that no value is made up between two postcodes.
+    ///   The column is nullable if the empty ones stand out, and numbers and dates have an `other`
+    ///   if other texts do.
     /// - *Form*, two tenths, for dates and for numbers that are not plain: a noisy histogram over
     ///   the usual forms. The form that nine tenths have is taken; without one, the column is text.
     ///   Day and month are told apart by fields that only one order can read. Where none stands
