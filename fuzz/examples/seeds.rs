@@ -69,7 +69,14 @@ fn documents(root: &Path, folder: &Path) -> Outcome {
 /// The body of a model of each method.
 fn models(folder: &Path) -> Outcome {
     const HEADER_BYTES: usize = 33;
-    let methods = [Method::Grain, Method::Mst, Method::Aim, Method::Mwem, Method::Copula, Method::Independent];
+    let methods = [
+        Method::Grain,
+        Method::Mst,
+        Method::Aim,
+        Method::Mwem,
+        Method::Copula,
+        Method::Independent,
+    ];
     for method in methods {
         let mut file = Vec::new();
         model(method)?.save(&mut file)?;

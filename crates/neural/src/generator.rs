@@ -212,8 +212,8 @@ impl Generator {
         activations
     }
 
-    /// The probabilities of the codes of each row, one row after the other. Given what a row is made
-    /// from, its columns are independent.
+    /// The probabilities of the codes of each row, one row after the other. Given what a row is
+    /// made from, its columns are independent.
     #[must_use]
     pub fn probabilities(&self, latent: &Latent) -> Vec<f32> {
         self.forward(latent)

@@ -61,8 +61,8 @@ impl<'a> Gradients<'a> {
     /// Adds the rows' gradients, of rows that are given column by column, to sums of as many units
     /// as the critic has parameters.
     ///
-    /// What a row adds depends on that row and the critic alone, is whole, and has a norm of at most
-    /// `norm` units: exactly, since the norm of what is added is computed in integers, and a row
+    /// What a row adds depends on that row and the critic alone, is whole, and has a norm of at
+    /// most `norm` units: exactly, since the norm of what is added is computed in integers, and a row
     /// whose norm is larger adds nothing. (None is, as slopes are rounded towards zero.)
     ///
     /// # Panics
@@ -90,7 +90,7 @@ impl<'a> Gradients<'a> {
         }
     }
 
-    /// Slopes and inputs in units, such that the gradient has at most the norm. False if it has not.
+    /// Slopes and inputs in units, of a gradient of at most the norm. False if it has not that.
     fn clip(&self, columns: usize, scratch: &CriticScratch, whole: &mut Whole) -> bool {
         let layers = scratch.activations.len();
         // The first layer's inputs are as many ones as there are columns.

@@ -297,8 +297,8 @@ impl Ledger {
         Ok(NoisyScores { values, sigma })
     }
 
-    /// Charges for the release of `steps` sums of gradients, one after the other, each with Gaussian
-    /// noise of sigma = `rows_per_id` sqrt(steps / (2 rho)) times the largest norm of a gradient,
+    /// Charges for the release of `steps` sums of gradients, one after the other, each with
+    /// Gaussian noise of sigma = `rows_per_id` sqrt(steps / (2 rho)) times the largest norm of a gradient,
     /// rounded to whole units.
     ///
     /// The sums are integers, so that these are Gaussian mechanisms, rounded afterwards: together

@@ -392,8 +392,8 @@ mod tests {
         assert!(Model::load(&forged(|_| ())).is_ok());
         type Change = fn(&mut Vec<(Value, Value)>);
         let cases: [(&str, Change); 10] = [
-            ("unknown variant `network`", |body| {
-                *field(body, "kind") = Value::from("network")
+            ("unknown variant `flow`", |body| {
+                *field(body, "kind") = Value::from("flow")
             }),
             ("missing field `total`", |body| {
                 body.retain(|(key, _)| key.as_text() != Some("total"))

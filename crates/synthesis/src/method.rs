@@ -344,8 +344,8 @@ mod tests {
         let refusal = |name: &str| name.parse::<Method>().unwrap_err().to_string();
         assert_eq!(
             refusal("BAYES"),
-            "there is no method \"BAYES\"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and \
-             DPCTGAN"
+            "there is no method \"BAYES\"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT \
+             and DPCTGAN"
         );
         assert!(refusal("independents").ends_with(" and DPCTGAN; did you mean INDEPENDENT?"));
         assert!(refusal("grian").ends_with("; did you mean GRAIN?"));

@@ -78,8 +78,8 @@ fn mwem(rho: f64) -> Vec<Step> {
     vec![round; rounds].concat()
 }
 
-/// 68 % for the columns, 29 % for one vector of the signs of all pairs, 3 % for one of errors: those
-/// of the pairs, and again for those that are related, of independent columns.
+/// 68 % for the columns, 29 % for one vector of the signs of all pairs, 3 % for one of errors:
+/// those of the pairs, and again for those that are related, of independent columns.
 fn copula(rho: f64, errors: u64) -> Vec<Step> {
     let pairs = (SIZES.len() * (SIZES.len() - 1) / 2) as u64;
     let scores = [(pairs, 0.29), (errors, 0.03)];
@@ -91,8 +91,8 @@ fn copula(rho: f64, errors: u64) -> Vec<Step> {
 }
 
 /// DPCTGAN: nearly a third for columns, two thirds for the gradients of six steps (composition of
-/// Gaussian mechanisms: Dong, Roth and Su 2022, arXiv:1905.02383, corollary 2), and the rest for the
-/// errors of ten pairs.
+/// Gaussian mechanisms: Dong, Roth and Su 2022, arXiv:1905.02383, corollary 2), and the rest for
+/// the errors of ten pairs.
 fn dpctgan(rho: f64) -> Vec<Step> {
     let train = Step::Train {
         steps: 6,

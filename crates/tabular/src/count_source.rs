@@ -9,14 +9,14 @@ use schema::Schema;
 use crate::row_sums::RowSum;
 use crate::table::{CodedTable, Recoding};
 
-/// A table of which only counts and sums are asked, wherever its rows are: in memory ([`CodedTable`]), or
-/// spread over machines.
+/// A table of which only counts and sums are asked, wherever its rows are: in memory
+/// ([`CodedTable`]), or spread over machines.
 ///
 /// Whoever implements it vouches for three things on which every guarantee rests: everything of one
 /// id adds or removes at most [`rows_per_id`](Self::rows_per_id) rows, which are cut down to that
 /// *before* anything is counted, by a choice that depends on the rows of that id alone; each row
-/// counts once in each table of counts and each sum, also where work was lost and done again; and the
-/// [schema](Self::schema) depends on the rows only as [`domain`](Self::domain) says.
+/// counts once in each table of counts and each sum, also where work was lost and done again; and
+/// the [schema](Self::schema) depends on the rows only as [`domain`](Self::domain) says.
 pub trait CountSource: Sync {
     /// The columns, which are public.
     fn schema(&self) -> &Schema;

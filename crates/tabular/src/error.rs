@@ -212,8 +212,8 @@ pub enum TableError {
                  column a name too, or write the table without (in R: row.names = FALSE)"
                     .to_owned(),
             RaggedHint::TrailingSeparators => format!(
-                "each row ends with a {delimiter} that the line of names lacks: add one to it, or \
-                 take them off the rows"
+                "if each row ends with a {delimiter} that the line of names lacks, add one to it, \
+                 or take them off the rows"
             ),
             RaggedHint::None => format!("is a {delimiter} or a quote missing or too many?"),
         }

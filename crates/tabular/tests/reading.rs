@@ -501,7 +501,7 @@ fn a_decimal_comma_between_commas_is_named() {
     check(
         "a,height\nx,1.80,\n",
         expect![[r#"
-        refused: line 2 has 3 fields where the header has 2; is a comma or a quote missing or too many?
+        refused: line 2 has 3 fields where the header has 2; if each row ends with a comma that the line of names lacks, add one to it, or take them off the rows
     "#]],
     );
     check(

@@ -280,7 +280,7 @@ fn a_row_with_a_field_that_is_not_understood_is_left_out_with_its_id() {
                 0.5}\n";
     let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
     // The first row of id 1 goes, and the middle one of id 2: two of each are left.
-    let csv = "id,a,b\n1,?,0\n1,x,1\n1,y,2\n2,y,0\n2,y,\n2,x,3\n";
+    let csv = "id,a,b\n1,z,0\n1,x,1\n1,y,2\n2,y,0\n2,y,\n2,x,3\n";
     let hasher = KeyHasher::new([5; 16]);
     let upload = read_csv(csv.as_bytes(), Some("id"), Some(&schema), &hasher, &limits).unwrap();
     assert_eq!(

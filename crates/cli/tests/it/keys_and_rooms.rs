@@ -130,7 +130,7 @@ fn a_wrong_agreement_is_refused_in_a_sentence() {
             "not a number",
         ),
         (
-            "method: MTS\nepsilon: 3\nparty_names: [Alice, Bob]\n",
+            "method: MSTT\nepsilon: 3\nparty_names: [Alice, Bob]\n",
             "MST",
         ),
         (

@@ -447,7 +447,7 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "method: INDEPENDENT",
         "method: CTGAN",
         expect![[
-            r#"runtime.yaml: line 1: there is no method "CTGAN"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and DPCTGAN"#
+            r#"runtime.yaml: line 1: there is no method "CTGAN"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and DPCTGAN; did you mean DPCTGAN?"#
         ]],
     );
 }

@@ -113,7 +113,7 @@ const LOSS: &str = "must be `cross_entropy` or `wasserstein`";
 const PAC: &str = "must be 1: rows that the critic sees together let one of them move the \
                    gradients of others, which no clipping of single rows bounds";
 const SIGMA: &str = "cannot be chosen: how much noise gradients get follows from epsilon, delta \
-                     and `epochs`, and any other amount would break the promise or waste the budget";
+                     and `epochs`, and any other amount would break the promise or waste budget";
 const DISABLED: &str = "must be false: without noise nothing is promised";
 const CUDA: &str = "must be false: networks are trained on the processor";
 
