@@ -62,8 +62,8 @@ impl<'a> Gradients<'a> {
     /// as the critic has parameters.
     ///
     /// What a row adds depends on that row and the critic alone, is whole, and has a norm of at
-    /// most `norm` units: exactly, since the norm of what is added is computed in integers, and a row
-    /// whose norm is larger adds nothing. (None is, as slopes are rounded towards zero.)
+    /// most `norm` units: exactly, since the norm of what is added is computed in integers, and a
+    /// row whose norm is larger adds nothing. (None is, as slopes are rounded towards zero.)
     ///
     /// # Panics
     /// If the rows have other columns or codes than the critic, or there are too few sums.

@@ -298,8 +298,8 @@ impl Ledger {
     }
 
     /// Charges for the release of `steps` sums of gradients, one after the other, each with
-    /// Gaussian noise of sigma = `rows_per_id` sqrt(steps / (2 rho)) times the largest norm of a gradient,
-    /// rounded to whole units.
+    /// Gaussian noise of sigma = `rows_per_id` sqrt(steps / (2 rho)) times the largest norm of a
+    /// gradient, rounded to whole units.
     ///
     /// The sums are integers, so that these are Gaussian mechanisms, rounded afterwards: together
     /// they cost rho, and are mu-GDP with mu^2 = 2 rho (one id moves each sum by at most
