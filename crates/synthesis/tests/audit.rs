@@ -170,14 +170,15 @@ fn gradients_that_are_clipped_to_more_than_the_noise_is_made_for_are_noticed() {
     assert!(leak.exceeds(Method::Dpctgan), "{leak:?}");
 }
 
-const METHODS: [Method; 7] = [
+/// Without DPCTGAN: two thirds of its budget go into gradients, which no table of counts tells of,
+/// and which the tests above attack. Its columns are measured as those of INDEPENDENT are.
+const METHODS: [Method; 6] = [
     Method::Independent,
     Method::Copula,
     Method::Mst,
     Method::Aim,
     Method::Mwem,
     Method::Grain,
-    Method::Dpctgan,
 ];
 
 /// Four times the rho that was promised.
