@@ -507,8 +507,8 @@ fn a_decimal_comma_between_commas_is_named() {
     check(
         "a;height\nx;1;80\n",
         expect![[r#"
-        refused: line 2 has 3 fields where the header has 2; is a semicolon or a quote missing or too many?
-    "#]],
+            refused: line 2 has 3 fields where the header has 2; if each row begins with a name or number of its own, as R writes them, give that column a name too, or write the table without (in R: row.names = FALSE)
+        "#]],
     );
 }
 
