@@ -47,9 +47,10 @@ pub struct ColumnReport {
     /// The share of the estimated rows that are coded as `other`: nothing else remains of their
     /// values. `None` for a column that has no such code, or was never measured.
     pub other: Option<f64>,
-    /// The widest bin of a column of ordered values. Where in a bin a value lies is lost, and
-    /// values beyond the column's range count as its ends: how many there are is nowhere in the
-    /// model.
+    /// The widest bin of a column of ordered values, which may be the gap before a value of its
+    /// own such as 9999-12-31. Where in a bin a value lies is lost. Values beyond a declared range
+    /// count as its ends, and how many there are is nowhere in the model; beyond a discovered one
+    /// they are `other` where they are clearly more than a few.
     pub widest_bin: Option<WidestBin>,
     /// How far noise alone takes the column's measured counts from the table's, in expectation and
     /// as a share of the estimated rows (half the L1 distance). `None` if the column was never
