@@ -19,6 +19,8 @@ class Peer:
     built_from_checkout: bool = False
     # The versions of Python it runs on; none means whatever runs the benchmark.
     pythons: tuple[str, ...] = ()
+    # Runs only where a method of it is asked for: it takes long, and does not compete.
+    by_name: bool = False
 
 
 # AIM-28 is AIM with 28 rounds and models up to 8 MB: the paper's defaults (16 rounds a column, 80 MB) take these programs hours.
@@ -36,6 +38,15 @@ PEERS = {
         ("MST", "AIM"),
         "0.7 GB",
         alone=("smartnoise-synth==1.0.8",),
+    ),
+    # Its networks, which it does not install torch for by itself, and which run with older packages than its other methods.
+    "smartnoise-networks": Peer(
+        ("torch==2.2.2", "opacus==0.14.0", "smartnoise-sql==1.0.10", "numpy==1.26.4", "packaging==26.4", "Faker==40.54.0",
+         "disjoint-set==0.9.0"),
+        ("DPCTGAN", "PATECTGAN"),
+        "5.5 GB",
+        alone=("smartnoise-synth==1.0.8",),
+        by_name=True,
     ),
     # Only what its methods for codes import: its own list would bring two more repositories, of which PyPI has mbi and dp-accounting.
     "dpsynth": Peer(
