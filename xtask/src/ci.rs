@@ -1,8 +1,11 @@
 //! The whole check, step by step.
 
+use std::fs::{self, File};
+use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use crate::run;
@@ -34,6 +37,9 @@ struct Step {
     command: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
     part: Part,
+    /// Whether it runs at the same time as the step before it. A step that measures times runs
+    /// alone.
+    beside: bool,
 }
 
 const fn step(name: &'static str, command: &'static [&'static str]) -> Step {
@@ -42,6 +48,7 @@ const fn step(name: &'static str, command: &'static [&'static str]) -> Step {
         command,
         environment: &[],
         part: Part::Always,
+        beside: false,
     }
 }
 
@@ -56,6 +63,15 @@ const fn nightly(name: &'static str, command: &'static [&'static str]) -> Step {
     Step {
         part: Part::Nightly,
         ..step(name, command)
+    }
+}
+
+impl Step {
+    const fn beside(self) -> Self {
+        Self {
+            beside: true,
+            ..self
+        }
     }
 }
 
@@ -91,7 +107,7 @@ const STEPS: &[Step] = &[
         name: "documentation",
         command: &["cargo", "doc", "--workspace", "--no-deps"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
-        part: Part::Always,
+        ..step("documentation", &[])
     },
     // With the programs that the tests have built.
     step(
@@ -110,10 +126,6 @@ const STEPS: &[Step] = &[
         &["cargo", "test", "--workspace", "--", "--ignored"],
     ),
     slow(
-        "fuzzing, for half a minute",
-        &["cargo", "xtask", "fuzz", "--seconds", "30"],
-    ),
-    slow(
         "release build",
         &[
             "cargo",
@@ -128,6 +140,11 @@ const STEPS: &[Step] = &[
         ],
     ),
     slow(
+        "what the outer tier needs",
+        &["bash", "scripts/install-outer"],
+    )
+    .beside(),
+    slow(
         "the enclave image, twice",
         &["cargo", "xtask", "image", "--check"],
     ),
@@ -135,6 +152,12 @@ const STEPS: &[Step] = &[
         "the enclave on an emulated host",
         &["cargo", "xtask", "vm", "--image", "target/image"],
     ),
+    // Without the optimiser's last pass, which takes minutes: `--nightly` tests what is shipped.
+    slow(
+        "the Python package",
+        &["cargo", "xtask", "python", "--profile", "dev"],
+    )
+    .beside(),
     // The program that was just built: `cargo run` would build it again, with fewer features.
     slow(
         "the demo",
@@ -143,15 +166,6 @@ const STEPS: &[Step] = &[
     slow(
         "the workshop from outside",
         &["python3", "scripts/workshop.py", "target/release"],
-    ),
-    // Without the optimiser's last pass, which takes minutes: `--nightly` tests what is shipped.
-    slow(
-        "the Python package",
-        &["cargo", "xtask", "python", "--profile", "dev"],
-    ),
-    slow(
-        "what the outer tier needs",
-        &["bash", "scripts/install-outer"],
     ),
     slow(
         "the outer tier",
@@ -165,11 +179,26 @@ const STEPS: &[Step] = &[
             "page",
             "--programs",
             "target/release",
-            "--image",
-            "target/image",
             "--large",
         ],
     ),
+    slow(
+        "fuzzing, for half a minute",
+        &["cargo", "xtask", "fuzz", "--seconds", "30"],
+    ),
+    slow(
+        "the local page before the enclave's image",
+        &[
+            "cargo",
+            "xtask",
+            "page",
+            "--programs",
+            "target/release",
+            "--image",
+            "target/image",
+        ],
+    )
+    .beside(),
     nightly(
         "the Python package as it is shipped",
         &["cargo", "xtask", "python"],
@@ -217,19 +246,59 @@ impl Options {
     }
 }
 
-/// Runs the steps in order and stops at the first that fails.
+/// Runs the steps in order, those beside one another at the same time, and stops at the first that
+/// fails.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let steps = STEPS.iter().filter(|step| options.include(step.part));
+    let steps: Vec<&Step> = steps.collect();
     let mut times: Vec<(&str, Duration)> = Vec::new();
-    for step in STEPS.iter().filter(|step| options.include(step.part)) {
-        eprintln!("\n=== {} ===", step.name);
-        let start = Instant::now();
-        run::program(step.command, step.environment)
-            .with_context(|| format!("the step \"{}\" failed", step.name))?;
-        times.push((step.name, start.elapsed()));
+    for together in steps.chunk_by(|_, next| next.beside) {
+        let (first, beside) = together.split_first().context("a chunk without a step")?;
+        thread::scope(|scope| {
+            let beside: Vec<_> = beside
+                .iter()
+                .map(|step| scope.spawn(|| step.run_quietly()))
+                .collect();
+            times.push((first.name, first.run()?));
+            for (step, running) in together[1..].iter().zip(beside) {
+                let ended = running.join();
+                let took = ended.map_err(|_| anyhow!("the step \"{}\" panicked", step.name))??;
+                times.push((step.name, took));
+            }
+            anyhow::Ok(())
+        })?;
     }
     eprintln!("\nAll steps passed:");
     for (name, time) in times {
         eprintln!("  {:>5} s  {name}", time.as_secs());
     }
     Ok(())
+}
+
+impl Step {
+    /// Runs it, and says how long that took.
+    fn run(&self) -> anyhow::Result<Duration> {
+        eprintln!("\n=== {} ===", self.name);
+        let start = Instant::now();
+        run::program(self.command, self.environment).with_context(|| self.failed())?;
+        Ok(start.elapsed())
+    }
+
+    /// The same, with what it prints shown at its end, so that two steps' lines do not mix.
+    fn run_quietly(&self) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        let output = run::root().join("target/ci");
+        fs::create_dir_all(&output)?;
+        let output = output.join(format!("{}.log", self.name.replace(' ', "-")));
+        let ended = run::program_into(self.command, self.environment, &File::create(&output)?);
+        let took = start.elapsed();
+        eprintln!("\n=== {}, at the same time ===", self.name);
+        io::copy(&mut File::open(&output)?, &mut io::stderr())?;
+        ended.with_context(|| self.failed())?;
+        Ok(took)
+    }
+
+    fn failed(&self) -> String {
+        format!("the step \"{}\" failed", self.name)
+    }
 }

@@ -1,5 +1,6 @@
 //! Running other programs from the repository's root.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,6 +26,28 @@ pub(crate) fn tools() -> PathBuf {
 /// Runs a program of the tools folder or of the PATH in the repository's root; its output goes
 /// straight through.
 pub(crate) fn program(command: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
+    end(command, environment, |_| Ok(()))
+}
+
+/// The same, with its output in a file.
+pub(crate) fn program_into(
+    command: &[&str],
+    environment: &[(&str, &str)],
+    output: &File,
+) -> anyhow::Result<()> {
+    end(command, environment, |program| {
+        program
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?);
+        Ok(())
+    })
+}
+
+fn end(
+    command: &[&str],
+    environment: &[(&str, &str)],
+    prepare: impl FnOnce(&mut Command) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let (name, arguments) = command.split_first().context("an empty command")?;
     let installed = tools().join("bin").join(name);
     let program = if installed.exists() {
@@ -32,16 +55,15 @@ pub(crate) fn program(command: &[&str], environment: &[(&str, &str)]) -> anyhow:
     } else {
         PathBuf::from(name)
     };
-    let status = Command::new(&program)
+    let mut program = Command::new(&program);
+    program
         .args(arguments)
         .envs(environment.iter().copied())
-        .current_dir(root())
-        .status()
-        .with_context(|| {
-            format!(
-                "could not start `{name}`; `scripts/install-tools` installs what the checks need"
-            )
-        })?;
+        .current_dir(root());
+    prepare(&mut program)?;
+    let status = program.status().with_context(|| {
+        format!("could not start `{name}`; `scripts/install-tools` installs what the checks need")
+    })?;
     if !status.success() {
         bail!("`{}` ended with {status}", command.join(" "));
     }
