@@ -1,5 +1,5 @@
-//! CPU seconds for sampling a million rows from a tree of pairs over 81 attributes, most of them
-//! with 2 to 30 codes and a few with 100.
+//! CPU seconds for a million rows from a tree of pairs over 81 attributes, most of them with 2 to
+//! 30 codes and a few with 100, and how far the rows' pairs are from the model's.
 //!
 //! `cargo run --release -p synclave-marginals --example sample_rows [ROWS [ATTRIBUTES]]`
 #![expect(
@@ -26,19 +26,27 @@ fn main() {
     let model = tree_of_pairs(attributes);
     let cells = model.tree().cells(model.domain());
     println!("{rows} rows, {attributes} attributes, {cells} cells");
-    for sampling in [Sampling::Rounded, Sampling::Independent] {
+    let column_of: Vec<usize> = (0..attributes).collect();
+    for how in ["herded", "rounded", "independent"] {
         let (clock, cpu) = (Instant::now(), cpu_seconds());
-        let mut stream = model.rows(rows, sampling, &mut ChaCha8Rng::seed_from_u64(1));
+        let rng = &mut ChaCha8Rng::seed_from_u64(1);
+        let mut stream = match how {
+            "herded" => model.herded_rows(rows, &column_of, rng),
+            "rounded" => model.rows(rows, Sampling::Rounded, rng),
+            _ => model.rows(rows, Sampling::Independent, rng),
+        };
         let planned = cpu_seconds() - cpu;
-        let mut codes = 0_u64;
+        let mut columns = vec![Vec::new(); attributes];
         while let Some(chunk) = stream.next_chunk(CHUNK) {
-            codes += chunk.iter().map(|column| column.len() as u64).sum::<u64>();
+            let chunk = columns.iter_mut().zip(chunk);
+            chunk.for_each(|(column, codes)| column.extend(codes));
         }
         let (cpu, clock) = (cpu_seconds() - cpu, clock.elapsed().as_secs_f64());
         println!(
-            "{sampling:?}: {cpu:.2} s CPU ({planned:.2} s before the first row), {clock:.2} s, \
-             {:.1} ns a code",
-            cpu * 1e9 / codes as f64
+            "{how}: {cpu:.2} s CPU ({planned:.2} s before the first row), {clock:.2} s, \
+             {:.1} ns a code, distance of pairs {:.5}",
+            cpu * 1e9 / (rows * attributes as u64) as f64,
+            distance(&model, &columns)
         );
     }
 }
@@ -58,6 +66,25 @@ fn tree_of_pairs(attributes: usize) -> MarkovRandomField {
     };
     let factors = (1..attributes).map(pair).collect();
     MarkovRandomField::new(domain.clone(), factors, 1e6).unwrap()
+}
+
+/// Mean total variation distance between the rows' pairs and the model's.
+fn distance(model: &MarkovRandomField, columns: &[Vec<u32>]) -> f64 {
+    let attributes = columns.len();
+    let pairs = (0..attributes).flat_map(|a| (a + 1..attributes).map(move |b| [a, b]));
+    let pairs: Vec<[usize; 2]> = pairs.collect();
+    let cliques: Vec<Clique> = pairs.iter().map(|&pair| Clique::new(pair)).collect();
+    let expected = model.marginals(&cliques).unwrap();
+    let of_pair = |(&[a, b], expected): (&[usize; 2], Vec<f64>)| {
+        let mut missing = expected;
+        let rows = columns[a].len() as f64;
+        missing.iter_mut().for_each(|it| *it /= model.total());
+        for (&a, &code) in columns[a].iter().zip(&columns[b]) {
+            missing[a as usize * model.domain().size(b) + code as usize] -= 1.0 / rows;
+        }
+        missing.iter().map(|it| it.abs()).sum::<f64>() / 2.0
+    };
+    pairs.iter().zip(expected).map(of_pair).sum::<f64>() / pairs.len() as f64
 }
 
 /// CPU time of all threads of this process, user and system, where the system tells it.

@@ -109,7 +109,7 @@ impl MarkovRandomField {
 
     /// The smallest attribute whose absence leaves something that a node holds, if no node holds
     /// the clique. `carried` is what a walk carries for each code of it.
-    fn source(&self, clique: &Clique, carried: Option<u128>) -> Option<(usize, Clique)> {
+    pub(crate) fn source(&self, clique: &Clique, carried: Option<u128>) -> Option<(usize, Clique)> {
         let (tree, domain) = (self.tree(), self.domain());
         let carried = carried?;
         domain.table_cells(clique, MAX_TREE_CELLS).ok()?;
@@ -128,7 +128,7 @@ impl MarkovRandomField {
 
     /// Cells of the tables that a walk carries for each code of its source, unless the model is too
     /// large for walks.
-    fn carried_cells(&self) -> Option<u128> {
+    pub(crate) fn carried_cells(&self) -> Option<u128> {
         let (tree, domain) = (self.tree(), self.domain());
         if tree.cells(domain) > MAX_BATCH_CELLS {
             return None;

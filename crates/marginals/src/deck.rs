@@ -85,29 +85,53 @@ impl Decks {
         rng: &mut R,
         narrow: impl Fn(u32) -> T,
     ) -> Vec<u32> {
-        let kinds = u32::try_from(self.kinds).expect("cells are numbered in 32 bits");
-        let mut cards: Vec<T> = Vec::with_capacity(decks.len());
-        let mut piles = vec![Pile::default(); self.decks];
-        for (cell, count) in self.cells.iter().zip(&self.counts) {
-            let count = u32::try_from(*count).expect("fewer than 2^32 cards");
-            let pile = &mut piles[(cell / kinds) as usize];
-            if pile.left == 0 {
-                pile.start = u32::try_from(cards.len()).expect("fewer than 2^32 cards");
-            }
-            pile.left += count;
-            cards.extend(std::iter::repeat_n(narrow(cell % kinds), count as usize));
-        }
+        let mut piles = Piles::new(self, decks.len(), narrow);
         let deal_one = |&deck: &u32| {
-            let pile = &mut piles[deck as usize];
-            let at = (pile.start + below_u32(rng, pile.left)) as usize;
-            pile.left -= 1;
-            let card = cards[at];
-            // The last card left fills the gap, so that a draw costs the same however large the
-            // pile is.
-            cards[at] = cards[(pile.start + pile.left) as usize];
-            card.into()
+            let left = piles.of_deck[deck as usize].left;
+            piles.take(deck, below_u32(rng, left))
         };
         decks.iter().map(deal_one).collect()
+    }
+
+    /// As [`deal`](Self::deal), but whoever knows what a row still needs chooses its card among the
+    /// kinds of up to [`CANDIDATES`] cards of the deck, each of which is any of its cards with the
+    /// same probability. `choose` is told the row and these kinds, each once, and returns the
+    /// position of one.
+    pub(crate) fn deal_chosen<R: Rng>(
+        &self,
+        decks: &[u32],
+        rng: &mut R,
+        choose: impl FnMut(usize, &[u32]) -> usize,
+    ) -> Vec<u32> {
+        match self.kinds {
+            0..=0x100 => {
+                let narrow = |kind| u8::try_from(kind).expect("below 2^8");
+                self.deal_chosen_as(decks, rng, narrow, choose)
+            }
+            0x101..=0x1_0000 => {
+                let narrow = |kind| u16::try_from(kind).expect("below 2^16");
+                self.deal_chosen_as(decks, rng, narrow, choose)
+            }
+            _ => self.deal_chosen_as(decks, rng, |kind| kind, choose),
+        }
+    }
+
+    fn deal_chosen_as<R: Rng, T: Copy + Into<u32>>(
+        &self,
+        decks: &[u32],
+        rng: &mut R,
+        narrow: impl Fn(u32) -> T,
+        mut choose: impl FnMut(usize, &[u32]) -> usize,
+    ) -> Vec<u32> {
+        let mut piles = Piles::new(self, decks.len(), narrow);
+        let mut kinds = [0; CANDIDATES];
+        let mut places = [0; CANDIDATES];
+        let mut deal_one = |(row, &deck): (usize, &u32)| {
+            let candidates = piles.candidates(deck, rng, &mut kinds, &mut places);
+            let chosen = choose(row, &kinds[..candidates]);
+            piles.take(deck, places[chosen])
+        };
+        decks.iter().enumerate().map(&mut deal_one).collect()
     }
 
     /// The positions of each deck's cells.
@@ -130,11 +154,86 @@ impl Decks {
     }
 }
 
+/// Cards of which a row's is chosen. More are further from the model again: a choice that always
+/// takes what is lacking most leaves what nobody wants to the last rows (`bench/GRAIN.md`).
+pub(crate) const CANDIDATES: usize = 3;
+
+/// The cards of all decks, in memory one by one.
+struct Piles<T> {
+    cards: Vec<T>,
+    of_deck: Vec<Pile>,
+}
+
 /// The cards of one deck that are left.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pile {
     start: u32,
     left: u32,
+}
+
+impl<T: Copy + Into<u32>> Piles<T> {
+    fn new(decks: &Decks, cards: usize, narrow: impl Fn(u32) -> T) -> Piles<T> {
+        let kinds = u32::try_from(decks.kinds).expect("cells are numbered in 32 bits");
+        let mut piles = Piles {
+            cards: Vec::with_capacity(cards),
+            of_deck: vec![Pile::default(); decks.decks],
+        };
+        for (cell, count) in decks.cells.iter().zip(&decks.counts) {
+            let count = u32::try_from(*count).expect("fewer than 2^32 cards");
+            let pile = &mut piles.of_deck[(cell / kinds) as usize];
+            if pile.left == 0 {
+                pile.start = u32::try_from(piles.cards.len()).expect("fewer than 2^32 cards");
+            }
+            pile.left += count;
+            let cards = std::iter::repeat_n(narrow(cell % kinds), count as usize);
+            piles.cards.extend(cards);
+        }
+        piles
+    }
+
+    /// Takes the card at a place of a deck's pile.
+    fn take(&mut self, deck: u32, place: u32) -> u32 {
+        let pile = &mut self.of_deck[deck as usize];
+        let at = (pile.start + place) as usize;
+        pile.left -= 1;
+        let card = self.cards[at];
+        // The last card left fills the gap, so that a draw costs the same however large the pile
+        // is.
+        self.cards[at] = self.cards[(pile.start + pile.left) as usize];
+        card.into()
+    }
+
+    /// Finds kinds of cards of a deck, each once, with a place of each, and returns how many.
+    fn candidates<R: Rng>(
+        &self,
+        deck: u32,
+        rng: &mut R,
+        kinds: &mut [u32; CANDIDATES],
+        places: &mut [u32; CANDIDATES],
+    ) -> usize {
+        let pile = self.of_deck[deck as usize];
+        // One random number for all candidates: they lie evenly apart, round the pile. It begins in
+        // order of the kinds, so that they are more different than independent ones.
+        let first = below_u32(rng, pile.left);
+        let tried = pile.left.min(CANDIDATES as u32);
+        let stride = (pile.left / CANDIDATES as u32).max(1);
+        let mut found = 0;
+        for i in 0..tried {
+            // The candidates before the first are those that would lie beyond the end.
+            let beyond = pile.left - first;
+            let place = if i * stride < beyond {
+                first + i * stride
+            } else {
+                i * stride - beyond
+            };
+            let kind = self.cards[(pile.start + place) as usize].into();
+            if !kinds[..found].contains(&kind) {
+                (kinds[found], places[found]) = (kind, place);
+                found += 1;
+            }
+        }
+        found
+    }
 }
 
 /// Moves cards, each one left being equally likely.

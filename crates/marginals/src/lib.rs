@@ -33,6 +33,7 @@ mod error;
 mod estimation;
 mod exponential;
 mod factor;
+mod herding;
 mod inference;
 mod junction_tree;
 mod measurement;

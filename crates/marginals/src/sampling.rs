@@ -3,6 +3,7 @@ use rayon::prelude::*;
 
 use crate::alignment::Alignment;
 use crate::deck::Decks;
+use crate::herding::{Herding, NodeHerding};
 use crate::propagation::{axes, cells_of};
 use crate::rounding::{Partition, round_table};
 use crate::{Clique, MarkovRandomField};
@@ -49,11 +50,44 @@ impl MarkovRandomField {
         }
         RowStream {
             samplers: by_depth(samplers),
+            herding: None,
             attributes: self.domain().attributes(),
             left: rows,
             pending: Vec::from_iter((rows > 0).then_some(rows)),
             block: Block::default(),
         }
+    }
+
+    /// Rows as with [`Sampling::Rounded`], which have the model's marginals also of pairs that no
+    /// junction-tree clique holds: of the values that a row can have, the one that such pairs lack
+    /// most is drawn (herding: Chen, Welling and Smola 2010, arXiv:1203.3472; here within what the
+    /// rounded tables leave open). A pair's distance from the model is a quarter of that of rounded
+    /// rows, and less of many rows. Of more than 19 columns each is paired with the 9 that have the
+    /// most codes in use. Pairs of more than 2^16 cells are left as they are, and so are those that
+    /// would take long to find in the model beside the time that the rows take.
+    ///
+    /// A row takes about 10 ns more for each pair, on one thread. The pairs' tables take at most
+    /// 24 MiB.
+    ///
+    /// `column_of` names for each attribute the column that it is about: of several attributes of
+    /// one column, all but that of the most codes follow from it.
+    ///
+    /// # Panics
+    /// If there are not as many names as attributes.
+    pub fn herded_rows<R: Rng + SeedableRng + Send>(
+        &self,
+        rows: u64,
+        column_of: &[usize],
+        rng: &mut R,
+    ) -> RowStream<R> {
+        let mut stream = self.rows(rows, Sampling::Rounded, rng);
+        let order: Vec<[Vec<usize>; 2]> = stream
+            .samplers
+            .iter()
+            .map(NodeSampler::attributes)
+            .collect();
+        stream.herding = Some(Herding::new(self, rows, column_of, &order));
+        stream
     }
 
     fn planned<R: Rng>(&self, rows: u64, rngs: &mut [R]) -> Vec<Draw> {
@@ -186,6 +220,7 @@ fn by_depth<R>(mut samplers: Vec<NodeSampler<R>>) -> Vec<NodeSampler<R>> {
 pub struct RowStream<R> {
     /// By depth in the tree.
     samplers: Vec<NodeSampler<R>>,
+    herding: Option<Herding>,
     attributes: usize,
     left: u64,
     /// How many rows are still to be drawn together, the next ones last.
@@ -270,24 +305,30 @@ impl<R: Rng + Send> RowStream<R> {
         /// Below this many draws, a second core costs more than it gives.
         const WORTH_SHARING: usize = 1 << 15;
         let mut columns = vec![Vec::new(); self.attributes];
+        if let Some(herding) = &mut self.herding {
+            // One after the other, since each minds what all before it drew.
+            for (sampler, herding) in self.samplers.iter_mut().zip(&mut herding.nodes) {
+                let drawn = sampler.draw(rows, &columns, herding);
+                sampler.place(drawn, &mut columns);
+            }
+            return columns;
+        }
         // Nodes of one depth depend only on those above, never on one another.
         for level in self.samplers.chunk_by_mut(|a, b| a.depth == b.depth) {
             let drawn: Vec<Vec<Vec<u32>>> =
                 if level.len() > 1 && level.len() * rows >= WORTH_SHARING {
                     level
                         .par_iter_mut()
-                        .map(|sampler| sampler.draw(rows, &columns))
+                        .map(|sampler| sampler.draw(rows, &columns, &mut NodeHerding::default()))
                         .collect()
                 } else {
                     level
                         .iter_mut()
-                        .map(|sampler| sampler.draw(rows, &columns))
+                        .map(|sampler| sampler.draw(rows, &columns, &mut NodeHerding::default()))
                         .collect()
                 };
             for (sampler, drawn) in level.iter().zip(drawn) {
-                for (&(attribute, _), codes) in sampler.introduced.iter().zip(drawn) {
-                    columns[attribute] = codes;
-                }
+                sampler.place(drawn, &mut columns);
             }
         }
         columns
@@ -378,14 +419,40 @@ impl<R: Rng> NodeSampler<R> {
         pending.push(next);
     }
 
-    fn draw(&mut self, rows: usize, known: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    /// The attributes of its separator, and those that it introduces.
+    fn attributes(&self) -> [Vec<usize>; 2] {
+        let separator = self.separator.iter().map(|digit| digit.attribute);
+        let introduced = self.introduced.iter().map(|&(attribute, _)| attribute);
+        [separator.collect(), introduced.collect()]
+    }
+
+    fn place(&self, drawn: Vec<Vec<u32>>, columns: &mut [Vec<u32>]) {
+        for (&(attribute, _), codes) in self.introduced.iter().zip(drawn) {
+            columns[attribute] = codes;
+        }
+    }
+
+    fn draw(
+        &mut self,
+        rows: usize,
+        known: &[Vec<u32>],
+        herding: &mut NodeHerding,
+    ) -> Vec<Vec<u32>> {
         let mut table_rows = vec![0_u32; rows];
         for digit in &self.separator {
             let step = u32::try_from(digit.step).expect("cells are numbered in 32 bits");
             let codes = table_rows.iter_mut().zip(&known[digit.attribute]);
             codes.for_each(|(row, &code)| *row += code * step);
         }
-        let drawn = self.draw.columns(&table_rows, self.columns, &mut self.rng);
+        let drawn = match &mut self.draw {
+            Draw::Rounded { pending } if herding.is_any() => {
+                let decks = pending.pop().expect("rows are left");
+                decks.deal_chosen(&table_rows, &mut self.rng, |row, kinds| {
+                    herding.choose(known, row, kinds)
+                })
+            }
+            draw => draw.columns(&table_rows, self.columns, &mut self.rng),
+        };
         // A single attribute is its own column number: the divisions below would give it back
         // unchanged.
         if self.introduced.len() == 1 {

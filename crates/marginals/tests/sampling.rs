@@ -1,7 +1,7 @@
 //! Rows drawn from models.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
-use marginals::{Clique, Domain, Factor, MarkovRandomField, Sampling};
+use marginals::{Clique, Domain, Factor, MarkovRandomField, RowStream, Sampling};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -57,7 +57,18 @@ fn draw(
     chunk: usize,
     seed: u64,
 ) -> Vec<Vec<u32>> {
-    let mut stream = model.rows(rows, sampling, &mut ChaCha8Rng::seed_from_u64(seed));
+    let stream = model.rows(rows, sampling, &mut ChaCha8Rng::seed_from_u64(seed));
+    in_chunks(stream, chunk)
+}
+
+/// Rows in which every attribute is a column.
+fn draw_herded(model: &MarkovRandomField, rows: u64, chunk: usize, seed: u64) -> Vec<Vec<u32>> {
+    let columns: Vec<usize> = (0..SIZES.len()).collect();
+    let stream = model.herded_rows(rows, &columns, &mut ChaCha8Rng::seed_from_u64(seed));
+    in_chunks(stream, chunk)
+}
+
+fn in_chunks(mut stream: RowStream<ChaCha8Rng>, chunk: usize) -> Vec<Vec<u32>> {
     let mut columns = vec![Vec::new(); SIZES.len()];
     while let Some(chunk) = stream.next_chunk(chunk) {
         columns
@@ -94,9 +105,12 @@ fn rounded_rows_have_the_clique_marginals_within_two() {
     for (seed, (name, cliques)) in (0..).zip(CLIQUE_SETS) {
         let model = model(cliques, seed);
         for rows in [1, 2, 37, 1000, 50_000, 200_001] {
-            let columns = draw(&model, rows, Sampling::Rounded, 9999, seed);
-            for node in model.tree().nodes() {
-                let pairs = counts(&columns, node.clique()).into_iter().zip(expected(
+            let rounded = draw(&model, rows, Sampling::Rounded, 9999, seed);
+            let herded = draw_herded(&model, rows, 9999, seed);
+            let drawn = [&rounded, &herded];
+            let nodes = model.tree().nodes().iter();
+            for (node, columns) in nodes.flat_map(|node| drawn.map(|columns| (node, columns))) {
+                let pairs = counts(columns, node.clique()).into_iter().zip(expected(
                     &model,
                     node.clique(),
                     rows,
@@ -169,6 +183,67 @@ fn rounded_rows_are_shuffled_within_their_parents() {
     }
 }
 
+#[test]
+fn herded_rows_follow_pairs_outside_the_tree_more_closely_than_shuffled_ones() {
+    for (seed, (name, cliques)) in (300..).zip(CLIQUE_SETS) {
+        let model = model(cliques, seed);
+        // The last in several blocks.
+        for (rows, most) in [(2000, 0.8), (20_000, 0.5), (150_000, 0.4)] {
+            let distance = |columns: &[Vec<u32>]| distance_of_pairs(&model, columns);
+            let rounded = distance(&draw(&model, rows, Sampling::Rounded, 4096, seed));
+            let herded = distance(&draw_herded(&model, rows, 4096, seed));
+            assert!(
+                herded < most * rounded,
+                "{name}, {rows} rows: {herded} instead of {rounded}"
+            );
+        }
+    }
+}
+
+/// Of an attribute that is drawn coarsely first, the other columns are right at all codes.
+#[test]
+fn herded_rows_mind_the_finest_attribute_of_each_column() {
+    let domain = Domain::new(vec![12, 9, 3]).unwrap();
+    let mut logs = vec![f64::NEG_INFINITY; 36];
+    (0..12).for_each(|code| logs[code * 3 + code / 4] = (code % 5) as f64 / 3.0);
+    let factor =
+        |attributes: [usize; 2], logs| Factor::new(&domain, Clique::new(attributes), logs).unwrap();
+    let with_coarse = (0..27).map(|cell| f64::from(cell * 7 % 11) / 4.0).collect();
+    let factors = vec![factor([0, 2], logs), factor([1, 2], with_coarse)];
+    let model = MarkovRandomField::new(domain.clone(), factors, 1.0).unwrap();
+    let pair = Clique::new([0, 1]);
+    let expected = model.marginal(&pair).unwrap();
+    let distance = |stream: RowStream<ChaCha8Rng>| {
+        let columns = in_chunks(stream, 1000);
+        let mut missing: Vec<f64> = expected.iter().map(|p| p * 5000.0).collect();
+        for (&a, &b) in columns[0].iter().zip(&columns[1]) {
+            missing[a as usize * 9 + b as usize] -= 1.0;
+        }
+        missing.iter().map(|x| x.abs()).sum::<f64>()
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let rounded = distance(model.rows(5000, Sampling::Rounded, &mut rng));
+    let herded = distance(model.herded_rows(5000, &[0, 1, 0], &mut rng));
+    assert!(herded < 0.4 * rounded, "{herded} instead of {rounded}");
+}
+
+/// Mean L1 distance of all pairs, in rows; impossible cells must be empty.
+fn distance_of_pairs(model: &MarkovRandomField, columns: &[Vec<u32>]) -> f64 {
+    let rows = columns[0].len() as u64;
+    let pairs = (0..6).flat_map(|a| (a + 1..6).map(move |b| Clique::new([a, b])));
+    let distances = pairs.map(|pair| {
+        let cells = counts(columns, &pair)
+            .into_iter()
+            .zip(expected(model, &pair, rows));
+        let differences = cells.map(|(found, expected)| {
+            assert!(expected > 0.0 || found == 0.0, "{pair}: an impossible cell");
+            (found - expected).abs()
+        });
+        differences.sum::<f64>()
+    });
+    distances.sum::<f64>() / 15.0
+}
+
 /// Chi-square over the cells with at least 5 expected, at five standard deviations.
 fn assert_plausible(found: &[f64], expected: &[f64], what: &str) {
     let (mut chi_square, mut cells, mut rest_found, mut rest_expected) = (0.0, 0.0, 0.0, 0.0);
@@ -225,6 +300,9 @@ fn the_size_of_the_chunks_does_not_change_the_rows() {
                 "{name}: another seed, the same rows"
             );
         }
+        let whole = draw_herded(&model, 70_000, usize::MAX, 5);
+        assert!(whole == draw_herded(&model, 70_000, 777, 5), "{name}");
+        assert!(whole != draw_herded(&model, 70_000, 777, 6), "{name}");
     }
 }
 
@@ -236,7 +314,12 @@ fn the_number_of_threads_does_not_change_the_rows() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| draw(&model, 100_000, Sampling::Rounded, 10_000, 5))
+        pool.install(|| {
+            [
+                draw(&model, 100_000, Sampling::Rounded, 10_000, 5),
+                draw_herded(&model, 100_000, 10_000, 5),
+            ]
+        })
     };
     assert!(drawn_by(1) == drawn_by(3));
 }

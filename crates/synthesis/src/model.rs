@@ -109,8 +109,11 @@ impl Model {
     /// Draws this many synthetic rows. A seed always gives the same rows; without one they are
     /// different every time.
     ///
-    /// Rows are drawn with low variance: together they have the model's marginals up to rounding,
-    /// in random order. This is post-processing and costs no budget, however often it is done.
+    /// Rows are drawn with low variance: together they have the marginals of the model's cliques up
+    /// to rounding, in random order. Of up to a million rows of a random field (which all methods
+    /// but COPULA and DPCTGAN fit), values are chosen such that the rows follow the model in its
+    /// other pairs too, several times as closely as independent draws would. This is
+    /// post-processing and costs no budget, however often it is done.
     ///
     /// The stream outlives the model: it holds what it needs of it.
     ///

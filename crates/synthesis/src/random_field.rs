@@ -25,11 +25,20 @@ pub(crate) struct RandomField {
     pub(crate) field: MarkovRandomField,
 }
 
+/// Of more rows, what chance does to a pair is far below what noise did to the model.
+const MOST_HERDED_ROWS: u64 = 1_000_000;
+
 impl RandomField {
     /// The counts of a column's codes of the model.
     fn counts(&self, column: usize) -> Vec<f64> {
         let counts = self.field.marginal(&Clique::new([column]));
         counts.expect("each column is in a table of the model")
+    }
+
+    /// The column that each attribute of the field is about.
+    fn columns_of_attributes(&self) -> Vec<usize> {
+        let coarse = self.coarse.iter().map(|coarse| coarse.column);
+        (0..self.compressions.len()).chain(coarse).collect()
     }
 
     /// What holds of some columns under a condition on them and perhaps others. `None` if it is
@@ -102,7 +111,12 @@ impl Generator for RandomField {
         let compressions = self.compressions.iter().enumerate();
         let rare = compressions.map(rare_codes).collect();
         let values = ChaCha8Rng::from_rng(&mut rng);
-        let rows = self.field.rows(rows, Sampling::Rounded, &mut rng);
+        let rows = if rows <= MOST_HERDED_ROWS {
+            self.field
+                .herded_rows(rows, &self.columns_of_attributes(), &mut rng)
+        } else {
+            self.field.rows(rows, Sampling::Rounded, &mut rng)
+        };
         Drawing {
             codes: Box::new(FieldRows { rows, rare }),
             values,
