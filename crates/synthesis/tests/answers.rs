@@ -170,7 +170,6 @@ fn intervals_hold_at_their_level() {
 }
 
 #[test]
-#[ignore = "slow: 400 fits, a minute"]
 fn intervals_hold_over_many_fits_of_two_methods() {
     let (epsilon, delta) = budget(1.0);
     for method in [Method::Grain, Method::Mst] {
