@@ -61,6 +61,7 @@ pub(crate) enum Command {
     Schema(SchemaOptions),
     Synth(SynthOptions),
     Sample(SampleOptions),
+    Query(QueryOptions),
     Evaluate(EvaluateOptions),
     Completions(CompletionsOptions),
 }
@@ -730,6 +731,30 @@ pub(crate) struct SampleOptions {
     /// programs (.json)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Count rows of the table behind a model, with an interval, at no further privacy cost
+///
+/// Where the columns asked about were measured together, the interval is that of the noise; where
+/// they were not, it comes from the model's measured error, or from what the columns one by one
+/// leave possible, which can be wide.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  synclave query people.model 'count where age in 30..40 and sex = female'
+  synclave query people.model 'count by education, sex'
+  synclave query people.model 'count where income > 50000 by education' --json
+
+A condition is one of `synclave sample --where`, whose help has the grammar. The table is the one
+that the model was fitted to, as it was coded: what a bin or `other` put together is not told apart.")]
+pub(crate) struct QueryOptions {
+    /// The model, as `synth --model` or /model gave it
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+
+    /// `count`, then `where CONDITION`, then `by COLUMN, COLUMN`; the last two may be left out
+    #[arg(value_name = "QUESTION")]
+    pub(crate) question: String,
 }
 
 /// Compare a synthetic table with a real one that you own

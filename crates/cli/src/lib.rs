@@ -24,6 +24,7 @@ mod printer;
 mod progress;
 mod public_data;
 mod quality;
+mod query;
 mod receipt;
 mod report_file;
 mod room;
@@ -108,6 +109,7 @@ fn carry_out(command: &Command, printer: Printer) -> anyhow::Result<()> {
         Command::Schema(options) => schema_command::run(options, printer),
         Command::Synth(options) => synth::run(options, printer),
         Command::Sample(options) => synth::sample(options, printer),
+        Command::Query(options) => query::run(options, printer),
         Command::Evaluate(options) => evaluate::run(options, printer),
         Command::Completions(options) => {
             let mut command = Arguments::command();

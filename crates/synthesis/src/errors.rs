@@ -91,7 +91,7 @@ impl MeasuredErrors {
 const MISSES: f64 = 0.04;
 
 /// What a standard normal variable exceeds with at most this probability, which is at most a half.
-fn quantile(probability: f64) -> f64 {
+pub(crate) fn quantile(probability: f64) -> f64 {
     // Sampford 1953: Mills' ratio is below 4 / (3 x + sqrt(x^2 + 8)).
     let tail = |x: f64| {
         // A bound from above on the tail gives a quantile that is never too small.

@@ -30,6 +30,12 @@ pub(crate) trait Generator: Debug + Send + Sync {
     /// columns at a coarser resolution.
     fn column_of(&self, attribute: usize) -> usize;
 
+    /// For each code of an attribute's column, the code that measurements of several columns have
+    /// for it. `None` where there are no such measurements.
+    fn groups(&self, _attribute: usize) -> Option<Vec<u32>> {
+        None
+    }
+
     /// The columns that are drawn without regard to the others, but for what constraints say; none
     /// of a kind of model that can relate all.
     fn unrelated(&self) -> Vec<usize> {

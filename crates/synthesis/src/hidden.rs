@@ -111,7 +111,7 @@ fn between(noisy: f64, sigma: f64) -> [u64; 2] {
 }
 
 /// From the very measurements that the method takes its total from.
-fn noisy_total(model: &Model) -> (f64, f64) {
+pub(crate) fn noisy_total(model: &Model) -> (f64, f64) {
     let all_count = model.method.counts_rows_in_all();
     let counts = |measured: &&Measured| all_count || measured.columns.len() == 1;
     mean_of_sums(model.measured.iter().filter(counts))
@@ -148,7 +148,7 @@ fn mean_of_sums<'a>(measured: impl Iterator<Item = &'a Measured>) -> (f64, f64) 
     clippy::cast_sign_loss,
     reason = "a saturating cast is meant"
 )]
-fn whole(number: f64) -> u64 {
+pub(crate) fn whole(number: f64) -> u64 {
     number.max(0.0) as u64
 }
 
@@ -206,7 +206,7 @@ impl OneWay {
     }
 }
 
-fn released(model: &Model, column: usize) -> Option<NoisyOneWay> {
+pub(crate) fn released(model: &Model, column: usize) -> Option<NoisyOneWay> {
     let alone = Clique::new([column]);
     let mut counts = vec![0.0; model.schema.columns()[column].size()];
     let mut precision = 0.0;

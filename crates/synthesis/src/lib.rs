@@ -41,6 +41,7 @@ extern crate self as synthesis;
 
 mod adaptive;
 mod aim;
+mod answers;
 mod batches;
 mod body;
 mod budget;
@@ -84,6 +85,7 @@ mod sample;
 mod workload;
 
 pub use aim::AimOptions;
+pub use answers::{Basis, CountAnswer, TooManyCounts};
 pub use conditional::{Conditional, Impossible};
 pub use constraints::ConstraintError;
 pub use dpctgan::{DpctganOptions, Widths};

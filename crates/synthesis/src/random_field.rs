@@ -94,6 +94,17 @@ impl Generator for RandomField {
             .map_or(attribute, |coarse| self.coarse[coarse].column)
     }
 
+    fn groups(&self, attribute: usize) -> Option<Vec<u32>> {
+        let mut codes = self.compressions[self.column_of(attribute)].map();
+        if let Some(coarse) = attribute.checked_sub(self.compressions.len()) {
+            let groups = &self.coarse[coarse].groups;
+            codes
+                .iter_mut()
+                .for_each(|code| *code = groups[*code as usize]);
+        }
+        Some(codes)
+    }
+
     fn draw(&self, rows: u64, mut rng: ChaCha8Rng) -> Drawing {
         let rare_codes = |(column, compression): (usize, &Compression)| {
             let rare_share = compression.rare_code().map_or(0.0, |code| {

@@ -73,7 +73,21 @@ impl Condition {
         })
     }
 
-    /// The condition as it was written, without spaces around it.
+    /// That each of these columns has a code that is wanted, by the share of its values that are:
+    /// for each code of the column, from 0 to 1.
+    #[must_use]
+    pub fn from_weights(weights: BTreeMap<usize, Vec<f64>>) -> Self {
+        let of_column = |(column, weights)| {
+            let parts = BTreeMap::new();
+            (column, ColumnCondition { weights, parts })
+        };
+        Self {
+            text: String::new(),
+            columns: weights.into_iter().map(of_column).collect(),
+        }
+    }
+
+    /// The condition as it was written, without spaces around it; empty if it was not.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
