@@ -77,9 +77,14 @@ impl Fit {
     }
 
     pub(super) fn update_masses(&mut self) {
+        self.set_masses(|fit, column| fit.one_ways.mean(column));
+    }
+
+    /// `mean` gives a column's noisy counts and their sigma.
+    pub(super) fn set_masses(&mut self, mean: impl Fn(&Fit, usize) -> (Vec<f64>, f64)) {
         self.total = self.one_ways.total();
         let of_column = |(column, compression): (usize, &Compression)| {
-            let (values, sigma) = self.one_ways.mean(column);
+            let (values, sigma) = mean(self, column);
             // Smoothed before the projection: the filter takes noise to be symmetric, which it no
             // longer is once negative counts are cut off.
             let masses = project_to_simplex(&smooth_counts(&values, sigma), self.total);

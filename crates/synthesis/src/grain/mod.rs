@@ -14,6 +14,10 @@
 //! 4. At the end the distances between the table and the final model are measured: they are the
 //!    model's stated errors.
 //!
+//! Where one model holds all pairs at all their codes, as far as schema and `max_cells` say, and
+//! there are enough rows for them, there is nothing to choose: no scores are paid for, columns get
+//! a tenth of their share, and all else measures all pairs, split by the closed form.
+//!
 //! All noise is Gaussian, so that costs add up under Gaussian differential privacy, and everything
 //! but the measurements is post-processing. The one-shot scores and the split of the budget are
 //! those of SWIFT (in google/dpsynth, 2026), selection against the current model is that of AIM
@@ -28,6 +32,7 @@ pub(crate) mod levels;
 mod one_ways;
 mod pairs;
 mod public_pairs;
+mod small;
 mod smoothing;
 mod tuning;
 
@@ -45,7 +50,10 @@ use crate::run::Run;
 use crate::workload::Workload;
 use fit::Fit;
 use one_ways::OneWays;
-use tuning::{SHARE_OF_COLUMNS, SHARE_OF_ERRORS, SHARE_OF_SCORES};
+use tuning::{
+    MOST_NOISE_OF_ALL_PAIRS, SHARE_OF_COLUMNS, SHARE_OF_ERRORS, SHARE_OF_FIRST_LOOK,
+    SHARE_OF_SCORES,
+};
 
 const NAME: &str = "GRAIN";
 const MAX_CELLS: WholeNumber = WholeNumber {
@@ -140,6 +148,7 @@ fn fit(
     let whole = run.ledger.remaining();
     let columns = run.schema().columns().len();
     let pairs = weighted_pairs(workload);
+    let small = prior.is_none() && small::all_fit(run.schema(), &pairs, *max_cells);
     // Without pairs their scores would be paid for and say nothing.
     let of_pairs = if pairs.is_empty() { 0.0 } else { 1.0 };
     let shares = [
@@ -154,7 +163,27 @@ fn fit(
         <[Rho; 4]>::try_from(whole.split(&shares).expect("shares are positive"))
             .expect("as many as there are shares");
     let mut one_ways = OneWays::new(columns);
-    one_ways.measure(run, for_columns)?;
+    if small {
+        // A first look at the columns tells how many rows there are, and so whether all pairs can
+        // be told from noise.
+        let [first, second] = [SHARE_OF_FIRST_LOOK, 1.0 - SHARE_OF_FIRST_LOOK];
+        let parts = for_columns.split(&[first, second]);
+        let [first, second] = <[Rho; 2]>::try_from(parts.expect("shares are positive"))
+            .expect("as many as there are shares");
+        one_ways.measure(run, first)?;
+        let for_pairs = run.ledger.remaining().checked_sub(for_errors);
+        let for_pairs = for_pairs.expect("a tenth of the columns' share was spent");
+        if small::expected_noise(run, &pairs, for_pairs, one_ways.total())
+            <= MOST_NOISE_OF_ALL_PAIRS
+        {
+            let mut fit = Fit::new(run, one_ways);
+            fit.measure_all_pairs(run, &pairs, for_pairs)?;
+            return fit.into_fitted(run, workload);
+        }
+        one_ways.measure(run, second)?;
+    } else {
+        one_ways.measure(run, for_columns)?;
+    }
     // How scarce rows are is read off released counts, so that this split costs nothing.
     let more = rest
         .split(&[one_ways.scarcity(), 1.0])

@@ -121,7 +121,7 @@ impl Fit {
         Ok(strongest_of(pairs, &strengths))
     }
 
-    fn measure_chosen(
+    pub(super) fn measure_chosen(
         &mut self,
         run: &mut Run<'_>,
         model: &MarkovRandomField,
@@ -132,16 +132,8 @@ impl Fit {
     ) -> Result<(), FitError> {
         let weights: Vec<f64> = chosen.iter().map(|&(_, share)| share).collect();
         let shares = budget.split(&weights).expect("shares are positive");
-        let places: Vec<([usize; 2], [usize; 2])> = chosen
-            .iter()
-            .map(|&(candidate, _)| (candidates[candidate].columns, candidates[candidate].levels))
-            .collect();
-        // One model for the whole round: to fit anew after each pair is what AIM does, and what
-        // takes its time.
-        let expected = expected_pairs(&self.hierarchy, model, &places)?;
-        for (i, ((&(candidate, _), rho), expected)) in
-            chosen.iter().zip(shares).zip(expected).enumerate()
-        {
+        let before = self.pairs.len();
+        for (i, (&(candidate, _), rho)) in chosen.iter().zip(shares).enumerate() {
             run.at("measuring pairs", i, chosen.len())?;
             let Candidate {
                 pair,
@@ -152,25 +144,41 @@ impl Fit {
             let counts = pairs[pair].counts_at(&self.hierarchy, levels);
             let label = run.label(&Clique::new(columns));
             let noisy = run.ledger.measure(&label, &counts, rho, run.rng)?;
-            let residual: Vec<f64> = noisy
-                .values()
-                .iter()
-                .zip(&expected)
-                .map(|(&value, e)| value as f64 - e)
-                .collect();
-            let across = self.hierarchy.levels[columns[1]].size(levels[1]);
-            // Towards the model and not towards zero: what it expects is the best guess where noise
-            // prevails.
-            let kept = shrink_residual(&residual, across, noisy.sigma());
             self.pairs.push(MeasuredPair {
                 columns,
                 levels,
-                // The file and the receipt state what was measured; only the fit uses what was
-                // shrunk.
                 noisy: noisy.values().to_vec(),
-                shrunk: expected.iter().zip(kept).map(|(e, r)| e + r).collect(),
+                shrunk: Vec::new(),
                 sigma: noisy.sigma(),
             });
+        }
+        // One model for the whole round: to fit anew after each pair is what AIM does, and what
+        // takes its time.
+        self.shrink_pairs(before, model)
+    }
+
+    /// Draws the pairs measured from a position on to what a model expects of them, where they are
+    /// mostly noise. The file and the receipt state what was measured; only the fit uses what is
+    /// shrunk.
+    pub(super) fn shrink_pairs(
+        &mut self,
+        from: usize,
+        model: &MarkovRandomField,
+    ) -> Result<(), FitError> {
+        let pairs = &mut self.pairs[from..];
+        let places: Vec<([usize; 2], [usize; 2])> = pairs
+            .iter()
+            .map(|pair| (pair.columns, pair.levels))
+            .collect();
+        let expected = expected_pairs(&self.hierarchy, model, &places)?;
+        for (pair, expected) in pairs.iter_mut().zip(expected) {
+            let cells = pair.noisy.iter().zip(&expected);
+            let residual: Vec<f64> = cells.map(|(&value, e)| value as f64 - e).collect();
+            let across = self.hierarchy.levels[pair.columns[1]].size(pair.levels[1]);
+            // Towards the model and not towards zero: what it expects is the best guess where noise
+            // prevails.
+            let kept = shrink_residual(&residual, across, pair.sigma);
+            pair.shrunk = expected.iter().zip(kept).map(|(e, r)| e + r).collect();
         }
         Ok(())
     }

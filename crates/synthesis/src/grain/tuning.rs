@@ -21,6 +21,15 @@ pub(crate) const SHARE_OF_ROUND: [f64; ROUNDS] = [0.3, 0.45, 1.0];
 /// want more, which is what [`MOST_SCARCITY`] is for.
 pub(crate) const SHARE_OF_COLUMNS: f64 = 0.3;
 
+/// Share of the columns' rho that is spent before it is known whether all pairs of a small table
+/// are measured; if they are, the rest of it is theirs. Section "small tables": .03 and .3 were
+/// within .0004.
+pub(crate) const SHARE_OF_FIRST_LOOK: f64 = 0.1;
+
+/// Expected distance of the pairs by noise alone, in the mean, up to which all of them are measured
+/// at all codes. Section "small tables": better at .096 and below, worse at .17.
+pub(crate) const MOST_NOISE_OF_ALL_PAIRS: f64 = 0.1;
+
 /// Share of the whole rho for the scores of all rounds together. Row "budget of the scores": .12
 /// was within .001, or worse.
 pub(crate) const SHARE_OF_SCORES: f64 = 0.08;
