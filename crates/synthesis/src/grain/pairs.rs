@@ -9,6 +9,7 @@ use super::candidates::{
 use super::choice::{Bounds, choose};
 use super::fit::{Fit, MeasuredPair};
 use super::smoothing::shrink_residual;
+use super::triples::{WeightedTriple, can_be_told};
 use super::tuning::{self, MOST_PAIRS, ROUNDS, SHARE_OF_ROUND};
 use crate::fit_error::FitError;
 use crate::run::Run;
@@ -18,8 +19,12 @@ impl Fit {
         &mut self,
         run: &mut Run<'_>,
         pairs: &[([usize; 2], f64)],
-        for_scores: Rho,
-        for_errors: Rho,
+        Budgets {
+            for_scores,
+            for_triples,
+            for_errors,
+        }: Budgets,
+        triples: &[WeightedTriple],
         max_cells: u128,
     ) -> Result<(), FitError> {
         let mut model = self.start(run, &self.hierarchy)?;
@@ -40,6 +45,18 @@ impl Fit {
         // for.
         let pairs = count_pairs(run, &recoding, &self.hierarchy, &pairs)?;
         for (round, part) in parts.into_iter().take(ROUNDS).enumerate() {
+            // Before the last round: what the model lacks of a triple is then hardly the fault of
+            // its pairs, and the tree has room.
+            if round + 1 == ROUNDS && can_be_told(run, triples.len(), for_triples, self.total) {
+                let later = for_errors.checked_add(part).unwrap_or(for_errors);
+                let left = run.ledger.remaining().checked_sub(later);
+                let left = left.and_then(|left| left.checked_sub(for_triples));
+                let budget = share_of(left.unwrap_or(Rho::ZERO), tuning::SHARE_OF_TRIPLES);
+                if budget > Rho::ZERO {
+                    let cells = self.cells_with(max_cells / tuning::PART_OF_CELLS_BEFORE_LAST);
+                    self.measure_triples(run, &model, triples, [for_triples, budget], cells)?;
+                }
+            }
             let candidates = score(run, &self.hierarchy, &model, &pairs, part)?;
             // What later rounds need for their scores must not be taken by this one's measurements.
             let later = for_scores_of_later_rounds(for_scores, part, round);
@@ -52,12 +69,7 @@ impl Fit {
                 break;
             };
             let share = SHARE_OF_ROUND[round];
-            let budget = if share < 1.0 {
-                left.split(&[share, 1.0 - share])
-                    .expect("shares are positive")[0]
-            } else {
-                left
-            };
+            let budget = share_of(left, share);
             let for_pairs = if round + 1 < ROUNDS {
                 max_cells / tuning::PART_OF_CELLS_BEFORE_LAST
             } else {
@@ -181,6 +193,24 @@ impl Fit {
             pair.shrunk = expected.iter().zip(kept).map(|(e, r)| e + r).collect();
         }
         Ok(())
+    }
+}
+
+/// What a fit has set aside before pairs are measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budgets {
+    pub(super) for_scores: Rho,
+    pub(super) for_triples: Rho,
+    pub(super) for_errors: Rho,
+}
+
+pub(super) fn share_of(whole: Rho, share: f64) -> Rho {
+    if share < 1.0 {
+        whole
+            .split(&[share, 1.0 - share])
+            .expect("shares are positive")[0]
+    } else {
+        whole
     }
 }
 

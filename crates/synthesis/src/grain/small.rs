@@ -7,6 +7,8 @@ use schema::Schema;
 
 use super::candidates::{count_pairs, counted_levels, most_cells, whole_pairs};
 use super::fit::Fit;
+use super::pairs::share_of;
+use super::triples::{WeightedTriple, can_be_told};
 use super::tuning;
 use crate::constraints::Constraints;
 use crate::fit_error::FitError;
@@ -69,7 +71,18 @@ impl Fit {
         run: &mut Run<'_>,
         pairs: &[([usize; 2], f64)],
         budget: Rho,
+        triples: &[WeightedTriple],
+        for_triples: Rho,
+        max_cells: u128,
     ) -> Result<(), FitError> {
+        // What the scores of triples leave is shared with those that will be measured.
+        let left = budget.checked_sub(for_triples);
+        let left = left.filter(|_| can_be_told(run, triples.len(), for_triples, self.total));
+        let of_triples = left.map(|left| share_of(left, tuning::SHARE_OF_TRIPLES));
+        let of_pairs = left
+            .zip(of_triples)
+            .and_then(|(left, it)| left.checked_sub(it));
+        let budget = of_pairs.unwrap_or(budget);
         run.at("counting pairs", 0, pairs.len())?;
         let recoding = self.recoding(run.schema(), &counted_levels(&self.hierarchy));
         let pairs = count_pairs(run, &recoding, &self.hierarchy, pairs)?;
@@ -85,7 +98,13 @@ impl Fit {
         // is towards these columns that pairs are to be drawn.
         self.set_masses(Fit::mean_with_pairs);
         let model = self.start(run, &self.hierarchy)?;
-        self.shrink_pairs(0, &model)
+        self.shrink_pairs(0, &model)?;
+        if let Some(share) = of_triples.filter(|share| *share > Rho::ZERO) {
+            let model = self.estimate(run, &self.hierarchy)?;
+            let cells = self.cells_with(max_cells);
+            self.measure_triples(run, &model, triples, [for_triples, share], cells)?;
+        }
+        Ok(())
     }
 
     /// What is known of a column's counts: its own measurements, and the sums of its pairs.
