@@ -195,6 +195,7 @@ fn closure(
     let sizes = schema.sizes();
     let mut parts: BTreeMap<Clique, f64> =
         (0..sizes.len()).map(|a| (Clique::new([a]), 0.0)).collect();
+    parts.extend(triples_of_target(workload, &sizes).map(|triple| (triple, 0.0)));
     for (marginal, _) in workload.marginals() {
         let mut subsets = vec![(Clique::new([]), 1.0)];
         for a in marginal.iter() {
@@ -223,6 +224,41 @@ fn closure(
         *weight = part.iter().map(|a| of_column[a]).sum();
     }
     Ok(parts.into_iter().collect())
+}
+
+/// Of a workload with a target, the triples of it and two columns that the workload pairs it with:
+/// what two columns say together of a third shows in no pair. Ours, not the paper's, which has such
+/// triples as a workload.
+fn triples_of_target(workload: &Workload, sizes: &[usize]) -> impl Iterator<Item = Clique> {
+    /// Noise buries larger ones, and all are scored in each round.
+    const MOST_CELLS: usize = 10_000;
+    let marginals = workload.marginals().iter();
+    let pairs = marginals.map(|(marginal, _)| marginal.attributes());
+    let beside: Vec<usize> = workload.target().map_or_else(Vec::new, |target| {
+        let other = |pair: &[usize]| match pair {
+            &[a, b] if a == target => Some(b),
+            &[a, b] if b == target => Some(a),
+            _ => None,
+        };
+        pairs.filter_map(other).collect()
+    });
+    let mut triples = Vec::new();
+    for (target, (i, &a)) in workload.target().into_iter().flat_map(|target| {
+        beside
+            .iter()
+            .enumerate()
+            .map(move |column| (target, column))
+    }) {
+        let within = |&&b: &&usize| {
+            let cells = sizes[target]
+                .saturating_mul(sizes[a])
+                .saturating_mul(sizes[b]);
+            cells <= MOST_CELLS
+        };
+        let others = beside[i + 1..].iter().filter(within);
+        triples.extend(others.map(|&b| Clique::new([target, a, b])));
+    }
+    triples.into_iter()
 }
 
 fn affords_two(remaining: Rho, price: Price) -> bool {

@@ -23,6 +23,11 @@ pub(crate) trait Mechanism: Debug + Send + Sync {
         true
     }
 
+    /// Columns of a marginal of the workload, at most: it would not heed what is larger.
+    fn most_columns_of_marginal(&self) -> usize {
+        usize::MAX
+    }
+
     /// Whether it can start from public data.
     fn takes_prior(&self) -> bool {
         false

@@ -19,7 +19,7 @@ use crate::model::Model;
 use crate::prior::PublicPrior;
 use crate::run::{Run, Watcher};
 use crate::workload::{
-    NamedMarginal, Workload, check_marginals, check_names, check_no_identifiers,
+    NamedMarginal, Workload, check_marginals, check_most_columns, check_names, check_no_identifiers,
 };
 
 /// The least and the most of the budget that goes into discovery where something has to be
@@ -229,6 +229,8 @@ impl FitPlan {
         }
         if let Some(workload) = &self.workload {
             check_marginals(workload, self.target.as_deref())?;
+            let most = self.options.mechanism().most_columns_of_marginal();
+            check_most_columns(workload, method.name(), most)?;
         }
         let shares = self.discovery_share.clone();
         let wrong = |share: &f64| !(*share > 0.0 && *share < 1.0);

@@ -67,6 +67,21 @@ pub enum WorkloadError {
         /// The column that was probably meant.
         nearest: Option<String>,
     },
+    /// A marginal is over more columns than the method relates at once.
+    #[error(
+        "marginal {position} of the workload names {columns} columns, and {method} relates at most \
+         {most} at once; list parts of it with {most} columns, or use AIM or MWEM"
+    )]
+    TooManyColumns {
+        /// Which one, from 1.
+        position: usize,
+        /// How many columns it names.
+        columns: usize,
+        /// Name of the method.
+        method: &'static str,
+        /// The most columns of a marginal.
+        most: usize,
+    },
     /// A column is named twice in one marginal.
     #[error("marginal {position} of the workload names the column `{name}` twice")]
     RepeatedColumn {
@@ -328,6 +343,24 @@ pub(crate) fn check_marginals(
         0 => Err(idle("no", target)),
         all if all == workload.len() => Err(idle("every", target)),
         _ => Ok(()),
+    }
+}
+
+/// Refuses marginals of more columns than a method heeds.
+pub(crate) fn check_most_columns(
+    workload: &[NamedMarginal],
+    method: &'static str,
+    most: usize,
+) -> Result<(), WorkloadError> {
+    let mut marginals = workload.iter().zip(1..);
+    match marginals.find(|(marginal, _)| marginal.columns.len() > most) {
+        None => Ok(()),
+        Some((marginal, position)) => Err(WorkloadError::TooManyColumns {
+            position,
+            columns: marginal.columns.len(),
+            method,
+            most,
+        }),
     }
 }
 

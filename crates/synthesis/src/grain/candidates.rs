@@ -229,6 +229,19 @@ fn cell_map(
         .collect()
 }
 
+/// Each pair at its finest resolution, not scored.
+pub(crate) fn whole_pairs(hierarchy: &Hierarchy, pairs: &[Pair]) -> Vec<Candidate> {
+    let whole = |(i, pair): (usize, &Pair)| Candidate {
+        pair: i,
+        columns: pair.columns,
+        levels: pair.finest(),
+        cells: cells(hierarchy, pair.columns, pair.finest()) as f64,
+        weight: pair.weight,
+        error: 0.0,
+    };
+    pairs.iter().enumerate().map(whole).collect()
+}
+
 /// Measures how far the model is from every pair at every resolution, in one spend.
 pub(crate) fn score(
     run: &mut Run<'_>,

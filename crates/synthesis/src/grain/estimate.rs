@@ -9,7 +9,7 @@ use marginals::{
 };
 
 use super::candidates::transposed;
-use super::fit::{Fit, MeasuredPair, PublicPair};
+use super::fit::{Fit, MeasuredPair, MeasuredTriple, PublicPair};
 use super::levels::Hierarchy;
 use super::tuning;
 use crate::errors::measure_errors;
@@ -78,16 +78,26 @@ impl Fit {
                 pair.sigma,
             )
         };
-        let pairs = self
-            .pairs
-            .iter()
-            .map(pair)
+        let triple = |triple: &MeasuredTriple| {
+            let clique = triple.clique(hierarchy);
+            Measurement::new(
+                hierarchy.domain(),
+                clique,
+                triple.shrunk.clone(),
+                triple.sigma,
+            )
+        };
+        let pairs = self.pairs.iter().map(pair);
+        let measured = pairs
+            .chain(self.triples.iter().map(triple))
             .collect::<Result<Vec<Measurement>, _>>()?;
-        let cells: usize = self.pairs.iter().map(|pair| pair.shrunk.len()).sum();
+        let of_pairs = self.pairs.iter().map(|pair| pair.shrunk.len());
+        let of_triples = self.triples.iter().map(|triple| triple.shrunk.len());
+        let cells: usize = of_pairs.chain(of_triples).sum();
         // The loss is |m - y|^2 / (2 sigma^2), which for the true counts is half a cell each in
         // expectation; to go lower is to fit the noise.
         let target_loss = tuning::SHARE_OF_EXPECTED_LOSS * cells as f64 / 2.0;
-        self.estimate_from(run, hierarchy, &start, pairs, target_loss)
+        self.estimate_from(run, hierarchy, &start, measured, target_loss)
     }
 
     /// A model of the columns and these pairs.
@@ -160,11 +170,12 @@ impl Fit {
             .iter()
             .flat_map(|pair| ends(pair.columns, pair.levels));
         // A level at which nothing was measured only makes the model's tree and file larger.
-        let used: BTreeSet<(usize, usize)> = measured.chain(public).collect();
+        let triples = self.triples.iter().flat_map(|triple| triple.places.clone());
+        let used: BTreeSet<(usize, usize)> = measured.chain(public).chain(triples).collect();
         let hierarchy = Hierarchy::keeping(self.hierarchy.levels.clone(), |column, level| {
             used.contains(&(column, level))
         });
-        let field = if self.pairs.is_empty() {
+        let field = if self.pairs.is_empty() && self.triples.is_empty() {
             // Its factors are those of columns and constraints, and a model's file has one for each
             // node.
             self.start(run, &hierarchy)?.by_nodes()?
@@ -186,12 +197,18 @@ impl Fit {
             values: in_order_of_attributes(&hierarchy, pair.columns, pair.levels, &pair.noisy),
             sigma: pair.sigma,
         });
+        let triples = self.triples.iter().map(|triple| Measured {
+            columns: triple.clique(&hierarchy),
+            values: triple.noisy.clone(),
+            sigma: triple.sigma,
+        });
         let measured = self
             .one_ways
             .measured
             .into_iter()
             .flatten()
             .chain(pairs)
+            .chain(triples)
             .collect();
         Ok(Fitted {
             generator: Arc::new(RandomField {

@@ -21,6 +21,7 @@ pub(super) struct Fit {
     /// For each column the smoothed counts of the model's codes, and the sigma of each.
     pub(super) masses: Vec<(Vec<f64>, Vec<f64>)>,
     pub(super) pairs: Vec<MeasuredPair>,
+    pub(super) triples: Vec<MeasuredTriple>,
     pub(super) public: Vec<PublicPair>,
 }
 
@@ -32,6 +33,23 @@ pub(super) struct MeasuredPair {
     /// With less noise and some bias.
     pub(super) shrunk: Vec<f64>,
     pub(super) sigma: f64,
+}
+
+/// A measured triple, row-major in the order of the model's attributes.
+pub(super) struct MeasuredTriple {
+    /// Column and level of each attribute, ascending by attribute.
+    pub(super) places: Vec<(usize, usize)>,
+    pub(super) noisy: Vec<i64>,
+    /// With less noise and some bias.
+    pub(super) shrunk: Vec<f64>,
+    pub(super) sigma: f64,
+}
+
+impl MeasuredTriple {
+    pub(super) fn clique(&self, hierarchy: &Hierarchy) -> Clique {
+        let places = self.places.iter();
+        Clique::new(places.map(|&(column, level)| hierarchy.attribute(column, level)))
+    }
 }
 
 /// A relation that public data has. The private data decides where it was measured.
@@ -63,6 +81,7 @@ impl Fit {
             hierarchy: Hierarchy::new(Vec::new()),
             masses: Vec::new(),
             pairs: Vec::new(),
+            triples: Vec::new(),
             public: Vec::new(),
             constraints,
             one_ways,
@@ -77,9 +96,14 @@ impl Fit {
     }
 
     pub(super) fn update_masses(&mut self) {
+        self.set_masses(|fit, column| fit.one_ways.mean(column));
+    }
+
+    /// `mean` gives a column's noisy counts and their sigma.
+    pub(super) fn set_masses(&mut self, mean: impl Fn(&Fit, usize) -> (Vec<f64>, f64)) {
         self.total = self.one_ways.total();
         let of_column = |(column, compression): (usize, &Compression)| {
-            let (values, sigma) = self.one_ways.mean(column);
+            let (values, sigma) = mean(self, column);
             // Smoothed before the projection: the filter takes noise to be symmetric, which it no
             // longer is once negative counts are cut off.
             let masses = project_to_simplex(&smooth_counts(&values, sigma), self.total);
@@ -134,7 +158,10 @@ impl Fit {
             .public
             .iter()
             .map(|pair| self.hierarchy.clique(pair.columns, pair.levels));
+        let triples = self.triples.iter();
+        let triples = triples.map(|triple| triple.clique(&self.hierarchy));
         measured
+            .chain(triples)
             .chain(public)
             .chain(self.constraints.cliques())
             .collect()

@@ -9,10 +9,16 @@
 //!    distance should fall by less what their noise adds; the best split of the budget among them
 //!    has a closed form. The first round takes a spanning forest, the others what the model of the
 //!    round before misses, as far as the junction tree stays within its bound.
+//!    Before the last round triples that the workload names, and those of the target, are scored
+//!    at their coarsest levels, and the ones that the model of pairs misses clearly are measured.
 //! 3. What was measured is drawn to the model's expectation where it is mostly noise, and the model
 //!    is fitted anew.
 //! 4. At the end the distances between the table and the final model are measured: they are the
 //!    model's stated errors.
+//!
+//! Where one model holds all pairs at all their codes, as far as schema and `max_cells` say, and
+//! there are enough rows for them, there is nothing to choose: no scores are paid for, columns get
+//! a tenth of their share, and all else measures all pairs, split by the closed form.
 //!
 //! All noise is Gaussian, so that costs add up under Gaussian differential privacy, and everything
 //! but the measurements is post-processing. The one-shot scores and the split of the budget are
@@ -28,7 +34,9 @@ pub(crate) mod levels;
 mod one_ways;
 mod pairs;
 mod public_pairs;
+mod small;
 mod smoothing;
+mod triples;
 mod tuning;
 
 use marginals::MAX_TREE_CELLS;
@@ -45,7 +53,11 @@ use crate::run::Run;
 use crate::workload::Workload;
 use fit::Fit;
 use one_ways::OneWays;
-use tuning::{SHARE_OF_COLUMNS, SHARE_OF_ERRORS, SHARE_OF_SCORES};
+use pairs::Budgets;
+use tuning::{
+    MOST_NOISE_OF_ALL_PAIRS, SHARE_OF_COLUMNS, SHARE_OF_ERRORS, SHARE_OF_FIRST_LOOK,
+    SHARE_OF_SCORES, SHARE_OF_TRIPLE_SCORES,
+};
 
 const NAME: &str = "GRAIN";
 const MAX_CELLS: WholeNumber = WholeNumber {
@@ -105,6 +117,10 @@ impl Mechanism for GrainOptions {
         20.0 * parts_of_columns(sizes)
     }
 
+    fn most_columns_of_marginal(&self) -> usize {
+        3
+    }
+
     fn prepare(&self, _: &Schema, workload: &Workload) -> Result<Box<dyn PreparedFit>, PlanError> {
         Ok(Box::new(Grain {
             max_cells: self.max_cells.into(),
@@ -140,21 +156,53 @@ fn fit(
     let whole = run.ledger.remaining();
     let columns = run.schema().columns().len();
     let pairs = weighted_pairs(workload);
+    let small = prior.is_none() && small::all_fit(run.schema(), &pairs, *max_cells);
     // Without pairs their scores would be paid for and say nothing.
-    let of_pairs = if pairs.is_empty() { 0.0 } else { 1.0 };
+    let of_pairs = if pairs.is_empty() {
+        0.0
+    } else {
+        SHARE_OF_SCORES
+    };
+    let triples = triples::triples(workload);
+    let of_triples = if triples.is_empty() {
+        0.0
+    } else {
+        SHARE_OF_TRIPLE_SCORES
+    };
     let shares = [
         SHARE_OF_COLUMNS,
-        of_pairs * SHARE_OF_SCORES,
+        of_pairs,
+        of_triples,
         SHARE_OF_ERRORS,
-        1.0 - SHARE_OF_COLUMNS - of_pairs * SHARE_OF_SCORES - SHARE_OF_ERRORS,
+        1.0 - SHARE_OF_COLUMNS - of_pairs - of_triples - SHARE_OF_ERRORS,
     ];
     // Errors are set aside at the start: what comes later takes "all that is left", which must not
     // be all.
-    let [for_columns, for_scores, for_errors, rest] =
-        <[Rho; 4]>::try_from(whole.split(&shares).expect("shares are positive"))
+    let [for_columns, for_scores, for_triples, for_errors, rest] =
+        <[Rho; 5]>::try_from(whole.split(&shares).expect("shares are positive"))
             .expect("as many as there are shares");
     let mut one_ways = OneWays::new(columns);
-    one_ways.measure(run, for_columns)?;
+    if small {
+        // A first look at the columns tells how many rows there are, and so whether all pairs can
+        // be told from noise.
+        let [first, second] = [SHARE_OF_FIRST_LOOK, 1.0 - SHARE_OF_FIRST_LOOK];
+        let parts = for_columns.split(&[first, second]);
+        let [first, second] = <[Rho; 2]>::try_from(parts.expect("shares are positive"))
+            .expect("as many as there are shares");
+        one_ways.measure(run, first)?;
+        let for_pairs = run.ledger.remaining().checked_sub(for_errors);
+        let for_pairs = for_pairs.expect("a tenth of the columns' share was spent");
+        if small::expected_noise(run, &pairs, for_pairs, one_ways.total())
+            <= MOST_NOISE_OF_ALL_PAIRS
+        {
+            let mut fit = Fit::new(run, one_ways);
+            fit.measure_all_pairs(run, &pairs, for_pairs, &triples, for_triples, *max_cells)?;
+            return fit.into_fitted(run, workload);
+        }
+        one_ways.measure(run, second)?;
+    } else {
+        one_ways.measure(run, for_columns)?;
+    }
     // How scarce rows are is read off released counts, so that this split costs nothing.
     let more = rest
         .split(&[one_ways.scarcity(), 1.0])
@@ -166,7 +214,12 @@ fn fit(
         fit.take_public_pairs(&pairs, prior, *max_cells)?;
     }
     if !pairs.is_empty() {
-        fit.measure_pairs(run, &pairs, for_scores, for_errors, *max_cells)?;
+        let budgets = Budgets {
+            for_scores,
+            for_triples,
+            for_errors,
+        };
+        fit.measure_pairs(run, &pairs, budgets, &triples, *max_cells)?;
     }
     // Rounds may have found nothing worth measuring. Columns can always use what is left.
     let unspent = run
@@ -187,8 +240,7 @@ fn weighted_pairs(workload: &Workload) -> Vec<([usize; 2], f64)> {
         let columns = clique.attributes();
         for (i, &a) in columns.iter().enumerate() {
             for &b in &columns[i + 1..] {
-                // GRAIN measures pairs only: a larger marginal counts for each of its pairs, and a
-                // relation that shows in three columns alone (an exclusive or) is not found.
+                // A triple counts for each of its pairs too: it is looked at once these are known.
                 *pairs.entry([a, b]).or_default() += weight;
             }
         }

@@ -9,6 +9,7 @@ use super::candidates::{
 use super::choice::{Bounds, choose};
 use super::fit::{Fit, MeasuredPair};
 use super::smoothing::shrink_residual;
+use super::triples::{WeightedTriple, can_be_told};
 use super::tuning::{self, MOST_PAIRS, ROUNDS, SHARE_OF_ROUND};
 use crate::fit_error::FitError;
 use crate::run::Run;
@@ -18,8 +19,12 @@ impl Fit {
         &mut self,
         run: &mut Run<'_>,
         pairs: &[([usize; 2], f64)],
-        for_scores: Rho,
-        for_errors: Rho,
+        Budgets {
+            for_scores,
+            for_triples,
+            for_errors,
+        }: Budgets,
+        triples: &[WeightedTriple],
         max_cells: u128,
     ) -> Result<(), FitError> {
         let mut model = self.start(run, &self.hierarchy)?;
@@ -40,6 +45,18 @@ impl Fit {
         // for.
         let pairs = count_pairs(run, &recoding, &self.hierarchy, &pairs)?;
         for (round, part) in parts.into_iter().take(ROUNDS).enumerate() {
+            // Before the last round: what the model lacks of a triple is then hardly the fault of
+            // its pairs, and the tree has room.
+            if round + 1 == ROUNDS && can_be_told(run, triples.len(), for_triples, self.total) {
+                let later = for_errors.checked_add(part).unwrap_or(for_errors);
+                let left = run.ledger.remaining().checked_sub(later);
+                let left = left.and_then(|left| left.checked_sub(for_triples));
+                let budget = share_of(left.unwrap_or(Rho::ZERO), tuning::SHARE_OF_TRIPLES);
+                if budget > Rho::ZERO {
+                    let cells = self.cells_with(max_cells / tuning::PART_OF_CELLS_BEFORE_LAST);
+                    self.measure_triples(run, &model, triples, [for_triples, budget], cells)?;
+                }
+            }
             let candidates = score(run, &self.hierarchy, &model, &pairs, part)?;
             // What later rounds need for their scores must not be taken by this one's measurements.
             let later = for_scores_of_later_rounds(for_scores, part, round);
@@ -52,12 +69,7 @@ impl Fit {
                 break;
             };
             let share = SHARE_OF_ROUND[round];
-            let budget = if share < 1.0 {
-                left.split(&[share, 1.0 - share])
-                    .expect("shares are positive")[0]
-            } else {
-                left
-            };
+            let budget = share_of(left, share);
             let for_pairs = if round + 1 < ROUNDS {
                 max_cells / tuning::PART_OF_CELLS_BEFORE_LAST
             } else {
@@ -121,7 +133,7 @@ impl Fit {
         Ok(strongest_of(pairs, &strengths))
     }
 
-    fn measure_chosen(
+    pub(super) fn measure_chosen(
         &mut self,
         run: &mut Run<'_>,
         model: &MarkovRandomField,
@@ -132,16 +144,8 @@ impl Fit {
     ) -> Result<(), FitError> {
         let weights: Vec<f64> = chosen.iter().map(|&(_, share)| share).collect();
         let shares = budget.split(&weights).expect("shares are positive");
-        let places: Vec<([usize; 2], [usize; 2])> = chosen
-            .iter()
-            .map(|&(candidate, _)| (candidates[candidate].columns, candidates[candidate].levels))
-            .collect();
-        // One model for the whole round: to fit anew after each pair is what AIM does, and what
-        // takes its time.
-        let expected = expected_pairs(&self.hierarchy, model, &places)?;
-        for (i, ((&(candidate, _), rho), expected)) in
-            chosen.iter().zip(shares).zip(expected).enumerate()
-        {
+        let before = self.pairs.len();
+        for (i, (&(candidate, _), rho)) in chosen.iter().zip(shares).enumerate() {
             run.at("measuring pairs", i, chosen.len())?;
             let Candidate {
                 pair,
@@ -152,27 +156,61 @@ impl Fit {
             let counts = pairs[pair].counts_at(&self.hierarchy, levels);
             let label = run.label(&Clique::new(columns));
             let noisy = run.ledger.measure(&label, &counts, rho, run.rng)?;
-            let residual: Vec<f64> = noisy
-                .values()
-                .iter()
-                .zip(&expected)
-                .map(|(&value, e)| value as f64 - e)
-                .collect();
-            let across = self.hierarchy.levels[columns[1]].size(levels[1]);
-            // Towards the model and not towards zero: what it expects is the best guess where noise
-            // prevails.
-            let kept = shrink_residual(&residual, across, noisy.sigma());
             self.pairs.push(MeasuredPair {
                 columns,
                 levels,
-                // The file and the receipt state what was measured; only the fit uses what was
-                // shrunk.
                 noisy: noisy.values().to_vec(),
-                shrunk: expected.iter().zip(kept).map(|(e, r)| e + r).collect(),
+                shrunk: Vec::new(),
                 sigma: noisy.sigma(),
             });
         }
+        // One model for the whole round: to fit anew after each pair is what AIM does, and what
+        // takes its time.
+        self.shrink_pairs(before, model)
+    }
+
+    /// Draws the pairs measured from a position on to what a model expects of them, where they are
+    /// mostly noise. The file and the receipt state what was measured; only the fit uses what is
+    /// shrunk.
+    pub(super) fn shrink_pairs(
+        &mut self,
+        from: usize,
+        model: &MarkovRandomField,
+    ) -> Result<(), FitError> {
+        let pairs = &mut self.pairs[from..];
+        let places: Vec<([usize; 2], [usize; 2])> = pairs
+            .iter()
+            .map(|pair| (pair.columns, pair.levels))
+            .collect();
+        let expected = expected_pairs(&self.hierarchy, model, &places)?;
+        for (pair, expected) in pairs.iter_mut().zip(expected) {
+            let cells = pair.noisy.iter().zip(&expected);
+            let residual: Vec<f64> = cells.map(|(&value, e)| value as f64 - e).collect();
+            let across = self.hierarchy.levels[pair.columns[1]].size(pair.levels[1]);
+            // Towards the model and not towards zero: what it expects is the best guess where noise
+            // prevails.
+            let kept = shrink_residual(&residual, across, pair.sigma);
+            pair.shrunk = expected.iter().zip(kept).map(|(e, r)| e + r).collect();
+        }
         Ok(())
+    }
+}
+
+/// What a fit has set aside before pairs are measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budgets {
+    pub(super) for_scores: Rho,
+    pub(super) for_triples: Rho,
+    pub(super) for_errors: Rho,
+}
+
+pub(super) fn share_of(whole: Rho, share: f64) -> Rho {
+    if share < 1.0 {
+        whole
+            .split(&[share, 1.0 - share])
+            .expect("shares are positive")[0]
+    } else {
+        whole
     }
 }
 

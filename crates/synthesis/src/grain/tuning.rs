@@ -21,9 +21,35 @@ pub(crate) const SHARE_OF_ROUND: [f64; ROUNDS] = [0.3, 0.45, 1.0];
 /// want more, which is what [`MOST_SCARCITY`] is for.
 pub(crate) const SHARE_OF_COLUMNS: f64 = 0.3;
 
+/// Share of the columns' rho that is spent before it is known whether all pairs of a small table
+/// are measured; if they are, the rest of it is theirs. Section "small tables": .03 and .3 were
+/// within .0004.
+pub(crate) const SHARE_OF_FIRST_LOOK: f64 = 0.1;
+
+/// Expected distance of the pairs by noise alone, in the mean, up to which all of them are measured
+/// at all codes. Section "small tables": better at .096 and below, worse at .17.
+pub(crate) const MOST_NOISE_OF_ALL_PAIRS: f64 = 0.1;
+
 /// Share of the whole rho for the scores of all rounds together. Row "budget of the scores": .12
 /// was within .001, or worse.
 pub(crate) const SHARE_OF_SCORES: f64 = 0.08;
+
+/// Share of the whole rho for the scores of triples, where there are any to be looked at. Not
+/// measured alone.
+pub(crate) const SHARE_OF_TRIPLE_SCORES: f64 = 0.01;
+
+/// Share of what is left for pairs that measures triples, if any are chosen. Not measured alone.
+pub(crate) const SHARE_OF_TRIPLES: f64 = 0.1;
+
+/// Standard deviation of a triple's score, as a distance, up to which triples are scored at all:
+/// with more, nothing but an exclusive or of all rows would show. Not measured alone.
+pub(crate) const MOST_NOISE_OF_TRIPLES: f64 = 0.03;
+
+/// Triples that are scored; of more none are. Bounds time and memory. Not measured alone.
+pub(crate) const MOST_TRIPLES: usize = 4000;
+
+/// Triples that are measured. Not measured alone.
+pub(crate) const MOST_TRIPLES_MEASURED: usize = 16;
 
 /// Share of the whole rho that measures the final model's errors. It buys no accuracy, only the
 /// stated bounds. Not measured alone.
