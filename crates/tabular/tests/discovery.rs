@@ -173,10 +173,10 @@ fn with_budget_the_domain_comes_out_close_to_what_it_is() {
         20_000,
         5.0,
         expect![[r#"
-            age: integer 16 to 80 in 32 bins
-            income: number 0 to 98304 in 25 bins, Some(2) decimals (Point, None, None)
+            age: integer 15 to 80 in 32 bins
+            income: number 0 to 131072 in 26 bins, Some(2) decimals (Point, None, None)
             group: categories blue green rare red, other
-            joined: date 2010-01-01 to 2020-12-31 in 32 bins
+            joined: date 2010-01-01 to 2019-12-31 in 32 bins
             flag: integer 0 to 1 in 2 bins, null
             note: categories , other
             void: categories , null, other
@@ -191,10 +191,10 @@ fn with_little_budget_it_comes_out_coarse() {
         0.5,
         expect![[r#"
             age: integer 16 to 84 in 30 bins
-            income: number 0 to 131072 in 25 bins, Some(2) decimals (Point, None, None)
+            income: number 0 to 65536 in 25 bins, Some(2) decimals (Point, None, None)
             group: categories blue green red, other
-            joined: date 2010-01-01 to 2019-12-31 in 32 bins
-            flag: integer 0 to 2 in 3 bins, null
+            joined: date 2010-01-01 to 2020-12-31 in 31 bins
+            flag: integer -1 to 1 in 3 bins, null
             note: categories , other
             void: categories , null, other
         "#]],
@@ -911,10 +911,12 @@ fn each_column_spends_its_share_at_most() {
             "kind of `joined`",
             "form of `joined`",
             "bounds of `joined`",
+            "range of `joined`",
             "bins of `joined`",
             "kind of `flag`",
             "values of `flag`",
             "bounds of `flag`",
+            "range of `flag`",
             "bins of `flag`",
         ]
     );
