@@ -47,8 +47,8 @@ pub struct ColumnReport {
     /// The share of the estimated rows that are coded as `other`: nothing else remains of their
     /// values. `None` for a column that has no such code, or was never measured.
     pub other: Option<f64>,
-    /// The widest bin of a column of ordered values, which may be the gap before a value of its
-    /// own such as 9999-12-31. Where in a bin a value lies is lost. Values beyond a declared range
+    /// The widest bin of a column of ordered values, without the gap before a value of its own such
+    /// as 9999-12-31, in which no row is seen. Where in a bin a value lies is lost. Values beyond a declared range
     /// count as its ends, and how many there are is nowhere in the model; beyond a discovered one
     /// they are `other` where they are clearly more than a few.
     pub widest_bin: Option<WidestBin>,
@@ -173,7 +173,7 @@ impl ColumnReport {
             // states.
             l1 / 2.0 / total
         });
-        let share = |code: usize| model.generator.expected(&Clique::new([position]))[code] / total;
+        let share = |code: usize| model.expected_of(position)[code] / total;
         let other = noise.and(column.other_code()).map(share);
         ColumnReport {
             name: column.name().to_owned(),
@@ -184,7 +184,7 @@ impl ColumnReport {
             nullable: column.is_nullable(),
             missing: noise.and(column.null_code()).map(share),
             other,
-            widest_bin: column.widest_bin(),
+            widest_bin: column.widest_bin_among(|code| model.unseen.is_drawn(position, code)),
             noise,
             mostly_noise: noise.is_none_or(|noise| noise >= ColumnReport::DROWNED),
             advice: other
@@ -201,7 +201,7 @@ impl OneWay {
         let is_measured = model.measured.iter().any(|it| it.columns.contains(column));
         OneWay {
             released: released(model, column),
-            synthetic: is_measured.then(|| model.generator.expected(&Clique::new([column]))),
+            synthetic: is_measured.then(|| model.expected_of(column)),
         }
     }
 }

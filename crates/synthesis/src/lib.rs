@@ -81,6 +81,7 @@ mod report;
 mod rounds;
 mod run;
 mod sample;
+mod unseen;
 mod workload;
 
 pub use aim::AimOptions;
