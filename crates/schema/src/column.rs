@@ -10,7 +10,7 @@ use crate::form::{NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::number;
-use crate::schema::OTHER;
+use crate::schema::{OTHER, OTHER_VALUES};
 
 /// A checked column. Its codes are, in this order: one for each category or bin; one for `other`,
 /// if it has one; one for null, if it has one.
@@ -103,8 +103,8 @@ impl Column {
     /// [`Schema::new`](crate::Schema::new) instead.
     ///
     /// The caller vouches for what is checked there: the name and the categories show all their
-    /// characters, no category comes twice, none is empty in a nullable column or [`OTHER`] in one
-    /// that has it.
+    /// characters, no category comes twice, none is empty in a nullable column, or
+    /// [`OTHER_VALUES`] beside [`OTHER`] in one that has an `other`.
     #[must_use]
     pub fn found(name: String, kind: Kind, nullable: bool, other: bool) -> Self {
         Self {
@@ -185,6 +185,16 @@ impl Column {
         self.other.then(|| self.kind.len())
     }
 
+    /// What is written for a value that is not declared: [`OTHER`], but where that is a category
+    /// [`OTHER_VALUES`], so that the two can be told apart.
+    #[must_use]
+    pub fn other_text(&self) -> &'static str {
+        match &self.kind {
+            Kind::Categories(texts) if texts.iter().any(|text| text == OTHER) => OTHER_VALUES,
+            _ => OTHER,
+        }
+    }
+
     /// The code of an empty field.
     #[must_use]
     pub fn null_code(&self) -> Option<usize> {
@@ -207,7 +217,7 @@ impl Column {
             return "null".into();
         }
         if Some(code) == self.other_code() {
-            return OTHER.into();
+            return self.other_text().into();
         }
         match &self.kind {
             Kind::Categories(texts) => texts[code].as_str().into(),

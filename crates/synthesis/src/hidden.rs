@@ -1,7 +1,7 @@
 //! What noise and coding hide of the table, as far as what was released tells.
 
 use marginals::Clique;
-use schema::WidestBin;
+use schema::{Column, Kind, ValueForm, WidestBin};
 use serde::Serialize;
 
 use crate::Model;
@@ -58,7 +58,8 @@ pub struct ColumnReport {
     pub noise: Option<f64>,
     /// Whether that noise adds up to as many counts as there are rows, or nothing was measured.
     pub mostly_noise: bool,
-    /// What to do where more than a fifth of the rows are `other`: a clause for a person.
+    /// What to do where more than a fifth of the rows are `other`, or where a range was found for
+    /// numbers that may be codes: a clause for a person.
     pub advice: Option<&'static str>,
 }
 
@@ -175,6 +176,9 @@ impl ColumnReport {
         });
         let share = |code: usize| model.expected_of(position)[code] / total;
         let other = noise.and(column.other_code()).map(share);
+        // Only of a column that nobody declared.
+        let bounds = format!("bounds of `{}`", column.name());
+        let was_found = model.ledger.entries().iter().any(|it| it.label() == bounds);
         ColumnReport {
             name: column.name().to_owned(),
             kind: column.kind().name(),
@@ -187,12 +191,47 @@ impl ColumnReport {
             widest_bin: column.widest_bin_among(|code| model.unseen.is_drawn(position, code)),
             noise,
             mostly_noise: noise.is_none_or(|noise| noise >= ColumnReport::DROWNED),
-            advice: other
-                .filter(|other| *other > ColumnReport::MUCH)
-                .map(|_| ADVICE),
+            advice: match other {
+                Some(other) if other > ColumnReport::MUCH => Some(ADVICE),
+                _ if was_found && may_be_codes(column, &model.expected_of(position)) => {
+                    Some(CODES_ADVICE)
+                }
+                _ => None,
+            },
         }
     }
 }
+
+/// Whether nearly all of the rows have whole numbers of as many digits, five at least, as postcodes
+/// and numbers of articles do.
+fn may_be_codes(column: &Column, rows: &[f64]) -> bool {
+    /// Years, ages and counts have fewer.
+    const DIGITS: u32 = 5;
+    const NEARLY_ALL: f64 = 0.9;
+    let Kind::Integer(grid) = column.kind() else {
+        return false;
+    };
+    let digits = |number: i64| number.checked_ilog10().map_or(1, |log| log + 1);
+    let mut rows_of = [0.0; 20];
+    for (bin, rows) in (0..grid.len()).zip(rows) {
+        let last = match bin + 1 == grid.len() {
+            true => grid.end(bin),
+            false => grid.end(bin) - 1,
+        };
+        if digits(grid.start(bin)) == digits(last) {
+            rows_of[digits(last) as usize] += rows;
+        }
+    }
+    let all: f64 = rows.iter().sum();
+    let most = rows_of[DIGITS as usize..]
+        .iter()
+        .copied()
+        .fold(0.0, f64::max);
+    column.form() == &ValueForm::Usual && most >= NEARLY_ALL * all
+}
+
+const CODES_ADVICE: &str =
+    "a range, in which numbers are made up; if these are codes, declare them as categories";
 
 const ADVICE: &str = "declare its values or its range in a schema, or leave the column out";
 
@@ -275,7 +314,7 @@ pub(crate) fn warnings(model: &Model, rows: &RowCount, columns: &[ColumnReport])
             listed(&drowned)
         ));
     }
-    let lost = names(|column| column.advice.is_some());
+    let lost = names(|column| column.advice == Some(ADVICE));
     if !lost.is_empty() {
         sentences.push(format!(
             "more than a fifth of the rows of {} are `other`, which stands for each value that is \

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use schema::Moment;
+use schema::form::DateForm;
+use schema::{Day, Moment};
 
 use super::ladder::Ladder;
 use super::{Measured, mass};
@@ -91,15 +92,21 @@ impl<T: Ladder> Cells<T> {
 }
 
 impl Cells<Moment> {
-    /// The same with cells that begin with a minute, for moments that are written without seconds.
-    pub(super) fn rounded_to_minutes(mut self) -> Self {
-        let minute = |moment: Moment| {
-            let second = moment.number();
-            Moment::from_number(second - second.rem_euclid(60)).expect("its day has the minute")
-        };
-        self.starts
-            .iter_mut()
-            .for_each(|start| *start = minute(*start));
+    /// The same with cells that begin with a moment that the form can tell: a minute where it has
+    /// no seconds.
+    pub(super) fn told_by(mut self, form: &DateForm) -> Self {
+        let starts = self.starts.iter_mut();
+        starts.for_each(|start| *start = form.told_moment(*start));
+        self.starts.dedup();
+        self
+    }
+}
+
+impl Cells<Day> {
+    /// The same with cells that begin with a day that the form can tell.
+    pub(super) fn told_by(mut self, form: &DateForm) -> Self {
+        let starts = self.starts.iter_mut();
+        starts.for_each(|start| *start = form.told_day(*start));
         self.starts.dedup();
         self
     }

@@ -397,7 +397,7 @@ impl Ladder for Moment {
 
 const SECONDS_OF_DAY: i64 = 86_400;
 
-fn midnight(day: Day) -> Moment {
+pub(super) fn midnight(day: Day) -> Moment {
     let second = i64::from(day.number()) * SECONDS_OF_DAY;
     Moment::from_number(second).expect("every day has a midnight")
 }

@@ -1,7 +1,7 @@
 //! The search for what one column holds, step by step.
 
 use schema::form::{DateForm, DecimalMark, NumberForm, ValueForm, is_missing};
-use schema::{Column, Grid, Kind, Moment};
+use schema::{Column, Day, Grid, Kind, Moment};
 
 use super::cells::Cells;
 use super::dates::{Chosen, DateForms};
@@ -86,7 +86,7 @@ pub(super) fn discover(
         Values::Whole(zeros) => search.plain(|text| NumberForm::PLAIN.whole(text), Some(zeros)),
         Values::Decimal(decimals) => search.plain(|text| NumberForm::PLAIN.number(text), decimals),
         Values::Dressed(mark) => search.dressed(mark),
-        Values::Compact => search.dates(forms.compact()),
+        Values::Compact => search.dates(forms.compact(), forms.compact()),
         Values::Dates => search.formed_dates(),
         Values::Text => search.texts(),
     }
@@ -187,23 +187,22 @@ impl<C: Counting> Search<'_, C> {
         let cells = self.forms.cells(self.fields());
         let measured = self.measure("form", cells, tenths::FORM);
         match self.forms.chosen(&measured.values, measured.sigma) {
-            Some(Chosen::Form(form)) => self.dates(form),
+            Some(Chosen::Form(form, written)) => self.dates(form, written),
             Some(Chosen::Order(open)) => {
                 let cells = open.cells(self.fields());
                 let measured = self.measure("order of day and month", cells, tenths::ORDER);
-                self.dates(open.settled(&measured.values, measured.sigma))
+                let form = open.settled(&measured.values, measured.sigma);
+                self.dates(form.clone(), form)
             }
             None => self.texts(),
         }
     }
 
-    fn dates(mut self, form: DateForm) -> Found {
-        let of_column = form.clone();
-        if form.has_time() {
-            let rounded = |grid: Cells<Moment>| match of_column.has_seconds() {
-                true => grid,
-                false => grid.rounded_to_minutes(),
-            };
+    /// Dates that are read in one form and written in another, which tells the same or, of dates
+    /// that seem to begin larger units all of them, these units alone.
+    fn dates(mut self, form: DateForm, of_column: DateForm) -> Found {
+        if of_column.has_time() {
+            let rounded = |cells: Cells<Moment>| cells.told_by(&of_column);
             let read = move |text: &[u8]| form.moment(text);
             let (span, read) = self.range(read, Vec::new(), None, rounded);
             // Years of two digits cannot tell days beyond a century.
@@ -211,7 +210,8 @@ impl<C: Counting> Search<'_, C> {
             self.found_if_any(span, read, date_form(of_column, told))
         } else {
             let read = move |text: &[u8]| form.day(text);
-            let (span, read) = self.range(read, Vec::new(), None, |it| it);
+            let rounded = |cells: Cells<Day>| cells.told_by(&of_column);
+            let (span, read) = self.range(read, Vec::new(), None, rounded);
             let told = span.all(|day| of_column.can_write(day));
             self.found_if_any(span, read, date_form(of_column, told))
         }
