@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, SchemaRef, TimeUnit};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use schema::{Column, Kind, OTHER, OutputColumn, Schema};
+use schema::{Column, Kind, OutputColumn, Schema};
 use synthesis::{Progress, SampleStream};
 use tabular::ColumnValues;
 
@@ -56,7 +56,7 @@ fn categories(column: &Column) -> Vec<String> {
     let Kind::Categories(texts) = column.kind() else {
         return Vec::new();
     };
-    let other = column.has_other().then(|| OTHER.to_owned());
+    let other = column.has_other().then(|| column.other_text().to_owned());
     texts.iter().cloned().chain(other).collect()
 }
 

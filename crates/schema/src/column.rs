@@ -10,7 +10,7 @@ use crate::form::{NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::number;
-use crate::schema::OTHER;
+use crate::schema::{OTHER, OTHER_VALUES};
 
 /// A checked column. Its codes are, in this order: one for each category or bin; one for `other`,
 /// if it has one; one for null, if it has one.
@@ -103,8 +103,8 @@ impl Column {
     /// [`Schema::new`](crate::Schema::new) instead.
     ///
     /// The caller vouches for what is checked there: the name and the categories show all their
-    /// characters, no category comes twice, none is empty in a nullable column or [`OTHER`] in one
-    /// that has it.
+    /// characters, no category comes twice, none is empty in a nullable column, or
+    /// [`OTHER_VALUES`] beside [`OTHER`] in one that has an `other`.
     #[must_use]
     pub fn found(name: String, kind: Kind, nullable: bool, other: bool) -> Self {
         Self {
@@ -185,6 +185,16 @@ impl Column {
         self.other.then(|| self.kind.len())
     }
 
+    /// What is written for a value that is not declared: [`OTHER`], but where that is a category
+    /// [`OTHER_VALUES`], so that the two can be told apart.
+    #[must_use]
+    pub fn other_text(&self) -> &'static str {
+        match &self.kind {
+            Kind::Categories(texts) if texts.iter().any(|text| text == OTHER) => OTHER_VALUES,
+            _ => OTHER,
+        }
+    }
+
     /// The code of an empty field.
     #[must_use]
     pub fn null_code(&self) -> Option<usize> {
@@ -207,7 +217,7 @@ impl Column {
             return "null".into();
         }
         if Some(code) == self.other_code() {
-            return OTHER.into();
+            return self.other_text().into();
         }
         match &self.kind {
             Kind::Categories(texts) => texts[code].as_str().into(),
@@ -237,19 +247,40 @@ impl Column {
     /// for a column without bins.
     #[must_use]
     pub fn widest_bin(&self) -> Option<WidestBin> {
-        let ((code, width, share), unit) = match &self.kind {
+        self.widest_bin_among(|_| true)
+    }
+
+    /// The same among the codes that are wanted, as those that rows have; None where none is.
+    #[must_use]
+    pub fn widest_bin_among(&self, wanted: impl Fn(usize) -> bool) -> Option<WidestBin> {
+        let (found, unit) = match &self.kind {
             Kind::Categories(_) | Kind::Boolean => return None,
-            Kind::Integer(grid) => (widest(grid), "whole numbers"),
-            Kind::Number(grid) => (widest(grid), ""),
-            Kind::Date(grid) => (widest(grid), "days"),
-            Kind::Datetime(grid) => (widest(grid), "seconds"),
+            Kind::Integer(grid) => (widest(grid, wanted), "whole numbers"),
+            Kind::Number(grid) => (widest(grid, wanted), ""),
+            Kind::Date(grid) => (widest(grid, wanted), "days"),
+            Kind::Datetime(grid) => (widest(grid, wanted), "seconds"),
         };
+        let (code, width, share) = found?;
         Some(WidestBin {
             bin: self.label(code).into_owned(),
             width,
             unit,
             share,
         })
+    }
+
+    /// The bin that takes more than half of the range, such as all that is between the values of
+    /// most rows and one that stands in for none: 9999-12-31, -1.
+    #[must_use]
+    pub fn gap(&self) -> Option<usize> {
+        let (code, _, share) = match &self.kind {
+            Kind::Categories(_) | Kind::Boolean => return None,
+            Kind::Integer(grid) => widest(grid, |_| true),
+            Kind::Number(grid) => widest(grid, |_| true),
+            Kind::Date(grid) => widest(grid, |_| true),
+            Kind::Datetime(grid) => widest(grid, |_| true),
+        }?;
+        (share > 0.5).then_some(code)
     }
 
     /// The same column under another name, as in a joined table.
@@ -325,8 +356,9 @@ fn ends<T: Ordered>(grid: &Grid<T>) -> [String; 2] {
     [range.min.to_string(), range.max.to_string()]
 }
 
-/// Code and width of a grid's widest bin, and the width as a share of the range.
-fn widest<T: Ordered>(grid: &Grid<T>) -> (usize, f64, f64) {
+/// Code and width of the widest of a grid's bins that are wanted, and the width as a share of the
+/// range.
+fn widest<T: Ordered>(grid: &Grid<T>, wanted: impl Fn(usize) -> bool) -> Option<(usize, f64, f64)> {
     let width = |bin: usize| match T::SINGLE_VALUE {
         // For whole numbers and days the width counts values; for others it is a length.
         true => last_of(grid, bin).above(grid.start(bin)) + 1.0,
@@ -335,9 +367,11 @@ fn widest<T: Ordered>(grid: &Grid<T>) -> (usize, f64, f64) {
     let bins = (0..grid.len()).map(|bin| (bin, width(bin)));
     let all: f64 = bins.clone().map(|(_, width)| width).sum();
     // The first of equally wide bins, so that a report does not depend on rounding.
-    let widest = bins.reduce(|a, b| if b.1 > a.1 { b } else { a });
-    let (bin, width) = widest.expect("a grid has at least one bin");
-    (bin, width, width / all)
+    let widest = bins
+        .filter(|(bin, _)| wanted(*bin))
+        .reduce(|a, b| if b.1 > a.1 { b } else { a });
+    let (bin, width) = widest?;
+    Some((bin, width, width / all))
 }
 
 /// The last value of a bin of separate values.
@@ -415,5 +449,23 @@ mod tests {
                 false,
             )),
         );
+    }
+
+    #[test]
+    fn the_gap_before_a_value_that_stands_in_for_none_is_no_ordinary_bin() {
+        let column = |declared: &str| {
+            let declaration = Declaration::from_yaml(&format!("c: {declared}\n")).unwrap();
+            Schema::new(declaration).unwrap().columns()[0].clone()
+        };
+        let cuts = "[2020-07-01, 2021-01-01, 9999-12-31]";
+        let dates = column(&format!(
+            "{{date: {{min: 2020-01-01, max: 9999-12-31, bins: {{cuts: {cuts}}}}}}}"
+        ));
+        assert_eq!(dates.gap(), Some(2));
+        let ordinary = dates.widest_bin_among(|code| code != 2).unwrap();
+        assert_eq!(ordinary.size(), "184 days");
+        assert_eq!(dates.widest_bin_among(|_| false), None);
+        assert_eq!(column("{integer: {min: 0, max: 99, bins: 10}}").gap(), None);
+        assert_eq!(column("{categories: [a]}").gap(), None);
     }
 }

@@ -8,7 +8,7 @@ mod date;
 mod number;
 
 pub(crate) use date::offset;
-pub use date::{DateForm, FormError};
+pub use date::{DateForm, FormError, Unit};
 pub use number::{DecimalMark, NumberForm, Sign, Thousands};
 
 use crate::number::trim;

@@ -69,7 +69,7 @@ pub use moment::{Moment, NotAMoment};
 pub use origin::{Origin, SchemaSpend};
 pub use render::{Rendering, Value};
 pub use schema::{
-    MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, OutputColumn, Schema, SchemaError,
-    TooManyRows, check_name,
+    MAX_CODES, MAX_CODES_TOGETHER, NameFault, OTHER, OTHER_VALUES, OutputColumn, Schema,
+    SchemaError, TooManyRows, check_name,
 };
 pub use spreadsheet::{inert, is_formula};

@@ -12,7 +12,6 @@ use crate::form::{DateForm, ValueForm};
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::number::{push_digits, push_whole};
-use crate::schema::OTHER;
 
 /// How one code of a column is written.
 #[derive(Debug, Clone)]
@@ -41,8 +40,8 @@ impl Rendering {
     /// and truths without quotes. Where it is empty, as in CSV, numbers are in the column's form,
     /// and what has a comma is in quotes; otherwise, as in JSON, numbers are plain.
     ///
-    /// What is written for a bin falls into it again when it is read, but for moments in a form
-    /// without seconds, which are those of the minute's begin.
+    /// What is written for a bin falls into it again when it is read, but for days and
+    /// moments in a form without the smaller units, which are those that begin the larger one.
     #[inline]
     pub fn append(&self, buffer: &mut Vec<u8>, rng: &mut impl Rng, quote: &[u8]) {
         match &self.dress {
@@ -81,7 +80,14 @@ impl Rendering {
     /// Draws the very value that [`append`](Self::append) would write, for a file that has types of
     /// its own.
     pub fn draw(&self, rng: &mut impl Rng) -> Value {
-        self.piece.draw(rng)
+        let value = self.piece.draw(rng);
+        match (value, self.dress.as_deref()) {
+            (Value::Day(day), Some(ValueForm::Date(form))) => Value::Day(form.told_day(day)),
+            (Value::Moment(moment), Some(ValueForm::Date(form))) => {
+                Value::Moment(form.told_moment(moment))
+            }
+            (value, _) => value,
+        }
     }
 }
 
@@ -99,7 +105,7 @@ pub enum Value {
 }
 
 impl Column {
-    /// How each code is written, in the order of the codes: categories and [`OTHER`] as `encoded`
+    /// How each code is written, in the order of the codes: categories and `other` as `encoded`
     /// makes them, an empty field as `null`.
     #[must_use]
     pub fn renderings(&self, encoded: impl Fn(&str) -> Vec<u8>, null: &[u8]) -> Vec<Rendering> {
@@ -123,7 +129,7 @@ impl Column {
                 _ => TRUTHS.map(|truth| Rendering::text(truth.into())).into(),
             },
         };
-        renderings.extend(self.has_other().then(|| text(OTHER)));
+        renderings.extend(self.has_other().then(|| text(self.other_text())));
         renderings.extend(self.is_nullable().then(|| Rendering::text(null.to_vec())));
         renderings
     }

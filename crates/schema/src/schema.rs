@@ -33,7 +33,11 @@ pub const MAX_CODES_TOGETHER: usize = 1 << 24;
 const MAX_JOINED_NAME_BYTES: usize = 1024;
 
 /// The text that stands for a value outside the declared or discovered categories.
+/// [`Column::other_text`] is that of a column.
 pub const OTHER: &str = "other";
+
+/// The same in a column in which [`OTHER`] is a category.
+pub const OTHER_VALUES: &str = "other values";
 
 /// The checked columns of a table, in order: names differ, every range and every list of categories
 /// makes sense.

@@ -414,9 +414,9 @@ fn bounds_are_checked() {
 #[test]
 fn texts_with_another_meaning_are_reserved() {
     check_refused(
-        "a: {categories: [x, other], other: true}",
+        "a: {categories: [other, other values], other: true}",
         expect![[r#"
-        column `a` cannot have the category "other": it stands for whatever is not declared, as `other: true` asks
+        column `a` cannot have the category "other values": it stands for whatever is not declared, as `other: true` asks
     "#]],
     );
     check_refused(
@@ -426,6 +426,11 @@ fn texts_with_another_meaning_are_reserved() {
     "#]],
     );
     assert!(load("a: {categories: [x, other]}").is_ok());
+    assert!(load("a: {categories: [x, other values], other: true}").is_ok());
+    // What else there is has another name then.
+    let both = load("a: {categories: [x, other], other: true}").unwrap();
+    let labels = [1, 2].map(|code| both.columns()[0].label(code).into_owned());
+    assert_eq!(labels, ["other", "other values"]);
     assert!(load("a: {categories: [x, '']}").is_ok());
 }
 

@@ -11,7 +11,7 @@ use crate::Model;
 use crate::compression::Compression;
 use crate::copula::CopulaPart;
 use crate::errors::MeasuredErrors;
-use crate::fitted::Coarse;
+use crate::fitted::{Coarse, Fitted};
 use crate::generator::Generator;
 use crate::measured::Measured;
 use crate::method::Method;
@@ -155,14 +155,12 @@ impl Body {
             (Kind::Network, None, Some(network)) => Arc::new(network.onto(&schema, field)?),
             _ => return Err("it is not of the kind that it says".to_owned()),
         };
-        Ok(Model {
-            schema,
-            method: self.method,
+        let fitted = Fitted {
             generator,
             measured: self.measured,
             errors: self.errors,
-            ledger: self.ledger,
-        })
+        };
+        Ok(Model::new(schema, self.method, fitted, self.ledger))
     }
 
     /// Sizes of the model's columns, and of the coarse ones after them.

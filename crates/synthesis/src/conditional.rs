@@ -21,7 +21,8 @@ pub struct Impossible {
 pub struct Conditional {
     schema: Arc<Schema>,
     condition: Arc<Condition>,
-    /// Its total is the expected number of rows that satisfy the condition.
+    /// The expected number of rows that satisfy the condition.
+    total: f64,
     generator: Arc<dyn Generator>,
     probability: f64,
 }
@@ -36,13 +37,16 @@ impl Model {
     /// # Errors
     /// [`Impossible`] if the model gives the condition probability 0.
     pub fn given(&self, condition: &Condition) -> Result<Conditional, Impossible> {
-        let given = self.generator.given(condition).ok_or_else(|| Impossible {
+        let seen = self.unseen.excluded(condition.clone(), &self.schema);
+        let given = self.generator.given(&seen).ok_or_else(|| Impossible {
             condition: condition.text().to_owned(),
         })?;
+        let probability = given.total() / self.drawn.total();
         Ok(Conditional {
             schema: Arc::clone(&self.schema),
             condition: Arc::new(condition.clone()),
-            probability: given.total() / self.generator.total(),
+            probability,
+            total: probability * self.generator.total(),
             generator: given,
         })
     }
@@ -60,7 +64,7 @@ impl Conditional {
     /// this is small, the rows rest on little of the data.
     #[must_use]
     pub fn noisy_rows(&self) -> u64 {
-        rows(self.generator.total())
+        rows(self.total)
     }
 
     /// [`noisy_rows`](Self::noisy_rows), but at most [`Model::MAX_DEFAULT_ROWS`] and

@@ -87,6 +87,7 @@ mod tests {
     use tabular::Format;
 
     use super::*;
+    use crate::fitted::Fitted;
     use crate::{Method, PublicPrior, PublicPriorError};
 
     /// Another kind of model: every code of a column is as likely as any other that is allowed.
@@ -179,17 +180,15 @@ mod tests {
         let noise = &mut testkit::noise(1);
         ledger.measure("a", &counts, whole, noise).unwrap();
         let allowed = schema.sizes().into_iter();
-        Model {
+        let fitted = Fitted {
             generator: Arc::new(Uniform {
                 allowed: allowed.map(|size| (0..).take(size).collect()).collect(),
                 total: 100.0,
             }),
-            schema: schema.into(),
-            method: Method::Independent,
             measured: Vec::new(),
             errors: None,
-            ledger: ledger.record(),
-        }
+        };
+        Model::new(schema, Method::Independent, fitted, ledger.record())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What noise and coding hide of the table, as far as what was released tells.
 
 use marginals::Clique;
-use schema::WidestBin;
+use schema::{Column, Kind, ValueForm, WidestBin};
 use serde::Serialize;
 
 use crate::Model;
@@ -47,8 +47,8 @@ pub struct ColumnReport {
     /// The share of the estimated rows that are coded as `other`: nothing else remains of their
     /// values. `None` for a column that has no such code, or was never measured.
     pub other: Option<f64>,
-    /// The widest bin of a column of ordered values, which may be the gap before a value of its
-    /// own such as 9999-12-31. Where in a bin a value lies is lost. Values beyond a declared range
+    /// The widest bin of a column of ordered values, without the gap before a value of its own such
+    /// as 9999-12-31, in which no row is seen. Where in a bin a value lies is lost. Values beyond a declared range
     /// count as its ends, and how many there are is nowhere in the model; beyond a discovered one
     /// they are `other` where they are clearly more than a few.
     pub widest_bin: Option<WidestBin>,
@@ -58,7 +58,8 @@ pub struct ColumnReport {
     pub noise: Option<f64>,
     /// Whether that noise adds up to as many counts as there are rows, or nothing was measured.
     pub mostly_noise: bool,
-    /// What to do where more than a fifth of the rows are `other`: a clause for a person.
+    /// What to do where more than a fifth of the rows are `other`, or where a range was found for
+    /// numbers that may be codes: a clause for a person.
     pub advice: Option<&'static str>,
 }
 
@@ -173,8 +174,11 @@ impl ColumnReport {
             // states.
             l1 / 2.0 / total
         });
-        let share = |code: usize| model.generator.expected(&Clique::new([position]))[code] / total;
+        let share = |code: usize| model.expected_of(position)[code] / total;
         let other = noise.and(column.other_code()).map(share);
+        // Only of a column that nobody declared.
+        let bounds = format!("bounds of `{}`", column.name());
+        let was_found = model.ledger.entries().iter().any(|it| it.label() == bounds);
         ColumnReport {
             name: column.name().to_owned(),
             kind: column.kind().name(),
@@ -184,15 +188,50 @@ impl ColumnReport {
             nullable: column.is_nullable(),
             missing: noise.and(column.null_code()).map(share),
             other,
-            widest_bin: column.widest_bin(),
+            widest_bin: column.widest_bin_among(|code| model.unseen.is_drawn(position, code)),
             noise,
             mostly_noise: noise.is_none_or(|noise| noise >= ColumnReport::DROWNED),
-            advice: other
-                .filter(|other| *other > ColumnReport::MUCH)
-                .map(|_| ADVICE),
+            advice: match other {
+                Some(other) if other > ColumnReport::MUCH => Some(ADVICE),
+                _ if was_found && may_be_codes(column, &model.expected_of(position)) => {
+                    Some(CODES_ADVICE)
+                }
+                _ => None,
+            },
         }
     }
 }
+
+/// Whether nearly all of the rows have whole numbers of as many digits, five at least, as postcodes
+/// and numbers of articles do.
+fn may_be_codes(column: &Column, rows: &[f64]) -> bool {
+    /// Years, ages and counts have fewer.
+    const DIGITS: u32 = 5;
+    const NEARLY_ALL: f64 = 0.9;
+    let Kind::Integer(grid) = column.kind() else {
+        return false;
+    };
+    let digits = |number: i64| number.checked_ilog10().map_or(1, |log| log + 1);
+    let mut rows_of = [0.0; 20];
+    for (bin, rows) in (0..grid.len()).zip(rows) {
+        let last = match bin + 1 == grid.len() {
+            true => grid.end(bin),
+            false => grid.end(bin) - 1,
+        };
+        if digits(grid.start(bin)) == digits(last) {
+            rows_of[digits(last) as usize] += rows;
+        }
+    }
+    let all: f64 = rows.iter().sum();
+    let most = rows_of[DIGITS as usize..]
+        .iter()
+        .copied()
+        .fold(0.0, f64::max);
+    column.form() == &ValueForm::Usual && most >= NEARLY_ALL * all
+}
+
+const CODES_ADVICE: &str =
+    "a range, in which numbers are made up; if these are codes, declare them as categories";
 
 const ADVICE: &str = "declare its values or its range in a schema, or leave the column out";
 
@@ -201,7 +240,7 @@ impl OneWay {
         let is_measured = model.measured.iter().any(|it| it.columns.contains(column));
         OneWay {
             released: released(model, column),
-            synthetic: is_measured.then(|| model.generator.expected(&Clique::new([column]))),
+            synthetic: is_measured.then(|| model.expected_of(column)),
         }
     }
 }
@@ -275,7 +314,7 @@ pub(crate) fn warnings(model: &Model, rows: &RowCount, columns: &[ColumnReport])
             listed(&drowned)
         ));
     }
-    let lost = names(|column| column.advice.is_some());
+    let lost = names(|column| column.advice == Some(ADVICE));
     if !lost.is_empty() {
         sentences.push(format!(
             "more than a fifth of the rows of {} are `other`, which stands for each value that is \

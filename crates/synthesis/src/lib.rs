@@ -82,6 +82,7 @@ mod report;
 mod rounds;
 mod run;
 mod sample;
+mod unseen;
 mod workload;
 
 pub use aim::AimOptions;

@@ -221,7 +221,8 @@ impl ErrorReport {
     fn new(model: &Model, errors: &MeasuredErrors, rows: RowCount) -> ErrorReport {
         let as_distance = |l1: f64| l1 / 2.0 / model.generator.total();
         let known = |l1: f64| {
-            let bound = as_distance(l1);
+            // The errors are those of what was fitted, of which a part is not drawn.
+            let bound = as_distance(l1) + model.left_out();
             (bound < 1.0 && !rows.mostly_noise).then_some(bound)
         };
         let marginal = |error: &MeasuredError| {

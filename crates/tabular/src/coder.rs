@@ -5,9 +5,7 @@ mod hint;
 
 use schema::form::{is_missing, truth};
 use schema::number::{decimal, trim, whole};
-use schema::{
-    Column, DateForm, Day, DecimalMark, Grid, Kind, Moment, NumberForm, OTHER, ValueForm,
-};
+use schema::{Column, DateForm, Day, DecimalMark, Grid, Kind, Moment, NumberForm, ValueForm};
 
 use crate::coder::category::Lookup;
 use crate::coder::hint::Hint;
@@ -216,7 +214,7 @@ impl Coder {
         if !self.column.has_other() {
             self.tallies.unknown.note(at);
             self.hint.look(trim(field), self.column.kind());
-        } else if field != OTHER.as_bytes() {
+        } else if field != self.column.other_text().as_bytes() {
             // Rows that were written under this schema hold the word itself.
             self.tallies.other.note(at);
         }

@@ -42,7 +42,8 @@ const FIELD_WORK: u64 = 8;
 /// Texts, whole and decimal numbers, booleans (`true`, `false`), dates and timestamps
 /// (`2015-01-31`, with `T10:30:00` after it unless it is midnight) and nulls are understood,
 /// uncompressed or compressed with Snappy, gzip or Zstandard. Nested columns and other types are
-/// left out, or refused if they are declared.
+/// left out, or refused if they are declared. An index without a name that pandas wrote as a column
+/// (`__index_level_0__`) is left out unless it is the key or declared.
 ///
 /// Neither the footer nor the pages are believed about their sizes: no more memory is taken than
 /// [`ReadLimits::max_memory_bytes`], the file itself not counted, and no more is unpacked than 256
@@ -158,9 +159,15 @@ fn read<R: ChunkReader>(
     // All at once: growing would hold codes twice, and the number of rows is bounded by now.
     intake.reserve(rows as usize)?;
     for column in left_out {
-        intake.warn(format!(
-            "column `{column}` is of a type that is not supported and is left out"
-        ));
+        intake.warn(match is_index(&column) {
+            true => format!(
+                "column `{column}` is the index that pandas wrote beside the columns and is left \
+                 out; give it a name to keep it"
+            ),
+            false => {
+                format!("column `{column}` is of a type that is not supported and is left out")
+            }
+        });
     }
     let mut before: u32 = 0;
     for group in &footer.row_groups {
@@ -227,17 +234,17 @@ fn readable(
             true => Err("nested (a list or a structure)"),
             false => form_of(leaf),
         };
+        let is_wanted =
+            key == Some(name) || schema.is_some_and(|schema| schema.position(name).is_some());
         match form {
+            // Numbers of rows, or of what they were before some were left out.
+            Ok(_) if is_index(name) && !is_wanted => left_out.push(name.clone()),
             Ok(form) => {
                 names.push(name.clone());
                 columns.push((index, for_declared(form, name, schema)));
             }
             // Without a schema every column is wanted.
-            Err(what)
-                if key == Some(name)
-                    || schema.is_none() && leaf.nested
-                    || schema.is_some_and(|schema| schema.position(name).is_some()) =>
-            {
+            Err(what) if is_wanted || schema.is_none() && leaf.nested => {
                 let column = name.clone();
                 return Err(TableError::UnsupportedType { column, what });
             }
@@ -246,6 +253,14 @@ fn readable(
         }
     }
     Ok((names, columns, left_out))
+}
+
+/// Whether a column is an index without a name, as pandas calls it in a file.
+fn is_index(name: &str) -> bool {
+    let level = name.strip_prefix("__index_level_");
+    level
+        .and_then(|rest| rest.strip_suffix("__"))
+        .is_some_and(|level| !level.is_empty() && level.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The form of a column whose declaration may ask for another.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rand_core::Rng;
-use schema::{Column, Condition, Day, Kind, Moment, OTHER, OutputColumn, Rendering, Schema, Value};
+use schema::{Column, Condition, Day, Kind, Moment, OutputColumn, Rendering, Schema, Value};
 
 use crate::new_identifiers::NewIdentifiers;
 
@@ -137,7 +137,7 @@ impl Drawn {
         let texts = match column.kind() {
             Kind::Categories(texts) => {
                 let known = texts.iter().map(String::as_str);
-                let other = column.has_other().then_some(OTHER);
+                let other = column.has_other().then(|| column.other_text());
                 let texts = known.chain(other).map(|text| Some(Arc::from(text)));
                 texts.chain(column.is_nullable().then_some(None)).collect()
             }

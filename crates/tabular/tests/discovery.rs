@@ -173,10 +173,10 @@ fn with_budget_the_domain_comes_out_close_to_what_it_is() {
         20_000,
         5.0,
         expect![[r#"
-            age: integer 16 to 80 in 32 bins
-            income: number 0 to 98304 in 25 bins, Some(2) decimals (Point, None, None)
-            group: categories blue green rare red, other
-            joined: date 2010-01-01 to 2020-12-31 in 32 bins
+            age: integer 15 to 80 in 32 bins
+            income: number 0 to 131072 in 26 bins, Some(2) decimals (Point, None, None)
+            group: categories blue green other rare red, other
+            joined: date 2010-01-01 to 2019-12-31 in 32 bins
             flag: integer 0 to 1 in 2 bins, null
             note: categories , other
             void: categories , null, other
@@ -191,10 +191,10 @@ fn with_little_budget_it_comes_out_coarse() {
         0.5,
         expect![[r#"
             age: integer 16 to 84 in 30 bins
-            income: number 0 to 131072 in 25 bins, Some(2) decimals (Point, None, None)
-            group: categories blue green red, other
-            joined: date 2010-01-01 to 2019-12-31 in 32 bins
-            flag: integer 0 to 2 in 3 bins, null
+            income: number 0 to 65536 in 25 bins, Some(2) decimals (Point, None, None)
+            group: categories blue green other red, other
+            joined: date 2010-01-01 to 2019-12-31 in 31 bins
+            flag: integer -1 to 1 in 3 bins, null
             note: categories , other
             void: categories , null, other
         "#]],
@@ -224,7 +224,7 @@ fn from_the_data_as_they_are_everything_comes_out() {
     expect![[r#"
         age: integer 17 to 85 in 33 bins
         income: number 0 to 93623 in 25 bins, Some(2) decimals (Point, None, None)
-        group: categories blue green rare red, other
+        group: categories blue green other rare red, other
         joined: date 2010-01-01 to 2019-12-31 in 32 bins
         flag: integer 0 to 1 in 2 bins, null
         note: 1024 categories, other
@@ -686,6 +686,45 @@ fn few_numbers_are_all_there_is() {
     );
 }
 
+/// Once a series of months came back with days of all kinds.
+#[test]
+fn the_first_days_of_months_stay_the_first() {
+    let month = |_: usize, dice: &mut Dice| {
+        let month = below(dice, 96);
+        format!("{}-{:02}-01", 2012 + month / 12, 1 + month % 12)
+    };
+    let table = discovered(&column(4_000, month), 3.0, 1);
+    let column = &table.schema().columns()[0];
+    let form = column.form().date().unwrap();
+    assert_eq!(form.pattern(), "%Y-%m-01");
+    let Kind::Date(grid) = column.kind() else {
+        panic!("{column:?}");
+    };
+    for bin in 0..grid.len() {
+        assert_eq!(grid.start(bin), form.told_day(grid.start(bin)));
+    }
+    let codes = &table.dangerous_codes()[0];
+    assert!(codes.iter().all(|code| (*code as usize) < grid.len()));
+}
+
+/// A table whose own category is called `other` must not lose it among those that are rare.
+#[test]
+fn the_word_other_is_a_category_like_any_other() {
+    let word = |row: usize, dice: &mut Dice| match row % 20 {
+        0 => format!("rare {row}"),
+        _ => ["red", "blue", "other"][below(dice, 3) as usize].to_owned(),
+    };
+    let table = discovered(&column(4_000, word), 3.0, 1);
+    assert_eq!(describe(&table), "a: categories blue other red, other\n");
+    let column = &table.schema().columns()[0];
+    let labels: Vec<_> = (0..4).map(|code| column.label(code).into_owned()).collect();
+    assert_eq!(labels, ["blue", "other", "red", "other values"]);
+    let counts = table.counts(&[0]).dangerous_reveal();
+    assert_eq!(counts[3], 200);
+    let again = Schema::new(table.schema().clone().into()).unwrap();
+    assert_eq!(&again, table.schema());
+}
+
 #[test]
 fn dates_are_known_in_the_form_in_which_they_are_written() {
     let check = |field: fn([u32; 6]) -> String, expected: &str| {
@@ -911,10 +950,12 @@ fn each_column_spends_its_share_at_most() {
             "kind of `joined`",
             "form of `joined`",
             "bounds of `joined`",
+            "range of `joined`",
             "bins of `joined`",
             "kind of `flag`",
             "values of `flag`",
             "bounds of `flag`",
+            "range of `flag`",
             "bins of `flag`",
         ]
     );

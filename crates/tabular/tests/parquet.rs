@@ -209,6 +209,37 @@ fn ids_of_a_parquet_file_match_those_of_a_csv_file() {
 }
 
 #[test]
+fn an_index_that_pandas_wrote_is_left_out_and_told_unless_it_is_wanted() {
+    let schema = "message table {
+        required binary a (STRING);
+        required int64 __index_level_0__;
+    }";
+    let fill = |group: &mut SerializedRowGroupWriter<'_, File>| {
+        column::<ByteArrayType>(group, &texts(&["x", "y"]), None);
+        column::<Int64Type>(group, &[0, 1], None);
+    };
+    let upload = read(file(schema, Compression::SNAPPY, &fill), None, None).unwrap();
+    expect![[r#"
+        column `__index_level_0__` is the index that pandas wrote beside the columns and is left out; give it a name to keep it
+    "#]]
+    .assert_eq(&(upload.warnings().join("\n") + "\n"));
+    assert_eq!(upload.column_names().collect::<Vec<_>>(), ["a"]);
+
+    let index = "__index_level_0__";
+    // Read as the key, which its numbers are not fit for: each stands in both row groups.
+    let keyed = read(file(schema, Compression::SNAPPY, &fill), Some(index), None);
+    assert!(matches!(keyed, Err(TableError::RepeatedIds { .. })));
+    let wanted = declared("__index_level_0__: {integer: {min: 0, max: 9}}");
+    let upload = read(
+        file(schema, Compression::SNAPPY, &fill),
+        None,
+        Some(&wanted),
+    )
+    .unwrap();
+    assert!(upload.column_names().any(|name| name == index));
+}
+
+#[test]
 fn what_is_not_flat_is_left_out_or_refused_if_wanted() {
     let schema = "message table {
         required binary a (STRING);

@@ -160,6 +160,35 @@ fn without_a_schema_the_domain_is_found_out_under_the_budget() {
     assert!(ran.stderr().contains("--schema"), "{}", ran.stderr());
 }
 
+/// Too many for the budget to find each of them, and none of them is an amount.
+#[test]
+fn numbers_that_may_be_codes_are_told_as_a_range_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |i: usize| format!("{},{}\n", 10_007 + i * 7919 % 400 * 211, 20 + i * 31 % 60);
+    let rows: String = (0..4_000).map(row).collect();
+    fs::write(folder.path().join("t.csv"), format!("zip,age\n{rows}")).unwrap();
+    let advice = "a range, in which numbers are made up; if these are codes, declare them as \
+                  categories";
+    let command = "synth t.csv --epsilon 3 --output out.csv --json";
+    let arguments: Vec<&str> = command.split_whitespace().collect();
+    let ran = synclave(folder.path(), &arguments).exits(0).saying(advice);
+    let report = ran.json();
+    let [zip, age] = [0, 1].map(|column| &report["columns"][column]);
+    assert_eq!([&zip["kind"], &age["kind"]], ["integer", "integer"]);
+    assert_eq!(zip["advice"], advice);
+    assert!(age["advice"].is_null());
+    // Whoever declared the range knows what it is.
+    fs::write(
+        folder.path().join("t.yaml"),
+        "zip: {integer: {min: 10000, max: 99999}}\n",
+    )
+    .unwrap();
+    let command = "synth t.csv --schema t.yaml --epsilon 3 --output declared.csv --json";
+    let arguments: Vec<&str> = command.split_whitespace().collect();
+    let report = synclave(folder.path(), &arguments).exits(0).json();
+    assert!(report["columns"][0]["advice"].is_null());
+}
+
 #[test]
 fn what_the_coding_loses_is_told_beside_the_errors() {
     let folder = tempfile::tempdir().unwrap();

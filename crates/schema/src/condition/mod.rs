@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 pub use error::ConditionError;
 pub(crate) use spans::Spans;
 
+use crate::column::Column;
 use crate::condition::error::{ConditionProblem, LocatedProblem};
 use crate::condition::parse::comparisons;
 use crate::condition::selected::Selected;
@@ -85,6 +86,33 @@ impl Condition {
             text: String::new(),
             columns: weights.into_iter().map(of_column).collect(),
         }
+    }
+
+    /// What every row satisfies.
+    #[must_use]
+    pub fn anything() -> Self {
+        Self {
+            text: String::new(),
+            columns: BTreeMap::new(),
+        }
+    }
+
+    /// The same for rows that do not have this code in this column, which is at that position.
+    ///
+    /// # Panics
+    /// If the column has no such code.
+    #[must_use]
+    pub fn without(mut self, column: &Column, position: usize, code: usize) -> Self {
+        let of_column = self
+            .columns
+            .entry(position)
+            .or_insert_with(|| ColumnCondition {
+                weights: vec![1.0; column.size()],
+                parts: BTreeMap::new(),
+            });
+        of_column.weights[code] = 0.0;
+        of_column.parts.remove(&code);
+        self
     }
 
     /// The condition as it was written, without spaces around it; empty if it was not.

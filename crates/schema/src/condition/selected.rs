@@ -10,7 +10,6 @@ use crate::form::ValueForm;
 use crate::grid::{Grid, Ordered};
 use crate::moment::Moment;
 use crate::render::{Piece, Uniform};
-use crate::schema::OTHER;
 
 /// What is left of a column's values.
 #[derive(Debug, Clone)]
@@ -290,5 +289,5 @@ fn can_be<T: Uniform>(grid: &Grid<T>, value: T) -> bool {
 
 /// The text that is written for values that are not declared.
 fn is_other(column: &Column, value: &Literal) -> bool {
-    column.has_other() && value.text == OTHER
+    column.has_other() && value.text == column.other_text()
 }

@@ -14,7 +14,7 @@ use crate::column::{Column, Kind, TRUTHS, last_of};
 use crate::declaration::Bound;
 use crate::form::{TruthWords, ValueForm};
 use crate::grid::{Grid, Ordered};
-use crate::schema::{OTHER, SchemaError};
+use crate::schema::SchemaError;
 
 /// The most combinations of values that the columns of one constraint may have: a model holds a
 /// table of them.
@@ -306,7 +306,7 @@ impl<'a> CodeLookup<'a> {
 
     fn find(&self, text: &str) -> Result<RangeInclusive<u32>, SchemaError> {
         let column = self.column;
-        if let (OTHER, Some(code)) = (text, column.other_code()) {
+        if let Some(code) = column.other_code().filter(|_| text == column.other_text()) {
             return Ok(one(code));
         }
         match column.kind() {

@@ -32,6 +32,9 @@ use crate::number::push_digits;
 /// without the zero before them, unless digits touch each other (`%Y%m%d`). A fraction of a second
 /// is read with any number of digits, and dropped; it is written as zeros. An offset may also be
 /// `Z` or `+01`; the moment is converted to UTC and written with the offset 0.
+///
+/// A part that is the same in all fields may stand for itself: `%Y-%m-01` has the first days of
+/// months alone, and `%Y-%m-%d %H:00` whole hours.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DateForm {
@@ -93,6 +96,22 @@ impl Part {
     }
 }
 
+/// What all dates of a column begin, where they are not of all days or moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unit {
+    /// Whole hours.
+    Hour,
+    /// Midnights.
+    Day,
+    /// First days of months; of moments, their midnights.
+    Month,
+}
+
+impl Unit {
+    /// From the finest to the coarsest.
+    pub const ALL: [Unit; 3] = [Unit::Hour, Unit::Day, Unit::Month];
+}
+
 /// What is wrong with the pattern of a [`DateForm`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -142,6 +161,8 @@ pub enum FormError {
     #[error("the pattern has more than {limit} bytes", limit = MAX_PATTERN_BYTES)]
     TooLong,
 }
+
+const SECONDS_OF_HOUR: i64 = 3600;
 
 const MAX_PATTERN_BYTES: usize = 64;
 
@@ -249,6 +270,81 @@ impl DateForm {
                 }
             )
         })
+    }
+
+    /// The same form for dates that all begin such a unit, with the part that they share as it is
+    /// written: `%Y-%m-01` for `%Y-%m-%d`. `None` where the form cannot tell smaller units, or
+    /// writes them in another way than as two digits.
+    #[must_use]
+    pub fn of_whole(&self, unit: Unit) -> Option<Self> {
+        let odd = self.has(|item| {
+            matches!(
+                item,
+                Item::Offset { .. } | Item::Fraction(_) | Item::HalfDay
+            ) || matches!(
+                item,
+                Item::Number {
+                    part: Part::DayOfYear,
+                    ..
+                }
+            )
+        });
+        if odd || unit != Unit::Month && !self.has_time() {
+            return None;
+        }
+        let mut parts = vec![("%M", "00"), ("%S", "00")];
+        if unit >= Unit::Day {
+            parts.extend([("%H", "00"), ("%-H", "0")]);
+        }
+        if unit >= Unit::Month {
+            parts.extend([("%d", "01"), ("%-d", "1"), ("%e", " 1")]);
+        }
+        let same = |pattern: String, (part, text): (&str, &str)| pattern.replace(part, text);
+        let pattern = parts.into_iter().fold(self.pattern.clone(), same);
+        Self::new(&pattern).ok()
+    }
+
+    /// The largest unit that a moment begins, the finer parts being zero.
+    #[must_use]
+    pub fn unit_of(moment: Moment) -> Option<Unit> {
+        let (day, second) = moment.split();
+        match (second, day.calendar().2) {
+            (0, 1) => Some(Unit::Month),
+            (0, _) => Some(Unit::Day),
+            _ if second % SECONDS_OF_HOUR == 0 => Some(Unit::Hour),
+            _ => None,
+        }
+    }
+
+    /// The day that is read of what is written for a day: the first of its month where the form
+    /// has no others.
+    #[must_use]
+    pub fn told_day(&self, day: Day) -> Day {
+        let is_day = |item: &Item| {
+            let parts = [Part::Day, Part::DayOfYear];
+            matches!(item, Item::Number { part, .. } if parts.contains(part))
+        };
+        if self.has(is_day) {
+            return day;
+        }
+        let (year, month, _) = day.calendar();
+        Day::from_calendar(year, month, 1).expect("every month has a first day")
+    }
+
+    /// The same for a moment.
+    #[must_use]
+    pub fn told_moment(&self, moment: Moment) -> Moment {
+        let has = |wanted: Part| {
+            self.has(|item| matches!(item, Item::Number { part, .. } if *part == wanted))
+        };
+        let unit = match (has(Part::Minute), has(Part::Second)) {
+            (_, true) => 1,
+            (true, false) => 60,
+            (false, false) => SECONDS_OF_HOUR,
+        };
+        let (day, second) = moment.split();
+        let start = i64::from(self.told_day(day).number()) * SECONDS_OF_DAY;
+        Moment::from_number(start + second - second % unit).expect("its day has the moment")
     }
 
     /// Whether it has an offset from UTC.
@@ -427,6 +523,16 @@ impl DateForm {
         for item in &self.items {
             field = parts.take(*item, field)?;
         }
+        // Where it is not read, the pattern has the first day in its own words.
+        parts.day = parts.day.max(u8::from(!self.has(|item| {
+            matches!(
+                item,
+                Item::Number {
+                    part: Part::Day,
+                    ..
+                }
+            )
+        })));
         field.is_empty().then_some(parts)
     }
 
@@ -561,13 +667,19 @@ fn check_complete(pattern: &str, items: &[Item]) -> Result<(), FormError> {
         return Err(FormError::Twice { pattern, what });
     }
     let hours12 = count(&[Part::Hour12]);
+    let has = |text: &[u8]| {
+        let literals = items.windows(text.len());
+        let same = |(item, byte): (&Item, &u8)| *item == Item::Literal(*byte);
+        let mut found = literals.filter(|found| found.iter().zip(text).all(same));
+        found.next().is_some()
+    };
     let lacks = [
         ("the year (%Y)", years == 0),
         ("the month (%m)", months + days_of_year == 0),
-        ("the day (%d)", days + days_of_year == 0),
+        ("the day (%d)", days + days_of_year == 0 && !has(b"1")),
         ("AM or PM (%p) for the hour of 12", hours12 > half_days),
         ("the hour of 12 (%I) for AM or PM", half_days > hours12),
-        ("the minute (%M)", hours > minutes),
+        ("the minute (%M)", hours > minutes && !has(b"00")),
         ("the hour (%H)", hours < minutes || offsets > hours),
         ("the minute (%M) for the second", minutes < seconds),
         ("the second (%S) for the fraction", seconds < fractions),

@@ -10,7 +10,7 @@ use crate::declaration::{Declared, DeclaredKind};
 use crate::form::{DateForm, NumberForm, Reading, ValueForm};
 use crate::grid::{Grid, Range, RangeError};
 use crate::identifier::IdentifierColumn;
-use crate::schema::{MAX_CODES, NameFault, OTHER, SchemaError};
+use crate::schema::{MAX_CODES, NameFault, OTHER, OTHER_VALUES, SchemaError};
 
 /// Bytes of a column's name in a declaration or a header.
 pub(super) const MAX_NAME_BYTES: usize = 256;
@@ -227,7 +227,7 @@ fn check_categories(
             });
         }
         // The text would be read back as something else than was declared.
-        if other && text == OTHER {
+        if other && text == OTHER_VALUES && texts.iter().any(|text| text == OTHER) {
             return Err(reserved("whatever is not declared, as `other: true` asks"));
         }
         if nullable && text.is_empty() {

@@ -24,9 +24,9 @@ impl From<Rho> for DiscoveryBudget {
 }
 
 /// The rows that a column's whole share should be able to tell from noise, in its standard
-/// deviations. The steps of a column have between two and four tenths of it, so that in each a
-/// tenth of the rows is clear.
-const WANTED_CLEARNESS: f64 = 48.0;
+/// deviations. The steps of a column have between one and four tenths of it, so that about 2 % of
+/// the rows are clear in the last of them, which says where a range ends.
+const WANTED_CLEARNESS: f64 = 200.0;
 
 impl DiscoveryBudget {
     /// The most that may be spent.

@@ -1,8 +1,9 @@
 //! In which form the dates of an undeclared column are written.
 
-use schema::form::DateForm;
+use schema::form::{DateForm, Unit};
 
 use super::kind::Seen;
+use super::ladder::midnight;
 
 /// The forms from which that of a column is chosen, which are the same for all tables.
 pub(super) struct DateForms {
@@ -14,14 +15,19 @@ struct Candidate {
     form: DateForm,
     /// The same with numbers written without the zero before them.
     unpadded: Option<DateForm>,
+    /// Which units it can be written for.
+    units: [bool; Unit::ALL.len()],
     /// The position of the form that has day and month the other way round; its own if there is
     /// none.
     mirrored: usize,
 }
 
 /// Cells of one candidate: fields that its mirror image cannot read, with zeros and without; and
-/// those that both can read, which the first of the two has.
-const CELLS: usize = 4;
+/// those that both can read, which the first of the two has. Of each as many as there are units
+/// which a date can begin, and one more.
+const CELLS: usize = 4 * UNITS;
+
+const UNITS: usize = 1 + Unit::ALL.len();
 
 impl DateForms {
     pub(super) fn usual() -> Self {
@@ -30,6 +36,7 @@ impl DateForms {
         let candidates = forms.iter().enumerate().map(|(i, form)| Candidate {
             form: form.clone(),
             unpadded: form.unpadded(),
+            units: Unit::ALL.map(|unit| form.of_whole(unit).is_some()),
             mirrored: position(&mirrored(form.pattern())).unwrap_or(i),
         });
         Self {
@@ -92,22 +99,24 @@ impl DateForms {
         let lacks_zero = !written(&it.form) && it.unpadded.as_ref().is_some_and(written);
         let ambiguous = it.mirrored != own && reads(&self.forms[it.mirrored].form, text);
         let at = if ambiguous { own.min(it.mirrored) } else { own };
-        Some(CELLS * at + 2 * usize::from(ambiguous) + usize::from(lacks_zero))
+        let kind = 2 * usize::from(ambiguous) + usize::from(lacks_zero);
+        Some(CELLS * at + UNITS * kind + it.unit(text, own == it.mirrored))
     }
 
     /// The form that nine tenths of the dates have by noisy counts, if one has.
     pub(super) fn chosen(&self, noisy: &[f64], sigma: f64) -> Option<Chosen> {
         let seen = Seen::new(noisy, sigma);
         let all = seen.sum(0..noisy.len());
+        let units = |first: usize| first..first + UNITS;
         // With zeros, and without.
         let counts = |i: usize| {
             let mirrored = self.forms[i].mirrored;
             let count = |unpadded| {
                 let ambiguous = match mirrored == i {
                     true => 0.0,
-                    false => seen.count(CELLS * mirrored.min(i) + 2 + unpadded),
+                    false => seen.sum(units(CELLS * mirrored.min(i) + UNITS * (2 + unpadded))),
                 };
-                seen.count(CELLS * i + unpadded) + ambiguous
+                seen.sum(units(CELLS * i + UNITS * unpadded)) + ambiguous
             };
             (count(0), count(1))
         };
@@ -125,12 +134,21 @@ impl DateForms {
             form.unwrap_or(&it.form).clone()
         };
         let other = self.forms[best].mirrored;
-        let told = |i: usize| seen.sum([CELLS * i, CELLS * i + 1]) > 0.0;
-        if other == best || told(best) || told(other) {
-            return Some(Chosen::Form(form(best)));
+        let told = |i: usize| seen.sum(CELLS * i..CELLS * i + 2 * UNITS) > 0.0;
+        if other == best {
+            let own = |unit: usize| {
+                let kinds = 0..CELLS / UNITS;
+                seen.sum(kinds.map(|kind| CELLS * best + UNITS * kind + unit))
+            };
+            let written = whole(&form(best), own);
+            return Some(Chosen::Form(form(best), written));
+        }
+        if told(best) || told(other) {
+            return Some(Chosen::Form(form(best), form(best)));
         }
         let (day_first, month_first) = (best.min(other), best.max(other));
-        let only = |i: usize| noisy[CELLS * i] + noisy[CELLS * i + 1];
+        // Those of two forms are not told apart by units.
+        let only = |i: usize| noisy[CELLS * i] + noisy[CELLS * i + UNITS];
         Some(Chosen::Order(OpenOrder {
             day_first: form(day_first),
             month_first: form(month_first),
@@ -141,10 +159,41 @@ impl DateForms {
     }
 }
 
+impl Candidate {
+    /// Which unit a date begins: 0 for none, as where the form cannot be written for it.
+    fn unit(&self, text: &[u8], is_alone: bool) -> usize {
+        let moment = match self.form.has_time() {
+            true => self.form.moment(text),
+            false => self.form.day(text).map(midnight),
+        };
+        let unit = moment.and_then(DateForm::unit_of).filter(|unit| {
+            // Days begin themselves, which says nothing.
+            is_alone && self.units[*unit as usize]
+        });
+        unit.map_or(0, |unit| 1 + unit as usize)
+    }
+}
+
+/// The form of dates that all begin a unit, of which these are the counts by the unit's number; the
+/// largest, and the form as it is where there is none.
+fn whole(form: &DateForm, counts: impl Fn(usize) -> f64) -> DateForm {
+    let all: f64 = (0..UNITS).map(&counts).sum();
+    let units = Unit::ALL.into_iter().rev();
+    let found = units.filter(|unit| {
+        // What begins a larger unit begins this one.
+        let own: f64 = (1 + *unit as usize..UNITS).map(&counts).sum();
+        all > 0.0 && own >= all
+    });
+    let mut written = found.filter_map(|unit| form.of_whole(unit));
+    written.next().unwrap_or_else(|| form.clone())
+}
+
 /// What the counts of forms say.
 #[derive(Debug)]
 pub(super) enum Chosen {
-    Form(DateForm),
+    /// The form in which dates are read, and that in which they are written, which may have a part
+    /// that they share in its own words.
+    Form(DateForm, DateForm),
     /// A day and a month in one of two orders.
     Order(OpenOrder),
 }
@@ -281,7 +330,7 @@ mod tests {
         );
         let noisy: Vec<f64> = cells.into_iter().map(f64::from).collect();
         let form = match forms.chosen(&noisy, sigma)? {
-            Chosen::Form(form) => form,
+            Chosen::Form(_, written) => written,
             Chosen::Order(open) => {
                 let texts = texts.iter().map(|(text, rows)| (text.as_bytes(), *rows));
                 let noisy: Vec<f64> = open.cells(texts).into_iter().map(f64::from).collect();
@@ -321,6 +370,34 @@ mod tests {
             let texts = texts.map(|text| (text, 500));
             assert_eq!(chosen(&texts, 10.0).as_deref(), Some(pattern), "{texts:?}");
         }
+    }
+
+    #[test]
+    fn what_all_dates_share_is_a_part_of_their_form() {
+        let check = |texts: &[&str], pattern: &str| {
+            let texts: Vec<(&str, u32)> = texts.iter().map(|text| (*text, 500)).collect();
+            assert_eq!(chosen(&texts, 10.0).as_deref(), Some(pattern), "{texts:?}");
+        };
+        check(&["2020-01-01", "2020-02-01"], "%Y-%m-01");
+        check(&["2020-01-01", "2020-02-02"], "%Y-%m-%d");
+        check(&["1 Jan 2020", "1 Feb 2020"], "1 %b %Y");
+        check(&["01 Jan 2020", "01 Feb 2020"], "01 %b %Y");
+        check(
+            &["2020-01-31 00:00:00", "2020-02-03 00:00:00"],
+            "%Y-%m-%d 00:00:00",
+        );
+        check(
+            &["2020-01-01T00:00:00Z", "2020-02-01T00:00:00Z"],
+            "%Y-%m-01T00:00:00Z",
+        );
+        check(&["2020-01-31 07:00", "2020-02-03 23:00"], "%Y-%m-%d %H:00");
+        check(&["2020-01-31 07:00", "2020-02-03 00:00"], "%Y-%m-%d %H:00");
+        check(&["2020-01-31 07:00", "2020-02-03 23:30"], "%Y-%m-%d %H:%M");
+        // As many as noise hides do not.
+        let few = [("2020-01-01", 500), ("2020-02-01", 500), ("2020-02-02", 20)];
+        assert_eq!(chosen(&few, 10.0).as_deref(), Some("%Y-%m-01"));
+        let some = [("2020-01-01", 900), ("2020-02-02", 60)];
+        assert_eq!(chosen(&some, 10.0).as_deref(), Some("%Y-%m-%d"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Texts and numbers that enough rows share.
 
 use printable::first_hidden;
-use schema::{Bins, DEFAULT_BINS, Grid, OTHER, Ordered, Range};
+use schema::{Bins, DEFAULT_BINS, Grid, OTHER_VALUES, Ordered, Range};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::ladder::Ladder;
@@ -9,7 +9,8 @@ use super::{MAX_FOUND_CATEGORIES, MAX_FOUND_CODES, MAX_FOUND_NUMBERS, Released};
 
 use crate::dictionary::Texts;
 
-/// The texts that may be released at all, by their positions.
+/// The texts that may be released at all, by their positions. [`OTHER_VALUES`] may not: it stands
+/// for what was not released.
 ///
 /// That is a rule about each text alone, applied before anything is counted: it changes no count of
 /// another text, so that the sensitivity stays what it is.
@@ -20,7 +21,7 @@ pub(super) fn releasable(texts: &Texts, rows: &[u32]) -> Vec<usize> {
             // Only texts of joined rows: what a party has beyond the join is not looked at.
             rows[i] > 0
                 && !text.is_empty()
-                && text != OTHER.as_bytes()
+                && text != OTHER_VALUES.as_bytes()
                 && str::from_utf8(text).is_ok_and(|text| first_hidden(text).is_none())
         })
         .collect()

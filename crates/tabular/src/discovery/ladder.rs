@@ -5,6 +5,7 @@ use std::ops::Range;
 use schema::{Day, FINE_CELLS, Grid, Kind, Moment, Ordered, ValueForm};
 
 use super::Measured;
+use super::cells::Cells;
 
 /// Ordered values with fixed, data-independent cells over all of them.
 pub(super) trait Ladder: Ordered {
@@ -20,6 +21,11 @@ pub(super) trait Ladder: Ordered {
     const WIDEST: usize;
     /// Values that tables often have in place of none.
     fn stand_ins() -> Vec<Self>;
+    /// Whether a cell that begins with it is a part of a larger one, for values that are frequent
+    /// there.
+    fn is_minor(self) -> bool {
+        false
+    }
     /// Whether it is a number below zero.
     fn is_negative(self) -> bool {
         false
@@ -38,61 +44,6 @@ pub(super) trait Ladder: Ordered {
     /// Whether a cell is so narrow beside the whole range that dividing it gains nothing.
     fn is_speck(_cell: (Self, Self), _range: (Self, Self)) -> bool {
         false
-    }
-}
-
-/// A grid over the range where values occur.
-pub(super) struct FineGrid<T> {
-    pub(super) starts: Vec<T>,
-    /// The largest value of the last cell.
-    last: T,
-}
-
-impl<T: Ladder> FineGrid<T> {
-    /// The largest value of a cell.
-    pub(super) fn last_of(&self, cell: usize) -> T {
-        self.starts
-            .get(cell + 1)
-            .map_or(self.last, |next| T::last_before(*next))
-    }
-}
-
-impl FineGrid<Moment> {
-    /// The same grid with cells that begin with a minute, for moments that are written without
-    /// seconds.
-    pub(super) fn rounded_to_minutes(mut self) -> Self {
-        let minute = |moment: Moment| {
-            let second = moment.number();
-            Moment::from_number(second - second.rem_euclid(60)).expect("its day has the minute")
-        };
-        self.starts
-            .iter_mut()
-            .for_each(|start| *start = minute(*start));
-        self.starts.dedup();
-        self
-    }
-}
-
-impl FineGrid<f64> {
-    /// The same grid with all ends at numbers of this many decimals, so that each cell holds at
-    /// least one of them.
-    pub(super) fn rounded(mut self, decimals: usize) -> Self {
-        let unit = 10f64.powi(i32::try_from(decimals).expect("a few decimals"));
-        let rounded = |value: f64, to: fn(f64) -> f64| {
-            let multiple = to(value * unit) / unit;
-            // Beyond 2^53 there are no decimals to round to.
-            if multiple.is_finite() {
-                multiple
-            } else {
-                value
-            }
-        };
-        self.starts
-            .iter_mut()
-            .for_each(|start| *start = rounded(*start, f64::floor));
-        self.starts.dedup();
-        self.last = rounded(self.last, f64::ceil);
-        self
     }
 }
 
@@ -195,52 +146,57 @@ fn likely(values: &[f64], sigma: f64, filled: f64, widest: usize) -> Option<Rang
 
 /// Divides located cells into at most [`FINE_CELLS`] or so finer ones, denser where there is more
 /// mass. With little data there are fewer, so that a cell's mass is not lost in its noise.
-pub(super) fn fine_starts<T: Ladder>(
+pub(super) fn fine<T: Ladder>(
     rungs: &[T],
     located: &Range<usize>,
     coarse: &Measured,
     filled: f64,
-) -> FineGrid<T> {
-    let (first, last) = (located.start, located.end - 1);
-    let end = |cell: usize| {
-        rungs
-            .get(cell + 1)
-            .map_or(T::largest(), |next| T::last_before(*next))
+) -> Cells<T> {
+    let cells = Cells {
+        starts: rungs[located.clone()].to_vec(),
+        last: last_below(rungs, located.end),
     };
     // Public by now: `filled` and sigma are both released.
-    let cells = affordable_cells(filled, coarse.sigma);
-    let all = T::values_between(rungs[first], end(last));
-    let mass: f64 = coarse.values[first..=last]
-        .iter()
-        // Negative cells count as empty, or noise would take parts from full ones.
-        .map(|value| value.max(0.0))
-        .sum();
-    let mut starts = Vec::new();
-    for cell in first..=last {
-        let share = coarse.values[cell].max(0.0) / mass.max(1.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "at most FINE_CELLS"
-        )]
-        // Few values: a cell for each, whatever the masses.
-        let parts = if all <= u64::from(cells) {
-            cells
-        } else if T::is_speck((rungs[cell], end(cell)), (rungs[first], end(last))) {
-            1
-        } else {
-            ((share * f64::from(cells)).round() as u32).max(1)
-        };
-        starts.extend(T::uniform_starts(rungs[cell], end(cell), parts));
-    }
-    FineGrid {
-        starts,
-        last: end(last),
-    }
+    let affordable = affordable_cells(filled, coarse.sigma);
+    cells.divided(&coarse.values[located.clone()], affordable)
+}
+
+/// The cell below located ones and the one above them, which may hold rows that noise hides: each
+/// the next of the ladder, or all numbers up to zero where these are few beside the range. None
+/// beyond zero or at the ends of the ladder, where it would make the range much wider.
+pub(super) fn tails<T: Ladder>(rungs: &[T], located: &Range<usize>) -> [Option<Cells<T>>; 2] {
+    /// How many times as wide the range must be as what is between it and zero.
+    const WIDER: f64 = 4.0;
+    let (first, end) = (located.start, located.end);
+    let zero = rungs.partition_point(|rung| rung.is_negative());
+    let width = last_below(rungs, end).above(rungs[first]);
+    let is_near = |from: T, to: T| width >= WIDER * to.above(from);
+    let is_major = |rung: &usize| !rungs[*rung].is_minor();
+    let below = match first {
+        _ if first <= 1 || first == zero => None,
+        _ if (1..first).contains(&zero) && is_near(rungs[zero], rungs[first]) => Some(zero),
+        _ => (1..first).rfind(is_major),
+    };
+    let above = match end {
+        _ if end + 1 >= rungs.len() || end == zero => None,
+        _ if end < zero && is_near(rungs[end], rungs[zero]) => Some(zero),
+        _ => (end + 1..rungs.len()).find(is_major),
+    };
+    [
+        below.map(|start| Cells::one(rungs[start], last_below(rungs, first))),
+        above.map(|next| Cells::one(rungs[end], last_below(rungs, next))),
+    ]
+}
+
+/// The last value below a cell.
+fn last_below<T: Ladder>(rungs: &[T], cell: usize) -> T {
+    rungs
+        .get(cell)
+        .map_or(T::largest(), |next| T::last_before(*next))
 }
 
 /// The counts that the coarse cells give the finer ones, where values are even within each.
-pub(super) fn spread<T: Ladder>(rungs: &[T], coarse: &Measured, fine: &FineGrid<T>) -> Measured {
+pub(super) fn spread<T: Ladder>(rungs: &[T], coarse: &Measured, fine: &Cells<T>) -> Measured {
     let rung = |start: &T| rungs.partition_point(|rung| rung <= start).max(1) - 1;
     let mut parts = vec![0.0_f64; rungs.len()];
     for start in &fine.starts {
@@ -255,7 +211,7 @@ pub(super) fn spread<T: Ladder>(rungs: &[T], coarse: &Measured, fine: &FineGrid<
 
 /// Returns the number of cells at which each has twice the standard deviation of its noise in rows,
 /// on average, if the noise is as that of the coarse cells.
-fn affordable_cells(filled: f64, sigma: f64) -> u32 {
+pub(super) fn affordable_cells(filled: f64, sigma: f64) -> u32 {
     let most = f64::from(FINE_CELLS);
     // Without noise (for data of one's own) all cells are affordable.
     let cells = if sigma > 0.0 {
@@ -271,6 +227,10 @@ fn affordable_cells(filled: f64, sigma: f64) -> u32 {
     let cells = cells.clamp(32.0, most) as u32;
     cells
 }
+
+/// Where whole numbers between two powers of two are often years, which would be a small part of
+/// one cell.
+const YEARS: [i64; 6] = [1850, 1900, 1950, 2000, 2050, 2100];
 
 impl Ladder for i64 {
     /// The largest number is 256 times the smallest.
@@ -295,11 +255,14 @@ impl Ladder for i64 {
         // .., -7..=-4, -3..=-2, -1, 0, 1, 2..=3, 4..=7, ..
         let below = (0..62).rev().map(|k| 1 - (2 << k));
         let above = (0..63).map(|k| 1 << k);
-        std::iter::once(i64::MIN)
-            .chain(below)
-            .chain([0])
-            .chain(above)
-            .collect()
+        let all = std::iter::once(i64::MIN).chain(below).chain([0]);
+        let mut all: Vec<i64> = all.chain(above).chain(YEARS).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn is_minor(self) -> bool {
+        YEARS.contains(&self)
     }
 
     fn last_before(next: i64) -> i64 {
@@ -434,7 +397,7 @@ impl Ladder for Moment {
 
 const SECONDS_OF_DAY: i64 = 86_400;
 
-fn midnight(day: Day) -> Moment {
+pub(super) fn midnight(day: Day) -> Moment {
     let second = i64::from(day.number()) * SECONDS_OF_DAY;
     Moment::from_number(second).expect("every day has a midnight")
 }
@@ -531,7 +494,7 @@ mod tests {
         let at = |value: i64| rungs.binary_search(&value).unwrap();
         let coarse = counts(&[(at(64), 100.0)]);
         let cells = at(64)..at(64) + 1;
-        let fine = fine_starts(&rungs, &cells, &coarse, 100.0);
+        let fine = fine(&rungs, &cells, &coarse, 100.0);
         let shares = spread(&rungs, &coarse, &fine);
         assert_eq!(shares.values.len(), 32);
         let sum: f64 = shares.values.iter().sum();

@@ -4,16 +4,36 @@ use std::ops::Range;
 
 use schema::DEFAULT_BINS;
 
+/// How far mass must rise out of noise to be told from it.
+#[derive(Clone, Copy)]
+pub(super) struct Rise {
+    /// What is taken off each cell, in standard deviations: mass below this is taken for noise.
+    drift: f64,
+    /// What a run must reach, in standard deviations.
+    sum: f64,
+}
+
+/// So that mass begins where it is dense, and the noise of empty cells does not.
+pub(super) const CLEARLY: Rise = Rise {
+    drift: 0.75,
+    sum: 5.0,
+};
+
+/// So that thin tails belong to the mass, with a few cells of noise in some columns.
+pub(super) const SLIGHTLY: Rise = Rise {
+    drift: 0.35,
+    sum: 6.0,
+};
+
 /// The cells between the first and the last where mass begins to pile up beyond what noise does.
 ///
-/// From either end, a running sum of (count - sigma / 2), never below 0, is kept until it exceeds 6
-/// sigma; the range begins where that last run began (a one-sided CUSUM test; Page 1954,
-/// "Continuous inspection schemes"). In 1,000 cells of noise alone it does so with a probability of
-/// a few percent, which costs a range that is a little too wide.
-pub(super) fn trimmed(noisy: &[f64], sigma: f64) -> Range<usize> {
+/// From either end, a running sum of what the counts are above the drift, never below 0, is kept
+/// until it exceeds what a run must reach; the range begins where that last run began (a one-sided
+/// CUSUM test; Page 1954, "Continuous inspection schemes").
+pub(super) fn trimmed(noisy: &[f64], sigma: f64, rise: Rise) -> Range<usize> {
     // From both ends: noise within the range must not cut it in two.
-    let first = onset(noisy.iter(), sigma);
-    let last = onset(noisy.iter().rev(), sigma).map(|before_end| noisy.len() - before_end);
+    let first = onset(noisy.iter(), sigma, rise);
+    let last = onset(noisy.iter().rev(), sigma, rise).map(|before_end| noisy.len() - before_end);
     match (first, last) {
         // Onsets that cross mean noise alone: then all of the range is kept.
         (Some(first), Some(end)) if first < end => first..end,
@@ -21,15 +41,15 @@ pub(super) fn trimmed(noisy: &[f64], sigma: f64) -> Range<usize> {
     }
 }
 
-fn onset<'a>(noisy: impl Iterator<Item = &'a f64>, sigma: f64) -> Option<usize> {
+fn onset<'a>(noisy: impl Iterator<Item = &'a f64>, sigma: f64, rise: Rise) -> Option<usize> {
     let (mut run, mut began) = (0.0, 0);
     for (i, value) in noisy.enumerate() {
         if run <= 0.0 {
             (run, began) = (0.0, i);
         }
-        // Half a sigma a cell is taken off, so that noise drifts downwards and mass upwards.
-        run += value - 0.5 * sigma;
-        if run > 6.0 * sigma {
+        // Noise drifts downwards then, and mass upwards.
+        run += value - rise.drift * sigma;
+        if run > rise.sum * sigma {
             return Some(began);
         }
     }
@@ -154,8 +174,8 @@ mod tests {
 
     #[test]
     fn exact_masses_are_trimmed_to_what_is_not_empty() {
-        assert_eq!(trimmed(&[0.0, 0.0, 3.0, 0.0, 1.0, 0.0], 0.0), 2..5);
-        assert_eq!(trimmed(&[0.0, 0.0], 0.0), 0..2);
+        assert_eq!(trimmed(&[0.0, 0.0, 3.0, 0.0, 1.0, 0.0], 0.0, CLEARLY), 2..5);
+        assert_eq!(trimmed(&[0.0, 0.0], 0.0, CLEARLY), 0..2);
     }
 
     #[test]
@@ -164,7 +184,7 @@ mod tests {
         let mut masses: Vec<f64> = noise.repeat(20);
         masses.extend([60.0; 30]);
         masses.extend(noise.repeat(20));
-        let kept = trimmed(&masses, 10.0);
+        let kept = trimmed(&masses, 10.0, CLEARLY);
         assert!(kept.start.abs_diff(160) <= 2, "{kept:?}");
         assert!(kept.end.abs_diff(190) <= 2, "{kept:?}");
     }

@@ -1,6 +1,7 @@
 //! Finding the domain of undeclared columns under differential privacy.
 
 mod budget;
+mod cells;
 mod dates;
 mod keys;
 mod kind;
@@ -8,6 +9,7 @@ mod ladder;
 mod mass;
 mod numbers;
 mod outline;
+mod range;
 mod search;
 mod spikes;
 
@@ -104,15 +106,20 @@ impl Joined {
     ///   does, adjacent cells do that hold all values with a probability of at least four fifths.
     ///   Values that tables often have in place of none (`9999-12-31`, -1, 999) have cells of their
     ///   own. Where one holds a thirty-second of the fields, as where a number does that was
-    ///   released, it gets a bin of its own, and all else is found from the other values. Where the
-    ///   counts make it clear that one in a hundred fields lies beyond the range, what does is
-    ///   `other`.
+    ///   released, it gets a bin of its own, and all else is found from the other values.
     ///   Where there are none either, all that is left is spent on the same histogram once more,
     ///   and bins are made of both; should these not tell, the column gets the single code `other`.
-    /// - *Bins*, all that is left: a noisy histogram over a finer grid, denser where there is more
-    ///   mass. Its ends are trimmed where there is only noise; up to 32 whole numbers, days or
-    ///   seconds get a code each, more are cut into bins of about equal mass. A declared `bins:
-    ///   quantile` column spends its whole share here.
+    /// - *Range*, two fifths of what is left: a noisy histogram over finer cells in that range,
+    ///   denser where there is more mass, and over one cell beyond either of its ends.
+    /// - *Bins*, all that is left: the same cells once more or, where values are in less than half
+    ///   of them, still finer ones in their place; and what is beside these, in one or two cells at
+    ///   either end. Such a tail belongs to the range where its count stands out of its noise, and
+    ///   is a bin then. Of the finer cells those at an end are left out of which noise can hide at
+    ///   most one field in two hundred. Up to 32 whole numbers, days or seconds get a code each,
+    ///   more are cut into bins of about equal mass. A declared `bins: quantile` column spends its
+    ///   whole share here.
+    ///   What lies beyond a range counts as its nearest end, or as `other` where the counts make it
+    ///   clear that it is one field in a hundred, or their noise could hide one in twenty-five.
     /// - *Categories*, all that is left, for text: those texts whose noisy counts pass the
     ///   threshold of [`Ledger::release_keys`], at most [`MAX_FOUND_CATEGORIES`]; everything else
     ///   becomes `other`, and so do, however many rows have them, texts with a character that other

@@ -1,14 +1,16 @@
 //! The search for what one column holds, step by step.
 
 use schema::form::{DateForm, DecimalMark, NumberForm, ValueForm, is_missing};
-use schema::{Column, DEFAULT_BINS, Grid, Kind, Moment};
+use schema::{Column, Day, Grid, Kind, Moment};
 
+use super::cells::Cells;
 use super::dates::{Chosen, DateForms};
 use super::keys::{self, Countable, Few, Index};
 use super::kind::{Classes, Decimals, Finding, Values};
-use super::ladder::{self, FineGrid, Ladder};
-use super::spikes::{self, BoundCells, Spike};
-use super::{Counting, Measured, Released, mass, numbers, tenths};
+use super::ladder::Ladder;
+use super::range::Span;
+use super::spikes;
+use super::{Counting, Measured, Released, numbers, tenths};
 use crate::codes::{Codes, Wiped};
 use crate::dictionary::Texts;
 
@@ -55,30 +57,6 @@ impl Found {
     }
 }
 
-/// Where values lie.
-enum Span<T> {
-    Range {
-        grid: Grid<T>,
-        /// The median, by noisy counts.
-        usual: T,
-        /// Whether clearly more than a few values lie beyond its ends: these are `other`.
-        cut: bool,
-    },
-    /// Nothing is known but that very many rows have these values.
-    Few(Vec<T>),
-    Unknown,
-}
-
-impl<T: Ladder> Span<T> {
-    fn all(&self, wanted: impl Fn(T) -> bool) -> bool {
-        match self {
-            Self::Range { grid, .. } => wanted(grid.range().min) && wanted(grid.range().max),
-            Self::Few(values) => values.iter().all(|value| wanted(*value)),
-            Self::Unknown => false,
-        }
-    }
-}
-
 /// Finds what an undeclared column holds.
 pub(super) fn discover(
     name: String,
@@ -108,23 +86,23 @@ pub(super) fn discover(
         Values::Whole(zeros) => search.plain(|text| NumberForm::PLAIN.whole(text), Some(zeros)),
         Values::Decimal(decimals) => search.plain(|text| NumberForm::PLAIN.number(text), decimals),
         Values::Dressed(mark) => search.dressed(mark),
-        Values::Compact => search.dates(forms.compact()),
+        Values::Compact => search.dates(forms.compact(), forms.compact()),
         Values::Dates => search.formed_dates(),
         Values::Text => search.texts(),
     }
 }
 
-struct Search<'a, C> {
+pub(super) struct Search<'a, C> {
     name: String,
-    texts: &'a Texts,
-    classes: &'a Classes,
+    pub(super) texts: &'a Texts,
+    pub(super) classes: &'a Classes,
     forms: &'a DateForms,
-    finding: Finding,
+    pub(super) finding: Finding,
     /// Of the counts from which the finding is.
-    sigma: f64,
-    steps: tenths::Steps,
+    pub(super) sigma: f64,
+    pub(super) steps: tenths::Steps,
     /// Tenths of the column's share that are not spent.
-    left: u32,
+    pub(super) left: u32,
     counting: &'a mut C,
 }
 
@@ -209,23 +187,22 @@ impl<C: Counting> Search<'_, C> {
         let cells = self.forms.cells(self.fields());
         let measured = self.measure("form", cells, tenths::FORM);
         match self.forms.chosen(&measured.values, measured.sigma) {
-            Some(Chosen::Form(form)) => self.dates(form),
+            Some(Chosen::Form(form, written)) => self.dates(form, written),
             Some(Chosen::Order(open)) => {
                 let cells = open.cells(self.fields());
                 let measured = self.measure("order of day and month", cells, tenths::ORDER);
-                self.dates(open.settled(&measured.values, measured.sigma))
+                let form = open.settled(&measured.values, measured.sigma);
+                self.dates(form.clone(), form)
             }
             None => self.texts(),
         }
     }
 
-    fn dates(mut self, form: DateForm) -> Found {
-        let of_column = form.clone();
-        if form.has_time() {
-            let rounded = |grid: FineGrid<Moment>| match of_column.has_seconds() {
-                true => grid,
-                false => grid.rounded_to_minutes(),
-            };
+    /// Dates that are read in one form and written in another, which tells the same or, of dates
+    /// that seem to begin larger units all of them, these units alone.
+    fn dates(mut self, form: DateForm, of_column: DateForm) -> Found {
+        if of_column.has_time() {
+            let rounded = |cells: Cells<Moment>| cells.told_by(&of_column);
             let read = move |text: &[u8]| form.moment(text);
             let (span, read) = self.range(read, Vec::new(), None, rounded);
             // Years of two digits cannot tell days beyond a century.
@@ -233,94 +210,11 @@ impl<C: Counting> Search<'_, C> {
             self.found_if_any(span, read, date_form(of_column, told))
         } else {
             let read = move |text: &[u8]| form.day(text);
-            let (span, read) = self.range(read, Vec::new(), None, |it| it);
+            let rounded = |cells: Cells<Day>| cells.told_by(&of_column);
+            let (span, read) = self.range(read, Vec::new(), None, rounded);
             let told = span.all(|day| of_column.can_write(day));
             self.found_if_any(span, read, date_form(of_column, told))
         }
-    }
-
-    /// Bounds and bins, if the noise leaves any. Where the bounds are not clear at first, all that
-    /// is left is spent on them, and the bins follow from their counts.
-    ///
-    /// The values that are known to be frequent have been paid for; more are found with the bounds.
-    /// All counts are of the other values.
-    fn range<T: Ladder, R: Fn(&[u8]) -> Option<T> + Clone>(
-        &mut self,
-        read: R,
-        frequent: Vec<Spike<T>>,
-        decimals: Option<usize>,
-        settled: impl Fn(FineGrid<T>) -> FineGrid<T>,
-    ) -> (Span<T>, R) {
-        // Coarse first, over all values there are: cells that followed the data would tell of it.
-        let cells = BoundCells::new(frequent);
-        let counts = cells.counts(self.classes.read(self.texts, read.clone()));
-        let mut measured = self.measure("bounds", counts.clone(), self.steps.bounds);
-        let filled = self.finding.filled;
-        let located = |measured: &Measured| {
-            let (coarse, spikes) = cells.split(measured, filled);
-            let rest = (filled - spikes::rows(&spikes)).max(0.0);
-            let located = ladder::located::<T>(&coarse, rest);
-            (coarse, spikes, rest, located)
-        };
-        let (mut coarse, mut spikes, mut rest, mut found) = located(&measured);
-        let left = self.left;
-        let at_once = found.is_some();
-        if !at_once {
-            measured = measured.combined(self.measure("bounds once more", counts, left));
-            (coarse, spikes, rest, found) = located(&measured);
-        }
-        let Some(found) = found else {
-            let few: Vec<T> = spikes.into_iter().map(|(value, _)| value).collect();
-            return match few.is_empty() {
-                true => (Span::Unknown, read),
-                false => (Span::Few(few), read),
-            };
-        };
-        let rungs = cells.rungs();
-        let fine = settled(ladder::fine_starts(rungs, &found, &coarse, rest));
-        let (measured, kept) = if at_once {
-            let values = self.classes.read(self.texts, read.clone());
-            let others = values.filter(|(value, _)| !spikes::has(&spikes, *value));
-            let measured = self.measure("bins", count_by_start(&fine.starts, others), left);
-            let kept = mass::trimmed(&measured.values, measured.sigma);
-            (measured, kept)
-        } else {
-            let measured = ladder::spread(rungs, &coarse, &fine);
-            let all = 0..measured.values.len();
-            (measured, all)
-        };
-        let (min, max) = (fine.starts[kept.start], fine.last_of(kept.end - 1));
-        let masses = &measured.values[kept.clone()];
-        // Few values: a code for each tells all, and bins would only lose something.
-        let starts = if T::values_between(min, max) <= u64::from(DEFAULT_BINS) {
-            T::uniform_starts(min, max, DEFAULT_BINS)
-        } else {
-            let wanted = mass::affordable_bins(filled, measured.sigma);
-            let firsts = mass::equal(masses, mass::part_of(wanted, rest, filled));
-            let starts = firsts.into_iter().map(|bin| fine.starts[kept.start + bin]);
-            std::iter::once(min).chain(starts).collect()
-        };
-        let most = spikes.iter().max_by(|a, b| a.1.total_cmp(&b.1));
-        let usual = match most {
-            Some((value, rows)) if *rows >= filled / 2.0 => *value,
-            _ => fine.starts[kept.start + mass::median(masses)],
-        };
-        let cut = self.is_cut(&coarse, &found, rest);
-        match spikes::grid(starts, max, &spikes, decimals) {
-            Some(grid) => (Span::Range { grid, usual, cut }, read),
-            None => (Span::Unknown, read),
-        }
-    }
-
-    /// Whether so many of the rows with other than frequent values are in none of the cells that
-    /// noise does not explain it. Follows from counts that were paid for.
-    fn is_cut(&self, coarse: &Measured, cells: &std::ops::Range<usize>, rest: f64) -> bool {
-        /// Fewer are not worth a code.
-        const FEW: f64 = 0.01;
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred cells at most")]
-        let noise = ((cells.len() as f64).sqrt() * coarse.sigma).hypot(self.sigma);
-        let beyond = rest - coarse.values[cells.clone()].iter().sum::<f64>();
-        beyond > ladder::CLEAR * noise && beyond >= FEW * self.finding.filled
     }
 
     /// Without a range the column keeps the one code `other`, rather than fail because of the data.
@@ -388,7 +282,7 @@ impl<C: Counting> Search<'_, C> {
         self.texts.iter().zip(rows).filter(|(_, rows)| *rows > 0)
     }
 
-    fn measure(&mut self, what: &str, cells: Vec<u32>, tenths: u32) -> Measured {
+    pub(super) fn measure(&mut self, what: &str, cells: Vec<u32>, tenths: u32) -> Measured {
         self.left -= tenths;
         let label = format!("{what} of `{}`", self.name);
         self.counting.measure(&label, cells, tenths)
@@ -421,30 +315,20 @@ fn date_form(form: DateForm, told: bool) -> ValueForm {
 
 /// Numbers of which a grid may be rounded to so many decimals.
 trait Rounded: Countable {
-    fn rounded(grid: FineGrid<Self>, decimals: Option<usize>) -> FineGrid<Self>;
+    fn rounded(grid: Cells<Self>, decimals: Option<usize>) -> Cells<Self>;
 }
 
 impl Rounded for i64 {
-    fn rounded(grid: FineGrid<i64>, _: Option<usize>) -> FineGrid<i64> {
+    fn rounded(grid: Cells<i64>, _: Option<usize>) -> Cells<i64> {
         grid
     }
 }
 
 impl Rounded for f64 {
-    fn rounded(grid: FineGrid<f64>, decimals: Option<usize>) -> FineGrid<f64> {
+    fn rounded(grid: Cells<f64>, decimals: Option<usize>) -> Cells<f64> {
         match decimals {
             Some(decimals) => grid.rounded(decimals),
             None => grid,
         }
     }
-}
-
-/// Rows in each cell, cells given by their ascending starts; what lies before the first counts to
-/// it.
-fn count_by_start<T: Ladder>(starts: &[T], values: impl Iterator<Item = (T, u32)>) -> Vec<u32> {
-    let mut counts = vec![0; starts.len()];
-    for (value, rows) in values {
-        counts[starts[1..].partition_point(|start| *start <= value)] += rows;
-    }
-    counts
 }

@@ -225,3 +225,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_part_that_is_the_same_in_all_dates_stands_for_itself() {
+    let check = |pattern: &str, unit: Unit, expected: Option<&str>| {
+        let form = DateForm::new(pattern).unwrap().of_whole(unit);
+        assert_eq!(form.as_ref().map(DateForm::pattern), expected, "{pattern}");
+    };
+    check("%Y-%m-%d", Unit::Month, Some("%Y-%m-01"));
+    check("%Y-%m-%d", Unit::Day, None);
+    check("%e %b %Y", Unit::Month, Some(" 1 %b %Y"));
+    check("%Y-%m-%d %H:%M:%S", Unit::Hour, Some("%Y-%m-%d %H:00:00"));
+    check("%Y-%m-%d %H:%M", Unit::Day, Some("%Y-%m-%d 00:00"));
+    check("%Y-%m-%d %H:%M", Unit::Month, Some("%Y-%m-01 00:00"));
+    check("%m/%d/%Y %I:%M %p", Unit::Hour, None);
+    check("%Y-%m-%dT%H:%M%:z", Unit::Hour, None);
+    assert!(DateForm::new("%Y-%m").is_err());
+    assert!(DateForm::new("%Y-%m-%d %H").is_err());
+
+    let months = DateForm::new("%Y-%m-01").unwrap();
+    let day: Day = "2020-03-17".parse().unwrap();
+    let mut text = Vec::new();
+    months.write_day(day, &mut text);
+    assert_eq!(text, b"2020-03-01");
+    assert_eq!(months.day(&text), Some(months.told_day(day)));
+    assert_eq!(months.day(b"2020-03-17"), None);
+
+    let hours = DateForm::new("%Y-%m-%d %H:00:00").unwrap();
+    let moment = hours.moment(b"2020-03-17 15:00:00").unwrap();
+    let later = Moment::from_number(moment.number() + 1234).unwrap();
+    assert_eq!(hours.told_moment(later), moment);
+    assert_eq!(hours.moment(b"2020-03-17 15:01:00"), None);
+}

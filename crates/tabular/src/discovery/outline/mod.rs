@@ -145,7 +145,7 @@ impl<'a> Sketch<'a> {
                 let cells = Cells::new(cells, self.forms.cell_count());
                 let counts = floats(&self.people.in_cells(&cells));
                 match self.forms.chosen(&counts, sigma()) {
-                    Some(Chosen::Form(form)) => self.dates(looks, form),
+                    Some(Chosen::Form(form, _)) => self.dates(looks, form),
                     Some(Chosen::Order(open)) => {
                         let cells = Cells::new(self.texts().map(|it| open.cell(it)), ORDER_CELLS);
                         let counts = floats(&self.people.in_cells(&cells));
