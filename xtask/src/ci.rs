@@ -170,6 +170,22 @@ const STEPS: &[Step] = &[
             "--large",
         ],
     ),
+    slow(
+        "what the program for Windows needs",
+        &["bash", "scripts/install-windows"],
+    ),
+    slow(
+        "the program for Windows",
+        &[
+            "cargo",
+            "xtask",
+            "windows",
+            "--profile",
+            "dev",
+            "--programs",
+            "target/release",
+        ],
+    ),
     nightly(
         "the Python package as it is shipped",
         &["cargo", "xtask", "python"],
