@@ -262,7 +262,8 @@ mod tests {
         });
         assert_eq!(archives[0], archives[1]);
         let mut archive = zip::ZipArchive::new(io::Cursor::new(&archives[0])).unwrap();
-        let names: Vec<&str> = archive.file_names().collect();
+        let names = archive.file_names().map(|name| name.unwrap().into_owned());
+        let names: Vec<String> = names.collect();
         assert_eq!(names, ["thing-1/a", "thing-1/b"]);
         let mut file = archive.by_name("thing-1/b").unwrap();
         assert_eq!(io::read_to_string(&mut file).unwrap(), "second");
