@@ -199,6 +199,21 @@ const STEPS: &[Step] = &[
         ],
     )
     .beside(),
+        "what the program for Windows needs",
+        &["bash", "scripts/install-windows"],
+    ),
+    slow(
+        "the program for Windows",
+        &[
+            "cargo",
+            "xtask",
+            "windows",
+            "--profile",
+            "dev",
+            "--programs",
+            "target/release",
+        ],
+    ),
     nightly(
         "the Python package as it is shipped",
         &["cargo", "xtask", "python"],

@@ -9,14 +9,17 @@ mod book;
 mod ci;
 mod debian;
 mod fuzz;
+mod http;
 mod image;
 mod outer;
 mod page;
+mod process;
 mod python;
 mod release;
 mod run;
 mod tidy;
 mod vm;
+mod windows;
 
 use clap::{Parser, Subcommand};
 
@@ -51,6 +54,9 @@ enum Task {
     Python(python::Options),
     /// Check the types of the local page, and drive it in Chromium from evidence to receipt
     Page(page::Options),
+    /// Build the program for Windows, and start it under Wine: keys, agreements, rows, and a
+    /// simulated room
+    Windows(windows::Options),
     /// Build the enclave image and its measurements, the same bytes wherever it is built
     Image(image::Options),
     /// Put together what is given to others: programs, wheel and image, with a signed list of
@@ -69,6 +75,7 @@ fn main() -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Python(options) => python::run(&options),
         Task::Page(options) => page::run(&options),
+        Task::Windows(options) => windows::run(&options),
         Task::Image(options) => image::run(&options),
         Task::Release(options) => release::run(&options),
     }

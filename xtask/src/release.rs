@@ -1,14 +1,17 @@
 //! What is given to others: an archive of the programs, the wheel, the image, and a signed list of
 //! their checksums.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::run;
+use crate::{run, windows};
 
 /// What to put together, and who signs it.
 #[derive(Args)]
@@ -25,6 +28,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "target/python/wheels")]
     wheels: PathBuf,
 
+    /// Also build and put in the program for Windows (`scripts/install-windows` installs what that
+    /// takes)
+    #[arg(long)]
+    windows: bool,
+
     /// Sign the list with this OpenSSH key, or with the agent's if it is a public one
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -34,6 +42,7 @@ pub(crate) struct Options {
 const NAMESPACE: &str = "synclave-release";
 const LIST: &str = "SHA256SUMS";
 const PROGRAMS: [&str; 3] = ["synclave", "synclave-enclave", "synclave-host"];
+const DOCUMENTS: [&str; 4] = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
 
 /// Builds the programs, packs them, takes the image and the wheel as they were built, and lists and
 /// signs everything.
@@ -47,17 +56,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         build.extend(["--package", program]);
     }
     run::program(&build, &[])?;
-    let name = format!("synclave-{}-{}", env!("CARGO_PKG_VERSION"), host()?);
-    let folder = output.join(&name);
-    fs::create_dir_all(&folder)?;
-    for program in PROGRAMS {
-        copy(&root.join("target/release").join(program), &folder)?;
-    }
-    for document in ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"] {
-        copy(&root.join(document), &folder)?;
-    }
+    let programs = PROGRAMS.map(|program| root.join("target/release").join(program));
+    let (name, folder) = gather(&output, &host()?, &programs)?;
     archive(&output, &name, &commit_time(&root)?)?;
     fs::remove_dir_all(&folder)?;
+    if options.windows {
+        let program = windows::build("release")?;
+        let (name, folder) = gather(&output, windows::TARGET, &[program])?;
+        zip_archive(&output, &name, commit_day(&root)?)?;
+        fs::remove_dir_all(&folder)?;
+    }
     let image = root.join(&options.image);
     for file in ["synclave.eif", "measurements.json"] {
         copy(&image.join(file), &output).context("`cargo xtask image` builds it")?;
@@ -72,6 +80,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     eprintln!("the release is in {}", output.display());
     Ok(())
+}
+
+/// A folder with programs for one kind of machine and the documents, and its name, which that of
+/// its archive begins with.
+fn gather(output: &Path, target: &str, programs: &[PathBuf]) -> anyhow::Result<(String, PathBuf)> {
+    let name = format!("synclave-{}-{target}", env!("CARGO_PKG_VERSION"));
+    let folder = output.join(&name);
+    fs::create_dir_all(&folder)?;
+    let documents = DOCUMENTS.map(|document| run::root().join(document));
+    for file in programs.iter().chain(&documents) {
+        copy(file, &folder)?;
+    }
+    Ok((name, folder))
 }
 
 /// Only a folder that this task made before is emptied: anything else may be a person's.
@@ -102,6 +123,17 @@ fn commit_time(root: &Path) -> anyhow::Result<String> {
     Ok(told.trim().to_owned())
 }
 
+/// Its day at noon: such an archive has the time of a place that it does not name.
+fn commit_day(root: &Path) -> anyhow::Result<DateTime> {
+    let mut git = Command::new("git");
+    let format = ["log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%d"];
+    let told = output_of(git.current_dir(root).env("TZ", "UTC").args(format))?;
+    let mut parts = told.trim().splitn(3, '-');
+    let mut part = || parts.next().context("git names no day");
+    let (year, month, day) = (part()?.parse()?, part()?.parse()?, part()?.parse()?);
+    Ok(DateTime::from_date_and_time(year, month, day, 12, 0, 0)?)
+}
+
 /// `NAME.tar.gz` of the folder `NAME`, without anything of the machine that made it.
 fn archive(output: &Path, name: &str, seconds: &str) -> anyhow::Result<()> {
     let file = output.join(format!("{name}.tar"));
@@ -127,6 +159,28 @@ fn archive(output: &Path, name: &str, seconds: &str) -> anyhow::Result<()> {
     if !status.success() || !packed.success() {
         bail!("{name} could not be packed");
     }
+    Ok(())
+}
+
+/// `NAME.zip` of the files in the folder `NAME`: an archive that Windows opens by itself.
+fn zip_archive(output: &Path, name: &str, day: DateTime) -> anyhow::Result<()> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(output.join(name))? {
+        let file = entry?.file_name().into_string();
+        names.push(file.map_err(|_| anyhow!("a name that is not UTF-8"))?);
+    }
+    names.sort();
+    let mut archive = ZipWriter::new(File::create_new(output.join(format!("{name}.zip")))?);
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(day)
+        .unix_permissions(0o644);
+    for file in names {
+        archive.start_file(format!("{name}/{file}"), options)?;
+        io::copy(&mut File::open(output.join(name).join(file))?, &mut archive)?;
+    }
+    archive.finish()?;
     Ok(())
 }
 
@@ -196,6 +250,23 @@ mod tests {
             fs::read(folder.path().join("thing-1.tar.gz")).unwrap()
         });
         assert_eq!(archives[0], archives[1]);
+    }
+
+    #[test]
+    fn a_zip_of_the_same_files_is_the_same_and_holds_them() {
+        let day = DateTime::from_date_and_time(2026, 11, 28, 12, 0, 0).unwrap();
+        let archives = [1, 2].map(|_| {
+            let folder = folder_to_pack();
+            zip_archive(folder.path(), "thing-1", day).unwrap();
+            fs::read(folder.path().join("thing-1.zip")).unwrap()
+        });
+        assert_eq!(archives[0], archives[1]);
+        let mut archive = zip::ZipArchive::new(io::Cursor::new(&archives[0])).unwrap();
+        let names = archive.file_names().map(|name| name.unwrap().into_owned());
+        let names: Vec<String> = names.collect();
+        assert_eq!(names, ["thing-1/a", "thing-1/b"]);
+        let mut file = archive.by_name("thing-1/b").unwrap();
+        assert_eq!(io::read_to_string(&mut file).unwrap(), "second");
     }
 
     #[test]

@@ -3,12 +3,10 @@
 mod conformance;
 mod demo;
 mod host;
-mod http;
 mod killed;
 mod lies;
 mod packages;
 mod party;
-mod process;
 mod testbed;
 mod vsock;
 

@@ -12,6 +12,7 @@ mod connect;
 mod demo;
 mod evaluate;
 mod exit;
+mod file_identity;
 mod image_file;
 mod inspect;
 mod interrupt;

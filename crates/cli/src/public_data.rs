@@ -1,6 +1,6 @@
 //! Public data: what a fit starts from, and whose data that is.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use tabular::{CodedTable, Joined};
 use crate::arguments::ReadArguments;
 use crate::calling::Calling;
 use crate::exit::BadInput;
+use crate::file_identity::is_one_file;
 use crate::table_input::IdReading;
 use crate::{model_file, table_input};
 
@@ -109,8 +110,8 @@ impl PublicFile<'_> {
         };
         let comparable =
             of_table.is_file() && of_public.is_file() && of_table.len() == of_public.len();
-        // By device and number first: two names of one file, or a link, are one table.
-        if same_file(&of_table, &of_public) || comparable && same_bytes(table, self.path)? {
+        // Two names of one file, or a link, are one table.
+        if is_one_file(table, self.path) || comparable && same_bytes(table, self.path)? {
             return Err(is_the_table(self.path, "it is the table itself"));
         }
         Ok(())
@@ -221,18 +222,6 @@ fn dangerous_one_ways(table: &CodedTable) -> Vec<Vec<u32>> {
 fn file_digest(path: &Path) -> anyhow::Result<FileDigest> {
     let digest = Digest::sha384_of_reader(File::open(path)?)?;
     Ok(FileDigest::from_bytes(digest.to_bytes()))
-}
-
-#[cfg(unix)]
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-/// Its bytes tell it.
-#[cfg(not(unix))]
-fn same_file(_: &Metadata, _: &Metadata) -> bool {
-    false
 }
 
 /// Whether two files have the same content. One that cannot be opened is refused where it is read.

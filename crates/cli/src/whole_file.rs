@@ -8,6 +8,7 @@ use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use crate::exit::BadInput;
+use crate::file_identity::{Place, folder_of};
 use crate::interrupt::unfinished;
 
 /// The name that stands for standard input or output.
@@ -25,9 +26,9 @@ pub(crate) fn check_outputs(
             .map(|(what, path)| ((*what).to_owned(), path.to_owned()))
             .collect()
     };
-    let mut taken: Vec<(String, PathBuf)> = Vec::new();
+    let mut taken: Vec<(String, Place)> = Vec::new();
     for (what, path) in given(inputs) {
-        taken.push((what, identity(&path).unwrap_or(path)));
+        taken.push((what, Place::of(&path).unwrap_or(Place::as_given(path))));
     }
     for (what, path) in given(outputs) {
         let shown = path.display();
@@ -45,10 +46,14 @@ pub(crate) fn check_outputs(
             };
             return refuse(kind.to_owned());
         }
-        let Some(place) = identity(&path) else {
+        if let Some(why) = cannot_be_replaced(&path) {
+            return refuse(why.to_owned());
+        }
+        let Some(place) = Place::of(&path) else {
             return refuse("there is no such folder; make it first".to_owned());
         };
-        if let Some((other, _)) = taken.iter().find(|(_, taken)| is_same_file(taken, &place)) {
+        let same = |(_, taken): &&(String, Place)| taken.holds_one_file_with(&place);
+        if let Some((other, _)) = taken.iter().find(same) {
             return refuse(format!("that is {other}, which would be lost"));
         }
         taken.push((what, place));
@@ -56,38 +61,50 @@ pub(crate) fn check_outputs(
     Ok(())
 }
 
-/// Where a file is, links followed; of one that is not there yet, where it will be.
-fn identity(path: &Path) -> Option<PathBuf> {
-    if let Ok(found) = fs::canonicalize(path) {
-        return Some(found);
+#[cfg(unix)]
+fn cannot_be_replaced(_: &Path) -> Option<&'static str> {
+    // A rename asks nothing of the file whose place it takes.
+    None
+}
+
+/// Windows does not replace a file that another program has open, as Excel has its workbooks, nor
+/// one that is marked as read-only.
+#[cfg(windows)]
+fn cannot_be_replaced(path: &Path) -> Option<&'static str> {
+    use std::os::windows::fs::OpenOptionsExt;
+
+    use crate::file_identity::is_device_name;
+    // Win32's names of them.
+    const GENERIC_WRITE: u32 = 0x4000_0000;
+    const DELETE: u32 = 0x0001_0000;
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if is_device_name(&name) {
+        return Some("it is the name of a device, and no regular file");
     }
-    let folder = fs::canonicalize(folder_of(path)).ok()?;
-    Some(folder.join(path.file_name()?))
-}
-
-/// The same place, or one file under two names.
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    #[cfg(unix)]
-    let has_one_inode = || {
-        use std::os::unix::fs::MetadataExt;
-        let inode = |path| fs::metadata(path).map(|it| (it.dev(), it.ino()));
-        matches!((inode(a), inode(b)), (Ok(a), Ok(b)) if a == b)
-    };
-    #[cfg(not(unix))]
-    let has_one_inode = || false;
-    a == b || has_one_inode()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    let opened = fs::OpenOptions::new()
+        .access_mode(GENERIC_WRITE | DELETE)
+        .open(path);
+    let error = opened.err()?;
+    match (error.raw_os_error(), error.kind()) {
+        (Some(ERROR_SHARING_VIOLATION), _) => {
+            Some("another program has it open; close it there first")
+        }
+        (_, std::io::ErrorKind::PermissionDenied) => {
+            Some("it is read-only, or you may not change it")
+        }
+        // It is not there, which is as well.
+        _ => None,
     }
 }
 
 /// A file with all it should hold, under a temporary name in the same folder. What stands in its
 /// place stays until it is [kept](keep).
 pub(crate) struct Prepared {
+    /// As the person gave it.
+    shown: PathBuf,
+    /// Where the file will be.
     path: PathBuf,
     file: NamedTempFile,
 }
@@ -107,12 +124,12 @@ pub(crate) fn prepare(
 ) -> anyhow::Result<Prepared> {
     let problem = || format!("could not write {}", path.display());
     // A link stays, and what it leads to is replaced.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // In the same folder: only within one file system does a rename replace a file at once. And
     // under the lock: an interruption between creating and noting it would leave it behind.
     let mut file = {
         let mut unfinished = unfinished();
-        let file = temporary(folder_of(path)).with_context(problem)?;
+        let file = temporary(folder_of(&place)).with_context(problem)?;
         unfinished.files.push(file.path().to_owned());
         file
     };
@@ -121,18 +138,21 @@ pub(crate) fn prepare(
         write(&mut buffered)?;
         buffered.flush().with_context(problem)?;
     }
-    let path = path.to_owned();
-    Ok(Prepared { path, file })
+    Ok(Prepared {
+        shown: path.to_owned(),
+        path: place,
+        file,
+    })
 }
 
 /// Lets files take their places. An interruption comes before all of them or after.
 pub(crate) fn keep(files: Vec<Prepared>) -> anyhow::Result<()> {
     let mut unfinished = unfinished();
-    for Prepared { path, file } in files {
+    for Prepared { shown, path, file } in files {
         let temporary = file.path().to_owned();
         // A rename, so that readers see the old file or the new one, and never half of it.
         file.persist(&path)
-            .with_context(|| format!("could not write {}", path.display()))?;
+            .with_context(|| format!("could not write {}", shown.display()))?;
         unfinished.files.retain(|file| *file != temporary);
         unfinished.kept = true;
     }
@@ -140,13 +160,17 @@ pub(crate) fn keep(files: Vec<Prepared>) -> anyhow::Result<()> {
 }
 
 /// As any new file of the person's, under their umask; by itself a temporary file would be private.
+#[cfg(unix)]
 fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
     let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    #[cfg(unix)]
-    builder.permissions(everyone);
-    builder.tempfile_in(folder)
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(everyone).tempfile_in(folder)
+}
+
+/// With the access list of its folder, as any new file.
+#[cfg(windows)]
+fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+    NamedTempFile::new_in(folder)
 }
 
 #[cfg(test)]

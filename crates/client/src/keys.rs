@@ -1,19 +1,18 @@
 //! Key files of a party.
 
-use std::fs::{self, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use access::PublicKey;
 use attested_tls::{ClientKey, KeyAlgorithm};
+use private_file::Exposure;
 use protocol::BoundedFile;
 
 use crate::Error;
 
 /// No key file is longer.
 const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
-/// What group and others may do with a file.
-const OTHERS: u32 = 0o077;
 
 /// A key pair that was just made and written.
 #[derive(Debug)]
@@ -49,8 +48,8 @@ pub fn keygen(name: &str, folder: &Path, algorithm: KeyAlgorithm) -> Result<NewK
     let private_file = folder.join(format!("{name}_private.der"));
     let public_file = folder.join(format!("{name}_public.der"));
     // The private key first: a public one without it would be of no use to anybody.
-    write_new(&private_file, key.private_der(), 0o600)?;
-    write_new(&public_file, key.public_der(), 0o644)
+    write_new(&private_file, key.private_der(), private_file::create_new)?;
+    write_new(&public_file, key.public_der(), create_public)
         // Neither or both: a lone private key would block the next attempt.
         .inspect_err(|_| drop(fs::remove_file(&private_file)))?;
     Ok(NewKey {
@@ -73,16 +72,15 @@ pub struct KeyPair {
 /// and how to close it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the private key in {} is open to other users of this machine (mode {mode:04o}); \
-     run `chmod 600 {}`",
+    "the private key in {} is open to other users of this machine ({exposure}); run {}",
     path.display(),
-    shell_word(path)
+    exposure.remedy(path)
 )]
 pub struct ExposedKey {
     /// Path of the file.
     pub path: PathBuf,
-    /// The permissions of owner, group and others.
-    pub mode: u32,
+    /// By what it is open to them.
+    pub exposure: Exposure,
 }
 
 /// Reads a private key, and checks that the public one belongs to it. Both may be DER, PEM or
@@ -92,7 +90,7 @@ pub struct ExposedKey {
 /// [`Error::KeyFile`], [`Error::PrivateKey`], [`Error::PublicKey`]; [`Error::KeyMismatch`] where
 /// they are of different pairs.
 pub fn read_keys(private_file: &Path, public_file: &Path) -> Result<KeyPair, Error> {
-    let (private_bytes, mode) = read_file(private_file)?;
+    let (private_bytes, exposure) = read_file(private_file)?;
     let private_key = ClientKey::read(&private_bytes).map_err(|source| Error::PrivateKey {
         path: private_file.to_owned(),
         source,
@@ -109,26 +107,23 @@ pub fn read_keys(private_file: &Path, public_file: &Path) -> Result<KeyPair, Err
             public_file: public_file.to_owned(),
         });
     }
-    let exposed = mode.filter(|mode| mode & OTHERS != 0);
     Ok(KeyPair {
         key: private_key,
-        exposed: exposed.map(|mode| ExposedKey {
+        exposed: exposure.map(|exposure| ExposedKey {
             path: private_file.to_owned(),
-            mode,
+            exposure,
         }),
     })
 }
 
-fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
-    let mut options = OpenOptions::new();
-    // `create_new` neither overwrites nor follows a link that somebody put there.
-    options.write(true).create_new(true);
-    // With the mode from the start: between creating and changing it others could open the file.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut file = options.open(path).map_err(|source| match source.kind() {
+/// `create` makes a new file, and neither overwrites one nor follows a link that somebody put
+/// there.
+fn write_new(
+    path: &Path,
+    content: &[u8],
+    create: impl FnOnce(&Path) -> io::Result<File>,
+) -> Result<(), Error> {
+    let mut file = create(path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => Error::KeyFileExists {
             path: path.to_owned(),
         },
@@ -149,41 +144,26 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
         })
 }
 
-/// The content of a file and, where it has one, its mode.
-fn read_file(path: &Path) -> Result<(Vec<u8>, Option<u32>), Error> {
+/// Makes a file that everybody may read, and its owner alone may change.
+fn create_public(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    options.write(true).create_new(true).open(path)
+}
+
+/// The content of a file, and whether others may open it.
+fn read_file(path: &Path) -> Result<(Vec<u8>, Option<Exposure>), Error> {
     let read = || {
         let file = BoundedFile::open(path)?;
         // Of the open file, not of the path, which may be another file by now.
-        let mode = mode(&file.metadata()?);
-        Ok((file.read(MAX_KEY_FILE_BYTES)?, mode))
+        let exposure = private_file::exposure(file.file())?;
+        Ok((file.read(MAX_KEY_FILE_BYTES)?, exposure))
     };
     read().map_err(|source| Error::KeyFile {
         path: path.to_owned(),
         source,
     })
-}
-
-/// `None` where it says nothing about who can read the key: a pipe has ended before anybody else
-/// comes.
-#[cfg(unix)]
-fn mode(metadata: &Metadata) -> Option<u32> {
-    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
-    metadata.is_file().then_some(mode & 0o777)
-}
-
-#[cfg(not(unix))]
-fn mode(_metadata: &Metadata) -> Option<u32> {
-    None
-}
-
-/// The path as a shell takes it.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-    match text.bytes().all(plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]
@@ -192,7 +172,7 @@ mod tests {
 
     use attested_tls::KeyAlgorithm;
 
-    use super::{ExposedKey, keygen, read_keys};
+    use super::{keygen, read_keys};
     use crate::Error;
 
     #[test]
@@ -219,20 +199,12 @@ mod tests {
         assert_eq!(fs::read(made.public_file).unwrap().len(), 270);
     }
 
-    #[cfg(unix)]
     #[test]
     fn the_private_key_is_for_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let made = keygen("alice", folder.path(), KeyAlgorithm::P256).unwrap();
-        assert_eq!(
-            fs::metadata(made.private_file)
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o600
-        );
+        let read = read_keys(&made.private_file, &made.public_file).unwrap();
+        assert_eq!(read.exposed, None);
     }
 
     #[cfg(unix)]
@@ -241,25 +213,15 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let made = keygen("alice", folder.path(), KeyAlgorithm::P256).unwrap();
-        let exposed = |mode| {
-            fs::set_permissions(&made.private_file, fs::Permissions::from_mode(mode)).unwrap();
-            let read = read_keys(&made.private_file, &made.public_file).unwrap();
-            read.exposed.map(|it| it.mode)
-        };
-        for mode in [0o600, 0o400, 0o700] {
-            assert_eq!(exposed(mode), None, "{mode:o}");
-        }
-        for mode in [0o644, 0o640, 0o604, 0o660] {
-            assert_eq!(exposed(mode), Some(mode), "{mode:o}");
-        }
-        let warning = ExposedKey {
-            path: "my keys/it's.der".into(),
-            mode: 0o644,
-        };
+        fs::set_permissions(&made.private_file, fs::Permissions::from_mode(0o640)).unwrap();
+        let read = read_keys(&made.private_file, &made.public_file).unwrap();
+        let file = made.private_file.display();
         assert_eq!(
-            warning.to_string(),
-            "the private key in my keys/it's.der is open to other users of this machine \
-             (mode 0644); run `chmod 600 'my keys/it'\\''s.der'`"
+            read.exposed.unwrap().to_string(),
+            format!(
+                "the private key in {file} is open to other users of this machine (mode 0640); \
+                 run `chmod 600 {file}`"
+            )
         );
     }
 

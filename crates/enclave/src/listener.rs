@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Serialize, Serializer};
 use tokio::net::{TcpListener, TcpStream};
@@ -84,7 +84,7 @@ impl OpenListener {
             OpenListener::Vsock(listener) => {
                 let (stream, _) = listener.accept().await?;
                 // Any fixed address will do: everybody is one client here.
-                let host = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+                let host = IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED);
                 Ok((Incoming::Vsock(SmallWrites::new(stream)), host))
             }
         }

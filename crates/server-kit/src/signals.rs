@@ -2,7 +2,8 @@
 
 use std::io;
 
-/// The signals that ask a program to stop: SIGTERM and SIGINT, or Ctrl-C on Windows.
+/// The signals that ask a program to stop: SIGTERM and SIGINT; on Windows Ctrl-C, Ctrl-Break, and
+/// that its window is closed or the machine shut down.
 #[derive(Debug)]
 pub struct StopSignals {
     #[cfg(unix)]
@@ -11,6 +12,12 @@ pub struct StopSignals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(windows)]
     interrupt: tokio::signal::windows::CtrlC,
+    #[cfg(windows)]
+    stop: tokio::signal::windows::CtrlBreak,
+    #[cfg(windows)]
+    close: tokio::signal::windows::CtrlClose,
+    #[cfg(windows)]
+    shut_down: tokio::signal::windows::CtrlShutdown,
 }
 
 impl StopSignals {
@@ -31,9 +38,9 @@ impl StopSignals {
         })
     }
 
-    /// Takes Ctrl-C over from the operating system. Until now it ended the program by itself; from
-    /// now on none is lost, and [`received`](Self::received) returns even if it came before the
-    /// call.
+    /// Takes the signals over from the operating system. Until now they ended the program by
+    /// themselves; from now on none is lost, and [`received`](Self::received) returns even if it
+    /// came before the call. After a window is closed, Windows leaves a program a few seconds.
     ///
     /// Must be called within a tokio runtime that drives I/O.
     ///
@@ -41,8 +48,12 @@ impl StopSignals {
     /// Those of the operating system.
     #[cfg(windows)]
     pub fn listen() -> io::Result<Self> {
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
         Ok(Self {
-            interrupt: tokio::signal::windows::ctrl_c()?,
+            interrupt: ctrl_c()?,
+            stop: ctrl_break()?,
+            close: ctrl_close()?,
+            shut_down: ctrl_shutdown()?,
         })
     }
 
@@ -54,6 +65,11 @@ impl StopSignals {
             _ = self.interrupt.recv() => {}
         }
         #[cfg(windows)]
-        self.interrupt.recv().await;
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.stop.recv() => {}
+            _ = self.close.recv() => {}
+            _ = self.shut_down.recv() => {}
+        }
     }
 }

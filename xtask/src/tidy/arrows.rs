@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// Every crate, without the `synclave-` of its package, with those that it may use.
 /// `ARCHITECTURE.md` gives the reasons for the surprising ones.
-const ALLOWED: [(&str, &[&str]); 25] = [
+const ALLOWED: [(&str, &[&str]); 26] = [
     // Those that know no other.
     ("admission", &[]),
     ("attestation", &[]),
@@ -14,6 +14,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
     ("neural", &[]),
     ("printable", &[]),
     ("privacy", &[]),
+    ("private-file", &[]),
     ("websocket", &[]),
     ("server-kit", &["printable"]),
     ("strict-yaml", &["printable"]),
@@ -59,6 +60,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
             "access",
             "attestation",
             "attested-tls",
+            "private-file",
             "protocol",
             "server-kit",
             "websocket",
@@ -98,6 +100,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
             "image",
             "printable",
             "privacy",
+            "private-file",
             "protocol",
             "report",
             "schema",

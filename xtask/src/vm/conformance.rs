@@ -13,10 +13,10 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::process::Process;
 use super::testbed::{PARTIES, Testbed};
 use super::{host, party, told, vsock};
 use crate::debian::Apt;
+use crate::process::Process;
 use crate::run;
 
 const RELEASE: &str = "trixie";

@@ -8,7 +8,8 @@ use anyhow::{Context, ensure};
 use super::host::{Host, Plan};
 use super::party::Connected;
 use super::testbed::{PARTIES, Testbed};
-use super::{http, told, vsock};
+use super::{told, vsock};
+use crate::http;
 
 /// What CI allows for booting.
 const MAX_BOOT_CPU_SECONDS: f64 = 10.0;

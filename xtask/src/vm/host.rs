@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::process::{Process, signal};
 use super::testbed::Testbed;
+use crate::process::{Process, signal};
 
 /// A slow machine boots in a minute; the machines that check this are shared.
 const BOOT: Duration = Duration::from_secs(180);

@@ -7,7 +7,8 @@ use anyhow::{Context, ensure};
 use super::host::{Host, Plan};
 use super::party::{Connected, refused};
 use super::testbed::{PARTIES, TRUSTING_EMULATOR, Testbed};
-use super::{http, told};
+use super::told;
+use crate::http;
 
 /// What a running client says once another enclave has taken the place of the one that it verified.
 const ANOTHER_ROOM: &str = "its old room and the data in it are gone";

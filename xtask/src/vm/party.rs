@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::http::{self, Reply};
-use super::process::Process;
 use super::testbed::{Party, TRUSTING_EMULATOR, Testbed};
+use crate::http::{self, Reply};
+use crate::process::Process;
 
 /// Evidence is made and checked on a machine that is busy with emulation.
 const VERIFIED: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::process::Process;
+use crate::process::Process;
 
 const SERVICE: &str = include_str!("../../../crates/cli/assets/demo/service.yaml");
 const RUNTIME: &str = include_str!("../../../crates/cli/assets/demo/runtime.yaml");

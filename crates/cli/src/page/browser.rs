@@ -1,6 +1,5 @@
 //! Opening the browser, so that nobody else learns the token.
 
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -52,11 +51,7 @@ pub(super) fn open(address: &str, printer: Printer) -> anyhow::Result<TempDir> {
 
 /// A page that leads on to `address`, which has nothing in it that HTML would take otherwise.
 fn write(file: &Path, address: &str) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)?.write_all(
+    private_file::create_new(file)?.write_all(
         format!(
             "<!doctype html>\n<meta charset=\"utf-8\">\n<meta name=\"referrer\" \
              content=\"no-referrer\">\n<meta http-equiv=\"refresh\" content=\"0; \
@@ -69,17 +64,43 @@ fn write(file: &Path, address: &str) -> std::io::Result<()> {
 
 /// What opens a file in the browser: what the person has named for it, or what the system has.
 fn command(file: &Path, named: Option<std::ffi::OsString>) -> Command {
-    let mut command = match named.filter(|named| !named.is_empty()) {
-        Some(named) => Command::new(named),
-        None if cfg!(windows) => {
-            let mut command = Command::new("cmd");
-            // The empty argument is the window's title, which `start` would take from the file.
-            command.args(["/C", "start", ""]);
+    match named.filter(|named| !named.is_empty()) {
+        Some(named) => {
+            let mut command = Command::new(named);
+            command.arg(file);
             command
         }
-        None if cfg!(target_os = "macos") => Command::new("open"),
-        None => Command::new("xdg-open"),
+        None => system_command(file),
+    }
+}
+
+#[cfg(not(windows))]
+fn system_command(file: &Path) -> Command {
+    let opener = match cfg!(target_os = "macos") {
+        true => "open",
+        false => "xdg-open",
     };
+    let mut command = Command::new(opener);
     command.arg(file);
+    command
+}
+
+#[cfg(windows)]
+fn system_command(file: &Path) -> Command {
+    use std::ffi::OsString;
+    use std::os::windows::process::CommandExt;
+
+    // By its whole path: Windows looks for programs beside this one first, which may lie among
+    // downloads.
+    let system = std::env::var_os("SystemRoot").unwrap_or_else(|| r"C:\Windows".into());
+    let mut command = Command::new(Path::new(&system).join(r"System32\cmd.exe"));
+    // The first of the two is the window's title, which `start` would otherwise take from the
+    // second.
+    let mut start = OsString::from("start \"\" \"");
+    start.push(file);
+    start.push("\"");
+    // As it is, since this shell does not read quotation marks as other programs do; within them an
+    // ampersand in a person's name is no command. `/D`: without what may run at each start of it.
+    command.raw_arg("/D /C").raw_arg(start);
     command
 }

@@ -28,15 +28,19 @@ impl Process {
         arguments: &[String],
         folder: &Path,
     ) -> anyhow::Result<Self> {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .current_dir(folder)
+        let mut command = Command::new(program);
+        Self::start_command(name, command.args(arguments).current_dir(folder))
+    }
+
+    /// As [`Process::start`], for a command that is put together elsewhere.
+    pub(crate) fn start_command(name: &'static str, command: &mut Command) -> anyhow::Result<Self> {
+        let mut child = command
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("could not start {}", program.display()))?;
+            .with_context(|| format!("could not start {}", command.get_program().display()))?;
         let lines = Arc::default();
         let mut readers = Vec::new();
         readers.extend(child.stdout.take().map(|from| collect(from, &lines)));
