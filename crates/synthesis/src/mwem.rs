@@ -113,6 +113,10 @@ impl Mechanism for MwemOptions {
         true
     }
 
+    fn takes_workload(&self) -> bool {
+        true
+    }
+
     fn check_options(&self) -> Result<(), ParameterError> {
         self.0.check(NAME)
     }
