@@ -254,6 +254,20 @@ impl Method {
         name.expect("every method has a name").1
     }
 
+    /// What to tell somebody who has written another name than its own, as `MTS` for MST.
+    #[must_use]
+    pub fn note(self, name: &str) -> Option<String> {
+        let own = self.name();
+        (!own.eq_ignore_ascii_case(name)).then(|| format!("{name} is read as {own}"))
+    }
+
+    /// The number of people below which it is hardly better than independent columns whatever the
+    /// budget, if there is one.
+    #[must_use]
+    pub fn least_people(self) -> Option<u64> {
+        (self == Method::Patectgan).then_some(100_000)
+    }
+
     /// How the costs of its measurements and selections add up: the tightest accounting that covers
     /// all of them.
     #[must_use]
@@ -347,6 +361,8 @@ mod tests {
             assert_eq!(text.parse::<Method>().unwrap(), method);
         }
         assert_eq!(Method::Mst.to_string(), "MST");
+        assert_eq!(Method::Mst.note("mst"), None);
+        assert_eq!(Method::Mst.note("MTS").unwrap(), "MTS is read as MST");
         assert_eq!(
             serde_json::to_value(Method::Independent).unwrap(),
             "INDEPENDENT"

@@ -20,6 +20,8 @@
 
 mod options;
 mod teachers;
+#[cfg(test)]
+mod tests;
 mod train;
 
 use neural::Generator;
