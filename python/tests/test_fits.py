@@ -25,11 +25,11 @@ from conftest import SCHEMA, people, slow_to_fit
 
 def test_the_methods_have_their_names() -> None:
     known = synclave.Synthesizer.list_synthesizers()
-    assert known == ["grain", "mst", "aim", "mwem", "copula", "independent", "dpctgan"]
+    assert known == ["grain", "mst", "aim", "mwem", "copula", "independent", "dpctgan", "patectgan"]
 
 
 @pytest.mark.parametrize(
-    "method", ["grain", "mst", "aim", "mwem", "copula", "independent", "dpctgan"]
+    "method", ["grain", "mst", "aim", "mwem", "copula", "independent", "dpctgan", "patectgan"]
 )
 def test_every_method_fits(method: str, table: pa.Table) -> None:
     small = table.select(["age", "town", "smokes"])
@@ -48,7 +48,7 @@ def test_budgets_and_methods_that_cannot_be_used_are_refused(table: pa.Table) ->
         synclave.Synthesizer.create("mst")
     assert "epsilon" in refusal("mst", epsilon=-1.0)
     assert "dangerous_epsilon=True" in refusal("mst", epsilon=2000.0)
-    assert "when audited" in refusal("patectgan", epsilon=1.0)
+    assert "far less accurate" in refusal("pategan", epsilon=1.0)
     assert "did you mean GRAIN?" in refusal("grian", epsilon=1.0)
     assert "colour" in refusal("mst", epsilon=1.0, colour=3)
     assert "aeg" in refusal("grain", epsilon=1.0, target="aeg")

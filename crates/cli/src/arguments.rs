@@ -153,7 +153,7 @@ pub(crate) struct RoomNewOptions {
     #[arg(long, default_value_t = 1e-9, allow_negative_numbers = true)]
     pub(crate) delta: f64,
 
-    /// GRAIN, AIM, MST, MWEM, COPULA, INDEPENDENT or DPCTGAN
+    /// GRAIN, AIM, MST, MWEM, COPULA, INDEPENDENT, DPCTGAN or PATECTGAN
     #[arg(long, default_value = "GRAIN")]
     pub(crate) method: String,
 
@@ -544,7 +544,7 @@ pub(crate) struct SynthOptions {
     #[arg(long)]
     pub(crate) dangerous_epsilon: bool,
 
-    /// The method: GRAIN, AIM, MST, MWEM, COPULA, INDEPENDENT or DPCTGAN
+    /// The method: GRAIN, AIM, MST, MWEM, COPULA, INDEPENDENT, DPCTGAN or PATECTGAN
     #[arg(long, default_value = "GRAIN")]
     pub(crate) method: String,
 

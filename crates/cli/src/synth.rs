@@ -54,6 +54,9 @@ pub(crate) fn run(options: &SynthOptions, printer: Printer) -> anyhow::Result<()
     let plan = plan
         .check(columns)
         .map_err(|cause| refused(options, cause))?;
+    if let Some(note) = plan.method().note(&options.method) {
+        printer.warn(note);
+    }
     for warning in budget_warnings(plan.epsilon(), plan.delta(), None) {
         printer.warn(warning);
     }

@@ -1,3 +1,5 @@
+use zeroize::Zeroize;
+
 /// Options of [`Adam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamOptions {
@@ -30,6 +32,12 @@ impl Adam {
             second: vec![0.0; parameters],
             steps: 0,
         }
+    }
+
+    /// Overwrites all that it remembers of gradients.
+    pub fn wipe(&mut self) {
+        self.first.zeroize();
+        self.second.zeroize();
     }
 
     /// Moves the parameters against the gradient.

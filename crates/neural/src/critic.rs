@@ -1,7 +1,7 @@
 use rand_core::Rng;
 
 use crate::blocks::Blocks;
-use crate::dense::{add_scaled, transposed};
+use crate::dense::{add_scaled, outer_add, transposed};
 use crate::random::normal;
 
 /// What a critic is trained for.
@@ -22,6 +22,13 @@ impl Loss {
             (Loss::Wasserstein, true) => -1.0,
             (Loss::Wasserstein, false) => 1.0,
         }
+    }
+
+    /// The derivative, by the critic's output, of what a row contributes that is real with this
+    /// probability: linear in it, so that noise in a label is noise of the same mean in the slope,
+    /// and a label beyond 0 and 1 makes sense.
+    fn slope_of_label(self, output: f64, label: f64) -> f64 {
+        label * self.slope(output, true) + (1.0 - label) * self.slope(output, false)
     }
 
     /// The derivative, by the critic's output, of what a generated row contributes to the
@@ -77,6 +84,18 @@ impl Critic {
             widths,
             parameters,
         }
+    }
+
+    /// The same hidden layers under an output that is 0 for every row: whatever it says later it
+    /// has learnt.
+    #[must_use]
+    pub fn indifferent(mut self) -> Critic {
+        let (at, ..) = self
+            .layers()
+            .last()
+            .expect("there is a layer for the output");
+        self.parameters[at..].fill(0.0);
+        self
     }
 
     /// All weights and biases.
@@ -175,6 +194,36 @@ impl Critic {
         }
     }
 
+    /// The gradient of the mean loss of rows, given column by column, each of which is real with
+    /// the probability that its label says. Not for private rows: it is not clipped, and a sum of
+    /// floats depends on the order of the rows.
+    #[must_use]
+    pub fn gradient_of_labels(&self, loss: Loss, columns: &[&[u32]], labels: &[f64]) -> Vec<f32> {
+        let mut gradient = vec![0.0_f32; self.parameters.len()];
+        let mut scratch = self.scratch();
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let share = 1.0 / labels.len().max(1) as f64;
+        for (row, &label) in labels.iter().enumerate() {
+            let codes = || columns.iter().map(|codes| codes[row]);
+            let output = self.score(codes(), &mut scratch);
+            let slope = share * loss.slope_of_label(output, label);
+            self.carry_back(slope, &mut scratch);
+            for (number, (at, inputs, outputs)) in self.layers().enumerate() {
+                let delta = &scratch.deltas[number];
+                let (weights, rest) = gradient[at..].split_at_mut(inputs * outputs);
+                add_scaled(&mut rest[..outputs], 1.0, delta);
+                match number {
+                    0 => codes().enumerate().for_each(|(column, code)| {
+                        let from = self.blocks.coordinate(column, code) * outputs;
+                        add_scaled(&mut weights[from..from + outputs], 1.0, delta);
+                    }),
+                    _ => outer_add(&scratch.activations[number - 1], delta, weights, outputs),
+                }
+            }
+        }
+        gradient
+    }
+
     /// The slope of the generator's loss at each coordinate of the row that was scored last.
     pub(crate) fn slopes_of_inputs(
         &self,
@@ -208,4 +257,52 @@ pub struct CriticScratch {
     pub(crate) deltas: Vec<Vec<f32>>,
     /// Weights of each layer, row-major by output.
     transposed: Vec<Vec<f32>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn the_gradient_of_labels_is_that_of_the_loss() {
+        let rows: [&[u32]; 2] = [&[0, 2, 1, 1], &[1, 0, 0, 1]];
+        let labels = [0.0, 0.3, 1.0, 1.2];
+        for loss in [Loss::CrossEntropy, Loss::Wasserstein] {
+            for hidden in [&[][..], &[5], &[5, 4]] {
+                let mut rng = ChaCha8Rng::seed_from_u64(4);
+                let critic = Critic::new(&Blocks::new(&[3, 2]), hidden, &mut rng);
+                let value = |critic: &Critic| -> f64 {
+                    let of_row = |row: usize| {
+                        let codes = rows.iter().map(|codes| codes[row]);
+                        let output = critic.score(codes, &mut critic.scratch());
+                        let (real, generated) = match loss {
+                            Loss::CrossEntropy => {
+                                ((1.0 + (-output).exp()).ln(), (1.0 + output.exp()).ln())
+                            }
+                            Loss::Wasserstein => (-output, output),
+                        };
+                        labels[row] * real + (1.0 - labels[row]) * generated
+                    };
+                    (0..4).map(of_row).sum::<f64>() / 4.0
+                };
+                let gradient = critic.gradient_of_labels(loss, &rows, &labels);
+                for (i, &slope) in gradient.iter().enumerate() {
+                    const STEP: f32 = 1.0 / 1024.0;
+                    let at = |by: f32| {
+                        let mut moved = critic.clone();
+                        moved.parameters_mut()[i] += by;
+                        value(&moved)
+                    };
+                    let expected = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+                    assert!(
+                        (f64::from(slope) - expected).abs() < 2e-3,
+                        "{slope} {expected}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -298,12 +298,13 @@ fn factor(neighbours: Neighbours, mechanism: &Mechanism) -> u128 {
         (Neighbours::AddRemove, _) => 1,
         // The squared L2 distance is at most twice the sensitivity's square.
         (Neighbours::ReplaceOne, Mechanism::Gaussian { .. } | Mechanism::Threshold { .. }) => 2,
-        // The L1 distance is twice the sensitivity, or each score or gradient moves by as much:
+        // The L1 distance is twice the sensitivity, or each score, gradient or vote moves by as much:
         // twice the mu or epsilon, whose square is the cost.
         (
             Neighbours::ReplaceOne,
             Mechanism::GaussianScores { .. }
             | Mechanism::GaussianGradients { .. }
+            | Mechanism::GaussianVotes { .. }
             | Mechanism::DiscreteLaplace { .. }
             | Mechanism::Exponential { .. },
         ) => 4,

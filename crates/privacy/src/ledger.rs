@@ -18,6 +18,7 @@ use crate::rng::NoiseRng;
 use crate::sampler::DiscreteLaplace;
 use crate::selection::{SelectionEpsilon, exponential_mechanism};
 use crate::threshold::threshold;
+use crate::votes::PaidVotes;
 
 /// Why a spend was refused. Nothing was drawn and the ledger is as before.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -328,6 +329,35 @@ impl Ledger {
         let noise =
             RoundedGaussian::costing_for_each(rho, self.rows(), steps, GradientSum::NORM_BITS);
         Ok(PaidGradients::new(noise, coordinates, steps))
+    }
+
+    /// Charges for the release of votes about so many questions, each with Gaussian noise of sigma =
+    /// `rows_per_id` sqrt(questions / (2 rho)), rounded to integers.
+    ///
+    /// Votes are integers, so that these are Gaussian mechanisms, rounded afterwards: together they
+    /// cost rho, and are mu-GDP with mu^2 = 2 rho (one id moves each number of votes by at most
+    /// `rows_per_id`, as [`Division`](crate::Division) explains, and all by sqrt(questions) times
+    /// that in L2, whatever the votes before led to). Changing one id's values costs 4 rho. All is
+    /// charged now. Nothing is made of how far the votes agree, as Papernot et al. 2018
+    /// (arXiv:1802.08908) do: such a bound is itself private.
+    pub fn open_votes(
+        &mut self,
+        label: &str,
+        questions: u32,
+        rho: Rho,
+    ) -> Result<PaidVotes, LedgerError> {
+        if questions == 0 {
+            return Err(LedgerError::NoCandidate {
+                label: label.to_owned(),
+            });
+        }
+        let mechanism = Mechanism::GaussianVotes {
+            sigma: sigma_of_scores(rho, self.rows(), questions.into()),
+            questions: questions.into(),
+        };
+        self.charge(label, mechanism, rho, None)?;
+        let noise = RoundedGaussian::costing_for_each(rho, self.rows(), questions, 0);
+        Ok(PaidVotes::new(noise, questions))
     }
 
     /// Adds independent discrete Laplace noise of scale `rows_per_id` / epsilon to each cell, the

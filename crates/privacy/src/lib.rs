@@ -1,7 +1,7 @@
 //! Epsilon, delta, rho; the ledger; exact integer noise; private selection.
 //!
 //! Private counts are born in types that only this crate can open ([`Counts`], [`KeyCounts`],
-//! [`Score`], [`GradientSum`]), and the only way from them to something publishable is a method of
+//! [`Score`], [`GradientSum`], [`Votes`]), and the only way from them to something publishable is a method of
 //! [`Ledger`], which writes the spend down before it draws noise. What such a method returns may be
 //! shown to anyone.
 //!
@@ -76,6 +76,7 @@ mod sampler;
 mod sanity;
 mod selection;
 mod threshold;
+mod votes;
 mod zcdp;
 
 pub use accounting::Accounting;
@@ -95,3 +96,4 @@ pub use sanity::{
     BudgetWarning, MAX_DELTA, MAX_EPSILON, UnsafeBudget, budget_warnings, check_budget,
     needs_danger,
 };
+pub use votes::{Division, PaidVotes, Votes};

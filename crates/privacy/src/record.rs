@@ -156,6 +156,14 @@ pub enum Mechanism {
         /// How many sums were paid for.
         steps: u64,
     },
+    /// [`Ledger::open_votes`](crate::Ledger::open_votes)
+    GaussianVotes {
+        /// Of the noise before it is rounded to integers: the square root of questions / (2 rho),
+        /// times the rows per id.
+        sigma: f64,
+        /// About how many questions votes were paid for.
+        questions: u64,
+    },
     /// [`Ledger::measure_laplace`](crate::Ledger::measure_laplace)
     DiscreteLaplace {
         /// The rows per id divided by the scale; alone, the measurement is epsilon-differentially
@@ -512,6 +520,9 @@ impl Entry {
             Mechanism::GaussianGradients { sigma, steps, .. } => {
                 steps > 0 && sigma == sigma_of_scores(self.rho, rows, steps)
             }
+            Mechanism::GaussianVotes { sigma, questions } => {
+                questions > 0 && sigma == sigma_of_scores(self.rho, rows, questions)
+            }
             Mechanism::DiscreteLaplace { epsilon, .. } => Epsilon::new(epsilon)
                 .ok()
                 .and_then(|epsilon| DiscreteLaplace::at_most(epsilon, rows))
@@ -544,6 +555,7 @@ impl Mechanism {
             Self::Gaussian { .. }
             | Self::GaussianScores { .. }
             | Self::GaussianGradients { .. }
+            | Self::GaussianVotes { .. }
             | Self::Threshold { .. } => true,
             Self::DiscreteLaplace { .. } | Self::Exponential { .. } => false,
         }

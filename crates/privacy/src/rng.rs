@@ -25,7 +25,11 @@ impl NoiseRng {
         // noise.
         let mut seed = zeroize::Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut()).map_err(EntropyError)?;
-        Ok(Self(Box::new(ChaCha20Rng::from_seed(*seed))))
+        Ok(Self::from_key(&seed))
+    }
+
+    pub(crate) fn from_key(key: &[u8; 32]) -> Self {
+        Self(Box::new(ChaCha20Rng::from_seed(*key)))
     }
 
     /// Noise that anyone can reproduce, and therefore subtract: for tests and benchmarks only.
@@ -40,6 +44,11 @@ impl NoiseRng {
         let mut seed = [0; 32];
         self.0.fill_bytes(&mut seed);
         seed
+    }
+
+    /// Fills a place with uniform bytes, where they may stay.
+    pub(crate) fn fill(&mut self, place: &mut [u8]) {
+        self.0.fill_bytes(place);
     }
 
     /// Draws `count` uniform bits, at most 64, as an integer below 2^count.

@@ -36,7 +36,7 @@ impl Purpose {
             Mechanism::Exponential { .. } => Self::Choice,
             Mechanism::GaussianScores { .. } if label == "errors of the model" => Self::Errors,
             Mechanism::GaussianScores { .. } => Self::Choice,
-            Mechanism::GaussianGradients { .. } => Self::Training,
+            Mechanism::GaussianGradients { .. } | Mechanism::GaussianVotes { .. } => Self::Training,
             // A column's name before anything else: it may look like one of our own labels.
             _ if columns.contains(label) => Self::Columns,
             _ if label.starts_with("whether enough rows met") => Self::Enough,

@@ -42,6 +42,7 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
     let policy = ServicePolicy::from_yaml(agreement.service_yaml().as_bytes())?;
     let file: RuntimeFile = strict_yaml::from_str(agreement.runtime_yaml())?;
     let method = checked_method(&file.method)?;
+    let note = method.note(&file.method.value);
     let params = file.params.clone().unwrap_or_default();
     let options = MethodOptions::read(method, &params)
         .map_err(|cause| AgreementError::Params(cause.to_string()))?;
@@ -86,6 +87,8 @@ pub(crate) fn checked(agreement: Agreement) -> Result<CheckedAgreement, Agreemen
         agreement,
     };
     checked.warnings = warnings(&checked);
+    let note = note.map(|note| format!("runtime.yaml: {note}"));
+    checked.warnings.extend(note);
     Ok(checked)
 }
 

@@ -64,5 +64,15 @@ pub(crate) fn warnings(agreement: &CheckedAgreement) -> Vec<String> {
              {rows} times as large; lower max_rows_per_id"
         ));
     }
+    let least = agreement.method().least_people();
+    if let (Some(least), Some(people)) = (least, agreement.people)
+        && people < least
+    {
+        warnings.push(format!(
+            "runtime.yaml: with fewer than {least} people {method} comes out hardly better than \
+             INDEPENDENT, and people says {people}; use GRAIN",
+            method = agreement.method(),
+        ));
+    }
     warnings
 }

@@ -60,6 +60,10 @@ impl Mechanism for AimOptions {
         true
     }
 
+    fn takes_workload(&self) -> bool {
+        true
+    }
+
     fn check_options(&self) -> Result<(), ParameterError> {
         self.0.check(NAME)
     }

@@ -256,6 +256,7 @@ mod tests {
             Method::Grain,
             Method::Copula,
             Method::Dpctgan,
+            Method::Patectgan,
         ] {
             let model = model(method);
             let bytes = saved(&model);

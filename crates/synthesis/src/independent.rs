@@ -7,7 +7,6 @@ use crate::columns::Columns;
 use crate::fit_error::{FitError, PlanError};
 use crate::fitted::Fitted;
 use crate::mechanism::{Mechanism, PreparedFit, parts_of_columns};
-use crate::parameters::ParameterError;
 use crate::prior::PublicPrior;
 use crate::run::Run;
 use crate::workload::Workload;
@@ -19,14 +18,6 @@ pub(crate) struct Independent;
 impl Mechanism for Independent {
     fn accounting(&self) -> Accounting {
         Accounting::Gdp
-    }
-
-    fn takes_workload(&self) -> bool {
-        false
-    }
-
-    fn check_options(&self) -> Result<(), ParameterError> {
-        Ok(())
     }
 
     fn parts(&self, sizes: &[usize]) -> f64 {

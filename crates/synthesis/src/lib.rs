@@ -74,6 +74,7 @@ mod mst;
 mod mwem;
 mod network;
 mod parameters;
+mod patectgan;
 mod plan;
 mod prior;
 mod public;
@@ -89,7 +90,7 @@ pub use aim::AimOptions;
 pub use answers::{Basis, CountAnswer, TooManyCounts};
 pub use conditional::{Conditional, Impossible};
 pub use constraints::ConstraintError;
-pub use dpctgan::{DpctganOptions, Widths};
+pub use dpctgan::DpctganOptions;
 pub use evaluation::{
     Distances, Evaluation, EvaluationError, PairComparison, WorstMarginal, evaluate,
     evaluate_halves,
@@ -102,7 +103,9 @@ pub use method::{Method, MethodOptions, UnknownMethod};
 pub use model::Model;
 pub use mst::MstOptions;
 pub use mwem::MwemOptions;
+pub use network::Widths;
 pub use parameters::ParameterError;
+pub use patectgan::PatectganOptions;
 pub use plan::{CheckedPlan, DISCOVERY_SHARES, FitPlan, KnownColumns, MAX_ROW_TESTS, OpenFit};
 pub use prior::{PublicPrior, PublicPriorError};
 pub use report::{

@@ -63,10 +63,6 @@ impl Mechanism for MstOptions {
         Accounting::Zcdp
     }
 
-    fn takes_workload(&self) -> bool {
-        false
-    }
-
     fn check_options(&self) -> Result<(), ParameterError> {
         MAX_CELLS.check(NAME, self.max_cells).map(drop)
     }

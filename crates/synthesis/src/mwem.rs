@@ -73,7 +73,7 @@ const REFUSED: [(&str, &str); 6] = [
     ("custom_bin_count", BINS),
     (
         "max_retries_exp_mechanism",
-        "cannot be chosen: a selection never fails, and is never made again; leave it out",
+        "must be a whole number; it changes nothing, as a selection is never made again",
     ),
 ];
 
@@ -81,6 +81,9 @@ fn in_our_words(params: &Map<String, Value>) -> Result<Map<String, Value>, Param
     let mut ours = Map::new();
     for (name, value) in params {
         if let Some(&(name, reason)) = REFUSED.iter().find(|(refused, _)| refused == name) {
+            if says_what_is_done(name, value) {
+                continue;
+            }
             return Err(ParameterError::Refused {
                 method: NAME,
                 name,
@@ -104,12 +107,28 @@ fn in_our_words(params: &Map<String, Value>) -> Result<Map<String, Value>, Param
     Ok(ours)
 }
 
+/// Whether the value asks for what is done anyway: nothing is split off or binned otherwise, and a
+/// selection is never made again, however often it might be.
+fn says_what_is_done(name: &str, value: &Value) -> bool {
+    match name {
+        "splits" => value.as_array().is_some_and(Vec::is_empty),
+        "split_factor" => value.is_null(),
+        "custom_bin_count" => value.as_object().is_some_and(Map::is_empty),
+        "max_retries_exp_mechanism" => value.is_u64(),
+        _ => false,
+    }
+}
+
 impl Mechanism for MwemOptions {
     fn accounting(&self) -> Accounting {
         Accounting::Zcdp
     }
 
     fn counts_rows_in_all(&self) -> bool {
+        true
+    }
+
+    fn takes_workload(&self) -> bool {
         true
     }
 
@@ -235,6 +254,11 @@ mod tests {
     fn other_programs_names_are_read_or_told_what_they_would_mean() {
         let options = read(json!({"iterations": 7, "mult_weights_iterations": 30})).unwrap();
         assert_eq!((options.0.rounds, options.0.max_iterations), (Some(7), 30));
+        let as_it_is = json!({
+            "splits": [], "split_factor": null, "custom_bin_count": {},
+            "max_retries_exp_mechanism": 1000,
+        });
+        assert_eq!(read(as_it_is), read(json!({})));
         for (params, told) in [
             (
                 json!({"iterations": 7, "rounds": 7}),

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use marginals::Clique;
-use privacy::{GradientSum, Ledger, NoiseRng, Rho};
+use privacy::{Division, GradientSum, Ledger, NoiseRng, Rho, Votes};
 use schema::Schema;
-use tabular::{CountSource, Recoding, RowSum, SourceError};
+use tabular::{CountSource, PartVote, Recoding, RowSum, SourceError};
 
 use crate::fit_error::FitError;
 use crate::measured::Measured;
@@ -106,6 +106,21 @@ impl<'a> Run<'a> {
             return Err(SourceError(message.to_owned()).into());
         }
         Ok(sum)
+    }
+
+    /// How many parts of the rows, under other codes, answer each question with yes.
+    pub(crate) fn votes(
+        &self,
+        recoding: &Recoding,
+        division: &Division,
+        what: &dyn PartVote,
+    ) -> Result<Votes, FitError> {
+        let votes = self.table.votes(recoding, division, what)?;
+        if votes.len() != what.questions() {
+            let message = "the answer is about other questions than were asked";
+            return Err(SourceError(message.to_owned()).into());
+        }
+        Ok(votes)
     }
 
     pub(crate) fn at(

@@ -220,6 +220,7 @@ fn tables_at_the_edge_give_models_and_rows() {
             Method::Mwem,
             Method::Grain,
             Method::Dpctgan,
+            Method::Patectgan,
         ] {
             for epsilon in [1e-4, 1.0, 1e6] {
                 let model = fitted(table, method, epsilon);
@@ -353,6 +354,7 @@ fn a_budget_too_small_to_share_out_is_refused_with_the_least_that_would_do() {
         Method::Mwem,
         Method::Grain,
         Method::Dpctgan,
+        Method::Patectgan,
     ] {
         let fit = |epsilon: f64| {
             let mut ledger = ledger_of(method, epsilon);
@@ -783,6 +785,7 @@ fn the_estimate_of_the_number_of_rows_is_within_its_own_range_also_of_an_empty_t
         Method::Copula,
         Method::Mst,
         Method::Dpctgan,
+        Method::Patectgan,
     ] {
         for epsilon in [0.05, 1.0, 30.0] {
             let rows = fitted(&empty, method, epsilon).row_count();

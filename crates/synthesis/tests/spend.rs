@@ -36,6 +36,8 @@ enum Step {
     Select { rho: f64 },
     /// So many sums of clipped gradients, one after the other.
     Train { steps: u64, rho: f64 },
+    /// Votes about so many questions.
+    Vote { questions: u64, rho: f64 },
 }
 
 /// In proportion to size^(2/3), which minimises the sum of the expected L1 errors of the columns.
@@ -105,6 +107,18 @@ fn dpctgan(rho: f64) -> Vec<Step> {
     [columns(0.3 * rho), vec![train, errors]].concat()
 }
 
+/// PATECTGAN: as DPCTGAN, with votes instead of gradients (arXiv:1802.08908, theorem 6, for each
+/// question, and composition).
+fn patectgan(rho: f64, questions: u64) -> Vec<Step> {
+    let vote = Step::Vote {
+        questions,
+        rho: 0.67 * rho,
+    };
+    let mut steps = dpctgan(rho);
+    steps[SIZES.len()] = vote;
+    steps
+}
+
 #[test]
 fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
     for (epsilon, delta, zcdp, gdp) in BUDGETS {
@@ -124,6 +138,14 @@ fn each_step_costs_what_its_formula_says_and_all_of_them_the_budget() {
             assert!((10..=20).contains(&errors), "{errors}");
             check(&of_copula, rows_per_id, gdp, &copula(gdp, errors));
             check(&record(Method::Dpctgan), rows_per_id, gdp, &dpctgan(gdp));
+            let of_patectgan = record(Method::Patectgan);
+            let questions = match *of_patectgan.entries()[SIZES.len()].mechanism() {
+                Mechanism::GaussianVotes { questions, .. } => questions,
+                ref other => panic!("{other:?}"),
+            };
+            // Three epochs of at least 8 questions each, and at most a batch.
+            assert!(questions.is_multiple_of(3) && (24..=96).contains(&questions));
+            check(&of_patectgan, rows_per_id, gdp, &patectgan(gdp, questions));
             check(&record(Method::Mst), rows_per_id, zcdp, &mst(zcdp));
             check(&record(Method::Mwem), rows_per_id, zcdp, &mwem(zcdp));
         }
@@ -221,6 +243,12 @@ fn holds(entry: &Entry, rows_per_id: f64, step: Step) -> bool {
                 && close(sigma, rows_per_id * (steps as f64 / (2.0 * rho)).sqrt())
                 && close(entry.rho().get(), rho)
         }
+        (Mechanism::GaussianVotes { sigma, questions }, Step::Vote { questions: of, rho }) => {
+            // K sqrt(Q) is what one id moves all votes by.
+            questions == of
+                && close(sigma, rows_per_id * (questions as f64 / (2.0 * rho)).sqrt())
+                && close(entry.rho().get(), rho)
+        }
         _ => false,
     }
 }
@@ -235,6 +263,9 @@ fn cost(entry: &Entry, rows_per_id: u32) -> f64 {
         }
         Mechanism::GaussianGradients { sigma, steps, .. } => {
             k * k * steps as f64 / (2.0 * sigma * sigma)
+        }
+        Mechanism::GaussianVotes { sigma, questions } => {
+            k * k * questions as f64 / (2.0 * sigma * sigma)
         }
         Mechanism::Exponential { epsilon, .. } => epsilon * epsilon / 8.0,
         ref other => panic!("no fit uses {other:?}"),
@@ -338,6 +369,7 @@ fn methods_with_selection_are_accounted_by_zcdp() {
         Method::Mwem,
         Method::Grain,
         Method::Dpctgan,
+        Method::Patectgan,
     ] {
         let record = record(method, 1.0, 1e-9, 1);
         let gaussian = record

@@ -2,21 +2,22 @@
 
 use std::num::NonZeroU32;
 
-use privacy::{Counts, DomainSource, DomainSpend, GradientSum};
+use privacy::{Counts, Division, DomainSource, DomainSpend, GradientSum, Votes};
 
 use schema::Schema;
 
+use crate::part_votes::PartVote;
 use crate::row_sums::RowSum;
 use crate::table::{CodedTable, Recoding};
 
-/// A table of which only counts and sums are asked, wherever its rows are: in memory
+/// A table of which only counts, sums and votes are asked, wherever its rows are: in memory
 /// ([`CodedTable`]), or spread over machines.
 ///
 /// Whoever implements it vouches for three things on which every guarantee rests: everything of one
 /// id adds or removes at most [`rows_per_id`](Self::rows_per_id) rows, which are cut down to that
 /// *before* anything is counted, by a choice that depends on the rows of that id alone; each row
-/// counts once in each table of counts and each sum, also where work was lost and done again; and
-/// the [schema](Self::schema) depends on the rows only as [`domain`](Self::domain) says.
+/// counts once in each table of counts and each sum, and in the one part of each division that it
+/// draws, also where work was lost and done again; and the [schema](Self::schema) depends on the rows only as [`domain`](Self::domain) says.
 pub trait CountSource: Sync {
     /// The columns, which are public.
     fn schema(&self) -> &Schema;
@@ -46,6 +47,17 @@ pub trait CountSource: Sync {
     /// # Errors
     /// If the rows cannot be reached. Nothing was released.
     fn sum_rows(&self, recoding: &Recoding, what: &dyn RowSum) -> Result<GradientSum, SourceError>;
+
+    /// How many parts of the rows, under other codes, answer each question with yes.
+    ///
+    /// # Errors
+    /// If the rows cannot be reached. Nothing was released.
+    fn votes(
+        &self,
+        recoding: &Recoding,
+        division: &Division,
+        what: &dyn PartVote,
+    ) -> Result<Votes, SourceError>;
 }
 
 /// Counts could not be had: a machine, a file or a network failed. Never said of a table in memory.
@@ -83,5 +95,14 @@ impl CountSource for CodedTable {
 
     fn sum_rows(&self, recoding: &Recoding, what: &dyn RowSum) -> Result<GradientSum, SourceError> {
         Ok(self.sum_of(recoding, what))
+    }
+
+    fn votes(
+        &self,
+        recoding: &Recoding,
+        division: &Division,
+        what: &dyn PartVote,
+    ) -> Result<Votes, SourceError> {
+        Ok(self.votes_of(recoding, division, what))
     }
 }

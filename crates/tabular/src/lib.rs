@@ -61,6 +61,7 @@ mod new_identifiers;
 mod parquet_footer;
 mod parquet_page;
 mod parquet_value;
+mod part_votes;
 mod probe;
 mod read_columns;
 mod read_csv;
@@ -98,6 +99,7 @@ pub use join::{
     domain_spend, most_joined_rows, rows_per_joined_id,
 };
 pub use parquet::file::reader::ChunkReader;
+pub use part_votes::PartVote;
 pub use read_columns::{HeldColumn, HeldValue, read_columns};
 pub use read_csv::read_csv;
 pub use read_limits::ReadLimits;

@@ -9,8 +9,8 @@ use schema::Schema;
 use crate::codes::Codes;
 
 /// A table whose every column is coded under a public [`Schema`]. What is in it comes out only as
-/// [`privacy::Counts`] and [`privacy::GradientSum`], and the number of rows not at all. Overwritten
-/// on drop.
+/// [`privacy::Counts`], [`privacy::GradientSum`] and [`privacy::Votes`], and the number of rows not
+/// at all. Overwritten on drop.
 pub struct CodedTable {
     schema: Schema,
     pub(crate) rows: usize,

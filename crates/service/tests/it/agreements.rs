@@ -133,7 +133,7 @@ fn typos_are_refused_with_their_line_and_the_nearest_name() {
         "method: INDEPENDENT",
         "method: INDEPENDANT",
         expect![[
-            r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and DPCTGAN; did you mean INDEPENDENT?"#
+            r#"runtime.yaml: line 1: there is no method "INDEPENDANT"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT, DPCTGAN and PATECTGAN; did you mean INDEPENDENT?"#
         ]],
     );
     check(
@@ -447,7 +447,7 @@ fn what_cannot_be_done_is_said_before_the_room_opens() {
         "method: INDEPENDENT",
         "method: CTGAN",
         expect![[
-            r#"runtime.yaml: line 1: there is no method "CTGAN"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT and DPCTGAN; did you mean DPCTGAN?"#
+            r#"runtime.yaml: line 1: there is no method "CTGAN"; there are GRAIN, MST, AIM, MWEM, COPULA, INDEPENDENT, DPCTGAN and PATECTGAN; did you mean DPCTGAN?"#
         ]],
     );
 }

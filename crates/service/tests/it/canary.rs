@@ -79,7 +79,20 @@ async fn an_undeclared_value_of_one_id_comes_out_nowhere() {
 
 #[tokio::test]
 async fn values_outside_the_declared_domain_come_out_nowhere() {
-    let room = TestRoom::open(DECLARED);
+    comes_out_nowhere(DECLARED).await;
+}
+
+#[tokio::test]
+async fn nor_do_they_with_networks() {
+    for method in ["DPCTGAN", "PATECTGAN"] {
+        let params = "params: {epochs: 3, batch_size: 32, generator_dim: [8], embedding_dim: 4}";
+        let network = format!("method: {method}\n{params}");
+        comes_out_nowhere(&DECLARED.replace("method: INDEPENDENT", &network)).await;
+    }
+}
+
+async fn comes_out_nowhere(runtime: &str) {
+    let room = TestRoom::open(runtime);
     // Few enough to be tolerated.
     let rows = |row: &str| {
         (3..300)

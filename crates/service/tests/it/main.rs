@@ -13,3 +13,4 @@ mod samples;
 mod states;
 mod test_room;
 mod uploads;
+mod workshop;

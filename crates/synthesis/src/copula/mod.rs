@@ -38,7 +38,6 @@ use crate::fit_error::{FitError, PlanError};
 use crate::fitted::Fitted;
 use crate::generator::Generator;
 use crate::mechanism::{Mechanism, PreparedFit, parts_of_columns};
-use crate::parameters::ParameterError;
 use crate::prior::PublicPrior;
 use crate::random_field::RandomField;
 use crate::run::Run;
@@ -63,14 +62,6 @@ pub(crate) struct Copula;
 impl Mechanism for Copula {
     fn accounting(&self) -> Accounting {
         Accounting::Gdp
-    }
-
-    fn takes_workload(&self) -> bool {
-        false
-    }
-
-    fn check_options(&self) -> Result<(), ParameterError> {
-        Ok(())
     }
 
     fn check_columns(&self, columns: usize) -> Result<(), PlanError> {

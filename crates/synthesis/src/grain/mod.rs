@@ -105,6 +105,10 @@ impl Mechanism for GrainOptions {
         true
     }
 
+    fn takes_workload(&self) -> bool {
+        true
+    }
+
     fn check_options(&self) -> Result<(), ParameterError> {
         MAX_CELLS.check(NAME, self.max_cells).map(drop)
     }

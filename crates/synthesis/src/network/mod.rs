@@ -10,7 +10,10 @@
 mod components;
 mod file;
 mod groups;
+mod method;
+mod options;
 mod rows;
+mod training;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -25,10 +28,14 @@ use crate::Model;
 use crate::generator::{CodeStream, Drawing, Generator};
 use crate::random_field::RandomField;
 
-pub(crate) use components::{Components, each, points, shares};
-pub(crate) use file::{LARGEST_PARAMETER, MOST_PARAMETERS, NetworkBody, NetworkRef};
-pub(crate) use groups::Groups;
+use components::Components;
+pub(crate) use file::{NetworkBody, NetworkRef};
+use groups::Groups;
+pub(crate) use method::NetworkMethod;
+pub use options::Widths;
+pub(crate) use options::{NetworkOptions, Parameter};
 use rows::NetworkRows;
+pub(crate) use training::{Training, keep_within};
 
 /// What a network adds to the model of the columns.
 #[derive(Debug, Clone)]

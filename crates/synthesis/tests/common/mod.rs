@@ -25,6 +25,13 @@ pub(crate) fn quick(method: Method) -> Map<String, Value> {
             });
             params.as_object().cloned().unwrap_or_default()
         }
+        Method::Patectgan => {
+            let params = serde_json::json!({
+                "epochs": 3, "batch_size": 32, "embedding_dim": 4, "generator_dim": [8],
+                "discriminator_dim": [6], "teacher_iters": 2, "student_iters": 2,
+            });
+            params.as_object().cloned().unwrap_or_default()
+        }
         _ => Map::new(),
     }
 }
