@@ -126,6 +126,11 @@ const STEPS: &[Step] = &[
         &["cargo", "test", "--workspace", "--", "--ignored"],
     ),
     slow(
+        "what the program for Windows needs",
+        &["bash", "scripts/install-windows"],
+    )
+    .beside(),
+    slow(
         "release build",
         &[
             "cargo",
@@ -199,9 +204,6 @@ const STEPS: &[Step] = &[
         ],
     )
     .beside(),
-        "what the program for Windows needs",
-        &["bash", "scripts/install-windows"],
-    ),
     slow(
         "the program for Windows",
         &[
