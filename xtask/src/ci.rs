@@ -171,11 +171,22 @@ const STEPS: &[Step] = &[
         ],
     ),
     slow(
-        "what the program for Windows needs",
+        "what building for Windows needs",
         &["bash", "scripts/install-windows"],
     ),
     slow(
-        "the program for Windows",
+        "the program for Windows compiles",
+        &[
+            "cargo",
+            "xtask",
+            "windows",
+            "--check-only",
+            "--profile",
+            "dev",
+        ],
+    ),
+    nightly(
+        "the program for Windows, under Wine",
         &[
             "cargo",
             "xtask",
