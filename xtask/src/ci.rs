@@ -126,7 +126,7 @@ const STEPS: &[Step] = &[
         &["cargo", "test", "--workspace", "--", "--ignored"],
     ),
     slow(
-        "what the program for Windows needs",
+        "what building for Windows needs",
         &["bash", "scripts/install-windows"],
     )
     .beside(),
@@ -153,6 +153,18 @@ const STEPS: &[Step] = &[
         "the enclave image, twice",
         &["cargo", "xtask", "image", "--check"],
     ),
+    slow(
+        "the program for Windows compiles",
+        &[
+            "cargo",
+            "xtask",
+            "windows",
+            "--check-only",
+            "--profile",
+            "dev",
+        ],
+    )
+    .beside(),
     slow(
         "the enclave on an emulated host",
         &["cargo", "xtask", "vm", "--image", "target/image"],
@@ -204,8 +216,8 @@ const STEPS: &[Step] = &[
         ],
     )
     .beside(),
-    slow(
-        "the program for Windows",
+    nightly(
+        "the program for Windows, under Wine",
         &[
             "cargo",
             "xtask",

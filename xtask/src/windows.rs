@@ -21,6 +21,10 @@ pub(crate) struct Options {
     #[arg(long, default_value = "release")]
     profile: String,
 
+    /// Only check that it compiles
+    #[arg(long, conflicts_with = "build_only")]
+    check_only: bool,
+
     /// Build it, and start nothing
     #[arg(long)]
     build_only: bool,
@@ -50,6 +54,9 @@ const TOOLCHAIN: [(&str, &str); 2] = [
 /// Builds `synclave.exe`. Under Wine it then makes keys, checks an agreement, makes rows of a
 /// table, refuses what it must, and takes part in a simulated room of this machine.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    if options.check_only {
+        return cargo("check", &options.profile);
+    }
     let program = build(&options.profile)?;
     eprintln!("built {}", program.display());
     if options.build_only {
@@ -74,13 +81,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 /// Builds the program for Windows, and gives its path.
 pub(crate) fn build(profile: &str) -> anyhow::Result<PathBuf> {
-    let package = ["--package", "synclave-cli", "--bin", "synclave"];
-    let target = ["--locked", "--target", TARGET, "--profile", profile];
-    let build = [&["cargo", "build"], &package[..], &target].concat();
-    run::program(&build, &TOOLCHAIN)?;
+    cargo("build", profile)?;
     let folder = if profile == "dev" { "debug" } else { profile };
     let programs = run::root().join("target").join(TARGET).join(folder);
     Ok(programs.join("synclave.exe"))
+}
+
+fn cargo(what: &str, profile: &str) -> anyhow::Result<()> {
+    let package = ["--package", "synclave-cli", "--bin", "synclave"];
+    let target = ["--locked", "--target", TARGET, "--profile", profile];
+    run::program(
+        &[&["cargo", what], &package[..], &target].concat(),
+        &TOOLCHAIN,
+    )
 }
 
 /// Runs the tests of the crate that differs most on Windows.

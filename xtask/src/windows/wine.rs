@@ -60,7 +60,7 @@ impl Wine {
 
     /// What starts a program under it: one of its own by name, or a file.
     pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(&self.loader);
+        let mut command = Command::new(self.loader);
         command
             .arg(program)
             .envs(self.environment())
