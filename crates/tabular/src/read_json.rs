@@ -24,6 +24,10 @@ const BUFFER: usize = 1 << 16;
 /// Programs leave out what is null: columns are the fields of the objects that fit in here, and of
 /// the first whatever its length is.
 const LOOKED_AHEAD: usize = 1 << 16;
+
+/// Room for these objects: a buffer that has grown may be twice as long as what is in it. The last
+/// of them may be longer, as any record, for which the source has made room.
+const AHEAD_BYTES: u64 = 2 * LOOKED_AHEAD as u64;
 /// A name that fewer objects have, and not all, tells of those that have it.
 const FEW_OBJECTS: u32 = 20;
 
@@ -73,6 +77,7 @@ pub(crate) fn read_text(
         ahead: VecDeque::new(),
     };
     let mut row = Row::default();
+    account.take(AHEAD_BYTES)?;
     objects.look_ahead(&mut row)?;
     if !objects.next()? {
         return Err(TableError::EmptyFile);
@@ -113,6 +118,7 @@ pub(crate) fn read_text(
         encoding,
     };
     drop(objects);
+    account.give(AHEAD_BYTES);
     for ((name, &objects), &target) in names.iter().zip(&having).zip(&targets) {
         let is_public = schema.is_some_and(|schema| schema.position(name).is_some());
         if objects == rows || target == Target::Nowhere {

@@ -362,7 +362,13 @@ impl DateForm {
                 |item: &Item| matches!(item, Item::Number { part, .. } if wanted.contains(part));
             self.items.iter().position(is)
         };
-        let (day, month) = (at(&[Part::Day])?, at(&[Part::Month])?);
+        // The day may be the same in all dates, and stand for itself.
+        let one = || {
+            self.items
+                .iter()
+                .position(|item| *item == Item::Literal(b'1'))
+        };
+        let (day, month) = (at(&[Part::Day]).or_else(one)?, at(&[Part::Month])?);
         let year = at(&[Part::Year, Part::ShortYear])?;
         (year > day.min(month)).then_some(match day < month {
             true => "day first",

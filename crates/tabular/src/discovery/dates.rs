@@ -259,7 +259,25 @@ impl OpenOrder {
     /// a number that nearly all dates share is the day, since a table of one month in each of many
     /// years is rarer than one of a certain day of each month. Where neither is clear, the day
     /// comes first.
-    pub(super) fn settled(self, noisy: &[f64], sigma: f64) -> DateForm {
+    ///
+    /// With it the form in which they are written: where all dates that are seen may be first days
+    /// of months, that of these.
+    pub(super) fn settled(self, noisy: &[f64], sigma: f64) -> (DateForm, DateForm) {
+        let seen = Seen::new(noisy, sigma);
+        let all = seen.sum(0..noisy.len());
+        // Where both numbers are 1, either is the day.
+        let firsts = |one: usize| all > 0.0 && seen.sum([one, PAIRS]) >= all;
+        let [day_first, month_first] = [FIRST_IS_ONE, SECOND_IS_ONE].map(firsts);
+        let (form, of_firsts) = match self.is_month_first(noisy, sigma) {
+            true => (self.month_first, month_first),
+            false => (self.day_first, day_first),
+        };
+        let written = form.of_whole(Unit::Month);
+        let written = written.filter(|_| of_firsts && !form.has_time());
+        (form.clone(), written.unwrap_or(form))
+    }
+
+    fn is_month_first(&self, noisy: &[f64], sigma: f64) -> bool {
         /// How far noise alone reaches in less than 1 % of columns: in one difference, and in the
         /// dozen sums that follow.
         const CLEAR_LEAD: f64 = 3.0;
@@ -278,10 +296,7 @@ impl OpenOrder {
             _ => (own, 0.0),
         };
         if lead.abs() > CLEAR_LEAD * deviation {
-            return match lead > 0.0 {
-                true => self.month_first,
-                false => self.day_first,
-            };
+            return lead > 0.0;
         }
         let pair = |first: usize, second: usize| noisy[PAIRS + first * MONTHS + second];
         let all: f64 = noisy.iter().sum();
@@ -292,12 +307,7 @@ impl OpenOrder {
         let others = |same: usize| (1..MONTHS).filter(move |other| *other != same);
         let seconds = (1..MONTHS).map(|same| others(same).map(|it| pair(it, same)).sum::<f64>());
         let cells = (MONTHS - 2) as f64;
-        let same =
-            clear(noisy[SECOND_IS_ONE], 1.0) || seconds.into_iter().any(|it| clear(it, cells));
-        match same {
-            true => self.month_first,
-            false => self.day_first,
-        }
+        clear(noisy[SECOND_IS_ONE], 1.0) || seconds.into_iter().any(|it| clear(it, cells))
     }
 }
 
@@ -334,7 +344,7 @@ mod tests {
             Chosen::Order(open) => {
                 let texts = texts.iter().map(|(text, rows)| (text.as_bytes(), *rows));
                 let noisy: Vec<f64> = open.cells(texts).into_iter().map(f64::from).collect();
-                open.settled(&noisy, sigma)
+                open.settled(&noisy, sigma).1
             }
         };
         Some(form.pattern().to_owned())
@@ -407,11 +417,12 @@ mod tests {
             let texts = [&[ambiguous], others].concat();
             assert_eq!(chosen(&texts, 10.0).as_deref(), Some(pattern), "{texts:?}");
         };
-        check(&[], "%d/%m/%Y");
+        // Where all are of one day, it is written as it is.
+        check(&[], "01/%m/%Y");
         check(&[("01/13/2020", 100)], "%m/%d/%Y");
         check(&[("13/01/2020", 100)], "%d/%m/%Y");
         // No clearer than the noise.
-        check(&[("01/13/2020", 20)], "%d/%m/%Y");
+        check(&[("01/13/2020", 20)], "01/%m/%Y");
         // Together with the second count of them it is.
         check(&[("01/13/2020", 40)], "%m/%d/%Y");
     }
@@ -424,16 +435,16 @@ mod tests {
             let texts: Vec<(&str, u32)> = texts.iter().map(|(text, n)| (&**text, *n)).collect();
             chosen(&texts, 10.0).unwrap()
         };
-        assert_eq!(series(|y, m| format!("{m:02}/01/{y}")), "%m/%d/%Y");
-        assert_eq!(series(|y, m| format!("{m}/1/{y}")), "%-m/%-d/%Y");
+        assert_eq!(series(|y, m| format!("{m:02}/01/{y}")), "%m/01/%Y");
+        assert_eq!(series(|y, m| format!("{m}/1/{y}")), "%-m/1/%Y");
         assert_eq!(series(|y, m| format!("{m:02}/05/{y}")), "%m/%d/%Y");
-        assert_eq!(series(|y, m| format!("01/{m:02}/{y}")), "%d/%m/%Y");
+        assert_eq!(series(|y, m| format!("01/{m:02}/{y}")), "01/%m/%Y");
         assert_eq!(series(|y, m| format!("05/{m:02}/{y}")), "%d/%m/%Y");
         assert_eq!(
             series(|y, m| format!("{:02}/{m:02}/{y}", 1 + y % 12)),
             "%d/%m/%Y"
         );
-        assert_eq!(series(|y, m| format!("{m:02}.01.{y}")), "%m.%d.%Y");
+        assert_eq!(series(|y, m| format!("{m:02}.01.{y}")), "%m.01.%Y");
     }
 
     #[test]

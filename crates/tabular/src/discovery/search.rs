@@ -191,8 +191,8 @@ impl<C: Counting> Search<'_, C> {
             Some(Chosen::Order(open)) => {
                 let cells = open.cells(self.fields());
                 let measured = self.measure("order of day and month", cells, tenths::ORDER);
-                let form = open.settled(&measured.values, measured.sigma);
-                self.dates(form.clone(), form)
+                let (form, written) = open.settled(&measured.values, measured.sigma);
+                self.dates(form, written)
             }
             None => self.texts(),
         }

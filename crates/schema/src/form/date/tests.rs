@@ -240,6 +240,10 @@ fn a_part_that_is_the_same_in_all_dates_stands_for_itself() {
     check("%Y-%m-%d %H:%M", Unit::Month, Some("%Y-%m-01 00:00"));
     check("%m/%d/%Y %I:%M %p", Unit::Hour, None);
     check("%Y-%m-%dT%H:%M%:z", Unit::Hour, None);
+    let order = |pattern: &str| DateForm::new(pattern).unwrap().order();
+    assert_eq!(order("01/%m/%Y"), Some("day first"));
+    assert_eq!(order("%m/01/%Y"), Some("month first"));
+    assert_eq!(order("%Y-%m-01"), None);
     assert!(DateForm::new("%Y-%m").is_err());
     assert!(DateForm::new("%Y-%m-%d %H").is_err());
 

@@ -149,7 +149,7 @@ impl<'a> Sketch<'a> {
                     Some(Chosen::Order(open)) => {
                         let cells = Cells::new(self.texts().map(|it| open.cell(it)), ORDER_CELLS);
                         let counts = floats(&self.people.in_cells(&cells));
-                        self.dates(looks, open.settled(&counts, sigma()))
+                        self.dates(looks, open.settled(&counts, sigma()).0)
                     }
                     None => self.categories(looks),
                 }
