@@ -57,7 +57,7 @@ fn holds_a_canary(file: &[u8]) -> bool {
 #[test]
 fn no_models_file_holds_a_row_of_its_table() {
     let yaml: String = (0..COLUMNS)
-        .map(|column| format!("c{column}: {{integer: {{min: 0, max: 199}}}}\n"))
+        .map(|column| format!("c{column}: {{integer: {{min: 0, max: 199, bins: 200}}}}\n"))
         .collect();
     let schema = Schema::new(Declaration::from_yaml(&yaml).unwrap()).unwrap();
     let codes: Vec<Vec<u32>> = (0..COLUMNS)

@@ -19,6 +19,10 @@ const LEAST: f64 = 8.0;
 /// Rows of the generator, for each about which the teachers are asked.
 const CANDIDATES: usize = 3;
 
+/// Steps of the generator in an epoch. The further it moves from the rows about which the teachers
+/// were asked, the less the student knows of what it makes.
+const GENERATOR_STEPS: u32 = 4;
+
 /// How the votes are asked for: all of it follows from the noisy number of rows and the budget.
 #[derive(Debug, PartialEq)]
 struct Ballot {
@@ -96,8 +100,8 @@ pub(super) fn train(
                 gradient.into_iter().map(f64::from),
             );
             keep_within(&mut student, network.loss);
-            training.step(&student);
         }
+        (0..GENERATOR_STEPS).for_each(|_| training.step(&student));
     }
     Ok(training.finish())
 }
