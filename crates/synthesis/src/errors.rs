@@ -137,6 +137,7 @@ pub(crate) fn measure_errors(
             Ok(Compared {
                 relation: relation(&table, &sizes, field.total()),
                 table: expand(table, clique, compressions),
+                independent: None,
             })
         };
         let tables = field.each_marginal(batch);
@@ -151,6 +152,9 @@ pub(crate) struct Compared {
     pub(crate) table: Vec<f64>,
     /// How far it is from the product of its columns.
     pub(crate) relation: f64,
+    /// Those of independent columns, where their distance is to be measured beside the model's, with
+    /// the same noise.
+    pub(crate) independent: Option<Vec<f64>>,
 }
 
 /// The marginals of a model, or why one does not fit into memory.
@@ -173,7 +177,7 @@ pub(crate) fn measure_errors_of(
         return Ok(None);
     }
     let mut scores: Vec<Score> = Vec::with_capacity(cliques.len());
-    let mut compared: Vec<(Clique, f64)> = Vec::with_capacity(cliques.len());
+    let mut compared: Vec<(Clique, f64, bool)> = Vec::with_capacity(cliques.len());
     // Marginals of the whole workload, not only of what the method measured: what it left out is
     // where errors are large.
     for batch in batches(&cells, MOST_CELLS) {
@@ -195,8 +199,10 @@ pub(crate) fn measure_errors_of(
                 Err(error) => return Err(error.into()),
             };
             // Relations are the model's own, and cost nothing.
-            compared.push((clique.clone(), modelled.relation));
+            let independent = modelled.independent.as_ref();
+            compared.push((clique.clone(), modelled.relation, independent.is_some()));
             scores.push(counts.l1_distance(&modelled.table));
+            scores.extend(independent.map(|table| counts.l1_distance(table)));
         }
     }
     if scores.is_empty() {
@@ -207,15 +213,18 @@ pub(crate) fn measure_errors_of(
     let noisy = run
         .ledger
         .measure_scores("errors of the model", &scores, rho, run.rng)?;
-    let error = |((columns, relation), distance)| MeasuredError {
-        columns,
-        distance,
-        relation,
-        independent: None,
-    };
-    let marginals = compared.into_iter().zip(noisy.values).map(error).collect();
+    let mut values = noisy.values.into_iter();
+    let mut next = || values.next().expect("one for each score");
+    let marginals = compared
+        .into_iter()
+        .map(|(columns, relation, is_beside)| MeasuredError {
+            columns,
+            distance: next(),
+            relation,
+            independent: is_beside.then(&mut next),
+        });
     Ok(Some(MeasuredErrors {
-        marginals,
+        marginals: marginals.collect(),
         sigma: noisy.sigma,
         left_out,
     }))

@@ -94,14 +94,14 @@ fn copula(rho: f64, errors: u64) -> Vec<Step> {
 
 /// DPCTGAN: nearly a third for columns, two thirds for the gradients of six steps (composition of
 /// Gaussian mechanisms: Dong, Roth and Su 2022, arXiv:1905.02383, corollary 2), and the rest for
-/// the errors of ten pairs.
+/// the errors of ten pairs, and of these in independent columns.
 fn dpctgan(rho: f64) -> Vec<Step> {
     let train = Step::Train {
         steps: 6,
         rho: 0.67 * rho,
     };
     let errors = Step::Scores {
-        scores: 10,
+        scores: 20,
         rho: 0.03 * rho,
     };
     [columns(0.3 * rho), vec![train, errors]].concat()

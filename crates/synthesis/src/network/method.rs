@@ -16,10 +16,9 @@ use super::training::Training;
 use super::{Network, NetworkField};
 use crate::columns::Columns;
 use crate::compression::Compression;
-use crate::errors::{Compared, measure_errors_of, relation};
+use crate::errors::measure_errors_of;
 use crate::fit_error::{FitError, PlanError};
 use crate::fitted::Fitted;
-use crate::generator::Generator as _;
 use crate::grain::levels::merge_neighbours;
 use crate::mechanism::{Mechanism, PreparedFit, parts_of_columns};
 use crate::prior::PublicPrior;
@@ -127,17 +126,7 @@ impl<T: NetworkMethod> PreparedFit for NetworkFit<T> {
         let net = self.method.train(run, training, shares[1])?;
         let schema = Arc::new(run.schema().clone());
         let model = NetworkField::new(&schema, base, Network { groups, net });
-        let sizes = schema.sizes();
-        let compare = |batch: &[Clique]| {
-            each(batch, |clique| {
-                let table = model.table(clique);
-                let sizes: Vec<usize> = clique.iter().map(|column| sizes[column]).collect();
-                Ok(Compared {
-                    relation: relation(&table, &sizes, model.total()),
-                    table,
-                })
-            })
-        };
+        let compare = |batch: &[Clique]| each(batch, |clique| model.compared(clique));
         let errors = measure_errors_of(run, &compare, &self.workload)?;
         Ok(Fitted {
             generator: Arc::new(model),

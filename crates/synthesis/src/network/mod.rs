@@ -25,6 +25,7 @@ use rand_core::SeedableRng;
 use schema::{Condition, Schema};
 
 use crate::Model;
+use crate::errors::{Compared, expand, relation};
 use crate::generator::{CodeStream, Drawing, Generator};
 use crate::random_field::RandomField;
 
@@ -100,6 +101,25 @@ impl NetworkField {
             table[cell] += self.total / DRAWN as f64;
         }
         table
+    }
+
+    /// The expected counts of a set of columns, and beside them those of the columns' own model.
+    fn compared(&self, columns: &Clique) -> Result<Compared, marginals::Error> {
+        let table = self.table(columns);
+        let all = self.schema.sizes();
+        let sizes: Vec<usize> = columns.iter().map(|column| all[column]).collect();
+        let independent = match columns.len() {
+            1 => None,
+            _ => {
+                let table = self.base.field.marginal(columns)?;
+                Some(expand(table, columns, &self.base.compressions))
+            }
+        };
+        Ok(Compared {
+            relation: relation(&table, &sizes, self.total),
+            table,
+            independent,
+        })
     }
 
     fn drawn(&self) -> &[Vec<u32>] {

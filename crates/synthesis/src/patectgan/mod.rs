@@ -15,6 +15,7 @@
 //!   first: no bound that depends on the data decides when to stop.
 //! - Conditions come from the noisy counts of the columns, and the number of teachers from the noisy
 //!   number of rows.
+//! - An epoch whose votes differ by no more than their noise changes nothing.
 //! - The student learns from the shares of votes, and not from majorities: with noise as large as
 //!   differences of votes are, much of what was paid for would be lost by rounding it.
 

@@ -30,8 +30,8 @@ impl Default for PatectganOptions {
                 epochs: 30,
                 loss: Loss::CrossEntropy,
             },
-            teacher_iters: 10,
-            student_iters: 10,
+            teacher_iters: 5,
+            student_iters: 20,
             sample_per_teacher: 40,
         }
     }

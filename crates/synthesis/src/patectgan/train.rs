@@ -19,12 +19,18 @@ const LEAST: f64 = 8.0;
 /// Rows of the generator, for each about which the teachers are asked.
 const CANDIDATES: usize = 3;
 
+/// Steps of the generator in an epoch. The further it moves from the rows about which the teachers
+/// were asked, the less the student knows of what it makes.
+const GENERATOR_STEPS: u32 = 4;
+
 /// How the votes are asked for: all of it follows from the noisy number of rows and the budget.
 #[derive(Debug, PartialEq)]
 struct Ballot {
     teachers: NonZeroU32,
     /// In each epoch.
     questions: u32,
+    /// Standard deviation of the noise in the share of teachers that say yes.
+    sigma: f64,
 }
 
 impl Ballot {
@@ -42,10 +48,23 @@ impl Ballot {
             reason = "clamped, and what is not a number becomes 0"
         )]
         let whole = |number: f64| number as u32;
+        let (teachers, questions) = (whole(teachers), whole(each));
+        let all = f64::from(options.network.epochs) * f64::from(questions);
+        let sigma = f64::from(rows_per_id) * (all / (2.0 * rho.get())).sqrt();
         Ballot {
-            teachers: NonZeroU32::new(whole(teachers)).unwrap_or(NonZeroU32::MIN),
-            questions: whole(each),
+            teachers: NonZeroU32::new(teachers).unwrap_or(NonZeroU32::MIN),
+            questions,
+            sigma: sigma / f64::from(teachers.max(1)),
         }
+    }
+
+    /// Whether shares of votes differ by more than their noise does, by three of the deviations
+    /// that the variance of so many normal numbers has.
+    fn tells(&self, shares: &[f64]) -> bool {
+        let (count, free) = (shares.len() as f64, shares.len() as f64 - 1.0);
+        let mean = shares.iter().sum::<f64>() / count;
+        let squares = shares.iter().map(|share| (share - mean).powi(2));
+        squares.sum::<f64>() / free > self.sigma.powi(2) * (1.0 + 3.0 * (2.0 / free).sqrt())
     }
 }
 
@@ -88,6 +107,11 @@ pub(super) fn train(
             .iter()
             .map(|&yes| yes as f64 / f64::from(ballot.teachers.get()))
             .collect();
+        // A network takes steps of one length whatever it learns from: it would follow noise as far
+        // as anything else.
+        if !ballot.tells(&labels) {
+            continue;
+        }
         let columns: Vec<&[u32]> = questions.iter().map(Vec::as_slice).collect();
         for _ in 0..options.student_iters {
             let gradient = student.gradient_of_labels(network.loss, &columns, &labels);
@@ -96,8 +120,8 @@ pub(super) fn train(
                 gradient.into_iter().map(f64::from),
             );
             keep_within(&mut student, network.loss);
-            training.step(&student);
         }
+        (0..GENERATOR_STEPS).for_each(|_| training.step(&student));
     }
     Ok(training.finish())
 }
@@ -116,4 +140,63 @@ fn uncertain(student: &Critic, training: &mut Training, count: usize) -> Vec<Vec
     scored.sort_by(|a, b| a.0.total_cmp(&b.0));
     let of_column = |codes: &Vec<u32>| scored[..count].iter().map(|&(_, row)| codes[row]).collect();
     candidates.iter().map(of_column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use neural::normal;
+    use privacy::{Accounting, Delta, Epsilon, Ledger, LedgerOptions};
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    fn ballot(epsilon: f64, rows: f64, rows_per_id: u32) -> Ballot {
+        let (epsilon, delta) = (Epsilon::new(epsilon).unwrap(), Delta::new(1e-9).unwrap());
+        let ledger = Ledger::open(LedgerOptions::new(epsilon, delta, Accounting::Gdp)).unwrap();
+        Ballot::new(
+            &PatectganOptions::default(),
+            rows,
+            ledger.total(),
+            rows_per_id,
+        )
+    }
+
+    #[test]
+    fn teachers_follow_from_the_noisy_rows_and_questions_from_the_budget() {
+        let of = |epsilon, rows| {
+            let ballot = ballot(epsilon, rows, 1);
+            (ballot.teachers.get(), ballot.questions)
+        };
+        // rho is 0.016557 at epsilon 1: 2 rho (976 / 2)^2 / 30 questions.
+        assert_eq!(of(1.0, 39_074.0), (976, 263));
+        assert_eq!(of(1.0, 1e9), (1000, 275));
+        assert_eq!(of(30.0, 39_074.0), (976, 1000));
+        for rows in [-5.0, 0.0, 1.0, 800.0] {
+            assert_eq!(of(0.1, rows), (20, 8));
+        }
+        // With three rows an id noise is three times as large, or questions are fewer.
+        let [one, three] = [1, 3].map(|rows_per_id| ballot(1.0, 39_074.0, rows_per_id));
+        assert_eq!(three.questions, one.questions / 9);
+        assert!((three.sigma / one.sigma - 1.0).abs() < 0.02);
+    }
+
+    #[test]
+    fn votes_tell_something_where_they_differ_by_more_than_noise() {
+        let ballot = ballot(1.0, 39_074.0, 1);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut told = |signal: f64| {
+            let draws = (0..200).filter(|_| {
+                let shares: Vec<f64> = (0..ballot.questions)
+                    .map(|i| {
+                        let sign = if i % 2 == 0 { signal } else { -signal };
+                        0.6 + sign + ballot.sigma * f64::from(normal(&mut rng))
+                    })
+                    .collect();
+                ballot.tells(&shares)
+            });
+            draws.count()
+        };
+        assert!(told(0.0) < 5 && told(0.5) > 195);
+    }
 }
