@@ -91,6 +91,16 @@ fn an_exclusive_or_is_found_where_its_outcome_is_the_target() {
     }
 }
 
+/// As the documents say, not where all pairs of a table are measured at once.
+#[test]
+fn an_exclusive_or_is_found_unasked_where_pairs_are_chosen() {
+    let [few, more] = OTHERS.map(|others| {
+        let table = exclusive_or(others, ROWS);
+        effect(&fitted(&table, plan(Method::Grain), 1))
+    });
+    assert!(few.abs() < 0.1 && more > 0.7, "{few}, {more}");
+}
+
 #[test]
 fn a_triple_that_the_workload_names_is_kept() {
     for others in OTHERS {

@@ -9,8 +9,9 @@
 //!    distance should fall by less what their noise adds; the best split of the budget among them
 //!    has a closed form. The first round takes a spanning forest, the others what the model of the
 //!    round before misses, as far as the junction tree stays within its bound.
-//!    Before the last round triples that the workload names, and those of the target, are scored
-//!    at their coarsest levels, and the ones that the model of pairs misses clearly are measured.
+//!    Before the last round triples are scored at their coarsest levels, and those are measured
+//!    that the model of pairs misses: clearly, if the workload names them, and otherwise by a tenth
+//!    of the rows.
 //! 3. What was measured is drawn to the model's expectation where it is mostly noise, and the model
 //!    is fitted anew.
 //! 4. At the end the distances between the table and the final model are measured: they are the
@@ -54,6 +55,7 @@ use crate::workload::Workload;
 use fit::Fit;
 use one_ways::OneWays;
 use pairs::Budgets;
+use triples::Triples;
 use tuning::{
     MOST_NOISE_OF_ALL_PAIRS, SHARE_OF_COLUMNS, SHARE_OF_ERRORS, SHARE_OF_FIRST_LOOK,
     SHARE_OF_SCORES, SHARE_OF_TRIPLE_SCORES,
@@ -167,7 +169,7 @@ fn fit(
     } else {
         SHARE_OF_SCORES
     };
-    let triples = triples::triples(workload);
+    let triples = Triples::new(workload);
     let of_triples = if triples.is_empty() {
         0.0
     } else {
@@ -200,6 +202,8 @@ fn fit(
             <= MOST_NOISE_OF_ALL_PAIRS
         {
             let mut fit = Fit::new(run, one_ways);
+            // A part set aside for triples would be lost to the pairs if none is strong.
+            let triples = triples.if_asked_for();
             fit.measure_all_pairs(run, &pairs, for_pairs, &triples, for_triples, *max_cells)?;
             return fit.into_fitted(run, workload);
         }

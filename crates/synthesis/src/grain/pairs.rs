@@ -9,7 +9,7 @@ use super::candidates::{
 use super::choice::{Bounds, choose};
 use super::fit::{Fit, MeasuredPair};
 use super::smoothing::shrink_residual;
-use super::triples::{WeightedTriple, can_be_told};
+use super::triples::Triples;
 use super::tuning::{self, MOST_PAIRS, ROUNDS, SHARE_OF_ROUND};
 use crate::fit_error::FitError;
 use crate::run::Run;
@@ -24,7 +24,7 @@ impl Fit {
             for_triples,
             for_errors,
         }: Budgets,
-        triples: &[WeightedTriple],
+        triples: &Triples,
         max_cells: u128,
     ) -> Result<(), FitError> {
         let mut model = self.start(run, &self.hierarchy)?;
@@ -47,7 +47,7 @@ impl Fit {
         for (round, part) in parts.into_iter().take(ROUNDS).enumerate() {
             // Before the last round: what the model lacks of a triple is then hardly the fault of
             // its pairs, and the tree has room.
-            if round + 1 == ROUNDS && can_be_told(run, triples.len(), for_triples, self.total) {
+            if round + 1 == ROUNDS && triples.can_be_told(run, for_triples, self.total) {
                 let later = for_errors.checked_add(part).unwrap_or(for_errors);
                 let left = run.ledger.remaining().checked_sub(later);
                 let left = left.and_then(|left| left.checked_sub(for_triples));

@@ -8,7 +8,7 @@ use schema::Schema;
 use super::candidates::{count_pairs, counted_levels, most_cells, whole_pairs};
 use super::fit::Fit;
 use super::pairs::share_of;
-use super::triples::{WeightedTriple, can_be_told};
+use super::triples::Triples;
 use super::tuning;
 use crate::constraints::Constraints;
 use crate::fit_error::FitError;
@@ -71,13 +71,13 @@ impl Fit {
         run: &mut Run<'_>,
         pairs: &[([usize; 2], f64)],
         budget: Rho,
-        triples: &[WeightedTriple],
+        triples: &Triples,
         for_triples: Rho,
         max_cells: u128,
     ) -> Result<(), FitError> {
         // What the scores of triples leave is shared with those that will be measured.
         let left = budget.checked_sub(for_triples);
-        let left = left.filter(|_| can_be_told(run, triples.len(), for_triples, self.total));
+        let left = left.filter(|_| triples.can_be_told(run, for_triples, self.total));
         let of_triples = left.map(|left| share_of(left, tuning::SHARE_OF_TRIPLES));
         let of_pairs = left
             .zip(of_triples)
