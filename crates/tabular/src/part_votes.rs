@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_row_is_in_one_part_and_votes_count_the_parts() {
-        let yaml = "a: {integer: {min: 0, max: 599}}\n";
+        let yaml = "a: {integer: {min: 0, max: 599, bins: 600}}\n";
         let schema = Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
         // Each code twice but the first, which half of all rows have.
         let codes: Vec<u32> = (0..1200)
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn with_the_parts_of_the_others_one_row_more_moves_each_vote_by_one_at_most() {
         // The last row: all others draw what they drew without it.
-        let yaml = "a: {integer: {min: 0, max: 299}}\n";
+        let yaml = "a: {integer: {min: 0, max: 299, bins: 300}}\n";
         let schema = || Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap();
         let codes: Vec<u32> = (0..900).map(|row| row * row % 300).collect();
         let without = CodedTable::from_codes(schema(), &[codes[..899].to_vec()]).unwrap();
