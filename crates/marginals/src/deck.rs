@@ -215,8 +215,9 @@ impl<T: Copy + Into<u32>> Piles<T> {
         // One random number for all candidates: they lie evenly apart, round the pile. It begins in
         // order of the kinds, so that they are more different than independent ones.
         let first = below_u32(rng, pile.left);
-        let tried = pile.left.min(CANDIDATES as u32);
-        let stride = (pile.left / CANDIDATES as u32).max(1);
+        let most = u32::try_from(CANDIDATES).expect("it is a few");
+        let tried = pile.left.min(most);
+        let stride = (pile.left / most).max(1);
         let mut found = 0;
         for i in 0..tried {
             // The candidates before the first are those that would lie beyond the end.

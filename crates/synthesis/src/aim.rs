@@ -7,8 +7,8 @@
 //! Candidates are the workload's marginals and all of their parts whose junction tree with what was
 //! measured before stays within a bound that grows with what is spent.
 //!
-//! One addition: columns that the workload does not name are measured with the others, since rows
-//! are made of all columns.
+//! Two additions: columns that the workload does not name are measured with the others, since rows
+//! are made of all columns; and with a target its triples are candidates too.
 
 use std::collections::BTreeMap;
 use std::f64::consts::FRAC_2_PI;
@@ -199,7 +199,8 @@ fn closure(
     let sizes = schema.sizes();
     let mut parts: BTreeMap<Clique, f64> =
         (0..sizes.len()).map(|a| (Clique::new([a]), 0.0)).collect();
-    parts.extend(triples_of_target(workload, &sizes).map(|triple| (triple, 0.0)));
+    let triples = triples_of_target(workload, &sizes).into_iter();
+    parts.extend(triples.map(|triple| (triple, 0.0)));
     for (marginal, _) in workload.marginals() {
         let mut subsets = vec![(Clique::new([]), 1.0)];
         for a in marginal.iter() {
@@ -233,36 +234,30 @@ fn closure(
 /// Of a workload with a target, the triples of it and two columns that the workload pairs it with:
 /// what two columns say together of a third shows in no pair. Ours, not the paper's, which has such
 /// triples as a workload.
-fn triples_of_target(workload: &Workload, sizes: &[usize]) -> impl Iterator<Item = Clique> {
+fn triples_of_target(workload: &Workload, sizes: &[usize]) -> Vec<Clique> {
     /// Noise buries larger ones, and all are scored in each round.
     const MOST_CELLS: usize = 10_000;
+    let Some(target) = workload.target() else {
+        return Vec::new();
+    };
     let marginals = workload.marginals().iter();
-    let pairs = marginals.map(|(marginal, _)| marginal.attributes());
-    let beside: Vec<usize> = workload.target().map_or_else(Vec::new, |target| {
-        let other = |pair: &[usize]| match pair {
-            &[a, b] if a == target => Some(b),
-            &[a, b] if b == target => Some(a),
-            _ => None,
-        };
-        pairs.filter_map(other).collect()
-    });
+    let other = |(marginal, _): &(Clique, f64)| match *marginal.attributes() {
+        [a, b] if a == target => Some(b),
+        [a, b] if b == target => Some(a),
+        _ => None,
+    };
+    let beside: Vec<usize> = marginals.filter_map(other).collect();
     let mut triples = Vec::new();
-    for (target, (i, &a)) in workload.target().into_iter().flat_map(|target| {
-        beside
-            .iter()
-            .enumerate()
-            .map(move |column| (target, column))
-    }) {
-        let within = |&&b: &&usize| {
-            let cells = sizes[target]
+    for (i, &a) in beside.iter().enumerate() {
+        let cells = |b: usize| {
+            sizes[target]
                 .saturating_mul(sizes[a])
-                .saturating_mul(sizes[b]);
-            cells <= MOST_CELLS
+                .saturating_mul(sizes[b])
         };
-        let others = beside[i + 1..].iter().filter(within);
+        let others = beside[i + 1..].iter().filter(|&&b| cells(b) <= MOST_CELLS);
         triples.extend(others.map(|&b| Clique::new([target, a, b])));
     }
-    triples.into_iter()
+    triples
 }
 
 fn affords_two(remaining: Rho, price: Price) -> bool {

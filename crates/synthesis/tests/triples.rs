@@ -65,10 +65,10 @@ fn effect(model: &Model) -> f64 {
     let rows = model.sample(ROWS.into(), Some(1)).next_chunk().unwrap();
     let mut ones = [0.0; 2];
     let mut all = [0.0; 2];
-    for row in 0..rows[0].len() {
-        let differ = (rows[0][row] ^ rows[1][row]) as usize;
+    for ((a, b), &outcome) in rows[0].iter().zip(&rows[1]).zip(&rows[2]) {
+        let differ = (a ^ b) as usize;
         all[differ] += 1.0;
-        ones[differ] += f64::from(rows[2][row]);
+        ones[differ] += f64::from(outcome);
     }
     ones[1] / all[1] - ones[0] / all[0]
 }

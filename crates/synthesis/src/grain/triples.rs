@@ -113,9 +113,9 @@ fn asked_for(workload: &Workload) -> Vec<WeightedTriple> {
         }
     }
     if let Some(target) = workload.target() {
-        let beside = |(clique, weight): &(Clique, f64)| match clique.attributes() {
-            &[a, b] if a == target => Some((b, *weight)),
-            &[a, b] if b == target => Some((a, *weight)),
+        let beside = |(clique, weight): &(Clique, f64)| match *clique.attributes() {
+            [a, b] if a == target => Some((b, *weight)),
+            [a, b] if b == target => Some((a, *weight)),
             _ => None,
         };
         let beside: Vec<(usize, f64)> = workload.marginals().iter().filter_map(beside).collect();
@@ -222,8 +222,9 @@ impl Fit {
         Ok(triples.iter().zip(counted).map(triple).collect())
     }
 
-    /// Those whose error is above the least that counts, greedily as far as it is expected to fall by more
-    /// than what measuring them adds. `sigma` is the noise of one that takes the whole budget.
+    /// Those whose error is above the least that counts, greedily as far as it is expected to fall
+    /// by more than what measuring them adds. `sigma` is the noise of one that takes the whole
+    /// budget.
     fn strongest_triples(
         &self,
         triples: &[Triple<'_>],
