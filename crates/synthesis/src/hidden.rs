@@ -48,7 +48,8 @@ pub struct ColumnReport {
     /// values. `None` for a column that has no such code, or was never measured.
     pub other: Option<f64>,
     /// The widest bin of a column of ordered values, without the gap before a value of its own such
-    /// as 9999-12-31, in which no row is seen. Where in a bin a value lies is lost. Values beyond a declared range
+    /// as 9999-12-31, in which no row is seen. Where in a bin a value lies is lost. Values beyond a
+    /// declared range
     /// count as its ends, and how many there are is nowhere in the model; beyond a discovered one
     /// they are `other` where they are clearly more than a few.
     pub widest_bin: Option<WidestBin>,
