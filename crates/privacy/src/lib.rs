@@ -2,8 +2,8 @@
 //!
 //! Private counts are born in types that only this crate can open ([`Counts`], [`KeyCounts`],
 //! [`Score`], [`GradientSum`], [`Votes`]), and the only way from them to something publishable is a
-//! method of [`Ledger`], which writes the spend down before it draws noise. What such a method returns may be
-//! shown to anyone.
+//! method of [`Ledger`], which writes the spend down before it draws noise. What such a method
+//! returns may be shown to anyone.
 //!
 //! # What is promised
 //!
