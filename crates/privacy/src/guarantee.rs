@@ -298,7 +298,8 @@ fn factor(neighbours: Neighbours, mechanism: &Mechanism) -> u128 {
         (Neighbours::AddRemove, _) => 1,
         // The squared L2 distance is at most twice the sensitivity's square.
         (Neighbours::ReplaceOne, Mechanism::Gaussian { .. } | Mechanism::Threshold { .. }) => 2,
-        // The L1 distance is twice the sensitivity, or each score, gradient or vote moves by as much:
+        // The L1 distance is twice the sensitivity, or each score, gradient or vote moves by as
+        // much:
         // twice the mu or epsilon, whose square is the cost.
         (
             Neighbours::ReplaceOne,

@@ -331,8 +331,8 @@ impl Ledger {
         Ok(PaidGradients::new(noise, coordinates, steps))
     }
 
-    /// Charges for the release of votes about so many questions, each with Gaussian noise of sigma =
-    /// `rows_per_id` sqrt(questions / (2 rho)), rounded to integers.
+    /// Charges for the release of votes about so many questions, each with Gaussian noise of
+    /// sigma = `rows_per_id` sqrt(questions / (2 rho)), rounded to integers.
     ///
     /// Votes are integers, so that these are Gaussian mechanisms, rounded afterwards: together they
     /// cost rho, and are mu-GDP with mu^2 = 2 rho (one id moves each number of votes by at most

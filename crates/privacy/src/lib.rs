@@ -1,9 +1,9 @@
 //! Epsilon, delta, rho; the ledger; exact integer noise; private selection.
 //!
 //! Private counts are born in types that only this crate can open ([`Counts`], [`KeyCounts`],
-//! [`Score`], [`GradientSum`], [`Votes`]), and the only way from them to something publishable is a method of
-//! [`Ledger`], which writes the spend down before it draws noise. What such a method returns may be
-//! shown to anyone.
+//! [`Score`], [`GradientSum`], [`Votes`]), and the only way from them to something publishable is a
+//! method of [`Ledger`], which writes the spend down before it draws noise. What such a method
+//! returns may be shown to anyone.
 //!
 //! # What is promised
 //!

@@ -70,7 +70,7 @@ pub(crate) fn warnings(agreement: &CheckedAgreement) -> Vec<String> {
     {
         warnings.push(format!(
             "runtime.yaml: with fewer than {least} people {method} comes out hardly better than \
-             INDEPENDENT, and people says {people}; use GRAIN",
+             INDEPENDENT, if at all, and people says {people}; use GRAIN",
             method = agreement.method(),
         ));
     }

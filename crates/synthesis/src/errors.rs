@@ -152,8 +152,8 @@ pub(crate) struct Compared {
     pub(crate) table: Vec<f64>,
     /// How far it is from the product of its columns.
     pub(crate) relation: f64,
-    /// Those of independent columns, where their distance is to be measured beside the model's, with
-    /// the same noise.
+    /// Those of independent columns, where their distance is to be measured beside the model's,
+    /// with the same noise.
     pub(crate) independent: Option<Vec<f64>>,
 }
 

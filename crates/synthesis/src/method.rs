@@ -60,9 +60,9 @@ pub enum Method {
     /// `discriminator_dim`, `generator_lr`, `generator_decay`, `discriminator_lr`,
     /// `discriminator_decay`, `discriminator_steps`, `max_per_sample_grad_norm`, `loss`.
     Dpctgan,
-    /// The same network, trained against a student who learns from the noisy votes of teachers, each
-    /// of whom knows one part of the rows: Jordon, Yoon and van der Schaar, "PATE-GAN" (ICLR 2019).
-    /// Hardly better than independent columns below some 100,000 rows.
+    /// The same network, trained against a student who learns from the noisy votes of teachers,
+    /// each of whom knows one part of the rows: Jordon, Yoon and van der Schaar, "PATE-GAN" (ICLR
+    /// 2019). No better than independent columns at 39,000 rows.
     ///
     /// Parameters: those of DPCTGAN without `discriminator_steps` and `max_per_sample_grad_norm`;
     /// `epochs`, in each of which teachers vote (default 30); `sample_per_teacher`, rows of a

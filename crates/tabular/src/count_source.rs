@@ -17,7 +17,8 @@ use crate::table::{CodedTable, Recoding};
 /// id adds or removes at most [`rows_per_id`](Self::rows_per_id) rows, which are cut down to that
 /// *before* anything is counted, by a choice that depends on the rows of that id alone; each row
 /// counts once in each table of counts and each sum, and in the one part of each division that it
-/// draws, also where work was lost and done again; and the [schema](Self::schema) depends on the rows only as [`domain`](Self::domain) says.
+/// draws, also where work was lost and done again; and the [schema](Self::schema) depends on the
+/// rows only as [`domain`](Self::domain) says.
 pub trait CountSource: Sync {
     /// The columns, which are public.
     fn schema(&self) -> &Schema;

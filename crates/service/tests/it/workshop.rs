@@ -14,8 +14,8 @@ const FILES: [(&str, &str); 5] = [
     (
         "MWEM",
         "method: MWEM\nepsilon: 3\nparty_names:\n  - Alice\n  - Bob\nparams:\n  iterations: 5\n  \
-         mult_weights_iterations: 20\n  splits: []\n  split_factor: null\n  custom_bin_count: {}\n  \
-         max_retries_exp_mechanism: 1000\n",
+         mult_weights_iterations: 20\n  splits: []\n  split_factor: null\n  \
+         custom_bin_count: {}\n  max_retries_exp_mechanism: 1000\n",
     ),
     (
         "DPCTGAN",
@@ -27,8 +27,8 @@ const FILES: [(&str, &str); 5] = [
         "PATECTGAN",
         "method: PATECTGAN\nepsilon: 3\nparty_names:\n  - Alice\n  - Bob\nparams:\n  epochs: 2\n  \
          batch_size: 50\n  embedding_dim: 8\n  generator_dim: [16]\n  discriminator_dim: [8]\n  \
-         teacher_iters: 5\n  student_iters: 5\n  sample_per_teacher: 1000\n  loss: cross_entropy\n  \
-         regularization: null\n  binary: false\n",
+         teacher_iters: 5\n  student_iters: 5\n  sample_per_teacher: 1000\n  \
+         loss: cross_entropy\n  regularization: null\n  binary: false\n",
     ),
     (
         "AIM",

@@ -95,7 +95,8 @@ mod tests {
             "embedding_dim": 16, "generator_dim": [64, 32], "discriminator_dim": [24],
             "generator_lr": 1e-4, "discriminator_lr": 0.01, "batch_size": 500, "epochs": 5,
             "max_per_sample_grad_norm": 0.5, "loss": "wasserstein", "pac": 1, "cuda": false,
-            "disabled_dp": false, "verbose": true, "discriminator_steps": 2, "generator_decay": 1e-6,
+            "disabled_dp": false, "verbose": true, "discriminator_steps": 2,
+            "generator_decay": 1e-6,
         }));
         let network = options.unwrap().network;
         assert_eq!(network.generator_dim.to_vec(), [64, 32]);

@@ -8,13 +8,13 @@
 //! (Ganev, Annamalai and De Cristofaro 2024, arXiv:2406.13985). Where we depart from them:
 //!
 //! - Teachers are networks of their own, each trained on its own part from public weights, and
-//!   forgotten once they have answered. Their parts are drawn row by row: [`privacy::Division`] says
-//!   why one id of K rows changes K answers at most.
+//!   forgotten once they have answered. Their parts are drawn row by row: [`privacy::Division`]
+//!   says why one id of K rows changes K answers at most.
 //! - The student and the generator see generated rows and noisy votes. No label comes from a row.
 //! - Votes are whole numbers, which the ledger alone opens. How many there are is fixed before the
 //!   first: no bound that depends on the data decides when to stop.
-//! - Conditions come from the noisy counts of the columns, and the number of teachers from the noisy
-//!   number of rows.
+//! - Conditions come from the noisy counts of the columns, and the number of teachers from the
+//!   noisy number of rows.
 //! - An epoch whose votes differ by no more than their noise changes nothing.
 //! - The student learns from the shares of votes, and not from majorities: with noise as large as
 //!   differences of votes are, much of what was paid for would be lost by rounding it.

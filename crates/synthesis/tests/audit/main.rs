@@ -106,8 +106,8 @@ fn noise_half_as_large_as_promised_or_a_row_too_many_of_an_id_is_noticed() {
 }
 
 /// Without DPCTGAN and PATECTGAN: two thirds of their budgets go into gradients and votes, which no
-/// table of counts tells of, and which `gradients` and `votes` attack. Their columns are measured as
-/// those of INDEPENDENT are.
+/// table of counts tells of, and which `gradients` and `votes` attack. Their columns are measured
+/// as those of INDEPENDENT are.
 const METHODS: [Method; 6] = [
     Method::Independent,
     Method::Copula,
