@@ -1,4 +1,5 @@
 use rand_core::Rng;
+use zeroize::Zeroize;
 
 use crate::blocks::Blocks;
 use crate::dense::{add_scaled, outer_add, transposed};
@@ -257,6 +258,19 @@ pub struct CriticScratch {
     pub(crate) deltas: Vec<Vec<f32>>,
     /// Weights of each layer, row-major by output.
     transposed: Vec<Vec<f32>>,
+}
+
+impl Drop for CriticScratch {
+    /// A teacher's weights are private, and here is a copy of them.
+    fn drop(&mut self) {
+        for buffers in [
+            &mut self.activations,
+            &mut self.deltas,
+            &mut self.transposed,
+        ] {
+            buffers.iter_mut().for_each(|buffer| buffer.zeroize());
+        }
+    }
 }
 
 #[cfg(test)]

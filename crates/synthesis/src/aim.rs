@@ -199,7 +199,9 @@ fn closure(
     let sizes = schema.sizes();
     let mut parts: BTreeMap<Clique, f64> =
         (0..sizes.len()).map(|a| (Clique::new([a]), 0.0)).collect();
-    let triples = triples_of_target(workload, &sizes).into_iter();
+    // Pairs alone are better than no fit.
+    let room = MOST.saturating_sub(2 * workload.marginals().len());
+    let triples = triples_of_target(workload, &sizes, room).into_iter();
     parts.extend(triples.map(|triple| (triple, 0.0)));
     for (marginal, _) in workload.marginals() {
         let mut subsets = vec![(Clique::new([]), 1.0)];
@@ -234,7 +236,7 @@ fn closure(
 /// Of a workload with a target, the triples of it and two columns that the workload pairs it with:
 /// what two columns say together of a third shows in no pair. Ours, not the paper's, which has such
 /// triples as a workload.
-fn triples_of_target(workload: &Workload, sizes: &[usize]) -> Vec<Clique> {
+fn triples_of_target(workload: &Workload, sizes: &[usize], room: usize) -> Vec<Clique> {
     /// Noise buries larger ones, and all are scored in each round.
     const MOST_CELLS: usize = 10_000;
     let Some(target) = workload.target() else {
@@ -247,6 +249,9 @@ fn triples_of_target(workload: &Workload, sizes: &[usize]) -> Vec<Clique> {
         _ => None,
     };
     let beside: Vec<usize> = marginals.filter_map(other).collect();
+    if beside.len() * beside.len().saturating_sub(1) / 2 > room {
+        return Vec::new();
+    }
     let mut triples = Vec::new();
     for (i, &a) in beside.iter().enumerate() {
         let cells = |b: usize| {

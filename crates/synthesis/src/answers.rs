@@ -244,6 +244,11 @@ impl Question {
 
     /// What the model's error in a marginal of these columns leaves possible.
     fn by_error(&self, model: &Model, bound: fn(&MeasuredErrors, f64) -> f64) -> Option<[f64; 2]> {
+        // What was compared with the table counts drawn rows where constraints decide which ones
+        // are drawn, and is not the mass that is taken here.
+        if model.generator.random_field().is_none() && !model.schema.constraints().is_empty() {
+            return None;
+        }
         let errors = model.errors.as_ref()?;
         let asked = Clique::new(self.columns());
         let measured = errors.marginals.iter().find(|it| it.columns == asked)?;
@@ -294,6 +299,10 @@ impl Question {
         let miss = 2.0 * ONE_SIDE / (2 * columns.len() + 1) as f64;
         let (rows, sigma) = noisy_total(model);
         let rows = rows + quantile(miss) * sigma;
+        if !rows.is_finite() {
+            // Nothing was measured.
+            return [0.0, f64::INFINITY];
+        }
         let (mut most, mut least) = (rows, rows);
         for &column in &columns {
             let sums = Sums::of_column(&self.of(&[column]), model, column);

@@ -41,7 +41,8 @@ impl Model {
         let given = self.generator.given(&seen).ok_or_else(|| Impossible {
             condition: condition.text().to_owned(),
         })?;
-        let probability = given.total() / self.drawn.total();
+        // Of a network both are estimates.
+        let probability = (given.total() / self.drawn.total()).min(1.0);
         Ok(Conditional {
             schema: Arc::clone(&self.schema),
             condition: Arc::new(condition.clone()),

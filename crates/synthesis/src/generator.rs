@@ -42,6 +42,12 @@ pub(crate) trait Generator: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether a code of this column can be left out of the rows at no cost in time, and without
+    /// changing how other columns are drawn.
+    fn can_leave_out(&self, _column: usize) -> bool {
+        true
+    }
+
     /// Starts drawing this many rows.
     fn draw(&self, rows: u64, rng: ChaCha8Rng) -> Drawing;
 

@@ -137,8 +137,9 @@ impl Model {
     /// but COPULA, DPCTGAN and PATECTGAN fit), values are chosen such that the rows follow the
     /// model in its other pairs too, several times as closely as independent draws would. No row
     /// has an `other`, or a bin of more than half of a column's range, of which no row is seen in
-    /// the table: whose noisy count is below three standard deviations of its noise. This is
-    /// post-processing and costs no budget, however often it is done.
+    /// the table: whose noisy count is below three standard deviations of its noise (but for the
+    /// columns that COPULA relates). This is post-processing and costs no budget, however often it
+    /// is done.
     ///
     /// The stream outlives the model: it holds what it needs of it.
     ///

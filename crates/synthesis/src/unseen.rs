@@ -67,6 +67,7 @@ impl Unseen {
         generator: &Arc<dyn Generator>,
         schema: &Schema,
     ) -> Arc<dyn Generator> {
+        self.codes.retain(|it| generator.can_leave_out(it.0));
         if self.is_empty() {
             return Arc::clone(generator);
         }
@@ -106,7 +107,10 @@ fn count_of(
         .map(|it| sizes.get(it).copied())
         .collect();
     let sizes = sizes?;
-    if sizes.iter().product::<usize>() != measured.values.len() {
+    let cells = sizes
+        .iter()
+        .try_fold(1_usize, |cells, &size| cells.checked_mul(size));
+    if cells != Some(measured.values.len()) {
         return None;
     }
     // Row-major: the code of a column is the same in runs of as many cells as the later ones have.

@@ -151,7 +151,7 @@ mod tests {
             let options = LedgerOptions::new(
                 Epsilon::new(1e4).unwrap(),
                 Delta::new(1e-3).unwrap(),
-                Accounting::Gdp,
+                Accounting::Zcdp,
             );
             let mut ledger = Ledger::open(options).unwrap();
             let whole = ledger.total();

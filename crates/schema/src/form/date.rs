@@ -673,19 +673,28 @@ fn check_complete(pattern: &str, items: &[Item]) -> Result<(), FormError> {
         return Err(FormError::Twice { pattern, what });
     }
     let hours12 = count(&[Part::Hour12]);
-    let has = |text: &[u8]| {
-        let literals = items.windows(text.len());
-        let same = |(item, byte): (&Item, &u8)| *item == Item::Literal(*byte);
-        let mut found = literals.filter(|found| found.iter().zip(text).all(same));
-        found.next().is_some()
+    // A number of its own, with no other digit beside it.
+    let has = |numbers: &[&[u8]]| {
+        let digit = |item: &Item| match item {
+            Item::Literal(byte) if byte.is_ascii_digit() => Some(*byte),
+            _ => None,
+        };
+        let mut runs = items.split(|item| digit(item).is_none());
+        runs.any(|run| {
+            let digits: Vec<u8> = run.iter().filter_map(digit).collect();
+            numbers.contains(&digits.as_slice())
+        })
     };
     let lacks = [
         ("the year (%Y)", years == 0),
         ("the month (%m)", months + days_of_year == 0),
-        ("the day (%d)", days + days_of_year == 0 && !has(b"1")),
+        (
+            "the day (%d)",
+            days + days_of_year == 0 && !has(&[b"1", b"01"]),
+        ),
         ("AM or PM (%p) for the hour of 12", hours12 > half_days),
         ("the hour of 12 (%I) for AM or PM", half_days > hours12),
-        ("the minute (%M)", hours > minutes && !has(b"00")),
+        ("the minute (%M)", hours > minutes && !has(&[b"00"])),
         ("the hour (%H)", hours < minutes || offsets > hours),
         ("the minute (%M) for the second", minutes < seconds),
         ("the second (%S) for the fraction", seconds < fractions),

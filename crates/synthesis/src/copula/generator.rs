@@ -129,6 +129,11 @@ impl Generator for GaussianCopula {
             .collect()
     }
 
+    fn can_leave_out(&self, column: usize) -> bool {
+        // Related columns would be drawn code by code, and no longer by rank.
+        self.related.binary_search(&column).is_err()
+    }
+
     fn draw(&self, rows: u64, mut rng: ChaCha8Rng) -> Drawing {
         let scores = ChaCha8Rng::from_rng(&mut rng);
         let Drawing { codes, values } = self.independent.draw(rows, rng);

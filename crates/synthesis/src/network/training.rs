@@ -86,8 +86,18 @@ impl Training {
 
     /// So many rows of the generator as it is, in columns.
     pub(crate) fn generated(&mut self, rows: usize) -> Vec<Vec<u32>> {
-        let latent = self.latent(rows);
-        self.generator.rows(&latent, &mut self.rng)
+        /// What a network computes on the way to this many rows is in memory at once.
+        const BLOCK: usize = 4096;
+        let mut columns: Vec<Vec<u32>> = Vec::new();
+        for start in (0..rows.max(1)).step_by(BLOCK) {
+            let latent = self.latent(BLOCK.min(rows - start));
+            let block = self.generator.rows(&latent, &mut self.rng);
+            columns.resize_with(block.len(), Vec::new);
+            for (column, codes) in columns.iter_mut().zip(block) {
+                column.extend(codes);
+            }
+        }
+        columns
     }
 
     /// One step of the generator, towards rows that the critic takes for real.

@@ -47,7 +47,7 @@ const fn iterations(name: &'static str) -> WholeNumber {
 const SAMPLE: WholeNumber = WholeNumber {
     name: "sample_per_teacher",
     least: 1,
-    most: 100_000,
+    most: 10_000,
 };
 
 const KNOWN: &str = "it has `embedding_dim`, `generator_dim`, `discriminator_dim`, \

@@ -136,11 +136,15 @@ impl DateForms {
         let other = self.forms[best].mirrored;
         let told = |i: usize| seen.sum(CELLS * i..CELLS * i + 2 * UNITS) > 0.0;
         if other == best {
-            let own = |unit: usize| {
+            let cells = |unit: usize| {
                 let kinds = 0..CELLS / UNITS;
-                seen.sum(kinds.map(|kind| CELLS * best + UNITS * kind + unit))
+                kinds.map(move |kind| CELLS * best + UNITS * kind + unit)
             };
-            let written = whole(&form(best), own);
+            let written = whole(&form(best), |unit| Unwhole {
+                seen: seen.sum((0..unit).flat_map(cells)),
+                hidden: noise_hides((0..unit).flat_map(cells), noisy, sigma),
+                all: seen.sum((0..UNITS).flat_map(cells)),
+            });
             return Some(Chosen::Form(form(best), written));
         }
         if told(best) || told(other) {
@@ -174,16 +178,43 @@ impl Candidate {
     }
 }
 
-/// The form of dates that all begin a unit, of which these are the counts by the unit's number; the
-/// largest, and the form as it is where there is none.
-fn whole(form: &DateForm, counts: impl Fn(usize) -> f64) -> DateForm {
-    let all: f64 = (0..UNITS).map(&counts).sum();
+/// How many dates do not begin a unit.
+struct Unwhole {
+    /// Of those in cells that stand out from the noise.
+    seen: f64,
+    /// At most, by all cells.
+    hidden: f64,
+    all: f64,
+}
+
+impl Unwhole {
+    /// Whether the form may leave the parts within the unit out: they would be lost of the dates
+    /// that noise hides.
+    fn is_none(&self) -> bool {
+        /// The share that may be hidden. Mostly none are; a table of a thousand rows at epsilon 1
+        /// cannot show that.
+        const MAY_BE_HIDDEN: f64 = 0.25;
+        self.all > 0.0 && self.seen <= 0.0 && self.hidden <= MAY_BE_HIDDEN * self.all
+    }
+}
+
+/// More rows than that are in these cells in 5 % of columns at most.
+fn noise_hides(cells: impl Iterator<Item = usize>, noisy: &[f64], sigma: f64) -> f64 {
+    const FIVE_PERCENT: f64 = 1.645;
+    let (mut sum, mut count) = (0.0, 0.0_f64);
+    for cell in cells {
+        sum += noisy[cell];
+        count += 1.0;
+    }
+    sum + FIVE_PERCENT * sigma * count.sqrt()
+}
+
+/// The form of dates that all begin a unit, of which `unwhole` says how many do not begin the unit
+/// of that number; the largest, and the form as it is where there is none.
+fn whole(form: &DateForm, unwhole: impl Fn(usize) -> Unwhole) -> DateForm {
     let units = Unit::ALL.into_iter().rev();
-    let found = units.filter(|unit| {
-        // What begins a larger unit begins this one.
-        let own: f64 = (1 + *unit as usize..UNITS).map(&counts).sum();
-        all > 0.0 && own >= all
-    });
+    // What begins a larger unit begins this one.
+    let found = units.filter(|unit| unwhole(1 + *unit as usize).is_none());
     let mut written = found.filter_map(|unit| form.of_whole(unit));
     written.next().unwrap_or_else(|| form.clone())
 }
@@ -266,7 +297,15 @@ impl OpenOrder {
         let seen = Seen::new(noisy, sigma);
         let all = seen.sum(0..noisy.len());
         // Where both numbers are 1, either is the day.
-        let firsts = |one: usize| all > 0.0 && seen.sum([one, PAIRS]) >= all;
+        let firsts = |one: usize| {
+            let others = (0..noisy.len()).filter(|cell| ![one, PAIRS].contains(cell));
+            let unwhole = Unwhole {
+                seen: seen.sum(others.clone()),
+                hidden: noise_hides(others, noisy, sigma),
+                all,
+            };
+            unwhole.is_none()
+        };
         let [day_first, month_first] = [FIRST_IS_ONE, SECOND_IS_ONE].map(firsts);
         let (form, of_firsts) = match self.is_month_first(noisy, sigma) {
             true => (self.month_first, month_first),
@@ -408,6 +447,9 @@ mod tests {
         assert_eq!(chosen(&few, 10.0).as_deref(), Some("%Y-%m-01"));
         let some = [("2020-01-01", 900), ("2020-02-02", 60)];
         assert_eq!(chosen(&some, 10.0).as_deref(), Some("%Y-%m-%d"));
+        // What noise could hide would be a large part of a small table.
+        let small = [("2020-01-01", 60), ("2020-02-02", 40)];
+        assert_eq!(chosen(&small, 10.0).as_deref(), Some("%Y-%m-%d"));
     }
 
     #[test]
