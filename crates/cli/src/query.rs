@@ -210,8 +210,7 @@ mod tests {
     use super::*;
 
     fn schema() -> Schema {
-        let yaml =
-            "age: {integer: {min: 0, max: 99}}\nby: {categories: [by, a]}\n'a, b': {boolean: true}\n";
+        let yaml = "age: {integer: {min: 0, max: 99}}\nby: {categories: [by, a]}\n'a, b': {boolean: true}\n";
         Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap()
     }
 

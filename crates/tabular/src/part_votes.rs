@@ -147,23 +147,29 @@ mod tests {
                 expected[part as usize].push(code / 2);
             }
             assert_eq!(parts, expected, "{count}");
-            // Of a budget so large that there is as good as no noise.
+            // The largest budget that there is.
             let options = LedgerOptions::new(
                 Epsilon::new(1e4).unwrap(),
                 Delta::new(1e-3).unwrap(),
-                Accounting::Zcdp,
+                Accounting::Gdp,
             );
             let mut ledger = Ledger::open(options).unwrap();
             let whole = ledger.total();
+            let sigma = (300.0 / (2.0 * whole.get())).sqrt();
             let mut paid = ledger.open_votes("votes", 300, whole).unwrap();
             let noisy = paid.release(&votes, &mut rng);
+            let mut sum = 0.0;
             for (code, noisy) in noisy.into_iter().enumerate() {
                 let holders = parts
                     .iter()
                     .filter(|held| held.iter().any(|&held| held as usize == code));
                 let holders = i64::try_from(holders.count()).unwrap();
-                assert!((noisy - holders).abs() <= 2, "{count}, {code}: {noisy}");
+                let off = (noisy - holders) as f64;
+                assert!(off.abs() <= 6.0 * sigma, "{count}, {code}: {noisy}");
+                sum += off;
             }
+            // Of 300 independent draws: a vote too many of each part would show.
+            assert!(sum.abs() <= 5.0 * sigma * 300_f64.sqrt(), "{count}: {sum}");
         }
     }
 
