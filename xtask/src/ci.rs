@@ -1,7 +1,6 @@
 //! The whole check, step by step.
 
 use std::fs::{self, File};
-use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -322,7 +321,7 @@ impl Step {
         let ended = run::program_into(self.command, self.environment, &File::create(&output)?);
         let took = start.elapsed();
         eprintln!("\n=== {}, at the same time ===", self.name);
-        io::copy(&mut File::open(&output)?, &mut io::stderr())?;
+        eprintln!("{}", String::from_utf8_lossy(&fs::read(&output)?));
         ended.with_context(|| self.failed())?;
         Ok(took)
     }

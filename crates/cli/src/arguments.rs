@@ -745,8 +745,9 @@ Examples:
   synclave query people.model 'count by education, sex'
   synclave query people.model 'count where income > 50000 by education' --json
 
-A condition is one of `synclave sample --where`, whose help has the grammar. The table is the one
-that the model was fitted to, as it was coded: what a bin or `other` put together is not told apart.")]
+A condition is one of `synclave sample --where`, whose help has the grammar. The table is the
+one that the model was fitted to, as it was coded: what a bin or `other` put together is not
+told apart.")]
 pub(crate) struct QueryOptions {
     /// The model, as `synth --model` or /model gave it
     #[arg(value_name = "MODEL")]

@@ -92,8 +92,8 @@ struct Question {
     by: Vec<usize>,
 }
 
-const GRAMMAR: &str = "a question is `count`, then if you like `where` and a condition, then if you \
-                       like `by` and columns with commas between them";
+const GRAMMAR: &str = "a question is `count`, then if you like `where` and a condition, then if \
+                       you like `by` and columns with commas between them";
 
 impl Question {
     fn parse(text: &str, schema: &Schema) -> anyhow::Result<Question> {
@@ -210,7 +210,8 @@ mod tests {
     use super::*;
 
     fn schema() -> Schema {
-        let yaml = "age: {integer: {min: 0, max: 99}}\nby: {categories: [by, a]}\n'a, b': {boolean: true}\n";
+        let yaml = "age: {integer: {min: 0, max: 99}}\nby: {categories: [by, a]}\n\
+                    'a, b': {boolean: true}\n";
         Schema::new(Declaration::from_yaml(yaml).unwrap()).unwrap()
     }
 

@@ -282,7 +282,8 @@ impl Question {
                 most = most.min(high);
                 let mut left = low;
                 for &c in columns.iter().filter(|&&c| c != a && c != b) {
-                    // Rows of the pair that fail in this column are at most those of either that do.
+                    // Rows of the pair that fail in this column are at most those of either that
+                    // fail.
                     let fails = |with: usize| Some(bounds(&self.of(&[with]).but_not(c, self))?[1]);
                     left -= fails(a)?.min(fails(b)?).max(0.0);
                 }

@@ -553,6 +553,9 @@ mod tests {
     fn each_bound_holds_as_often_as_it_says_and_is_not_far_above_the_error() {
         /// 95 % of the fits of a table, less three standard deviations of how many that would be.
         const FEWEST: u32 = 181;
+        /// The same less four: the worst of 43 marginals is three below by chance in every 17th
+        /// series of fits.
+        const FEWEST_OF_ANY: u32 = 177;
         let tables = [
             (table(&[12, 12, 40, 40, 3, 3], 4000, 0.7), 1.0),
             (table(&[5, 5, 90, 20, 2, 2, 7, 30], 20_000, 0.4), 0.5),
@@ -592,7 +595,7 @@ mod tests {
             );
             let columns = table.schema().columns().len();
             assert_eq!(below.len(), columns * (columns - 1) / 2);
-            assert!(*fewest >= FEWEST, "{worst}: {fewest}");
+            assert!(*fewest >= FEWEST_OF_ANY, "{worst}: {fewest}");
             assert!(coverage >= 0.95, "{coverage}");
             assert!(median <= 3.0, "{median}");
         }
