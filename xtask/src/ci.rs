@@ -148,6 +148,12 @@ const STEPS: &[Step] = &[
         &["bash", "scripts/install-outer"],
     )
     .beside(),
+    // Without the optimiser's last pass, which takes minutes: `--nightly` tests what is shipped.
+    slow(
+        "the Python package",
+        &["cargo", "xtask", "python", "--profile", "dev"],
+    )
+    .beside(),
     slow(
         "the enclave image, twice",
         &["cargo", "xtask", "image", "--check"],
@@ -168,12 +174,6 @@ const STEPS: &[Step] = &[
         "the enclave on an emulated host",
         &["cargo", "xtask", "vm", "--image", "target/image"],
     ),
-    // Without the optimiser's last pass, which takes minutes: `--nightly` tests what is shipped.
-    slow(
-        "the Python package",
-        &["cargo", "xtask", "python", "--profile", "dev"],
-    )
-    .beside(),
     // The program that was just built: `cargo run` would build it again, with fewer features.
     slow(
         "the demo",
@@ -202,7 +202,7 @@ const STEPS: &[Step] = &[
         "fuzzing, for half a minute",
         &["cargo", "xtask", "fuzz", "--seconds", "30"],
     ),
-    slow(
+    nightly(
         "the local page before the enclave's image",
         &[
             "cargo",
@@ -213,8 +213,7 @@ const STEPS: &[Step] = &[
             "--image",
             "target/image",
         ],
-    )
-    .beside(),
+    ),
     nightly(
         "the program for Windows, under Wine",
         &[
