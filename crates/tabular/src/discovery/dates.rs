@@ -140,10 +140,9 @@ impl DateForms {
                 let kinds = 0..CELLS / UNITS;
                 kinds.map(move |kind| CELLS * best + UNITS * kind + unit)
             };
-            let written = whole(&form(best), |unit| Unwhole {
-                seen: seen.sum((0..unit).flat_map(cells)),
-                hidden: noise_hides((0..unit).flat_map(cells), noisy, sigma),
-                all: seen.sum((0..UNITS).flat_map(cells)),
+            let all = seen.sum((0..UNITS).flat_map(cells));
+            let written = whole(&form(best), |unit| {
+                Unwhole::new((0..unit).flat_map(cells), noisy, sigma, all)
             });
             return Some(Chosen::Form(form(best), written));
         }
@@ -182,31 +181,37 @@ impl Candidate {
 struct Unwhole {
     /// Of those in cells that stand out from the noise.
     seen: f64,
-    /// At most, by all cells.
-    hidden: f64,
+    /// By all cells, and how far noise alone takes that up in 5 % of columns.
+    sum: f64,
+    noise: f64,
     all: f64,
 }
 
 impl Unwhole {
-    /// Whether the form may leave the parts within the unit out: they would be lost of the dates
-    /// that noise hides.
-    fn is_none(&self) -> bool {
-        /// The share that may be hidden. Mostly none are; a table of a thousand rows at epsilon 1
-        /// cannot show that.
-        const MAY_BE_HIDDEN: f64 = 0.25;
-        self.all > 0.0 && self.seen <= 0.0 && self.hidden <= MAY_BE_HIDDEN * self.all
+    /// By noisy counts, of which those of `cells` are of such dates.
+    fn new(
+        cells: impl Iterator<Item = usize> + Clone,
+        noisy: &[f64],
+        sigma: f64,
+        all: f64,
+    ) -> Unwhole {
+        const FIVE_PERCENT: f64 = 1.645;
+        Unwhole {
+            seen: Seen::new(noisy, sigma).sum(cells.clone()),
+            sum: cells.clone().map(|cell| noisy[cell]).sum(),
+            noise: FIVE_PERCENT * sigma * (cells.count() as f64).sqrt(),
+            all,
+        }
     }
-}
 
-/// More rows than that are in these cells in 5 % of columns at most.
-fn noise_hides(cells: impl Iterator<Item = usize>, noisy: &[f64], sigma: f64) -> f64 {
-    const FIVE_PERCENT: f64 = 1.645;
-    let (mut sum, mut count) = (0.0, 0.0_f64);
-    for cell in cells {
-        sum += noisy[cell];
-        count += 1.0;
+    /// Whether the form may leave out the parts within the unit, which dates that are spread thinly
+    /// over many cells would lose.
+    fn is_none(&self) -> bool {
+        /// The share of such dates that must show if there are as many.
+        const SHOWS: f64 = 0.5;
+        let none_stand_out = self.seen <= 0.0 && self.sum <= self.noise;
+        self.all > 0.0 && none_stand_out && self.sum + self.noise <= SHOWS * self.all
     }
-    sum + FIVE_PERCENT * sigma * count.sqrt()
 }
 
 /// The form of dates that all begin a unit, of which `unwhole` says how many do not begin the unit
@@ -299,12 +304,7 @@ impl OpenOrder {
         // Where both numbers are 1, either is the day.
         let firsts = |one: usize| {
             let others = (0..noisy.len()).filter(|cell| ![one, PAIRS].contains(cell));
-            let unwhole = Unwhole {
-                seen: seen.sum(others.clone()),
-                hidden: noise_hides(others, noisy, sigma),
-                all,
-            };
-            unwhole.is_none()
+            Unwhole::new(others, noisy, sigma, all).is_none()
         };
         let [day_first, month_first] = [FIRST_IS_ONE, SECOND_IS_ONE].map(firsts);
         let (form, of_firsts) = match self.is_month_first(noisy, sigma) {
@@ -450,6 +450,14 @@ mod tests {
         // What noise could hide would be a large part of a small table.
         let small = [("2020-01-01", 60), ("2020-02-02", 40)];
         assert_eq!(chosen(&small, 10.0).as_deref(), Some("%Y-%m-%d"));
+        // A few rows in each cell, none of which stands out alone.
+        let days = (2..=12).flat_map(|day| (2..=12).map(move |month| (day, month)));
+        let thin: Vec<String> = days
+            .map(|(day, month)| format!("{day:02}/{month:02}/2020"))
+            .collect();
+        let thin = thin.iter().map(|text| (&**text, 4));
+        let thin: Vec<(&str, u32)> = thin.chain([("01/05/2020", 300)]).collect();
+        assert_eq!(chosen(&thin, 10.0).as_deref(), Some("%d/%m/%Y"));
     }
 
     #[test]
