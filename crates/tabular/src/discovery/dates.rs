@@ -181,7 +181,7 @@ impl Candidate {
 struct Unwhole {
     /// Of those in cells that stand out from the noise.
     seen: f64,
-    /// By all cells, and how far noise alone takes that up in 5 % of columns.
+    /// By all cells, and the standard deviation of its noise.
     sum: f64,
     noise: f64,
     all: f64,
@@ -195,11 +195,10 @@ impl Unwhole {
         sigma: f64,
         all: f64,
     ) -> Unwhole {
-        const FIVE_PERCENT: f64 = 1.645;
         Unwhole {
             seen: Seen::new(noisy, sigma).sum(cells.clone()),
             sum: cells.clone().map(|cell| noisy[cell]).sum(),
-            noise: FIVE_PERCENT * sigma * (cells.count() as f64).sqrt(),
+            noise: sigma * (cells.count() as f64).sqrt(),
             all,
         }
     }
@@ -209,8 +208,11 @@ impl Unwhole {
     fn is_none(&self) -> bool {
         /// The share of such dates that must show if there are as many.
         const SHOWS: f64 = 0.5;
-        let none_stand_out = self.seen <= 0.0 && self.sum <= self.noise;
-        self.all > 0.0 && none_stand_out && self.sum + self.noise <= SHOWS * self.all
+        /// How far noise alone reaches in 5 % of columns, and in one of a thousand.
+        const MAYBE: f64 = 1.645;
+        const CLEARLY: f64 = 3.09;
+        let none_stand_out = self.seen <= 0.0 && self.sum <= CLEARLY * self.noise;
+        self.all > 0.0 && none_stand_out && self.sum + MAYBE * self.noise <= SHOWS * self.all
     }
 }
 
