@@ -21,6 +21,10 @@ pub(crate) struct Options {
     /// QEMU's own Nitro machine
     #[arg(long, conflicts_with = "skip_slow")]
     nightly: bool,
+
+    /// Leave out the steps before this one, as after a run in which it failed
+    #[arg(long, value_name = "STEP", default_value = STEPS[0].name)]
+    from: String,
 }
 
 /// Which runs a step is part of.
@@ -276,8 +280,10 @@ impl Options {
 /// Runs the steps in order, those beside one another at the same time, and stops at the first that
 /// fails.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let steps = STEPS.iter().filter(|step| options.include(step.part));
-    let steps: Vec<&Step> = steps.collect();
+    let first = STEPS.iter().position(|step| step.name == options.from);
+    let first = first.with_context(|| format!("there is no step \"{}\"", options.from))?;
+    let steps = STEPS[first..].iter();
+    let steps: Vec<&Step> = steps.filter(|step| options.include(step.part)).collect();
     let mut times: Vec<(&str, Duration)> = Vec::new();
     for together in steps.chunk_by(|_, next| next.beside) {
         let (first, beside) = together.split_first().context("a chunk without a step")?;
