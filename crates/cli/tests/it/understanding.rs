@@ -160,3 +160,22 @@ fn few_fields_that_are_not_understood_leave_their_rows_out_and_are_no_other_valu
     assert!(ran.stderr().contains(told), "{}", ran.stderr());
     assert!(share(&column(folder.path()), |v| v == "a") < 0.01);
 }
+
+/// Rows of a column whose range was found may lack a value, as where it lies beyond.
+#[test]
+fn without_a_schema_a_synthetic_table_may_lack_values_that_the_real_one_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = |lacks: bool| -> String {
+        let line = |row: usize| match lacks && row.is_multiple_of(9) {
+            true => ",\n".to_owned(),
+            false => format!("{},2020-01-{:02}\n", row % 90, 1 + row % 28),
+        };
+        format!("a,b\n{}", (0..400).map(line).collect::<String>())
+    };
+    fs::write(folder.path().join("t.csv"), table(false)).unwrap();
+    fs::write(folder.path().join("u.csv"), table(true)).unwrap();
+    let command = ["evaluate", "t.csv", "u.csv", "--json"];
+    let told = synclave(folder.path(), &command).exits(0).json()["private_to_you"].take();
+    let distance = told["one_way"]["mean"].as_f64().unwrap();
+    assert!((0.1..0.2).contains(&distance), "{told}");
+}

@@ -208,14 +208,14 @@ impl Joined {
             true => DomainSource::FromData,
             false => DomainSource::Declared,
         };
-        self.coded(source, &mut Exact { other: false })
+        self.coded(source, &mut Exact { takes_all: false })
     }
 
-    /// The same with an `other` in every column that is not declared, so that another table whose
-    /// values this one lacks can be coded under its schema.
+    /// The same with an `other` in every column that is not declared, which may be empty too, so
+    /// that another table whose values this one lacks can be coded under its schema.
     #[must_use]
     pub fn dangerous_into_coded_for_comparison(self) -> CodedTable {
-        self.coded(DomainSource::FromData, &mut Exact { other: true })
+        self.coded(DomainSource::FromData, &mut Exact { takes_all: true })
     }
 
     fn coded(self, domain: DomainSource, counting: &mut impl Counting) -> CodedTable {
@@ -270,8 +270,8 @@ trait Counting {
     fn measure(&mut self, label: &str, cells: Vec<u32>, tenths: u32) -> Measured;
     /// Which of the observed keys become known, with their noisy counts.
     fn release(&mut self, label: &str, counts: Vec<u32>, tenths: u32) -> Released;
-    /// Whether every column gets an `other`, whatever is counted.
-    fn always_other(&self) -> bool {
+    /// Whether every column gets an `other` and may be empty, whatever is counted.
+    fn takes_all(&self) -> bool {
         false
     }
 }
@@ -385,8 +385,8 @@ impl Counting for NothingToDiscover {
 
 /// No noise, no budget: only for data that a person owns.
 struct Exact {
-    /// Whether every column has an `other`.
-    other: bool,
+    /// Whether every column has an `other` and may be empty.
+    takes_all: bool,
 }
 
 impl Counting for Exact {
@@ -404,8 +404,8 @@ impl Counting for Exact {
         }
     }
 
-    fn always_other(&self) -> bool {
-        self.other
+    fn takes_all(&self) -> bool {
+        self.takes_all
     }
 }
 

@@ -69,7 +69,8 @@ pub(super) fn discover(
     let measured = counting.measure(&label, classes.cells(), tenths::KIND);
     // Decided by noisy counts alone: from here on which way is taken is public.
     let mut finding = Finding::from_counts(&measured.values, measured.sigma);
-    finding.other |= counting.always_other();
+    finding.other |= counting.takes_all();
+    finding.nullable |= counting.takes_all();
     let values = finding.values;
     let search = Search {
         name,
