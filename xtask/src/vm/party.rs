@@ -13,6 +13,7 @@ use crate::process::Process;
 /// Evidence is made and checked on a machine that is busy with emulation.
 const VERIFIED: Duration = Duration::from_secs(60);
 const TRAINED: Duration = Duration::from_secs(600);
+const SAID: Duration = Duration::from_secs(30);
 
 /// What every client prints before it opens its port, in this order.
 const CHECKS: [&str; 12] = [
@@ -67,9 +68,11 @@ impl Connected {
         self.port
     }
 
-    /// What the client has told the person.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.client.lines()
+    /// Waits until the client tells the person so, which may be after the reply that says it too.
+    pub(crate) fn says(&self, text: &str) -> anyhow::Result<()> {
+        let what = format!("it said {text:?}");
+        let says = |line: &str| line.contains(text).then_some(());
+        self.client.wait_for(&what, SAID, says)
     }
 
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Reply> {
