@@ -17,8 +17,10 @@ mod image_file;
 mod inspect;
 mod interrupt;
 mod keygen;
+mod marginals;
 mod model_file;
 mod moment;
+mod names;
 mod page;
 mod parquet_file;
 mod printer;
@@ -111,6 +113,7 @@ fn carry_out(command: &Command, printer: Printer) -> anyhow::Result<()> {
         Command::Synth(options) => synth::run(options, printer),
         Command::Sample(options) => synth::sample(options, printer),
         Command::Query(options) => query::run(options, printer),
+        Command::Marginals(options) => marginals::run(options, printer),
         Command::Evaluate(options) => evaluate::run(options, printer),
         Command::Completions(options) => {
             let mut command = Arguments::command();

@@ -7,6 +7,8 @@
 //! side. Where that is not known either, columns or pairs leave a range possible (Fréchet's
 //! inequalities).
 
+mod values;
+
 use std::collections::BTreeMap;
 
 use marginals::Clique;
@@ -17,6 +19,7 @@ use crate::Model;
 use crate::errors::{MeasuredErrors, quantile};
 use crate::hidden::{noisy_total, released, whole};
 use crate::measured::Measured;
+pub use values::{Statistic, StatisticError, ValueAnswer};
 
 /// How many rows of the table, as it is coded, satisfy a condition.
 ///
@@ -82,15 +85,28 @@ impl Model {
         condition: Option<&Condition>,
         by: &[usize],
     ) -> Result<Vec<(Vec<usize>, CountAnswer)>, TooManyCounts> {
+        let combinations = self.combinations(condition, by, 1)?;
+        let answers = combinations.map(|(codes, weights)| (codes, self.answer(&weights)));
+        Ok(answers.collect())
+    }
+
+    /// What is wanted of each combination of codes of some columns, in order. `each` counts are
+    /// made for each of them.
+    fn combinations(
+        &self,
+        condition: Option<&Condition>,
+        by: &[usize],
+        each: usize,
+    ) -> Result<impl Iterator<Item = (Vec<usize>, Weights)>, TooManyCounts> {
         let wanted = condition.map(weights_of).unwrap_or_default();
         let codes: Vec<Vec<(usize, f64)>> = by.iter().map(|&it| self.codes(it, &wanted)).collect();
         let cells = codes
             .iter()
-            .fold(1_usize, |cells, codes| cells.saturating_mul(codes.len()));
+            .fold(each, |cells, codes| cells.saturating_mul(codes.len()));
         if cells > Model::MOST_COUNTS {
             return Err(TooManyCounts { cells });
         }
-        let combination = |mut cell: usize| {
+        let combination = move |mut cell: usize| {
             let (mut combination, mut weights) = (vec![0; by.len()], wanted.clone());
             for ((&column, codes), place) in by.iter().zip(&codes).zip(&mut combination).rev() {
                 let (code, weight) = codes[cell % codes.len()];
@@ -100,9 +116,9 @@ impl Model {
                 of_code[code] = weight;
                 weights.insert(column, of_code);
             }
-            (combination, self.answer(&weights))
+            (combination, weights)
         };
-        Ok((0..cells).map(combination).collect())
+        Ok((0..cells / each).map(combination))
     }
 
     /// The codes of a column that a condition leaves, with the wanted share of each.
@@ -244,22 +260,7 @@ impl Question {
 
     /// What the model's error in a marginal of these columns leaves possible.
     fn by_error(&self, model: &Model, bound: fn(&MeasuredErrors, f64) -> f64) -> Option<[f64; 2]> {
-        // What was compared with the table counts drawn rows where constraints decide which ones
-        // are drawn, and is not the mass that is taken here.
-        if model.generator.random_field().is_none() && !model.schema.constraints().is_empty() {
-            return None;
-        }
-        let errors = model.errors.as_ref()?;
-        let asked = Clique::new(self.columns());
-        let measured = errors.marginals.iter().find(|it| it.columns == asked)?;
-        let distance = bound(errors, measured.distance);
-        let (rows, sigma) = noisy_total(model);
-        let half = quantile(MISSES_OF_ROWS / 2.0) * sigma;
-        let too_few = rows - model.generator.total();
-        // Of an L1 distance d between tables whose sums differ by s, cells of one table exceed the
-        // other's by (d + s) / 2 together, and fall below them by (d - s) / 2.
-        let below = (distance - (too_few - half)) / 2.0;
-        let above = (distance + (too_few + half)) / 2.0;
+        let [below, above] = sides_of_error(model, &self.columns(), bound)?;
         Some([
             model.mass(&self.inside) - below,
             model.mass(&self.touched) + above,
@@ -314,6 +315,33 @@ impl Question {
         }
         [least, most]
     }
+}
+
+/// How many rows at most the table's cells of some columns lack of the model's together, and how
+/// many they exceed them by. `None` unless that error was measured.
+fn sides_of_error(
+    model: &Model,
+    columns: &[usize],
+    bound: fn(&MeasuredErrors, f64) -> f64,
+) -> Option<[f64; 2]> {
+    // What was compared with the table counts drawn rows where constraints decide which ones are
+    // drawn, and is not the mass that is taken here.
+    if model.generator.random_field().is_none() && !model.schema.constraints().is_empty() {
+        return None;
+    }
+    let errors = model.errors.as_ref()?;
+    let asked = Clique::new(columns.to_vec());
+    let measured = errors.marginals.iter().find(|it| it.columns == asked)?;
+    let distance = bound(errors, measured.distance);
+    let (rows, sigma) = noisy_total(model);
+    let half = quantile(MISSES_OF_ROWS / 2.0) * sigma;
+    let too_few = rows - model.generator.total();
+    // Of an L1 distance d between tables whose sums differ by s, cells of one table exceed the
+    // other's by (d + s) / 2 together, and fall below them by (d - s) / 2.
+    Some([
+        (distance - (too_few - half)) / 2.0,
+        (distance + (too_few + half)) / 2.0,
+    ])
 }
 
 /// Noisy counts of what a question asks about, by one measured marginal.
