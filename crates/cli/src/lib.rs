@@ -57,8 +57,10 @@ use crate::printer::Printer;
 pub use crate::calling::Calling;
 pub use crate::evaluate::one_ways;
 pub use crate::exit::{BadInput, Exit, of as exit_of};
+pub use crate::marginals::documents as marginal_documents;
 pub use crate::printer::Causes;
 pub use crate::public_data::{PublicData, PublicFile};
+pub use crate::query::Answers;
 pub use crate::schema_draft::{ReadTable, SchemaDraft, SchemaRequest, SchemaSource};
 pub use crate::table_input::{IdReading, OwnTable};
 

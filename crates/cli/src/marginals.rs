@@ -38,12 +38,18 @@ pub(crate) fn run(options: &MarginalsOptions, printer: Printer) -> anyhow::Resul
             options.model.display()
         ));
     }
-    let documents: Vec<_> = marginals.iter().map(|it| document(it, schema)).collect();
     printer.document(&json!({
-        "marginals": documents,
+        "marginals": documents(&marginals, schema),
         "domain": model.domain().in_words(),
     }));
     Ok(())
+}
+
+/// One object for each marginal: `columns`, the `values` of each place of each of them, `counts`
+/// (row-major) and `sigma`.
+#[must_use]
+pub fn documents(marginals: &[NoisyMarginal], schema: &Schema) -> serde_json::Value {
+    marginals.iter().map(|it| document(it, schema)).collect()
 }
 
 fn columns(text: &str, schema: &Schema) -> Result<Vec<usize>, BadInput> {

@@ -15,20 +15,11 @@ use crate::printer::Printer;
 
 pub(crate) fn run(options: &QueryOptions, printer: Printer) -> anyhow::Result<()> {
     let model = model_file::open(&options.model, "answers", printer)?;
-    let unusable = || BadInput(format!("could not use the question {:?}", options.question));
-    let question = Question::parse(&options.question, model.schema()).with_context(unusable)?;
-    let answers = question.answers(&model).with_context(unusable)?;
-    if answers.is_empty() {
+    let answers = Answers::to(&options.question, &model)?;
+    if answers.of_each.is_empty() {
         printer.say("the condition leaves no value of these columns");
     }
-    let columns = model.schema().columns();
-    let label = |(&column, &code): (&usize, &usize)| columns[column].label(code).into_owned();
-    let labels =
-        |codes: &[usize]| -> Vec<String> { question.by.iter().zip(codes).map(label).collect() };
-    let lines: Vec<[String; 4]> = answers
-        .iter()
-        .map(|(codes, answer)| answer.line(&labels(codes).join(", ")))
-        .collect();
+    let lines: Vec<[String; 4]> = answers.of_each.iter().map(Answer::line).collect();
     let width = |place: usize| lines.iter().map(|line| line[place].chars().count()).max();
     let [label, estimate, between] = [0, 1, 2].map(|place| width(place).unwrap_or(0));
     for [of, found, range, basis] in &lines {
@@ -39,34 +30,73 @@ pub(crate) fn run(options: &QueryOptions, printer: Printer) -> anyhow::Result<()
         "each is the model's number; the table's own is between the two after it with 95 % \
          confidence",
     );
-    let documents = answers.iter().map(|(codes, answer)| {
-        let names = question.by.iter().map(|&column| columns[column].name());
-        let values: serde_json::Map<String, serde_json::Value> = names
-            .zip(labels(codes))
-            .map(|(name, label)| (name.to_owned(), label.into()))
-            .collect();
-        json!({ "values": values, question.asked.word(): answer })
-    });
     printer.document(&json!({
         "question": options.question,
-        "answers": documents.collect::<Vec<_>>(),
+        "answers": answers.document(),
         "confidence": 0.95,
         "domain": model.domain().in_words(),
     }));
     Ok(())
 }
 
+/// What a model says to a question.
+#[derive(Debug)]
+pub struct Answers {
+    word: &'static str,
+    /// Names of the columns after `by`.
+    by: Vec<String>,
+    of_each: Vec<Answer>,
+}
+
+impl Answers {
+    /// Asks a model. The grammar is that of `synclave query`.
+    ///
+    /// # Errors
+    /// If the question cannot be understood, or asks for more than is answered at once.
+    pub fn to(question: &str, model: &Model) -> anyhow::Result<Answers> {
+        let unusable = || BadInput(format!("could not use the question {question:?}"));
+        let question = Question::parse(question, model.schema()).with_context(unusable)?;
+        let of_each = question.answers(model).with_context(unusable)?;
+        let columns = model.schema().columns();
+        let by = question.by.iter();
+        Ok(Answers {
+            word: question.asked.word(),
+            by: by
+                .map(|&column| columns[column].name().to_owned())
+                .collect(),
+            of_each,
+        })
+    }
+
+    /// One object for each answer: the `values` of the columns after `by`, and under the word that
+    /// was asked for `estimate`, `between` and `basis`.
+    #[must_use]
+    pub fn document(&self) -> serde_json::Value {
+        let of_each = self.of_each.iter().map(|answer| {
+            let labels = answer.labels.iter().cloned().map(serde_json::Value::from);
+            let values = self.by.iter().cloned().zip(labels);
+            let values: serde_json::Map<String, serde_json::Value> = values.collect();
+            json!({ "values": values, self.word: answer })
+        });
+        of_each.collect()
+    }
+}
+
 /// An answer as it is shown.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Answer {
+    /// The values of the columns after `by`.
+    #[serde(skip)]
+    labels: Vec<String>,
     estimate: serde_json::Value,
     between: [serde_json::Value; 2],
     basis: Basis,
 }
 
 impl Answer {
-    fn of_count(answer: CountAnswer) -> Answer {
+    fn of_count(labels: Vec<String>, answer: CountAnswer) -> Answer {
         Answer {
+            labels,
             estimate: answer.estimate.into(),
             between: answer.between.map(Into::into),
             basis: answer.basis,
@@ -74,16 +104,17 @@ impl Answer {
     }
 
     /// With dates and moments as texts.
-    fn of_values(answer: ValueAnswer, column: &Column) -> Answer {
+    fn of_values(labels: Vec<String>, answer: ValueAnswer, column: &Column) -> Answer {
         let shown = |number: f64| shown(number, column);
         Answer {
+            labels,
             estimate: answer.estimate.map(shown).unwrap_or_default(),
             between: answer.between.map(shown),
             basis: answer.basis,
         }
     }
 
-    fn line(&self, label: &str) -> [String; 4] {
+    fn line(&self) -> [String; 4] {
         let basis = match self.basis {
             Basis::Measured => "measured",
             Basis::Modelled => "modelled",
@@ -91,7 +122,7 @@ impl Answer {
         };
         let [low, high] = self.between.each_ref().map(in_words);
         [
-            label.to_owned(),
+            self.labels.join(", "),
             in_words(&self.estimate),
             format!("{low} to {high}"),
             basis.to_owned(),
@@ -184,21 +215,24 @@ impl Question {
         })
     }
 
-    fn answers(&self, model: &Model) -> anyhow::Result<Vec<(Vec<usize>, Answer)>> {
+    fn answers(&self, model: &Model) -> anyhow::Result<Vec<Answer>> {
+        let columns = model.schema().columns();
+        let label = |(&column, &code): (&usize, &usize)| columns[column].label(code).into_owned();
+        let labels = |codes: &[usize]| self.by.iter().zip(codes).map(label).collect();
         let condition = self.condition.as_ref();
         Ok(match self.asked {
             Asked::Count => {
                 let answers = model.counts_by(condition, &self.by)?.into_iter();
                 answers
-                    .map(|(codes, answer)| (codes, Answer::of_count(answer)))
+                    .map(|(codes, answer)| Answer::of_count(labels(&codes), answer))
                     .collect()
             }
             Asked::Of(statistic, column) => {
-                let of = &model.schema().columns()[column];
+                let of = &columns[column];
                 let answers = model.values_by(statistic, column, condition, &self.by)?;
+                let answers = answers.into_iter();
                 answers
-                    .into_iter()
-                    .map(|(codes, answer)| (codes, Answer::of_values(answer, of)))
+                    .map(|(codes, answer)| Answer::of_values(labels(&codes), answer, of))
                     .collect()
             }
         })
