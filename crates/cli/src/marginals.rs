@@ -18,7 +18,11 @@ pub(crate) fn run(options: &MarginalsOptions, printer: Printer) -> anyhow::Resul
     if let Some(text) = &options.columns {
         let wanted = columns(text, schema)
             .with_context(|| BadInput(format!("could not use the columns {text:?}")))?;
-        marginals.retain(|marginal| marginal.columns == wanted);
+        marginals.retain(|marginal| {
+            let mut columns = marginal.columns.clone();
+            columns.sort_unstable();
+            columns == wanted
+        });
         if marginals.is_empty() {
             return Err(BadInput(format!(
                 "{text:?} was not measured together; `synclave marginals {}` lists what was, and \

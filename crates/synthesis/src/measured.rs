@@ -12,7 +12,7 @@ use crate::compression::Compression;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct NoisyMarginal {
-    /// Positions of the columns in the schema, ascending.
+    /// Positions of the columns in the schema, in the order in which the counts have them.
     pub columns: Vec<usize>,
     /// For each of the columns the codes that each of its places puts together, which are single
     /// ones unless the column was measured coarsely, or has rare codes.
