@@ -6,15 +6,15 @@
 //! interval has every number that such a bound does not exclude (Fieller's method). Where in a bin
 //! a value lies is not known: the bound takes the end of the bin that makes it safe.
 
+use std::cmp::Reverse;
+
 use schema::{Condition, Kind};
 use serde::Serialize;
 
-use super::{
-    Axis, Basis, ONE_SIDE, Question, TooManyCounts, Weights, quantile, released, sides_of_error,
-};
+use super::rows::{Doubt, Part, Rows, joined};
+use super::{Basis, ONE_SIDE, Question, TooManyCounts, Weights, quantile, sides_of_error};
 use crate::Model;
 use crate::errors::MeasuredErrors;
-use crate::measured::Measured;
 
 /// What is asked of the values of a column. Rows in which it is missing or `other` are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -140,10 +140,10 @@ impl Model {
 }
 
 /// The column that a statistic is of.
-struct Values {
-    column: usize,
+pub(super) struct Values {
+    pub(super) column: usize,
     /// The ends of each code; `None` for those that are no values.
-    ends: Vec<Option<[f64; 2]>>,
+    pub(super) ends: Vec<Option<[f64; 2]>>,
 }
 
 impl Values {
@@ -205,70 +205,16 @@ impl Values {
         (self.possible(statistic, question, rows), Basis::Possible)
     }
 
-    /// By each measured marginal that has all columns asked about: the one that tells most values
-    /// apart first, then the one of least noise. What was found has no say in the order.
+    /// By measured marginals, first the one that tells most values apart, then the one of least
+    /// noise. What was found has no say in the order.
     fn measured(&self, model: &Model, question: &Question) -> Vec<Rows> {
-        let of_one = match question.columns()[..] {
-            [_] => self.of_column(model, question),
-            _ => None,
-        };
-        let of_several = model.measured.iter();
-        let of_several = of_several.filter_map(|it| self.of_marginal(model, question, it));
-        let mut found: Vec<Rows> = of_one.into_iter().chain(of_several).collect();
-        let order = |rows: &Rows| (std::cmp::Reverse(rows.parts.len()), rows.variance());
+        let mut found = Rows::measured(model, question, Some(self));
+        let order = |rows: &Rows| (Reverse(rows.parts.len()), rows.variance());
         found.sort_by(|a, b| {
             let (a, b) = (order(a), order(b));
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
         found
-    }
-
-    fn of_column(&self, model: &Model, question: &Question) -> Option<Rows> {
-        let released = released(model, self.column)?;
-        let groups: Vec<u32> = (0..).take(self.ends.len()).collect();
-        let mut rows = RowsByGroup::new(self, question, &groups, released.sigma);
-        let asked = question.inside[&self.column].iter();
-        let asked = asked.zip(&question.touched[&self.column]);
-        for (code, (&count, (inside, touched))) in released.counts.iter().zip(asked).enumerate() {
-            if *touched > 0.0 {
-                rows.add(code, *inside > 0.0, count);
-            }
-        }
-        Some(rows.into_rows(true))
-    }
-
-    fn of_marginal(&self, model: &Model, question: &Question, it: &Measured) -> Option<Rows> {
-        if it.columns.len() < 2 {
-            return None;
-        }
-        let axes = it.columns.iter();
-        let axes = axes.map(|attribute| Axis::new(question, model, attribute));
-        let axes: Vec<Axis> = axes.collect::<Option<_>>()?;
-        if axes.iter().filter(|axis| axis.is_asked).count() < question.inside.len() {
-            return None;
-        }
-        let of_values = |attribute: &usize| model.generator.column_of(*attribute) == self.column;
-        let attributes = it.columns.attributes();
-        let place = attributes.iter().position(of_values)?;
-        let groups = model.generator.groups(attributes[place])?;
-        let mut rows = RowsByGroup::new(self, question, &groups, it.sigma);
-        for (cell, &count) in it.values.iter().enumerate() {
-            let (mut rest, mut inside, mut touched, mut of_values) = (cell, true, true, 0);
-            for (at, axis) in axes.iter().enumerate().rev() {
-                let group = rest % axis.inside.len();
-                rest /= axis.inside.len();
-                inside &= axis.inside[group];
-                touched &= axis.touched[group];
-                if at == place {
-                    of_values = group;
-                }
-            }
-            if touched {
-                rows.add(of_values, inside, count as f64);
-            }
-        }
-        let tells_all = axes[place].inside.len() == self.ends.len();
-        Some(rows.into_rows(tells_all))
     }
 
     /// By the model, and how far its marginal of these columns is from the table's.
@@ -327,13 +273,6 @@ impl Values {
     }
 }
 
-/// From the smallest of the first to the largest of the second.
-fn joined(ends: impl Iterator<Item = [f64; 2]>) -> [f64; 2] {
-    ends.fold([f64::INFINITY, -f64::INFINITY], |all, ends| {
-        [all[0].min(ends[0]), all[1].max(ends[1])]
-    })
-}
-
 /// The model's rows by value.
 struct Expected {
     /// With the ends between which they are spread evenly, ascending.
@@ -368,67 +307,7 @@ impl Expected {
     }
 }
 
-/// Rows of whose values it is known between which two numbers they lie.
-struct Part {
-    /// How many, by noisy counts or the model.
-    rows: f64,
-    /// Noisy counts that were added.
-    cells: f64,
-    ends: [f64; 2],
-    /// Whether all of them are asked about, and not any number of them.
-    is_whole: bool,
-}
-
-/// How far the numbers of rows may be from the table's.
-enum Doubt {
-    /// Gaussian noise in each count.
-    Noise { variance: f64 },
-    /// They lack that many together at most, and exceed the table's by that many.
-    Distance { below: f64, above: f64 },
-}
-
-/// Rows by their values, as far as those are told apart.
-struct Rows {
-    parts: Vec<Part>,
-    doubt: Doubt,
-    /// Whether each code of the column is told from the others.
-    tells_all: bool,
-}
-
 impl Rows {
-    fn is_exact(&self) -> bool {
-        self.tells_all && self.parts.iter().all(|part| part.is_whole)
-    }
-
-    fn variance(&self) -> f64 {
-        let cells: f64 = self.parts.iter().map(|part| part.cells).sum();
-        match self.doubt {
-            Doubt::Noise { variance } => variance * cells,
-            Doubt::Distance { .. } => f64::INFINITY,
-        }
-    }
-
-    /// The table's sum of weights over the rows is at most this, but for the share `miss` of noise.
-    fn at_most(&self, miss: f64, weight: impl Fn(&Part) -> f64) -> f64 {
-        let (mut sum, mut squares, mut most, mut least) = (0.0, 0.0, 0.0_f64, 0.0_f64);
-        for part in &self.parts {
-            let weight = weight(part);
-            sum += part.rows * weight;
-            squares += part.cells * weight * weight;
-            most = most.max(weight);
-            least = least.min(weight);
-        }
-        let doubt = match self.doubt {
-            Doubt::Noise { variance } => quantile(miss) * (variance * squares).sqrt(),
-            Doubt::Distance { below, above } => above * most - below * least,
-        };
-        sum + doubt
-    }
-
-    fn at_least(&self, miss: f64, weight: impl Fn(&Part) -> f64) -> f64 {
-        -self.at_most(miss, |part| -weight(part))
-    }
-
     /// Each side misses at most that often.
     fn between(&self, statistic: Statistic, miss: f64) -> [f64; 2] {
         match statistic {
@@ -493,25 +372,6 @@ impl Rows {
     }
 }
 
-impl Part {
-    /// The least that one of its rows adds to a sum of distances from a number.
-    fn low(&self, from: f64) -> f64 {
-        self.any_or(self.ends[0] - from, f64::min)
-    }
-
-    fn high(&self, from: f64) -> f64 {
-        self.any_or(self.ends[1] - from, f64::max)
-    }
-
-    /// The weight, or that of no row where no row need count.
-    fn any_or(&self, weight: f64, safe: fn(f64, f64) -> f64) -> f64 {
-        match self.is_whole {
-            true => weight,
-            false => safe(weight, 0.0),
-        }
-    }
-}
-
 /// Where what is true at one end stops being true on the way to the other.
 fn bisect(from: f64, to: f64, holds: impl Fn(f64) -> bool) -> f64 {
     if !holds(from) {
@@ -528,53 +388,4 @@ fn bisect(from: f64, to: f64, holds: impl Fn(f64) -> bool) -> f64 {
         }
     }
     holding
-}
-
-/// Adds up noisy counts by the groups of codes that were measured.
-struct RowsByGroup {
-    /// For each group the part that is wanted whole, and the other.
-    parts: Vec<[Part; 2]>,
-    variance: f64,
-}
-
-impl RowsByGroup {
-    fn new(values: &Values, question: &Question, groups: &[u32], sigma: f64) -> RowsByGroup {
-        /// What rounding the noise of a count to a whole number adds to its variance, at most.
-        const ROUNDING: f64 = 1.0 / 12.0;
-        let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
-        let touched = &question.touched[&values.column];
-        let part = |group: usize, is_whole: bool| {
-            let codes = groups.iter().zip(touched).zip(&values.ends);
-            let asked = codes.filter(|((of, weight), _)| **of as usize == group && **weight > 0.0);
-            Part {
-                rows: 0.0,
-                cells: 0.0,
-                ends: joined(asked.filter_map(|(_, ends)| *ends)),
-                is_whole,
-            }
-        };
-        RowsByGroup {
-            parts: (0..count)
-                .map(|group| [part(group, true), part(group, false)])
-                .collect(),
-            variance: sigma * sigma + ROUNDING,
-        }
-    }
-
-    fn add(&mut self, group: usize, is_whole: bool, count: f64) {
-        let part = &mut self.parts[group][usize::from(!is_whole)];
-        part.rows += count;
-        part.cells += 1.0;
-    }
-
-    fn into_rows(self, tells_all: bool) -> Rows {
-        let parts = self.parts.into_iter().flatten();
-        Rows {
-            parts: parts.filter(|part| part.cells > 0.0).collect(),
-            doubt: Doubt::Noise {
-                variance: self.variance,
-            },
-            tells_all,
-        }
-    }
 }
