@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use cli::BadInput;
+use cli::{Answers, BadInput, marginal_documents};
 use protocol::BoundedFile;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -101,6 +101,23 @@ impl Model {
             None,
             move |_| Ok(given(&model, &r#where)?.probability()),
         )
+    }
+
+    /// The answers to a question, as JSON.
+    fn answers_json(&self, py: Python<'_>, question: String) -> PyResult<String> {
+        let model = Arc::clone(&self.0);
+        carry_out(py, None, move |_| {
+            Ok(Answers::to(&question, &model)?.document().to_string())
+        })
+    }
+
+    /// The noisy counts that the model was made from, as JSON.
+    fn marginals_json(&self, py: Python<'_>) -> PyResult<String> {
+        let model = Arc::clone(&self.0);
+        carry_out(py, None, move |_| {
+            let marginals = model.noisy_marginals();
+            Ok(marginal_documents(&marginals, model.schema()).to_string())
+        })
     }
 
     /// What the model says of itself, as JSON.

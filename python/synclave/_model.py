@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -182,6 +183,51 @@ class Model:
             InputError: If the condition cannot be understood, or the probability is 0.
         """
         return self._native.probability(where)
+
+    def query(self, question: str, *, frame: Kind | None = None) -> Any:
+        """Asks for counts, sums, means and quantiles of the table behind the model.
+
+        It costs no budget, however often it is done.
+
+        Args:
+            question: ``"count where age > 30 by town"``, ``"mean income by sex"``, ``"median age"``,
+                ``"quantile 0.9 income where sex = F"``, ``"sum income"``: a statistic, then a
+                condition, then columns to tell apart, of which the last two may be left out.
+            frame: As in `sample`.
+
+        Returns:
+            A frame with the columns after ``by``, then ``estimate`` (the model's number; missing
+            where it expects no row), ``low`` and ``high``, between which the table's own number is
+            with 95 % confidence, each by itself, and ``basis``: ``measured`` where the noise alone
+            gives the interval, ``modelled`` where the model's measured error does, ``possible``
+            where nothing was measured of the columns together. Dates are texts.
+
+        Raises:
+            InputError: If the question cannot be understood, or asks for too much at once.
+        """
+        answers = json.loads(self._native.answers_json(question))
+        rows = []
+        names: list[str] = []
+        for answer in answers:
+            values = answer.pop("values")
+            (found,) = answer.values()
+            low, high = found["between"]
+            result = {"estimate": found["estimate"], "low": low, "high": high}
+            rows.append({**values, **result, "basis": found["basis"]})
+            names = list(rows[-1])
+        return _frames.of_rows(rows, names, frame or default_kind(self._kind))
+
+    def marginals(self) -> list[dict[str, Any]]:
+        """The noisy counts that the model was made from, which are as public as the model.
+
+        Returns:
+            For each marginal ``columns``; ``values``, which for each of the columns lists the values
+            of each place (several where they were counted together); ``counts``, in the order of
+            the places with the last column's following one another; and ``sigma``, the standard
+            deviation of the Gaussian noise in each count, which was rounded to whole numbers.
+        """
+        marginals: list[dict[str, Any]] = json.loads(self._native.marginals_json())
+        return marginals
 
     @property
     def report(self) -> Report:

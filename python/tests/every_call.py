@@ -49,6 +49,7 @@ def one_table(people: pd.DataFrame, path: Path) -> pd.DataFrame:
     page: str = report.to_html()
     warnings: list[str] = report.warnings
     print(probability, page, warnings, report.to_dict(), report.errors, report.columns)
+    print(model.query("mean age by town"), model.marginals())
     print(report.guarantees, model.method, model.columns, model.errors, fitted.errors)
     comparison: synclave.Evaluation = synclave.evaluate(people, rows, schema=path, key="id")
     print(comparison.scores, comparison.relations, comparison.to_dict())

@@ -123,3 +123,23 @@ def test_a_model_file_is_inspected_as_on_the_command_line(
     assert document["kind"] == "model" and document["method"] == "GRAIN"
     with pytest.raises(synclave.InputError, match="could not read"):
         synclave.inspect(tmp_path / "missing")
+
+
+def test_questions_are_answered_in_a_frame(fitted: synclave.Synthesizer) -> None:
+    model = fitted.model
+    by_town = model.query("mean income where age > 20 by town", frame="pandas")
+    assert list(by_town.columns) == ["town", "estimate", "low", "high", "basis"]
+    assert list(by_town["town"]) == ["Wien", "Graz", "Linz", "other"]
+    assert ((by_town["low"] <= by_town["estimate"]) & (by_town["estimate"] <= by_town["high"])).all()
+    count = model.query("count", frame="pyarrow").to_pylist()
+    assert count[0]["basis"] == "measured" and count[0]["low"] <= 400 <= count[0]["high"]
+    assert model.query("median born", frame="pyarrow")["estimate"][0].as_py().startswith("19")
+    with pytest.raises(synclave.InputError, match="is of kind `categories`"):
+        model.query("mean town")
+
+
+def test_noisy_counts_come_with_their_noise(fitted: synclave.Synthesizer) -> None:
+    marginals = fitted.model.marginals()
+    (town,) = (it for it in marginals if it["columns"] == ["town"])
+    assert town["values"] == [[["Wien"], ["Graz"], ["Linz"], ["other"]]]
+    assert abs(sum(town["counts"]) - 400) < 12 * town["sigma"]

@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Synth(SynthOptions),
     Sample(SampleOptions),
     Query(QueryOptions),
+    Marginals(MarginalsOptions),
     Evaluate(EvaluateOptions),
     Completions(CompletionsOptions),
 }
@@ -733,29 +734,54 @@ pub(crate) struct SampleOptions {
     pub(crate) report: Option<PathBuf>,
 }
 
-/// Count rows of the table behind a model, with an interval, at no further privacy cost
+/// Ask for counts, sums, means and quantiles of the table behind a model, with intervals
 ///
-/// Where the columns asked about were measured together, the interval is that of the noise; where
-/// they were not, it comes from the model's measured error, or from what the columns one by one
-/// leave possible, which can be wide.
+/// It has no further privacy cost. Where the columns asked about were measured together, the
+/// interval is that of the noise; where they were not, it comes from the model's measured error, or
+/// from what the columns one by one leave possible, which can be wide.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   synclave query people.model 'count where age in 30..40 and sex = female'
   synclave query people.model 'count by education, sex'
-  synclave query people.model 'count where income > 50000 by education' --json
+  synclave query people.model 'mean income where age > 30 by sex'
+  synclave query people.model 'quantile 0.9 income' --json
 
 A condition is one of `synclave sample --where`, whose help has the grammar. The table is the
 one that the model was fitted to, as it was coded: what a bin or `other` put together is not
-told apart.")]
+told apart. Rows in which a value is missing or `other` have no part in its sum or mean.")]
 pub(crate) struct QueryOptions {
     /// The model, as `synth --model` or /model gave it
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
 
-    /// `count`, then `where CONDITION`, then `by COLUMN, COLUMN`; the last two may be left out
+    /// `count`, `sum COLUMN`, `mean COLUMN`, `median COLUMN` or `quantile SHARE COLUMN`, then
+    /// `where CONDITION`, then `by COLUMN, COLUMN`; the last two may be left out
     #[arg(value_name = "QUESTION")]
     pub(crate) question: String,
+}
+
+/// List the noisy counts that a model was made from, with the size of their noise
+///
+/// They are what the privacy budget bought, and may be published like the model itself. Whoever
+/// analyses them knows the noise exactly, which nobody knows of synthetic rows.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  synclave marginals people.model
+  synclave marginals people.model 'age, sex'
+  synclave marginals people.model --json > marginals.json
+
+Where values are taken together (`20 to 24 | 25 to 29`) the pair was measured coarsely, or they are
+rare. A count may be negative: that is noise, and cutting it off would bias sums.")]
+pub(crate) struct MarginalsOptions {
+    /// The model, as `synth --model` or /model gave it
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+
+    /// Show the counts of these columns, with commas between them; without it, what was measured
+    #[arg(value_name = "COLUMNS")]
+    pub(crate) columns: Option<String>,
 }
 
 /// Compare a synthetic table with a real one that you own

@@ -17,8 +17,10 @@ mod image_file;
 mod inspect;
 mod interrupt;
 mod keygen;
+mod marginals;
 mod model_file;
 mod moment;
+mod names;
 mod page;
 mod parquet_file;
 mod printer;
@@ -55,8 +57,10 @@ use crate::printer::Printer;
 pub use crate::calling::Calling;
 pub use crate::evaluate::one_ways;
 pub use crate::exit::{BadInput, Exit, of as exit_of};
+pub use crate::marginals::documents as marginal_documents;
 pub use crate::printer::Causes;
 pub use crate::public_data::{PublicData, PublicFile};
+pub use crate::query::Answers;
 pub use crate::schema_draft::{ReadTable, SchemaDraft, SchemaRequest, SchemaSource};
 pub use crate::table_input::{IdReading, OwnTable};
 
@@ -111,6 +115,7 @@ fn carry_out(command: &Command, printer: Printer) -> anyhow::Result<()> {
         Command::Synth(options) => synth::run(options, printer),
         Command::Sample(options) => synth::sample(options, printer),
         Command::Query(options) => query::run(options, printer),
+        Command::Marginals(options) => marginals::run(options, printer),
         Command::Evaluate(options) => evaluate::run(options, printer),
         Command::Completions(options) => {
             let mut command = Arguments::command();

@@ -7,7 +7,7 @@ use anyhow::Context;
 use privacy::{
     Delta, DomainSource, Epsilon, LedgerRecord, NoiseRng, UnsafeBudget, budget_warnings,
 };
-use protocol::{BoundedFile, read_text_file};
+use protocol::read_text_file;
 use schema::{Condition, Origin, Schema};
 use serde_json::{Map, Value, json};
 use synthesis::{
@@ -366,12 +366,6 @@ fn tell_budget(options: &SynthOptions, model: &Model, discovery: Option<&str>, p
 }
 
 pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Result<()> {
-    let problem = || {
-        BadInput(format!(
-            "could not use the model in {}",
-            options.model.display()
-        ))
-    };
     whole_file::check_outputs(
         &[
             ("--output", rows_file::path(&options.output)),
@@ -384,14 +378,7 @@ pub(crate) fn sample(options: &SampleOptions, printer: Printer) -> anyhow::Resul
     output.check_rows(options.rows)?;
     report_file::check(options.report.as_deref())?;
     interrupt::leaves_nothing_behind(printer)?;
-    let file = BoundedFile::open(&options.model).with_context(problem)?;
-    let model = model_file::load(file).with_context(problem)?;
-    if model.domain() == DomainSource::FromData {
-        printer.warn(format_args!(
-            "no guarantee holds for this model and its rows: {}",
-            DomainSource::WHY_NO_GUARANTEE
-        ));
-    }
+    let model = model_file::open(&options.model, "rows", printer)?;
     check_rows(Some(model.schema()), options.rows)?;
     let condition = options.condition.as_deref().map(|text| {
         let unusable = || BadInput(format!("could not use the condition {text:?}"));

@@ -2,34 +2,18 @@
 
 use anyhow::Context;
 use client::BoundPort;
-use privacy::DomainSource;
-use protocol::BoundedFile;
 use serde_json::json;
 use server_kit::StopSignals;
 use service::ServedModel;
 
 use crate::arguments::ViewOptions;
-use crate::exit::BadInput;
 use crate::model_file;
 use crate::page::{Page, ServedPage, Subject};
 use crate::printer::Printer;
 
 pub(crate) fn run(options: &ViewOptions, printer: Printer) -> anyhow::Result<()> {
-    let problem = || {
-        BadInput(format!(
-            "could not use the model in {}",
-            options.model.display()
-        ))
-    };
-    let file = BoundedFile::open(&options.model).with_context(problem)?;
-    let model = model_file::load(file).with_context(problem)?;
-    if model.domain() == DomainSource::FromData {
-        printer.warn(format_args!(
-            "no guarantee holds for this model and its rows: {}",
-            DomainSource::WHY_NO_GUARANTEE
-        ));
-    }
-    let model = ServedModel::new(model).with_context(problem)?;
+    let model = model_file::open(&options.model, "rows", printer)?;
+    let model = ServedModel::new(model).with_context(|| model_file::unusable(&options.model))?;
     let runtime = tokio::runtime::Runtime::new().context("could not start")?;
     runtime.block_on(serve(options, model, printer))
 }

@@ -229,6 +229,33 @@ impl Column {
         }
     }
 
+    /// The smallest and the largest value that a code stands for; those beyond the column's range
+    /// count as its ends. Days and seconds since 1970 for dates and moments. None for codes that
+    /// are no numbers.
+    #[must_use]
+    pub fn ends_of(&self, code: usize) -> Option<[f64; 2]> {
+        if code >= self.kind.len() {
+            return None;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "statistics are of floating point"
+        )]
+        let number = |number: i64| number as f64;
+        let ends = match &self.kind {
+            Kind::Categories(_) | Kind::Boolean => return None,
+            Kind::Integer(grid) => [grid.start(code), last_of(grid, code)].map(number),
+            Kind::Number(grid) => [grid.start(code), grid.end(code)],
+            Kind::Date(grid) => {
+                [grid.start(code), last_of(grid, code)].map(|day| day.number().into())
+            }
+            Kind::Datetime(grid) => {
+                [grid.start(code), last_of(grid, code)].map(|moment| number(moment.number()))
+            }
+        };
+        Some(ends)
+    }
+
     /// The smallest and the largest value of a column of ordered values, as they are written. None
     /// for a column without bins.
     #[must_use]

@@ -7,6 +7,9 @@
 //! side. Where that is not known either, columns or pairs leave a range possible (Fréchet's
 //! inequalities).
 
+mod rows;
+mod values;
+
 use std::collections::BTreeMap;
 
 use marginals::Clique;
@@ -16,7 +19,8 @@ use serde::Serialize;
 use crate::Model;
 use crate::errors::{MeasuredErrors, quantile};
 use crate::hidden::{noisy_total, released, whole};
-use crate::measured::Measured;
+use rows::Rows;
+pub use values::{Statistic, StatisticError, ValueAnswer};
 
 /// How many rows of the table, as it is coded, satisfy a condition.
 ///
@@ -82,15 +86,28 @@ impl Model {
         condition: Option<&Condition>,
         by: &[usize],
     ) -> Result<Vec<(Vec<usize>, CountAnswer)>, TooManyCounts> {
+        let combinations = self.combinations(condition, by, 1)?;
+        let answers = combinations.map(|(codes, weights)| (codes, self.answer(&weights)));
+        Ok(answers.collect())
+    }
+
+    /// What is wanted of each combination of codes of some columns, in order. `each` counts are
+    /// made for each of them.
+    fn combinations(
+        &self,
+        condition: Option<&Condition>,
+        by: &[usize],
+        each: usize,
+    ) -> Result<impl Iterator<Item = (Vec<usize>, Weights)>, TooManyCounts> {
         let wanted = condition.map(weights_of).unwrap_or_default();
         let codes: Vec<Vec<(usize, f64)>> = by.iter().map(|&it| self.codes(it, &wanted)).collect();
         let cells = codes
             .iter()
-            .fold(1_usize, |cells, codes| cells.saturating_mul(codes.len()));
+            .fold(each, |cells, codes| cells.saturating_mul(codes.len()));
         if cells > Model::MOST_COUNTS {
             return Err(TooManyCounts { cells });
         }
-        let combination = |mut cell: usize| {
+        let combination = move |mut cell: usize| {
             let (mut combination, mut weights) = (vec![0; by.len()], wanted.clone());
             for ((&column, codes), place) in by.iter().zip(&codes).zip(&mut combination).rev() {
                 let (code, weight) = codes[cell % codes.len()];
@@ -100,9 +117,9 @@ impl Model {
                 of_code[code] = weight;
                 weights.insert(column, of_code);
             }
-            (combination, self.answer(&weights))
+            (combination, weights)
         };
-        Ok((0..cells).map(combination).collect())
+        Ok((0..cells / each).map(combination))
     }
 
     /// The codes of a column that a condition leaves, with the wanted share of each.
@@ -212,15 +229,15 @@ impl Question {
             let half = quantile(ONE_SIDE) * sigma;
             return ([rows - half, rows + half], Basis::Measured);
         }
-        let sums = self.sums(model);
-        if let Some(exact) = sums.iter().find(|sums| sums.is_exact()) {
-            return (exact.between(ONE_SIDE), Basis::Measured);
+        let measured = self.measured(model);
+        if let Some(exact) = measured.iter().find(|rows| rows.is_exact()) {
+            return (exact.count(ONE_SIDE), Basis::Measured);
         }
         if let Some(between) = self.by_error(model, MeasuredErrors::bound) {
             return (between, Basis::Modelled);
         }
-        if let Some(sums) = sums.first() {
-            return (sums.between(ONE_SIDE), Basis::Measured);
+        if let Some(rows) = measured.first() {
+            return (rows.count(ONE_SIDE), Basis::Measured);
         }
         let between = self.by_pairs(model);
         let between = between.unwrap_or_else(|| self.by_columns(model));
@@ -228,38 +245,17 @@ impl Question {
     }
 
     /// What measured marginals with all of the columns say, the least noise first.
-    fn sums(&self, model: &Model) -> Vec<Sums> {
-        let of_one = match self.columns()[..] {
-            [column] => Sums::of_column(self, model, column),
-            _ => None,
-        };
-        let of_several = model.measured.iter();
-        let of_several = of_several.filter_map(|it| Sums::of_marginal(self, model, it));
-        let mut sums: Vec<Sums> = of_one.into_iter().chain(of_several).collect();
+    fn measured(&self, model: &Model) -> Vec<Rows> {
+        let mut found = Rows::measured(model, self, None);
         // By the noise's size and never by what was found: a choice among noisy numbers would make
         // the interval miss more often than it says.
-        sums.sort_by(|a, b| a.touched.variance.total_cmp(&b.touched.variance));
-        sums
+        found.sort_by(|a, b| a.variance().total_cmp(&b.variance()));
+        found
     }
 
     /// What the model's error in a marginal of these columns leaves possible.
     fn by_error(&self, model: &Model, bound: fn(&MeasuredErrors, f64) -> f64) -> Option<[f64; 2]> {
-        // What was compared with the table counts drawn rows where constraints decide which ones
-        // are drawn, and is not the mass that is taken here.
-        if model.generator.random_field().is_none() && !model.schema.constraints().is_empty() {
-            return None;
-        }
-        let errors = model.errors.as_ref()?;
-        let asked = Clique::new(self.columns());
-        let measured = errors.marginals.iter().find(|it| it.columns == asked)?;
-        let distance = bound(errors, measured.distance);
-        let (rows, sigma) = noisy_total(model);
-        let half = quantile(MISSES_OF_ROWS / 2.0) * sigma;
-        let too_few = rows - model.generator.total();
-        // Of an L1 distance d between tables whose sums differ by s, cells of one table exceed the
-        // other's by (d + s) / 2 together, and fall below them by (d - s) / 2.
-        let below = (distance - (too_few - half)) / 2.0;
-        let above = (distance + (too_few + half)) / 2.0;
+        let [below, above] = sides_of_error(model, &self.columns(), bound)?;
         Some([
             model.mass(&self.inside) - below,
             model.mass(&self.touched) + above,
@@ -306,8 +302,8 @@ impl Question {
         }
         let (mut most, mut least) = (rows, rows);
         for &column in &columns {
-            let sums = Sums::of_column(&self.of(&[column]), model, column);
-            let [low, high] = sums.map_or([0.0, rows], |sums| sums.between(miss));
+            let of_column = Rows::of_column(model, &self.of(&[column]), column, None);
+            let [low, high] = of_column.map_or([0.0, rows], |of_column| of_column.count(miss));
             most = most.min(high);
             // Rows that fail in this column are at most those that are not known to satisfy it.
             least -= rows - low;
@@ -316,127 +312,29 @@ impl Question {
     }
 }
 
-/// Noisy counts of what a question asks about, by one measured marginal.
-struct Sums {
-    inside: Sum,
-    touched: Sum,
-}
-
-/// A sum of noisy counts.
-#[derive(Default, Clone, Copy)]
-struct Sum {
-    value: f64,
-    variance: f64,
-    cells: usize,
-}
-
-impl Sum {
-    fn add(&mut self, value: f64, sigma: f64) {
-        /// What rounding the noise of a count to a whole number adds to its variance, at most.
-        const ROUNDING: f64 = 1.0 / 12.0;
-        self.value += value;
-        self.variance += sigma.powi(2) + ROUNDING;
-        self.cells += 1;
+/// How many rows at most the table's cells of some columns lack of the model's together, and how
+/// many they exceed them by. `None` unless that error was measured.
+fn sides_of_error(
+    model: &Model,
+    columns: &[usize],
+    bound: fn(&MeasuredErrors, f64) -> f64,
+) -> Option<[f64; 2]> {
+    // What was compared with the table counts drawn rows where constraints decide which ones are
+    // drawn, and is not the mass that is taken here.
+    if model.generator.random_field().is_none() && !model.schema.constraints().is_empty() {
+        return None;
     }
-}
-
-impl Sums {
-    /// By all measurements of the column alone.
-    fn of_column(question: &Question, model: &Model, column: usize) -> Option<Sums> {
-        let released = released(model, column)?;
-        let sum = |weights: &[f64]| {
-            let mut sum = Sum::default();
-            let wanted = released.counts.iter().zip(weights).filter(|it| *it.1 > 0.0);
-            wanted.for_each(|(&count, _)| sum.add(count, released.sigma));
-            sum
-        };
-        Some(Sums {
-            inside: sum(&question.inside[&column]),
-            touched: sum(&question.touched[&column]),
-        })
-    }
-
-    /// By a marginal of several columns, if it has all that are asked about.
-    fn of_marginal(question: &Question, model: &Model, measured: &Measured) -> Option<Sums> {
-        if measured.columns.len() < 2 {
-            return None;
-        }
-        let axes: Vec<Axis> = measured
-            .columns
-            .iter()
-            .map(|attribute| Axis::new(question, model, attribute))
-            .collect::<Option<_>>()?;
-        let asked = axes.iter().filter(|axis| axis.is_asked).count();
-        if asked < question.inside.len() {
-            return None;
-        }
-        let mut sums = Sums {
-            inside: Sum::default(),
-            touched: Sum::default(),
-        };
-        for (cell, &value) in measured.values.iter().enumerate() {
-            let (mut rest, mut inside, mut touched) = (cell, true, true);
-            // Row-major: the last axis is the fastest.
-            for axis in axes.iter().rev() {
-                let group = rest % axis.inside.len();
-                rest /= axis.inside.len();
-                inside &= axis.inside[group];
-                touched &= axis.touched[group];
-            }
-            if inside {
-                sums.inside.add(value as f64, measured.sigma);
-            }
-            if touched {
-                sums.touched.add(value as f64, measured.sigma);
-            }
-        }
-        Some(sums)
-    }
-
-    /// Whether the question asks about whole cells.
-    fn is_exact(&self) -> bool {
-        // What is inside is touched as well.
-        self.inside.cells == self.touched.cells
-    }
-
-    /// Each side misses at most that often.
-    fn between(&self, miss: f64) -> [f64; 2] {
-        let half = |sum: Sum| quantile(miss) * sum.variance.sqrt();
-        [
-            self.inside.value - half(self.inside),
-            self.touched.value + half(self.touched),
-        ]
-    }
-}
-
-/// Which groups of an attribute's codes a question asks about.
-struct Axis {
-    inside: Vec<bool>,
-    touched: Vec<bool>,
-    is_asked: bool,
-}
-
-impl Axis {
-    /// `None` if the model does not say which codes an attribute puts together.
-    fn new(question: &Question, model: &Model, attribute: usize) -> Option<Axis> {
-        let groups = model.generator.groups(attribute)?;
-        let column = model.generator.column_of(attribute);
-        let size = groups.iter().max().map_or(0, |&last| last as usize + 1);
-        let mut axis = Axis {
-            inside: vec![true; size],
-            touched: vec![true; size],
-            is_asked: question.inside.contains_key(&column),
-        };
-        if axis.is_asked {
-            axis.touched.fill(false);
-            let weights = question.inside[&column]
-                .iter()
-                .zip(&question.touched[&column]);
-            for (&group, (inside, touched)) in groups.iter().zip(weights) {
-                axis.inside[group as usize] &= *inside > 0.0;
-                axis.touched[group as usize] |= *touched > 0.0;
-            }
-        }
-        Some(axis)
-    }
+    let errors = model.errors.as_ref()?;
+    let asked = Clique::new(columns.to_vec());
+    let measured = errors.marginals.iter().find(|it| it.columns == asked)?;
+    let distance = bound(errors, measured.distance);
+    let (rows, sigma) = noisy_total(model);
+    let half = quantile(MISSES_OF_ROWS / 2.0) * sigma;
+    let too_few = rows - model.generator.total();
+    // Of an L1 distance d between tables whose sums differ by s, cells of one table exceed the
+    // other's by (d + s) / 2 together, and fall below them by (d - s) / 2.
+    Some([
+        (distance - (too_few - half)) / 2.0,
+        (distance + (too_few + half)) / 2.0,
+    ])
 }

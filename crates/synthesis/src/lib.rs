@@ -87,7 +87,7 @@ mod unseen;
 mod workload;
 
 pub use aim::AimOptions;
-pub use answers::{Basis, CountAnswer, TooManyCounts};
+pub use answers::{Basis, CountAnswer, Statistic, StatisticError, TooManyCounts, ValueAnswer};
 pub use conditional::{Conditional, Impossible};
 pub use constraints::ConstraintError;
 pub use dpctgan::DpctganOptions;
@@ -99,6 +99,7 @@ pub use file::ModelFileError;
 pub use fit_error::{FitError, PlanError};
 pub use grain::GrainOptions;
 pub use hidden::{ColumnReport, NoisyOneWay, OneWay, RowCount};
+pub use measured::NoisyMarginal;
 pub use method::{Method, MethodOptions, UnknownMethod};
 pub use model::Model;
 pub use mst::MstOptions;

@@ -1,8 +1,40 @@
+//! What was measured of the table, as the ledger released it.
+
 use marginals::{Clique, Domain, Measurement};
 use privacy::NoisyCounts;
 use serde::{Deserialize, Serialize};
 
+use crate::Model;
 use crate::compression::Compression;
+
+/// A marginal as it was released: the counts of the table with noise. What a model was made from,
+/// and with its sigma all that an analysis of its own needs.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NoisyMarginal {
+    /// Positions of the columns in the schema, in the order in which the counts have them.
+    pub columns: Vec<usize>,
+    /// For each of the columns the codes that each of its places puts together, which are single
+    /// ones unless the column was measured coarsely, or has rare codes.
+    pub places: Vec<Vec<Vec<usize>>>,
+    /// Row-major: the places of the last column follow one another. Noise may make them negative.
+    pub counts: Vec<i64>,
+    /// Standard deviation of the Gaussian noise in each count, before it was rounded to whole
+    /// numbers.
+    pub sigma: f64,
+}
+
+impl Model {
+    /// All marginals that the budget bought, in the order in which they were measured. Those that
+    /// say how far the model is from the table are not among them: the report has these.
+    #[must_use]
+    pub fn noisy_marginals(&self) -> Vec<NoisyMarginal> {
+        let marginals = self.measured.iter();
+        marginals
+            .filter_map(|measured| measured.released(self))
+            .collect()
+    }
+}
 
 /// A marginal as it was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +55,29 @@ impl Measured {
             values: noisy.values().to_vec(),
             sigma: noisy.sigma(),
         }
+    }
+
+    /// `None` if the model does not say which codes it puts together.
+    fn released(&self, model: &Model) -> Option<NoisyMarginal> {
+        let attributes = self.columns.attributes();
+        let columns = attributes.iter();
+        let columns: Vec<usize> = columns.map(|it| model.generator.column_of(*it)).collect();
+        let places = match attributes {
+            [column] => {
+                let codes = 0..model.schema.columns()[*column].size();
+                vec![codes.map(|code| vec![code]).collect()]
+            }
+            _ => {
+                let groups = attributes.iter().map(|it| model.generator.groups(*it));
+                groups.map(|it| it.map(together)).collect::<Option<_>>()?
+            }
+        };
+        Some(NoisyMarginal {
+            columns,
+            places,
+            counts: self.values.clone(),
+            sigma: self.sigma,
+        })
     }
 
     pub(crate) fn values(&self) -> Vec<f64> {
@@ -72,4 +127,14 @@ impl Measured {
         }
         Ok(())
     }
+}
+
+/// The codes of each group.
+fn together(groups: Vec<u32>) -> Vec<Vec<usize>> {
+    let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
+    let mut codes = vec![Vec::new(); count];
+    for (code, group) in groups.into_iter().enumerate() {
+        codes[group as usize].push(code);
+    }
+    codes
 }

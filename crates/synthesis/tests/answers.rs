@@ -1,18 +1,19 @@
 //! Intervals of counts hold as often as they say.
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use privacy::{Delta, Epsilon};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use schema::{Condition, Declaration, Schema};
-use synthesis::{Basis, FitPlan, GrainOptions, Method, MethodOptions, Model};
+use synthesis::{Basis, FitPlan, GrainOptions, Method, MethodOptions, Model, Statistic};
 use tabular::Joined;
 
 /// Four columns, of which the first three hang together.
 const SCHEMA: &str = "
-age: {integer: {min: 0, max: 79, bins: 16}}
+age: {integer: {min: 0, max: 79}}
 income: {integer: {min: 0, max: 99, bins: 20}}
 owns: {categories: ['yes', 'no']}
 colour: {categories: [red, green, blue, white, black]}
@@ -22,14 +23,32 @@ colour: {categories: [red, green, blue, white, black]}
 const QUESTIONS: [&str; 9] = [
     "owns = yes",
     "age in 20..39",
-    // Bins in part.
     "age in 22..38",
     "age < 40 and owns = yes",
     "income > 49 and colour in [red, green]",
+    // A bin in part.
     "income >= 33 and age > 41",
     "age < 40 and owns = yes and colour != red",
     "age >= 20 and income < 70 and owns = no and colour in [blue, white, black]",
     "colour = white",
+];
+
+/// Statistics of the values of a column, 0 or 1, among the rows of a condition.
+const OF_VALUES: [(Statistic, usize, Option<&str>); 10] = [
+    (Statistic::Mean, 1, None),
+    (Statistic::Sum, 1, Some("owns = yes")),
+    (Statistic::Mean, 0, Some("owns = no")),
+    (Statistic::Quantile(0.5), 0, None),
+    (Statistic::Quantile(0.9), 1, Some("age < 40")),
+    (Statistic::Mean, 1, Some("age in 22..38")),
+    (Statistic::Sum, 0, Some("colour = white")),
+    (Statistic::Mean, 0, Some("colour in [red, green]")),
+    (Statistic::Quantile(0.25), 0, Some("age in 22..68")),
+    (
+        Statistic::Mean,
+        0,
+        Some("income < 70 and owns = no and colour != red"),
+    ),
 ];
 
 fn schema() -> Schema {
@@ -55,6 +74,28 @@ impl Person {
         }
     }
 
+    /// What each of the statistics is of, if they are among its rows.
+    fn values(&self) -> [Option<u32>; 10] {
+        let Person {
+            age,
+            income,
+            owns,
+            colour,
+        } = *self;
+        [
+            Some(income),
+            owns.then_some(income),
+            (!owns).then_some(age),
+            Some(age),
+            (age < 40).then_some(income),
+            (22..=38).contains(&age).then_some(income),
+            (colour == "white").then_some(age),
+            ["red", "green"].contains(&colour).then_some(age),
+            (22..=68).contains(&age).then_some(age),
+            (income < 70 && !owns && colour != "red").then_some(age),
+        ]
+    }
+
     /// Whether each of the questions is true of them.
     fn answers(&self) -> [bool; 9] {
         let Person {
@@ -74,6 +115,20 @@ impl Person {
             age >= 20 && income < 70 && !owns && ["blue", "white", "black"].contains(&colour),
             colour == "white",
         ]
+    }
+}
+
+fn truth(statistic: Statistic, mut values: Vec<u32>) -> f64 {
+    values.sort_unstable();
+    let sum: u32 = values.iter().sum();
+    match statistic {
+        Statistic::Sum => sum.into(),
+        Statistic::Mean => f64::from(sum) / values.len() as f64,
+        Statistic::Quantile(share) => {
+            let rank = (1..=values.len()).find(|&rank| rank as f64 >= share * values.len() as f64);
+            values[rank.unwrap() - 1].into()
+        }
+        _ => unreachable!("there is no other statistic"),
     }
 }
 
@@ -114,18 +169,16 @@ impl Coverage {
         self.misses += u32::from(!hit);
     }
 
-    /// Fails if more than 5 % missed, beyond four standard deviations of that many answers of which
-    /// those of one fit hang together.
+    /// Fails if more than 5 % missed, beyond four standard deviations of that many answers.
     fn check(&self, what: &str) {
         let (answers, misses) = (f64::from(self.answers), f64::from(self.misses));
-        let independent = answers / QUESTIONS.len() as f64;
-        let most = 0.05 + 4.0 * (0.05 * 0.95 / independent).sqrt();
+        let most = 0.05 + 4.0 * (0.05 * 0.95 / answers).sqrt();
         assert!(misses / answers <= most, "{what}: {self:?}");
     }
 }
 
-/// Fits a table over and over, and counts what the questions' intervals miss, by their basis.
-fn coverage(fits: u64, plan: impl Fn() -> FitPlan) -> [Coverage; 3] {
+/// Fits a table over and over, and counts what the interval of each question misses, by its basis.
+fn coverage(fits: u64, plan: impl Fn() -> FitPlan) -> BTreeMap<(&'static str, String), Coverage> {
     let people = people(3000, 5);
     let truths = people.iter().map(Person::answers);
     let truths = truths.fold([0_u64; 9], |mut sums, answers| {
@@ -134,24 +187,46 @@ fn coverage(fits: u64, plan: impl Fn() -> FitPlan) -> [Coverage; 3] {
         }
         sums
     });
+    let of_values: Vec<f64> = (0..OF_VALUES.len())
+        .map(|of| {
+            let values = people.iter().filter_map(|person| person.values()[of]);
+            truth(OF_VALUES[of].0, values.collect())
+        })
+        .collect();
     let schema = schema();
-    let mut coverage = [Coverage::default(); 3];
+    let mut coverage: BTreeMap<_, Coverage> = BTreeMap::new();
     for seed in 0..fits {
         let model = fit(&people, plan(), seed);
+        for ((statistic, column, condition), truth) in OF_VALUES.iter().zip(&of_values) {
+            let wanted = condition.map(|text| Condition::parse(text, &schema).unwrap());
+            let answers = model.values_by(*statistic, *column, wanted.as_ref(), &[]);
+            let answer = answers.unwrap()[0].1;
+            let [low, high] = answer.between;
+            let estimate = answer.estimate.unwrap();
+            assert!(low <= estimate && estimate <= high, "{answer:?}");
+            let what = format!("{statistic:?} of {column} where {condition:?}");
+            let of_this = coverage.entry((name_of(answer.basis), what)).or_default();
+            of_this.add((low..=high).contains(truth));
+        }
         for (question, truth) in QUESTIONS.iter().zip(truths) {
             let answer = model.count(&Condition::parse(question, &schema).unwrap());
             let [low, high] = answer.between;
             assert!(low as f64 <= answer.estimate && answer.estimate <= high as f64);
-            let basis = match answer.basis {
-                Basis::Measured => 0,
-                Basis::Modelled => 1,
-                Basis::Possible => 2,
-                _ => unreachable!("there is no other basis"),
-            };
-            coverage[basis].add((low..=high).contains(&truth));
+            let what = (name_of(answer.basis), question.to_string());
+            let of_this = coverage.entry(what).or_default();
+            of_this.add((low..=high).contains(&truth));
         }
     }
     coverage
+}
+
+fn name_of(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Measured => "measured",
+        Basis::Modelled => "modelled",
+        Basis::Possible => "possible",
+        _ => unreachable!("there is no other basis"),
+    }
 }
 
 fn budget(epsilon: f64) -> (Epsilon, Delta) {
@@ -163,9 +238,13 @@ fn intervals_hold_at_their_level() {
     for epsilon in [0.5, 3.0] {
         let (epsilon, delta) = budget(epsilon);
         let coverage = coverage(40, || FitPlan::new(GrainOptions::default(), epsilon, delta));
-        for (coverage, what) in coverage.iter().zip(["measured", "modelled", "possible"]) {
-            assert!(coverage.answers >= 40, "{what}: {coverage:?}");
-            coverage.check(what);
+        for basis in ["measured", "modelled", "possible"] {
+            let of_this = coverage.iter().filter(|((it, _), _)| *it == basis);
+            let answers: u32 = of_this.map(|(_, coverage)| coverage.answers).sum();
+            assert!(answers >= 80, "{basis}: {coverage:?}");
+        }
+        for ((basis, question), coverage) in coverage {
+            coverage.check(&format!("{question}, {basis}"));
         }
     }
 }
@@ -178,10 +257,8 @@ fn intervals_hold_over_many_fits_of_two_methods() {
             let options = MethodOptions::read(method, &serde_json::Map::new()).unwrap();
             FitPlan::new(options, epsilon, delta)
         });
-        for (coverage, what) in coverage.iter().zip(["measured", "modelled", "possible"]) {
-            if coverage.answers > 0 {
-                coverage.check(&format!("{method}, {what}"));
-            }
+        for ((basis, question), coverage) in coverage {
+            coverage.check(&format!("{method}, {question}, {basis}"));
         }
     }
 }
@@ -242,4 +319,53 @@ fn counts_by_columns_add_up_and_leave_out_what_a_condition_excludes() {
     let all = model.counts_by(None, &[]).unwrap();
     assert_eq!(all.len(), 1);
     assert!((all[0].1.estimate - model.noisy_rows() as f64).abs() <= 0.5);
+}
+
+#[test]
+fn statistics_are_near_the_tables_and_narrow_where_they_were_measured() {
+    let (epsilon, delta) = budget(3.0);
+    let people = people(3000, 5);
+    let model = fit(
+        &people,
+        FitPlan::new(GrainOptions::default(), epsilon, delta),
+        1,
+    );
+    let of = |statistic, column, condition: Option<&str>| {
+        let condition = condition.map(|text| Condition::parse(text, model.schema()).unwrap());
+        let answers = model.values_by(statistic, column, condition.as_ref(), &[]);
+        answers.unwrap()[0].1
+    };
+    let ages: Vec<u32> = people.iter().map(|person| person.age).collect();
+    let mean = of(Statistic::Mean, 0, None);
+    let [low, high] = mean.between;
+    assert_eq!(mean.basis, Basis::Measured);
+    assert!(high - low < 3.0, "{mean:?}");
+    let exact = truth(Statistic::Mean, ages.clone());
+    assert!(
+        (mean.estimate.unwrap() - exact).abs() < 1.0,
+        "{mean:?} and {exact}"
+    );
+    // In bins of 5.
+    let mean = of(Statistic::Mean, 1, None);
+    let [low, high] = mean.between;
+    assert!((4.0..7.0).contains(&(high - low)), "{mean:?}");
+    let median = of(Statistic::Quantile(0.5), 0, None);
+    let [low, high] = median.between;
+    assert!(high - low < 10.0, "{median:?}");
+    let last = of(Statistic::Quantile(1.0), 0, None).estimate.unwrap();
+    assert!(last > 70.0, "{last}");
+    let modelled = of(Statistic::Mean, 0, Some("colour = red"));
+    assert!(
+        modelled.between[1] - modelled.between[0] < 40.0,
+        "{modelled:?}"
+    );
+    let nobody = model.values_by(Statistic::Mean, 3, None, &[]).unwrap_err();
+    assert!(
+        nobody
+            .to_string()
+            .contains("`colour` is of kind `categories`")
+    );
+    let by = model.values_by(Statistic::Mean, 1, None, &[2]).unwrap();
+    let [yes, no] = [0, 1].map(|at: usize| by[at].1.estimate.unwrap());
+    assert!(yes > no + 10.0, "{yes} and {no}");
 }

@@ -20,6 +20,7 @@ mod outputs;
 mod page;
 mod private_facts;
 mod public_data;
+mod questions;
 mod reading;
 mod receipts;
 mod rooms;

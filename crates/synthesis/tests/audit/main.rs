@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod conditions;
 mod gradients;
 mod votes;
 
