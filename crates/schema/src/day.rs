@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use time::{Date, Month};
+use time::Date;
 
 /// A day of the proleptic Gregorian calendar between the years 1 and 9999, counted from 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +32,7 @@ impl Day {
 
     /// Reads a field of a table: `2015-01-31`, also with a time of day after a `T` or a space,
     /// which is dropped without being looked at closely. `None` if it is not a day.
+    #[inline]
     #[must_use]
     pub fn from_field(text: &[u8]) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
@@ -59,9 +60,25 @@ impl Day {
     }
 
     /// The day of this year, month and day of the month, if there is one.
+    #[inline]
     pub(crate) fn from_calendar(year: i32, month: u8, day: u8) -> Option<Self> {
-        let month = Month::try_from(month).ok()?;
-        Self::from_date(Date::from_calendar_date(year, month, day).ok()?)
+        const DAYS: [u8; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let days = *DAYS.get(usize::from(month).checked_sub(1)?)?;
+        let leaps = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = days + u8::from(leaps && month == 2);
+        if !(1..=9999).contains(&year) || !(1..=days).contains(&day) {
+            return None;
+        }
+        // Years are counted from March, so that a leap day is the last of its year: then 153 days
+        // are five months.
+        let (year, month) = match month {
+            1 | 2 => (year - 1, i32::from(month) + 9),
+            _ => (year, i32::from(month) - 3),
+        };
+        let of_year = (153 * month + 2) / 5 + i32::from(day) - 1;
+        let years = 365 * year + year / 4 - year / 100 + year / 400;
+        // 719468 days lie between 0000-03-01 and 1970-01-01.
+        Some(Self(years + of_year - 719_468))
     }
 
     /// The day of this year that is so many days into it, from 1, if there is one.
@@ -141,6 +158,30 @@ mod tests {
             assert_eq!(Day::from_number(i64::from(number)), Some(day));
         }
         assert_eq!(Day::from_number(i64::from(Day::MAX.number()) + 1), None);
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        let all = Day::MIN.number()..=Day::MAX.number();
+        for (year, month, day, number) in all.map(|number| {
+            let (year, month, day) = Day(number).calendar();
+            (year, month, day, number)
+        }) {
+            assert_eq!(Day::from_calendar(year, month, day), Some(Day(number)));
+        }
+        for year in [
+            -400, -1, 0, 1, 4, 100, 400, 1900, 2000, 2023, 2024, 9999, 10_000,
+        ] {
+            for (month, day) in (0..=14).flat_map(|month| (0..=33).map(move |day| (month, day))) {
+                let date = || {
+                    let month = time::Month::try_from(month).ok()?;
+                    Date::from_calendar_date(year, month, day).ok()
+                };
+                let is_one = (1..=9999).contains(&year) && date().is_some();
+                let read = Day::from_calendar(year, month, day);
+                assert_eq!(read.is_some(), is_one, "{year}-{month}-{day}");
+            }
+        }
     }
 
     #[test]

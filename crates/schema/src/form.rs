@@ -139,16 +139,29 @@ impl Reading {
 /// write in place of a value, in any letter case and with or without spaces around it: `NA`, `N/A`,
 /// `n.a.`, `#N/A`, `#NULL!`, `<NA>`, `NaN`, `NaT`, `null`, `(null)`, `None`, `\N`, `?`, `.`, `-`,
 /// `--`.
+#[inline]
 #[must_use]
 pub fn is_missing(field: &[u8]) -> bool {
-    let field = trim(field);
-    let Some(first) = field.first() else {
-        return true;
-    };
-    // Most fields are told by their first character.
-    let is = |word: &&str| field.eq_ignore_ascii_case(word.as_bytes());
-    b"nN#<(\\-1?.".contains(first) && MISSING_WORDS.iter().any(is)
+    match trim(field) {
+        [] => true,
+        // As most fields are: digits and most letters begin no word.
+        [
+            b'0' | b'2'..=b'9' | b'a'..=b'm' | b'o'..=b'z' | b'A'..=b'M' | b'O'..=b'Z',
+            ..,
+        ] => false,
+        [b'1'] => false,
+        [b'1', second, ..] if *second != b'.' => false,
+        field => field.len() <= LONGEST_MISSING && is_missing_word(field),
+    }
 }
+
+fn is_missing_word(field: &[u8]) -> bool {
+    let is = |word: &&str| field.eq_ignore_ascii_case(word.as_bytes());
+    MISSING_WORDS.iter().any(is)
+}
+
+/// Bytes of the longest word.
+const LONGEST_MISSING: usize = 8;
 
 /// The words of [`is_missing`]: those of pandas, R, spreadsheets, database dumps (`\N`), SAS (`.`)
 /// and of the tables of the UCI repository (`?`).
@@ -185,8 +198,13 @@ mod tests {
         ] {
             assert!(is_missing(field.as_bytes()), "{field:?}");
         }
-        assert!(MISSING_WORDS.iter().all(|word| is_missing(word.as_bytes())));
-        for field in ["0", "..", "??", "nana", "nothing", "unknown", "-999", "N"] {
+        for word in MISSING_WORDS {
+            assert!(is_missing(word.as_bytes()) && is_missing(word.to_uppercase().as_bytes()));
+            assert!(word.len() <= LONGEST_MISSING, "{word}");
+        }
+        for field in [
+            "0", "1", "12", "1.", "1.5", "..", "??", "nana", "nothing", "unknown", "-999", "N",
+        ] {
             assert!(!is_missing(field.as_bytes()), "{field:?}");
         }
     }

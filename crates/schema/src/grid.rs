@@ -50,6 +50,9 @@ pub trait Ordered: Copy + PartialOrd + fmt::Display + sealed::Sealed {
     fn after(self) -> Option<Self>;
     /// How far it is above another value; in days and seconds for dates and times.
     fn above(self, other: Self) -> f64;
+    /// The same roughly and quickly, for a value above the other.
+    #[doc(hidden)]
+    fn roughly_above(self, other: Self) -> f64;
     /// Whether a range may consist of a single value.
     const SINGLE_VALUE: bool;
 }
@@ -88,6 +91,14 @@ impl Ordered for i64 {
         distance
     }
 
+    #[inline]
+    fn roughly_above(self, other: i64) -> f64 {
+        // Below 2^64, as the value is above the other.
+        #[expect(clippy::cast_precision_loss, reason = "roughly")]
+        let distance = self.wrapping_sub(other).cast_unsigned() as f64;
+        distance
+    }
+
     fn before(self) -> Option<i64> {
         self.checked_sub(1)
     }
@@ -111,6 +122,11 @@ impl Ordered for Day {
         i64::from(self.number()).above(other.number().into())
     }
 
+    #[inline]
+    fn roughly_above(self, other: Day) -> f64 {
+        f64::from(self.number() - other.number())
+    }
+
     fn before(self) -> Option<Day> {
         Day::from_number(i64::from(self.number()) - 1)
     }
@@ -132,6 +148,11 @@ impl Ordered for Moment {
 
     fn above(self, other: Moment) -> f64 {
         self.number().above(other.number())
+    }
+
+    #[inline]
+    fn roughly_above(self, other: Moment) -> f64 {
+        self.number().roughly_above(other.number())
     }
 
     fn before(self) -> Option<Moment> {
@@ -168,6 +189,11 @@ impl Ordered for f64 {
         self - other
     }
 
+    #[inline]
+    fn roughly_above(self, other: f64) -> f64 {
+        self - other
+    }
+
     fn before(self) -> Option<f64> {
         Some(self.next_down()).filter(|value| value.is_finite())
     }
@@ -183,6 +209,8 @@ impl Ordered for f64 {
 pub struct Grid<T> {
     range: Range<T>,
     starts: Vec<T>,
+    /// Bins in each unit of the range, where they have the same width; else 0.
+    density: f64,
 }
 
 /// What can be wrong with a range.
@@ -231,7 +259,15 @@ impl<T: Ordered> Grid<T> {
                 starts
             }
         };
-        Ok(Self { range, starts })
+        let density = match range.bins {
+            Bins::Uniform(_) | Bins::Quantile(_) => density(&starts, max),
+            Bins::Cuts(_) => 0.0,
+        };
+        Ok(Self {
+            range,
+            starts,
+            density,
+        })
     }
 
     /// The range as declared or discovered.
@@ -268,11 +304,27 @@ impl<T: Ordered> Grid<T> {
         } else if value > self.range.max {
             (self.starts.len() - 1, true)
         } else {
-            (
-                self.starts[1..].partition_point(|start| *start <= value),
-                false,
-            )
+            (self.bin_within(value), false)
         }
+    }
+
+    #[inline]
+    fn bin_within(&self, value: T) -> usize {
+        if self.density > 0.0 {
+            let steps = value.roughly_above(self.range.min) * self.density;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "from zero to about the number of bins"
+            )]
+            let guess = (steps as usize).min(self.starts.len() - 1);
+            // Nearly always right; what rounding did to it is seen by the starts themselves.
+            let below = self.starts[guess] <= value;
+            if below && self.starts.get(guess + 1).is_none_or(|next| value < *next) {
+                return guess;
+            }
+        }
+        self.starts[1..].partition_point(|start| *start <= value)
     }
 
     /// How many equal-mass bins are still to be found, if they are.
@@ -295,8 +347,18 @@ impl<T: Ordered> Grid<T> {
                 bins: Bins::Cuts(cuts),
                 ..self.range.clone()
             },
+            density: 0.0,
         }
     }
+}
+
+/// Bins in each unit of a range that ends at `max`, if that is a number.
+#[expect(clippy::cast_precision_loss, reason = "a guess is made of it")]
+fn density<T: Ordered>(starts: &[T], max: T) -> f64 {
+    // Whole numbers and days fill a range from its first to its last: one more than lies between.
+    let ends = max.after().unwrap_or(max);
+    let density = starts.len() as f64 / ends.roughly_above(starts[0]);
+    if density.is_finite() { density } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -381,8 +443,40 @@ mod tests {
             let value = min + ((max - min) as f64 * at) as i64;
             let (bin, moved) = grid.bin(value);
             prop_assert!(!moved);
+            prop_assert_eq!(bin, grid.starts[1..].partition_point(|start| *start <= value));
             prop_assert!(grid.start(bin) <= value);
             prop_assert!(value < grid.end(bin) || bin + 1 == grid.len());
+        }
+
+        #[test]
+        fn every_number_lies_in_its_bin(
+            min in prop_oneof![-1e3f64..1e3, any::<f64>()],
+            width in prop_oneof![1e-9f64..1e3, Just(f64::MAX)],
+            bins in 1u32..2_000,
+            at in 0.0..=1.0,
+        ) {
+            let max = min + width;
+            prop_assume!(min.is_finite() && max.is_finite() && min < max);
+            let grid = uniform(min, max, bins);
+            let between: f64 = min * (1.0 - at) + max * at;
+            for value in [between.clamp(min, max), min, max, grid.start(grid.len() / 2)] {
+                let expected = grid.starts[1..].partition_point(|start| *start <= value);
+                prop_assert_eq!(grid.bin(value), (expected, false));
+            }
+        }
+
+        #[test]
+        fn every_day_lies_in_its_bin(
+            first in -700_000i64..0,
+            days in 0i64..20_000,
+            bins in 1u32..500,
+            at in 0i64..20_000,
+        ) {
+            let day = |number: i64| Day::from_number(number).unwrap();
+            let grid = uniform(day(first), day(first + days), bins);
+            let value = day(first + at.min(days));
+            let expected = grid.starts[1..].partition_point(|start| *start <= value);
+            prop_assert_eq!(grid.bin(value), (expected, false));
         }
     }
 }

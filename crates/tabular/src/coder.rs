@@ -32,6 +32,8 @@ pub(crate) struct Coder {
     unknown: u32,
     /// What a missing field becomes.
     null: u32,
+    /// Whether nothing that is declared could be meant by an empty field.
+    empty_is_missing: bool,
     tallies: Tallies,
     hint: Hint,
 }
@@ -158,6 +160,7 @@ impl Coder {
         let unknown = column.other_code().or(column.null_code()).unwrap_or(gap);
         let null = column.null_code().or(column.other_code()).unwrap_or(gap);
         Self {
+            empty_is_missing: matcher.is_without_blank_texts(),
             matcher,
             codes: Codes::for_size(column.size().max(null + 1)),
             missing: MissingCodes::new(&column.reading().missing),
@@ -199,8 +202,10 @@ impl Coder {
         self.codes.push(code);
     }
 
-    #[cold]
     fn unusual(&mut self, field: &[u8], at: u64) -> u32 {
+        if field.is_empty() && self.empty_is_missing {
+            return self.missing(at);
+        }
         if let Some(((bin, moved), how)) = self.matcher.find_leniently(trim(field)) {
             self.tallies.of(how).note(at);
             if moved {
@@ -391,6 +396,15 @@ impl Tallies {
 }
 
 impl Matcher {
+    /// Whether no text that is declared consists of blanks alone. Such a text is met by an empty
+    /// field, which is no number, date or truth.
+    fn is_without_blank_texts(&self) -> bool {
+        match self {
+            Self::Categories(lookup) | Self::Words(lookup, _) => !lookup.has_blank_texts(),
+            _ => true,
+        }
+    }
+
     /// Reads a field as it usually is.
     #[inline]
     fn find(&self, field: &[u8]) -> Option<(usize, bool)> {

@@ -80,6 +80,16 @@ impl<T: Copy + Zeroize> Wiped<T> {
         Ok(())
     }
 
+    /// Adds a value after the account has made room for it.
+    #[inline]
+    pub(crate) fn push_within(&mut self, value: T, account: &Account) -> Result<(), NoRoom> {
+        if self.0.len() == self.0.capacity() {
+            return self.extend_within(&[value], account);
+        }
+        self.0.push(value);
+        Ok(())
+    }
+
     /// Removes the first `count` values.
     pub(crate) fn forget_front(&mut self, count: usize) {
         // `drain` moves what is left to the front; what stays behind is overwritten by the next
@@ -266,16 +276,29 @@ impl Codes {
 
     /// Moves to wider integers where those at hand do not hold codes `0..size`, after the account
     /// has made room for as many codes as there was room for.
+    #[inline]
     pub(crate) fn widen_for(&mut self, size: usize, account: &Account) -> Result<(), NoRoom> {
+        let holds = match self {
+            Self::U8(_) => size <= 1 << 8,
+            Self::U16(_) => size <= 1 << 16,
+            Self::U32(_) => true,
+        };
+        if holds {
+            Ok(())
+        } else {
+            self.widen(size, account)
+        }
+    }
+
+    #[cold]
+    fn widen(&mut self, size: usize, account: &Account) -> Result<(), NoRoom> {
         let room = self.capacity_bytes() / self.width();
         let mut wider = Self::for_size(size);
-        if wider.width() > self.width() {
-            // Old and new place are held together while codes move: both are counted.
-            account.moves(self.capacity_bytes(), room * wider.width())?;
-            wider.reserve_exact(room);
-            with_codes!(self, codes => codes.iter().for_each(|code| wider.push(code.widen())));
-            *self = wider;
-        }
+        // Old and new place are held together while codes move: both are counted.
+        account.moves(self.capacity_bytes(), room * wider.width())?;
+        wider.reserve_exact(room);
+        with_codes!(self, codes => codes.iter().for_each(|code| wider.push(code.widen())));
+        *self = wider;
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use schema::number::trim;
 use crate::account::{Account, NoRoom};
 use crate::codes::{Codes, Wiped};
 use crate::ids::KeyHasher;
+use crate::memo::{Memo, ShortText};
 use crate::probe::{MAX_PENDING_KEY, Pending, Probe};
 use crate::read_limits::ReadLimits;
 
@@ -13,6 +14,8 @@ use crate::read_limits::ReadLimits;
 pub(crate) struct Dictionary {
     name: String,
     hasher: KeyHasher,
+    /// What fields were, as they stood in the file.
+    memo: Memo,
     probe: Probe,
     pending: Pending<u64>,
     texts: Texts,
@@ -48,7 +51,7 @@ impl Texts {
     fn push(&mut self, text: &[u8], account: &Account) -> Result<(), NoRoom> {
         // Bytes first: an end without its bytes would be read beyond the buffer.
         self.bytes.extend_within(text, account)?;
-        self.ends.extend_within(&[self.bytes.len()], account)
+        self.ends.push_within(self.bytes.len(), account)
     }
 }
 
@@ -58,9 +61,6 @@ pub(crate) struct RawColumn {
     pub(crate) texts: Texts,
     pub(crate) codes: Codes,
 }
-
-/// Bytes of the longest word for a missing value.
-const LONGEST_MISSING: usize = 8;
 
 /// Why a text was not taken in.
 #[derive(Debug)]
@@ -89,6 +89,7 @@ impl Dictionary {
         Ok(Self {
             name,
             hasher: hasher.clone(),
+            memo: Memo::new(),
             probe,
             pending: Pending::new(),
             texts: Texts::default(),
@@ -118,20 +119,32 @@ impl Dictionary {
     /// empty field.
     #[inline]
     pub(crate) fn push(&mut self, field: &[u8], account: &Account) -> Result<(), DictionaryError> {
-        let field = trim(field);
-        // As short as most fields are not.
-        let field = match field.len() <= LONGEST_MISSING && is_missing(field) {
-            true => b"",
-            false => field,
+        // A large table has no memo: what it looks up waits for others, and codes come in order.
+        let short = match self.probe.is_large() {
+            true => None,
+            false => ShortText::of(field),
         };
+        if let Some(short) = &short
+            && let Some(code) = self.memo.get(short)
+        {
+            self.codes.push(code);
+            return Ok(());
+        }
+        let field = trim(field);
+        let field = if is_missing(field) { b"" } else { field };
         // Keyed: a sender who knew the hash could send texts that all collide.
         let hash = self.hasher.short(field);
         if !self.probe.is_large() {
-            return self.look_up(hash, field, account);
+            let code = self.look_up(hash, field, account)?;
+            if let Some(short) = short {
+                self.memo.put(short, code);
+            }
+            return Ok(());
         }
         if field.len() > MAX_PENDING_KEY {
             self.look_up_pending(account)?;
-            return self.look_up(hash, field, account);
+            self.look_up(hash, field, account)?;
+            return Ok(());
         }
         self.pending.push(hash, field);
         if self.pending.is_full() {
@@ -151,13 +164,14 @@ impl Dictionary {
         Ok(())
     }
 
+    /// Takes in the text with this hash, and returns its code.
     #[inline]
     fn look_up(
         &mut self,
         hash: u64,
         field: &[u8],
         account: &Account,
-    ) -> Result<(), DictionaryError> {
+    ) -> Result<u32, DictionaryError> {
         let next = u32::try_from(self.texts.len()).map_err(|_| DictionaryError::TooManyDistinct)?;
         let texts = &self.texts;
         // The batch's place is counted when it is first used, not for every small column.
@@ -171,19 +185,22 @@ impl Dictionary {
             }
             self.texts.push(field, account)?;
             self.codes.widen_for(self.texts.len(), account)?;
+            self.memo.fit(self.texts.len(), account)?;
             // After the push, which the account has allowed: one text more than the limit is held
             // for a moment.
             if self.texts.len() > self.max_distinct || self.texts.bytes.len() > self.max_bytes {
                 return Err(DictionaryError::TooManyDistinct);
             }
         }
-        self.codes.push(known.unwrap_or(next));
-        Ok(())
+        let code = known.unwrap_or(next);
+        self.codes.push(code);
+        Ok(code)
     }
 
     /// The column; what only reading needed is given back to the account.
     pub(crate) fn finish(mut self, account: &Account) -> Result<RawColumn, DictionaryError> {
         self.look_up_pending(account)?;
+        self.memo.forget(account);
         account.give(self.probe.bytes() as u64);
         if self.probe.is_large() {
             account.give(Pending::<u64>::BYTES as u64);
@@ -249,9 +266,11 @@ mod tests {
     #[test]
     fn texts_are_trimmed_and_words_for_missing_are_empty() {
         let (mut dictionary, account) = (dictionary(&ReadLimits::default()), unlimited());
-        for field in [
+        let fields = [
             "a", " a ", "NA", "", " null", "<NA>", "b a", "\tNone\t", "Nana",
-        ] {
+        ];
+        // The second time they are remembered as they stand.
+        for field in [fields, fields].as_flattened() {
             assert!(dictionary.push(field.as_bytes(), &account).is_ok());
         }
         let Ok(column) = dictionary.finish(&account) else {
@@ -259,16 +278,8 @@ mod tests {
         };
         let texts: Vec<&[u8]> = column.texts.iter().collect();
         assert_eq!(texts, [&b"a"[..], b"", b"b a", b"Nana"]);
-        assert_eq!(column.codes.widened(), [0, 0, 1, 1, 1, 1, 2, 1, 3]);
-    }
-
-    #[test]
-    fn no_word_for_missing_is_longer_than_is_looked_for() {
-        for word in [
-            "NA", "<NA>", "null", "None", "#NULL!", "#N/A N/A", "-1.#QNAN",
-        ] {
-            assert!(word.len() <= LONGEST_MISSING && is_missing(word.as_bytes()));
-        }
+        let codes = [0, 0, 1, 1, 1, 1, 2, 1, 3];
+        assert_eq!(column.codes.widened(), [codes, codes].concat());
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! CSV to codes, streaming.
 
-use std::io::{self, Read};
-
-use csv::{ByteRecord, ReaderBuilder};
+use std::io::Read;
 
 use schema::Schema;
 
@@ -13,11 +11,10 @@ use crate::header::check_names;
 use crate::ids::KeyHasher;
 use crate::read_limits::ReadLimits;
 use crate::read_options::{Delimiter, ReadAs, ReadOptions, TableFormat};
+use crate::records::Records;
 use crate::source::Source;
 use crate::text::Text;
 use crate::upload::{Intake, Upload};
-
-const BUFFER: usize = 1 << 16;
 
 /// Reads a CSV file (RFC 4180: quotes doubled within quotes, a header; any line ends) into codes as
 /// it streams in. Memory holds the codes and one record.
@@ -84,13 +81,7 @@ pub(crate) fn read_text(
     let mut source = Source::new(text.bytes, limits, account)?;
     let separator = source.separate(options.delimiter)?;
     let mut csv = Csv {
-        reader: ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(separator.delimiter.byte())
-            .buffer_capacity(BUFFER)
-            .from_reader(source),
-        record: ByteRecord::new(),
+        records: Records::new(source, separator.delimiter.byte()),
         header: Vec::new(),
         line: 1,
         start: 0,
@@ -127,8 +118,7 @@ pub(crate) fn read_text(
 }
 
 struct Csv<'a> {
-    reader: csv::Reader<Source<'a>>,
-    record: ByteRecord,
+    records: Records<Source<'a>>,
     header: Vec<String>,
     /// Where the record being read starts, blank lines before it included: the line, and the byte.
     line: u64,
@@ -143,19 +133,19 @@ impl Csv<'_> {
             self.check_end()?;
             return Err(TableError::EmptyFile);
         }
-        if self.record.len() > self.limits.max_columns {
+        if self.records.len() > self.limits.max_columns {
             return Err(TableError::TooManyColumns {
-                found: self.record.len(),
+                found: self.records.len(),
                 limit: self.limits.max_columns,
             });
         }
-        if self.reader.get_ref().has_ended() {
+        if self.records.input().has_ended() {
             self.check_end()?;
         }
         self.check_text()?;
         self.header = self
-            .record
-            .iter()
+            .records
+            .fields()
             .map(|name| String::from_utf8_lossy(name.trim_ascii()).into_owned())
             .collect();
         Ok(())
@@ -177,12 +167,12 @@ impl Csv<'_> {
                 break;
             }
             intake.begin_row(rows)?;
-            if self.record.len() != targets.len() {
+            if self.records.len() != targets.len() {
                 return Err(self.wrong_length(targets.len()));
             }
             self.check_text()?;
             let line = self.line();
-            for (&target, field) in targets.iter().zip(self.record.iter()) {
+            for (&target, field) in targets.iter().zip(self.records.fields()) {
                 intake.push(target, field, line)?;
             }
             rows += 1;
@@ -194,32 +184,26 @@ impl Csv<'_> {
 
     /// The next record; false at the end.
     fn next(&mut self) -> Result<bool, TableError> {
-        let start = self.reader.position();
-        self.line = start.line();
-        self.start = start.byte();
-        self.reader.get_mut().begin_record(self.start);
-        self.reader
-            .read_byte_record(&mut self.record)
-            .map_err(|error| {
-                let line = self.line;
-                self.reader.get_mut().refusal(io_error(error), line)
-            })
+        (self.start, self.line) = self.records.position();
+        self.records.input_mut().begin_record(self.start);
+        self.records
+            .next()
+            .map_err(|error| self.records.input_mut().refusal(error, self.line))
     }
 
     /// Refuses bytes that are not text, and fields that are too long.
     #[inline]
     fn check_text(&self) -> Result<(), TableError> {
-        let bytes = self.record.as_slice();
-        // One look at the whole record: ordinary rows are ASCII and short.
-        if bytes.is_ascii() && !bytes.contains(&0) && bytes.len() <= self.limits.max_field_bytes {
-            return Ok(());
+        // Ordinary rows are ASCII and short.
+        match self.records.is_plain(self.limits.max_field_bytes) {
+            true => Ok(()),
+            false => self.check_each_field(),
         }
-        self.check_each_field()
     }
 
     #[cold]
     fn check_each_field(&self) -> Result<(), TableError> {
-        for (i, field) in self.record.iter().enumerate() {
+        for (i, field) in self.records.fields().enumerate() {
             let at = RecordPosition::Line(self.line());
             let column = || match self.header.get(i) {
                 Some(name) if !name.is_empty() => ColumnRef::Name(name.clone()),
@@ -233,7 +217,7 @@ impl Csv<'_> {
     /// A record of the wrong length: cut off by the end of the file inside quotes, or simply
     /// ragged.
     fn wrong_length(&mut self, expected: usize) -> TableError {
-        let (line, found) = (self.line(), self.record.len());
+        let (line, found) = (self.line(), self.records.len());
         let hint = self.ragged_hint(expected);
         // Read on first: inside quotes the rest of the file is one field, and "a quote is open" is
         // the better answer.
@@ -254,7 +238,7 @@ impl Csv<'_> {
     /// What is probably the reason that the record is longer or shorter than the header. The lines
     /// of names tell most, and so does the first row, which has what all others have.
     fn ragged_hint(&self, expected: usize) -> RaggedHint {
-        let found = self.record.len();
+        let found = self.records.len();
         let is_comment = self
             .header
             .first()
@@ -263,8 +247,11 @@ impl Csv<'_> {
             return RaggedHint::Title;
         }
         // The header is the first record.
-        let is_first_row = self.reader.position().record() <= 2;
-        let (first, last) = (self.record.get(0), self.record.get(found.saturating_sub(1)));
+        let is_first_row = self.records.count() <= 2;
+        let (first, last) = (
+            self.records.get(0),
+            self.records.get(found.saturating_sub(1)),
+        );
         let digits = |field: &[u8]| field.iter().all(u8::is_ascii_digit);
         if is_first_row && found == expected + 1 {
             if last.is_some_and(<[u8]>::is_empty) {
@@ -287,14 +274,14 @@ impl Csv<'_> {
     fn has_decimal_commas(&self) -> bool {
         let digits = |field: &[u8]| !field.is_empty() && field.iter().all(u8::is_ascii_digit);
         let whole = |field: &[u8]| digits(field.strip_prefix(b"-").unwrap_or(field));
-        let fields: Vec<&[u8]> = self.record.iter().collect();
+        let fields: Vec<&[u8]> = self.records.fields().collect();
         let halves = |pair: &[&[u8]]| whole(pair[0]) && digits(pair[1]);
         self.delimiter == Delimiter::COMMA && fields.windows(2).any(halves)
     }
 
     /// At the end of the file: was a quote left open?
     fn check_end(&self) -> Result<(), TableError> {
-        match self.reader.get_ref().open_quote() {
+        match self.records.input().open_quote() {
             Some(line) => Err(TableError::UnclosedQuote { line }),
             None => Ok(()),
         }
@@ -303,22 +290,13 @@ impl Csv<'_> {
     /// The blank lines before the record, or at the end before the end of the file.
     fn blank_lines(&self) -> impl Iterator<Item = u64> + use<> {
         let first = self.line;
-        let blank = self.reader.get_ref().blank_lines(self.start);
+        let blank = self.records.input().blank_lines(self.start);
         blank.into_iter().map(move |feeds| first + feeds)
     }
 
     /// The line on which the record starts, blank lines before it skipped.
     fn line(&self) -> u64 {
-        self.record.position().map_or(0, |position| {
-            position.line() + self.reader.get_ref().blank_lines_at(position.byte())
-        })
-    }
-}
-
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
+        self.line + self.records.input().blank_lines_at(self.start)
     }
 }
 

@@ -189,15 +189,23 @@ impl Source<'_> {
     fn remember(&mut self, bytes: &[u8]) {
         let forget = usize::try_from(self.previous - self.recent_start).unwrap_or(usize::MAX);
         let forget = forget.min(self.recent.len());
-        let lines = self.recent.as_slice()[..forget]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
-        self.lines_before += lines as u64;
+        self.lines_before += line_feeds(&self.recent.as_slice()[..forget]);
         self.recent.forget_front(forget);
         self.recent_start += forget as u64;
         self.recent.extend_from_slice(bytes);
     }
+}
+
+fn line_feeds(bytes: &[u8]) -> u64 {
+    // In pieces whose count fits into a byte: the compiler then counts many bytes at once.
+    let pieces = bytes.chunks(usize::from(u8::MAX));
+    let of_piece = |piece: &[u8]| {
+        piece
+            .iter()
+            .map(|byte| u8::from(*byte == b'\n'))
+            .sum::<u8>()
+    };
+    pieces.map(|piece| u64::from(of_piece(piece))).sum()
 }
 
 /// Its room is given back.
@@ -241,6 +249,23 @@ impl Source<'_> {
             if kept > 0 || count == 0 {
                 return Ok(kept);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_feeds_are_counted_however_many_they_are() {
+        for length in [0, 1, 254, 255, 256, 1_000] {
+            let text: Vec<u8> = "\n".repeat(length).into();
+            assert_eq!(line_feeds(&text), length as u64);
+            assert_eq!(
+                line_feeds(&[text, b"a,\r".to_vec()].concat()),
+                length as u64
+            );
         }
     }
 }

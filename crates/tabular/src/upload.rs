@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use printable::first_hidden;
-use schema::number::trim;
 use schema::{Column, Constraint, IdentifierColumn, Origin, Schema, check_name, is_formula};
 use strict_yaml::{nearest, quoted_list};
 
@@ -468,9 +467,7 @@ impl<'a> Intake<'a> {
                     coder.push(field, at);
                     Ok(())
                 }
-                // The columns of one kind must not differ by how a program aligns them.
-                Filling::Undeclared(dictionary) => match dictionary.push(trim(field), self.account)
-                {
+                Filling::Undeclared(dictionary) => match dictionary.push(field, self.account) {
                     Ok(()) => Ok(()),
                     Err(not_taken) => Err(not_taken.in_column(dictionary.name())),
                 },

@@ -35,6 +35,12 @@ impl Lookup {
         }
     }
 
+    /// Whether one of the texts has nothing but white space.
+    pub(crate) fn has_blank_texts(&self) -> bool {
+        let is_blank = |text: &[u8]| str::from_utf8(text).is_ok_and(|text| text.trim().is_empty());
+        self.texts.iter().any(|text| is_blank(text))
+    }
+
     #[inline]
     pub(crate) fn find(&self, field: &[u8]) -> Option<u32> {
         self.probe
@@ -184,6 +190,20 @@ mod tests {
         assert_eq!(find("1.00"), None);
         assert_eq!(find("2.0"), Some(5));
         assert_eq!(find("02"), None);
+    }
+
+    #[test]
+    fn an_empty_field_may_mean_a_text_of_blanks() {
+        for (text, meant) in [
+            (" ", Some(0)),
+            ("", Some(0)),
+            ("\u{a0}", Some(0)),
+            ("a", None),
+        ] {
+            let mut lookup = Lookup::new(&[text.to_owned()]);
+            assert_eq!(lookup.has_blank_texts(), meant.is_some(), "{text:?}");
+            assert_eq!(lookup.find_leniently(b"").map(|it| it.0), meant, "{text:?}");
+        }
     }
 
     #[test]

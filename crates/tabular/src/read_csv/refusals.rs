@@ -1,5 +1,7 @@
 //! What is not a table, and what is too large for one.
 
+use std::io;
+
 use expect_test::{Expect, expect};
 
 use super::tests::{SCHEMA, check, describe, read};
