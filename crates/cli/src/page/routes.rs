@@ -199,8 +199,8 @@ impl Page {
         Ok(json_reply(&verified(reply.body(), room)))
     }
 
-    /// Asks for what is to be saved, and keeps the reply for an address that a browser can fetch. What
-    /// is refused is told to the page instead: a browser would save it, or say nothing.
+    /// Asks for what is to be saved, and keeps the reply for an address that a browser can fetch.
+    /// What is refused is told to the page instead: a browser would save it, or say nothing.
     async fn open_download(&self, Download { path }: Download) -> Reply {
         let room = match &self.subject {
             Subject::Model { .. } => None,
