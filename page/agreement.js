@@ -1,11 +1,11 @@
 // Agreement: what will be computed, between whom, at what budget; accept or leave.
 
 import { html, useState } from "./vendor/preact-htm.js";
-import { hasToken, post } from "./api.js";
+import { post } from "./api.js";
 import { NoHardware } from "./evidence.js";
 import { grouped, grouping, shown, shownLines } from "./format.js";
 import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
-import { change, loadPage, useAction } from "./state.js";
+import { canAct, endProgram, loadPage, useAction } from "./state.js";
 import { words } from "./words.js";
 
 /** @param {{page: PageState}} props */
@@ -19,6 +19,7 @@ export function AgreementStep({ page }) {
     <h2>${words.promise}</h2>
     ${summary.dangerous && html`<p class="notice danger"><strong>${words.dangerous}</strong></p>`}
     <p class="lead"><${Sentence} text=${agreement.odds} /></p>
+    <p><${Sentence} text=${summary.guarantee.changing} /></p>
     <p><${Sentence} text=${summary.guarantee.rows} /></p>
     <p class="faint">${words.budget(summary.epsilon, summary.delta)}</p>
     <h2>${words.computed}</h2>
@@ -48,7 +49,6 @@ function Decision({ page, agreement }) {
       </p>
       <p class="next"><a class="button" href="#upload">${words.toUpload}</a></p>`;
   }
-  if (!page.evidence?.held) return html`<p class="notice danger">${words.notWithoutEvidence}</p>`;
   const accept = () =>
     run(words.accepting, async () => {
       // By its hash: what is accepted is what this page showed.
@@ -57,11 +57,8 @@ function Decision({ page, agreement }) {
       location.hash = "#upload";
     });
   const leave = () =>
-    run(words.leaving, async () => {
-      await post("/page/api/leave");
-      change({ ended: true });
-    });
-  const disabled = !hasToken();
+    run(words.leaving, endProgram);
+  const disabled = !canAct();
   return html`<section class="decision" aria-label=${words.decision}>
     <p>${words.decide}</p>
     <${NoHardware} evidence=${page.evidence} />

@@ -30,10 +30,41 @@ export function hasToken() {
   return sessionStorage.getItem(TOKEN) !== null;
 }
 
-/** @returns {Record<string, string>} */
-function headers() {
+/**
+ * The header with the token, once what answers here has proved that it is the program which gave
+ * it: when that has ended, any program of this machine can take the port, and would be sent the
+ * token and a table. Asked each time, as it may end at any time.
+ * @param {AbortSignal} [signal] @returns {Promise<Record<string, string>>}
+ */
+async function provenHeaders(signal) {
   const token = sessionStorage.getItem(TOKEN);
-  return token === null ? {} : { "x-synclave-token": token };
+  if (token === null) return {};
+  // Browsers that take this address for insecure.
+  if (!crypto.subtle) throw new Problem(words.noProofHere, "no-proof");
+  const nonce = hex(crypto.getRandomValues(new Uint8Array(32)));
+  const response = await ask(`/page/api/proof?nonce=${nonce}`, signal ? { signal } : {});
+  const { proof } = await response.json().catch(() => ({}));
+  const bytes = new TextEncoder();
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", bytes.encode(token), hmac, false, ["sign"]);
+  const expected = hex(new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes.encode(nonce))));
+  if (proof !== expected) throw new Problem(words.anotherProgram, "another-program");
+  return { "x-synclave-token": token };
+}
+
+/** @param {Uint8Array} bytes */
+function hex(bytes) {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @param {string} path @param {RequestInit} options */
+async function ask(path, options) {
+  try {
+    return await fetch(path, { ...options, redirect: "error", cache: "no-store" });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Problem(words.noProgram, "no-program");
+  }
 }
 
 /**
@@ -41,18 +72,9 @@ function headers() {
  * @param {string} path @param {RequestInit} [options]
  */
 export async function send(path, options = {}) {
-  let response;
-  try {
-    response = await fetch(path, {
-      ...options,
-      headers: { ...headers(), .../** @type {object} */ (options.headers) },
-      redirect: "error",
-      cache: "no-store",
-    });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Problem(words.noProgram, "no-program");
-  }
+  const proven = await provenHeaders(options.signal ?? undefined);
+  const headers = { ...proven, .../** @type {object} */ (options.headers) };
+  const response = await ask(path, { ...options, headers });
   if (!response.ok) throw problem(response.status, await response.text().catch(() => ""));
   return response;
 }
@@ -94,7 +116,8 @@ export function upload(file, progress) {
   const request = new XMLHttpRequest();
   const form = new FormData();
   form.append("file", file);
-  const done = new Promise((resolve, reject) => {
+  let cancelled = false;
+  const sent = () => new Promise((resolve, reject) => {
     request.upload.onprogress = (event) => progress(event.loaded, event.total);
     request.onerror = () => reject(new Problem(words.uploadBroke, "no-program"));
     request.onabort = () => reject(new Problem(words.uploadCancelled, "cancelled"));
@@ -102,11 +125,20 @@ export function upload(file, progress) {
       if (request.status !== 200) reject(problem(request.status, request.responseText));
       else resolve(JSON.parse(request.responseText));
     };
-    request.open("POST", "/upload_data");
-    for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
     request.send(form);
   });
-  return { done, cancel: () => request.abort() };
+  const start = async () => {
+    const headers = await provenHeaders();
+    if (cancelled) throw new Problem(words.uploadCancelled, "cancelled");
+    request.open("POST", "/upload_data");
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    return sent();
+  };
+  const cancel = () => {
+    cancelled = true;
+    request.abort();
+  };
+  return { done: start(), cancel };
 }
 
 /**
@@ -122,7 +154,7 @@ export async function events(signal, receive) {
   let rest = "";
   for (;;) {
     const { done, value } = await reader.read().catch((error) => {
-      throw signal.aborted ? error : new Problem(words.streamBroke, "no-program");
+      throw signal.aborted ? error : new Problem(words.streamBroke, "stream-broke");
     });
     if (done) return;
     const blocks = (rest + value.replaceAll("\r\n", "\n")).split("\n\n");
@@ -135,8 +167,8 @@ export async function events(signal, receive) {
 }
 
 /**
- * Lets the browser save what the room answers. The address works once, so that the token need not
- * stand in it.
+ * Lets the browser save what the room answers, once the room has not refused it. The address works
+ * once, so that the token need not stand in it.
  * @param {string} path
  */
 export async function download(path) {

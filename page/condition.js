@@ -24,7 +24,10 @@ export function condition(tests) {
     if (test === "in")
       return filled.length > 0 ? `${name} in [${filled.map(quoted).join(", ")}]` : "";
     if (test === "between") {
-      return filled.length === 2 ? `${name} in ${filled.map(quoted).join("..")}` : "";
+      const [low = "", high = ""] = values;
+      if (low !== "" && high !== "") return `${name} in ${quoted(low)}..${quoted(high)}`;
+      if (low !== "") return `${name} >= ${quoted(low)}`;
+      return high !== "" ? `${name} <= ${quoted(high)}` : "";
     }
     return filled.length > 0 ? `${name} ${test} ${quoted(/** @type {string} */ (filled[0]))}` : "";
   });

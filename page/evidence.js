@@ -1,11 +1,11 @@
 // Evidence: what was checked of the room before anything was sent to it.
 
 import { html } from "./vendor/preact-htm.js";
-import { hasToken, post } from "./api.js";
+import { post } from "./api.js";
 import { grouping, time } from "./format.js";
 import { Action, Scroll, Sentence, Trouble } from "./parts.js";
 import { QrCode } from "./qr.js";
-import { change, useAction } from "./state.js";
+import { canAct, change, useAction } from "./state.js";
 import { words } from "./words.js";
 
 /** @param {{page: PageState}} props */
@@ -78,7 +78,7 @@ function CheckAgain({ page }) {
       change({ page: { ...page, evidence: await post("/page/api/check") } }),
     );
   return html`<p>
-      <${Action} busy=${busy !== ""} disabled=${!hasToken()} press=${check}>${words.checkAgain}<//>
+      <${Action} busy=${busy !== ""} disabled=${!canAct()} press=${check}>${words.checkAgain}<//>
       <span role="status" class="faint"> ${busy}</span>
     </p>
     <${Trouble} problem=${problem} />`;

@@ -5,14 +5,15 @@ const START = 256 * 1024;
 const MOST_ROWS = 200;
 
 /**
- * The columns that a CSV file begins with, and a few of their values; null for other formats. It
- * is a help for the eye: how the file is read is decided in the enclave.
- * @param {Blob} file @returns {Promise<FileStart | null>}
+ * The columns that a CSV file begins with, and a few of their values; of other formats, what is
+ * known of them. It is a help for the eye: how the file is read is decided in the enclave.
+ * @param {Blob} file @returns {Promise<FileStart | NotShown>}
  */
 export async function readStart(file) {
   const bytes = new Uint8Array(await file.slice(0, START).arrayBuffer());
   const text = decode(bytes);
-  if (text === null || /^\s*[[{]/.test(text)) return null;
+  if (typeof text !== "string") return text;
+  if (/^\s*[[{]/.test(text)) return { not: "other" };
   const first = text.slice(0, text.search(/[\r\n]|$/));
   const counts = [",", ";", "\t", "|"].map(
     (mark) => /** @type {const} */ ([first.split(mark).length, mark]),
@@ -22,7 +23,7 @@ export async function readStart(file) {
   // The last line that was read may be cut off.
   if (file.size > START && rows.length < MOST_ROWS + 2) rows.pop();
   const [names, ...values] = rows;
-  if (!names) return null;
+  if (!names) return { not: "other" };
   const kept = values.slice(0, MOST_ROWS);
   const columns = names.map((name, i) => {
     const all = kept.map((row) => row[i] ?? "");
@@ -32,14 +33,25 @@ export async function readStart(file) {
   return { separator, columns, rows: kept.length };
 }
 
-/** Text, unless the bytes are those of Parquet, gzip, Zstandard, a workbook or another encoding. @param {Uint8Array} bytes */
+/** How workbooks begin: those of today and other ZIP archives, and those of old. */
+const WORKBOOKS = ["504b0304", "d0cf11e0"];
+/** How gzip, Zstandard and Parquet begin. */
+const OTHERS = ["1f8b", "28b52ffd", "50415231"];
+
+/**
+ * The text of these bytes, if it is in UTF-8.
+ * @param {Uint8Array} bytes @returns {string | NotShown}
+ */
 function decode(bytes) {
-  if (bytes.some((byte) => byte === 0)) return null;
+  const start = [...bytes.slice(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (WORKBOOKS.includes(start)) return { not: "workbook" };
+  if (OTHERS.some((other) => start.startsWith(other)) || bytes.some((byte) => byte === 0))
+    return { not: "other" };
   try {
     // Fatal only at its end: the last character may be cut off.
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
   } catch {
-    return null;
+    return { not: "encoding" };
   }
 }
 

@@ -4,11 +4,11 @@ import { html, render, useEffect, useState } from "./vendor/preact-htm.js";
 import { AgreementStep } from "./agreement.js";
 import { hasToken, takeToken } from "./api.js";
 import { EvidenceStep } from "./evidence.js";
-import { Foreign, Trouble, Waiting } from "./parts.js";
+import { Action, Foreign, NotYet, Sentence, Trouble, Waiting } from "./parts.js";
 import { ReceiptStep } from "./receipt.js";
 import { ResultStep } from "./result.js";
 import { SamplesStep } from "./samples.js";
-import { loadPage, useStore } from "./state.js";
+import { canAct, endProgram, loadPage, tryNow, useAction, useStore } from "./state.js";
 import { UploadStep } from "./upload.js";
 import { WaitingStep } from "./waiting.js";
 import { words } from "./words.js";
@@ -51,14 +51,18 @@ function isDone(name, page, status) {
   }
 }
 
+/** Whether the room was refused: there is nothing but the reason. @param {PageState} page */
+function isRefused(page) {
+  return page.mode === "room" && !page.evidence?.held;
+}
+
 /** The first step that is not done, where no other is asked for. @param {PageState} page @param {Status | null} status */
 function currentStep(page, status) {
   const steps = stepsOf(page);
   const asked = steps.find(([name]) => location.hash === `#${name}`);
   // The evidence is looked at before anything else, whatever was done already.
-  const refused = page.mode === "room" && !page.evidence?.held;
   const first =
-    refused || (page.agreement && !page.agreement.accepted)
+    isRefused(page) || (page.agreement && !page.agreement.accepted)
       ? steps[0]
       : steps.find(([name]) => !isDone(name, page, status));
   return /** @type {typeof STEPS[number]} */ (asked ?? first ?? steps[0]);
@@ -91,6 +95,7 @@ function App() {
     <main id="content" tabindex="-1"><${Content} /></main>
     <footer>
       <p>${words.footer}${page && ` ${words.version(page.version)}`}</p>
+      ${page && !ended && hasToken() && html`<${End} page=${page} />`}
     </footer>
     ${problem && page && html`<${Trouble} problem=${problem} again=${loadPage} />`}
   `;
@@ -105,7 +110,9 @@ function skip(event) {
 
 /** @param {{page: PageState}} props */
 function Where({ page }) {
-  if (page.mode === "model") return html`<p>${words.modelFile}</p>`;
+  if (page.mode === "model") {
+    return html`<p>${words.modelFile} <${Foreign} text=${page.file ?? ""} /></p>`;
+  }
   return html`<p>
     ${page.room && html`${words.roomShort} <code>${page.room.short}</code>`}
     ${page.me && html`, ${words.youAre} <${Foreign} text=${page.me.name} />`}
@@ -130,16 +137,55 @@ function Steps({ page, status, here }) {
 }
 
 function Content() {
-  const { page, status, problem, ended } = useStore();
-  if (ended) return html`<h1 tabindex="-1">${words.leftTitle}</h1><p>${words.left}</p>`;
+  const { page, status, problem, live, ended } = useStore();
+  if (ended) return html`<h1 tabindex="-1">${words.endedTitle}</h1><p>${words.ended(page)}</p>`;
   if (!page && problem) return html`<${Trouble} problem=${problem} again=${loadPage} />`;
   if (!page) return html`<${Waiting}>${words.asking}<//>`;
   const [name, Step] = currentStep(page, status);
   return html`<div class=${`step ${name}`}>
+    ${live && html`<${Broken} live=${live} />`}
     ${page.mode === "room" && !hasToken() && html`<p class="notice">${words.noToken}</p>`}
     <h1 tabindex="-1">${words.titles[name]}</h1>
-    <${Step} page=${page} />
+    ${isRefused(page) && name !== "evidence"
+      ? html`<${NotYet} text=${words.stepRefused} href="#evidence" link=${words.toEvidence} />`
+      : html`<${Step} page=${page} />`}
   </div>`;
+}
+
+/** That nothing can be sent now. @param {{live: NonNullable<Store["live"]>}} props */
+function Broken({ live }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const seconds = Math.max(0, Math.ceil((live.retryAt - now) / 1000));
+  const isGone = live.broken.code === "no-program";
+  const title = words.brokenTitles[live.broken.code] ?? words.broken;
+  const text = isGone ? words.startAgain : live.broken.message;
+  return html`<div class="notice warning broken">
+    <p role="status"><strong>${title}</strong> <${Sentence} text=${text} /> ${words.nothingSent}</p>
+    <p>
+      ${seconds > 0 ? words.retryIn(seconds) : words.retrying}${" "}
+      <button type="button" onClick=${tryNow}>${words.tryNow}</button>
+    </p>
+  </div>`;
+}
+
+/** Ends the program, from every step. @param {{page: PageState}} props */
+function End({ page }) {
+  const { busy, problem, run } = useAction();
+  const [asked, ask] = useState(false);
+  const end = () => run(words.ending, endProgram);
+  return html`<p>
+      ${asked
+        ? html`${words.endMeans(page.mode)}${" "}
+            <${Action} kind="serious" busy=${busy !== ""} press=${end}>${words.endReally}<//>${" "}
+            <button type="button" onClick=${() => ask(false)}>${words.stay}</button>`
+        : html`<${Action} disabled=${!canAct()} press=${() => ask(true)}>${words.end}<//>`}
+      <span role="status"> ${busy}</span>
+    </p>
+    <${Trouble} problem=${problem} />`;
 }
 
 takeToken();

@@ -1,10 +1,12 @@
 // Receipt: what was done, vouched for by the hardware, checked by the program on this machine.
 
 import { html, useState } from "./vendor/preact-htm.js";
-import { download, hasToken, post } from "./api.js";
+import { download, post } from "./api.js";
 import { NoHardware } from "./evidence.js";
+import { grouping } from "./format.js";
 import { Action, NotYet, Sentence, Trouble } from "./parts.js";
-import { roomIsOpen, useAction, useStore } from "./state.js";
+import { canAct, roomIsOpen, useAction, useStore } from "./state.js";
+import { keptReply } from "./upload.js";
 import { words } from "./words.js";
 
 /** @param {{page: PageState}} props */
@@ -18,7 +20,7 @@ export function ReceiptStep({ page }) {
   }
   const verify = () => run(words.verifying, async () => setChecked(await post("/page/api/receipt")));
   const save = () => run(words.downloading, () => download("/receipt"));
-  const disabled = !hasToken();
+  const disabled = !canAct();
   return html`
     <p>
       <${Action} kind="main" busy=${!!busy} disabled=${disabled} press=${verify}>${words.verify}<//>${" "}
@@ -26,13 +28,19 @@ export function ReceiptStep({ page }) {
     </p>
     <p role="status" class="faint">${busy}</p>
     <${Trouble} problem=${problem} />
-    ${checked && html`<${Checked} checked=${checked} />`}
     ${checked?.holds && html`<${NoHardware} evidence=${page.evidence} />`}
+    ${checked && html`<${Checked} checked=${checked} />`}
+    ${checked?.holds && html`<${OwnTable} page=${page} status=${status} checked=${checked} />`}
     <${Means} />
   `;
 }
 
-/** @param {{checked: {holds: boolean, lines: {ok: boolean, text: string}[], about?: string[], error: string | null}}} props */
+/**
+ * @typedef {{holds: boolean, lines: {ok: boolean, text: string}[], about?: string[],
+ *   commitments: {name: string, digest: string}[], error: string | null}} CheckedReceipt
+ */
+
+/** @param {{checked: CheckedReceipt}} props */
 function Checked({ checked }) {
   return html`<section aria-label=${words.verified} role="status">
     ${checked.holds
@@ -44,13 +52,44 @@ function Checked({ checked }) {
       ${checked.lines.map(
         ({ ok, text }) => html`<li class=${ok ? "yes" : "no"}>
           <span class="mark" aria-hidden="true">${ok ? "✓" : "–"}</span>
-          <span><span class="hidden">${ok ? words.holds : words.notCompared}: </span><${Sentence} text=${text} /></span>
+          <div><span class="hidden">${ok ? words.holds : words.notCompared}: </span><${Line} ok=${ok} text=${text} /></div>
         </li>`,
       )}
     </ul>
     <h2>${words.receiptAbout}</h2>
     <dl class="facts">${(checked.about ?? []).map(Fact)}</dl>
   </section>`;
+}
+
+/**
+ * A check in plain words, where there are any, with the terminal's own line.
+ * @param {{ok: boolean, text: string}} props
+ */
+function Line({ ok, text }) {
+  const plain = ok && words.receiptChecks[text.slice(0, text.indexOf(":"))];
+  if (!plain) return html`<${Sentence} text=${text} />`;
+  return html`${plain}<p class="small faint"><${Sentence} text=${text} /></p>`;
+}
+
+/**
+ * Whether the receipt is about the table that was uploaded here.
+ * @param {{page: PageState, status: Status, checked: CheckedReceipt}} props
+ */
+function OwnTable({ page, status, checked }) {
+  const own = status.parties.some((party) => party.name === page.me?.name);
+  if (!own) return null;
+  const named = checked.commitments.find((one) => one.name === page.me?.name)?.digest;
+  // What this tab was told at the upload is worth more than what the room says now.
+  const kept = keptReply()?.commitment.digest;
+  const told = kept ?? status.you?.commitment?.digest;
+  const same = named !== undefined && named === told;
+  const agreed = kept ? words.commitmentSame : words.commitmentSameAsRoom;
+  const judged = same ? agreed : named ? words.commitmentOther : words.commitmentNone;
+  return html`<p class=${same ? "notice good" : "notice danger"}>
+    ${words.ownCommitment}${" "}
+    ${named && html`<code class="short">${grouping(named.slice(0, 12))}</code>`}:${" "}
+    <strong>${judged}</strong>.
+  </p>`;
 }
 
 /** A line of the terminal: a word, blanks, and what there is to say. @param {string} line */

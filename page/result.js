@@ -2,11 +2,11 @@
 
 import { html, useMemo, useState } from "./vendor/preact-htm.js";
 import { Constraint } from "./agreement.js";
-import { download, get, hasToken } from "./api.js";
+import { download, get } from "./api.js";
 import { BarLegend, Distribution, HeatMap, MapLegend, MOST_COLUMNS } from "./charts.js";
 import { grouped, percent, shown } from "./format.js";
 import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, typed, Waiting } from "./parts.js";
-import { roomIsOpen, useAction, useRequest, useStore } from "./state.js";
+import { canAct, roomIsOpen, useAction, useRequest, useStore } from "./state.js";
 import { words } from "./words.js";
 
 /** @param {{page: PageState}} props */
@@ -71,7 +71,7 @@ function jump(id) {
 function Files({ page }) {
   const { problem, run } = useAction();
   const save = (/** @type {string} */ path) => () => run(words.downloading, () => download(path));
-  const disabled = !hasToken();
+  const disabled = !canAct();
   return html`<p>
       <a class="button" href="#samples">${words.toSamples}</a>${" "}
       <${Action} disabled=${disabled} press=${save("/report?format=html")}>${words.saveReport}<//>${" "}

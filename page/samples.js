@@ -1,11 +1,11 @@
 // Samples: how many synthetic rows, of which kind, in which format.
 
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
-import { download, get, hasToken, send } from "./api.js";
+import { download, get, send } from "./api.js";
 import { condition, ORDERED, UNORDERED } from "./condition.js";
 import { grouped, percent, shown } from "./format.js";
 import { Action, Copyable, Foreign, NotYet, Scroll, Trouble, typed, Waiting } from "./parts.js";
-import { asProblem, roomIsOpen, useAction, useRequest, useStore } from "./state.js";
+import { asProblem, canAct, roomIsOpen, useAction, useRequest, useStore } from "./state.js";
 import { words } from "./words.js";
 
 const PREVIEW = 20;
@@ -22,7 +22,10 @@ export function SamplesStep({ page }) {
   return html`<${Loaded} page=${page} />`;
 }
 
-/** @param {PageState} page @returns {Promise<SampleColumn[]>} */
+/**
+ * Columns in the order in which rows have them.
+ * @param {PageState} page @returns {Promise<SampleColumn[]>}
+ */
 async function columnsOf(page) {
   const parties = page.agreement?.summary.parties.map((party) => party.name) ?? [];
   const paths = parties.length > 0 ? parties.map((name) => `/columns?party=${encodeURIComponent(name)}`) : ["/columns"];
@@ -31,13 +34,18 @@ async function columnsOf(page) {
   const values = new Map();
   for (const reply of /** @type {Columns[]} */ (replies)) {
     reply.columns.forEach((name, i) => {
-      const all = reply.rows.slice(0, MOST_OFFERED).map((row) => row[i] ?? "");
+      const all = reply.rows.map((row) => row[i] ?? "");
       values.set(name, all.filter((value) => value !== ""));
     });
   }
-  return /** @type {ModelReport} */ (report).columns.map(({ name, kind, range }) => {
+  return /** @type {ModelReport} */ (report).columns.map(({ name, kind, range, nullable }) => {
     const ordered = range !== null && kind !== "categories" && kind !== "boolean";
-    return { name, ordered, range, values: values.get(name) ?? [] };
+    const all = values.get(name) ?? [];
+    // The last one stands for missing values, for which there is a test of its own. One before it
+    // is a category of that name.
+    const missing = nullable ? all.lastIndexOf("null") : -1;
+    const own = all.filter((_, i) => i !== missing);
+    return { name, ordered, range, values: own.slice(0, MOST_OFFERED) };
   });
 }
 
@@ -54,7 +62,7 @@ function Loaded({ page }) {
     <p>${words.samplesMean}</p>
     <${Options} page=${page} request=${request} set=${set} />
     <${Where} columns=${columns} where=${request.where} set=${set} />
-    <${Preview} where=${request.where} />
+    <${Preview} columns=${columns} where=${request.where} />
     <${Download} path=${path} />
     <h2>${words.sameElsewhere}</h2>
     <${Copyable} text=${curl(page, path, request.format)} label=${words.curlLine} />
@@ -120,10 +128,18 @@ function Options({ page, request, set }) {
 /** @param {{columns: SampleColumn[], where: string, set: (some: any) => void}} props */
 function Where({ columns, where, set }) {
   const [tests, setTests] = useState(/** @type {Test[]} */ ([]));
+  // What a person has typed comes before what the tests say.
+  const [own, setOwn] = useState("");
   /** @param {Test[]} next */
   const apply = (next) => {
     setTests(next);
-    set({ where: condition(next) });
+    set({ where: [own, condition(next)].filter((text) => text !== "").join(" and ") });
+  };
+  /** Takes the text as it is: the tests that it was made of are in it. @param {string} text */
+  const type = (text) => {
+    setTests([]);
+    setOwn(text.trim());
+    set({ where: text });
   };
   /** @param {number} i @param {Partial<Test>} some */
   const change = (i, some) => apply(tests.map((test, k) => (k === i ? { ...test, ...some } : test)));
@@ -149,7 +165,7 @@ function Where({ columns, where, set }) {
     </p>
     <label class="wide">${words.conditionText}
       <input type="text" value=${where} spellcheck=${false} autocomplete="off" placeholder=${words.allRows}
-        onInput=${typed((value) => set({ where: value }))} />
+        onInput=${typed(type)} />
     </label>
   </fieldset>`;
 }
@@ -182,6 +198,9 @@ function OneTest({ test, place, columns, change, remove }) {
     </label>
     ${column && !test.test.startsWith("is ") && html`<${Values} test=${test} column=${column} change=${change} />`}
     <button type="button" aria-label=${words.removeTest(place)} onClick=${remove}>${words.remove}</button>
+    ${column &&
+    condition([test]) === "" &&
+    html`<p class="small" role="status">${words.notFilledIn}</p>`}
   </div>`;
 }
 
@@ -216,8 +235,11 @@ function Values({ test, column, change }) {
   </label>`;
 }
 
-/** Twenty rows, drawn again whenever the condition changes; the room's refusal where it refuses. @param {{where: string}} props */
-function Preview({ where }) {
+/**
+ * Twenty rows, drawn again whenever the condition changes; the room's refusal where it refuses.
+ * @param {{columns: SampleColumn[], where: string}} props
+ */
+function Preview({ columns, where }) {
   const [state, setState] = useState(/** @type {any} */ ({ busy: true }));
   const [turn, setTurn] = useState(0);
   useEffect(() => {
@@ -241,7 +263,7 @@ function Preview({ where }) {
       stop.abort();
     };
   }, [where, turn]);
-  const names = useMemo(() => Object.keys(state.rows?.[0] ?? {}), [state.rows]);
+  const names = useMemo(() => namesOf(state.rows?.[0] ?? {}, columns), [state.rows]);
   return html`<section aria-labelledby="preview">
     <h2 id="preview">${words.preview(PREVIEW)}</h2>
     <p role="status" class="faint">
@@ -251,6 +273,16 @@ function Preview({ where }) {
     ${state.rows && html`<${Rows} names=${names} rows=${state.rows} />
       <p><button type="button" onClick=${() => setTurn(turn + 1)}>${words.drawAgain}</button></p>`}
   </section>`;
+}
+
+/**
+ * The columns of a row in their order. An object has names that are whole numbers first, in
+ * whatever order they were written. @param {object} row @param {SampleColumn[]} columns
+ */
+function namesOf(row, columns) {
+  const places = new Map(columns.map(({ name }, i) => [name, i]));
+  const place = (/** @type {string} */ name) => places.get(name) ?? columns.length;
+  return Object.keys(row).sort((a, b) => place(a) - place(b));
 }
 
 /** Columns of the preview that are drawn at once. */
@@ -293,7 +325,7 @@ function Download({ path }) {
     });
   };
   return html`<p>
-      <${Action} kind="main" disabled=${!hasToken()} press=${save}>${words.download}<//>
+      <${Action} kind="main" disabled=${!canAct()} press=${save}>${words.download}<//>
       <span role="status" class="faint"> ${busy || said}</span>
     </p>
     <${Trouble} problem=${problem} />`;

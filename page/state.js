@@ -1,7 +1,7 @@
 // What the page knows, in one place, and how it is kept fresh.
 
 import { useEffect, useState } from "./vendor/preact-htm.js";
-import { events, get, Problem } from "./api.js";
+import { events, get, hasToken, post, Problem } from "./api.js";
 
 /** @type {Store} */
 let current = { page: null, status: null, problem: null, live: null, sending: null, ended: false };
@@ -42,6 +42,17 @@ export async function loadPage() {
 /** Asks the room how far it is. */
 export async function loadStatus() {
   change({ status: await get("/status") });
+}
+
+/** Whether a person may act here: with the token, and while the program answers. */
+export function canAct() {
+  return hasToken() && !current.live && !current.ended;
+}
+
+/** Ends the program on this machine. */
+export async function endProgram() {
+  await post("/page/api/leave");
+  change({ ended: true });
 }
 
 /** Whether the room may be asked: the evidence holds and the agreement is accepted. */

@@ -5,6 +5,8 @@ interface PageState {
   mode: "room" | "model";
   version: string;
   address: string;
+  /** Name of the model's file, where there is no room. */
+  file: string | null;
   room: { url: string; id: string; short: string } | null;
   me: { name: string; role: string } | null;
   evidence: Evidence | null;
@@ -163,7 +165,7 @@ interface Store {
   status: Status | null;
   problem: Error | null;
   /** How the room's events stand: `retryAt` is when the next attempt is made. */
-  live: { broken: Error; retryAt: number } | null;
+  live: { broken: import("./api.js").Problem; retryAt: number } | null;
   /** The table on its way, which can be cancelled, or why it did not arrive. */
   sending: Sending | null;
   ended: boolean;
@@ -181,6 +183,11 @@ interface StartColumn {
   name: string;
   examples: string[];
   empty: number;
+}
+
+/** Why the browser does not show the start of a file. */
+interface NotShown {
+  not: "workbook" | "encoding" | "other";
 }
 
 interface FileStart {

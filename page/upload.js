@@ -2,11 +2,11 @@
 
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
 import { columnsOf } from "./agreement.js";
-import { hasToken, post, upload } from "./api.js";
+import { post, upload } from "./api.js";
 import { readStart } from "./file-start.js";
 import { grouped, grouping, percent, shown, size } from "./format.js";
 import { Action, Foreign, Lazy, NotYet, Scroll, Sentence, Trouble, Warnings } from "./parts.js";
-import { asProblem, change, loadStatus, roomIsOpen, useAction, useStore } from "./state.js";
+import { asProblem, canAct, change, loadStatus, roomIsOpen, useAction, useStore } from "./state.js";
 import { words } from "./words.js";
 
 const REPLY = "synclave-upload";
@@ -29,9 +29,14 @@ export function UploadStep({ page }) {
   `;
 }
 
-/** The reply to the last upload, if it is still the room's table. Kept by the tab, for a reload. @param {Status} status @returns {UploadReply | null} */
+/** The reply to this tab's last upload, kept for a reload. @returns {UploadReply | null} */
+export function keptReply() {
+  return JSON.parse(sessionStorage.getItem(REPLY) ?? "null");
+}
+
+/** The same, if it is still the room's table. @param {Status} status */
 function lastReply(status) {
-  const kept = JSON.parse(sessionStorage.getItem(REPLY) ?? "null");
+  const kept = keptReply();
   return kept?.commitment.digest === status.you?.commitment?.digest ? kept : null;
 }
 
@@ -57,7 +62,9 @@ function Read({ status }) {
 
 /** @param {{page: PageState, status: Status, confirmed: boolean}} props */
 function Confirm({ page, status, confirmed }) {
-  const [understood, setUnderstood] = useState(false);
+  // Of these very tables: another upload, whoever's, has to be looked at again.
+  const tables = status.parties.map((party) => `${party.name}:${party.commitment}`).join();
+  const [understood, setUnderstood] = useState("");
   const { busy, problem, run } = useAction();
   const withdraw = () =>
     run(words.withdrawing, async () => {
@@ -70,7 +77,7 @@ function Confirm({ page, status, confirmed }) {
       <p class="notice good"><strong>${words.confirmed}</strong> ${words.confirmedMeans}</p>
       <p class="next">
         <a class="button" href="#waiting">${words.toWaiting}</a>${" "}
-        <${Action} busy=${busy !== ""} disabled=${!hasToken()} press=${withdraw}>
+        <${Action} busy=${busy !== ""} disabled=${!canAct()} press=${withdraw}>
           ${words.withdraw}
         <//>
       </p>
@@ -93,14 +100,23 @@ function Confirm({ page, status, confirmed }) {
       ${words.final.map((text) => html`<li>${text}</li>`)}
       <li>${all ? words.confirmsSeen : words.confirmsUnseen}</li>
     </ul>
+    ${understood !== "" &&
+    understood !== tables &&
+    html`<p class="notice warning" role="status">${words.changedSince}</p>`}
     <p>
       <label>
-        <input type="checkbox" checked=${understood} onChange=${(/** @type {any} */ e) => setUnderstood(e.target.checked)} />
+        <input type="checkbox" checked=${understood === tables}
+          onChange=${(/** @type {any} */ e) => setUnderstood(e.target.checked ? tables : "")} />
         ${" "}${words.understood}
       </label>
     </p>
     <p>
-      <${Action} kind="main" busy=${busy !== ""} disabled=${!understood || !hasToken()} press=${confirm}>
+      <${Action}
+        kind="main"
+        busy=${busy !== ""}
+        disabled=${understood !== tables || !canAct()}
+        press=${confirm}
+      >
         ${words.confirm}
       <//>
     </p>
@@ -182,7 +198,7 @@ function Choose({ page, replaces }) {
     ${file && file.size > most && html`<p class="notice warning">${words.tooLarge(size(file.size), size(most))}</p>`}
     ${file &&
     html`<p>
-      <${Action} kind="main" busy=${busy} disabled=${!hasToken() || file.size > most} press=${start}>
+      <${Action} kind="main" busy=${busy} disabled=${!canAct() || file.size > most} press=${start}>
         ${replaces ? words.replace : words.upload}
       <//>
     </p>`}
@@ -211,7 +227,7 @@ function Chosen({ file, page }) {
     let wanted = true;
     readStart(file).then(
       (found) => wanted && setStart(found),
-      () => wanted && setStart(null),
+      () => wanted && setStart({ not: "other" }),
     );
     return () => {
       wanted = false;
@@ -222,7 +238,11 @@ function Chosen({ file, page }) {
   const declared = party?.columns ? columnsOf(party.columns) : null;
   const title = html`<p><strong><${Foreign} text=${file.name} /></strong>, ${size(file.size)}</p>`;
   if (start === undefined) return html`${title}<p role="status" class="faint">${words.looking}</p>`;
-  if (start === null) return html`${title}<p class="faint">${words.notLooked}</p>`;
+  if (start.not === "workbook" || start.not === "encoding") {
+    const text = start.not === "workbook" ? words.isWorkbook : words.isEncoded;
+    return html`${title}<${Warnings} texts=${[text]} title=${words.beforeUpload} />`;
+  }
+  if (start.not) return html`${title}<p class="faint">${words.notLooked}</p>`;
   /** @type {FileStart} */
   const { columns, rows } = start;
   const names = columns.map((column) => column.name.trim());

@@ -1,9 +1,9 @@
 // Waiting: who has uploaded and confirmed, and how far training is.
 
-import { html, useEffect, useState } from "./vendor/preact-htm.js";
+import { html } from "./vendor/preact-htm.js";
 import { grouping } from "./format.js";
 import { Foreign, NotYet, Scroll, Sentence } from "./parts.js";
-import { roomIsOpen, tryNow, useStore } from "./state.js";
+import { roomIsOpen, useStore } from "./state.js";
 import { words } from "./words.js";
 
 /** @param {{page: PageState}} props */
@@ -13,27 +13,9 @@ export function WaitingStep({ page }) {
     return html`<${NotYet} text=${words.waitingLater} href="#agreement" link=${words.toAgreement} />`;
   }
   return html`
-    ${live && html`<${Broken} live=${live} />`}
     ${!status && !live && html`<p role="status" class="faint">${words.askingRoom}</p>`}
     ${status && html`<${Progress} page=${page} status=${status} fresh=${!live} />`}
   `;
-}
-
-/** @param {{live: {broken: Error, retryAt: number}}} props */
-function Broken({ live }) {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  const seconds = Math.max(0, Math.ceil((live.retryAt - now) / 1000));
-  return html`<div class="notice warning">
-    <p role="status"><strong>${words.broken}</strong> <${Sentence} text=${live.broken.message} /></p>
-    <p>
-      ${seconds > 0 ? words.retryIn(seconds) : words.retrying}${" "}
-      <button type="button" onClick=${tryNow}>${words.tryNow}</button>
-    </p>
-  </div>`;
 }
 
 /** @param {{page: PageState, status: Status, fresh: boolean}} props */

@@ -38,11 +38,13 @@ export const words = {
     samples: "Synthetic rows",
     receipt: "What was done, with proof",
   },
+  /** Of every step but the evidence, when that was refused. */
+  stepRefused: "The evidence was refused, so that there is nothing to do here, and nothing is sent.",
   done: "done",
   roomShort: "Room",
   youAre: "you are",
   you: "you",
-  modelFile: "A model's file, without a room",
+  modelFile: "Without a room: the model in the file",
   footer: "Served by the program on this machine, to this machine alone.",
   /** @param {string} version */
   version: (version) => `synclave ${version}.`,
@@ -72,10 +74,43 @@ export const words = {
   unknown: "unknown",
   noProgram:
     "The program on this machine does not answer. Is `synclave` still running in its terminal?",
+  anotherProgram:
+    "What answers at this address is not the program that opened this page, so it was sent nothing. " +
+    "If you have started it anew, open the address that it printed then; otherwise close this page.",
+  noProofHere:
+    "This browser cannot check whether the right program answers here, so nothing is sent. " +
+    "Use another browser, or `curl`.",
   streamBroke: "What the room was telling has broken off.",
   /** @param {number} status */
   unexpectedAnswer: (status) =>
     `The answer (HTTP ${status}) is not in the room's form. Look at the terminal in which the program runs.`,
+
+  /** Why nothing can be sent, by the code of what went wrong. @type {Record<string, string>} */
+  brokenTitles: {
+    "no-program": "The program on this machine has ended or cannot be reached.",
+    "another-program": "Another program answers at this address.",
+  },
+  broken: "The connection to the room is broken.",
+  startAgain: "If it has ended, start it again and open the address that it prints then.",
+  nothingSent: "Until it is back, this page sends nothing.",
+  /** @param {number} seconds */
+  retryIn: (seconds) => `Trying again in ${seconds} s.`,
+  retrying: "Trying again …",
+  tryNow: "Try now",
+  end: "End this program",
+  /** @param {string} mode */
+  endMeans: (mode) =>
+    mode === "room"
+      ? "This ends the program on this machine, and this page. The room goes on without you."
+      : "This ends the program on this machine, and this page.",
+  endReally: "End it now",
+  ending: "Ending …",
+  endedTitle: "You have ended it",
+  /** @param {PageState | null} page */
+  ended: (page) =>
+    page?.agreement?.accepted || page?.mode === "model"
+      ? "The program ends, and this address answers no more. Close this page."
+      : "You did not accept: the program ends, and nothing of yours was sent. Close this page.",
 
   // Evidence
   noEvidence: "There is no evidence to show.",
@@ -121,8 +156,7 @@ export const words = {
   qrLabel: "QR code of the ids of image, agreement and room in full",
 
   // Agreement
-  noAgreement: "No agreement was read, as the evidence was refused.",
-  notWithoutEvidence: "The evidence was refused, so that there is nothing to accept.",
+  noAgreement: "No agreement was read.",
   decision: "Your decision",
   decide: "Nothing of yours is sent to the room before you accept. Read what follows first.",
   accept: "Accept this agreement",
@@ -132,8 +166,6 @@ export const words = {
   leaveReally: "Leave now",
   leaving: "Leaving …",
   stay: "Stay",
-  leftTitle: "You have left",
-  left: "You did not accept. The program has ended, and nothing of yours was sent. You can close this page.",
   accepted: "Accepted.",
   /** @param {"option" | "terminal" | "page" | null} by */
   acceptedBy: (by) =>
@@ -231,6 +263,7 @@ export const words = {
   ],
   confirmsSeen: "your confirmation is for the tables that the others have uploaded now, and lapses if one is replaced.",
   confirmsUnseen: "not all have uploaded: your confirmation is for whatever table the others upload.",
+  changedSince: "A table has changed since you said so: look at it again.",
   understood: "I have read this, and this is the right table",
   confirm: "Confirm my table",
   chooseTitle: "Choose your table",
@@ -250,6 +283,11 @@ export const words = {
   uploadCancelled: "You cancelled the upload; the room has not taken the file.",
   looking: "Looking at the start of the file, in this browser …",
   notLooked: "The browser shows the start of plain CSV files only. The enclave will say what it read.",
+  isWorkbook:
+    "This is a workbook or an archive, and the room takes neither: save the table as CSV.",
+  isEncoded:
+    "This text is not in UTF-8, and the room refuses it unless the agreement names its encoding: " +
+    "save it as CSV in UTF-8.",
   /** @param {string} key */
   noKey: (key) => `There is no column \`${key}\`, on which the tables are joined: the room will refuse the file.`,
   /** @param {string} names @param {number} count */
@@ -259,7 +297,11 @@ export const words = {
   isLeftOut: "not in the agreement: left out",
   beforeUpload: "Before you send it",
   /** @param {number} columns @param {number} rows */
-  lookedAt: (columns, rows) => `${columns} columns, by the first ${rows} rows, which this browser has read by itself.`,
+  lookedAt: (columns, rows) => {
+    const all = columns === 1 ? "1 column" : `${columns} columns`;
+    const some = rows === 1 ? "row" : `${rows} rows`;
+    return `${all}, by the first ${some}, which this browser has read by itself.`;
+  },
   fileColumns: "Columns of the file",
   takesPart: "Takes part as",
   examples: "Examples",
@@ -267,11 +309,6 @@ export const words = {
 
   // Waiting
   waitingLater: "The room answers once the evidence holds and the agreement is accepted.",
-  broken: "The connection to the room is broken.",
-  /** @param {number} seconds */
-  retryIn: (seconds) => `Trying again in ${seconds} s.`,
-  retrying: "Trying again …",
-  tryNow: "Try now",
   phases: {
     awaiting_data: "Waiting for tables: not all parties have uploaded.",
     awaiting_confirmation: "All have uploaded. Waiting for the parties to confirm.",
@@ -391,6 +428,7 @@ export const words = {
   /** @param {string} most */
   mostRows: (most) => `At most ${most} rows at once. Without a number: as many as the joined table is estimated to have.`,
   whichRows: "Which rows",
+  notFilledIn: "Not filled in: this test counts for nothing yet.",
   addTest: "Only rows of which …",
   andTest: "and …",
   allRows: "all rows",
@@ -440,6 +478,24 @@ export const words = {
   verifying: "The program on this machine is verifying it …",
   downloadReceipt: "Download the receipt",
   verified: "Verification of the receipt",
+  ownCommitment: "The commitment of your table",
+  commitmentSame: "the same as at your upload",
+  commitmentSameAsRoom: "the same as the room tells you now; the upload was made in another tab",
+  commitmentOther:
+    "NOT the one that you uploaded in this tab; unless you have replaced it elsewhere, ask why",
+  commitmentNone: "the receipt names no table of yours",
+  /** What a check means, by the word that its line begins with. @type {Record<string, string>} */
+  receiptChecks: {
+    size: "The evidence is no larger than evidence is.",
+    form: "The evidence has the form that the hardware gives it.",
+    certificates: "It is signed along an unbroken chain of certificates, up to the root you trust.",
+    signature: "The signature is that of the hardware's own key.",
+    measurements: "The program that computed is the very image that you expect.",
+    text: "What the receipt says is what the hardware has vouched for, word for word.",
+    ledger: "All that was spent of the budget adds up, and is no more than was agreed.",
+    agreement: "It worked under the agreement that you accepted.",
+    room: "It is this room's receipt, and no other's.",
+  },
   receiptHolds: "The receipt holds.",
   receiptHoldsMeans: "It was checked in the program on this machine, by the code of `synclave verify-receipt`.",
   receiptFails: "The receipt does not hold.",

@@ -63,6 +63,7 @@ test("the agreement is said in words and accepted on the page", async () => {
   for (const [i, person] of people.entries()) {
     await person.step("agreement");
     await person.sees("changes the odds of anything");
+    await person.sees("Changing everything about somebody who is in the data changes the odds");
     await person.sees("no hardware vouches for this room");
     if (i === 0) await look(person, "agreement");
     await person.press("Accept this agreement");
@@ -151,6 +152,26 @@ test("rows are chosen by their columns' values, refused live, previewed and down
   await bob.page.waitForSelector("[role=alert]");
   assert.match(await bob.page.locator("[role=alert]").innerText(), /Alice_colour|column/);
   await bob.page.getByLabel("The condition, as the room reads it").fill("Alice_buying = high");
+  // The builder adds to what was typed.
+  await bob.press("Only rows of which …");
+  await selects.nth(0).selectOption("Bob_age");
+  const [from, to] = [bob.page.getByLabel("from"), bob.page.getByLabel("to", { exact: true })];
+  await from.fill("");
+  await to.fill("");
+  await bob.sees("Not filled in");
+  await to.fill("9");
+  const text = bob.page.getByLabel("The condition, as the room reads it");
+  assert.equal(await text.inputValue(), "Alice_buying = high and Bob_age <= 9");
+  assert.equal(await bob.page.getByText("Not filled in").count(), 0);
+  await bob.press("Remove test 1");
+  assert.equal(await text.inputValue(), "Alice_buying = high");
+  // What the room refuses is told, and not "saved" by the browser.
+  for (const count of ["99999999", "0", "-5", "1.5"]) {
+    await bob.page.getByLabel("Rows", { exact: true }).fill(count);
+    await bob.press("Download the rows");
+    await bob.page.waitForSelector("[role=alert]");
+    assert.equal(await bob.page.getByText("The browser is saving it").count(), 0, count);
+  }
   await bob.page.getByLabel("Rows", { exact: true }).fill("500");
   const [saved] = await Promise.all([
     bob.page.waitForEvent("download"),
@@ -175,6 +196,10 @@ test("the receipt is verified by the program, explained and downloaded", async (
   assert.ok((await alice.page.locator(".checks li.yes").count()) > 0);
   assert.equal(await alice.page.locator(".checks li.no").count(), 0);
   assert.match(await alice.page.locator(".facts div", { hasText: "method" }).innerText(), /GRAIN/);
+  const model = alice.page.locator(".facts div").filter({ hasText: /^model/ });
+  assert.match(await model.innerText(), /[0-9a-f]{96}/);
+  await alice.sees("the same as at your upload");
+  assert.ok((await alice.page.locator(".facts").innerText()).includes("commitment"));
   await look(alice, "receipt");
   const [saved] = await Promise.all([
     alice.page.waitForEvent("download"),

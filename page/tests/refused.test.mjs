@@ -29,6 +29,11 @@ test("another image is refused from the start: the page says what, and has nothi
   assert.equal(await person.page.getByRole("button", { name: "Accept" }).count(), 0);
   await person.step("upload");
   assert.equal(await person.page.locator("#table").count(), 0);
+  for (const step of ["agreement", "upload", "waiting", "result"]) {
+    await person.step(step);
+    await person.sees("there is nothing to do here");
+    assert.equal(await person.page.getByText("Go on to the agreement").count(), 0, step);
+  }
   const status = await person.page.evaluate(async () => {
     const form = new FormData();
     form.append("file", new Blob(["id,a\n1,secret\n"]), "t.csv");

@@ -71,6 +71,17 @@ test("a page whose table the room has taken is left without a question", async (
   alice.isUnharmed();
 });
 
+test("what was said of a table does not hold of the one that replaces it", async () => {
+  const { page } = alice;
+  const box = page.getByLabel("I have read this");
+  await box.check();
+  await page.setInputFiles("#table", room.file("0.csv"));
+  await alice.press("Replace my table");
+  await alice.sees("A table has changed since you said so");
+  assert.equal(await box.isChecked(), false);
+  assert.ok(await page.getByRole("button", { name: "Confirm my table" }).isDisabled());
+});
+
 // A browser has six connections to an address: streams of six tabs would leave none for a seventh.
 test("a page that is open nine times is there in every tab, and follows the room in every tab", async () => {
   const tabs = [alice.page];
@@ -87,6 +98,9 @@ test("a page that is open nine times is there in every tab, and follows the room
   await told("not yet");
   await alice.page.close();
   tabs.shift();
+  const [reader] = tabs;
+  await reader.locator('.steps a[href="#upload"]').click();
+  await reader.getByLabel("I have read this").check();
   const { address } = await room.connect("Bob");
   const bob = await Person.at(browser, address);
   writeFileSync(room.file("1.csv"), tables()[1]);
@@ -94,6 +108,10 @@ test("a page that is open nine times is there in every tab, and follows the room
   await bob.press("Accept this agreement");
   await bob.page.setInputFiles("#table", room.file("1.csv"));
   await bob.press("Upload to the enclave");
+  // That holds of the others' tables as well.
+  await reader.getByText("A table has changed since you said so").waitFor();
+  assert.equal(await reader.getByLabel("I have read this").isChecked(), false);
+  await reader.locator('.steps a[href="#waiting"]').click();
   const all = tabs.map((tab) => tab.getByText("All have uploaded.").waitFor({ timeout: 20_000 }));
   await Promise.all(all);
   alice.isUnharmed();

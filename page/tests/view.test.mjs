@@ -19,30 +19,27 @@ after(async () => {
   room?.end();
 });
 
+/** The page's address for a model of this table, made under this schema. */
+async function viewed() {
+  room.once("synclave", [
+    ...["synth", room.file("table.csv"), "--schema", room.file("schema.yaml"), "--epsilon", "2"],
+    ...["--model", room.file("table.model"), "--output", room.file("rows.csv")],
+  ]);
+  const lport = await freePort();
+  const viewer = room.run("synclave", ["view", room.file("table.model"), "--lport", String(lport)]);
+  return until("the page", () => {
+    return /http:\/\/localhost:\d+\/#token=[0-9a-f]+/.exec(viewer.said())?.[0] ?? viewer.ended();
+  });
+}
+
 test("a model's file has its result and its samples, and no step of a room", async () => {
   writeFileSync(room.file("table.csv"), tables(500)[0]);
   const schema =
     "id: drop\nbuying: {categories: [low, med, high, vhigh]}\ndoors: {integer: {min: 2, max: 5}}\n";
   writeFileSync(room.file("schema.yaml"), schema);
-  room.once("synclave", [
-    "synth",
-    room.file("table.csv"),
-    "--schema",
-    room.file("schema.yaml"),
-    "--epsilon",
-    "2",
-    "--model",
-    room.file("table.model"),
-    "--output",
-    room.file("rows.csv"),
-  ]);
-  const lport = await freePort();
-  const viewer = room.run("synclave", ["view", room.file("table.model"), "--lport", String(lport)]);
-  const address = await until("the page", () => {
-    return /http:\/\/localhost:\d+\/#token=[0-9a-f]+/.exec(viewer.said())?.[0] ?? viewer.ended();
-  });
-  const person = await Person.at(browser, address);
+  const person = await Person.at(browser, await viewed());
   assert.deepEqual(await person.page.locator(".steps a").allInnerTexts(), ["Result", "Samples"]);
+  await person.sees("table.model");
   await person.page.locator("svg.bars").nth(1).waitFor();
   await person.isAccessible();
   await person.picture("model-result");
@@ -63,6 +60,37 @@ test("a model's file has its result and its samples, and no step of a room", asy
       .split("\n").length,
     1001,
   );
+  person.isUnharmed();
+});
+
+test("columns stand in their order, and a missing value is no value to choose", async () => {
+  const lines = Array.from({ length: 300 }, (_, i) => {
+    return `${i},${["Graz", "null", ""][i % 3]},${i % 2 ? "" : "x"},${"ab"[i % 2]},${"cd"[i % 2]}`;
+  });
+  writeFileSync(room.file("table.csv"), `id,town,mark,2,1\n${lines.join("\n")}\n`);
+  const schema = [
+    "id: drop",
+    'town: {categories: [Graz, "null"], nullable: true}',
+    "mark: {categories: [x, y], nullable: true}",
+    '"2": {categories: [a, b]}',
+    '"1": {categories: [c, d]}',
+  ];
+  writeFileSync(room.file("schema.yaml"), `${schema.join("\n")}\n`);
+  const person = await Person.at(browser, await viewed());
+  await person.step("samples");
+  const heads = person.page.locator("table.rows thead th");
+  await heads.nth(3).waitFor();
+  assert.deepEqual(await heads.allInnerTexts(), ["town", "mark", "2", "1"]);
+  await person.press("Only rows of which …");
+  const selects = person.page.locator(".test select");
+  for (const [column, values] of [
+    ["town", ["Graz", "null"]],
+    ["mark", ["x", "y"]],
+  ]) {
+    await selects.nth(0).selectOption(column);
+    const offered = await selects.nth(2).locator("option").allInnerTexts();
+    assert.deepEqual(offered.slice(1), values, column);
+  }
   person.isUnharmed();
 });
 

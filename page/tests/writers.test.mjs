@@ -53,6 +53,14 @@ test("a condition quotes what the grammar would read otherwise", () => {
   );
 });
 
+test("a span with one bound is a condition, and one without is none", () => {
+  const between = (...values) => condition([{ column: "age", test: "between", values }]);
+  assert.equal(between("30", ""), "age >= 30");
+  assert.equal(between("", "40"), "age <= 40");
+  assert.equal(between("", ""), "");
+  assert.equal(between(), "");
+});
+
 test("what a screen would obey is shown by its code, and books are cut", () => {
   assert.equal(shown("a\u202eb\u0007\u200b"), "a\\u{202e}b\\u{7}\\u{200b}");
   assert.equal(shown("שלום"), "שלום");
@@ -74,6 +82,15 @@ test("the start of a table is read with its quotes, and other formats are left t
     { name: "id", examples: ["1", "2"], empty: 0 },
     { name: "a;b", examples: ['x "y"'], empty: 1 },
   ]);
-  assert.equal(await readStart(new Blob([new Uint8Array([80, 65, 82, 49, 0])])), null);
-  assert.equal(await readStart(new Blob(['[{"id": 1}]'])), null);
+  for (const [bytes, not] of [
+    [[80, 65, 82, 49, 0], "other"],
+    [[0x1f, 0x8b, 8, 0], "other"],
+    [[...new TextEncoder().encode('[{"id": 1}]')], "other"],
+    [[80, 75, 3, 4, 20, 0], "workbook"],
+    [[0xd0, 0xcf, 0x11, 0xe0, 0xa1], "workbook"],
+    // "id,naïve" and a line more, in Latin 1.
+    [[105, 100, 44, 110, 97, 0xef, 118, 101, 10, 49, 44, 50, 10], "encoding"],
+  ]) {
+    assert.deepEqual(await readStart(new Blob([new Uint8Array(bytes)])), { not });
+  }
 });

@@ -269,16 +269,20 @@ fn description_parts(receipt: &Receipt) -> (Vec<String>, Vec<String>) {
     ];
     lines.extend(receipt.parties.iter().map(|party| {
         format!(
-            "party      {} (key {}), input {}",
+            "party      {} (key {}), commitment {}",
             party.name, party.key, party.input
         )
     }));
     lines.push(format!("method     {}", receipt.method));
     lines.extend(ledger_lines(&receipt.ledger));
+    lines.push(format!("model      SHA-384 {}", receipt.model));
     let samples = receipt.samples.iter().map(|samples| {
+        let (requests, rows) = (samples.requests, samples.rows);
         format!(
-            "samples    {}: {} requests, {} rows",
-            samples.user, samples.requests, samples.rows
+            "samples    {}: {requests} {}, {rows} {}",
+            samples.user,
+            if requests == 1 { "request" } else { "requests" },
+            if rows == 1 { "row" } else { "rows" },
         )
     });
     (lines, samples.collect())

@@ -21,7 +21,13 @@ pub(crate) fn run(options: &ViewOptions, printer: Printer) -> anyhow::Result<()>
 async fn serve(options: &ViewOptions, model: ServedModel, printer: Printer) -> anyhow::Result<()> {
     let signals = StopSignals::listen().context("signals cannot be received")?;
     let bound = BoundPort::bind(options.lport).await?;
-    let page = Page::new(&bound, Subject::Model(Box::new(model)), false)?;
+    // Without its folders, which are nobody's business on a screen that is shown to others.
+    let file = options.model.file_name().unwrap_or_default();
+    let subject = Subject::Model {
+        model: Box::new(model),
+        file: file.to_string_lossy().into_owned(),
+    };
+    let page = Page::new(&bound, subject, false)?;
     printer.say(format_args!(
         "the model is shown at {} (Ctrl-C ends it)",
         page.address()

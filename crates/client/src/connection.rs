@@ -14,8 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// From the end of one request to the end of the next one's header.
-const HEADER_DEADLINE: Duration = Duration::from_secs(60);
+/// From the end of one request to the end of the next one's header: connections that are kept and
+/// not used take the places of others. Browsers and HTTP libraries make another one when they find
+/// theirs closed.
+const HEADER_DEADLINE: Duration = Duration::from_secs(15);
 /// How long what a person's program is still sending is read and thrown away after an early
 /// response, in silence and in all.
 const LINGER_SILENCE: Duration = Duration::from_secs(2);

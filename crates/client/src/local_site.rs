@@ -79,7 +79,8 @@ where
     body.map_err(io::Error::other).boxed_unsync()
 }
 
-/// Takes all rights from a reply of the room that a browser may show.
+/// Takes all rights from a reply that a browser may show and that is not the site's: one of the
+/// room, or a refusal at the door.
 pub(crate) fn disarm(headers: &mut HeaderMap) {
     headers.insert(
         CONTENT_SECURITY_POLICY,

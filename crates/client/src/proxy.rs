@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http_body_util::Either;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use server_kit::Stage;
@@ -263,7 +264,7 @@ impl Front {
         // Before a byte goes to the room, and before the site sees it.
         let has_page = !matches!(self.answers, Answers::Room(_));
         if let Err(refusal) = local_only::check(&head, self.port, has_page) {
-            return refuse(refusal);
+            return turn_away(refusal);
         }
         let request = Request::from_parts(head, body);
         match &self.answers {
@@ -274,7 +275,7 @@ impl Front {
             }
             Answers::RoomAndSite(upstream, gate, _) => {
                 if let Err(refusal) = gate.check(request.headers()) {
-                    return refuse(refusal);
+                    return turn_away(refusal);
                 }
                 let mut reply = self.relay(upstream, request).await;
                 disarm(reply.headers_mut());
@@ -294,10 +295,19 @@ impl Front {
     }
 }
 
+/// Refuses whoever has no business here, and keeps no connection for them: of those there are only
+/// so many, and a page of another site could hold them all.
+fn turn_away(refusal: HttpRefusal) -> Reply {
+    let mut reply = refuse(refusal);
+    let close = HeaderValue::from_static("close");
+    reply.headers_mut().insert(CONNECTION, close);
+    reply
+}
+
 fn refuse(refusal: HttpRefusal) -> Reply {
-    refusal
-        .into_response()
-        .map(|body| Either::Right(site_body(body)))
+    let mut response = refusal.into_response();
+    disarm(response.headers_mut());
+    response.map(|body| Either::Right(site_body(body)))
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
 
 /// 128 random bits, drawn anew at every start of the program and never written to a file that
 /// others can read. Whoever shows them was told by the person who started it.
@@ -24,6 +25,14 @@ impl StartToken {
     /// The token in hex, for the one who is to have it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// Shows whoever has the token that this program has it too, and shows it to nobody else:
+    /// HMAC-SHA-256 of `nonce` in hex, keyed with the token as it is revealed. A port that another
+    /// program has taken in the meantime cannot answer this.
+    pub fn proof(&self, nonce: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
+        hex::encode(hmac::sign(&key, nonce.as_bytes()))
     }
 
     /// Whether this is the token. How long the answer takes tells nothing of where they differ.
@@ -63,5 +72,17 @@ mod tests {
             assert_eq!(token.is(wrong.as_bytes()), same, "{wrong}");
         }
         assert!(!format!("{token:?}").contains(token.reveal()));
+    }
+
+    #[test]
+    fn a_proof_is_the_hmac_of_the_question_under_the_tokens_text() {
+        // By Python: hmac.new(b"00" * 16, b"ab" * 32, "sha256").hexdigest()
+        let token = StartToken("00".repeat(16));
+        assert_eq!(
+            token.proof(&"ab".repeat(32)),
+            "1275c53b9140c5472e68c2cd49edfc221dd93d48b6c0a77347107d15a4b25f87"
+        );
+        assert_ne!(token.proof("a"), token.proof("b"));
+        assert_ne!(token.proof("a"), StartToken::draw().unwrap().proof("a"));
     }
 }

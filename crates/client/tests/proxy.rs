@@ -35,6 +35,29 @@ async fn a_request_cannot_name_another_user() {
     room.shutdown().await;
 }
 
+// As a page of another site can do it, by a name of its own that resolves to this machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_are_refused_keep_nobody_out() {
+    let parties = Parties::new(FOUR_LINES);
+    let room = parties.start(&Platform::simulated().unwrap(), None).await;
+    let alice = Serving::connect(&room, &parties.alice).await;
+    let foreign = format!(
+        "GET /x HTTP/1.1\r\nHost: evil.example:{}\r\n\r\n",
+        alice.port
+    );
+    let mut refused = Vec::new();
+    for _ in 0..128 {
+        let mut stream = TcpStream::connect(("127.0.0.1", alice.port)).await.unwrap();
+        stream.write_all(foreign.as_bytes()).await.unwrap();
+        assert!(stream.read_u8().await.is_ok());
+        refused.push(stream);
+    }
+    let own = tokio::time::timeout(Duration::from_secs(10), get(alice.port, "/status"));
+    assert_eq!(own.await.expect("the owner is kept out").status, 200);
+    drop(refused);
+    room.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_local_port_is_for_this_machine_and_this_room_only() {
     let parties = Parties::new(FOUR_LINES);

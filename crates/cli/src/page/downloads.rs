@@ -1,26 +1,26 @@
 //! What a browser may fetch by an address alone, as a download cannot carry the token.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use client::{NoRandomness, StartToken};
-use hyper::Uri;
+use client::{NoRandomness, SiteBody, StartToken};
+use hyper::{Response, Uri};
 
-/// How long an address may wait to be used.
+/// How long a reply waits to be fetched.
 const LIFE: Duration = Duration::from_secs(60);
-/// Addresses that wait; of more the oldest are forgotten.
-const MOST: usize = 32;
+/// Replies that wait; of more the oldest are dropped. Each keeps a connection to the room, of which
+/// there are only so many.
+const MOST: usize = 8;
 /// What the room gives to take home.
 const PATHS: [&str; 4] = ["/model", "/receipt", "/report", "/samples"];
 
-/// Addresses that work once.
+/// Replies that wait for a browser, each at an address that works once.
 #[derive(Default)]
-pub(super) struct Downloads(Mutex<Vec<Ticket>>);
+pub(super) struct Downloads(Arc<Mutex<Vec<Ticket>>>);
 
 struct Ticket {
     id: StartToken,
-    since: Instant,
-    target: Uri,
+    reply: Response<SiteBody>,
 }
 
 impl Downloads {
@@ -31,36 +31,45 @@ impl Downloads {
         (plain && PATHS.contains(&target.path())).then_some(target)
     }
 
-    /// A new name for `target`, which nobody can guess.
-    pub(super) fn note(&self, target: Uri) -> Result<String, NoRandomness> {
+    /// Keeps `reply` for a minute, and returns its name, which nobody can guess.
+    pub(super) fn keep(&self, reply: Response<SiteBody>) -> Result<String, NoRandomness> {
         let id = StartToken::draw()?;
         let name = id.reveal().to_owned();
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tickets.retain(|ticket| ticket.since.elapsed() < LIFE);
         if tickets.len() >= MOST {
             tickets.remove(0);
         }
-        tickets.push(Ticket {
-            id,
-            since: Instant::now(),
-            target,
+        tickets.push(Ticket { id, reply });
+        drop(tickets);
+        let (tickets, forgotten) = (Arc::clone(&self.0), name.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(LIFE).await;
+            // Dropped, so that what nobody fetches keeps no connection.
+            drop(remove(&tickets, &forgotten));
         });
         Ok(name)
     }
 
-    /// What `name` stands for, once.
-    pub(super) fn take(&self, name: &str) -> Option<Uri> {
-        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tickets.retain(|ticket| ticket.since.elapsed() < LIFE);
-        let place = tickets
-            .iter()
-            .position(|ticket| ticket.id.is(name.as_bytes()))?;
-        Some(tickets.remove(place).target)
+    /// The reply of this name, once.
+    pub(super) fn take(&self, name: &str) -> Option<Response<SiteBody>> {
+        remove(&self.0, name)
     }
+}
+
+fn remove(tickets: &Mutex<Vec<Ticket>>, name: &str) -> Option<Response<SiteBody>> {
+    let mut tickets = tickets.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = tickets
+        .iter()
+        .position(|ticket| ticket.id.is(name.as_bytes()))?;
+    Some(tickets.remove(place).reply)
 }
 
 #[cfg(test)]
 mod tests {
+    use client::site_body;
+    use http_body_util::Empty;
+    use hyper::Response;
+
     use super::{Downloads, MOST};
 
     #[test]
@@ -85,18 +94,19 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_name_works_once_and_the_oldest_are_forgotten() {
+    #[tokio::test]
+    async fn a_reply_is_there_once_and_the_oldest_are_dropped() {
         let downloads = Downloads::default();
-        let target = || Downloads::target("/receipt").unwrap();
-        let first = downloads.note(target()).unwrap();
-        assert_eq!(downloads.take(&first), Some(target()));
-        assert_eq!(downloads.take(&first), None);
-        assert_eq!(downloads.take(""), None);
-        let names: Vec<_> = (0..=MOST)
-            .map(|_| downloads.note(target()).unwrap())
-            .collect();
-        assert_eq!(downloads.take(&names[0]), None);
+        let keep = || {
+            let reply = Response::new(site_body(Empty::new()));
+            downloads.keep(reply).unwrap()
+        };
+        let first = keep();
+        assert!(downloads.take(&first).is_some());
+        assert!(downloads.take(&first).is_none());
+        assert!(downloads.take("").is_none());
+        let names: Vec<_> = (0..=MOST).map(|_| keep()).collect();
+        assert!(downloads.take(&names[0]).is_none());
         assert!(downloads.take(&names[1]).is_some());
     }
 }

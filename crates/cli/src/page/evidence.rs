@@ -11,8 +11,11 @@ use crate::{exit, moment};
 
 /// The only platform that there is a verifier for.
 const PLATFORM: &str = "nitro";
-/// Groups of digits that two people read to each other.
-const SPOKEN_GROUPS: usize = 3;
+/// Groups of four digits that two people read to each other of a hash: 128 bits, for which nobody
+/// finds another image or agreement by trying.
+const HASH_GROUPS: usize = 8;
+/// The same of a room's id, which the enclave draws and nobody can choose: it is told from others.
+const ROOM_GROUPS: usize = 3;
 
 /// The evidence that held, and the latest that did not.
 pub(super) struct EvidenceRecord {
@@ -91,7 +94,7 @@ impl EvidenceRecord {
             "root": self.root.words,
             "hardware": self.root.hardware,
             "steps": steps,
-            "measurements_short": first.map(spoken).unwrap_or_default(),
+            "measurements_short": first.map(spoken_hash).unwrap_or_default(),
             "measurements": measurements,
             "refusal": latest.refusal,
         })
@@ -102,9 +105,18 @@ impl EvidenceRecord {
     }
 }
 
-/// The beginning of a hash, as it is read out on the telephone.
-pub(super) fn spoken(hex: &str) -> String {
-    let groups = hex.as_bytes().chunks(4).take(SPOKEN_GROUPS);
+/// The beginning of the hash of an image or an agreement, as it is read out on the telephone.
+pub(super) fn spoken_hash(hex: &str) -> String {
+    spoken(hex, HASH_GROUPS)
+}
+
+/// The beginning of a room's id, as it is read out on the telephone.
+pub(super) fn spoken_room(hex: &str) -> String {
+    spoken(hex, ROOM_GROUPS)
+}
+
+fn spoken(hex: &str, groups: usize) -> String {
+    let groups = hex.as_bytes().chunks(4).take(groups);
     let groups: Vec<_> = groups.map(String::from_utf8_lossy).collect();
     groups.join(" ")
 }
@@ -157,13 +169,18 @@ mod tests {
     use attestation::Refusal;
     use client::{Error, Refused};
 
-    use super::{EvidenceRecord, is_refusal, spoken};
+    use super::{EvidenceRecord, is_refusal, spoken_hash, spoken_room};
     use crate::trust::RootInWords;
 
     #[test]
     fn what_is_read_out_is_the_beginning_in_groups() {
-        assert_eq!(spoken("1a2b3c4d5e6f7788"), "1a2b 3c4d 5e6f");
-        assert_eq!(spoken("1a2"), "1a2");
+        let hash = "1a2b3c4d5e6f7788".repeat(6);
+        assert_eq!(
+            spoken_hash(&hash),
+            "1a2b 3c4d 5e6f 7788 1a2b 3c4d 5e6f 7788"
+        );
+        assert_eq!(spoken_room(&hash), "1a2b 3c4d 5e6f");
+        assert_eq!(spoken_hash("1a2"), "1a2");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::page::downloads::Downloads;
-use crate::page::evidence::{EvidenceRecord, spoken};
+use crate::page::evidence::{EvidenceRecord, spoken_hash, spoken_room};
 use crate::printer::Printer;
 use crate::receipt::Wanted;
 use crate::trust::RootInWords;
@@ -47,8 +47,11 @@ pub(crate) enum Subject {
         reason: String,
         evidence: Box<EvidenceOfRefused>,
     },
-    /// A model's file.
-    Model(Box<ServedModel>),
+    /// A model, and the name of its file.
+    Model {
+        model: Box<ServedModel>,
+        file: String,
+    },
 }
 
 /// What is known of a room that was refused.
@@ -191,7 +194,9 @@ impl Page {
                 Arc::clone(&self.gate),
                 self.site(),
             ),
-            Subject::Refused { .. } | Subject::Model(_) => Proxy::site_alone(bound, self.site()),
+            Subject::Refused { .. } | Subject::Model { .. } => {
+                Proxy::site_alone(bound, self.site())
+            }
         }
     }
 
@@ -218,6 +223,7 @@ impl Page {
             "mode": "room",
             "version": env!("CARGO_PKG_VERSION"),
             "address": self.origin(),
+            "file": null,
             "room": null,
             "me": null,
             "evidence": null,
@@ -225,11 +231,14 @@ impl Page {
             "token_required": self.gate.demands_token(),
         });
         match &self.subject {
-            Subject::Model(_) => state["mode"] = "model".into(),
+            Subject::Model { file, .. } => {
+                state["mode"] = "model".into();
+                state["file"] = file.as_str().into();
+            }
             Subject::Refused { evidence, .. } => state["evidence"] = evidence.0.document(),
             Subject::Room(room) => {
                 let id = hex::encode(room.session.verified().room());
-                state["room"] = json!({"url": room.url, "short": spoken(&id), "id": id});
+                state["room"] = json!({"url": room.url, "short": spoken_room(&id), "id": id});
                 state["me"] = room.me.clone();
                 state["evidence"] = room.evidence.document();
                 state["agreement"] = self.agreement(room);
@@ -242,7 +251,7 @@ impl Page {
         let accepted = self.gate.accepted();
         let hash = room.hash().to_string();
         json!({
-            "short": spoken(&hash),
+            "short": spoken_hash(&hash),
             "sha384": hash,
             "accepted": accepted.is_some(),
             "accepted_by": accepted.map(|by| match by {

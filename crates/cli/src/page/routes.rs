@@ -5,7 +5,7 @@ use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use protocol::{AgreementHash, Code, SignedReceipt};
+use protocol::{AgreementHash, Code, Receipt, SignedReceipt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use crate::receipt;
 
 /// Of a request that changes something. The longest is a condition on rows.
 const MAX_BODY_BYTES: usize = 64 << 10;
+/// Of what a page asks a proof for: 256 bits, so that no answer to one question serves another.
+const NONCE_DIGITS: usize = 64;
 
 type Reply = Result<Response<SiteBody>, HttpRefusal>;
 
@@ -41,7 +43,8 @@ impl Page {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<SiteBody> {
         let path = request.uri().path();
         let methods: &[Method] = match path {
-            _ if path.starts_with("/page/api/") && path != "/page/api/state" => &[Method::POST],
+            "/page/api/state" | "/page/api/proof" => &[Method::GET, Method::HEAD],
+            _ if path.starts_with("/page/api/") => &[Method::POST],
             // A look ahead would use it up.
             _ if path.starts_with("/page/download/") => &[Method::GET],
             _ if LocalSite::owns(path) => &[Method::GET, Method::HEAD],
@@ -67,6 +70,7 @@ impl Page {
                 }
                 Ok(json_reply(&self.state()))
             }
+            "/page/api/proof" => self.proof(request.uri()),
             "/page/api/accept" => self.accept(self.order(request).await?),
             "/page/api/leave" => {
                 let Nothing {} = self.order(request).await?;
@@ -81,10 +85,10 @@ impl Page {
                 let Nothing {} = self.order(request).await?;
                 self.receipt().await
             }
-            "/page/api/download" => self.note_download(self.order(request).await?),
+            "/page/api/download" => self.open_download(self.order(request).await?).await,
             path => match path.strip_prefix("/page/") {
                 Some(rest) => match rest.strip_prefix("download/") {
-                    Some(name) => self.download(name).await,
+                    Some(name) => self.download(name),
                     None => file(rest, &request),
                 },
                 None => self.subjects_own(&request).await,
@@ -128,6 +132,24 @@ impl Page {
                 format!("The request is not as this path takes it: {error}."),
             )
         })
+    }
+
+    /// Answers a page that asks whether this is still the program whose token it has, which it asks
+    /// before it sends that token or a table.
+    fn proof(&self, uri: &Uri) -> Reply {
+        let nonce = uri.query().and_then(|query| query.strip_prefix("nonce="));
+        let is_nonce = |text: &&str| {
+            text.len() == NONCE_DIGITS && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+        };
+        let nonce = nonce.filter(is_nonce).ok_or_else(|| {
+            problem(
+                Code::BadParameter,
+                format!("`nonce` must have {NONCE_DIGITS} digits in hex."),
+            )
+        })?;
+        Ok(json_reply(
+            &json!({"proof": self.gate.token().proof(nonce)}),
+        ))
     }
 
     fn accept(&self, Acceptance { sha384 }: Acceptance) -> Reply {
@@ -177,18 +199,40 @@ impl Page {
         Ok(json_reply(&verified(reply.body(), room)))
     }
 
-    fn note_download(&self, Download { path }: Download) -> Reply {
-        match &self.subject {
-            Subject::Model(_) => {}
-            _ => drop(self.accepted_room()?),
-        }
+    /// Asks for what is to be saved, and keeps the reply for an address that a browser can fetch.
+    /// What is refused is told to the page instead: a browser would save it, or say nothing.
+    async fn open_download(&self, Download { path }: Download) -> Reply {
+        let room = match &self.subject {
+            Subject::Model { .. } => None,
+            _ => Some(self.accepted_room()?),
+        };
         let target = Downloads::target(&path).ok_or_else(|| {
             problem(
                 Code::BadParameter,
                 "`path` must be /samples, /report, /receipt or /model, with what it takes.",
             )
         })?;
-        let name = self.downloads.note(target).map_err(|error| {
+        let file_name = file_name(&target);
+        let mut reply = match (&self.subject, room) {
+            (Subject::Model { model, .. }, _) => {
+                model.answer(&Method::GET, &target).await.map(site_body)
+            }
+            (_, Some(room)) => {
+                let reply = room.session.stream(target).await;
+                reply.map_err(|error| self.lost(&error))?
+            }
+            (_, None) => return Err(not_found()),
+        };
+        if !reply.status().is_success() {
+            return Ok(reply);
+        }
+        let attachment = HeaderValue::try_from(format!("attachment; filename={file_name}"));
+        let attachment = attachment.expect("names of ours");
+        reply
+            .headers_mut()
+            .entry(CONTENT_DISPOSITION)
+            .or_insert(attachment);
+        let name = self.downloads.keep(reply).map_err(|error| {
             problem(
                 Code::Internal,
                 format!("No download can be prepared: {error}."),
@@ -199,37 +243,19 @@ impl Page {
         ))
     }
 
-    async fn download(&self, name: &str) -> Reply {
-        let target = self.downloads.take(name).ok_or_else(|| {
+    fn download(&self, name: &str) -> Reply {
+        self.downloads.take(name).ok_or_else(|| {
             problem(
                 Code::NotFound,
                 "This address works once, within a minute: ask for the download again.",
             )
-        })?;
-        let file_name = file_name(&target);
-        let mut reply = match &self.subject {
-            Subject::Model(model) => model.answer(&Method::GET, &target).await.map(site_body),
-            _ => {
-                let room = self.accepted_room()?;
-                let reply = room.session.stream(target).await;
-                reply.map_err(|error| self.lost(&error))?
-            }
-        };
-        if reply.status().is_success() {
-            let attachment = HeaderValue::try_from(format!("attachment; filename={file_name}"));
-            let attachment = attachment.expect("names of ours");
-            reply
-                .headers_mut()
-                .entry(CONTENT_DISPOSITION)
-                .or_insert(attachment);
-        }
-        Ok(reply)
+        })
     }
 
     /// What is not of the page. Where there is a room, its requests do not come here.
     async fn subjects_own(&self, request: &Request<Incoming>) -> Reply {
         match &self.subject {
-            Subject::Model(model) => {
+            Subject::Model { model, .. } => {
                 let reply = model.answer(request.method(), request.uri()).await;
                 Ok(reply.map(site_body))
             }
@@ -242,7 +268,7 @@ impl Page {
         match &self.subject {
             Subject::Room(room) => Ok(room),
             Subject::Refused { reason, .. } => Err(refused(reason)),
-            Subject::Model(_) => Err(not_found()),
+            Subject::Model { .. } => Err(not_found()),
         }
     }
 
@@ -275,15 +301,30 @@ fn verified(receipt: &[u8], room: &PageRoom) -> Value {
             "holds": true,
             "lines": lines,
             "about": receipt::description(verified.receipt()),
+            "commitments": commitments(verified.receipt()),
             "judged_at": verified.judged_at(),
             "error": null,
         }),
         Err(error) => {
             let Causes { told, private } = Causes::of(&error);
             let sentence = [told, private].concat().join(": ");
-            json!({"holds": false, "lines": lines, "about": [], "error": sentence})
+            json!({
+                "holds": false,
+                "lines": lines,
+                "about": [],
+                "commitments": [],
+                "error": sentence,
+            })
         }
     }
+}
+
+/// Whose table had which commitment, by the receipt.
+fn commitments(receipt: &Receipt) -> Vec<Value> {
+    let parties = receipt.parties.iter();
+    parties
+        .map(|party| json!({"name": party.name, "digest": party.input.to_string()}))
+        .collect()
 }
 
 fn file(name: &str, request: &Request<Incoming>) -> Reply {

@@ -43,7 +43,10 @@ async fn nothing_goes_to_the_room_before_the_agreement_is_accepted_on_the_page()
     assert_eq!(state["evidence"]["measurements"]["PCR0"], pcr0);
     assert_eq!(
         state["evidence"]["measurements_short"],
-        format!("{} {} {}", &pcr0[..4], &pcr0[4..8], &pcr0[8..12])
+        (0..8)
+            .map(|i| &pcr0[4 * i..4 * i + 4])
+            .collect::<Vec<_>>()
+            .join(" ")
     );
     let agreement = &state["agreement"];
     let hash = running.agreement().to_string();
@@ -85,7 +88,14 @@ async fn nothing_goes_to_the_room_before_the_agreement_is_accepted_on_the_page()
             reply.is(503, "agreement-not-accepted");
         }
     }
-    page.upload("id,a\n1,2\n").is(503, "agreement-not-accepted");
+    let refused = page.upload("id,a\n1,2\n");
+    refused.is(503, "agreement-not-accepted");
+    assert!(
+        refused
+            .header("content-security-policy")
+            .starts_with("sandbox;")
+    );
+    assert_eq!(refused.header("x-content-type-options"), "nosniff");
     page.order("receipt", &json!({}))
         .is(503, "agreement-not-accepted");
     let download = json!({"path": "/samples"});

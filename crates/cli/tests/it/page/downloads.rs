@@ -31,9 +31,8 @@ async fn rows_and_receipt_are_taken_home_by_addresses_that_work_once() {
 
     // Nothing is fitted yet, which the room says itself.
     alice.order("receipt", &json!({})).is(400, "not-fitted");
-    let (_, early) = alice.download("/samples");
+    let early = alice.order("download", &json!({"path": "/samples"}));
     early.is(400, "not-fitted");
-    assert_eq!(early.header("content-disposition"), "");
 
     for (party, column) in [(&alice, "a"), (&bob, "b")] {
         assert_eq!(party.upload(&table(column)).status, 200);
@@ -49,6 +48,21 @@ async fn rows_and_receipt_are_taken_home_by_addresses_that_work_once() {
         std::thread::sleep(Duration::from_millis(100));
     }
 
+    // What the room refuses is told before a browser is sent for it.
+    for query in [
+        "num_samples=99999999",
+        "num_samples=0",
+        "num_samples=-5",
+        "num_samples=1.5",
+        "seed=-1",
+        "where=Alice_a+%3D+7",
+        "rows=1",
+    ] {
+        let path = format!("/samples?format=csv&{query}");
+        let refused = alice.order("download", &json!({ "path": path }));
+        assert!((400..500).contains(&refused.status), "{query}: {refused:?}");
+        assert!(!refused.json()["detail"].as_str().unwrap().is_empty());
+    }
     let (url, rows) = alice.download("/samples?format=csv&num_samples=1000");
     assert_eq!(rows.status, 200);
     assert_eq!(rows.text().lines().count(), 1001);
@@ -91,6 +105,11 @@ async fn rows_and_receipt_are_taken_home_by_addresses_that_work_once() {
     let verified = alice.order("receipt", &json!({})).json();
     assert_eq!(verified["holds"], true, "{verified}");
     assert_eq!(verified["error"], Value::Null);
+    let uploaded = alice.get("/status").json()["you"]["commitment"]["digest"].clone();
+    assert_eq!(
+        verified["commitments"][0],
+        json!({"name": "Alice", "digest": uploaded})
+    );
     let lines = verified["lines"].as_array().unwrap();
     for text in ["agreement: the one you named", "room: the one you named"] {
         assert!(

@@ -75,6 +75,7 @@ async fn the_page_is_protected_from_other_sites_and_from_what_the_room_answers()
         "GET /",
         "GET /page/main.js",
         "GET /page/api/state",
+        "GET /page/api/proof",
         "POST /page/api/accept",
         "POST /page/api/leave",
         "POST /page/api/check",
@@ -100,9 +101,31 @@ async fn the_page_is_protected_from_other_sites_and_from_what_the_room_answers()
             } else {
                 b""
             };
-            page.ask(request, &headers, body).is(403, code);
+            let refused = page.ask(request, &headers, body);
+            refused.is(403, code);
+            assert_disarmed(&refused);
         }
     }
+    let elsewhere = page.get("http://evil.example/");
+    elsewhere.is(400, "bad-request-target");
+    assert_disarmed(&elsewhere);
+
+    // Whoever has the token is shown that the program has it too.
+    let nonce = "0f".repeat(32);
+    let proof = page.get(&format!("/page/api/proof?nonce={nonce}")).json();
+    let digits = proof["proof"].as_str().unwrap();
+    assert!(digits.len() == 64 && digits != nonce, "{proof}");
+    for wrong in [
+        "",
+        "?nonce=",
+        "?nonce=0f",
+        &format!("?nonce={}", "xy".repeat(32)),
+    ] {
+        page.get(&format!("/page/api/proof{wrong}"))
+            .is(400, "bad-parameter");
+    }
+    page.ask("POST /page/api/proof", &[], b"{}")
+        .is(405, "method-not-allowed");
     // A link elsewhere leads to the page, though not in a frame.
     let link = |destination| {
         let headers = [
@@ -114,6 +137,16 @@ async fn the_page_is_protected_from_other_sites_and_from_what_the_room_answers()
     };
     assert_eq!((link("document"), link("iframe")), (200, 403));
     running.shutdown().await;
+}
+
+/// A refusal at the door: it can run nothing either, and no connection is kept for it.
+#[track_caller]
+fn assert_disarmed(reply: &Reply) {
+    let policy = reply.header("content-security-policy");
+    assert!(policy.starts_with("sandbox;"), "{}", reply.head);
+    assert_eq!(reply.header("cache-control"), "no-store");
+    assert_eq!(reply.header("connection"), "close", "{}", reply.head);
+    assert_isolated(reply);
 }
 
 #[track_caller]

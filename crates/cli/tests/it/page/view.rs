@@ -30,6 +30,7 @@ fn a_model_is_looked_at_without_a_room() {
 
     let state = page.state();
     assert_eq!(state["mode"], "model");
+    assert_eq!(state["file"], "people.model");
     for part in ["room", "me", "evidence", "agreement"] {
         assert_eq!(state[part], Value::Null, "{part}");
     }
@@ -75,6 +76,8 @@ fn a_model_is_looked_at_without_a_room() {
         "s.csv",
     ];
     synclave(folder.path(), &sample).exits(0);
+    page.order("download", &json!({"path": "/samples?num_samples=0"}))
+        .is(400, "bad-parameter");
     let (url, taken) = page.download("/samples?num_samples=50&seed=7");
     assert_eq!(
         taken.text(),
