@@ -174,7 +174,7 @@ fn with_budget_the_domain_comes_out_close_to_what_it_is() {
         5.0,
         expect![[r#"
             age: integer 15 to 80 in 32 bins
-            income: number 0 to 131072 in 26 bins, Some(2) decimals (Point, None, None)
+            income: number 0 to 65536 in 25 bins, Some(2) decimals (Point, None, None)
             group: categories blue green other rare red, other
             joined: date 2010-01-01 to 2019-12-31 in 32 bins
             flag: integer 0 to 1 in 2 bins, null

@@ -217,6 +217,31 @@ fn nothing_is_said_of_a_range_of_few_people() {
     assert!(text.contains("lab: drop"), "{text}");
 }
 
+/// Rows of such a draft once had days of all kinds.
+#[test]
+fn dates_that_are_all_the_first_of_a_month_stay_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let row = |i: usize| format!("{},01/{:02}/{}\n", i % 9, 1 + i % 12, 2000 + i % 20);
+    let rows: String = (0..3000).map(row).collect();
+    fs::write(folder.join("t.csv"), format!("a,since\n{rows}")).unwrap();
+    run(folder, "schema t.csv --output s.yaml").exits(0);
+    let draft = read(folder, "s.yaml").replace("origin: data", "origin: reviewed");
+    assert!(draft.contains("01/%m/%Y"), "{draft}");
+    fs::write(folder.join("s.yaml"), draft).unwrap();
+    run(
+        folder,
+        "synth t.csv --schema s.yaml --epsilon 3 --output o.csv",
+    )
+    .exits(0);
+    let rows = read(folder, "o.csv");
+    let mut dates = rows
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(1).unwrap());
+    assert!(dates.all(|date| date.starts_with("01/")), "{rows}");
+}
+
 #[test]
 fn what_a_schema_has_cost_is_told_where_nothing_was_found() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,7 +17,7 @@ fn formulas_are_told_and_stay_text_where_it_is_asked_for() {
         format!("id,@note,n\n{rows}"),
     )
     .unwrap();
-    let schema = "\"@note\": {categories: [\"=1+1\"]}\nn: {integer: {min: -9, max: 0, bins: 2}}\n";
+    let schema = "\"@note\": {categories: [\"=1+1\"]}\nn: {integer: {min: -9, max: -1, bins: 2}}\n";
     fs::write(folder.path().join("people.yaml"), schema).unwrap();
     let synth = "synth people.csv --epsilon 1 --schema people.yaml --key id --rows 20";
     let told = "column `@note`: a spreadsheet may take `@note` and 1 more for a formula";

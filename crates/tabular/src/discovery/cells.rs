@@ -146,9 +146,9 @@ pub(super) struct Counted<T> {
     sigmas: Vec<f64>,
 }
 
-/// How far a tail must rise out of its noise to belong to the range. An empty one does in 1 % of
-/// columns, which makes their range too wide.
-const CLEAR_TAIL: f64 = 2.25;
+/// How far a tail must rise out of its noise to belong to the range. An empty one does in one of
+/// a thousand columns, which makes their range many times too wide.
+const CLEAR_TAIL: f64 = 3.0;
 
 /// A tail is not worth a bin below this share of the fields, however clear it is.
 const SPARSE: f64 = 0.0025;

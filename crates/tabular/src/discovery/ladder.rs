@@ -53,21 +53,31 @@ pub(super) const CLEAR: f64 = 4.0;
 
 /// How far a cell must do so that is beside one in the range. Such cells are few, and a cell too
 /// many is trimmed again by the finer counts, while one too few is lost.
-const CLEAR_BESIDE: f64 = 1.5;
+pub(super) const CLEAR_BESIDE: f64 = 1.5;
 
-/// How far several cells together must do so: of three sums of noise, one does so in 2 % of
-/// columns.
-const CLEAR_TOGETHER: f64 = 2.5;
+/// The same where no finer counts follow. A cell too many makes the range ten times as wide.
+pub(super) const CLEAR_AT_LAST: f64 = 2.5;
+
+/// How far several cells together must do so: of three sums of noise, one does so in one of a
+/// thousand columns. A range that follows them grows a hundredfold.
+const CLEAR_TOGETHER: f64 = 3.3;
+
+/// How far a cell must do so that is far from the others: of 250, one does so in one of a hundred
+/// thousand columns.
+const CLEAR_ALONE: f64 = 5.5;
+
+/// The most cells that may lie between two that mark a range, if the second is not so clear.
+const NEAR: usize = 4;
 
 /// Returns the cells that hold values, by noisy counts of all cells and of the filled fields.
-/// `None` where these do not tell: a range taken all the same would be made of noise.
-pub(super) fn located<T: Ladder>(coarse: &Measured, filled: f64) -> Option<Range<usize>> {
-    let clear = |value: &f64| *value > CLEAR * coarse.sigma;
-    let ends = || {
-        let first = coarse.values.iter().position(clear)?;
-        Some((first, coarse.values.iter().rposition(clear)?))
-    };
-    let (mut first, mut last) = match ends() {
+/// `None` where these do not tell: a range taken all the same would be made of noise. A cell beside
+/// others must rise out of it by `clear_beside`.
+pub(super) fn located<T: Ladder>(
+    coarse: &Measured,
+    filled: f64,
+    clear_beside: f64,
+) -> Option<Range<usize>> {
+    let (mut first, mut last) = match clear(&coarse.values, coarse.sigma) {
         Some(ends) => ends,
         None => {
             let likely = likely(&coarse.values, coarse.sigma, filled, T::WIDEST)?;
@@ -76,23 +86,51 @@ pub(super) fn located<T: Ladder>(coarse: &Measured, filled: f64) -> Option<Range
     };
     // The tails of a distribution, of which no single cell is clear.
     let values = &coarse.values;
-    while let Some(cells) = beside(values[..first].iter().rev(), coarse.sigma) {
+    while let Some(cells) = beside(values[..first].iter().rev(), coarse.sigma, clear_beside) {
         first -= cells;
     }
-    while let Some(cells) = beside(values[last + 1..].iter(), coarse.sigma) {
+    while let Some(cells) = beside(values[last + 1..].iter(), coarse.sigma, clear_beside) {
         last += cells;
     }
     Some(first..last + 1)
 }
 
+/// The first and the last of the cells that mark a range by themselves.
+fn clear(values: &[f64], sigma: f64) -> Option<(usize, usize)> {
+    let most = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]))?;
+    if values[most] <= CLEAR * sigma {
+        return None;
+    }
+    // From the fullest cell outwards.
+    let end = |others: &mut dyn Iterator<Item = usize>| {
+        let mut end = most;
+        for cell in others {
+            let is_near = cell.abs_diff(end) <= NEAR + 1;
+            let deviations = if is_near { CLEAR } else { CLEAR_ALONE };
+            if values[cell] > deviations * sigma {
+                end = cell;
+            }
+        }
+        end
+    };
+    Some((
+        end(&mut (0..most).rev()),
+        end(&mut (most + 1..values.len())),
+    ))
+}
+
 /// How many of the next cells belong to the range that they follow: one by itself, or a few
 /// together of which each is too small to tell.
-fn beside<'a>(next: impl Iterator<Item = &'a f64> + Clone, sigma: f64) -> Option<usize> {
+fn beside<'a>(
+    next: impl Iterator<Item = &'a f64> + Clone,
+    sigma: f64,
+    clear_beside: f64,
+) -> Option<usize> {
     let places = [1_u32, 2, 4, 8].into_iter().find(|&cells| {
         let sums = next.clone().take(cells as usize);
         let (sum, found) = sums.fold((0.0, 0), |(sum, found), value| (sum + value, found + 1));
         let clear = if cells == 1 {
-            CLEAR_BESIDE
+            clear_beside
         } else {
             CLEAR_TOGETHER
         };
@@ -473,19 +511,26 @@ mod tests {
     #[test]
     fn noise_alone_gives_no_range() {
         for filled in [1.0, 20.0, 40.0, 200.0] {
-            assert_eq!(located::<i64>(&counts(&[]), filled), None, "{filled}");
+            assert_eq!(
+                located::<i64>(&counts(&[]), filled, CLEAR_BESIDE),
+                None,
+                "{filled}"
+            );
         }
     }
 
     #[test]
     fn cells_that_are_clear_together_are_found_though_none_is_by_itself() {
         let four = [(70, 30.0), (71, 28.0), (72, 30.0), (73, 10.0)];
-        let found = located::<i64>(&counts(&four), 100.0).unwrap();
+        let found = located::<i64>(&counts(&four), 100.0, CLEAR_BESIDE).unwrap();
         assert!(found.contains(&71) && found.contains(&72), "{found:?}");
         assert!(found.len() <= 8, "{found:?}");
         let one = [(70, 26.0)];
-        assert_eq!(located::<i64>(&counts(&one), 30.0), None);
-        assert_eq!(located::<i64>(&counts(&[(70, 60.0)]), 60.0), Some(70..71));
+        assert_eq!(located::<i64>(&counts(&one), 30.0, CLEAR_BESIDE), None);
+        assert_eq!(
+            located::<i64>(&counts(&[(70, 60.0)]), 60.0, CLEAR_BESIDE),
+            Some(70..71)
+        );
     }
 
     #[test]

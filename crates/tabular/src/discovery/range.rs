@@ -61,18 +61,19 @@ impl<C: Counting> Search<'_, C> {
         let counts = cells.counts(self.classes.read(self.texts, read.clone()));
         let mut measured = self.measure("bounds", counts.clone(), self.steps.bounds);
         let filled = self.finding.filled;
-        let located = |measured: &Measured| {
+        let located = |measured: &Measured, clear_beside: f64| {
             let (coarse, spikes) = cells.split(measured, filled);
             let rest = (filled - spikes::rows(&spikes)).max(0.0);
-            let located = ladder::located::<T>(&coarse, rest);
+            let located = ladder::located::<T>(&coarse, rest, clear_beside);
             (coarse, spikes, rest, located)
         };
-        let (mut coarse, mut spikes, mut rest, mut found) = located(&measured);
+        let (mut coarse, mut spikes, mut rest, mut found) =
+            located(&measured, ladder::CLEAR_BESIDE);
         let left = self.left;
         let at_once = found.is_some();
         if !at_once {
             measured = measured.combined(self.measure("bounds once more", counts, left));
-            (coarse, spikes, rest, found) = located(&measured);
+            (coarse, spikes, rest, found) = located(&measured, ladder::CLEAR_AT_LAST);
         }
         let Some(found) = found else {
             let few: Vec<T> = spikes.into_iter().map(|(value, _)| value).collect();

@@ -139,17 +139,18 @@ impl<'a> Sketch<'a> {
                 NumberForm::PLAIN.number(text)
             }),
             Values::Dressed(mark) => self.dressed(looks, mark),
-            Values::Compact => self.dates(looks, self.forms.compact()),
+            Values::Compact => self.dates(looks, &self.forms.compact(), &self.forms.compact()),
             Values::Dates => {
                 let cells = self.texts().map(|text| self.forms.cell(text));
                 let cells = Cells::new(cells, self.forms.cell_count());
                 let counts = floats(&self.people.in_cells(&cells));
                 match self.forms.chosen(&counts, sigma()) {
-                    Some(Chosen::Form(form, _)) => self.dates(looks, form),
+                    Some(Chosen::Form(form, written)) => self.dates(looks, &form, &written),
                     Some(Chosen::Order(open)) => {
                         let cells = Cells::new(self.texts().map(|it| open.cell(it)), ORDER_CELLS);
                         let counts = floats(&self.people.in_cells(&cells));
-                        self.dates(looks, open.settled(&counts, sigma()).0)
+                        let (form, written) = open.settled(&counts, sigma());
+                        self.dates(looks, &form, &written)
                     }
                     None => self.categories(looks),
                 }
@@ -237,10 +238,11 @@ impl<'a> Sketch<'a> {
         }
     }
 
-    fn dates(&self, looks: Option<Looks>, form: DateForm) -> Outline {
-        let written = match form.pattern() {
+    /// In a form that reads them all, and in one that has what they share in its own words.
+    fn dates(&self, looks: Option<Looks>, form: &DateForm, written: &DateForm) -> Outline {
+        let written = match written.pattern() {
             "%Y-%m-%d" | "%Y-%m-%dT%H:%M:%S" => ValueForm::Usual,
-            _ => ValueForm::Date(form.clone()),
+            _ => ValueForm::Date(written.clone()),
         };
         let (kind, unread) = if form.has_time() {
             let ranks = range::Ranks::new(self.texts().map(|text| form.moment(text)), self.people);
