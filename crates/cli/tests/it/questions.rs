@@ -103,7 +103,7 @@ fn noisy_counts_are_listed_with_the_size_of_their_noise() {
         .find(|it| it["columns"].as_array().unwrap().len() == 2);
     assert!(pair.is_some(), "{document}");
     let told = synclave(folder, &["marginals", "m", "age, town, born"])
-        .exits(2)
+        .exits(3)
         .stderr();
     assert!(told.contains("was not measured together"), "{told}");
 }

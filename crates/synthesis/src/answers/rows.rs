@@ -1,4 +1,4 @@
-//! The rows that a question asks about, by noisy counts or by a model, and bounds on sums over them.
+//! The rows that a question asks about, by noisy counts or by a model, and bounds on their sums.
 
 use super::values::Values;
 use super::{Question, quantile, released};
