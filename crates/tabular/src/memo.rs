@@ -117,7 +117,6 @@ impl Memo {
     }
 
     /// A place for the text; any number where there are none.
-    #[expect(clippy::cast_possible_truncation, reason = "as many bits as wanted")]
     #[inline]
     fn place(&self, text: &ShortText) -> usize {
         let mixed = text.head ^ text.tail.rotate_left(23) ^ u64::from(text.length);

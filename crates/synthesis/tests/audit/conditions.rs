@@ -63,8 +63,8 @@ fn noisy_share(table: &CodedTable, seed: u64) -> f64 {
         .measure("shares", &table.counts(&[2]), whole, noise)
         .unwrap();
     let counts = noisy.values().iter().map(|count| (*count).max(0) as f64);
-    let sum: f64 = counts.clone().sum();
-    counts.last().unwrap() / sum.max(1.0)
+    let counts: Vec<f64> = counts.collect();
+    counts[OF_ONE as usize] / counts.iter().sum::<f64>().max(1.0)
 }
 
 #[test]
