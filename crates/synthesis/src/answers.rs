@@ -45,7 +45,8 @@ pub struct CountAnswer {
 pub enum Basis {
     /// A measured marginal has all columns of the condition: the interval is that of its noise.
     Measured,
-    /// The model has these columns together, and the interval comes from its measured error.
+    /// The model has these columns together, and the interval comes from its measured error, with
+    /// that of the noise where a marginal tells a part of what is asked.
     Modelled,
     /// Nothing was measured of these columns together: the interval has all numbers that what is
     /// known of them one by one, or in pairs, leaves possible.
@@ -173,8 +174,8 @@ fn weights_of(condition: &Condition) -> Weights {
 /// How often one side of an interval may miss, where it has two.
 const ONE_SIDE: f64 = 0.025;
 /// How often the number of rows may be outside its interval where that comes on top of errors,
-/// whose bounds leave [4 %](MeasuredErrors::bound) of the 5.
-const MISSES_OF_ROWS: f64 = 0.01;
+/// whose bounds leave [4 %](MeasuredErrors::bound) of the 5, or [half](MeasuredErrors::half_bound).
+const MISSES_OF_ROWS: f64 = 0.005;
 
 /// Which codes are asked about: those wanted as a whole, and those of which any value is wanted.
 /// The true number lies between the counts of the two.
@@ -233,11 +234,9 @@ impl Question {
         if let Some(exact) = measured.iter().find(|rows| rows.is_exact()) {
             return (exact.count(ONE_SIDE), Basis::Measured);
         }
-        if let Some(between) = self.by_error(model, MeasuredErrors::bound) {
-            return (between, Basis::Modelled);
-        }
-        if let Some(rows) = measured.first() {
-            return (rows.count(ONE_SIDE), Basis::Measured);
+        let by_error = |bound| self.by_error(model, bound);
+        if let Some(found) = inexact(measured.first(), by_error, Rows::count) {
+            return found;
         }
         let between = self.by_pairs(model);
         let between = between.unwrap_or_else(|| self.by_columns(model));
@@ -254,7 +253,7 @@ impl Question {
     }
 
     /// What the model's error in a marginal of these columns leaves possible.
-    fn by_error(&self, model: &Model, bound: fn(&MeasuredErrors, f64) -> f64) -> Option<[f64; 2]> {
+    fn by_error(&self, model: &Model, bound: Bound) -> Option<[f64; 2]> {
         let [below, above] = sides_of_error(model, &self.columns(), bound)?;
         Some([
             model.mass(&self.inside) - below,
@@ -312,13 +311,32 @@ impl Question {
     }
 }
 
+/// An interval from a marginal that does not tell all that is asked about, from the model's error,
+/// or from both, of which each then misses half as often. Which of them there are does not depend
+/// on noise.
+fn inexact(
+    measured: Option<&Rows>,
+    by_error: impl Fn(Bound) -> Option<[f64; 2]>,
+    between: impl Fn(&Rows, f64) -> [f64; 2],
+) -> Option<([f64; 2], Basis)> {
+    let Some(measured) = measured else {
+        return Some((by_error(MeasuredErrors::bound)?, Basis::Modelled));
+    };
+    let Some(modelled) = by_error(MeasuredErrors::half_bound) else {
+        return Some((between(measured, ONE_SIDE), Basis::Measured));
+    };
+    let measured = between(measured, ONE_SIDE / 2.0);
+    let (low, high) = (modelled[0].max(measured[0]), modelled[1].min(measured[1]));
+    // One of them misses where they have nothing in common.
+    Some(([low.min(high), high.max(low)], Basis::Modelled))
+}
+
+/// A bound on a true distance, by the measured one.
+type Bound = fn(&MeasuredErrors, f64) -> f64;
+
 /// How many rows at most the table's cells of some columns lack of the model's together, and how
 /// many they exceed them by. `None` unless that error was measured.
-fn sides_of_error(
-    model: &Model,
-    columns: &[usize],
-    bound: fn(&MeasuredErrors, f64) -> f64,
-) -> Option<[f64; 2]> {
+fn sides_of_error(model: &Model, columns: &[usize], bound: Bound) -> Option<[f64; 2]> {
     // What was compared with the table counts drawn rows where constraints decide which ones are
     // drawn, and is not the mass that is taken here.
     if model.generator.random_field().is_none() && !model.schema.constraints().is_empty() {

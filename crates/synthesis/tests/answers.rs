@@ -304,6 +304,28 @@ fn what_was_measured_is_told_from_what_was_not() {
 }
 
 #[test]
+fn a_bin_in_part_leaves_no_more_possible_than_the_bins_around_it() {
+    let (epsilon, delta) = budget(3.0);
+    let plan = FitPlan::new(GrainOptions::default(), epsilon, delta);
+    let model = fit(&people(3000, 5), plan, 1);
+    let count = |text: &str| model.count(&Condition::parse(text, model.schema()).unwrap());
+    let inner = count("income in 35..59 and owns = yes");
+    let outer = count("income in 30..64 and owns = yes");
+    assert_eq!([inner.basis, outer.basis], [Basis::Measured; 2]);
+    let part = count("income in 33..62 and owns = yes");
+    // Each of two bounds may miss half as often, and is so much wider.
+    let margin = (outer.between[1] - outer.between[0]) / 4;
+    assert!(
+        part.between[0] + margin >= inner.between[0],
+        "{part:?} {inner:?}"
+    );
+    assert!(
+        part.between[1] <= outer.between[1] + margin,
+        "{part:?} {outer:?}"
+    );
+}
+
+#[test]
 fn counts_by_columns_add_up_and_leave_out_what_a_condition_excludes() {
     let (epsilon, delta) = budget(3.0);
     let plan = FitPlan::new(GrainOptions::default(), epsilon, delta);

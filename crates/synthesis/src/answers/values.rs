@@ -12,9 +12,9 @@ use schema::{Condition, Kind};
 use serde::Serialize;
 
 use super::rows::{Doubt, Part, Rows, joined};
-use super::{Basis, ONE_SIDE, Question, TooManyCounts, Weights, quantile, sides_of_error};
+use super::{Basis, Bound, ONE_SIDE, Question, TooManyCounts, Weights};
+use super::{inexact, quantile, sides_of_error};
 use crate::Model;
-use crate::errors::MeasuredErrors;
 
 /// What is asked of the values of a column. Rows in which it is missing or `other` are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -195,11 +195,10 @@ impl Values {
         if let Some(exact) = measured.iter().find(|it| it.is_exact()) {
             return (exact.between(statistic, ONE_SIDE), Basis::Measured);
         }
-        if let Some(modelled) = self.modelled(model, question) {
-            return (modelled.between(statistic, ONE_SIDE), Basis::Modelled);
-        }
-        if let Some(measured) = measured.first() {
-            return (measured.between(statistic, ONE_SIDE), Basis::Measured);
+        let between = |rows: &Rows, miss| rows.between(statistic, miss);
+        let by_error = |bound| Some(between(&self.modelled(model, question, bound)?, ONE_SIDE));
+        if let Some(found) = inexact(measured.first(), by_error, between) {
+            return found;
         }
         let (rows, _) = question.answer(model);
         (self.possible(statistic, question, rows), Basis::Possible)
@@ -218,8 +217,7 @@ impl Values {
     }
 
     /// By the model, and how far its marginal of these columns is from the table's.
-    fn modelled(&self, model: &Model, question: &Question) -> Option<Rows> {
-        let bound = MeasuredErrors::bound;
+    fn modelled(&self, model: &Model, question: &Question, bound: Bound) -> Option<Rows> {
         let [below, above] = sides_of_error(model, &question.columns(), bound)?;
         let mut parts = Vec::new();
         for (code, ends) in self.ends.iter().enumerate() {
